@@ -1,0 +1,147 @@
+"""What is kept: files, columns, metrics and how each is read. No torch, so that reports start fast.
+
+``results/README.md`` says the same for people; a test holds the two together.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+SCHEMA_VERSION = 1
+"""Raised when a column, unit or file changes meaning; folders of another version are refused."""
+
+METRIC_SPEC = "v1"
+"""The definitions in ``benchmarks/metrics.py``; a row says by which it was computed."""
+
+SELECTIONS = ("last", "val", "oracle", "last10")
+"""Which epoch a row describes.
+
+``last`` is the headline. ``val`` is the epoch with the best accuracy on noisy validation labels.
+``oracle`` is the epoch with the best test accuracy: it needs clean labels, and is flagged wherever
+it is shown. ``last10`` is the mean of each metric over the last ten epochs.
+"""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How one number is named, read and drawn. Stored values are never percentages."""
+
+    id: str
+    label: str
+    better: Literal["higher", "lower", "zero", "none"]
+    percent: bool  # draw 0.93 as 93 %
+    meaning: str
+
+
+_TEST = (
+    Metric("acc", "Accuracy", "higher", True, "share of test images classified correctly"),
+    Metric("acc_worst", "Worst-class accuracy", "higher", True, "recall of the worst class"),
+    Metric("nll", "NLL", "lower", False, "mean -log p of the true class, in nats"),
+    Metric("brier", "Brier score", "lower", False, "squared error summed over classes, 0 to 2"),
+    Metric("ece", "ECE", "lower", True, "expected calibration error, 15 equal-width bins"),
+    Metric("ece_floor", "ECE floor", "none", True, "ECE of a perfectly calibrated model"),
+    Metric("ece_em", "ECE (equal mass)", "lower", True, "likewise, 15 equal-mass bins"),
+    Metric("ce2_deb", "Squared CE, debiased", "lower", False, "unbiased; may be negative"),
+    Metric("conf_mean", "Mean confidence", "none", True, "mean probability of the predicted class"),
+    Metric("gap_signed", "Confidence - accuracy", "zero", True, "positive means overconfident"),
+    Metric("ties", "Ties", "none", False, "test images whose largest logit is not unique"),
+)
+_TRAIN = (
+    Metric("mem_frac", "Memorised", "lower", True, "mislabelled images predicted as mislabelled"),
+    Metric("clean_recovery", "Recovered", "higher", True, "mislabelled images predicted right"),
+    Metric("other_frac", "Neither", "none", True, "mislabelled images predicted as a third class"),
+    Metric("fit_clean", "Fit to clean labels", "higher", True, "rightly labelled, predicted so"),
+)
+METRICS: dict[str, Metric] = {metric.id: metric for metric in (*_TEST, *_TRAIN)}
+TEST_METRICS = tuple(metric.id for metric in _TEST)
+TRAIN_METRICS = tuple(metric.id for metric in _TRAIN)
+
+KEYS = (
+    "cell_id",  # 12 hex digits of the fully expanded cell
+    "dataset",
+    "noise",  # spec string: symmetric(rate=0.4)
+    "noise_kind",  # its name: symmetric
+    "noise_rate",  # nominal, 0 for clean
+    "model",
+    "recipe",
+    "method",  # shortest spec string
+    "seed",
+)
+"""What names a cell: the first columns of every CSV."""
+
+RESULTS = (
+    *KEYS,
+    "method_spec",  # every field spelled out
+    "profile",  # default | paper | tuned
+    "privileges",  # clean knowledge the method was given: "" | rate | T | clean_subset
+    "precision",  # float32 | bfloat16
+    "noise_rate_realised",
+    "noise_sha256",  # of the whole noisy label vector, little-endian int64
+    "metric_spec",
+    "status",  # done | diverged | failed
+    "reason",
+    "selection",
+    "epoch",  # counted from 1; blank for last10
+    "n_train",
+    "n_test",
+    *METRICS,
+)
+CURVES = (*KEYS, "epoch", "lr", "train_loss", "val_acc", *TEST_METRICS, *TRAIN_METRICS)
+BINS = (*KEYS, "selection", "bin", "low", "high", "count", "confidence", "accuracy")
+DETECTION = (*KEYS, "score", "auroc", "ap", "mislabelled", "n_train")
+COSTS = (
+    "cell_id",
+    "status",
+    "train_seconds",
+    "eval_seconds",
+    "steps",
+    "forward_passes",  # images sent through a network in training; two networks count double
+    "peak_memory_mb",
+    "device",
+    "driver",
+    "host",
+    "cores",
+    "torch",
+    "python",
+    "commit",
+    "finished_utc",
+)
+TABLES: dict[str, tuple[str, ...]] = {
+    "results.csv": RESULTS,
+    "curves.csv": CURVES,
+    "bins.csv": BINS,
+    "detection.csv": DETECTION,
+    "costs.csv": COSTS,
+}
+"""Every CSV of a results folder. All but ``costs.csv`` are byte-identical from run to run."""
+
+BINS_COUNT = 15
+STATUSES = ("done", "diverged", "failed")
+
+
+@dataclass(frozen=True)
+class Look:
+    """One method's appearance, the same in every figure."""
+
+    label: str
+    colour: str
+    marker: str
+    dash: str | tuple[int, tuple[float, ...]]
+
+
+LOOKS: dict[str, Look] = {
+    "cross_entropy": Look("Cross-entropy (hard labels)", "#3f90da", "o", "solid"),
+    "label_smoothing": Look("Label smoothing", "#ffa90e", "s", (0, (6, 2))),
+    "reweighting": Look("Importance reweighting", "#bd1f01", "D", (0, (3, 1, 1, 1))),
+    "gce": Look("GCE", "#94a4a2", "v", (0, (2, 2))),
+    "elr": Look("ELR", "#832db6", "^", (0, (8, 2, 2, 2))),
+    "co_teaching": Look("Co-teaching", "#a96b59", "P", (0, (4, 1))),
+}
+"""Colours: petroff10, told apart by colour-blind readers; markers and dashes survive grey."""
+
+SPARE_LOOKS: tuple[tuple[str, str], ...] = (
+    ("#e76300", "X"),
+    ("#b9ac70", "<"),
+    ("#717581", ">"),
+    ("#92dadd", "h"),
+)
+"""Colour and marker for methods that a plugin brings, in the order of their names."""
