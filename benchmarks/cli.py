@@ -1,0 +1,203 @@
+"""The command line. Each verb imports what it needs when it runs, so that help is instant."""
+
+import signal
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Literal, NoReturn
+
+from cyclopts import App, CycloptsError, Parameter
+
+from benchmarks.refusals import Exit, RefusedError
+from benchmarks.request import Request
+
+app = App(
+    name="run_all.py",
+    help="""Benchmark methods for learning with noisy labels.
+
+    Without a verb, `run`; without a suite, `default`: real images, hard labels against label
+    smoothing, reweighting and their rivals, from training to figures in about a minute. Running
+    again continues where the last run ended.
+
+    Exit codes: 0 done; 1 internal error; 2 usage, nothing ran; 3 some cells failed; 5 data
+    missing; 130 interrupted and 143 terminated, where running again continues.
+    """,
+    version_flags=[],
+    result_action="return_value",
+)
+
+DEFAULT = Request()
+Kind = Literal["datasets", "noises", "methods", "models", "recipes", "metrics", "suites"]
+
+
+@app.command
+def run(request: Request = DEFAULT, *, report: bool = True) -> Exit:
+    """Train every cell that has no result yet, write the CSV files, and draw the report.
+
+    Args:
+        request: What to train.
+        report: Draw the report.
+    """
+    from benchmarks.launch import session  # noqa: PLC0415
+
+    prepared = session.prepare(request)
+    missing = len(prepared.missing())
+    planned = len(prepared.plan.cells)
+    workers = min(prepared.workers, missing)
+    print(
+        f"{prepared.folder}: {planned} cells, {planned - missing} done, {missing} to train on "
+        f"{prepared.device} in {workers} {'process' if workers == 1 else 'processes'}",
+        flush=True,
+    )
+    for path in prepared.parts.damaged:
+        print(f"damaged, put aside, its cells are trained again: {path}")
+    parts = session.train(prepared)
+    planned_ids = {cell.id for cell in prepared.plan.cells}
+    counts = Counter(m["status"] for i, m in parts.meta.items() if i in planned_ids)
+    if report and counts["done"]:
+        _show(prepared.folder)
+    if bad := counts["failed"] + counts["diverged"]:
+        print(f"{bad} of {planned} cells have no result; results.csv says why")
+        return Exit.SOME_FAILED
+    return Exit.DONE
+
+
+@app.command
+def plan(request: Request = DEFAULT) -> Exit:
+    """Show what a run would train, how long, and what it would take on the disk; train nothing.
+
+    Args:
+        request: What would be trained.
+    """
+    from benchmarks.engine.plan import disk_bytes  # noqa: PLC0415
+    from benchmarks.launch import session  # noqa: PLC0415
+
+    prepared = session.prepare(request)
+    cells, missing = prepared.plan.cells, prepared.missing()
+    for axis in ("dataset", "noise", "method", "model", "recipe", "seed"):
+        values = dict.fromkeys(str(cell.keys()[axis]) for cell in cells)
+        print(f"{axis:8} {'  '.join(values)}")
+    print(f"cells    {len(cells)} planned, {len(cells) - len(missing)} done, {len(missing)} to do")
+    print(f"device   {prepared.device} ({cells[0].precision}), {prepared.workers} workers")
+    print(f"disk     {disk_bytes(cells, keep_all=prepared.plan.keep_all) / 2**20:.0f} MiB")
+    print(f"time     {prepared.estimate()}")
+    return Exit.DONE
+
+
+@app.command
+def status(folder: Path = Path("results/default")) -> Exit:
+    """Show how much of a results folder is done, and what failed.
+
+    Args:
+        folder: The results folder.
+    """
+    from benchmarks.coverage import describe  # noqa: PLC0415
+
+    print(describe(folder))
+    return Exit.DONE
+
+
+@app.command
+def report(folder: Path = Path("results/default"), *, force: bool = False) -> Exit:
+    """Draw the figures, tables and verdict of a results folder.
+
+    Args:
+        folder: The results folder.
+        force: Draw them again even if nothing changed.
+    """
+    from benchmarks.store import Parts, derive  # noqa: PLC0415
+
+    if (folder / "parts").is_dir():  # committed results have only the CSV files
+        derive(folder, Parts(folder))
+    _show(folder, force=force)
+    return Exit.DONE
+
+
+@app.command
+def ls(kind: Kind | None = None) -> Exit:
+    """List what can be named: datasets, noises, methods, models, recipes, metrics, suites.
+
+    Args:
+        kind: Only these.
+    """
+    from benchmarks.listing import listing  # noqa: PLC0415
+
+    print(listing(kind))
+    return Exit.DONE
+
+
+@app.command
+def data(
+    action: Literal["get", "verify"],
+    names: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
+    *,
+    data: Path | None = None,
+) -> Exit:
+    """Download datasets, or check that they are there and undamaged.
+
+    Args:
+        action: `get` downloads what is missing; `verify` only looks.
+        names: Which datasets. [default: all]
+        data: The folder of image files. [default: $NOISY_LABELS_DATA, else ./data]
+    """
+    from benchmarks.datasets import DATASETS, data_root  # noqa: PLC0415
+
+    root, code = data_root(data), Exit.DONE
+    try:
+        wanted = {name: DATASETS.build(name) for name in names or DATASETS}
+    except ValueError as error:
+        raise RefusedError(str(error)) from error
+    for name, dataset in wanted.items():
+        try:
+            if action == "get":
+                dataset.fetch(root)
+            train, test = dataset.load(root, 0)
+            print(f"{name}: {len(train.label)} training and {len(test.label)} test images")
+        except RefusedError as error:
+            print(f"{name}: {error}")
+            code = error.code
+    return code
+
+
+def _show(folder: Path, *, force: bool = False) -> None:
+    """Draw a report and print what it says and where it is."""
+    from benchmarks.report import build  # noqa: PLC0415
+
+    built = build(folder, force=force)
+    print(f"\n{built.ranking}\n\n{built.verdict}\n")
+    print(f"results  {folder / 'results.csv'}")
+    print(f"report   {built.folder / 'report.md'}{'' if built.rebuilt else ' (unchanged)'}")
+    print(f"figures  {built.folder / 'figures'}")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run a command line and return its exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    tokens = list(argv)
+    verbs = tuple(name for name in app if not name.startswith("-"))
+    if not tokens or (tokens[0] not in {*verbs, "--help", "-h"}):
+        tokens.insert(0, "run")  # `run_all.py NAME` and `run_all.py --option` mean run
+    try:
+        return int(app(tokens, exit_on_error=False, print_error=False) or Exit.DONE)
+    except CycloptsError as error:
+        print(f"run_all.py: {error}", file=sys.stderr)
+        return Exit.USAGE
+    except RefusedError as error:
+        print(f"run_all.py: {error}", file=sys.stderr)
+        return error.code
+    except KeyboardInterrupt:
+        print("interrupted; running again continues", file=sys.stderr)
+        return Exit.INTERRUPTED
+    except _TerminatedError:
+        print("terminated; running again continues", file=sys.stderr)
+        return Exit.TERMINATED
+
+
+class _TerminatedError(BaseException):
+    """SIGTERM, as an exception that passes through ``finally``."""
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise _TerminatedError

@@ -1,0 +1,173 @@
+"""Train a cell and turn what it did into what is kept."""
+
+import math
+import platform
+import resource
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmarks import metrics, schema
+from benchmarks.engine import reference
+from benchmarks.engine.problem import Problem, pose
+from benchmarks.engine.reference import Epoch
+from benchmarks.store import CURVE_VALUES, Record
+from benchmarks.sweep import Cell
+
+SELECTED = ("last", "val", "oracle")
+SCORES = ("loss", "loss_mean")  # of a training example: at the end, and averaged over epochs
+
+
+class DivergedError(Exception):
+    """Training left the finite numbers; the text says when."""
+
+
+@dataclass
+class _History:
+    """What is gathered while a cell trains."""
+
+    rows: list[list[float]] = field(default_factory=list)  # per epoch, CURVE_VALUES
+    final: list[int] = field(default_factory=list)  # positions in rows that belong to the method
+    chosen: dict[str, tuple[float, int, Tensor]] = field(default_factory=dict)  # score, row, logits
+    loss_last: Tensor = field(default_factory=lambda: torch.zeros(()))  # (N,) -log p[given]
+    loss_sum: Tensor = field(default_factory=lambda: torch.zeros(()))
+    train_seconds: float = 0.0
+    eval_seconds: float = 0.0
+
+
+def run(cell: Cell, root: Path, device: torch.device, *, keep_all: bool) -> Record:
+    """Train a cell and return its record, whatever happens to its numbers.
+
+    Args:
+        cell: what to train.
+        root: the folder of the image files.
+        device: where.
+        keep_all: keep the test logits of every selection, not only of ``last``.
+
+    Raises:
+        Exception: anything but divergence, which is a result and is recorded as one.
+    """
+    problem = pose(cell, root, device)
+    history, status, reason = _History(), "done", ""
+    try:
+        for epoch in reference.train(cell, problem):
+            _note(history, epoch, problem)
+    except DivergedError as error:
+        status, reason = "diverged", str(error)
+    meta: dict[str, Any] = {
+        "keys": cell.keys(),
+        "facts": _facts(cell, problem),
+        "status": status,
+        "reason": reason,
+        "costs": _costs(cell, problem, history, device),
+    }
+    arrays = {"curves": np.array(history.rows).reshape(-1, len(CURVE_VALUES))}
+    if status == "done":
+        selected = [name for name in SELECTED if name in history.chosen]
+        meta |= {"selections": selected, "scores": list(SCORES)}
+        meta["mislabelled"] = int((problem.noisy != problem.clean).sum())
+        arrays |= _arrays(history, problem, selected, keep_all=keep_all)
+    return Record(meta, arrays)
+
+
+def _note(history: _History, epoch: Epoch, problem: Problem) -> None:
+    """Add an epoch's metrics and keep what a selection may need."""
+    began = time.perf_counter()
+    if not math.isfinite(epoch.loss):
+        raise DivergedError(f"the training loss is {epoch.loss} in epoch {epoch.number}")
+    if not epoch.test.isfinite().all():
+        raise DivergedError(f"the logits are not finite after epoch {epoch.number}")
+    val_acc = _accuracy(epoch.val, problem.val_noisy)
+    test = _plain(metrics.test_metrics(epoch.test, problem.test.label), schema.TEST_METRICS)
+    train = _plain(
+        metrics.train_metrics(epoch.train, problem.noisy, problem.clean), schema.TRAIN_METRICS
+    )
+    row = len(history.rows)
+    history.rows.append([epoch.number, epoch.lr, epoch.loss, val_acc, *test, *train])
+    if epoch.final_stage:
+        history.final.append(row)
+        scores = {"last": float(row), "val": val_acc, "oracle": test[0]}
+        for name, score in scores.items():
+            if score > history.chosen.get(name, (-math.inf,))[0]:  # the first of equals stays
+                history.chosen[name] = (score, row, epoch.test)
+        loss = F.cross_entropy(epoch.train.double(), problem.noisy, reduction="none")
+        history.loss_last = loss
+        history.loss_sum = history.loss_sum.to(loss.device) + loss
+    history.train_seconds += epoch.train_seconds
+    history.eval_seconds += epoch.eval_seconds + time.perf_counter() - began
+
+
+def _accuracy(logits: Tensor, label: Tensor) -> float:
+    """Share right; NaN without examples."""
+    return (logits.argmax(-1) == label).double().mean().item()
+
+
+def _plain(values: Mapping[str, Tensor], order: Iterable[str]) -> list[float]:
+    """Bring a dict of 0-d tensors to the CPU at once, in order."""
+    found: list[float] = torch.stack([values[name].double() for name in order]).tolist()
+    return found
+
+
+def _facts(cell: Cell, problem: Problem) -> dict[str, Any]:
+    """Return the columns of ``results.csv`` that every selection of a cell shares."""
+    return {
+        "method_spec": cell.specs()["method"],
+        "profile": "default",
+        "privileges": " ".join(cell.method.privileges),
+        "precision": cell.precision,
+        "noise_rate_realised": problem.noise_rate,
+        "noise_sha256": problem.noise_sha256,
+        "metric_spec": schema.METRIC_SPEC,
+        "n_train": len(problem.noisy),
+        "n_test": len(problem.test.label),
+    }
+
+
+def _arrays(
+    history: _History, problem: Problem, selected: list[str], *, keep_all: bool
+) -> dict[str, NDArray[Any]]:
+    """Return what a finished cell leaves beside its curves."""
+    logits = torch.stack([history.chosen[name][2] for name in selected])
+    bins = torch.stack(metrics.reliability(logits, problem.test.label), -1)
+    scores = torch.stack([history.loss_last, history.loss_sum / len(history.final)])  # SCORES
+    wrong = problem.noisy != problem.clean
+    return {
+        "selected": np.array([history.chosen[name][1] for name in selected]),
+        "final": np.array(history.final),
+        "logits": logits[: None if keep_all else 1].cpu().numpy(),
+        "bins": bins.cpu().numpy(),  # (selections, bins, 3)
+        "train_scores": scores.float().cpu().numpy(),  # (scores, N)
+        "detection": np.array([metrics.detection(score, wrong) for score in scores]),
+        "noisy": problem.noisy.cpu().numpy().astype("<i8"),
+        "position": problem.position.numpy().astype("<i8"),
+    }
+
+
+def _costs(
+    cell: Cell, problem: Problem, history: _History, device: torch.device
+) -> dict[str, str | int | float]:
+    """Return what training took; differs from run to run, so it is kept apart."""
+    epochs, n = len(history.rows), len(problem.noisy)
+    steps = len(range(0, n - 1, cell.recipe.batch))
+    if device.type == "cuda":
+        peak, name = torch.cuda.max_memory_allocated(device), torch.cuda.get_device_name(device)
+    else:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        name = platform.processor() or platform.machine()
+    return {
+        "train_seconds": history.train_seconds,
+        "eval_seconds": history.eval_seconds,
+        "steps": steps * epochs,
+        "forward_passes": n * epochs * cell.method.networks,
+        "peak_memory_mb": peak / 2**20,
+        "device": f"{device.type} {name}",
+        "driver": "reference",
+    }

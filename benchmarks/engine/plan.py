@@ -1,0 +1,125 @@
+"""Which cells a results folder owes, and how they are trained: fixed at its first start."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks import schema
+from benchmarks.refusals import RefusedError
+from benchmarks.store import read_plan, write_atomically
+from benchmarks.sweep import Cell
+from methods.bounds import suggestion
+
+KEEP_ALL_UP_TO = 1000
+"""Above this many cells only the last epoch's test logits are kept."""
+
+DEVICES = ("cuda", "mps", "cpu")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What ``plan.json`` says. Cells accumulate; the settings never change."""
+
+    suite: str
+    device: str  # kind: cuda, mps or cpu
+    keep_all: bool
+    cells: tuple[Cell, ...]
+
+    def write(self, folder: Path) -> None:
+        """Write ``plan.json``: the settings, each cell's driver, and every cell spelled out."""
+        drivers = {
+            f"{cell.keys()['model']} {cell.keys()['method']}": {
+                "driver": "reference",
+                "width": 1,
+                "precision": cell.precision,
+            }
+            for cell in self.cells
+        }
+        found = {
+            "schema": schema.SCHEMA_VERSION,
+            "suite": self.suite,
+            "device": self.device,
+            "keep_all": self.keep_all,
+            "drivers": drivers,
+            "cells": [{**cell.keys(), "specs": cell.specs()} for cell in self.cells],
+        }
+        data = (json.dumps(found, indent=1, sort_keys=True) + "\n").encode()
+        path = folder / "plan.json"
+        if not path.exists() or path.read_bytes() != data:
+            write_atomically(path, data)
+
+
+def settle(folder: Path, suite: str, cells: Iterable[Cell], device: str) -> Plan:
+    """Return the plan of a folder with these cells added to it; nothing is written.
+
+    Raises:
+        RefusedError: the folder was started by another version or on another kind of device.
+    """
+    asked = tuple(cells)
+    if not (folder / "plan.json").exists():
+        return Plan(suite, device, len(asked) <= KEEP_ALL_UP_TO, asked)
+    found = read_plan(folder)
+    if found["device"] != device:
+        raise RefusedError(
+            f"{folder} was started on {found['device']} and numbers of {device} must not be mixed "
+            f"with it; use --device {found['device']} or another --out"
+        )
+    known = tuple(_known_cells(found["cells"], folder))
+    every = tuple(dict.fromkeys((*known, *asked)))
+    return Plan(found["suite"], device, found["keep_all"], every)
+
+
+def _known_cells(entries: Sequence[dict[str, Any]], folder: Path) -> Iterable[Cell]:
+    """Rebuild the cells of a plan."""
+    for entry in entries:
+        try:
+            yield Cell.build(entry["specs"])
+        except ValueError as error:
+            raise RefusedError(
+                f"{folder} holds the cell {entry['method']!r} that this version cannot build "
+                f"({error}); use another --out, or --plugin if a plugin brought it"
+            ) from error
+
+
+def choose_device(wanted: str | None) -> torch.device:
+    """Return the device to train on: the one asked for, else the first there is of DEVICES.
+
+    Raises:
+        RefusedError: there is no such device here.
+    """
+    present = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    kind = wanted.partition(":")[0] if wanted else next(name for name in DEVICES if present[name])
+    if kind not in present:
+        hint = suggestion(kind, DEVICES) or ";"
+        raise RefusedError(f"unknown device {kind!r}{hint} known: {', '.join(DEVICES)}")
+    if not present[kind]:
+        raise RefusedError(f"this machine has no {kind} device that torch {torch.__version__} sees")
+    return torch.device(wanted or kind)
+
+
+def precision_of(device: torch.device) -> str:
+    """Return the arithmetic of training: bfloat16 autocast on CUDA, float32 elsewhere."""
+    return "bfloat16" if device.type == "cuda" else "float32"
+
+
+def longest_first(cells: Iterable[Cell]) -> list[Cell]:
+    """Order cells by work, so that no worker starts a long one when the others are done."""
+    return sorted(cells, key=lambda cell: -cell.method.networks * cell.recipe.epochs)
+
+
+def disk_bytes(cells: Sequence[Cell], *, keep_all: bool) -> int:
+    """Estimate what the parts of these cells take: logits, and a few numbers per training image."""
+    total = 0
+    for cell in cells:
+        n, test = cell.dataset.sizes
+        logits = 4 * test * cell.dataset.num_classes * (3 if keep_all else 1)
+        total += logits + 24 * n + 8 * 30 * cell.recipe.epochs + 6000
+    return total

@@ -1,0 +1,69 @@
+"""What one cell trains and is judged on: images on the device, given labels, held-out labels."""
+
+import functools
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from benchmarks.datasets import DATASETS, Dataset, Split
+from benchmarks.noise import corrupt, label_sha256
+from benchmarks.seeds import generator
+from benchmarks.sweep import Cell
+
+
+class Problem(NamedTuple):
+    """The data of one cell, resident on its device. Only ``noisy`` ever reaches a method."""
+
+    train: Tensor  # (N, channels, H, W) uint8, publisher's order, validation images left out
+    noisy: Tensor  # (N,) int64, given labels
+    clean: Tensor  # (N,) int64, for metrics only
+    position: Tensor  # (N,) int64, places in the publisher's training set
+    val: Tensor  # (V, channels, H, W) uint8
+    val_noisy: Tensor  # (V,) int64, given labels
+    test: Split
+    mean: Tensor  # (channels, 1, 1)
+    std: Tensor
+    num_classes: int
+    noise_sha256: str  # of the given labels of the whole training set
+    noise_rate: float  # share of wrong labels in it
+
+    def pixels(self, image: Tensor) -> Tensor:
+        """Return normalised floating-point images."""
+        return (image.to(self.mean.dtype) - self.mean) / self.std
+
+
+def pose(cell: Cell, root: Path, device: torch.device) -> Problem:
+    """Return the data of a cell: its noise, its validation split, its test set.
+
+    Noise is drawn on the whole training set, then the validation images are cut off, so a recipe
+    with validation sees the same labels as one without.
+    """
+    train, test = _load(cell.dataset, root, cell.seed if cell.dataset.resplit else 0)
+    name = DATASETS.name(cell.dataset)
+    table = cell.noise.matrix(cell.dataset.num_classes, cell.dataset.confusions)
+    noisy = corrupt(train.label, table, name, cell.seed)
+    held_out = round(cell.recipe.val_fraction * len(noisy))
+    shuffled = torch.randperm(len(noisy), generator=generator("split", name, cell.seed))
+    val, index = shuffled[:held_out].sort().values, shuffled[held_out:].sort().values
+    mean, std = (torch.tensor(v)[:, None, None] for v in (cell.dataset.mean, cell.dataset.std))
+    return Problem(
+        train=train.image[index].to(device),
+        noisy=noisy[index].to(device),
+        clean=train.label[index].to(device),
+        position=index,
+        val=train.image[val].to(device),
+        val_noisy=noisy[val].to(device),
+        test=Split(test.image.to(device), test.label.to(device)),
+        mean=mean.to(device),
+        std=std.to(device),
+        num_classes=cell.dataset.num_classes,
+        noise_sha256=label_sha256(noisy),
+        noise_rate=(noisy != train.label).double().mean().item(),
+    )
+
+
+@functools.lru_cache(maxsize=8)
+def _load(dataset: Dataset, root: Path, seed: int) -> tuple[Split, Split]:
+    return dataset.load(root, seed)

@@ -1,0 +1,99 @@
+"""Train on this machine: a pool of processes that survives the death of any of them."""
+
+import concurrent.futures
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from pebble import ProcessExpired, ProcessPool
+
+from benchmarks import plugins
+from benchmarks.engine.plan import longest_first
+from benchmarks.launch.work import Done, Job, failure, summary, train_pack
+from benchmarks.store import write_part
+from benchmarks.sweep import Cell
+
+if TYPE_CHECKING:
+    from multiprocessing.sharedctypes import Synchronized
+
+ATTEMPTS = 2
+"""How often a pack is tried whose worker dies: once may be an accident."""
+
+_here: dict[str, Any] = {}  # a worker's job and device, set when it starts
+
+
+def default_workers(device: torch.device) -> int:
+    """Return one worker per core, or one per GPU."""
+    if device.type == "cuda":
+        return torch.cuda.device_count()
+    return len(os.sched_getaffinity(0)) if device.type == "cpu" else 1
+
+
+def run(job: Job, cells: Sequence[Cell], workers: int, tell: Callable[[Done], None]) -> None:
+    """Train cells in worker processes and tell about each when its part is on the disk.
+
+    Args:
+        job: what the cells have in common.
+        cells: those without a valid part.
+        workers: how many processes.
+        tell: called in this process, in the order of completion.
+    """
+    os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "MKL_NUM_THREADS": "1"}
+    context = multiprocessing.get_context("spawn")
+    started = context.Value("i", 0)
+    count = min(workers, len(cells))
+    pool = ProcessPool(count, context=context, initializer=_start, initargs=(job, started))
+    try:
+        tries: dict[concurrent.futures.Future[list[Done]], tuple[Cell, int]] = {
+            pool.schedule(_work, args=([cell.specs()],)): (cell, 1) for cell in longest_first(cells)
+        }
+        while tries:
+            finished, _ = concurrent.futures.wait(
+                tries, return_when=concurrent.futures.FIRST_COMPLETED
+            )
+            for future in finished:
+                cell, attempt = tries.pop(future)
+                error = future.exception()
+                if isinstance(error, ProcessExpired) and attempt < ATTEMPTS:
+                    tries[pool.schedule(_work, args=([cell.specs()],))] = (cell, attempt + 1)
+                elif error is None:
+                    for done in future.result():
+                        tell(done)
+                else:
+                    tell(_give_up(job, cell, error))
+    finally:
+        pool.stop()  # at once; a part being written is a temporary file and is lost
+        pool.join()
+
+
+def _give_up(job: Job, cell: Cell, error: BaseException) -> Done:
+    """Record a cell whose worker cannot do it itself."""
+    if isinstance(error, ProcessExpired):
+        reason = f"its worker died {ATTEMPTS} times, last with exit code {error.exitcode}"
+    elif isinstance(error, OSError):
+        raise error  # the disk, not the cell
+    else:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    record = failure(job, cell, reason)
+    write_part(job.folder, [record])
+    return summary(record)
+
+
+def _start(job: Job, started: "Synchronized[int]") -> None:
+    """Set up a worker: one thread, its device, the user's plugins."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+    torch.set_num_threads(1)
+    for path in job.plugins:
+        plugins.load(path)
+    with started.get_lock():
+        number, started.value = started.value, started.value + 1
+    spread = job.device == "cuda"
+    name = f"cuda:{number % torch.cuda.device_count()}" if spread else job.device
+    _here.update(job=job, device=torch.device(name))
+
+
+def _work(specs: Sequence[Mapping[str, Any]]) -> list[Done]:
+    return train_pack(_here["job"], specs, _here["device"])

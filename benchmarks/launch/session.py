@@ -1,0 +1,157 @@
+"""From a request to trained cells: check everything, then train what is missing."""
+
+import contextlib
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+import torch
+
+from benchmarks import plugins
+from benchmarks.datasets import data_root
+from benchmarks.engine.plan import Plan, choose_device, precision_of, settle
+from benchmarks.launch import local
+from benchmarks.launch.progress import Progress
+from benchmarks.launch.work import Job
+from benchmarks.refusals import RefusedError
+from benchmarks.request import Request
+from benchmarks.store import Parts, derive
+from benchmarks.sweep import Cell, Suite
+
+STALE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Session:
+    """A request that has been checked; nothing has been written."""
+
+    folder: Path
+    root: Path
+    device: torch.device
+    plan: Plan
+    parts: Parts
+    plugins: tuple[Path, ...]
+    workers: int
+
+    def missing(self) -> list[Cell]:
+        """Return the planned cells without a result, in the order of the plan."""
+        done = self.parts.done()
+        return [cell for cell in self.plan.cells if cell.id not in done]
+
+    def estimate(self) -> str:
+        """Say how long the missing cells will take, from what the finished ones took."""
+        costs = [meta["costs"] for meta in self.parts.meta.values() if meta["costs"]]
+        passes = sum(cost["forward_passes"] for cost in costs)
+        if not passes:
+            return "unknown until the first cells are done"
+        rate = sum(cost["train_seconds"] + cost["eval_seconds"] for cost in costs) / passes
+        todo = sum(
+            cell.dataset.sizes[0] * cell.recipe.epochs * cell.method.networks
+            for cell in self.missing()
+        )
+        return f"about {rate * todo / self.workers:.0f} s, as fast as the finished cells"
+
+
+def prepare(request: Request) -> Session:
+    """Check a request against this machine and the results folder.
+
+    Raises:
+        RefusedError: something is wrong with it; nothing has been written.
+    """
+    for path in request.plugin:
+        plugins.load(path)
+    device = choose_device(request.device)
+    precision = request.precision or precision_of(device)
+    cells = Suite.read(request.suite).override(request.axes()).cells(precision)
+    folder = request.folder()
+    workers = request.workers if request.workers is not None else local.default_workers(device)
+    if workers < 1:
+        raise RefusedError(f"--workers must be a whole number of at least 1, got {workers}")
+    return Session(
+        folder=folder,
+        root=data_root(request.data),
+        device=device,
+        plan=settle(folder, Path(request.suite).stem, cells, device.type),
+        parts=Parts(folder),
+        plugins=tuple(path.resolve() for path in request.plugin),
+        workers=workers,
+    )
+
+
+def train(session: Session) -> Parts:
+    """Train the missing cells, derive the CSV files, and return all parts.
+
+    Raises:
+        RefusedError: the folder cannot be written, or another run is writing to it.
+        DataMissingError: a dataset is neither there nor to be had.
+    """
+    missing = session.missing()
+    for dataset in dict.fromkeys(cell.dataset for cell in missing):
+        dataset.fetch(session.root)
+    with _alone(session.folder):
+        session.plan.write(session.folder)
+        _sweep_up(session.folder)
+        parts = session.parts
+        if missing:
+            try:
+                _launch(session, missing)
+            finally:
+                parts = Parts(session.folder)
+                derive(session.folder, parts)
+        else:
+            derive(session.folder, parts)
+    return parts
+
+
+def _launch(session: Session, missing: Sequence[Cell]) -> None:
+    job = Job(
+        folder=session.folder,
+        root=session.root,
+        device=str(session.device),
+        keep_all=session.plan.keep_all,
+        commit=_commit(),
+        plugins=session.plugins,
+    )
+    with Progress(missing, len(session.plan.cells)) as progress:
+        local.run(job, missing, session.workers, progress.tell)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock; the system frees it however this process ends."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(folder / ".lock", timeout=0):
+            yield
+    except filelock.Timeout as error:
+        raise RefusedError(f"another run is writing to {folder}; wait for it or stop it") from error
+    except OSError as error:
+        raise RefusedError(f"cannot write to {folder}: {error.strerror or error}") from error
+
+
+def _sweep_up(folder: Path) -> None:
+    """Remove temporary files of runs that were killed."""
+    for left in (*folder.glob(".*.tmp"), *(folder / "parts").glob(".*.tmp")):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > STALE_SECONDS:
+                left.unlink()
+
+
+def _commit() -> str:
+    """Return the commit of this code, marked when the tree differs from it, or nothing."""
+    here = Path(__file__).parent
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],  # noqa: S607
+            cwd=here,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=10,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return found.stdout.strip()

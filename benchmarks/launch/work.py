@@ -1,0 +1,79 @@
+"""What a worker does with a pack of cells: the same function whoever launches it."""
+
+import datetime as dt
+import os
+import platform
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.engine import cell as engine
+from benchmarks.store import Record, write_part
+from benchmarks.sweep import Cell
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every pack of a run has in common. Plain values, so any launcher can send it."""
+
+    folder: Path
+    root: Path
+    device: str
+    keep_all: bool
+    commit: str
+    plugins: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Done:
+    """What the launcher is told about a cell."""
+
+    cell_id: str
+    status: str
+    reason: str
+    seconds: float
+
+
+def train_pack(job: Job, specs: Sequence[Mapping[str, Any]], device: torch.device) -> list[Done]:
+    """Train the cells of a pack, write its part, and say how each went."""
+    records = [_train(job, Cell.build(spec), device) for spec in specs]
+    write_part(job.folder, records)
+    return [summary(record) for record in records]
+
+
+def summary(record: Record) -> Done:
+    """Return what the launcher is told about a record."""
+    seconds = record.meta["costs"].get("train_seconds", 0.0)
+    return Done(record.cell_id, record.meta["status"], record.meta["reason"], seconds)
+
+
+def _train(job: Job, cell: Cell, device: torch.device) -> Record:
+    try:
+        record = engine.run(cell, job.root, device, keep_all=job.keep_all)
+    except Exception as error:  # noqa: BLE001  a cell that fails is a row, not the end of the run
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        return failure(job, cell, reason, traceback.format_exc())
+    return Record(record.meta | {"stamp": stamp(job)}, record.arrays)
+
+
+def failure(job: Job, cell: Cell, reason: str, trace: str = "") -> Record:
+    """Return the record of a cell that could not be trained; the next run tries it again."""
+    facts = {"method_spec": cell.specs()["method"], "precision": cell.precision}
+    meta = {"keys": cell.keys(), "facts": facts, "status": "failed", "reason": reason}
+    return Record({**meta, "trace": trace, "costs": {}, "stamp": stamp(job)}, {})
+
+
+def stamp(job: Job) -> dict[str, str | int]:
+    """Return where and when a cell was trained, by which code."""
+    return {
+        "host": platform.node(),
+        "cores": os.cpu_count() or 0,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "commit": job.commit,
+        "finished_utc": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+    }

@@ -1,0 +1,33 @@
+"""What can be named, with the first sentence of what it is."""
+
+import inspect
+from collections.abc import Iterator
+
+from benchmarks import schema
+from benchmarks.sweep import REGISTRIES, SUITES, Suite
+
+
+def listing(kind: str | None) -> str:
+    """Return the entries of one kind, or of all, each with its defaults and what it is."""
+    blocks = {f"{name}s": list(_entries(name)) for name in REGISTRIES}
+    blocks["metrics"] = [f"{m.id}: {m.label}; {m.meaning}" for m in schema.METRICS.values()]
+    blocks["suites"] = list(_suites())
+    shown = [kind] if kind else list(blocks)
+    return "\n\n".join("\n".join([f"{name}:", *(f"  {e}" for e in blocks[name])]) for name in shown)
+
+
+def _entries(name: str) -> Iterator[str]:
+    registry = REGISTRIES[name]
+    for entry_name, entry in registry.items():
+        required = [f"{field.name}=…" for field in entry.fields() if not hasattr(entry, field.name)]
+        spec = f"{entry_name}({', '.join(required)})" if required else registry.full(entry())
+        about = (inspect.getdoc(entry) or "").partition("\n\n")[0].replace("\n", " ")
+        yield f"{spec}: {about}"
+
+
+def _suites() -> Iterator[str]:
+    for path in sorted(SUITES.glob("*.toml")):
+        suite = Suite.read(path.stem)
+        cells = len(list(suite.cells("float32")))
+        first = path.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
+        yield f"{path.stem}: {cells} cells; {first}"

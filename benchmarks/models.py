@@ -1,0 +1,101 @@
+"""Networks, each small enough to read."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from benchmarks.seeds import integer
+from methods import Registry
+from methods.bounds import Bounded
+
+
+@dataclass(frozen=True)
+class Model(Bounded):
+    """An architecture that fits its first and last layer to the dataset."""
+
+    version: ClassVar[int] = 1
+
+    def build(self, shape: tuple[int, int, int], num_classes: int) -> nn.Module:
+        """Return the network for images of ``(channels, height, width)``, freshly initialised."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class MLP(Model):
+    """Two hidden layers of 256 and 128 rectified units: 51 thousand weights on 8x8 images."""
+
+    def build(self, shape: tuple[int, int, int], num_classes: int) -> nn.Module:
+        """Return the network."""
+        channels, height, width = shape
+        return nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(channels * height * width, 256),
+            nn.ReLU(),
+            nn.Linear(256, 128),
+            nn.ReLU(),
+            nn.Linear(128, num_classes),
+        )
+
+
+@dataclass(frozen=True)
+class ConvNet(Model):
+    """Two 3x3 convolutions (16, 32 channels) and two dense layers: 38 thousand weights on 8x8."""
+
+    def build(self, shape: tuple[int, int, int], num_classes: int) -> nn.Module:
+        """Return the network."""
+        channels, height, width = shape
+        return nn.Sequential(
+            *_convolution(channels, 16),
+            *_convolution(16, 32),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(32 * (height // 2) * (width // 2), 64),
+            nn.ReLU(),
+            nn.Linear(64, num_classes),
+        )
+
+
+@dataclass(frozen=True)
+class MNISTConvNet(Model):
+    """The 4-layer network of the robust-loss papers: 0.42 million weights on 28x28 images.
+
+    Two 3x3 convolutions (32, 64 channels) and two dense layers (128, C), batch normalisation after
+    every layer but the last.
+
+    Reference:
+        Ma et al., "Normalized loss functions for deep learning with noisy labels", ICML 2020.
+        https://arxiv.org/abs/2006.13554
+    """
+
+    def build(self, shape: tuple[int, int, int], num_classes: int) -> nn.Module:
+        """Return the network."""
+        channels, height, width = shape
+        return nn.Sequential(
+            *_convolution(channels, 32),
+            nn.MaxPool2d(2),
+            *_convolution(32, 64),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(64 * (height // 4) * (width // 4), 128),
+            nn.BatchNorm1d(128),
+            nn.ReLU(),
+            nn.Linear(128, num_classes),
+        )
+
+
+def _convolution(before: int, after: int) -> tuple[nn.Module, ...]:
+    return nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU()
+
+
+MODELS: Registry[Model] = Registry("model", mlp=MLP, convnet=ConvNet, mnist_convnet=MNISTConvNet)
+
+
+def initialised(
+    model: Model, shape: tuple[int, int, int], num_classes: int, salt: tuple[str | int, ...]
+) -> nn.Module:
+    """Return the network whose initial weights depend on ``salt`` alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(integer("weights", *salt))
+        return model.build(shape, num_classes)

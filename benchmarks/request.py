@@ -1,0 +1,60 @@
+"""What a user can ask of a sweep on the command line."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+Specs = Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Request:
+    """A suite, what to replace in it, where to, and with what.
+
+    Attributes:
+        suite: A suite that ships with the project (see `ls suites`) or a TOML file.
+        datasets: Replace the suite's datasets.
+        noises: Replace its noises, e.g. 'symmetric(rate=0.4)'.
+        methods: Replace its methods, e.g. elr 'gce(q=0.5)'.
+        models: Replace its models.
+        recipes: Replace its recipes, e.g. 'small(epochs=5)'.
+        seeds: Replace its seeds.
+        out: The results folder. [default: results/SUITE]
+        data: The folder of image files. [default: $NOISY_LABELS_DATA, else ./data]
+        device: cuda, mps or cpu. [default: the first there is]
+        precision: float32 or bfloat16. [default: bfloat16 on cuda]
+        workers: How many processes. [default: one per core, or per GPU]
+        plugin: A Python file that registers methods of your own; may be given several times.
+    """
+
+    suite: str = "default"
+    datasets: Specs = None
+    noises: Specs = None
+    methods: Specs = None
+    models: Specs = None
+    recipes: Specs = None
+    seeds: Annotated[list[int] | None, Parameter(consume_multiple=True, negative="")] = None
+    out: Path | None = None
+    data: Path | None = None
+    device: str | None = None
+    precision: Literal["float32", "bfloat16"] | None = None
+    workers: int | None = None
+    plugin: Annotated[tuple[Path, ...], Parameter(negative="")] = ()
+
+    def axes(self) -> dict[str, list[str] | list[int] | None]:
+        """Return what replaces the suite's axes, by the suite's names for them."""
+        return {
+            "dataset": self.datasets,
+            "noise": self.noises,
+            "method": self.methods,
+            "model": self.models,
+            "recipe": self.recipes,
+            "seed": self.seeds,
+        }
+
+    def folder(self) -> Path:
+        """Return the results folder."""
+        return self.out or Path("results") / Path(self.suite).stem

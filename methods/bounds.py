@@ -1,0 +1,87 @@
+"""Fields that state their own type and range."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+
+
+class Between(NamedTuple):
+    """A closed interval."""
+
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"[{self.low:g}, {self.high:g}]"
+
+
+Fraction = Annotated[float, Between(0.0, 1.0)]
+NonNegative = Annotated[float, Between(0.0, float("inf"))]
+Epochs = Annotated[int, Between(0, 100_000)]
+
+
+class Field(NamedTuple):
+    """One field of a bounded dataclass: what it may hold."""
+
+    name: str
+    kind: type[float] | type[int] | type[bool] | type[str]
+    interval: Between | None
+    choices: tuple[str, ...]
+
+    def check(self, owner: str, value: object) -> object:
+        """Return ``value`` as this field's type, or refuse it in one sentence.
+
+        Raises:
+            ValueError: the value has another type or lies outside the range.
+        """
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        whole = number and isinstance(value, int)
+        fits = {float: number, int: whole, bool: isinstance(value, bool), str: True}[self.kind]
+        if fits and self.interval is not None:
+            fits = self.interval.low <= value <= self.interval.high  # type: ignore[operator]
+        if self.choices and value not in self.choices:
+            hint = suggestion(str(value), self.choices)
+            raise ValueError(f"{owner}.{self.name} must be {self.wanted()}, got {value!r}{hint}")
+        if not fits:
+            raise ValueError(f"{owner}.{self.name} must be {self.wanted()}, got {value!r}")
+        return float(value) if self.kind is float else value  # type: ignore[arg-type]
+
+    def wanted(self) -> str:
+        """Say in words what the field may hold."""
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        noun = {float: "a number", int: "a whole number", bool: "True or False", str: "text"}
+        return noun[self.kind] + (f" in {self.interval}" if self.interval else "")
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """A dataclass that refuses a field of another type or outside its annotation's interval."""
+
+    def __post_init__(self) -> None:
+        for field in self.fields():
+            value = field.check(type(self).__name__, getattr(self, field.name))
+            object.__setattr__(self, field.name, value)
+
+    @classmethod
+    def fields(cls) -> Iterator[Field]:
+        """Yield what each field may hold; the tests draw illegal values from it."""
+        hints = get_type_hints(cls, include_extras=True)
+        for field in fields(cls):
+            yield _field(field.name, hints[field.name])
+
+
+def _field(name: str, hint: Any) -> Field:  # noqa: ANN401  an annotation can be any object
+    interval = next((m for m in getattr(hint, "__metadata__", ()) if isinstance(m, Between)), None)
+    kind = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    if get_origin(kind) is Literal:
+        return Field(name, str, None, get_args(kind))
+    if kind not in {float, int, bool, str}:
+        raise TypeError(f"field {name!r} must be float, int, bool, str or Literal, got {kind}")
+    return Field(name, kind, interval, ())
+
+
+def suggestion(name: str, known: tuple[str, ...]) -> str:
+    """Return ``"; did you mean 'elr'?"`` when a known name is near, else nothing."""
+    return "".join(f"; did you mean {match!r}?" for match in get_close_matches(name, known, n=1))

@@ -1,0 +1,1 @@
+"""Pure pieces that more than one paper uses."""

@@ -1,0 +1,110 @@
+"""Named dataclasses of one kind, and the spec strings that build them."""
+
+import ast
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, fields
+from typing import Any, Generic, TypeVar
+
+from methods.bounds import Bounded, suggestion
+
+T = TypeVar("T", bound=Bounded)
+
+
+class Registry(Mapping[str, type[T]], Generic[T]):
+    """A catalogue in which ``elr(beta=0.9)`` names exactly one object.
+
+    The spec string is an entry's only identity: CLI argument, TOML value, CSV value, test id.
+
+    >>> from methods import METHODS
+    >>> METHODS.spec(METHODS.build("elr(weight=3.0, beta=0.9)"))  # defaults are dropped
+    'elr(beta=0.9)'
+    >>> METHODS.full(METHODS.build("elr(beta=0.9)"))  # nothing is dropped
+    'elr(beta=0.9, weight=3.0)'
+    """
+
+    def __init__(
+        self, kind: str, canonical: Callable[[T], T] | None = None, **entries: type[T]
+    ) -> None:
+        self.kind = kind
+        self._canonical = canonical
+        self._entries: dict[str, type[T]] = {}
+        for name, entry in entries.items():
+            self.register(name, entry)
+
+    def register(self, name: str, entry: type[T]) -> None:
+        """Add an entry.
+
+        Raises:
+            ValueError: the name is taken, or the entry already has one.
+        """
+        if name in self._entries:
+            raise ValueError(f"the {self.kind} name {name!r} is taken by {self._entries[name]}")
+        if entry in self._entries.values():
+            raise ValueError(f"{entry} is already a {self.kind} under another name")
+        self._entries[name] = entry
+
+    def __getitem__(self, name: str) -> type[T]:
+        self._known(self.kind, name, tuple(self._entries))
+        return self._entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def build(self, spec: str) -> T:
+        """Return the object that ``name`` or ``name(field=literal, ...)`` describes.
+
+        Raises:
+            ValueError: the text is not a spec, the name or a field is unknown, a field is missing,
+                or a value has another type or is out of range.
+        """
+        name, kwargs = self._parse(spec)
+        entry = self[name]
+        for key in kwargs:
+            self._known(f"{name} parameter", key, tuple(f.name for f in fields(entry)))
+        for field in fields(entry):
+            if field.default is MISSING and field.name not in kwargs:
+                raise ValueError(f"{self.kind} {name!r} needs {field.name}: {name}({field.name}=…)")
+        built = entry(**kwargs)
+        return self._canonical(built) if self._canonical else built
+
+    def name(self, obj: T) -> str:
+        """Return the name under which the type of ``obj`` is registered."""
+        return next(name for name, entry in self._entries.items() if entry is type(obj))
+
+    def spec(self, obj: T) -> str:
+        """Return the shortest spec that builds ``obj``: the inverse of :meth:`build`."""
+        return self._write(obj, lambda name, default: getattr(obj, name) != default)
+
+    def full(self, obj: T) -> str:
+        """Return the spec with every field spelled out, so a changed default is a changed text."""
+        return self._write(obj, lambda _name, _default: True)
+
+    def _write(self, obj: T, keep: Callable[[str, Any], bool]) -> str:
+        shown = [
+            f"{field.name}={getattr(obj, field.name)!r}"
+            for field in fields(obj)
+            if keep(field.name, field.default)
+        ]
+        return f"{self.name(obj)}({', '.join(shown)})" if shown else self.name(obj)
+
+    def _parse(self, spec: str) -> tuple[str, dict[str, Any]]:
+        try:
+            node = ast.parse(spec.strip(), mode="eval").body
+            if isinstance(node, ast.Name):
+                return node.id, {}
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.args:
+                pairs = {k.arg: ast.literal_eval(k.value) for k in node.keywords if k.arg}
+                if len(pairs) == len(node.keywords):
+                    return node.func.id, pairs
+        except (SyntaxError, ValueError):
+            pass
+        raise ValueError(f"a {self.kind} is name or name(field=literal, ...), got {spec!r}")
+
+    def _known(self, kind: str, name: str, names: tuple[str, ...]) -> None:
+        if name not in names:
+            listed = ", ".join(sorted(names)) or "none"
+            hint = suggestion(name, names) or ";"
+            raise ValueError(f"unknown {kind} {name!r}{hint} known: {listed}")

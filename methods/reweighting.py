@@ -1,0 +1,74 @@
+"""Importance reweighting."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from methods.base import Batch, Method, Stage, State, Task
+from methods.bounds import Between, Fraction
+from methods.parts.transition import anchor_transition, clean_posterior
+
+
+@dataclass(frozen=True)
+class Reweighting(Method):
+    """Weight each example by how likely its label would be in a clean world.
+
+    ``loss = w_i * -log p[y_i]`` with
+    ``w_i = P_clean(y_i | x_i) / P_noisy(y_i | x_i) = P(y_i is right | x_i, y_i) / T[y_i, y_i]``,
+    which makes the weighted risk on noisy data an estimate of the risk on clean data. The division
+    by ``T[y, y]`` is what a mere probability of being right lacks when classes differ in noise.
+
+    What is estimated from what: a first stage of ``warmup`` of the epochs fits the noisy labels by
+    cross-entropy and is stopped there, before it memorises. Its softmax on the training images is
+    ``P_noisy(. | x)``. The flip rates ``T`` are read off that posterior at anchor points (in the
+    paper, with two classes, its minimum). ``P_clean(. | x)`` solves ``P_noisy = T' P_clean``.
+    New networks then train with these weights, held fixed. No clean label is used.
+
+    State:
+        weight: (N,), the weights; 1 in the first stage.
+        label: (N,) int64, the noisy labels.
+        start: 0-d int64, the epoch at which the weights are estimated.
+
+    Reference:
+        Liu & Tao, "Classification with noisy labels by importance reweighting", TPAMI 2016.
+        https://arxiv.org/abs/1411.7718 (section 4, equation 4; rates: theorem 3).
+
+    Differs from the paper:
+        Its experiments have two classes and estimate the posterior by a density-ratio fit; here a
+        network does it for ``C`` classes.
+    """
+
+    warmup: Annotated[float, Between(0.01, 0.99)] = 0.2
+    anchor_quantile: Fraction = 0.97
+
+    def stages(self, epochs: int) -> Sequence[Stage]:
+        """Warm-up, then training proper from new weights."""
+        first = min(max(round(self.warmup * epochs), 1), epochs - 1)
+        return [Stage(first), Stage(epochs - first, fresh_networks=True)]
+
+    def init(self, task: Task) -> State:
+        """Weigh everything alike until the warm-up is over."""
+        device = task.label.device
+        start = torch.tensor(self.stages(task.epochs)[0].epochs, device=device)
+        weight = torch.ones(len(task.label), device=device)
+        return {"weight": weight, "label": task.label, "start": start}
+
+    def losses(
+        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
+    ) -> tuple[Tensor, State]:
+        """Weighted cross-entropy of each example."""
+        hard = F.cross_entropy(logits, batch.label, reduction="none")
+        return state["weight"][batch.ids] * hard, state
+
+    def refit(self, outputs: Tensor, state: State, epoch: Tensor) -> State:
+        """Estimate the weights, once, when the warm-up ends."""
+        noisy = outputs[0].softmax(-1)  # (N, C)
+        clean = clean_posterior(noisy, anchor_transition(noisy, self.anchor_quantile))
+        label = state["label"][:, None]
+        odds = clean.gather(1, label) / noisy.gather(1, label).clamp(min=1e-6)
+        now = epoch == state["start"]
+        return {**state, "weight": torch.where(now, odds.squeeze(1), state["weight"])}

@@ -1,0 +1,8 @@
+"""Benchmark methods for learning with noisy labels: ``python run_all.py --help``."""
+
+import sys
+
+from benchmarks.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
