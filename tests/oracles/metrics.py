@@ -1,0 +1,184 @@
+"""The metrics' definitions, one plain loop each: lists in, a float out, no torch."""
+
+import math
+from bisect import bisect_left
+from itertools import pairwise
+
+BINS = 15
+GRID = 2**36
+
+
+def softmax(row):
+    weight = [math.exp(z - max(row)) for z in row]
+    return [w / math.fsum(weight) for w in weight]
+
+
+def top(row):
+    return row.index(max(row))
+
+
+def confidence(row):
+    return round(max(softmax(row)) * GRID) / GRID
+
+
+def hits(logits, label):
+    return [int(top(row) == y) for row, y in zip(logits, label, strict=True)]
+
+
+def mean(values):
+    values = list(values)
+    return math.fsum(values) / len(values)
+
+
+def acc(logits, label):
+    return mean(hits(logits, label))
+
+
+def acc_worst(logits, label):
+    right = hits(logits, label)
+    return min(mean(h for h, y in zip(right, label, strict=True) if y == k) for k in set(label))
+
+
+def nll(logits, label):
+    loss = []
+    for row, y in zip(logits, label, strict=True):
+        log_total = math.log(math.fsum(math.exp(z - max(row)) for z in row))
+        loss.append(max(row) - row[y] + log_total)
+    return mean(loss)
+
+
+def brier(logits, label):
+    return mean(
+        math.fsum((p - (k == y)) ** 2 for k, p in enumerate(softmax(row)))
+        for row, y in zip(logits, label, strict=True)
+    )
+
+
+def equal_width(logits):
+    edges = [round(b / BINS * GRID) / GRID for b in range(1, BINS + 1)]
+    return [bisect_left(edges, confidence(row)) for row in logits]
+
+
+def equal_mass(logits):
+    ranked = sorted(confidence(row) for row in logits)
+    share, longer = divmod(len(ranked), BINS)
+    sizes = [share + (b < longer) for b in range(BINS)]
+    edges = [ranked[sum(sizes[: b + 1]) - 1] for b in range(BINS) if sizes[b]]
+    return [bisect_left(edges, confidence(row)) for row in logits]
+
+
+def binned(logits, label, bin_of):
+    """Yield the confidences and the hits of each bin that is not empty."""
+    found = list(zip(bin_of(logits), map(confidence, logits), hits(logits, label), strict=True))
+    for b in sorted({b for b, _, _ in found}):
+        yield [c for i, c, _ in found if i == b], [h for i, _, h in found if i == b]
+
+
+def ece(logits, label, bin_of=equal_width):
+    gaps = (abs(mean(h) - mean(c)) * len(c) for c, h in binned(logits, label, bin_of))
+    return math.fsum(gaps) / len(label)
+
+
+def ece_em(logits, label):
+    return ece(logits, label, equal_mass)
+
+
+def ce2_deb(logits, label):
+    total = 0.0
+    for c, h in binned(logits, label, equal_mass):
+        if len(c) > 1:
+            a = mean(h)
+            total += len(c) * ((a - mean(c)) ** 2 - a * (1 - a) / (len(c) - 1))
+    return total / len(label)
+
+
+def deviation(chances):
+    """The mean of ``|successes - expected|``, from the exact law of the number of successes."""
+    law = [1.0]
+    for p in chances:
+        law = [q * (1 - p) + r * p for r, q in pairwise([0.0, *law, 0.0])]
+    return math.fsum(q * abs(k - math.fsum(chances)) for k, q in enumerate(law))
+
+
+def ece_floor(logits, label):
+    return math.fsum(deviation(c) for c, _ in binned(logits, label, equal_width)) / len(label)
+
+
+def conf_mean(logits, label):  # noqa: ARG001  one signature for all
+    return mean(map(confidence, logits))
+
+
+def gap_signed(logits, label):
+    return conf_mean(logits, label) - acc(logits, label)
+
+
+def ties(logits, label):  # noqa: ARG001  one signature for all
+    return sum(row.count(max(row)) > 1 for row in logits)
+
+
+def share(logits, noisy, clean, wrong, wanted):
+    """Of the examples that are mislabelled, or are not, the share whose prediction is wanted."""
+    found = [
+        wanted(top(row), n, c)
+        for row, n, c in zip(logits, noisy, clean, strict=True)
+        if (n != c) == wrong
+    ]
+    return mean(found) if found else math.nan
+
+
+def mem_frac(logits, noisy, clean):
+    return share(logits, noisy, clean, True, lambda p, n, _: p == n)
+
+
+def clean_recovery(logits, noisy, clean):
+    return share(logits, noisy, clean, True, lambda p, _, c: p == c)
+
+
+def other_frac(logits, noisy, clean):
+    return share(logits, noisy, clean, True, lambda p, n, c: p not in {n, c})
+
+
+def fit_clean(logits, noisy, clean):
+    return share(logits, noisy, clean, False, lambda p, _, c: p == c)
+
+
+def auroc(score, mislabelled):
+    """The chance that a mislabelled example scores above another; equal scores count half."""
+    pairs = [
+        (s > t) + (s == t) / 2
+        for s, m in zip(score, mislabelled, strict=True)
+        for t, other in zip(score, mislabelled, strict=True)
+        if m and not other
+    ]
+    return mean(pairs)
+
+
+def average_precision(score, mislabelled):
+    total, before = 0.0, 0.0
+    for threshold in sorted(set(score), reverse=True):
+        kept = [m for s, m in zip(score, mislabelled, strict=True) if s >= threshold]
+        recall = sum(kept) / sum(mislabelled)
+        total += (recall - before) * mean(kept)
+        before = recall
+    return total
+
+
+TEST = {
+    "acc": acc,
+    "acc_worst": acc_worst,
+    "nll": nll,
+    "brier": brier,
+    "ece": ece,
+    "ece_floor": ece_floor,
+    "ece_em": ece_em,
+    "ce2_deb": ce2_deb,
+    "conf_mean": conf_mean,
+    "gap_signed": gap_signed,
+    "ties": ties,
+}
+TRAIN = {
+    "mem_frac": mem_frac,
+    "clean_recovery": clean_recovery,
+    "other_frac": other_frac,
+    "fit_clean": fit_clean,
+}
