@@ -1,0 +1,184 @@
+"""The reference driver against a second engine, and what a cell leaves behind."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import schema
+from benchmarks.engine import cell as engine
+from benchmarks.engine import reference
+from benchmarks.engine.plan import choose_device, longest_first
+from benchmarks.engine.problem import pose
+from benchmarks.refusals import RefusedError
+from benchmarks.store import CURVE_VALUES
+from benchmarks.sweep import Cell
+from methods import METHODS
+from tests.oracles import fused
+
+CPU, NOWHERE = torch.device("cpu"), Path("nowhere")
+HARD = "small(epochs=2, lr=0.05, batch=97, weight_decay=0.01, clip_norm=0.5, crop=1, flip=True)"
+
+
+def build(method="cross_entropy", **changes):
+    specs = {
+        "dataset": "digits",
+        "noise": "symmetric(rate=0.4)",
+        "method": method,
+        "model": "mlp",
+        "recipe": "small(epochs=3)",
+        "seed": 0,
+        "precision": "float32",
+    }
+    return Cell.build(specs | changes)
+
+
+def few(problem, size=293):
+    names = ("train", "noisy", "clean", "position")
+    return problem._replace(**{name: getattr(problem, name)[:size] for name in names})
+
+
+@pytest.fixture
+def double():
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("model", ["mlp", "convnet"])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.usefixtures("double")
+def test_hooks_mapped_over_cells_train_as_the_reference_does_one_by_one(method, model):
+    points = [("symmetric(rate=0.4)", 0), ("asymmetric(rate=0.4)", 1)]
+    cells = [build(method, model=model, noise=n, seed=s, recipe=HARD) for n, s in points]
+    problems = [few(pose(cell, NOWHERE, CPU)) for cell in cells]
+    together = fused.train(cells, problems)  # (epochs, K, networks, M, C)
+    for k, (cell, problem) in enumerate(zip(cells, problems, strict=True)):
+        for epoch in reference.train(cell, problem):
+            expected = cell.method.predict(together[epoch.number - 1, k])
+            assert (epoch.test - expected).abs().max() < 1e-10
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_training_again_gives_the_same_bytes(method):
+    first, again = (engine.run(build(method), NOWHERE, CPU, keep_all=True) for _ in range(2))
+    assert {n: a.tobytes() for n, a in first.arrays.items()} == {
+        n: a.tobytes() for n, a in again.arrays.items()
+    }
+
+
+def test_methods_start_from_the_same_weights_and_see_the_same_order():
+    cells = [build(method) for method in METHODS]
+    problems = [pose(cell, NOWHERE, CPU) for cell in cells]
+    weights = [reference._networks(cell, CPU, 0)[0][1].weight for cell in cells]
+    orders = [
+        torch.cat([ids for ids, _ in reference._batches(cell, problem, 1)])
+        for cell, problem in zip(cells, problems, strict=True)
+    ]
+    assert all(torch.equal(w, weights[0]) for w in weights)
+    assert all(torch.equal(o, orders[0]) for o in orders)
+    assert len({p.noise_sha256 for p in problems}) == 1
+
+
+def test_two_networks_and_a_second_stage_start_from_other_weights():
+    two = [net[1].weight for net in reference._networks(build("co_teaching"), CPU, 0)]
+    fresh = reference._networks(build("reweighting"), CPU, 1)[0][1].weight
+    assert not torch.equal(two[0], two[1])
+    assert not torch.equal(two[0], fresh)
+
+
+@pytest.mark.parametrize(
+    ("size", "lengths"), [(128, [64, 64]), (129, [64, 65]), (130, [64, 64, 2])]
+)
+def test_a_last_batch_of_one_joins_the_one_before(size, lengths):
+    cell = build(recipe="small(batch=64)")
+    problem = pose(cell, NOWHERE, CPU)
+    short = problem._replace(noisy=problem.noisy[:size])
+    found = [ids for ids, _ in reference._batches(cell, short, 0)]
+    assert [len(ids) for ids in found] == lengths
+    assert torch.cat(found).sort().values.tolist() == list(range(size))
+
+
+def test_the_recipe_reaches_the_optimiser():
+    networks = reference._networks(build(), CPU, 0)
+    adam = build(recipe="small(optimizer='adam', lr=0.003, weight_decay=0.1)").recipe
+    sgd = build(recipe="small(momentum=0.7, weight_decay=0.2)").recipe
+    for recipe, kind in ((adam, torch.optim.Adam), (sgd, torch.optim.SGD)):
+        optimizer = reference._optimizer(recipe, networks)
+        (group,) = optimizer.param_groups
+        assert type(optimizer) is kind
+        assert (group["lr"], group["weight_decay"]) == (recipe.lr, recipe.weight_decay)
+    assert group["momentum"] == 0.7
+
+
+def test_a_cell_leaves_what_its_rows_need():
+    record = engine.run(build("reweighting"), NOWHERE, CPU, keep_all=True)
+    arrays, n = record.arrays, record.meta["facts"]["n_train"]
+    assert record.meta["status"] == "done"
+    assert record.meta["selections"] == ["last", "val", "oracle"]
+    assert n == 1078 - round(107.8)
+    assert arrays["curves"].shape == (3, len(CURVE_VALUES))
+    assert arrays["logits"].shape == (3, 719, 10)
+    assert arrays["logits"].dtype == np.float32
+    assert arrays["bins"].shape == (3, schema.BINS_COUNT, 3)
+    assert (arrays["bins"][..., 0].sum(1) == 719).all()
+    assert arrays["train_scores"].shape == (2, n)
+    assert arrays["final"].tolist() == [1, 2]  # the first epoch is the warm-up
+    assert arrays["selected"].min() >= 1
+
+
+def test_selections_are_the_first_best_epochs_of_the_final_stage():
+    record = engine.run(build(recipe="small(epochs=12)"), NOWHERE, CPU, keep_all=True)
+    curves = record.arrays["curves"]
+    val, acc = (curves[:, CURVE_VALUES.index(name)] for name in ("val_acc", "acc"))
+    assert record.arrays["selected"].tolist() == [11, int(val.argmax()), int(acc.argmax())]
+
+
+def test_without_validation_images_nothing_is_selected_on_them():
+    record = engine.run(build(recipe="small(val_fraction=0.0)"), NOWHERE, CPU, keep_all=False)
+    assert record.meta["selections"] == ["last", "oracle"]
+    assert record.arrays["logits"].shape[0] == 1
+
+
+def test_the_scores_rank_mislabelled_examples_by_the_loss_on_their_given_label():
+    cell = build(recipe="small(epochs=4)")
+    problem = pose(cell, NOWHERE, CPU)
+    epochs = list(reference.train(cell, problem))
+    losses = [
+        torch.nn.functional.cross_entropy(e.train.double(), problem.noisy, reduction="none")
+        for e in epochs
+    ]
+    last, mean = engine.run(cell, NOWHERE, CPU, keep_all=False).arrays["train_scores"]
+    np.testing.assert_allclose(last, losses[-1].numpy(), rtol=1e-6)
+    np.testing.assert_allclose(mean, torch.stack(losses).mean(0).numpy(), rtol=1e-6)
+
+
+def test_a_diverging_cell_says_when_and_keeps_its_curves():
+    record = engine.run(build(recipe="small(lr=1e30)"), NOWHERE, CPU, keep_all=True)
+    assert record.meta["status"] == "diverged"
+    assert "epoch" in record.meta["reason"]
+    assert list(record.arrays) == ["curves"]
+
+
+def test_costs_count_both_networks():
+    one, two = (
+        engine.run(build(m), NOWHERE, CPU, keep_all=False).meta["costs"]
+        for m in ("cross_entropy", "co_teaching")
+    )
+    assert two["forward_passes"] == 2 * one["forward_passes"] == 2 * 3 * 970
+    assert one["steps"] == two["steps"] == 3 * 8
+
+
+def test_longest_cells_go_first():
+    cells = [build(), build("co_teaching"), build(recipe="small(epochs=9)")]
+    assert longest_first(cells) == [cells[2], cells[1], cells[0]]
+
+
+def test_a_device_that_is_not_there_is_refused():
+    assert choose_device("cpu") == CPU
+    with pytest.raises(RefusedError, match="unknown device 'cdua'; did you mean 'cuda'"):
+        choose_device("cdua")
+    if not torch.cuda.is_available():
+        with pytest.raises(RefusedError, match="no cuda device"):
+            choose_device("cuda")

@@ -1,0 +1,217 @@
+"""Parts are there whole or not at all, and the CSV files follow from them."""
+
+import csv
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import schema, store
+from benchmarks.refusals import RefusedError
+from benchmarks.store import Parts, Record, derive, write_atomically, write_part
+
+E = 12
+
+
+def keys(cell_id, **changes):
+    values = dict.fromkeys(schema.KEYS, "x") | {"noise_rate": 0.4, "seed": 0, "cell_id": cell_id}
+    return values | changes
+
+
+def record(cell_id, status="done", **changes):
+    meta = {
+        "keys": keys(cell_id, **changes),
+        "facts": {"n_train": 7, "n_test": 5, "noise_sha256": "ab"},
+        "status": status,
+        "reason": "" if status == "done" else "it broke",
+        "costs": {"train_seconds": 1.5},
+        "stamp": {"host": "here"},
+    }
+    if status != "done":
+        return Record(meta, {})
+    rng = np.random.default_rng(int(cell_id, 16))
+    meta |= {"selections": ["last", "val", "oracle"], "scores": ["loss"], "mislabelled": 3}
+    curves = rng.random((E, len(store.CURVE_VALUES)))
+    curves[:, 0] = np.arange(1, E + 1)
+    bins = np.zeros((3, schema.BINS_COUNT, 3))
+    bins[:, 4] = [4, 1.2, 1.0]
+    arrays = {
+        "curves": curves,
+        "selected": np.array([E - 1, 5, 3]),
+        "final": np.arange(E),
+        "bins": bins,
+        "detection": np.array([[0.75, np.nan]]),
+    }
+    return Record(meta, arrays)
+
+
+def plan(folder, *ids):
+    cells = [{**keys(i), "specs": {}} for i in ids]
+    text = {"schema": schema.SCHEMA_VERSION, "suite": "s", "device": "cpu", "cells": cells}
+    (folder / "plan.json").write_text(json.dumps(text))
+
+
+def read(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_rows_say_what_the_record_holds(tmp_path):
+    plan(tmp_path, "1")
+    one = record("1")
+    write_part(tmp_path, [one])
+    derive(tmp_path, Parts(tmp_path))
+    rows = {row["selection"]: row for row in read(tmp_path / "results.csv")}
+    curves = one.arrays["curves"]
+    column = store.CURVE_VALUES.index("ece")
+    assert list(rows) == list(schema.SELECTIONS)
+    for name, position in (("last", E - 1), ("val", 5), ("oracle", 3)):
+        assert float(rows[name]["ece"]) == pytest.approx(curves[position, column], rel=1e-8)
+        assert rows[name]["epoch"] == str(position + 1)
+    assert float(rows["last10"]["ece"]) == pytest.approx(curves[-10:, column].mean(), rel=1e-8)
+    assert rows["last10"]["epoch"] == ""
+    assert len(read(tmp_path / "curves.csv")) == E
+    bins = [row for row in read(tmp_path / "bins.csv") if row["selection"] == "val"]
+    assert [float(bins[4][c]) for c in ("low", "high")] == pytest.approx([4 / 15, 5 / 15])
+    assert (bins[4]["count"], bins[4]["confidence"], bins[4]["accuracy"]) == ("4", "0.3", "0.25")
+    assert (bins[5]["count"], bins[5]["confidence"]) == ("0", "")
+    (found,) = read(tmp_path / "detection.csv")
+    assert (found["auroc"], found["ap"], found["mislabelled"]) == ("0.75", "", "3")
+    (cost,) = read(tmp_path / "costs.csv")
+    assert (cost["train_seconds"], cost["host"]) == ("1.5", "here")
+
+
+@pytest.mark.parametrize("name", schema.TABLES)
+def test_every_table_has_exactly_the_columns_of_the_schema(tmp_path, name):
+    plan(tmp_path, "1")
+    write_part(tmp_path, [record("1")])
+    derive(tmp_path, Parts(tmp_path))
+    assert (tmp_path / name).read_text().splitlines()[0] == ",".join(schema.TABLES[name])
+
+
+def test_tables_do_not_depend_on_the_order_or_the_packing_of_the_parts(tmp_path):
+    records = [
+        record(i, seed=int(i), noise_rate=r)
+        for i, r in zip("1234", (0.2, 0.4, 0.2, 0.1), strict=True)
+    ]
+    contents = []
+    for number, packs in enumerate(([[0, 1, 2, 3]], [[3], [1], [0], [2]], [[2, 0], [1, 3]])):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        plan(folder, "1", "2", "3", "4")
+        for pack in packs:
+            write_part(folder, [records[i] for i in pack])
+        derive(folder, Parts(folder))
+        contents.append([(folder / name).read_bytes() for name in schema.TABLES])
+    assert contents[0] == contents[1] == contents[2]
+
+
+def test_rows_are_sorted_by_number_not_by_text(tmp_path):
+    plan(tmp_path, *"12")
+    write_part(tmp_path, [record("1", seed=10), record("2", seed=9)])
+    derive(tmp_path, Parts(tmp_path))
+    seeds = [r["seed"] for r in read(tmp_path / "results.csv") if r["selection"] == "last"]
+    assert seeds == ["9", "10"]
+
+
+def test_failed_and_diverged_cells_are_rows_with_a_reason(tmp_path):
+    plan(tmp_path, "1", "2")
+    write_part(tmp_path, [record("1", "failed"), record("2", "diverged")])
+    parts = Parts(tmp_path)
+    derive(tmp_path, parts)
+    rows = read(tmp_path / "results.csv")
+    assert [(r["status"], r["reason"], r["acc"]) for r in rows] == [
+        ("failed", "it broke", ""),
+        ("diverged", "it broke", ""),
+    ]
+    assert parts.done() == {"2"}  # diverging is a result, failing is not
+
+
+def test_a_success_outranks_an_earlier_failure_of_the_same_cell(tmp_path):
+    write_part(tmp_path, [record("1", "failed"), record("2")])
+    write_part(tmp_path, [record("1")])
+    assert Parts(tmp_path).done() == {"1", "2"}
+
+
+def test_cells_outside_the_plan_are_not_shown(tmp_path):
+    plan(tmp_path, "1")
+    write_part(tmp_path, [record("1"), record("2")])
+    derive(tmp_path, Parts(tmp_path))
+    assert {r["cell_id"] for r in read(tmp_path / "results.csv")} == {"1"}
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "empty"])
+def test_a_damaged_part_is_put_aside_and_its_cell_is_missing(tmp_path, damage):
+    path = write_part(tmp_path, [record("1")])
+    data = bytearray(path.read_bytes())
+    if damage == "flip":
+        data[len(data) // 2] ^= 255
+    path.write_bytes({"truncate": data[:-40], "flip": data, "empty": b""}[damage])
+    parts = Parts(tmp_path)
+    assert parts.done() == set()
+    assert [p.suffix for p in parts.damaged] == [".damaged"]
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("step", ["write", "fsync", "replace", "after"])
+def test_a_fault_at_any_step_of_a_write_leaves_the_old_file_or_the_new_one(
+    tmp_path, monkeypatch, step
+):
+    path = tmp_path / "file"
+    write_atomically(path, b"old")
+
+    def fault(*_args, **_kwargs):
+        raise OSError("fault")
+
+    if step == "write":
+        monkeypatch.setattr("pathlib.Path.open", fault)
+    elif step == "replace":
+        monkeypatch.setattr("pathlib.Path.replace", fault)
+    else:
+        real, calls = os.fsync, []
+
+        def fsync(number):
+            calls.append(number)
+            if len(calls) == (1 if step == "fsync" else 2):
+                fault()
+            real(number)
+
+        monkeypatch.setattr("os.fsync", fsync)
+    with pytest.raises(OSError, match="fault"):
+        write_atomically(path, b"new")
+    monkeypatch.undo()
+    assert path.read_bytes() == (b"new" if step == "after" else b"old")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_an_unchanged_table_is_not_written_again(tmp_path):
+    plan(tmp_path, "1")
+    write_part(tmp_path, [record("1")])
+    derive(tmp_path, Parts(tmp_path))
+    before = (tmp_path / "results.csv").stat().st_mtime_ns
+    derive(tmp_path, Parts(tmp_path))
+    assert (tmp_path / "results.csv").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (None, "is not a results folder"),
+        ("{", "is damaged"),
+        ('{"schema": 0}', "was written by results version 0, this is"),
+    ],
+)
+def test_a_plan_that_cannot_be_used_is_refused(tmp_path, text, sentence):
+    if text is not None:
+        (tmp_path / "plan.json").write_text(text)
+    with pytest.raises(RefusedError, match=sentence):
+        store.read_plan(tmp_path)
+
+
+def test_results_page_names_every_column_and_file():
+    page = (Path(__file__).parents[1] / "results" / "README.md").read_text()
+    missing = {c for columns in schema.TABLES.values() for c in columns if f"`{c}`" not in page}
+    assert not missing
+    assert all(f"`{name}`" in page for name in schema.TABLES)
