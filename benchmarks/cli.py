@@ -10,6 +10,7 @@ from typing import Annotated, Literal, NoReturn
 
 from cyclopts import App, CycloptsError, Parameter
 
+from benchmarks import suites
 from benchmarks.refusals import Exit, RefusedError
 from benchmarks.request import Request
 
@@ -29,6 +30,7 @@ app = App(
 )
 
 DEFAULT = Request()
+VERBS = ("run", "plan", "status", "report", "ls", "data")
 Kind = Literal["datasets", "noises", "methods", "models", "recipes", "metrics", "suites"]
 
 
@@ -175,12 +177,8 @@ def _show(folder: Path, *, force: bool = False) -> None:
 def main(argv: Sequence[str]) -> int:
     """Run a command line and return its exit code."""
     signal.signal(signal.SIGTERM, _terminate)
-    tokens = list(argv)
-    verbs = tuple(name for name in app if not name.startswith("-"))
-    if not tokens or (tokens[0] not in {*verbs, "--help", "-h"}):
-        tokens.insert(0, "run")  # `run_all.py NAME` and `run_all.py --option` mean run
     try:
-        return int(app(tokens, exit_on_error=False, print_error=False) or Exit.DONE)
+        return int(app(_with_verb(argv), exit_on_error=False, print_error=False) or Exit.DONE)
     except CycloptsError as error:
         print(f"run_all.py: {error}", file=sys.stderr)
         return Exit.USAGE
@@ -193,6 +191,20 @@ def main(argv: Sequence[str]) -> int:
     except _TerminatedError:
         print("terminated; running again continues", file=sys.stderr)
         return Exit.TERMINATED
+
+
+def _with_verb(argv: Sequence[str]) -> list[str]:
+    """Put ``run`` before a suite's name, before options, and where nothing stands."""
+    first = argv[0] if argv else "run"
+    if first in {*VERBS, "--help", "-h"}:
+        return list(argv) or [first]
+    known = (*VERBS, *suites.names())
+    if first not in known and not first.startswith("-") and not first.endswith(".toml"):
+        from methods.bounds import suggestion  # noqa: PLC0415
+
+        hint = suggestion(first, known) or ";"
+        raise RefusedError(f"no verb or suite {first!r}{hint} known: {', '.join(known)}")
+    return ["run", *argv]
 
 
 class _TerminatedError(BaseException):

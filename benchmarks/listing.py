@@ -4,7 +4,8 @@ import inspect
 from collections.abc import Iterator
 
 from benchmarks import schema
-from benchmarks.sweep import REGISTRIES, SUITES, Suite
+from benchmarks.suites import FOLDER, names
+from benchmarks.sweep import REGISTRIES, Suite
 
 
 def listing(kind: str | None) -> str:
@@ -26,8 +27,7 @@ def _entries(name: str) -> Iterator[str]:
 
 
 def _suites() -> Iterator[str]:
-    for path in sorted(SUITES.glob("*.toml")):
-        suite = Suite.read(path.stem)
-        cells = len(list(suite.cells("float32")))
-        first = path.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
-        yield f"{path.stem}: {cells} cells; {first}"
+    for name in names():
+        cells = len(list(Suite.read(name).cells("float32")))
+        first = (FOLDER / f"{name}.toml").read_text(encoding="utf-8").splitlines()[0]
+        yield f"{name}: {cells} cells; {first.lstrip('# ')}"

@@ -14,10 +14,10 @@ from benchmarks.models import MODELS, Model
 from benchmarks.noise import NOISES, Noise
 from benchmarks.recipes import RECIPES, Recipe
 from benchmarks.refusals import RefusedError
+from benchmarks.suites import FOLDER, names
 from methods import METHODS, Method, Registry
 from methods.bounds import suggestion
 
-SUITES = Path(__file__).parent / "suites"
 REGISTRIES: dict[str, Registry[Any]] = {
     "dataset": DATASETS,
     "noise": NOISES,
@@ -91,9 +91,9 @@ class Suite:
         Raises:
             RefusedError: there is no such suite, or its file is not one.
         """
-        path = Path(name) if name.endswith(".toml") else SUITES / f"{name}.toml"
+        path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
         if not path.is_file():
-            known = tuple(sorted(p.stem for p in SUITES.glob("*.toml")))
+            known = names()
             hint = suggestion(name, known) or ";"
             raise RefusedError(
                 f"no suite {name!r}{hint} known: {', '.join(known)}, or a .toml file"
@@ -123,8 +123,8 @@ class Suite:
         except ValueError as error:
             raise RefusedError(f"suite {self.name!r}: {error}") from error
         points: Iterator[tuple[Any, ...]] = itertools.product(*axes, self.seed)
-        names = [*REGISTRIES, "seed"]
-        cells = (Cell(**dict(zip(names, p, strict=True)), precision=precision) for p in points)
+        axis = [*REGISTRIES, "seed"]
+        cells = (Cell(**dict(zip(axis, p, strict=True)), precision=precision) for p in points)
         return iter(dict.fromkeys(cells))
 
 

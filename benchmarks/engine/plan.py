@@ -12,7 +12,6 @@ from benchmarks import schema
 from benchmarks.refusals import RefusedError
 from benchmarks.store import read_plan, write_atomically
 from benchmarks.sweep import Cell
-from methods.bounds import suggestion
 
 KEEP_ALL_UP_TO = 1000
 """Above this many cells only the last epoch's test logits are kept."""
@@ -98,8 +97,7 @@ def choose_device(wanted: str | None) -> torch.device:
     }
     kind = wanted.partition(":")[0] if wanted else next(name for name in DEVICES if present[name])
     if kind not in present:
-        hint = suggestion(kind, DEVICES) or ";"
-        raise RefusedError(f"unknown device {kind!r}{hint} known: {', '.join(DEVICES)}")
+        raise RefusedError(f"unknown device {kind!r}; known: {', '.join(DEVICES)}")
     if not present[kind]:
         raise RefusedError(f"this machine has no {kind} device that torch {torch.__version__} sees")
     return torch.device(wanted or kind)

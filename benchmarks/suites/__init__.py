@@ -1,0 +1,10 @@
+"""The suites that ship with the project: one TOML file each."""
+
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of the shipped suites."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
