@@ -13,6 +13,18 @@ from benchmarks.report.wording import count, listing
 from benchmarks.schema import METRICS
 
 _FAULTS_SHOWN = 20
+_PAIRED = (
+    "Within a seed every method has the same noisy labels, initial weights and order of the data, "
+    "so comparisons are paired."
+)
+_TESTS = (
+    "Tests: two-sided paired t tests over seeds. At five pairs a Wilcoxon signed-rank test cannot "
+    "fall below p = 0.0625, so it could not reach 0.05."
+)
+_FLOOR = (
+    "ECE has 15 equal-width bins. A perfectly calibrated model does not reach 0 on a finite test "
+    "set: its floor is drawn and quoted. Brier scores sum over classes (0 to 2)."
+)
 
 
 def write(folder: Path, new: Path) -> dict[str, str]:
@@ -68,7 +80,9 @@ def _coverage(run: Run) -> str:
     lines = [f"{count(planned, 'cell')} planned, {finished} finished"]
     lines[0] += "".join(f", {n} {s}" for s, n in sorted(status.items()) if s != "done") + "."
     if run.note:
-        lines.append(f"{run.note[0].upper()}{run.note[1:]}: {planned - len(run.cells)} are missing.")
+        lines.append(
+            f"{run.note[0].upper()}{run.note[1:]}: {planned - len(run.cells)} are missing."
+        )
     faults = run.cells[run.cells["status"] != "done"]
     if len(faults):
         lines.append(render.markdown(_faults(run, faults)))
@@ -91,27 +105,30 @@ def _protocol(run: Run) -> str:
     seeds = sorted(set(run.cells["seed"]))
     lasting = sorted({int(epoch) for epoch in run.last["epoch"].dropna()})
     settings = f"{count(len(run.settings), 'setting')} ({', '.join(run.settings)})"
+    epochs = f" (epoch {listing([str(epoch) for epoch in lasting])})" if lasting else ""
     lines = [
-        f"Seeds: n = {len(seeds)} ({', '.join(map(str, seeds))}). Within a seed every method has "
-        "the same noisy labels, initial weights and order of the data, so comparisons are paired.",
+        f"Seeds: n = {len(seeds)} ({', '.join(map(str, seeds))}). {_PAIRED}",
         f"Settings: {settings}. {_rates(run)}",
-        "Selection: the last epoch"
-        + (f" (epoch {listing([str(e) for e in lasting])})" if lasting else "")
-        + "; no test label chooses anything except in columns marked as such.",
+        f"Selection: the last epoch{epochs}; test labels choose nothing but columns marked so.",
         f"Intervals: {100 * stats.LEVEL:.0f}% t intervals over seeds; none below two seeds.",
-        "Tests: two-sided paired t tests over seeds. At five pairs a Wilcoxon signed-rank test "
-        "cannot fall below p = 0.0625, so it could not reach 0.05.",
-        f"Families: Holm's adjustment at {stats.ALPHA:g}. Each column of the ranking and of the "
-        f"table of settings: {max(len(run.methods) - 1, 0)} comparisons with its best. The "
-        f"verdict: one family of up to {count(len(run.settings), 'setting')} for each of "
-        f"{listing([*JUDGED, 'ece'])}, from {FEWEST_PAIRS} pairs a setting.",
-        "ECE has 15 equal-width bins. A perfectly calibrated model does not reach 0 on a finite "
-        "test set: its floor is drawn and quoted. Brier scores sum over classes (0 to 2).",
+        _TESTS,
+        _families(run),
+        _FLOOR,
         f"Metric definitions: {listing(sorted(set(run.cells['metric_spec'])))}.",
     ]
     shown = ("gap_signed", "mem_frac", "clean_recovery")
     lines += [f"{METRICS[m].label}: {METRICS[m].meaning}." for m in shown]
     return "\n".join(f"- {line}" for line in lines) + "\n"
+
+
+def _families(run: Run) -> str:
+    rivals = count(max(len(run.methods) - 1, 0), "comparison")
+    return (
+        f"Families: Holm's adjustment at {stats.ALPHA:g}. In each column of the ranking and of "
+        f"the table of settings: {rivals} with its best. In the verdict: one family of up to "
+        f"{count(len(run.settings), 'setting')} for each of {listing([*JUDGED, 'ece'])}, "
+        f"from {FEWEST_PAIRS} pairs a setting."
+    )
 
 
 def _rates(run: Run) -> str:

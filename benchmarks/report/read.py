@@ -27,9 +27,10 @@ ARENA = ("dataset", "model", "recipe")
 class Run:
     """What one folder holds, each table with the columns of :func:`_with_names` added.
 
-    A setting is dataset, noise, model and recipe; its ``panel`` is its name without the arena. A family is a noise without its rate, ``x`` the
-    nominal rate (the realised one where the noise has no nominal rate). ``curves`` and ``bins``
-    hold finished cells only, ``bins`` only the selection ``last``.
+    A setting is dataset, noise, model and recipe; its ``panel`` is its name without the arena.
+    A family is a noise without its rate, ``x`` the nominal rate (the realised one where the
+    noise has no nominal rate). All but ``results`` hold finished cells only, and ``bins`` only
+    the selection ``last``.
     """
 
     results: pd.DataFrame
@@ -115,11 +116,14 @@ def _table(path: Path) -> pd.DataFrame:
     except ValueError as error:  # pandas' parser errors are ValueErrors
         raise RefusedError(f"{path} cannot be read: {error}") from None
     wanted = set(TABLES[path.name])
-    missing, foreign = sorted(wanted - set(table)), sorted(set(table) - wanted)
+    have = {str(column) for column in table}
+    missing, foreign = sorted(wanted - have), sorted(have - wanted)
     if missing or foreign:
         faults = [f"lacks {', '.join(missing)}"] if missing else []
         faults += [f"has the unknown {', '.join(foreign)}"] if foreign else []
-        raise RefusedError(f"{path} does not have this version's columns: it {' and '.join(faults)}")
+        raise RefusedError(
+            f"{path} does not have this version's columns: it {' and '.join(faults)}"
+        )
     _refuse_text(table, path)
     text = [column for column in table if column in TEXT]
     return table.assign(**{column: table[column].fillna("") for column in text})
@@ -145,14 +149,12 @@ def _refuse_duplicates(results: pd.DataFrame, folder: Path) -> None:
 
 def _with_names(table: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
     """Add ``setting``, ``arena``, ``panel``, ``family``, ``x`` and the flag ``noisy``."""
-    told = [column for column in ARENA if results[column].nunique() > 1]
+    told = [column for column in ARENA if len(set(results[column])) > 1]
     arena = _join(table, told)
     rate = table["noise_rate"].astype("float64")
     realised = results.groupby("noise")["noise_rate_realised"].mean()
     x = rate.fillna(table["noise"].map(realised).astype("float64"))
-    noise = [
-        noise_label(name, value) for name, value in zip(table["noise"], rate, strict=True)
-    ]
+    noise = [noise_label(name, value) for name, value in zip(table["noise"], rate, strict=True)]
     prefix = [f"{name}, " if name else "" for name in arena]
     return table.assign(
         arena=arena,

@@ -3,10 +3,11 @@
 import pandas as pd
 
 from benchmarks.report.tables import Table
+from benchmarks.report.wording import MINUS
 
 _MARKDOWN = {"best": "**{}**", "tied": "<ins>{}</ins>", "": "{}"}
 _CSS = {"best": "textbf:--rwrap", "tied": "underline:--rwrap", "": ""}
-_SYMBOLS = {"±": r"$\pm$", "−": "$-$", "†": r"$^\dagger$", "‡": r"$^\ddagger$", "≥": r"$\geq$"}
+_SYMBOLS = {"±": r"$\pm$", MINUS: "$-$", "†": r"$^\dagger$", "‡": r"$^\ddagger$", "≥": r"$\geq$"}
 
 
 def markdown(table: Table) -> str:
@@ -36,15 +37,11 @@ def _pipe(text: str) -> str:
 
 
 def latex(table: Table, label: str) -> str:
-    """A ``booktabs`` table float; headers, labels and caption are escaped."""
-    text = table.text.astype(str)
-    text = text.set_axis(range(len(text))).set_axis(range(text.shape[1]), axis="columns")
-    marks = table.marks.set_axis(text.index).set_axis(text.columns, axis="columns")
-    css = marks.map(lambda mark: _CSS[mark])
+    """A ``booktabs`` table float; headers, labels (each once) and caption are escaped."""
+    text = table.text.astype(str).rename_axis(index=None)
+    css = table.marks.map(lambda mark: _CSS[mark])
     styler = text.style.apply(lambda _: css, axis=None).format(escape="latex")
-    for axis, names in enumerate((table.text.index, table.text.columns)):
-        styler.relabel_index(list(names), axis=axis)  # labels may repeat, what a Styler indexes by may not
-        styler.format_index(escape="latex", axis=axis)
+    styler.format_index(escape="latex", axis=0).format_index(escape="latex", axis=1)
     code = styler.to_latex(
         hrules=True,
         position="t",

@@ -85,23 +85,25 @@ def pair(rows: pd.DataFrame, method: str, reference: str, value: str) -> pd.Data
     Raises:
         RefusedError: rows that should be a pair were trained on different labels.
     """
-    columns = [*PAIR_KEYS, "noise_sha256", value]
-    keys = list(PAIR_KEYS)
-    left = rows.loc[rows["method"] == method, columns]
-    right = rows.loc[rows["method"] == reference, columns]
-    both = left.merge(right, on=keys, suffixes=("", "_reference"), validate="one_to_one")
-    odd = both[both["noise_sha256"] != both["noise_sha256_reference"]]
-    if len(odd):
-        first = odd.iloc[0]
-        raise RefusedError(
-            f"{method} and {reference} were trained on different noisy labels at "
-            f"{first['dataset']}, {first['noise']}, seed {first['seed']}: they are not a pair"
-        )
-    both = both.assign(own=both[value], reference=both[f"{value}_reference"])
-    both["difference"] = both["own"] - both["reference"]
-    return both.dropna(subset=["difference"]).sort_values(keys)[
-        [*keys, "own", "reference", "difference"]
-    ]
+    left, right = (_by_key(rows[rows["method"] == name], value) for name in (method, reference))
+    pairs = []
+    for key in sorted(left.keys() & right.keys(), key=str):
+        (labels, own), (other_labels, other) = left[key], right[key]
+        if labels != other_labels:
+            dataset, noise, *_, seed = key
+            raise RefusedError(
+                f"{method} and {reference} were trained on different noisy labels at "
+                f"{dataset}, {noise}, seed {seed}: they are not a pair"
+            )
+        pairs.append((*key, own, other, own - other))
+    table = pd.DataFrame(pairs, columns=[*PAIR_KEYS, "own", "reference", "difference"])
+    return table.dropna(subset=["difference"])
+
+
+def _by_key(rows: pd.DataFrame, value: str) -> dict[tuple[object, ...], tuple[str, float]]:
+    keys = zip(*(rows[name].tolist() for name in PAIR_KEYS), strict=True)
+    found = zip(rows["noise_sha256"].tolist(), rows[value].astype(float).tolist(), strict=True)
+    return dict(zip(keys, found, strict=True))
 
 
 def paired_t(differences: Sequence[float] | Floats) -> Difference:
@@ -116,7 +118,7 @@ def paired_t(differences: Sequence[float] | Floats) -> Difference:
     if n < 2:
         return Difference(mean, float("nan"), float("nan"), float("nan"), n)
     if half > 0:
-        error = half / stdtrit(n - 1, (1 + LEVEL) / 2)
+        error = half / float(stdtrit(n - 1, (1 + LEVEL) / 2))
         p = float(2 * stdtr(n - 1, -abs(mean / error)))
     else:
         p = 1.0 if mean == 0 else 0.0

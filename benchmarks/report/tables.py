@@ -8,7 +8,7 @@ import pandas as pd
 from benchmarks.report import stats
 from benchmarks.report.looks import PRIVILEGED, resolve
 from benchmarks.report.read import Run
-from benchmarks.report.wording import BLANK, count, listing, number, signed, with_half
+from benchmarks.report.wording import BLANK, MINUS, count, listing, number, signed, with_half
 from benchmarks.schema import METRICS
 
 ORACLE = "†"
@@ -74,16 +74,16 @@ def ranking(run: Run) -> Table:
     rows = run.last[run.last["setting"].isin(shared)]
     numbers = _ranking_numbers(run, rows, shared)
     text = pd.DataFrame(index=numbers.index)
-    text["Accuracy %"] = _cells("acc", numbers)
+    text["Accuracy %"] = _cells("acc", numbers["acc"], numbers["acc_half"])
     if numbers["acc_val"].notna().any():
         text["val. epoch %"] = [number("acc", v) for v in numbers["acc_val"]]
     if numbers["acc_oracle"].notna().any():
         text[f"best epoch{ORACLE} %"] = [number("acc", v) for v in numbers["acc_oracle"]]
     text["Rank"] = [f"{v:.1f}" if v == v else BLANK for v in numbers["rank"]]  # noqa: PLR0124
-    text["NLL"] = _cells("nll", numbers)
-    text["Brier"] = _cells("brier", numbers)
-    text["ECE %"] = _cells("ece", numbers)
-    text["Conf. − acc."] = [signed("gap_signed", v) for v in numbers["gap_signed"]]
+    text["NLL"] = _cells("nll", numbers["nll"], numbers["nll_half"])
+    text["Brier"] = _cells("brier", numbers["brier"], numbers["brier_half"])
+    text["ECE %"] = _cells("ece", numbers["ece"], numbers["ece_half"])
+    text[f"Conf. {MINUS} acc."] = [signed("gap_signed", v) for v in numbers["gap_signed"]]
     text["Memorised %"] = [number("mem_frac", v) for v in numbers["mem_frac"]]
     text["Runs"] = [f"{a}/{b}" for a, b in zip(numbers["done"], numbers["planned"], strict=True)]
     marks = pd.DataFrame("", index=text.index, columns=text.columns)
@@ -94,9 +94,9 @@ def ranking(run: Run) -> Table:
     return _labelled(run, Table(text, marks, numbers, _ranking_notes(run, numbers, shared)))
 
 
-def _cells(metric: str, numbers: pd.DataFrame) -> list[str]:
-    means, halves = numbers[metric], numbers[f"{metric}_half"]
-    return [with_half(metric, m, h) for m, h in zip(means, halves, strict=True)]
+def _cells(metric: str, means: pd.Series, halves: pd.Series) -> list[str]:
+    pairs = zip(means.astype(float), halves.astype(float), strict=True)
+    return [with_half(metric, mean, half) for mean, half in pairs]
 
 
 def _ranking_numbers(run: Run, rows: pd.DataFrame, shared: tuple[str, ...]) -> pd.DataFrame:
@@ -134,11 +134,15 @@ def _ranking_notes(run: Run, numbers: pd.DataFrame, shared: tuple[str, ...]) -> 
     seeds = sorted(set(numbers["seeds"]))
     spread = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     notes = [
-        f"Mean over {count(len(shared), 'setting')}, taken within each seed first, then over "
-        f"{spread} {'seed' if seeds == [1] else 'seeds'}; ± is the half width of the 95% t "
-        "interval over seeds. A seed counts where it finished in every setting.",
-        "Bold: best mean. Underlined: no paired t test over seeds tells it from the best "
-        f"(p ≥ {stats.ALPHA:g}, Holm over the other {len(numbers) - 1} methods of the column).",
+        (
+            f"Mean over {count(len(shared), 'setting')}, taken within each seed first, then over "
+            f"{spread} {'seed' if seeds == [1] else 'seeds'}; ± is the half width of the 95% t "
+            "interval over seeds. A seed counts where it finished in every setting."
+        ),
+        (
+            "Bold: best mean. Underlined: no paired t test over seeds tells it from the best "
+            f"(p ≥ {stats.ALPHA:g}, Holm over the other {len(numbers) - 1} methods of the column)."
+        ),
         "Rank: mean over settings of the rank by accuracy. Runs: finished of attempted.",
     ]
     left_out = [name for name in run.settings if name not in shared]
@@ -169,14 +173,17 @@ def by_setting(run: Run) -> Table:
     order = list(_ranking_numbers(run, run.last, basis(run)).index)
     text = pd.DataFrame(BLANK, index=order, columns=list(run.settings))
     marks = pd.DataFrame("", index=order, columns=list(run.settings))
-    for row in means.itertuples():
-        text.loc[str(row.method), str(row.setting)] = with_half("acc", row.mean, row.half)
+    cells = _cells("acc", means["mean"], means["half"])
+    for method, setting, cell in zip(means["method"], means["setting"], cells, strict=True):
+        text.loc[str(method), str(setting)] = cell
     for setting, rows in run.last.groupby("setting"):
         for method, mark in against_best(rows, "acc").items():
             marks.loc[method, str(setting)] = mark
     notes = (
-        "Accuracy in percent, mean over seeds ± half width of the 95% t interval. Bold: best. "
-        "Underlined: not told from the best by a paired t test (Holm within the column).",
+        (
+            "Accuracy in percent, mean over seeds ± half width of the 95% t interval. Bold: best. "
+            "Underlined: not told from the best by a paired t test (Holm within the column)."
+        ),
         *privilege_notes(run),
     )
     return _labelled(run, Table(text, marks, means, notes))
@@ -206,8 +213,10 @@ def detection(run: Run) -> Table | None:
     ).set_axis(numbers["method"].tolist())
     marks = pd.DataFrame("", index=range(len(text)), columns=text.columns)
     notes = (
-        "Mean over noisy settings within each seed, then over seeds, ± half width of the 95% t "
-        "interval. 1 is perfect; the average precision by chance is the share of wrong labels.",
+        (
+            "Mean over noisy settings within each seed, then over seeds, ± half width of the 95% t "
+            "interval. 1 is perfect; the average precision by chance is the share of wrong labels."
+        ),
     )
     return _labelled(run, Table(text, marks, numbers, notes))
 

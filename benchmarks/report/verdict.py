@@ -10,7 +10,7 @@ from benchmarks.report import stats
 from benchmarks.report.looks import base, resolve
 from benchmarks.report.read import Run
 from benchmarks.report.stats import Difference
-from benchmarks.report.wording import change, count, listing, number, p_value, signed, unit
+from benchmarks.report.wording import change, count, listing, number, p_value, signed
 from benchmarks.schema import METRICS
 
 REFERENCE, CANDIDATE = "cross_entropy", "label_smoothing"
@@ -111,8 +111,10 @@ def _judge(run: Run, method: str, reference: str, names: Names) -> list[str]:
     if not first:
         pairs = len(stats.pair(run.last, method, reference, "acc"))
         return [
-            f"{title}: not enough seeds. A verdict needs {FEWEST_PAIRS} pairs in a setting; "
-            f"there are {count(pairs, 'pair')} over {count(len(run.settings), 'setting')}."
+            (
+                f"{title}: not enough seeds. A verdict needs {FEWEST_PAIRS} pairs in a setting; "
+                f"there are {count(pairs, 'pair')} over {count(len(run.settings), 'setting')}."
+            )
         ]
     parts = [f"{title}. {_headline(first)}", _protocol(run, first)]
     lines = [_outcomes(metric, judged[metric]) for metric in JUDGED if judged[metric]]
@@ -126,18 +128,22 @@ def _headline(found: list[Effect]) -> str:
     said = []
     noisy = [effect for effect in found if effect.noisy]
     if noisy:
-        tally = {o: sum(e.outcome == o for e in noisy) for o in ("helped", "hurt", "open")}
-        said.append(
-            f"On mislabelled data it raised accuracy in {tally['helped']} of "
-            f"{count(len(noisy), 'setting')}, lowered it in {tally['hurt']}, and in "
-            f"{tally['open']} no difference is shown."
-        )
-    clean = [effect for effect in found if not effect.noisy]
-    words = {"helped": "raised it", "hurt": "lowered it", "open": "made no difference shown here"}
-    for effect in clean:
+        phrases = _tally(noisy, ("raised accuracy", "lowered accuracy", "made no difference shown"))
+        said.append(f"On mislabelled data it {phrases}.")
+    words = {"helped": "raised it", "hurt": "lowered it", "open": "made no difference shown"}
+    for effect in (effect for effect in found if not effect.noisy):
         where = "clean labels" if effect.setting == "clean" else effect.setting
-        said.append(f"On {where} it {words[effect.outcome]}.")
+        text = words[effect.outcome] if noisy else words[effect.outcome].replace("it", "accuracy")
+        said.append(f"On {where} it {text}.")
     return " ".join(said)
+
+
+def _tally(found: list[Effect], words: tuple[str, str, str]) -> str:
+    """``raised accuracy in 3 of 4 settings and made no difference shown in 1``."""
+    counts = [sum(e.outcome == outcome for e in found) for outcome in ("helped", "hurt", "open")]
+    said = [(phrase, n) for phrase, n in zip(words, counts, strict=True) if n]
+    whole = f" of {count(len(found), 'setting')}"
+    return listing([f"{w} in {n}{'' if k else whole}" for k, (w, n) in enumerate(said)])
 
 
 def _protocol(run: Run, found: list[Effect]) -> str:
@@ -145,7 +151,7 @@ def _protocol(run: Run, found: list[Effect]) -> str:
     pairs = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
     text = (
         f"Paired t tests over {pairs} seeds a setting, Holm within each metric over "
-        f"{count(len(found), 'setting')}, at the last epoch."
+        f"{count(len(found), 'setting')}, at the last epoch; 95% intervals in brackets."
     )
     least = stats.smallest_wilcoxon_p(sizes[0])
     if least > stats.ALPHA:
@@ -165,19 +171,19 @@ def _outcomes(metric: str, found: list[Effect]) -> str:
     for outcome, phrase in words.items():
         chosen = [effect for effect in found if effect.outcome == outcome]
         if chosen:
-            places = [f"{e.setting} ({change(metric, e.difference)}, {p_value(e.p)})" for e in chosen]
+            places = [
+                f"{e.setting} ({change(metric, e.difference)}, {p_value(e.p)})" for e in chosen
+            ]
             said.append(f"{phrase} {len(chosen)} of {len(found)}: {', '.join(places)}")
     return f"{METRICS[metric].label}: {'; '.join(said)}."
 
 
 def _calibration(run: Run, method: str, reference: str, found: list[Effect]) -> str:
-    tally = {o: sum(e.outcome == o for e in found) for o in ("helped", "hurt", "open")}
+    phrases = _tally(found, ("fell", "rose", "showed no change"))
     floors = run.last.groupby("setting")["ece_floor"].mean()
     gaps = {e.setting: e for e in effects(run, method, reference, "gap_signed")}
     lines = [
-        f"Calibration: ECE fell in {tally['helped']} of {count(len(found), 'setting')}, rose in "
-        f"{tally['hurt']}, and in {tally['open']} no change is shown. From hard labels to "
-        "smoothed ones, in percent:",
+        f"Calibration: ECE {phrases}. From hard labels to smoothed ones, in percent:",
         "",
     ]
     for e in found:

@@ -6,6 +6,7 @@ from benchmarks.report.stats import Difference
 from benchmarks.schema import METRICS
 
 BLANK = "--"
+MINUS = "\N{MINUS SIGN}"
 
 
 def number(metric: str, value: float) -> str:
@@ -22,13 +23,13 @@ def number(metric: str, value: float) -> str:
 def signed(metric: str, value: float) -> str:
     """Likewise with its sign, and never a negative zero.
 
-    >>> signed("acc", 0.021), signed("acc", -0.00001), signed("nll", -0.1)
-    ('+2.1', '+0.0', '−0.100')
+    >>> signed("acc", 0.021), signed("acc", -0.00001), signed("nll", -0.1) == MINUS + "0.100"
+    ('+2.1', '+0.0', True)
     """
     if not math.isfinite(value):
         return BLANK
     text = number(metric, abs(value))
-    return ("−" if value < 0 and float(text) != 0 else "+") + text
+    return (MINUS if value < 0 and float(text) != 0 else "+") + text
 
 
 def with_half(metric: str, mean: float, half: float) -> str:
@@ -43,16 +44,16 @@ def unit(metric: str) -> str:
 
 
 def change(metric: str, difference: Difference) -> str:
-    """A difference with its interval.
+    """A difference with its interval in brackets.
 
     >>> change("acc", Difference(0.021, 0.012, 0.03, 0.003, 5))
-    '+2.1 points, 95% interval +1.2 to +3.0'
+    '+2.1 points [+1.2, +3.0]'
     """
     text = f"{signed(metric, difference.mean)}{unit(metric)}"
     if not math.isfinite(difference.low):
         return text
     low, high = signed(metric, difference.low), signed(metric, difference.high)
-    return f"{text}, 95% interval {low} to {high}"
+    return f"{text} [{low}, {high}]"
 
 
 def p_value(p: float) -> str:

@@ -26,11 +26,18 @@ NOISES = (
     "asymmetric(rate=0.2)",
     "asymmetric(rate=0.4)",
 )
-GAIN = {"cross_entropy": 0.0, "label_smoothing": 0.1, "reweighting": 0.25, "gce": 0.35, "elr": 0.8, "co_teaching": 0.6}
+GAIN = {
+    "cross_entropy": 0.0,
+    "label_smoothing": 0.1,
+    "reweighting": 0.25,
+    "gce": 0.35,
+    "elr": 0.8,
+    "co_teaching": 0.6,
+}
 TEST_SIZE = 2000
 
 
-def _same(method: str, noise: str, seed: int, row: dict) -> dict:
+def _same(row: dict) -> dict:
     return row
 
 
@@ -47,7 +54,7 @@ class Sweep:
     selections: Sequence[str] = ("last", "val", "oracle")
     status: str = "done"
     planned: int | None = None
-    alter: Callable[[str, str, int, dict], dict] = field(default=_same)
+    alter: Callable[[dict], dict] = field(default=_same)
 
 
 def rate_of(noise: str) -> float:
@@ -112,7 +119,7 @@ def _cell(tables: dict[str, list[dict]], sweep: Sweep, key: tuple[str, str, str,
         metrics = curve[-1] if selection != "oracle" else max(curve, key=lambda row: row["acc"])
         shown = metrics if sweep.status == "done" else {}
         row = keys | extra | shown | {"selection": selection, "epoch": sweep.epochs}
-        row = sweep.alter(method, noise, seed, row)
+        row = sweep.alter(row)
         tables["results"].append(row)
     if sweep.status != "done":
         return
@@ -141,7 +148,8 @@ def _epoch(
     harm = 0.7 * rate * (1 - gain) * done**2
     wobble = shared.normal(0, 0.006) + draws.normal(0, 0.004)
     acc = float(np.clip((0.93 - 0.12 * rate) * rise - harm + wobble, 1 / sweep.classes, 1))
-    memory = (1 - gain) * done**2 * (0.9 - 0.2 * rate) if rate else float("nan")
+    memory = (1 - gain) * done**2 * (0.9 - 0.2 * rate) + draws.normal(0, 0.01) * done
+    memory = max(memory, 0.0) if rate else float("nan")
     gap = 0.04 + 0.5 * harm - (0.12 if name == "label_smoothing" else 0.0)
     ece = abs(gap) + 0.004 + abs(draws.normal(0, 0.002))
     nll = -np.log(max(acc, 0.05)) * 1.6 + 3 * harm + draws.normal(0, 0.01)

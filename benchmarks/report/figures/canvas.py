@@ -69,9 +69,12 @@ def save(drawing: Drawing, folder: Path) -> None:
 
 
 def settle(figure: Figure) -> None:
-    """Lay the figure out once; both files then show the same, and the second costs less."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    """Lay the figure out once; both files then show the same, and each is drawn only once."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+    with mpl.rc_context({"figure.constrained_layout.use": False}):
+        figure.set_layout_engine()  # none at all: "none" would leave one that draws twice
 
 
 def legend(figure: Figure, looks: Mapping[str, Look], extra: Sequence[Artist] = ()) -> None:
@@ -81,18 +84,20 @@ def legend(figure: Figure, looks: Mapping[str, Look], extra: Sequence[Artist] = 
         for k in looks.values()
     ]
     handles += extra
-    longest = max(len(str(handle.get_label())) for handle in handles)
-    fitting = int(figure.get_figwidth() / (0.45 + LETTER * longest))
-    columns = max(1, min(fitting, len(handles)))
-    rows = -(-len(handles) // columns)
-    figure.legend(handles=handles, loc="outside lower center", ncols=-(-len(handles) // rows))
+    labels = [str(handle.get_label()) for handle in handles]
+    rows = -(-len(labels) // _columns(labels, figure.get_figwidth()))
+    figure.legend(handles=handles, loc="outside lower center", ncols=-(-len(labels) // rows))
 
 
 def legend_height(looks: Mapping[str, Look], width: float) -> float:
     """Inches that :func:`legend` will take, to be added to the height of the panels."""
-    longest = max(len(look.label) for look in looks.values())
-    columns = max(1, int(width / (0.45 + LETTER * longest)))
-    return 0.15 + 0.135 * -(-(len(looks) + 1) // columns)
+    labels = [look.label for look in looks.values()]
+    return 0.1 + 0.135 * -(-(len(labels) + 1) // _columns(labels, width))
+
+
+def _columns(labels: Sequence[str], width: float) -> int:
+    """How many entries fit side by side: a handle of 0.42 inches and the longest label each."""
+    return max(1, int(width / (0.42 + 0.9 * LETTER * max(map(len, labels)))))
 
 
 def heading(figure: Figure, *parts: str) -> None:
@@ -138,7 +143,7 @@ def lines(axes: Axes, rows: pd.DataFrame, looks: Mapping[str, Look], *, markers:
 
 
 def with_bounds(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Turn ``mean`` and ``half`` to drawing units and add ``low``, ``high`` within the legal range."""
+    """Put ``mean``, ``half`` in drawing units; add ``low``, ``high``, cut to the legal range."""
     scale = 100 if METRICS[metric].percent else 1
     mean, half = rows["mean"] * scale, rows["half"] * scale
     top = 100.0 if METRICS[metric].percent else None

@@ -71,12 +71,12 @@ def _figure(rows: pd.DataFrame, looks: Mapping[str, Look], columns: Sequence[str
             axes.set_title(canvas.wrapped(name, width / len(columns) - 0.3))
         if column == 0:
             axes.set_ylabel(NAMES[metric])
-        axes.label_outer(remove_inner_ticks=False)
+        if row == len(SHOWN) - 1:
+            axes.set_xlabel("Epoch")
     for row, metric in enumerate(SHOWN):
         drawn = rows[rows["metric"] == metric]
         _limit(grid[row, 0], drawn, crowded=len(looks) > canvas.CROWDED)
     grid[0, 0].xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
-    figure.supxlabel("Epoch", fontsize=7)
     return figure
 
 
@@ -86,7 +86,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, looks: Mapping[str, Look]) -> None:
             0.5, 0.5, "no label is wrong", transform=axes.transAxes, ha="center", color="0.45"
         )
         return
-    canvas.lines(axes, rows, looks, markers=rows["x"].nunique() == 1)
+    canvas.lines(axes, rows, looks, markers=len(set(rows["x"])) == 1)
 
 
 def _limit(axes: Axes, rows: pd.DataFrame, *, crowded: bool) -> None:

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from itertools import product
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
@@ -15,6 +16,9 @@ from benchmarks.report.figures.canvas import Drawing
 from benchmarks.report.looks import resolve
 from benchmarks.report.read import Run
 from benchmarks.schema import METRICS, Look
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
 
 NAMES = {"acc": "accuracy", "nll": "nll", "ece": "ece"}
 ROWS, COLUMNS = 6, 5
@@ -89,22 +93,23 @@ class _Page:
         self.data, self.looks, self.metric = data, looks, metric
         self.rows, self.columns = grid
 
-    def figure(self, note: str) -> "canvas.Figure":
+    def figure(self, note: str) -> Figure:
         across = len(self.columns)
         width = canvas.NEURIPS if across <= 3 else canvas.FULL
         height = (1.75 if across > 1 else 2.2) * len(self.rows)
         height += 0.3 + canvas.legend_height(self.looks, width)
         figure = canvas.new_figure(width, height)
         grid = figure.subplots(len(self.rows), across, squeeze=False, sharey="row")
-        for (row, arena), (column, family) in product(enumerate(self.rows), enumerate(self.columns)):
+        for (row, arena), (column, family) in product(
+            enumerate(self.rows), enumerate(self.columns)
+        ):
             self._panel(grid[row, column], arena, family, width / across)
             if column == 0:
                 grid[row, column].set_ylabel(self._y_label(arena))
-            grid[row, column].label_outer(remove_inner_ticks=False)
-            grid[row, column].tick_params(labelbottom=True)
+        for axes in grid[-1]:
+            axes.set_xlabel("Noise rate (%)")
         for row in range(len(self.rows)):
             self._limit(grid[row, 0], self.rows[row])
-        figure.supxlabel("Noise rate (%)", fontsize=7)
         canvas.heading(figure, note)
         floor: list[Artist] = [Patch(color=_GREY, label="Floor: calibrated model")]
         canvas.legend(figure, self.looks, floor if self.metric == "ece" else ())

@@ -6,10 +6,11 @@ from itertools import product
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
+from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator
+from matplotlib.ticker import FuncFormatter
 
 from benchmarks.report import stats
 from benchmarks.report.figures import canvas
@@ -25,11 +26,14 @@ OVER, UNDER = "#c8553d", "#3a7ca5"
 _STRIP = 0.16
 """Height of the tallest bar of the histogram, on the axis of accuracy."""
 
+_PLENTY = 50
+"""Images in a bin from which on it is drawn at full strength; fewer fade it."""
+
 _CAPTION = (
     "Accuracy against confidence on clean test labels, last epoch, the bins of all seeds pooled. "
     "Points stand at the mean confidence of their bin with 95% Wilson intervals; red gaps are "
-    "overconfident, blue ones underconfident. Grey bars: images per bin, on a log scale. "
-    "The ECE is the mean over seeds."
+    "overconfident, blue ones underconfident, and bins with few images are "
+    "faint. Grey bars: images per bin, on a log scale. The ECE is the mean over seeds."
 )
 
 
@@ -79,7 +83,9 @@ def pooled(bins: pd.DataFrame) -> pd.DataFrame:
 
 def _figure(data: pd.DataFrame, looks: Mapping[str, Look], columns: tuple[str, ...]) -> Figure:
     across = len(columns)
-    width = canvas.NEURIPS if across in {3, 4} else canvas.FULL if across > 4 else 1.6 * across + 0.6
+    width = (
+        canvas.NEURIPS if across in {3, 4} else canvas.FULL if across > 4 else 1.6 * across + 0.6
+    )
     side = width / across
     figure = canvas.new_figure(width, min(side, 1.15) * len(looks) + 0.75)
     grid = figure.subplots(len(looks), across, squeeze=False, sharex=True, sharey=True)
@@ -94,8 +100,8 @@ def _figure(data: pd.DataFrame, looks: Mapping[str, Look], columns: tuple[str, .
             axes.set_title(canvas.wrapped(name, side - 0.3))
         if column == 0:
             axes.set_ylabel(canvas.wrapped(look.label, 0.95))
-        axes.label_outer(remove_inner_ticks=False)
-    figure.supxlabel("Confidence", fontsize=7)
+        if row == len(looks) - 1:
+            axes.set_xlabel("Confidence")
     figure.supylabel("Accuracy", fontsize=7)
     handles = [
         Line2D([], [], color=OVER, linewidth=4, alpha=0.7, label="overconfident"),
@@ -110,29 +116,34 @@ def _figure(data: pd.DataFrame, looks: Mapping[str, Look], columns: tuple[str, .
 def _panel(axes: Axes, rows: pd.DataFrame, start: float, fullest: float) -> None:
     axes.plot([start, 1], [start, 1], color="0.5", linewidth=0.6, linestyle=(0, (3, 2)))
     axes.set(xlim=(start, 1.0), ylim=(0, 1.02))
-    middle = round((start + 1) / 2, 2)
-    axes.xaxis.set_major_locator(FixedLocator([round(start, 2), middle, 1.0]))
-    axes.yaxis.set_major_locator(FixedLocator([0, 0.5, 1.0]))
+    axes.grid(visible=False)
+    axes.set_xticks([0.5, 0.75, 1] if start >= 0.45 else [0.5, 1])
+    axes.set_yticks([0, 0.5, 1])
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     if rows.empty:
         axes.text(0.5, 0.5, "no run", transform=axes.transAxes, ha="center", color="0.45")
         return
     _histogram(axes, rows, fullest)
     x, y = rows["confidence"].to_numpy(), rows["accuracy"].to_numpy()
-    colours = [OVER if c > a else UNDER for c, a in zip(x, y, strict=True)]
+    trust = np.clip(rows["count"].to_numpy() / _PLENTY, 0.15, 1)
+    over = [OVER if c > a else UNDER for c, a in zip(x, y, strict=True)]
     gaps = [[(a, a), (a, b)] for a, b in zip(x, y, strict=True)]
-    axes.add_collection(LineCollection(gaps, colors=colours, linewidths=2.5, alpha=0.7))
+    colours = to_rgba_array(over, 0.7 * trust)
+    axes.add_collection(LineCollection(gaps, colors=colours, linewidths=2.5))
     whiskers = zip(x, rows["wilson_low"], rows["wilson_high"], strict=True)
     bars = [[(a, low), (a, high)] for a, low, high in whiskers]
-    axes.add_collection(LineCollection(bars, colors="0.15", linewidths=0.6))
-    axes.plot(x, y, linestyle="none", marker="o", markersize=1.8, color="0.1")
-    ece = 100 * float(rows["ece"].iloc[0])
-    axes.text(
-        0.04, 0.96, f"ECE {ece:.1f}%", transform=axes.transAxes, va="top", fontsize=6,
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.8},
-    )  # fmt: skip
+    black = to_rgba_array(["0.1"] * len(x), trust)
+    axes.add_collection(LineCollection(bars, colors=black, linewidths=0.6))
+    axes.scatter(x, y, s=3.5, c=black, linewidths=0, clip_on=False)
+    ece = f"ECE {100 * float(rows['ece'].iloc[0]):.1f}%"
+    axes.text(0.97, 0.2, ece, transform=axes.transAxes, ha="right", fontsize=6)
 
 
 def _histogram(axes: Axes, rows: pd.DataFrame, fullest: float) -> None:
-    height = _STRIP * np.log1p(rows["count"]) / np.log1p(fullest)
-    width = (rows["high"] - rows["low"]) * 0.9
-    axes.bar((rows["low"] + rows["high"]) / 2, height, width, color="0.78", linewidth=0, zorder=0.8)
+    heights = _STRIP * np.log1p(rows["count"]) / np.log1p(fullest)
+    boxes = [
+        [(low + 0.003, 0), (high - 0.003, 0), (high - 0.003, h), (low + 0.003, h)]
+        for low, high, h in zip(rows["low"], rows["high"], heights, strict=True)
+    ]
+    axes.add_collection(PolyCollection(boxes, facecolors="0.82", linewidths=0, zorder=0.8))
