@@ -58,7 +58,8 @@ def _spare(name: str, place: int) -> Look:
     colour, marker = SPARE_LOOKS[place % len(SPARE_LOOKS)]
     turn = place // len(SPARE_LOOKS)
     dash = DASHES[turn % len(DASHES)]
-    return Look(name, shade(colour, SHADES[turn % len(SHADES)]), marker, dash)
+    tone = SHADES[(turn + turn // len(DASHES)) % len(SHADES)]  # 25 turns before one repeats
+    return Look(name, shade(colour, tone), marker, dash)
 
 
 def _other_dash(

@@ -96,3 +96,4 @@ def _limit(axes: Axes, rows: pd.DataFrame, *, crowded: bool) -> None:
     low, high = shown.min().min(), shown.max().max()
     pad = 0.04 * (high - low) or 1.0
     axes.set_ylim(max(low - pad, 0), min(high + pad, 102))
+    axes.yaxis.set_major_locator(MaxNLocator(4))  # not by size: the layout would not settle

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from benchmarks.report import stats
 from benchmarks.report.figures import canvas
@@ -163,6 +163,7 @@ class _Page:
         pad = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
         low = 0.0 if self.metric == "ece" else max(low - pad, 0.0)
         axes.set_ylim(low, high + pad)
+        axes.yaxis.set_major_locator(MaxNLocator(6))  # not by size: the layout would not settle
 
 
 def _spaced(rates: list[float]) -> list[float]:
