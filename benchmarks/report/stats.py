@@ -85,7 +85,7 @@ def pair(rows: pd.DataFrame, method: str, reference: str, value: str) -> pd.Data
     Raises:
         RefusedError: rows that should be a pair were trained on different labels.
     """
-    left, right = (_by_key(rows[rows["method"] == name], value) for name in (method, reference))
+    left, right = (_by_key(rows, name, value) for name in (method, reference))
     pairs = []
     for key in sorted(left.keys() & right.keys(), key=str):
         (labels, own), (other_labels, other) = left[key], right[key]
@@ -100,9 +100,12 @@ def pair(rows: pd.DataFrame, method: str, reference: str, value: str) -> pd.Data
     return table.dropna(subset=["difference"])
 
 
-def _by_key(rows: pd.DataFrame, value: str) -> dict[tuple[object, ...], tuple[str, float]]:
-    keys = zip(*(rows[name].tolist() for name in PAIR_KEYS), strict=True)
-    found = zip(rows["noise_sha256"].tolist(), rows[value].astype(float).tolist(), strict=True)
+def _by_key(
+    rows: pd.DataFrame, method: str, value: str
+) -> dict[tuple[object, ...], tuple[str, float]]:
+    chosen = rows.loc[rows["method"] == method, [*PAIR_KEYS, "noise_sha256", value]]
+    keys = zip(*(chosen[name].tolist() for name in PAIR_KEYS), strict=True)
+    found = zip(chosen["noise_sha256"].tolist(), chosen[value].tolist(), strict=True)
     return dict(zip(keys, found, strict=True))
 
 

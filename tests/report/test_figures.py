@@ -22,7 +22,7 @@ CASES = {
         SPECS, NOISES[:2], seeds=2, epochs=1, datasets=("digits", "fashion_mnist"), planned=99
     ),
     "many rates": Sweep(
-        SIX[:1], ("clean", *(f"symmetric(rate={r / 10})" for r in range(1, 9))), seeds=2, epochs=2
+        SIX[:1], ("clean", *(f"symmetric(rate={r / 10})" for r in range(1, 6))), seeds=2, epochs=2
     ),
     "clean only": replace(BRIEF, noises=("clean",)),
 }
@@ -91,7 +91,7 @@ def test_an_incomplete_run_is_noted_on_every_figure(drawn):
         title = drawing.figure._suptitle
         words = title.get_text() if title else ""
         assert run.note in words
-        assert ("incomplete: 12 of 99 cells" in words) == (run.planned == 99)
+        assert ("incomplete: 24 of 99 cells" in words) == (run.planned == 99)
 
 
 def test_figures_have_the_natural_widths_of_papers(drawn):
@@ -154,7 +154,8 @@ def test_reliability_pools_the_bins_of_the_seeds_and_averages_their_ece(run):
     assert (top["wilson_low"], top["wilson_high"]) == pytest.approx(tuple(wilson), abs=1e-6)
 
 
-def test_more_than_four_settings_leave_the_clean_one_out_of_the_curves(run):
+def test_more_than_four_settings_leave_the_clean_one_out_of_the_curves(tmp_path):
+    run = load(write(tmp_path, replace(BRIEF, methods=SIX[:1], seeds=1)))
     with canvas.paper_style():
         pages = memorisation.pages(run)
     titles = [axes.get_title() for axes in pages[0].figure.axes if axes.get_title()]
