@@ -1,0 +1,75 @@
+"""Figures, tables and a verdict from the CSVs of a results folder. Imports nothing heavy."""
+
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.report import digest
+
+_STALE_SECONDS = 3600.0
+
+
+@dataclass(frozen=True)
+class Report:
+    """What :func:`build` leaves in ``folder``, and what a terminal should show of it."""
+
+    folder: Path
+    ranking: str
+    verdict: str
+    paths: tuple[Path, ...]
+    rebuilt: bool
+
+
+def build(folder: Path, *, force: bool = False) -> Report:
+    """Write ``folder/report`` unless it already shows exactly these results.
+
+    The report is written to a folder beside it and swapped in whole: whenever this is killed,
+    there is the old report, or the new one, or none.
+
+    Args:
+        folder: a results folder with its CSVs, and ``plan.json`` if the sweep had a plan.
+        force: build again even if nothing changed.
+
+    Raises:
+        RefusedError: a CSV is missing, empty or of other columns, or its rows contradict.
+    """
+    report = folder / "report"
+    wanted = digest.digest(folder)
+    kept = None if force else digest.recall(report, wanted)
+    if kept is not None:
+        return _report(report, kept, rebuilt=False)
+    from benchmarks.report import page  # noqa: PLC0415 - imports pandas and matplotlib
+
+    new = folder / f".report-new-{os.getpid()}"
+    _clear(folder)
+    shutil.rmtree(new, ignore_errors=True)
+    try:
+        texts = page.write(folder, new)
+        digest.remember(new, wanted, texts)
+        _swap(new, report)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    return _report(report, texts, rebuilt=True)
+
+
+def _report(report: Path, texts: dict[str, str], *, rebuilt: bool) -> Report:
+    paths = (*digest.outputs_of(report), report / digest.FILE)
+    return Report(report, texts["ranking"], texts["verdict"], paths, rebuilt)
+
+
+def _swap(new: Path, report: Path) -> None:
+    old = report.with_name(f".report-old-{os.getpid()}")
+    shutil.rmtree(old, ignore_errors=True)
+    if report.exists():
+        report.rename(old)
+    new.rename(report)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what builds that were killed over an hour ago left behind."""
+    for left in folder.glob(".report-*-*"):
+        if time.time() - left.stat().st_mtime > _STALE_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)

@@ -1,0 +1,56 @@
+"""Whether a report is up to date, found out without importing anything heavy."""
+
+import hashlib
+import json
+from importlib.metadata import version
+from pathlib import Path
+
+FILE = "digest.json"
+INPUTS = ("results.csv", "curves.csv", "bins.csv", "detection.csv", "plan.json")
+DRAWN_BY = ("pandas", "numpy", "scipy", "matplotlib", "seaborn", "jinja2")
+"""Packages whose next version may draw or print the same numbers otherwise."""
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 over the inputs, the source of this package and the versions that draw.
+
+    Hashing the source in place of a hand-kept version number means that no edit of the report
+    can leave an old one standing.
+    """
+    here = Path(__file__).parent
+    sources = [*sorted(here.rglob("*.py")), *sorted(here.glob("*.mplstyle"))]
+    parts = {f"source {path.relative_to(here).as_posix()}": _sha256(path) for path in sources}
+    parts["source schema.py"] = _sha256(here.parent / "schema.py")
+    parts |= {f"input {name}": _sha256(folder / name) for name in INPUTS}
+    parts |= {f"version of {name}": version(name) for name in DRAWN_BY}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    if not path.is_file():
+        return "absent"
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def recall(report: Path, wanted: str) -> dict[str, str] | None:
+    """``ranking`` and ``verdict`` of the report in place, if it is whole and still true."""
+    try:
+        kept = json.loads((report / FILE).read_text(encoding="utf-8"))
+        current = kept["digest"] == wanted and all((report / p).is_file() for p in kept["outputs"])
+        return {name: str(kept[name]) for name in ("ranking", "verdict")} if current else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def remember(report: Path, wanted: str, texts: dict[str, str]) -> None:
+    """Write what :func:`recall` reads, once every other output stands in ``report``."""
+    outputs = [path.relative_to(report).as_posix() for path in outputs_of(report)]
+    kept = {"digest": wanted, "outputs": outputs, **texts}
+    text = json.dumps(kept, indent=1, ensure_ascii=False) + "\n"
+    (report / FILE).write_text(text, encoding="utf-8")
+
+
+def outputs_of(report: Path) -> tuple[Path, ...]:
+    """Every file of a report but the digest, sorted."""
+    return tuple(sorted(p for p in report.rglob("*") if p.is_file() and p.name != FILE))

@@ -1,0 +1,181 @@
+"""What all figures share: style, size, legend, and files that are the same bytes every time."""
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import matplotlib as mpl
+import pandas as pd
+import seaborn as sns
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from benchmarks.schema import METRICS, Look
+
+STYLE = Path(__file__).parents[1] / "paper.mplstyle"
+NEURIPS, FULL = 5.5, 6.75
+"""Text widths in inches: figures are included at natural size."""
+
+LETTER = 0.052
+"""Inches that a letter of 7 points takes on average."""
+
+CROWDED = 10
+"""With more methods than this, bands would cover each other and are left out."""
+
+Dashes = tuple[float, ...] | str
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure, the stem of its files, the numbers it shows, and what it shows in words."""
+
+    name: str
+    figure: Figure
+    data: pd.DataFrame
+    caption: str
+
+
+@contextmanager
+def paper_style() -> Iterator[None]:
+    """Seaborn's ticks style under the paper's sizes and fonts; nothing global is left changed."""
+    with mpl.rc_context(sns.axes_style("ticks")):
+        mpl.rcParams.update(mpl.rc_params_from_file(STYLE, use_default_template=False))
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure that no global state knows of, in inches."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(drawing: Drawing, folder: Path) -> None:
+    """Write ``name.png``, ``name.pdf`` and ``name.csv`` without dates or versions in them."""
+    figure = drawing.figure
+    settle(figure)
+    stem = folder / drawing.name
+    figure.savefig(stem.with_suffix(".png"), metadata={"Software": None})
+    nothing = dict.fromkeys(("CreationDate", "Producer", "Creator"))
+    figure.savefig(stem.with_suffix(".pdf"), metadata=nothing)
+    drawing.data.to_csv(stem.with_suffix(".csv"), index=False, lineterminator="\n")
+
+
+def settle(figure: Figure) -> None:
+    """Lay the figure out once; both files then show the same, and each is drawn only once."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+    with mpl.rc_context({"figure.constrained_layout.use": False}):
+        figure.set_layout_engine()  # none at all: "none" would leave one that draws twice
+
+
+def legend(figure: Figure, looks: Mapping[str, Look], extra: Sequence[Artist] = ()) -> None:
+    """One legend below all panels, in the order of the looks."""
+    handles: list[Artist] = [
+        Line2D([], [], color=k.colour, marker=k.marker, ls=k.dash, label=k.label)
+        for k in looks.values()
+    ]
+    handles += extra
+    labels = [str(handle.get_label()) for handle in handles]
+    rows = -(-len(labels) // _columns(labels, figure.get_figwidth()))
+    figure.legend(handles=handles, loc="outside lower center", ncols=-(-len(labels) // rows))
+
+
+def legend_height(looks: Mapping[str, Look], width: float) -> float:
+    """Inches that :func:`legend` will take, to be added to the height of the panels."""
+    labels = [look.label for look in looks.values()]
+    return 0.1 + 0.135 * -(-(len(labels) + 1) // _columns(labels, width))
+
+
+def _columns(labels: Sequence[str], width: float) -> int:
+    """How many entries fit side by side: a handle of 0.42 inches and the longest label each."""
+    return max(1, int(width / (0.42 + 0.9 * LETTER * max(map(len, labels)))))
+
+
+def heading(figure: Figure, *parts: str) -> None:
+    """Small grey words on top, such as the dataset or what is missing; nothing if all blank."""
+    text = "  ·  ".join(part for part in parts if part)
+    if text:
+        figure.suptitle(text, color="0.35")
+
+
+def dashes(looks: Mapping[str, Look]) -> dict[str, Dashes]:
+    """The dashes as seaborn wants them: an empty string for a solid line."""
+    return {
+        method: "" if isinstance(look.dash, str) else look.dash[1] for method, look in looks.items()
+    }
+
+
+def lines(axes: Axes, rows: pd.DataFrame, looks: Mapping[str, Look], *, markers: bool) -> None:
+    """Draw ``mean`` over ``x`` for each method, with its band ``low`` to ``high`` behind it."""
+    sns.lineplot(
+        data=rows,
+        x="x",
+        y="mean",
+        hue="method",
+        hue_order=list(looks),
+        style="method",
+        style_order=list(looks),
+        palette={method: look.colour for method, look in looks.items()},
+        dashes=dashes(looks),
+        markers={method: look.marker for method, look in looks.items()} if markers else False,
+        markeredgewidth=0.3,
+        estimator=None,
+        errorbar=None,
+        legend=False,
+        ax=axes,
+    )
+    if len(looks) <= CROWDED:
+        for method, band in rows.dropna(subset=["low"]).groupby("method"):
+            colour = looks[str(method)].colour
+            axes.fill_between(
+                band["x"], band["low"], band["high"], color=colour, alpha=0.15, linewidth=0
+            )
+    axes.set(xlabel="", ylabel="")
+
+
+def with_bounds(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Put ``mean``, ``half`` in drawing units; add ``low``, ``high``, cut to the legal range."""
+    scale = 100 if METRICS[metric].percent else 1
+    mean, half = rows["mean"] * scale, rows["half"] * scale
+    top = 100.0 if METRICS[metric].percent else None
+    return rows.assign(
+        mean=mean,
+        half=half,
+        low=(mean - half).clip(0.0, top),
+        high=(mean + half).clip(0.0, top),
+    )
+
+
+def y_label(metric: str) -> str:
+    """The metric's name with its unit."""
+    unit = " (%)" if METRICS[metric].percent else " (nats)" if metric == "nll" else ""
+    return METRICS[metric].label + unit
+
+
+def wrapped(text: str, inches: float) -> str:
+    """The text in as many lines as it takes to be no wider than ``inches``."""
+    width = max(8, int(inches / LETTER))
+    return "\n".join(textwrap.wrap(text, width, break_on_hyphens=False)) or text
+
+
+def chunks(items: Sequence[T], size: int) -> list[tuple[T, ...]]:
+    """Consecutive pieces of nearly equal length, none longer than ``size``."""
+    if not items:
+        return []
+    pieces = -(-len(items) // size)
+    step = -(-len(items) // pieces)
+    return [tuple(items[start : start + step]) for start in range(0, len(items), step)]
+
+
+def page_name(stem: str, page: int) -> str:
+    """``stem``, then ``stem_2``, ``stem_3``."""
+    return stem if page == 1 else f"{stem}_{page}"

@@ -1,0 +1,176 @@
+"""A metric against the noise rate: one panel per noise kind, one row per dataset."""
+
+from collections.abc import Mapping
+from itertools import product
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from benchmarks.report import stats
+from benchmarks.report.figures import canvas
+from benchmarks.report.figures.canvas import Drawing
+from benchmarks.report.looks import resolve
+from benchmarks.report.read import Run
+from benchmarks.schema import METRICS, Look
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+
+NAMES = {"acc": "accuracy", "nll": "nll", "ece": "ece"}
+ROWS, COLUMNS = 6, 5
+_GREY = "0.85"
+
+
+def pages(run: Run, metric: str) -> list[Drawing]:
+    """The metric over rates at the last epoch, with 95% t bands over seeds."""
+    data = points(run, metric)
+    if data.empty:
+        return []
+    looks = resolve(run.methods, run.privileges)
+    arenas, families = (list(dict.fromkeys(data[name])) for name in ("arena", "family"))
+    grids = product(canvas.chunks(arenas, ROWS), canvas.chunks(families, COLUMNS))
+    drawn = []
+    for page, (rows, columns) in enumerate(grids, start=1):
+        part = data[data["arena"].isin(rows) & data["family"].isin(columns)]
+        drawing = _Page(part, looks, metric, (rows, columns))
+        name = canvas.page_name(NAMES[metric], page)
+        drawn.append(Drawing(name, drawing.figure(run.note), part, _caption(metric, looks)))
+    return drawn
+
+
+def points(run: Run, metric: str) -> pd.DataFrame:
+    """What the panels show: ``mean``, ``low``, ``high`` of each arena, family, ``x``, method.
+
+    ``x`` is the nominal noise rate in percent. Clean labels are rate 0 of every noise family.
+    """
+    by = ["arena", "family", "x", "method"]
+    table = stats.t_intervals(run.last, by, metric)
+    if metric == "ece":
+        floor = run.last.groupby(["arena", "family", "x"])["ece_floor"].mean()
+        table = table.merge(floor.rename("floor").mul(100).reset_index())
+    clean = table[table["family"] == "clean"]
+    noisy = table[table["family"] != "clean"]
+    copies = []
+    for arena, rows in clean.groupby("arena"):
+        families = noisy.loc[noisy["arena"] == arena, "family"].unique()
+        copies += [rows.assign(family=name) for name in families] or [rows]
+    table = pd.concat([noisy, *copies], ignore_index=True)
+    table = canvas.with_bounds(table.assign(x=100 * table["x"]), metric)
+    return table.sort_values(by, kind="stable").reset_index(drop=True)
+
+
+def _caption(metric: str, looks: Mapping[str, Look]) -> str:
+    band = (
+        "Bands are left out, as there are too many methods to tell them apart."
+        if len(looks) > canvas.CROWDED
+        else "Bands: 95% t intervals over seeds."
+    )
+    text = (
+        f"{METRICS[metric].label} on clean test labels against the nominal noise rate, mean over "
+        f"seeds at the last epoch. {band}"
+    )
+    if metric == "acc":
+        text += " The axis does not start at zero."
+    if metric == "ece":
+        text += " Grey: what a perfectly calibrated model of this confidence would show by chance."
+    return text
+
+
+class _Page:
+    """One figure of at most six datasets by five noise kinds."""
+
+    def __init__(
+        self,
+        data: pd.DataFrame,
+        looks: Mapping[str, Look],
+        metric: str,
+        grid: tuple[tuple[str, ...], tuple[str, ...]],
+    ) -> None:
+        self.data, self.looks, self.metric = data, looks, metric
+        self.rows, self.columns = grid
+
+    def figure(self, note: str) -> Figure:
+        across = len(self.columns)
+        width = canvas.NEURIPS if across <= 3 else canvas.FULL
+        height = (1.75 if across > 1 else 2.2) * len(self.rows)
+        height += 0.3 + canvas.legend_height(self.looks, width)
+        figure = canvas.new_figure(width, height)
+        grid = figure.subplots(len(self.rows), across, squeeze=False, sharey="row")
+        for (row, arena), (column, family) in product(
+            enumerate(self.rows), enumerate(self.columns)
+        ):
+            self._panel(grid[row, column], arena, family, width / across)
+            if column == 0:
+                grid[row, column].set_ylabel(self._y_label(arena))
+        for axes in grid[-1]:
+            axes.set_xlabel("Noise rate (%)")
+        for row in range(len(self.rows)):
+            self._limit(grid[row, 0], self.rows[row])
+        canvas.heading(figure, note)
+        floor: list[Artist] = [Patch(color=_GREY, label="Floor: calibrated model")]
+        canvas.legend(figure, self.looks, floor if self.metric == "ece" else ())
+        return figure
+
+    def _y_label(self, arena: str) -> str:
+        label = canvas.y_label(self.metric)
+        return f"{canvas.wrapped(arena, 1.4)}\n{label}" if arena else label
+
+    def _panel(self, axes: Axes, arena: str, family: str, inches: float) -> None:
+        axes.set_title(canvas.wrapped(family, inches - 0.3))
+        here = (self.data["arena"] == arena) & (self.data["family"] == family)
+        rows = self.data[here]
+        rates = sorted(rows["x"].unique())
+        if not rates:
+            axes.set_axis_off()
+            return
+        if len(rates) > 1:
+            canvas.lines(axes, rows, self.looks, markers=True)
+        else:
+            self._whiskers(axes, rows, rates[0])
+        if "floor" in rows:
+            self._floor(axes, rows, rates)
+        axes.set_xticks(_spaced(rates))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
+
+    def _whiskers(self, axes: Axes, rows: pd.DataFrame, rate: float) -> None:
+        """A single rate has no line: the methods stand side by side around it."""
+        count = len(self.looks)
+        for place, (method, look) in enumerate(self.looks.items()):
+            row = rows[rows["method"] == method]
+            x = rate + (place - (count - 1) / 2) / max(count, 6)
+            for _, point in row.iterrows():
+                error = [[point["mean"] - point["low"]], [point["high"] - point["mean"]]]
+                axes.errorbar(
+                    [x], [point["mean"]], error, fmt=look.marker, color=look.colour, capsize=1.5
+                )
+        axes.set_xlim(rate - 1, rate + 1)
+
+    def _floor(self, axes: Axes, rows: pd.DataFrame, rates: list[float]) -> None:
+        floor = rows.groupby("x")["floor"].mean()
+        left, right = axes.get_xlim()
+        x, height = ([left, right], [floor.iloc[0]] * 2) if len(rates) == 1 else (rates, floor)
+        axes.fill_between(x, 0, height, color=_GREY, linewidth=0, zorder=0.5)
+        axes.set_xlim(left, right)
+
+    def _limit(self, axes: Axes, arena: str) -> None:
+        rows = self.data[self.data["arena"] == arena]
+        shown = ["mean"] if len(self.looks) > canvas.CROWDED else ["mean", "low", "high"]
+        low, high = rows[shown].min().min(), rows[shown].max().max()
+        pad = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
+        low = 0.0 if self.metric == "ece" else max(low - pad, 0.0)
+        axes.set_ylim(low, high + pad)
+        axes.yaxis.set_major_locator(MaxNLocator(6))  # not by size: the layout would not settle
+
+
+def _spaced(rates: list[float]) -> list[float]:
+    """The rates that can be printed below an axis without touching."""
+    gap = 0.12 * (rates[-1] - rates[0])
+    kept: list[float] = []
+    for rate in rates:
+        if not kept or rate - kept[-1] >= gap:
+            kept.append(rate)
+    return kept

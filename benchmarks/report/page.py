@@ -1,0 +1,138 @@
+"""The report itself: every file of it, written to an empty folder."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.report import figures, render, stats, tables
+from benchmarks.report.looks import resolve
+from benchmarks.report.read import Run, load
+from benchmarks.report.tables import Table
+from benchmarks.report.verdict import FEWEST_PAIRS, JUDGED, verdict
+from benchmarks.report.wording import count, listing
+from benchmarks.schema import METRICS
+
+_FAULTS_SHOWN = 20
+_PAIRED = (
+    "Within a seed every method has the same noisy labels, initial weights and order of the data, "
+    "so comparisons are paired."
+)
+_TESTS = (
+    "Tests: two-sided paired t tests over seeds. At five pairs a Wilcoxon signed-rank test cannot "
+    "fall below p = 0.0625, so it could not reach 0.05."
+)
+_FLOOR = (
+    "ECE has 15 equal-width bins. A perfectly calibrated model does not reach 0 on a finite test "
+    "set: its floor is drawn and quoted. Brier scores sum over classes (0 to 2)."
+)
+
+
+def write(folder: Path, new: Path) -> dict[str, str]:
+    """Read ``folder``, write its report to ``new``, and return what a terminal shows of it."""
+    run = load(folder)
+    ranking, by_setting = tables.ranking(run), tables.by_setting(run)
+    words = verdict(run)
+    captions = figures.draw(run, new / "figures")
+    for name, table in (("ranking", ranking), ("settings", by_setting)):
+        _text(new / f"{name}.md", render.markdown(table))
+        _text(new / f"{name}.tex", render.latex(table, name))
+        table.numbers.to_csv(
+            new / f"{name}.csv", index=name == "ranking", lineterminator="\n", float_format="%.12g"
+        )
+    sections = [
+        ("Verdict", words),
+        ("Ranking", render.markdown(ranking)),
+        ("Accuracy in each setting", render.markdown(by_setting)),
+        ("Figures", _figures(captions)),
+        ("Finding the wrong labels", _detection(run)),
+        ("Coverage", _coverage(run)),
+        ("How the numbers were made", _protocol(run)),
+    ]
+    title = "# Report\n\n" + (f"**{run.note}**\n\n" if run.note else "")
+    _text(new / "report.md", title + "\n".join(f"## {a}\n\n{b}" for a, b in sections))
+    return {"ranking": render.plain(ranking), "verdict": words}
+
+
+def _text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _figures(captions: list[tuple[str, str]]) -> str:
+    if not captions:
+        return "No cell finished, so there is nothing to draw.\n"
+    shown = [
+        f"![{name}](figures/{name}.png)\n\n{caption} "
+        f"([PDF](figures/{name}.pdf), [numbers](figures/{name}.csv))\n"
+        for name, caption in captions
+    ]
+    return "\n".join(shown)
+
+
+def _detection(run: Run) -> str:
+    table = tables.detection(run)
+    return "No score was kept.\n" if table is None else render.markdown(table)
+
+
+def _coverage(run: Run) -> str:
+    status = run.cells["status"].value_counts()
+    finished = int(status.get("done", 0))
+    planned = len(run.cells) if run.planned is None else run.planned
+    lines = [f"{count(planned, 'cell')} planned, {finished} finished"]
+    lines[0] += "".join(f", {n} {s}" for s, n in sorted(status.items()) if s != "done") + "."
+    if run.note:
+        lines.append(
+            f"{run.note[0].upper()}{run.note[1:]}: {planned - len(run.cells)} are missing."
+        )
+    faults = run.cells[run.cells["status"] != "done"]
+    if len(faults):
+        lines.append(render.markdown(_faults(run, faults)))
+    return "\n\n".join(lines).rstrip() + "\n"
+
+
+def _faults(run: Run, faults: pd.DataFrame) -> Table:
+    looks = resolve(run.methods, run.privileges)
+    shown = faults.sort_values(["method", "setting", "seed"]).head(_FAULTS_SHOWN)
+    labels = pd.Index([looks[str(method)].label for method in shown["method"]], name="Method")
+    columns = {"Setting": "setting", "Seed": "seed", "Status": "status", "Reason": "reason"}
+    text = pd.DataFrame({a: shown[b].astype(str).tolist() for a, b in columns.items()})
+    marks = pd.DataFrame("", index=text.index, columns=text.columns)
+    rest = len(faults) - len(shown)
+    notes = (f"and {rest} more in results.csv.",) if rest else ()
+    return Table(text.set_axis(labels), marks, shown, notes)
+
+
+def _protocol(run: Run) -> str:
+    seeds = sorted(set(run.cells["seed"]))
+    lasting = sorted({int(epoch) for epoch in run.last["epoch"].dropna()})
+    settings = f"{count(len(run.settings), 'setting')} ({', '.join(run.settings)})"
+    epochs = f" (epoch {listing([str(epoch) for epoch in lasting])})" if lasting else ""
+    lines = [
+        f"Seeds: n = {len(seeds)} ({', '.join(map(str, seeds))}). {_PAIRED}",
+        f"Settings: {settings}. {_rates(run)}",
+        f"Selection: the last epoch{epochs}; test labels choose nothing but columns marked so.",
+        f"Intervals: {100 * stats.LEVEL:.0f}% t intervals over seeds; none below two seeds.",
+        _TESTS,
+        _families(run),
+        _FLOOR,
+        f"Metric definitions: {listing(sorted(set(run.cells['metric_spec'])))}.",
+    ]
+    shown = ("gap_signed", "mem_frac", "clean_recovery")
+    lines += [f"{METRICS[m].label}: {METRICS[m].meaning}." for m in shown]
+    return "\n".join(f"- {line}" for line in lines) + "\n"
+
+
+def _families(run: Run) -> str:
+    rivals = count(max(len(run.methods) - 1, 0), "comparison")
+    return (
+        f"Families: Holm's adjustment at {stats.ALPHA:g}. In each column of the ranking and of "
+        f"the table of settings: {rivals} with its best. In the verdict: one family of up to "
+        f"{count(len(run.settings), 'setting')} for each of {listing([*JUDGED, 'ece'])}, "
+        f"from {FEWEST_PAIRS} pairs a setting."
+    )
+
+
+def _rates(run: Run) -> str:
+    noisy = run.cells[run.cells["noisy"]].dropna(subset=["noise_rate_realised"])
+    means = noisy.groupby("setting")["noise_rate_realised"].mean()
+    said = [f"{name}: {100 * means[name]:.1f}%" for name in run.settings if name in means.index]
+    return f"Realised noise rates: {', '.join(said)}." if said else "No labels were corrupted."

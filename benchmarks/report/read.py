@@ -1,0 +1,203 @@
+"""A results folder as checked tables, with names for its settings."""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.refusals import RefusedError
+from benchmarks.report.looks import order_methods
+from benchmarks.schema import KEYS, TABLES
+
+READ = ("results.csv", "curves.csv", "bins.csv", "detection.csv")
+TEXT = {
+    *(set(KEYS) - {"noise_rate", "seed"}),
+    *("method_spec", "profile", "privileges", "precision", "noise_sha256"),
+    *("metric_spec", "status", "reason", "selection", "score"),
+}
+ARENA = ("dataset", "model", "recipe")
+"""What stays the same along one curve over noise rates."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one folder holds, each table with the columns of :func:`_with_names` added.
+
+    A setting is dataset, noise, model and recipe; its ``panel`` is its name without the arena.
+    A family is a noise without its rate, ``x`` the nominal rate (the realised one where the
+    noise has no nominal rate). All but ``results`` hold finished cells only, and ``bins`` only
+    the selection ``last``.
+    """
+
+    results: pd.DataFrame
+    curves: pd.DataFrame
+    bins: pd.DataFrame
+    detection: pd.DataFrame
+    methods: tuple[str, ...]
+    settings: tuple[str, ...]
+    planned: int | None
+
+    @cached_property
+    def cells(self) -> pd.DataFrame:
+        """One row per cell, whatever became of it."""
+        return self.results.drop_duplicates("cell_id")
+
+    def at(self, selection: str) -> pd.DataFrame:
+        """The finished cells at one selection."""
+        rows = self.results
+        return rows[(rows["status"] == "done") & (rows["selection"] == selection)]
+
+    @cached_property
+    def last(self) -> pd.DataFrame:
+        """The headline: finished cells after their last epoch."""
+        return self.at("last")
+
+    @cached_property
+    def privileges(self) -> dict[str, str]:
+        """The clean knowledge given to each method that was given any."""
+        given = self.cells[self.cells["privileges"] != ""]
+        return {
+            str(method): ", ".join(sorted(set(rows))) for method, rows in _by_method(given).items()
+        }
+
+    @cached_property
+    def note(self) -> str:
+        """``incomplete: 120 of 150 cells``, or nothing when every planned cell has a row."""
+        if self.planned is None or len(self.cells) >= self.planned:
+            return ""
+        return f"incomplete: {len(self.cells)} of {self.planned} cells"
+
+
+def _by_method(rows: pd.DataFrame) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for method, privilege in zip(rows["method"], rows["privileges"], strict=True):
+        found.setdefault(method, []).append(privilege)
+    return found
+
+
+def load(folder: Path) -> Run:
+    """Read and check the CSVs of ``folder``, and count the cells of its plan.
+
+    Raises:
+        RefusedError: a file is missing, empty or has other columns than the schema names.
+    """
+    tables = {name: _table(folder / name) for name in READ}
+    results = tables["results.csv"]
+    if results.empty:
+        raise RefusedError(f"{folder / 'results.csv'} has no rows: no cell has ended yet")
+    named = {name: _with_names(table, results) for name, table in tables.items()}
+    results = named["results.csv"]
+    _refuse_duplicates(results, folder)
+    done = set(results.loc[results["status"] == "done", "cell_id"])
+    finished = {name: table[table["cell_id"].isin(done)] for name, table in named.items()}
+    bins = finished["bins.csv"]
+    ordered = results.sort_values(["arena", "noisy", "family", "x", "setting"])
+    return Run(
+        results=results,
+        curves=finished["curves.csv"],
+        bins=bins[bins["selection"] == "last"],
+        detection=finished["detection.csv"],
+        methods=order_methods(results["method"]),
+        settings=tuple(dict.fromkeys(ordered["setting"])),
+        planned=_planned(folder / "plan.json"),
+    )
+
+
+def _table(path: Path) -> pd.DataFrame:
+    if not path.is_file():
+        raise RefusedError(f"{path} is missing: a report needs {', '.join(READ)}")
+    types = dict.fromkeys(TEXT, "str")
+    try:
+        table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
+    except ValueError as error:  # pandas' parser errors are ValueErrors
+        raise RefusedError(f"{path} cannot be read: {error}") from None
+    wanted = set(TABLES[path.name])
+    have = {str(column) for column in table}
+    missing, foreign = sorted(wanted - have), sorted(have - wanted)
+    if missing or foreign:
+        faults = [f"lacks {', '.join(missing)}"] if missing else []
+        faults += [f"has the unknown {', '.join(foreign)}"] if foreign else []
+        raise RefusedError(
+            f"{path} does not have this version's columns: it {' and '.join(faults)}"
+        )
+    _refuse_text(table, path)
+    text = [column for column in table if column in TEXT]
+    return table.assign(**{column: table[column].fillna("") for column in text})
+
+
+def _refuse_text(table: pd.DataFrame, path: Path) -> None:
+    for column in table:
+        numeric = pd.api.types.is_numeric_dtype(table[column])
+        if column not in TEXT and len(table) and not numeric:
+            raise RefusedError(f"{path} has text in its column of numbers {column}")
+
+
+def _refuse_duplicates(results: pd.DataFrame, folder: Path) -> None:
+    keys = ["setting", "method", "seed", "selection"]
+    twice = results[results.duplicated(keys)]
+    if len(twice):
+        row = twice.iloc[0]
+        raise RefusedError(
+            f"{folder / 'results.csv'} has two rows for {row['method']}, {row['setting']}, seed "
+            f"{row['seed']}: a report cannot tell which to show"
+        )
+
+
+def _with_names(table: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
+    """Add ``setting``, ``arena``, ``panel``, ``family``, ``x`` and the flag ``noisy``."""
+    told = [column for column in ARENA if len(set(results[column])) > 1]
+    arena = _join(table, told)
+    rate = table["noise_rate"].astype("float64")
+    realised = results.groupby("noise")["noise_rate_realised"].mean()
+    x = rate.fillna(table["noise"].map(realised).astype("float64"))
+    noise = [noise_label(name, value) for name, value in zip(table["noise"], rate, strict=True)]
+    prefix = [f"{name}, " if name else "" for name in arena]
+    return table.assign(
+        arena=arena,
+        setting=[a + b for a, b in zip(prefix, noise, strict=True)],
+        panel=noise,
+        family=[family(name) for name in table["noise"]],
+        x=x,
+        noisy=table["noise"] != "clean",
+    )
+
+
+def _join(table: pd.DataFrame, columns: Iterable[str]) -> list[str]:
+    parts = [table[column].tolist() for column in columns]
+    return [", ".join(row) for row in zip(*parts, strict=True)] if parts else [""] * len(table)
+
+
+def family(noise: str) -> str:
+    """The noise without its rate: what one panel over rates shows.
+
+    >>> family("symmetric(rate=0.4)"), family("symmetric(rate=0.4, exact=True)"), family("clean")
+    ('symmetric', 'symmetric(exact=True)', 'clean')
+    """
+    without = re.sub(r"\brate=[^,)]*(, )?", "", noise)
+    return without.replace(", )", ")").removesuffix("()")
+
+
+def noise_label(noise: str, rate: float) -> str:
+    """``symmetric 40%`` for ``symmetric(rate=0.4)``; what has no rate keeps its spec.
+
+    >>> noise_label("symmetric(rate=0.4)", 0.4), noise_label("clean", 0.0)
+    ('symmetric 40%', 'clean')
+    """
+    short = family(noise)
+    return noise if short == noise else f"{short} {100 * rate:.6g}%"
+
+
+def _planned(path: Path) -> int | None:
+    if not path.is_file():
+        return None
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    except (ValueError, KeyError, TypeError):
+        raise RefusedError(f'{path} is not a plan: it has no list "cells"') from None
+    if not isinstance(cells, list):
+        raise RefusedError(f'{path} is not a plan: it has no list "cells"')
+    return len(cells)

@@ -1,0 +1,71 @@
+"""Numbers as a reader meets them: percent, points, three digits, intervals, p values."""
+
+import math
+
+from benchmarks.report.stats import Difference
+from benchmarks.schema import METRICS
+
+BLANK = "--"
+MINUS = "\N{MINUS SIGN}"
+
+
+def number(metric: str, value: float) -> str:
+    """A value of one metric: percent with one decimal, anything else with three.
+
+    >>> number("acc", 0.9312), number("nll", 0.25), number("nll", float("nan"))
+    ('93.1', '0.250', '--')
+    """
+    if not math.isfinite(value):
+        return BLANK
+    return f"{100 * value:.1f}" if METRICS[metric].percent else f"{value:.3f}"
+
+
+def signed(metric: str, value: float) -> str:
+    """Likewise with its sign, and never a negative zero.
+
+    >>> signed("acc", 0.021), signed("acc", -0.00001), signed("nll", -0.1) == MINUS + "0.100"
+    ('+2.1', '+0.0', True)
+    """
+    if not math.isfinite(value):
+        return BLANK
+    text = number(metric, abs(value))
+    return (MINUS if value < 0 and float(text) != 0 else "+") + text
+
+
+def with_half(metric: str, mean: float, half: float) -> str:
+    """``93.1 ± 0.4``, or the mean alone where no interval exists."""
+    text = number(metric, mean)
+    return f"{text} ± {number(metric, half)}" if math.isfinite(half) else text
+
+
+def unit(metric: str) -> str:
+    """What a difference of this metric is counted in, with a leading space, or nothing."""
+    return " points" if METRICS[metric].percent else ""
+
+
+def change(metric: str, difference: Difference) -> str:
+    """A difference with its interval in brackets.
+
+    >>> change("acc", Difference(0.021, 0.012, 0.03, 0.003, 5))
+    '+2.1 points [+1.2, +3.0]'
+    """
+    text = f"{signed(metric, difference.mean)}{unit(metric)}"
+    if not math.isfinite(difference.low):
+        return text
+    low, high = signed(metric, difference.low), signed(metric, difference.high)
+    return f"{text} [{low}, {high}]"
+
+
+def p_value(p: float) -> str:
+    """``p = 0.012``, or ``p < 0.001``."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def count(n: int, noun: str) -> str:
+    """``1 seed``, ``5 seeds``."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def listing(items: list[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)

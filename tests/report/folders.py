@@ -1,0 +1,192 @@
+"""Synthetic results folders with exactly the schema's columns, for the tests of the report."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.schema import BINS, CURVES, DETECTION, RESULTS
+
+SIX = (
+    "cross_entropy",
+    "label_smoothing",
+    "reweighting",
+    "gce",
+    "elr",
+    "co_teaching",
+)
+NOISES = (
+    "clean",
+    "symmetric(rate=0.2)",
+    "symmetric(rate=0.4)",
+    "asymmetric(rate=0.2)",
+    "asymmetric(rate=0.4)",
+)
+GAIN = {
+    "cross_entropy": 0.0,
+    "label_smoothing": 0.1,
+    "reweighting": 0.25,
+    "gce": 0.35,
+    "elr": 0.8,
+    "co_teaching": 0.6,
+}
+TEST_SIZE = 2000
+
+
+def _same(row: dict) -> dict:
+    return row
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What to invent; ``alter`` gets every result row last and returns what is written."""
+
+    methods: Sequence[str] = SIX
+    noises: Sequence[str] = NOISES
+    seeds: int = 5
+    epochs: int = 6
+    classes: int = 10
+    datasets: Sequence[str] = ("digits",)
+    selections: Sequence[str] = ("last", "val", "oracle")
+    status: str = "done"
+    planned: int | None = None
+    alter: Callable[[dict], dict] = field(default=_same)
+
+
+def rate_of(noise: str) -> float:
+    return float(noise.partition("rate=")[2].rstrip(")").partition(",")[0] or 0)
+
+
+def hashed(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def stream(*parts: object) -> np.random.Generator:
+    return np.random.default_rng(int(hashed(*parts)[:12], 16))
+
+
+def write(folder: Path, sweep: Sweep) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    tables: dict[str, list[dict]] = {"results": [], "curves": [], "bins": [], "detection": []}
+    for dataset in sweep.datasets:
+        for noise in sweep.noises:
+            for method in sweep.methods:
+                for seed in range(sweep.seeds):
+                    _cell(tables, sweep, (dataset, noise, method, seed))
+    columns = {"results": RESULTS, "curves": CURVES, "bins": BINS, "detection": DETECTION}
+    for name, rows in tables.items():
+        frame = pd.DataFrame(rows, columns=list(columns[name]))
+        frame.to_csv(folder / f"{name}.csv", index=False, float_format="%.9g")
+    if sweep.planned is not None:
+        (folder / "plan.json").write_text(json.dumps({"cells": ["?"] * sweep.planned}))
+    return folder
+
+
+def _cell(tables: dict[str, list[dict]], sweep: Sweep, key: tuple[str, str, str, int]) -> None:
+    dataset, noise, method, seed = key
+    rate = rate_of(noise)
+    keys = {
+        "cell_id": hashed(*key)[:12],
+        "dataset": dataset,
+        "noise": noise,
+        "noise_kind": noise.partition("(")[0],
+        "noise_rate": rate,
+        "model": "mlp",
+        "recipe": "short",
+        "method": method,
+        "seed": seed,
+    }
+    draws, shared = stream(*key), stream(dataset, noise, seed)
+    curve = [_epoch(sweep, method, rate, t + 1, (draws, shared)) for t in range(sweep.epochs)]
+    extra = {
+        "method_spec": method if "(" in method else f"{method}()",
+        "profile": "default",
+        "privileges": "rate" if method.startswith("co_teaching") else "",
+        "precision": "float32",
+        "noise_rate_realised": rate * 0.995,
+        "noise_sha256": hashed(dataset, noise, seed, "labels"),
+        "metric_spec": "v1",
+        "status": sweep.status,
+        "reason": "" if sweep.status == "done" else "loss is nan",
+        "n_train": 1000,
+        "n_test": TEST_SIZE,
+    }
+    for selection in sweep.selections:
+        metrics = curve[-1] if selection != "oracle" else max(curve, key=lambda row: row["acc"])
+        shown = metrics if sweep.status == "done" else {}
+        row = keys | extra | shown | {"selection": selection, "epoch": sweep.epochs}
+        row = sweep.alter(row)
+        tables["results"].append(row)
+    if sweep.status != "done":
+        return
+    for t, metrics in enumerate(curve, start=1):
+        tables["curves"].append(keys | metrics | {"epoch": t, "lr": 0.1, "train_loss": 1.0})
+    tables["bins"] += _bins(keys, curve[-1], sweep.classes, draws)
+    score = 0.95 - rate / 3 + draws.normal(0, 0.01) if rate else float("nan")
+    tables["detection"].append(
+        keys | {"score": "loss", "auroc": score, "ap": score * 0.8, "n_train": 1000}
+        | {"mislabelled": round(1000 * rate)}
+    )  # fmt: skip
+
+
+def _epoch(
+    sweep: Sweep,
+    method: str,
+    rate: float,
+    epoch: int,
+    streams: tuple[np.random.Generator, np.random.Generator],
+) -> dict:
+    draws, shared = streams
+    name = method.partition("(")[0]
+    gain = GAIN.get(name, 0.5)
+    done = epoch / sweep.epochs
+    rise = 1 - np.exp(-6 * done)
+    harm = 0.7 * rate * (1 - gain) * done**2
+    wobble = shared.normal(0, 0.006) + draws.normal(0, 0.004)
+    acc = float(np.clip((0.93 - 0.12 * rate) * rise - harm + wobble, 1 / sweep.classes, 1))
+    memory = (1 - gain) * done**2 * (0.9 - 0.2 * rate) + draws.normal(0, 0.01) * done
+    memory = max(memory, 0.0) if rate else float("nan")
+    gap = 0.04 + 0.5 * harm - (0.12 if name == "label_smoothing" else 0.0)
+    ece = abs(gap) + 0.004 + abs(draws.normal(0, 0.002))
+    nll = -np.log(max(acc, 0.05)) * 1.6 + 3 * harm + draws.normal(0, 0.01)
+    return {
+        "val_acc": acc * (1 - rate),
+        "acc": acc,
+        "acc_worst": acc - 0.1,
+        "nll": nll,
+        "brier": 1.4 * (1 - acc) + gap**2,
+        "ece": ece,
+        "ece_floor": 0.017 + 0.01 * rate,
+        "ece_em": ece,
+        "ce2_deb": ece**2,
+        "conf_mean": acc + gap,
+        "gap_signed": gap,
+        "ties": 0,
+        "mem_frac": memory,
+        "clean_recovery": 0.95 * rise * (1 - memory) if rate else float("nan"),
+        "other_frac": 0.02 if rate else float("nan"),
+        "fit_clean": acc,
+    }
+
+
+def _bins(keys: dict, metrics: dict, classes: int, draws: np.random.Generator) -> list[dict]:
+    edges = np.linspace(0, 1, 16)
+    confidence = 1 / classes + (1 - 1 / classes) * draws.beta(5, 1.2, TEST_SIZE)
+    right = draws.random(TEST_SIZE) < np.clip(confidence - metrics["gap_signed"], 0, 1)
+    which = np.clip(np.searchsorted(edges, confidence, "left") - 1, 0, 14)
+    rows = []
+    for b in range(15):
+        here = which == b
+        n = int(here.sum())
+        nan = float("nan")
+        rows.append(
+            keys
+            | {"selection": "last", "bin": b, "low": edges[b], "high": edges[b + 1], "count": n}
+            | {"confidence": confidence[here].mean() if n else nan}
+            | {"accuracy": right[here].mean() if n else nan}
+        )
+    return rows

@@ -1,0 +1,188 @@
+import json
+import re
+import subprocess
+import sys
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from folders import SIX, Sweep, write
+
+from benchmarks.refusals import RefusedError
+from benchmarks.report import build, page
+
+SMALL = Sweep(methods=SIX[:2], noises=("clean", "symmetric(rate=0.4)"), seeds=5, epochs=2)
+FIGURES = ("accuracy", "nll", "ece", "memorisation", "reliability")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    return build(write(tmp_path_factory.mktemp("small"), SMALL))
+
+
+def contents(report):
+    return {path.relative_to(report.folder): path.read_bytes() for path in report.paths}
+
+
+def test_every_promised_file_is_there(small):
+    files = {str(path.relative_to(small.folder)) for path in small.paths}
+    tables = {f"{a}.{b}" for a in ("ranking", "settings") for b in ("md", "tex", "csv")}
+    figures = {f"figures/{name}.{kind}" for name in FIGURES for kind in ("png", "pdf", "csv")}
+    assert files == {"report.md", "digest.json"} | tables | figures
+    assert small.rebuilt
+
+
+def test_the_page_embeds_what_exists_and_names_no_path_of_this_machine(small):
+    text = (small.folder / "report.md").read_text(encoding="utf-8")
+    shown = re.findall(r"\]\((figures/[^)]*)\)", text)
+    assert len(shown) == 3 * len(FIGURES)
+    assert all((small.folder / name).is_file() for name in shown)
+    assert str(small.folder.parent) not in text
+
+
+def test_the_page_names_the_protocol(small):
+    text = (small.folder / "report.md").read_text(encoding="utf-8")
+    for words in (
+        "n = 5 (0, 1, 2, 3, 4)",
+        "95% t intervals over seeds",
+        "two-sided paired t tests",
+        "Holm's adjustment at 0.05",
+        "1 comparison with its best",
+        "Selection: the last epoch (epoch 2)",
+        "symmetric 40%: 39.8%",
+        "p = 0.0625",
+        "20 cells planned, 20 finished.",
+    ):
+        assert words in text
+    assert small.verdict in text
+
+
+def test_two_builds_are_the_same_bytes(small, tmp_path):
+    assert contents(build(write(tmp_path, SMALL))) == contents(small)
+
+
+def test_files_carry_no_date_and_no_version(small):
+    for path in small.paths:
+        data = path.read_bytes()
+        if path.suffix in {".pdf", ".png"}:
+            assert not re.search(rb"CreationDate|Producer|Creator|Software|tEXt", data), path
+
+
+def test_fonts_in_the_pdf_are_embedded_as_truetype(small):
+    for path in small.folder.glob("figures/*.pdf"):
+        data = path.read_bytes()
+        streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", data, re.DOTALL)
+        plain = data + b"".join(
+            zlib.decompressobj().decompress(s) for s in streams if s[:1] == b"x"
+        )
+        assert b"/Type3" not in plain
+        assert b"/CIDFontType2" in plain
+        assert b"/FontFile2" in plain
+
+
+def test_the_numbers_of_each_figure_lie_beside_it(small):
+    for name in FIGURES:
+        assert len(pd.read_csv(small.folder / "figures" / f"{name}.csv")) > 0
+
+
+def test_an_unchanged_folder_is_left_alone_without_importing_anything_heavy(small):
+    code = (
+        "import sys, time; from pathlib import Path; from benchmarks.report import build\n"
+        "began = time.process_time()\n"
+        "report = build(Path(sys.argv[1]))\n"
+        "heavy = {'pandas', 'numpy', 'scipy', 'matplotlib', 'torch'} & set(sys.modules)\n"
+        "print(report.rebuilt, sorted(heavy), time.process_time() - began < 0.3)\n"
+        "print(report.ranking + report.verdict, end='')"
+    )
+    before = {path: path.stat().st_mtime_ns for path in small.paths}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(small.folder.parent)],
+        capture_output=True,
+        text=True,
+        check=True,
+        encoding="utf-8",
+        cwd=Path(page.__file__).parents[2],
+    )
+    first, rest = done.stdout.split("\n", 1)
+    assert first == "False [] True"
+    assert rest == small.ranking + small.verdict
+    assert {path: path.stat().st_mtime_ns for path in small.paths} == before
+
+
+def test_a_report_never_imports_torch():
+    code = "import sys, benchmarks.report.page; print('torch' in sys.modules)"
+    root = Path(page.__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root
+    )
+    assert done.stdout == "False\n"
+
+
+@pytest.fixture
+def standing(tmp_path, monkeypatch):
+    """A folder with a report, and ``page.write`` replaced by something quick."""
+
+    def quick(folder, new):
+        new.mkdir()
+        (new / "report.md").write_text((folder / "results.csv").read_text(encoding="utf-8"))
+        return {"ranking": "r", "verdict": "v"}
+
+    monkeypatch.setattr(page, "write", quick)
+    folder = write(tmp_path, SMALL)
+    assert build(folder).rebuilt
+    assert not build(folder).rebuilt
+    return folder
+
+
+@pytest.mark.parametrize("name", ["results.csv", "curves.csv", "bins.csv", "plan.json"])
+def test_a_changed_input_is_noticed(standing, name):
+    with (standing / name).open("a", encoding="utf-8") as file:
+        file.write("\n")
+    assert build(standing).rebuilt
+
+
+@pytest.mark.parametrize("fault", ["missing output", "broken digest", "force"])
+def test_a_damaged_report_is_built_again(standing, fault):
+    if fault == "missing output":
+        (standing / "report" / "report.md").unlink()
+    if fault == "broken digest":
+        (standing / "report" / "digest.json").write_text("{")
+    assert build(standing, force=fault == "force").rebuilt
+    assert (standing / "report" / "report.md").is_file()
+
+
+def test_another_version_of_what_draws_is_noticed(standing, monkeypatch):
+    monkeypatch.setattr("benchmarks.report.digest.version", lambda name: f"{name} next")
+    assert build(standing).rebuilt
+
+
+def test_a_build_that_dies_leaves_the_old_report_whole(standing, monkeypatch):
+    old = (standing / "report" / "report.md").read_bytes()
+
+    def die(_, new):
+        (new / "figures").mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(page, "write", die)
+    with pytest.raises(KeyboardInterrupt):
+        build(standing, force=True)
+    assert (standing / "report" / "report.md").read_bytes() == old
+    assert not list(standing.glob(".report-*"))
+
+
+def test_a_folder_without_results_is_refused_in_a_sentence(tmp_path):
+    with pytest.raises(RefusedError, match=r"results\.csv is missing"):
+        build(tmp_path)
+
+
+def test_nothing_finished_makes_a_report_that_says_so(tmp_path):
+    report = build(write(tmp_path, replace(SMALL, status="diverged", planned=40)))
+    text = (report.folder / "report.md").read_text(encoding="utf-8")
+    assert "No cell finished, so there is nothing to draw." in text
+    assert "40 cells planned, 0 finished, 20 diverged." in text
+    assert "Incomplete: 20 of 40 cells: 20 are missing." in text
+    assert "loss is nan" in text
+    assert "0/10" in report.ranking
+    assert json.loads((report.folder / "digest.json").read_text())["outputs"]

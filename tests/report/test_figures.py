@@ -1,0 +1,213 @@
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+import pytest
+import scipy.stats
+from folders import NOISES, SIX, Sweep, write
+
+from benchmarks.report.figures import canvas, drawings, memorisation, rates, reliability
+from benchmarks.report.looks import base, order_methods, resolve
+from benchmarks.report.read import load
+from benchmarks.schema import LOOKS, SPARE_LOOKS
+
+BRIEF = Sweep(methods=SIX[:2], seeds=2, epochs=2)
+MANY = (*SIX, *(f"plugin_{n}(strength={n / 10})" for n in range(24)))
+SPECS = ("cross_entropy", "label_smoothing", "label_smoothing(smoothing=0.4, schedule='cosine')")
+CASES = {
+    "six methods": replace(BRIEF, methods=SIX),
+    "one of everything": Sweep(SIX[:1], NOISES[1:2], seeds=1, epochs=1, classes=2),
+    "thirty methods": replace(BRIEF, methods=MANY, noises=NOISES[1:2]),
+    "long specs, two datasets, incomplete": Sweep(
+        SPECS, NOISES[:2], seeds=2, epochs=1, datasets=("digits", "fashion_mnist"), planned=99
+    ),
+    "many rates": Sweep(
+        SIX[:1], ("clean", *(f"symmetric(rate={r / 10})" for r in range(1, 6))), seeds=2, epochs=2
+    ),
+    "clean only": replace(BRIEF, noises=("clean",)),
+}
+
+
+@pytest.fixture(scope="module", params=CASES)
+def drawn(request, tmp_path_factory):
+    run = load(write(tmp_path_factory.mktemp("figures"), CASES[request.param]))
+    with canvas.paper_style():
+        found = drawings(run)
+        for drawing in found:
+            canvas.settle(drawing.figure)
+            drawing.figure.draw_without_rendering()  # labels find their place when drawn
+    return run, found
+
+
+def texts(figure):
+    """Every text of a figure outside its panels, and its legend, as (words, box in pixels)."""
+    shown = [figure._suptitle, figure._supylabel, *figure.legends]
+    for axes in figure.axes:
+        if not axes.axison:
+            continue
+        shown += [axes.title, axes.xaxis.label, axes.yaxis.label]
+        for axis in (axes.xaxis, axes.yaxis):
+            shown += [tick.label1 for tick in axis._update_ticks()]
+    kept = [a for a in shown if a is not None and a.get_visible()]
+    named = [(a.get_text() if hasattr(a, "get_text") else "legend", a) for a in kept]
+    return [(words, a.get_window_extent()) for words, a in named if words]
+
+
+def test_no_text_is_clipped_or_covers_another(drawn):
+    for drawing in drawn[1]:
+        boxes = texts(drawing.figure)
+        width, height = drawing.figure.bbox.width, drawing.figure.bbox.height
+        for words, box in boxes:
+            assert box.x0 > -0.5, (drawing.name, words)
+            assert box.y0 > -0.5, (drawing.name, words)
+            assert box.x1 < width + 0.5, (drawing.name, words)
+            assert box.y1 < height + 0.5, (drawing.name, words)
+        for (one, a), (two, b) in combinations(boxes, 2):
+            across = min(a.x1, b.x1) - max(a.x0, b.x0)
+            along = min(a.y1, b.y1) - max(a.y0, b.y0)
+            assert min(across, along) < 0.5, (drawing.name, one, two)
+
+
+def test_panels_are_large_enough_to_read(drawn):
+    for drawing in drawn[1]:
+        for axes in drawing.figure.axes:
+            box = axes.get_window_extent()
+            assert box.width > 0.55 * drawing.figure.dpi, drawing.name
+            assert box.height > 0.55 * drawing.figure.dpi, drawing.name
+
+
+def test_every_figure_names_every_method_once_in_its_legend_or_rows(drawn):
+    run, found = drawn
+    labels = [look.label for look in resolve(run.methods, run.privileges).values()]
+    for drawing in found:
+        if not drawing.name.startswith("reliability"):
+            legend = [text.get_text() for text in drawing.figure.legends[0].get_texts()]
+            assert legend[: len(labels)] == labels
+
+
+def test_an_incomplete_run_is_noted_on_every_figure(drawn):
+    run, found = drawn
+    for drawing in found:
+        title = drawing.figure._suptitle
+        words = title.get_text() if title else ""
+        assert run.note in words
+        assert ("incomplete: 24 of 99 cells" in words) == (run.planned == 99)
+
+
+def test_figures_have_the_natural_widths_of_papers(drawn):
+    for drawing in drawn[1]:
+        assert drawing.figure.get_figwidth() <= canvas.FULL
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return load(write(tmp_path_factory.mktemp("points"), Sweep(epochs=2)))
+
+
+def test_bands_are_t_intervals_over_seeds(run):
+    data = rates.points(run, "acc")
+    row = data[
+        (data["family"] == "symmetric") & (data["x"] == 40) & (data["method"] == "elr")
+    ].iloc[0]
+    rows = run.last[(run.last["method"] == "elr") & (run.last["setting"] == "symmetric 40%")]
+    low, high = scipy.stats.ttest_1samp(100 * rows["acc"], 0).confidence_interval(0.95)
+    assert (row["low"], row["high"]) == pytest.approx((low, high))
+
+
+def test_clean_labels_are_rate_zero_of_every_kind_of_noise(run):
+    data = rates.points(run, "nll")
+    zero = data[data["x"] == 0].set_index(["family", "method"])["mean"]
+    assert zero["symmetric"].equals(zero["asymmetric"])
+    assert "clean" not in set(data["family"])
+
+
+def test_the_floor_is_the_mean_over_methods_and_seeds(run):
+    data = rates.points(run, "ece")
+    clean = run.last[run.last["setting"] == "clean"]
+    floors = data.loc[data["x"] == 0, "floor"]
+    assert floors.to_numpy() == pytest.approx(100 * clean["ece_floor"].mean())
+
+
+def test_bands_stay_within_what_is_possible(tmp_path):
+    wide = load(write(tmp_path, replace(BRIEF, alter=lambda row: row | {"acc": row["seed"]})))
+    data = rates.points(wide, "acc")
+    assert (data["low"].min(), data["high"].max()) == (0, 100)
+
+
+def test_reliability_pools_the_bins_of_the_seeds_and_averages_their_ece(run):
+    table = reliability.pooled(run.bins)
+    here = table[(table["method"] == "gce") & (table["panel"] == "symmetric 20%")]
+    raw = run.bins[(run.bins["method"] == "gce") & (run.bins["setting"] == "symmetric 20%")]
+    errors = []
+    for _, cell in raw.groupby("seed"):
+        size = cell["count"].sum()
+        filled = cell[cell["count"] > 0]
+        steps = zip(filled["count"], filled["accuracy"], filled["confidence"], strict=True)
+        errors.append(sum(n / size * abs(a - c) for n, a, c in steps))
+    assert here["ece"].to_numpy() == pytest.approx(np.mean(errors))
+    assert here["count"].sum() == raw["count"].sum()
+    top = here[here["bin"] == 14].iloc[0]
+    last = raw[raw["bin"] == 14]
+    right = round((last["count"] * last["accuracy"]).sum())
+    assert top["accuracy"] == pytest.approx(right / last["count"].sum(), abs=1e-7)
+    wilson = scipy.stats.binomtest(right, int(last["count"].sum())).proportion_ci(method="wilson")
+    assert (top["wilson_low"], top["wilson_high"]) == pytest.approx(tuple(wilson), abs=1e-6)
+
+
+def test_more_than_four_settings_leave_the_clean_one_out_of_the_curves(tmp_path):
+    run = load(write(tmp_path, replace(BRIEF, methods=SIX[:1], seeds=1)))
+    with canvas.paper_style():
+        pages = memorisation.pages(run)
+    titles = [axes.get_title() for axes in pages[0].figure.axes if axes.get_title()]
+    assert titles == ["asymmetric 20%", "asymmetric 40%", "symmetric 20%", "symmetric 40%"]
+
+
+def test_drawing_leaves_no_global_setting_behind(run):
+    import matplotlib as mpl  # noqa: PLC0415
+    import matplotlib.pyplot as plt  # noqa: PLC0415
+
+    before = dict(mpl.rcParams)
+    with canvas.paper_style():
+        rates.pages(run, "acc")
+    assert dict(mpl.rcParams) == before
+    assert plt.get_fignums() == []
+
+
+def test_a_method_looks_the_same_whoever_else_is_in_the_run():
+    alone = resolve(["elr"], {})["elr"]
+    assert alone == resolve(SIX, {})["elr"] == LOOKS["elr"]
+
+
+def test_two_specs_of_a_method_differ_in_shade_dash_and_label_but_not_in_marker():
+    bare, other = (look for _, look in resolve(SPECS[1:], {}).items())
+    assert bare == LOOKS["label_smoothing"]
+    assert other.marker == bare.marker
+    assert other.colour != bare.colour
+    assert other.dash != bare.dash
+    assert other.label == "Label smoothing (smoothing=0.4, schedule='cosine')"
+
+
+def test_strangers_share_out_the_spare_looks_by_name():
+    names = [f"m{n}" for n in range(9)]
+    looks = resolve(reversed(names), {})
+    spare = [(looks[name].colour, looks[name].marker) for name in names[:4]]
+    assert spare == list(SPARE_LOOKS)
+    assert looks["m4"].marker == looks["m0"].marker
+    assert len({(look.colour, look.marker, look.dash) for look in looks.values()}) == 9
+
+
+def test_thirty_methods_all_look_different():
+    looks = resolve(MANY, {}).values()
+    assert len({(look.colour, look.marker, look.dash) for look in looks}) == len(MANY)
+
+
+def test_known_methods_come_first_in_the_order_of_the_schema():
+    shuffled = ("zeta", "elr", "alpha", "label_smoothing(smoothing=0.4)", "label_smoothing")
+    assert order_methods(shuffled) == (
+        "label_smoothing",
+        "label_smoothing(smoothing=0.4)",
+        "elr",
+        "alpha",
+        "zeta",
+    )
+    assert base("label_smoothing(smoothing=0.4)") == "label_smoothing"

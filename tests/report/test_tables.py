@@ -1,0 +1,194 @@
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+from folders import SIX, Sweep, write
+from statsmodels.stats.multitest import multipletests
+
+from benchmarks.refusals import RefusedError
+from benchmarks.report import render, tables
+from benchmarks.report.read import load
+
+SMALL = Sweep(methods=SIX[:3], noises=("clean", "symmetric(rate=0.4)"), seeds=4, epochs=1)
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory):
+    return load(write(tmp_path_factory.mktemp("tables"), Sweep(epochs=1)))
+
+
+def by_seed(run, method, metric):
+    rows = run.last[run.last["method"] == method].dropna(subset=[metric])
+    return rows.groupby("seed")[metric].mean().to_numpy()
+
+
+@pytest.mark.parametrize("metric", ["acc", "nll", "ece", "mem_frac"])
+def test_the_ranking_averages_settings_within_a_seed_then_seeds(full, metric):
+    numbers = tables.ranking(full).numbers
+    for method in SIX:
+        values = by_seed(full, method, metric)
+        low, high = scipy.stats.ttest_1samp(values, 0).confidence_interval(0.95)
+        row = numbers.loc[method]
+        assert row[metric] == pytest.approx(values.mean())
+        assert row[f"{metric}_half"] == pytest.approx((high - low) / 2)
+
+
+def test_the_ranking_is_sorted_by_accuracy(full):
+    assert tables.ranking(full).numbers["acc"].is_monotonic_decreasing
+
+
+@pytest.mark.parametrize("metric", ["acc", "nll", "ece"])
+def test_marks_are_holm_adjusted_paired_t_tests_against_the_best(full, metric):
+    values = {method: by_seed(full, method, metric) for method in SIX}
+    best = (max if metric == "acc" else min)(SIX, key=lambda m: values[m].mean())
+    others = [method for method in SIX if method != best]
+    p = [scipy.stats.ttest_rel(values[m], values[best]).pvalue for m in others]
+    kept = multipletests(p, alpha=0.05, method="holm")[0]
+    ties = {m: "tied" for m, reject in zip(others, kept, strict=True) if not reject}
+    assert tables.against_best(full.last, metric) == {best: "best"} | ties
+
+
+def test_a_method_close_to_the_best_is_underlined_and_a_distant_one_is_not(tmp_path):
+    shift = {"cross_entropy": 0.0, "label_smoothing": 0.004, "reweighting": -0.2}
+
+    def alter(row):
+        wobble = 0.01 * np.sin(row["seed"] * 3 + 2 * len(row["method"]))
+        return row | {"acc": 0.7 + shift[row["method"]] + wobble}
+
+    run = load(write(tmp_path, replace(SMALL, alter=alter)))
+    marks = tables.against_best(run.last, "acc")
+    assert marks == {"label_smoothing": "best", "cross_entropy": "tied"}
+
+
+def test_mean_ranks_share_ties_and_put_the_unfinished_last():
+    rows = pd.DataFrame(
+        [("a", "s", 0.9), ("b", "s", 0.9), ("c", "s", 0.1), ("a", "t", 0.5), ("b", "t", 0.6)],
+        columns=["method", "setting", "acc"],
+    )
+    assert tables.mean_ranks(rows, "abc").to_dict() == {"a": 1.75, "b": 1.25, "c": 3.0}
+
+
+def test_failing_where_it_is_hard_wins_a_method_nothing(tmp_path):
+    def alter(row):
+        fails = row["method"] == "reweighting" and row["noise"] != "clean" and row["seed"] == 0
+        return row | ({"status": "diverged", "acc": None} if fails else {})
+
+    run = load(write(tmp_path, replace(SMALL, alter=alter)))
+    row = tables.ranking(run).numbers.loc["reweighting"]
+    rows = run.last[(run.last["method"] == "reweighting") & (run.last["seed"] > 0)]
+    assert row["acc"] == pytest.approx(rows.groupby("seed")["acc"].mean().mean())
+    assert row["seeds"] == 3
+    assert "7/8" in render.plain(tables.ranking(run))
+
+
+def test_a_setting_that_a_method_has_not_tried_is_left_out_and_named(tmp_path):
+    folder = write(tmp_path, SMALL)
+    results = pd.read_csv(folder / "results.csv", keep_default_na=False)
+    missing = (results["method"] == "reweighting") & (results["noise"] != "clean")
+    results[~missing].to_csv(folder / "results.csv", index=False)
+    table = tables.ranking(load(folder))
+    assert set(table.numbers["settings"]) == {1}
+    assert any("not every method has tried it: symmetric 40%" in note for note in table.notes)
+
+
+def test_knowledge_of_the_truth_is_marked_and_explained(full):
+    table = tables.ranking(full)
+    assert "Co-teaching‡" in table.text.index
+    assert any("‡ given clean knowledge (Co-teaching: rate)" in note for note in table.notes)
+    assert "best epoch† %" in table.text.columns
+    assert any("† selected with clean test labels" in note for note in table.notes)
+
+
+def test_each_setting_has_a_column_with_its_own_means(full):
+    table = tables.by_setting(full)
+    rows = full.last[(full.last["method"] == "elr") & (full.last["setting"] == "symmetric 40%")]
+    assert table.text.loc["ELR", "symmetric 40%"].startswith(f"{100 * rows['acc'].mean():.1f} ± ")
+    assert list(table.text.columns) == list(full.settings)
+
+
+def test_detection_averages_noisy_settings_only(full):
+    table = tables.detection(full)
+    assert len(table.text) == len(SIX)
+    row = table.numbers[table.numbers["method"] == "elr"].iloc[0]
+    values = full.detection[full.detection["method"] == "elr"].dropna(subset=["auroc"])
+    assert row["auroc"] == pytest.approx(values.groupby("seed")["auroc"].mean().mean())
+    assert row["chance"] == pytest.approx(0.3)
+
+
+def test_latex_escapes_headers_labels_and_notes(full):
+    table = tables.by_setting(full)
+    odd = {"ELR": "my_method (x=1) 5%"}
+    text, marks = table.text.rename(index=odd), table.marks.rename(index=odd)
+    code = render.latex(replace(table, text=text, marks=marks, notes=("100% of a_b & c",)), "odd")
+    body = code.split("\n", 1)[1]
+    assert r"symmetric 40\%" in body
+    assert r"my\_method (x=1) 5\%" in body
+    assert r"100\% of a\_b \& c" in body
+    assert not re.search(r"(?<!\\)[%]", body)
+    assert r"\toprule" in body
+    assert r"\textbf{" in body
+    assert "tab:odd" in body
+
+
+def test_latex_is_ascii_so_that_any_engine_prints_it(full):
+    for table in (tables.ranking(full), tables.by_setting(full)):
+        assert render.latex(table, "x").isascii()
+
+
+def test_markdown_rows_have_as_many_cells_as_the_header(full):
+    lines = render.markdown(tables.ranking(full)).split("\n\n")[0].splitlines()
+    assert len({line.count("|") for line in lines}) == 1
+    assert "**" in lines[2]
+
+
+def test_the_terminal_table_lines_up_and_ignores_no_method(full):
+    lines = render.plain(tables.ranking(full)).splitlines()
+    assert len(lines) == 1 + len(SIX)
+    ends = {line.index("/") for line in lines[1:]}
+    assert len(ends) == 1
+
+
+def refuse(folder, message):
+    with pytest.raises(RefusedError, match=message):
+        load(folder)
+
+
+def test_a_missing_file_is_refused_by_name(tmp_path):
+    folder = write(tmp_path, SMALL)
+    (folder / "bins.csv").unlink()
+    refuse(folder, "bins.csv is missing")
+
+
+def test_wrong_columns_are_refused_by_name(tmp_path):
+    folder = write(tmp_path, SMALL)
+    table = pd.read_csv(folder / "curves.csv").rename(columns={"nll": "loss"})
+    table.to_csv(folder / "curves.csv", index=False)
+    refuse(folder, "curves.csv does not have .* lacks nll and has the unknown loss")
+
+
+def test_text_among_numbers_is_refused(tmp_path):
+    folder = write(tmp_path, SMALL)
+    table = pd.read_csv(folder / "results.csv").astype({"acc": str})
+    table["acc"] = "high"
+    table.to_csv(folder / "results.csv", index=False)
+    refuse(folder, "results.csv has text in its column of numbers acc")
+
+
+def test_two_rows_for_one_cell_are_refused(tmp_path):
+    folder = write(tmp_path, SMALL)
+    table = pd.read_csv(folder / "results.csv")
+    pd.concat([table, table.head(1)]).to_csv(folder / "results.csv", index=False)
+    refuse(folder, "two rows for cross_entropy, clean, seed 0")
+
+
+def test_a_folder_without_a_result_is_refused(tmp_path):
+    refuse(write(tmp_path, replace(SMALL, seeds=0)), "no cell has ended yet")
+
+
+def test_a_plan_that_is_none_is_refused(tmp_path):
+    folder = write(tmp_path, SMALL)
+    (folder / "plan.json").write_text("[1, 2]")
+    refuse(folder, "plan.json is not a plan")

@@ -1,0 +1,165 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import scipy.stats
+from folders import SIX, Sweep, write
+from statsmodels.stats.multitest import multipletests
+
+from benchmarks.report.read import load
+from benchmarks.report.verdict import effects, verdict
+
+NOISES = ("clean", "symmetric(rate=0.2)", "symmetric(rate=0.4)")
+TWO = Sweep(methods=SIX[:2], noises=NOISES, seeds=5, epochs=1)
+
+
+def judged(folder, shift, spread=0.004, **changes):
+    """The verdict when smoothing changes accuracy by ``shift[noise]``, give or take."""
+
+    def alter(row):
+        hard = 0.8 + 0.01 * np.sin(7 * row["seed"])
+        gain = shift[row["noise"]] + spread * np.cos(5 * row["seed"] + len(row["noise"]))
+        acc = hard + (gain if row["method"].startswith("label_smoothing") else 0.0)
+        return row | {"acc": acc, "nll": 2 - acc, "brier": 1.4 * (1 - acc)}
+
+    return load(write(folder, replace(TWO, alter=alter, **changes)))
+
+
+def everywhere(value):
+    return dict.fromkeys(NOISES, value)
+
+
+def test_help_is_called_help_with_its_size(tmp_path):
+    text = verdict(judged(tmp_path, everywhere(0.05)))
+    assert "On mislabelled data it raised accuracy in 2 of 2 settings." in text
+    assert "On clean labels it raised it." in text
+    assert "Accuracy: better in 3 of 3: clean (+5." in text
+    assert "NLL: better in 3 of 3: clean (\N{MINUS SIGN}0.05" in text
+    assert "worse in" not in text
+
+
+def test_harm_is_called_harm(tmp_path):
+    text = verdict(judged(tmp_path, everywhere(-0.03)))
+    assert "On mislabelled data it lowered accuracy in 2 of 2 settings." in text
+    assert "Brier score: worse in 3 of 3" in text
+    assert "better in" not in text
+
+
+def test_a_difference_within_the_noise_is_not_claimed(tmp_path):
+    text = verdict(judged(tmp_path, everywhere(0.0005), spread=0.02))
+    assert "On mislabelled data it made no difference shown in 2 of 2 settings." in text
+    assert "better in" not in text
+    assert "worse in" not in text
+
+
+def test_settings_that_differ_are_told_apart(tmp_path):
+    shift = {NOISES[0]: -0.04, NOISES[1]: 0.0, NOISES[2]: 0.06}
+    text = verdict(judged(tmp_path, shift))
+    assert "raised accuracy in 1 of 2 settings and made no difference shown in 1." in text
+    assert "On clean labels it lowered it." in text
+    line = next(line for line in text.splitlines() if line.startswith("- Accuracy"))
+    better, worse, still = line.split("; ")
+    assert "symmetric 40% (+" in better
+    assert "clean (\N{MINUS SIGN}" in worse
+    assert "symmetric 20%" in still
+
+
+def test_the_numbers_in_the_verdict_are_those_of_scipy_and_statsmodels(tmp_path):
+    run = judged(tmp_path, {NOISES[0]: -0.005, NOISES[1]: 0.002, NOISES[2]: 0.004}, spread=0.006)
+    found = effects(run, "label_smoothing", "cross_entropy", "acc")
+    p = []
+    for effect in found:
+        rows = run.last[run.last["setting"] == effect.setting].sort_values("seed")
+        own, hard = (rows.loc[rows["method"] == m, "acc"].to_numpy() for m in reversed(TWO.methods))
+        theirs = scipy.stats.ttest_rel(own, hard)
+        p.append(theirs.pvalue)
+        low, high = theirs.confidence_interval(0.95)
+        assert effect.difference.mean == pytest.approx((own - hard).mean())
+        assert (effect.difference.low, effect.difference.high) == pytest.approx((low, high))
+    assert [e.p for e in found] == pytest.approx(list(multipletests(p, method="holm")[1]))
+
+
+def test_calibration_is_set_beside_its_floor_and_the_sign_of_the_gap(tmp_path):
+    def alter(row):
+        smooth = row["method"] == "label_smoothing"
+        jitter = 0.001 * row["seed"]
+        gap = (-0.06 if smooth else 0.08) + jitter
+        return row | {"ece": abs(gap), "gap_signed": gap, "ece_floor": 0.02}
+
+    text = verdict(load(write(tmp_path, replace(TWO, alter=alter))))
+    assert "Calibration: ECE fell in 3 of 3 settings." in text
+    assert "3.8 points above the floor of 2.0" in text
+    assert (
+        "confidence minus accuracy +8.2 to \N{MINUS SIGN}5.8 (from over- to underconfident)" in text
+    )
+
+
+def test_an_error_at_the_floor_is_said_to_be_chance(tmp_path):
+    def alter(row):
+        return row | {"ece": 0.015 + 0.001 * row["seed"] * len(row["method"]), "ece_floor": 0.5}
+
+    text = verdict(load(write(tmp_path, replace(TWO, alter=alter))))
+    assert "at the floor of 50.0 that chance alone leaves" in text
+
+
+def test_two_pairs_are_not_enough_seeds(tmp_path):
+    text = verdict(judged(tmp_path, everywhere(0.05), seeds=2))
+    assert "not enough seeds" in text
+    assert "raised" not in text
+    assert "p =" not in text
+
+
+def test_one_seed_still_names_the_best_without_an_interval(tmp_path):
+    text = verdict(judged(tmp_path, everywhere(0.05), seeds=1))
+    assert "- clean: label smoothing, 85.1% (+5.1 points against hard labels)." in text
+    assert "[" not in text
+
+
+def test_five_pairs_explain_why_wilcoxon_is_not_used_and_six_do_not(tmp_path):
+    assert "5 pairs cannot fall below p = 0.0625" in verdict(
+        judged(tmp_path / "five", everywhere(0.05))
+    )
+    assert "Wilcoxon" not in verdict(judged(tmp_path / "six", everywhere(0.05), seeds=6))
+
+
+@pytest.mark.parametrize("absent", ["label_smoothing", "cross_entropy"])
+def test_a_missing_side_is_one_sentence(tmp_path, absent):
+    methods = tuple(method for method in SIX if method != absent)
+    text = verdict(load(write(tmp_path, replace(TWO, methods=methods))))
+    assert text == f"No verdict on label smoothing: the run has no {absent}.\n"
+
+
+def test_each_smoothing_is_judged_and_the_values_are_named(tmp_path):
+    def alter(row):
+        spec = (
+            "label_smoothing(smoothing=0.1)"
+            if row["method"] == "label_smoothing"
+            else row["method"]
+        )
+        return row | {"method_spec": spec}
+
+    methods = (*SIX[:2], "label_smoothing(smoothing=0.4)")
+    text = verdict(load(write(tmp_path, replace(TWO, methods=methods, alter=alter))))
+    tried = "label smoothing (smoothing=0.1) and label smoothing (smoothing=0.4)"
+    assert f"2 settings of label smoothing were tried: {tried}." in text
+    for value in ("0.1", "0.4"):
+        assert f"Label smoothing (smoothing={value}) against hard labels." in text
+
+
+def test_the_lead_of_the_best_over_smoothing_is_a_paired_interval(tmp_path):
+    run = load(write(tmp_path, replace(TWO, methods=SIX)))
+    rows = run.last[run.last["setting"] == "symmetric 40%"].sort_values("seed")
+    best, own = (rows.loc[rows["method"] == m, "acc"].to_numpy() for m in ("elr", SIX[1]))
+    low, high = scipy.stats.ttest_rel(best, own).confidence_interval(0.95)
+    lead = f"+{100 * (best - own).mean():.1f} points [+{100 * low:.1f}, +{100 * high:.1f}]"
+    assert f"symmetric 40%: ELR, {100 * best.mean():.1f}% ({lead} against" in verdict(run)
+
+
+def test_an_incomplete_sweep_says_so_first(tmp_path):
+    text = verdict(judged(tmp_path, everywhere(0.05), planned=45))
+    assert text.startswith("The sweep is incomplete: 30 of 45 cells")
+
+
+def test_nothing_finished_is_one_sentence(tmp_path):
+    text = verdict(load(write(tmp_path, replace(TWO, status="failed"))))
+    assert text == "No cell finished, so nothing can be said.\n"
