@@ -11,7 +11,7 @@ DASHES: tuple[str | tuple[int, tuple[float, ...]], ...] = (
     (0, (3, 1, 1, 1, 1, 1)),
     (0, (1, 3)),
 )
-SHADES = (0.0, -0.4, 0.4, -0.65, 0.65)
+SHADES = (0.0, -0.4, 0.35, -0.65, 0.2)
 """Variants of one method, towards black (negative) or white, in the order of their specs."""
 
 PRIVILEGED = "‡"
@@ -65,7 +65,7 @@ def _spare(name: str, place: int) -> Look:
 def _other_dash(
     own: str | tuple[int, tuple[float, ...]], variant: int
 ) -> str | tuple[int, tuple[float, ...]]:
-    others = [dash for dash in DASHES if dash != own]
+    others = [dash for dash in DASHES[1:] if dash != own]  # solid is the plain methods'
     return others[(variant - 1) % len(others)]
 
 

@@ -60,12 +60,20 @@ def new_figure(width: float, height: float) -> Figure:
 def save(drawing: Drawing, folder: Path) -> None:
     """Write ``name.png``, ``name.pdf`` and ``name.csv`` without dates or versions in them."""
     figure = drawing.figure
-    settle(figure)
     stem = folder / drawing.name
-    figure.savefig(stem.with_suffix(".png"), metadata={"Software": None})
     nothing = dict.fromkeys(("CreationDate", "Producer", "Creator"))
-    figure.savefig(stem.with_suffix(".pdf"), metadata=nothing)
+    settle(figure)
+    with _as_it_stands():
+        figure.savefig(stem.with_suffix(".png"), metadata={"Software": None})
+        figure.savefig(stem.with_suffix(".pdf"), metadata=nothing)
     drawing.data.to_csv(stem.with_suffix(".csv"), index=False, lineterminator="\n")
+
+
+@contextmanager
+def _as_it_stands() -> Iterator[None]:
+    """Keep a figure without layout engine from getting a new one whenever it is saved."""
+    with mpl.rc_context({"figure.constrained_layout.use": False}):
+        yield
 
 
 def settle(figure: Figure) -> None:
@@ -73,7 +81,7 @@ def settle(figure: Figure) -> None:
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.execute(figure)
-    with mpl.rc_context({"figure.constrained_layout.use": False}):
+    with _as_it_stands():
         figure.set_layout_engine()  # none at all: "none" would leave one that draws twice
 
 
