@@ -1,5 +1,6 @@
 """Fields that state their own type and range."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
@@ -7,13 +8,13 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, ge
 
 
 class Between(NamedTuple):
-    """A closed interval."""
+    """A closed interval; infinity itself is never inside, as no spec can say it."""
 
     low: float
     high: float
 
     def __str__(self) -> str:
-        return f"[{self.low:g}, {self.high:g}]"
+        return f"[{self.low:g}, {self.high:g}{')' if self.high == float('inf') else ']'}"
 
 
 Fraction = Annotated[float, Between(0.0, 1.0)]
@@ -35,17 +36,20 @@ class Field(NamedTuple):
         Raises:
             ValueError: the value has another type or lies outside the range.
         """
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        whole = number and isinstance(value, int)
-        fits = {float: number, int: whole, bool: isinstance(value, bool), str: True}[self.kind]
-        if fits and self.interval is not None:
-            fits = self.interval.low <= value <= self.interval.high  # type: ignore[operator]
+        fits = isinstance(value, int | float if self.kind is float else self.kind)
+        if isinstance(value, bool):
+            fits = self.kind is bool
+        if isinstance(value, int | float):
+            low, high = self.interval or Between(-sys.float_info.max, sys.float_info.max)
+            fits = fits and low <= value <= high and abs(value) <= sys.float_info.max
         if self.choices and value not in self.choices:
             hint = suggestion(str(value), self.choices)
             raise ValueError(f"{owner}.{self.name} must be {self.wanted()}, got {value!r}{hint}")
         if not fits:
             raise ValueError(f"{owner}.{self.name} must be {self.wanted()}, got {value!r}")
-        return float(value) if self.kind is float else value  # type: ignore[arg-type]
+        if isinstance(value, int | float) and self.kind is float:
+            return float(value) + 0.0  # minus zero is zero, and has its spec
+        return value
 
     def wanted(self) -> str:
         """Say in words what the field may hold."""

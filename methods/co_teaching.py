@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from methods.base import Batch, Method, State
@@ -14,8 +15,8 @@ class CoTeaching(Method):
     """Two networks; each learns only from the examples its peer finds easy.
 
     Each network keeps the share ``1 - R(epoch)`` of the batch on which its loss is smallest,
-    with ``R`` rising linearly from 0 to ``forget_rate`` over ``ramp`` epochs, and hands that
-    selection to its peer. Predictions average the two networks' probabilities.
+    with ``R`` rising linearly from 0 to ``forget_rate`` over ``ramp`` epochs (none: at once), and
+    hands that selection to its peer. Predictions average the two networks' probabilities.
 
     Reference:
         Han et al., "Co-teaching: robust training of deep neural networks with extremely
@@ -37,7 +38,8 @@ class CoTeaching(Method):
     ) -> tuple[Tensor, State]:
         """Sum over both networks of the mean loss on the peer's selection."""
         size = len(batch.label)
-        forget = self.forget_rate * (epoch / max(self.ramp, 1)).clamp(max=1.0)
+        ramped = (epoch / self.ramp).clamp(max=1.0) if self.ramp else torch.ones_like(epoch)
+        forget = self.forget_rate * ramped
         kept = ((1 - forget) * size).round().clamp(min=1)
         label = batch.label.expand(self.networks, size)
         loss = -logits.log_softmax(-1).gather(-1, label[..., None]).squeeze(-1)  # (2, B)

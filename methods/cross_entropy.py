@@ -19,7 +19,8 @@ class CrossEntropy(Method):
     >>> import torch
     >>> from torch.nn.functional import binary_cross_entropy
     >>> def log_loss(p, y):
-    ...     return round(binary_cross_entropy(torch.tensor(p), torch.tensor(y)).item(), 2)
+    ...     pair = torch.tensor([p, y], dtype=torch.float64)
+    ...     return round(binary_cross_entropy(*pair).item(), 2)
     >>> log_loss(0.99, 1.0), log_loss(0.99, 0.0)  # sure of class 1: labelled 1, mislabelled 0
     (0.01, 4.61)
     >>> log_loss(0.999999, 0.0)

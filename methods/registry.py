@@ -99,7 +99,7 @@ class Registry(Mapping[str, type[T]], Generic[T]):
                 pairs = {k.arg: ast.literal_eval(k.value) for k in node.keywords if k.arg}
                 if len(pairs) == len(node.keywords):
                     return node.func.id, pairs
-        except (SyntaxError, ValueError):
+        except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
             pass
         raise ValueError(f"a {self.kind} is name or name(field=literal, ...), got {spec!r}")
 

@@ -1,0 +1,59 @@
+"""Legal and illegal values of a field, drawn from its annotation; shared by the tests of specs."""
+
+import math
+from dataclasses import MISSING, fields
+
+from benchmarks.datasets import DATASETS
+from benchmarks.models import MODELS
+from benchmarks.noise import NOISES
+from benchmarks.recipes import RECIPES
+from methods import METHODS
+
+REGISTRIES = {
+    "methods": METHODS,
+    "noises": NOISES,
+    "recipes": RECIPES,
+    "models": MODELS,
+    "datasets": DATASETS,
+}
+ENTRIES = [(kind, name) for kind, registry in REGISTRIES.items() for name in registry]
+FIELDS = [
+    (kind, name, field) for kind, name in ENTRIES for field in REGISTRIES[kind][name].fields()
+]
+
+
+def legal(field):
+    """Values that the field allows, its bounds among them."""
+    if field.choices:
+        return list(field.choices)
+    if field.kind is bool:
+        return [True, False]
+    low, high = field.interval
+    inside = low + 1.5 if math.isinf(high) else low + (high - low) / 3
+    ends = [low, inside, high if math.isfinite(high) else 12345.678]
+    return [field.kind(value) for value in ends]
+
+
+def illegal(field):
+    """Values that the field does not allow: outside, of another type, or no number at all."""
+    if field.choices:
+        return ["typo", "", None, 1, 0.5, True, math.nan]
+    if field.kind is bool:
+        return [0, 1, 1.0, "True", None, math.nan]
+    low, high = field.interval
+    outside = [low - 1, math.nextafter(low, -math.inf), high + 1, math.nextafter(high, math.inf)]
+    outside = [value for value in outside if not low <= value <= high]
+    others = ["0.5", "", True, False, None, math.nan, math.inf, -math.inf, [low], 10**400]
+    return [*outside, *others, *([low + 0.5, float(low)] if field.kind is int else [])]
+
+
+def required(entry):
+    """The arguments without which an entry cannot be built, at a legal value."""
+    given = {field.name for field in fields(entry) if field.default is not MISSING}
+    return {field.name: legal(field)[1] for field in entry.fields() if field.name not in given}
+
+
+def example(kind, name):
+    """An entry at its defaults."""
+    entry = REGISTRIES[kind][name]
+    return entry(**required(entry))

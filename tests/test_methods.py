@@ -1,0 +1,224 @@
+"""What every method must do. A new method is tested by being registered."""
+
+import math
+
+import pytest
+import torch
+from torch.func import grad, vmap
+
+from methods import METHODS, Batch, Method, Task
+from tests.method_inputs import (
+    CELLS,
+    EPOCHS,
+    B,
+    C,
+    N,
+    batch_of,
+    drawn,
+    logits_of,
+    outputs_of,
+    same,
+    start_of_training_proper,
+    task,
+)
+
+EPOCH = torch.tensor(3)
+every_method = pytest.mark.parametrize("name", METHODS)
+
+
+@pytest.fixture
+def _double():
+    """Run in float64, as the gates between engines do."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def test_the_catalogue_is_not_empty():
+    assert len(METHODS) >= 6
+
+
+@every_method
+def test_loss_is_a_finite_scalar_with_a_gradient_for_every_network(name):
+    method = METHODS[name]()
+    logits, batch, state = drawn(method)
+    loss, _ = method.loss(logits.requires_grad_(), batch, state, EPOCH)
+    loss.backward()
+    assert loss.shape == ()
+    assert loss.dtype == torch.float32
+    assert loss.isfinite()
+    assert logits.grad.flatten(-2).abs().sum(-1).gt(0).all()
+
+
+@every_method
+def test_the_state_keeps_its_keys_shapes_and_types_and_no_graph(name):
+    method = METHODS[name]()
+    logits, batch, _ = drawn(method)
+    before = method.init(task())
+    after = method.loss(logits.requires_grad_(), batch, before, EPOCH)[1]
+    refitted = method.refit(outputs_of(method), after, EPOCH)
+    for state in (after, refitted):
+        assert list(state) == list(before)
+        for key, value in state.items():
+            assert value.shape == before[key].shape
+            assert value.dtype == before[key].dtype
+            assert not value.requires_grad
+
+
+@every_method
+def test_nothing_that_a_hook_is_given_changes(name):
+    method = METHODS[name]()
+    logits, batch, state = drawn(method)
+    outputs = outputs_of(method)
+    given = (logits, *batch, *state.values(), outputs)
+    before = [tensor.clone() for tensor in given]
+    method.loss(logits, batch, state, EPOCH)
+    method.refit(outputs, state, EPOCH)
+    method.predict(outputs)
+    assert all(map(torch.equal, before, given))
+
+
+@every_method
+def test_order_within_the_batch_does_not_matter(name):
+    method = METHODS[name]()
+    logits, batch, state = drawn(method)
+    order = torch.randperm(B, generator=torch.Generator().manual_seed(0))
+    loss, after = method.loss(logits, batch, state, EPOCH)
+    shuffled = Batch(*(tensor[order] for tensor in batch))
+    same(method.loss(logits[..., order, :], shuffled, state, EPOCH), (loss, after))
+
+
+@every_method
+def test_only_the_visited_examples_change_in_the_state(name):
+    method = METHODS[name]()
+    logits, batch, state = drawn(method)
+    after = method.loss(logits, batch, state, EPOCH)[1]
+    others = torch.ones(N, dtype=torch.bool).index_fill(0, batch.ids, False)
+    for key, value in state.items():
+        if value.dim():
+            assert torch.equal(after[key][others], value[others])
+
+
+@pytest.mark.usefixtures("_double")
+@every_method
+def test_permuting_the_classes_permutes_nothing_but_their_names(name):
+    method = METHODS[name]()
+    new = torch.tensor([3, 0, 4, 1, 2])  # class k becomes new[k]
+    old = new.argsort()
+    losses = []
+    for rename, order in ((torch.arange(C), torch.arange(C)), (new, old)):
+        training = Task(rename[task().label], C, EPOCHS)
+        state, found = method.init(training), []
+        epoch = torch.tensor(start_of_training_proper(method))
+        state = method.refit(outputs_of(method)[..., order], state, epoch)
+        for step in range(3):
+            batch = batch_of(training, step)
+            logits = logits_of(method, B, seed=step)[..., order].requires_grad_()
+            loss, state = method.loss(logits, batch, state, epoch)
+            (slope,) = torch.autograd.grad(loss, logits)
+            found.append((loss.detach(), slope[..., rename]))
+        losses.append(found)
+    same(*losses)
+
+
+def alone(method, cells, epochs):
+    """Loss, gradient and state of each cell by itself."""
+
+    def step(logits, *rest):
+        return method.loss(logits, *rest)
+
+    pairs = zip(cells, epochs, strict=True)
+    return [grad(step, has_aux=True)(*cell, epoch) for cell, epoch in pairs]
+
+
+@pytest.mark.usefixtures("_double")
+@pytest.mark.parametrize("per_cell", [False, True], ids=["one epoch", "an epoch per cell"])
+@every_method
+def test_many_cells_at_once_equal_one_by_one(name, per_cell):
+    method = METHODS[name]()
+    cells = [drawn(method, seed) for seed in range(CELLS)]
+    logits, batches, states = zip(*cells, strict=True)
+    epochs = torch.tensor([2, 0, 6]) if per_cell else EPOCH.expand(CELLS)
+    stacked = (
+        torch.stack(logits),
+        Batch(*map(torch.stack, zip(*batches, strict=True))),
+        {key: torch.stack([state[key] for state in states]) for key in states[0]},
+    )
+    axes, epoch = ((0, 0, 0, 0), epochs) if per_cell else ((0, 0, 0, None), EPOCH)
+    losses, _ = vmap(method.loss, in_dims=axes)(*stacked, epoch)
+    slopes, after = vmap(grad(method.loss, has_aux=True), in_dims=axes)(*stacked, epoch)
+    for i, (slope, state) in enumerate(alone(method, cells, epochs)):
+        expected, _ = method.loss(*cells[i], epochs[i])
+        tight = {"rtol": 1e-13, "atol": 1e-13}
+        same(losses[i], expected, **tight)
+        same(slopes[i], slope, **tight)
+        same({key: value[i] for key, value in after.items()}, state, **tight)
+
+
+@every_method
+def test_the_loss_is_the_mean_of_the_losses(name):
+    method = METHODS[name]()
+    if type(method).losses is Method.losses:
+        assert type(method).loss is not Method.loss
+        return
+    logits, batch, state = drawn(method)
+    losses, after = method.losses(logits, batch, state, EPOCH)
+    assert losses.shape == (B,)
+    same(method.loss(logits, batch, state, EPOCH), (losses.mean(), after))
+
+
+def test_a_method_without_a_loss_says_so():
+    with pytest.raises(NotImplementedError, match=r"^Method defines neither losses nor loss$"):
+        Method().loss(torch.zeros(2, 3), Batch(torch.arange(2), torch.arange(2)), {}, EPOCH)
+
+
+@pytest.mark.parametrize("size", [1e4, -1e4, 0.0])
+@pytest.mark.parametrize("rows", [1, 2, B])
+@pytest.mark.parametrize("classes", [2, C])
+@every_method
+def test_extreme_inputs_give_finite_values(name, classes, rows, size):
+    """Huge logits, tiny batches, two classes, and a class that no label has."""
+    method = METHODS[name]()
+    training = Task(torch.arange(N) % (classes - 1), classes, EPOCHS)
+    outputs = size * torch.eye(classes)[torch.arange(N) % classes].expand(method.networks, -1, -1)
+    state = method.init(training)
+    for epoch in (torch.tensor(0), torch.tensor(start_of_training_proper(method)), EPOCH):
+        state = method.refit(outputs, state, epoch)
+        batch = batch_of(training, int(epoch), rows)
+        logits = outputs[:, batch.ids].squeeze(0) if method.networks == 1 else outputs[:, batch.ids]
+        logits = logits.clone().requires_grad_()
+        loss, state = method.loss(logits, batch, state, epoch)
+        (slope,) = torch.autograd.grad(loss, logits)
+        assert loss.isfinite()
+        assert slope.isfinite().all()
+        assert all(value.isfinite().all() for value in state.values())
+
+
+@every_method
+def test_the_stages_add_up(name):
+    for epochs in range(2, 51):
+        stages = METHODS[name]().stages(epochs)
+        assert sum(stage.epochs for stage in stages) == epochs
+        assert all(stage.epochs >= 1 for stage in stages)
+        assert not stages[0].fresh_networks
+
+
+@every_method
+def test_a_method_predicts_with_the_mean_of_its_networks(name):
+    method = METHODS[name]()
+    outputs = outputs_of(method, examples=7)
+    expected = sum(z.softmax(-1) for z in outputs) / len(outputs)
+    found = method.predict(outputs)
+    assert found.shape == (7, C)
+    same(found.softmax(-1), expected)
+
+
+def test_one_network_predicts_with_its_own_logits():
+    outputs = torch.tensor([[[1.0, -2.0, 30.0], [0.0, 5.0, 4.0]]])
+    assert torch.equal(Method().predict(outputs), outputs[0])
+
+
+def test_small_probabilities_survive_the_mean_of_two_networks():
+    outputs = torch.tensor([[[0.0, -200.0]], [[0.0, -300.0]]])
+    found = METHODS["co_teaching"]().predict(outputs)
+    assert found[0, 1].item() == pytest.approx(-200 - math.log(2))
