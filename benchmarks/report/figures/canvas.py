@@ -28,7 +28,6 @@ LETTER = 0.052
 CROWDED = 10
 """With more methods than this, bands would cover each other and are left out."""
 
-Dashes = tuple[float, ...] | str
 T = TypeVar("T")
 
 
@@ -115,39 +114,25 @@ def heading(figure: Figure, *parts: str) -> None:
         figure.suptitle(text, color="0.35")
 
 
-def dashes(looks: Mapping[str, Look]) -> dict[str, Dashes]:
-    """The dashes as seaborn wants them: an empty string for a solid line."""
-    return {
-        method: "" if isinstance(look.dash, str) else look.dash[1] for method, look in looks.items()
-    }
-
-
 def lines(axes: Axes, rows: pd.DataFrame, looks: Mapping[str, Look], *, markers: bool) -> None:
     """Draw ``mean`` over ``x`` for each method, with its band ``low`` to ``high`` behind it."""
-    sns.lineplot(
-        data=rows,
-        x="x",
-        y="mean",
-        hue="method",
-        hue_order=list(looks),
-        style="method",
-        style_order=list(looks),
-        palette={method: look.colour for method, look in looks.items()},
-        dashes=dashes(looks),
-        markers={method: look.marker for method, look in looks.items()} if markers else False,
-        markeredgewidth=0.3,
-        estimator=None,
-        errorbar=None,
-        legend=False,
-        ax=axes,
-    )
+    for method, look in looks.items():
+        line = rows[rows["method"] == method]
+        axes.plot(
+            line["x"],
+            line["mean"],
+            color=look.colour,
+            linestyle=look.dash,
+            marker=look.marker if markers else "",
+            markeredgecolor="white",
+            markeredgewidth=0.3,
+        )
     if len(looks) <= CROWDED:
-        for method, band in rows.dropna(subset=["low"]).groupby("method"):
-            colour = looks[str(method)].colour
+        for name, band in rows.dropna(subset=["low"]).groupby("method"):
+            colour = looks[str(name)].colour
             axes.fill_between(
                 band["x"], band["low"], band["high"], color=colour, alpha=0.15, linewidth=0
             )
-    axes.set(xlabel="", ylabel="")
 
 
 def with_bounds(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
