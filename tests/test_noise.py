@@ -1,0 +1,217 @@
+"""Label noise: its tables, and the one sampler that draws from all of them."""
+
+import itertools
+import math
+
+import pytest
+import torch
+
+from benchmarks.datasets import DATASETS
+from benchmarks.noise import NOISES, Clean, corrupt, label_sha256
+from benchmarks.seeds import generator, integer
+from tests.oracles import noise as oracles
+
+N, C = 21_007, 7
+PUBLISHED = {
+    "digits": {},
+    "mnist": {2: 7, 3: 8, 5: 6, 6: 5, 7: 1},
+    "fashion_mnist": {2: 6, 3: 4, 4: 3, 7: 5, 9: 7},
+}
+MAP = {1: 4, 3: 5, 5: 3}  # of seven classes: one way, and a swap
+RATES = [0.0, 0.3, 1.0]
+every_rate = pytest.mark.parametrize("rate", RATES)
+every_noise = pytest.mark.parametrize("name", ["symmetric", "asymmetric"])
+every_map = pytest.mark.parametrize("confusions", [{}, MAP], ids=["no map", "map"])
+
+
+def labels(examples=N, classes=C):
+    return torch.arange(examples) * 5 % classes
+
+
+def table(name, rate, confusions=MAP, classes=C):
+    return NOISES[name](rate=rate).matrix(classes, confusions)
+
+
+def counts(clean, noisy, classes=C):
+    """How often class i was given label j."""
+    return torch.bincount(clean * classes + noisy, minlength=classes**2).view(classes, classes)
+
+
+# ------------------------------------------------------------------------------------- tables
+
+
+@every_map
+@every_rate
+@every_noise
+def test_the_rows_are_distributions(name, rate, confusions):
+    found = table(name, rate, confusions)
+    assert found.shape == (C, C)
+    assert found.dtype == torch.float64
+    assert found.ge(0).all()
+    torch.testing.assert_close(found.sum(1), torch.ones(C, dtype=torch.float64))
+
+
+@every_rate
+def test_symmetric_noise_spreads_over_the_other_classes_alone(rate):
+    for true, row in enumerate(table("symmetric", rate).tolist()):
+        for given, share in enumerate(row):
+            assert share == pytest.approx(1 - rate if given == true else rate / (C - 1))
+
+
+@every_rate
+def test_asymmetric_noise_follows_the_map_and_leaves_other_classes_clean(rate):
+    for true, row in enumerate(table("asymmetric", rate).tolist()):
+        for given, share in enumerate(row):
+            if true in MAP:
+                expected = {true: 1 - rate, MAP[true]: rate}.get(given, 0.0)
+            else:
+                expected = float(given == true)
+            assert share == pytest.approx(expected)
+
+
+def test_without_a_map_each_class_flips_to_the_next_and_the_last_to_the_first():
+    found = table("asymmetric", 0.25, {}, 3)
+    expected = [[0.75, 0.25, 0.0], [0.0, 0.75, 0.25], [0.25, 0.0, 0.75]]
+    assert found.tolist() == expected
+
+
+def test_the_maps_are_those_that_were_published():
+    assert {name: dict(DATASETS[name].confusions) for name in DATASETS} == PUBLISHED
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "fashion_mnist"])
+def test_a_published_map_flips_its_classes_and_no_other(dataset):
+    clean = labels(5_003, 10)
+    found = table("asymmetric", 1.0, DATASETS[dataset].confusions, 10)
+    noisy = corrupt(clean, found, dataset, 1)
+    assert noisy.tolist() == [PUBLISHED[dataset].get(y, y) for y in clean.tolist()]
+
+
+def test_clean_is_the_table_at_rate_zero():
+    for name in ("symmetric", "asymmetric"):
+        assert torch.equal(table(name, 0.0), Clean().matrix(C, MAP))
+
+
+# ---------------------------------------------------------------------------------- the sampler
+
+
+@every_map
+@every_rate
+@every_noise
+def test_the_sampler_against_the_loop(name, rate, confusions):
+    clean, found = labels(503), table(name, rate, confusions)
+    u, v = torch.rand(2, 503, dtype=torch.float64, generator=generator("noise", "toy", 9)).tolist()
+    expected = oracles.corrupt(clean.tolist(), found.tolist(), u, v)
+    assert corrupt(clean, found, "toy", 9).tolist() == expected
+
+
+def test_the_sampler_against_the_loop_for_any_table():
+    rng = torch.Generator().manual_seed(1)
+    found = torch.rand(C, C, dtype=torch.float64, generator=rng).pow(3)
+    found = found / found.sum(1, keepdim=True)
+    clean = labels(1_009)
+    u, v = torch.rand(2, 1_009, dtype=torch.float64, generator=generator("noise", "x", 2)).tolist()
+    expected = oracles.corrupt(clean.tolist(), found.tolist(), u, v)
+    assert corrupt(clean, found, "x", 2).tolist() == expected
+
+
+@every_map
+@every_rate
+@every_noise
+def test_the_sampled_frequencies_are_those_of_the_table(name, rate, confusions):
+    """Four standard deviations of a binomial; exact where nothing is random."""
+    clean, found = labels(), table(name, rate, confusions)
+    seen = counts(clean, corrupt(clean, found, "toy", 3))
+    for true, row in enumerate(found.tolist()):
+        total = int(seen[true].sum())
+        for given, share in enumerate(row):
+            bound = 4 * math.sqrt(total * share * (1 - share)) + 1e-6
+            assert abs(int(seen[true, given]) - total * share) <= bound
+
+
+@every_rate
+def test_the_realised_rate_is_the_stated_one(rate):
+    for seed in range(3):
+        noisy = corrupt(labels(), table("symmetric", rate), "toy", seed)
+        wrong = int((noisy != labels()).sum())
+        assert abs(wrong - rate * N) <= 4 * math.sqrt(N * rate * (1 - rate))
+
+
+@every_noise
+def test_an_example_flipped_at_one_rate_is_flipped_at_every_higher_one(name):
+    flips = [corrupt(labels(), table(name, r), "toy", 0) != labels() for r in (0.1, 0.3, 0.6, 1.0)]
+    for low, high in itertools.pairwise(flips):
+        assert low.any()
+        assert (low <= high).all()
+        assert low.sum() < high.sum()
+
+
+def test_under_symmetric_noise_a_wrong_label_stays_at_a_higher_rate():
+    low, high = (corrupt(labels(), table("symmetric", rate), "toy", 0) for rate in (0.2, 0.7))
+    wrong = low != labels()
+    assert torch.equal(low[wrong], high[wrong])
+
+
+def test_which_examples_flip_does_not_depend_on_the_kind_of_noise():
+    symmetric, asymmetric = (
+        corrupt(labels(), table(name, 0.35, {}), "toy", 4) != labels()
+        for name in ("symmetric", "asymmetric")
+    )
+    assert torch.equal(symmetric, asymmetric)
+
+
+def test_the_draw_depends_on_the_dataset_and_the_seed_alone():
+    found = table("symmetric", 0.5)
+    first = corrupt(labels(), found, "toy", 0)
+    torch.rand(13)  # the global generator has no say
+    assert torch.equal(first, corrupt(labels(), found, "toy", 0))
+    assert not torch.equal(first, corrupt(labels(), found, "toy", 1))
+    assert not torch.equal(first, corrupt(labels(), found, "top", 0))
+
+
+def test_drawing_noise_leaves_the_labels_and_the_global_generator_alone():
+    clean, before = labels(), torch.random.get_rng_state()
+    corrupt(clean, table("symmetric", 0.9), "toy", 0)
+    assert torch.equal(clean, labels())
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+@every_noise
+def test_two_classes_swap(name):
+    clean = labels(2_003, 2)
+    for rate in (0.25, 1.0):
+        found = table(name, rate, {}, 2)
+        assert found.tolist() == [[1 - rate, rate], [rate, 1 - rate]]
+        noisy = corrupt(clean, found, "toy", 0)
+        wrong = noisy != clean
+        assert torch.equal(noisy[wrong], 1 - clean[wrong])
+        assert abs(int(wrong.sum()) - rate * 2_003) <= 4 * math.sqrt(2_003 * rate * (1 - rate))
+
+
+# ------------------------------------------------------------------------------ hash and streams
+
+
+@pytest.mark.parametrize("found", [[], [0], [3, 0, 255, 256, 2**40, -1], list(range(999))])
+def test_the_hash_of_labels_is_that_of_packed_little_endian_integers(found):
+    assert label_sha256(torch.tensor(found, dtype=torch.int64)) == oracles.label_sha256(found)
+
+
+def test_the_hash_does_not_depend_on_the_type_or_layout_of_the_tensor():
+    label = torch.arange(12)
+    expected = oracles.label_sha256(range(12))
+    assert label_sha256(label.to(torch.int32)) == expected
+    assert label_sha256(torch.stack([label, label], 1)[:, 0]) == expected
+
+
+def test_streams_of_different_names_differ_and_of_one_name_agree():
+    salts = [("noise", "a", 1), ("noise", "a", 2), ("noise", "b", 1), ("split", "a", 1), ("noise",)]
+    seeds = [integer(*salt) for salt in salts]
+    assert len(set(seeds)) == len(salts)
+    assert all(0 <= seed < 2**63 for seed in seeds)
+    first, second = (torch.rand(5, generator=generator("noise", "a", 1)) for _ in range(2))
+    assert torch.equal(first, second)
+
+
+def test_the_streams_never_change():
+    """Every number of every result comes from them."""
+    assert integer("noise", "digits", 0) == 4831953525642331151
