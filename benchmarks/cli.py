@@ -26,6 +26,7 @@ app = App(
     missing; 130 interrupted and 143 terminated, where running again continues.
     """,
     version_flags=[],
+    suppress_keyboard_interrupt=False,  # main says what to do next
     result_action="return_value",
 )
 
