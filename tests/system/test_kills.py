@@ -9,7 +9,7 @@ import pytest
 from tests.system.runs import TINY, contents, finish, kill_tree, start, wait_for
 
 FAULT = """
-    import os, pathlib, signal
+    import multiprocessing, os, pathlib, signal
     from methods import METHODS, Method
 
     class Unused(Method):
@@ -19,7 +19,7 @@ FAULT = """
     marker = pathlib.Path(os.environ["FAULT_MARKER"])
 
     def die_once():
-        if not marker.exists():
+        if multiprocessing.parent_process() and not marker.exists():  # in a worker, once
             marker.touch()
             {kill}
 
