@@ -66,4 +66,6 @@ class Progress:
             count = f"[{self._finished:>{len(str(self._planned))}}/{self._planned}]"
             print(f"{count} {name}  {done.seconds:.1f} s  eta {left:.0f} s", flush=True)
         if done.status != "done":
-            self._console.print(f"{done.status}: {name}: {done.reason}", markup=False)
+            self._console.print(
+                f"{done.status}: {name}: {done.reason}", markup=False, soft_wrap=True
+            )
