@@ -135,13 +135,21 @@ LOOKS: dict[str, Look] = {
     "gce": Look("GCE", "#94a4a2", "v", (0, (2, 2))),
     "elr": Look("ELR", "#832db6", "^", (0, (8, 2, 2, 2))),
     "co_teaching": Look("Co-teaching", "#a96b59", "P", (0, (4, 1))),
+    "sce": Look("SCE", "#e76300", "X", (0, (5, 1, 1, 1))),
+    "forward": Look("Forward correction", "#b9ac70", "<", (0, (7, 1, 2, 1))),
+    "mixup": Look("Mixup", "#717581", ">", (0, (3, 2))),
+    "gjs": Look("GJS", "#92dadd", "h", (0, (9, 2))),
+    "sop": Look("SOP", "#3f90da", "p", (0, (2, 1, 2, 3))),
+    "bootstrap_soft": Look("Bootstrapping (soft)", "#ffa90e", "d", (0, (1, 1, 4, 1))),
+    "bootstrap_hard": Look("Bootstrapping (hard)", "#bd1f01", "8", (0, (1, 1, 7, 1))),
+    "l2rw": Look("L2RW", "#832db6", "*", (0, (5, 2, 1, 2))),
 }
 """Colours: petroff10, told apart by colour-blind readers; markers and dashes survive grey."""
 
 SPARE_LOOKS: tuple[tuple[str, str], ...] = (
-    ("#e76300", "X"),
-    ("#b9ac70", "<"),
-    ("#717581", ">"),
-    ("#92dadd", "h"),
+    ("#94a4a2", "H"),
+    ("#a96b59", "X"),
+    ("#e76300", "D"),
+    ("#717581", "s"),
 )
 """Colour and marker for methods that a plugin brings, in the order of their names."""

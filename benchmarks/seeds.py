@@ -1,6 +1,8 @@
 """Independent random streams, named instead of numbered."""
 
+import contextlib
 import hashlib
+from collections.abc import Iterator
 
 import torch
 
@@ -21,3 +23,14 @@ def integer(*salt: str | int) -> int:
     """Return the 63-bit seed of the stream named ``salt``."""
     digest = hashlib.sha256(repr(salt).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
+
+
+@contextlib.contextmanager
+def seeded(*salt: str | int) -> Iterator[None]:
+    """Seed torch's global CPU generator with the stream ``salt``, and put it back afterwards.
+
+    For code that takes no generator: a layer's initial weights, a distribution's sample.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(integer(*salt))
+        yield

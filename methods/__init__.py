@@ -1,22 +1,48 @@
 """Methods for learning with noisy labels. Needs torch and nothing else of this project."""
 
-from methods.base import Batch, Method, Stage, State, Task
+from methods.base import Batch, Method, Network, Stage, State, Task, Trusted
+from methods.bootstrap_hard import BootstrapHard
+from methods.bootstrap_soft import BootstrapSoft
 from methods.co_teaching import CoTeaching
 from methods.cross_entropy import CrossEntropy
 from methods.elr import ELR
+from methods.forward import Forward
 from methods.gce import GCE
+from methods.gjs import GJS
+from methods.l2rw import L2RW
 from methods.label_smoothing import LabelSmoothing
+from methods.mixup import Mixup
 from methods.registry import Registry
 from methods.reweighting import Reweighting
+from methods.sce import SCE
+from methods.sop import SOP
 
 METHODS: Registry[Method] = Registry(
     "method",
     cross_entropy=CrossEntropy,
     label_smoothing=LabelSmoothing,
-    reweighting=Reweighting,
+    bootstrap_soft=BootstrapSoft,
+    bootstrap_hard=BootstrapHard,
+    mixup=Mixup,
     gce=GCE,
+    sce=SCE,
+    gjs=GJS,
+    forward=Forward,
+    reweighting=Reweighting,
+    l2rw=L2RW,
     elr=ELR,
+    sop=SOP,
     co_teaching=CoTeaching,
 )
 
-__all__ = ["METHODS", "Batch", "Method", "Registry", "Stage", "State", "Task"]
+__all__ = [
+    "METHODS",
+    "Batch",
+    "Method",
+    "Network",
+    "Registry",
+    "Stage",
+    "State",
+    "Task",
+    "Trusted",
+]

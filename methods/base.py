@@ -1,6 +1,6 @@
 """The contract between a method and the engine that trains it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -12,20 +12,45 @@ from methods.bounds import Bounded
 State = dict[str, Tensor]
 """All that a method remembers between steps: flat, so it stacks, checkpoints and prints."""
 
+Weights = dict[str, Tensor]
+"""A network's parameters by name."""
+
+NOTHING: Mapping[str, Tensor] = {}
+
+
+class Trusted(NamedTuple):
+    """Examples whose labels are known to be right: the privilege ``clean_subset``."""
+
+    image: Tensor  # (M, channels, H, W), normalised
+    label: Tensor  # (M,) int64, clean
+
 
 class Task(NamedTuple):
-    """What a method may know before training. Never the clean labels."""
+    """What a method may know before training. Clean knowledge only by declared privilege."""
 
     label: Tensor  # (N,) int64, noisy
     num_classes: int
     epochs: int
+    rate: float | None = None  # share of wrong labels; privilege ``rate``
+    transition: Tensor | None = None  # (C, C), P(given j | true i); privilege ``T``
 
 
 class Batch(NamedTuple):
-    """What a method may know about a mini-batch. Never the clean labels."""
+    """What a method may know about a mini-batch. Clean knowledge only by declared privilege."""
 
     ids: Tensor  # (B,) int64, positions in the training set
     label: Tensor  # (B,) int64, noisy
+    draws: Mapping[str, Tensor] = NOTHING  # what Method.draw drew for it
+    outputs: Tensor | None = None  # logits before prepare, without gradient, for a method that asks
+    target: Tensor | None = None  # (..., B) or (..., B, C), what prepare made of the labels
+    trusted: Trusted | None = None  # privilege ``clean_subset``
+
+
+class Network(NamedTuple):
+    """A network as a function, for methods that ask what a step would do."""
+
+    params: Weights
+    forward: Callable[[Weights, Tensor], Tensor]  # training mode; running statistics untouched
 
 
 class Stage(NamedTuple):
@@ -45,19 +70,64 @@ class Method(Bounded):
 
     Hooks are pure and written for one cell. The engine may map them over many cells at once, so
     a hook has no ``.item()``, no branch on a tensor, no boolean-mask indexing and no random
-    numbers of its own. Only :meth:`refit`, :meth:`stages` and :meth:`predict` are never mapped.
+    numbers. Only :meth:`init` and :meth:`draw` may use torch's global generator, which the engine
+    seeds for them; they, :meth:`refit`, :meth:`stages` and :meth:`predict` are never mapped.
 
     Shapes: ``B`` batch, ``C`` classes, ``N`` training examples. Logits are float32,
-    ``(B, C)``, or ``(networks, B, C)`` when ``networks > 1``.
+    ``(networks, views, B, C)``, axes of size 1 dropped.
+
+    Two entries of the state mean the same in every method, and are measured against the truth:
+    ``kept`` ``(N,)`` or ``(networks, N)``, whether an example was trained on at its last visit;
+    ``transition`` ``(C, C)``, the estimate of ``P(given j | true i)`` in use.
     """
 
     networks: ClassVar[int] = 1
-    privileges: ClassVar[tuple[str, ...]] = ()  # clean knowledge used: rate, T, clean_subset
+    views: ClassVar[int] = 1  # independent augmentations of each image
+    peeks: ClassVar[bool] = False  # gets Batch.outputs: another forward pass, without gradient
+    learnable: ClassVar[tuple[str, ...]] = ()  # entries of the state that get a gradient
     version: ClassVar[int | str] = 1  # raised when the same fields come to mean other numbers
+
+    @property
+    def privileges(self) -> tuple[str, ...]:
+        """Clean knowledge this method is given: ``rate``, ``T``, ``clean_subset``."""
+        return ()
+
+    @property
+    def trusted_per_class(self) -> int:
+        """How many clean examples of each class the privilege ``clean_subset`` comprises."""
+        return 0
 
     def init(self, task: Task) -> State:
         """Return the state before the first step."""
         return {}
+
+    def draw(self, size: int) -> dict[str, Tensor]:
+        """Return the random numbers of a batch of ``size``, as CPU tensors."""
+        return {}
+
+    def lookahead(self, network: Network, image: Tensor, batch: Batch, state: State) -> State:
+        """Return the state after asking what a step on this batch would do; called first.
+
+        Args:
+            network: the network, as a pure function of its weights.
+            image: ``(B, channels, H, W)``.
+            batch: the examples, with ``trusted`` ones for a method so privileged.
+            state: the result of the last hook.
+        """
+        return state
+
+    def prepare(
+        self, image: Tensor, batch: Batch, state: State, epoch: Tensor
+    ) -> tuple[Tensor, Batch]:
+        """Return what is sent through the network, and the batch that goes with it.
+
+        Args:
+            image: ``(views, B, channels, H, W)``, normalised; the axis of one view is kept.
+            batch: the examples.
+            state: the result of the last hook.
+            epoch: 0-d, counts from 0.
+        """
+        return image, batch
 
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
@@ -78,6 +148,16 @@ class Method(Bounded):
         """Return the scalar to minimise and the next state: the mean of :meth:`losses`."""
         losses, state = self.losses(logits, batch, state, epoch)
         return losses.mean(), state
+
+    def learn(self, state: State, slopes: State, epoch: Tensor) -> State:
+        """Return the state after a step on its ``learnable`` entries.
+
+        Args:
+            state: the result of :meth:`loss`.
+            slopes: the gradient of the loss with respect to each learnable entry.
+            epoch: 0-d, counts from 0.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has learnable state and no learn")
 
     def refit(self, outputs: Tensor, state: State, epoch: Tensor) -> State:
         """Return the state with which ``epoch`` starts; called before every epoch but the first.

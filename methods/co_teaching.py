@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from methods.base import Batch, Method, State
+from methods.base import Batch, Method, State, Task
 from methods.bounds import Epochs, Fraction
 
 
@@ -17,6 +17,9 @@ class CoTeaching(Method):
     Each network keeps the share ``1 - R(epoch)`` of the batch on which its loss is smallest,
     with ``R`` rising linearly from 0 to ``forget_rate`` over ``ramp`` epochs (none: at once), and
     hands that selection to its peer. Predictions average the two networks' probabilities.
+
+    State:
+        kept: (2, N) bool, whether each network learnt from an example at its last visit.
 
     Reference:
         Han et al., "Co-teaching: robust training of deep neural networks with extremely
@@ -33,6 +36,11 @@ class CoTeaching(Method):
     forget_rate: Fraction = 0.2
     ramp: Epochs = 10
 
+    def init(self, task: Task) -> State:
+        """Have nothing kept."""
+        label = task.label
+        return {"kept": torch.zeros(2, len(label), dtype=torch.bool, device=label.device)}
+
     def loss(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
@@ -44,5 +52,6 @@ class CoTeaching(Method):
         label = batch.label.expand(self.networks, size)
         loss = -logits.log_softmax(-1).gather(-1, label[..., None]).squeeze(-1)  # (2, B)
         rank = loss.detach().argsort(dim=-1, stable=True).argsort(dim=-1)  # 0 is the easiest
-        easy = (rank < kept).to(loss.dtype)
-        return (loss * easy.flip(0)).sum() / kept, state
+        taught = (rank < kept).flip(0)
+        after = {"kept": state["kept"].index_copy(1, batch.ids, taught)}
+        return (loss * taught.to(loss.dtype)).sum() / kept, after

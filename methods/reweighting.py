@@ -31,7 +31,8 @@ class Reweighting(Method):
     State:
         weight: (N,), the weights; 1 in the first stage.
         label: (N,) int64, the noisy labels.
-        start: 0-d int64, the epoch at which the weights are estimated.
+        transition: (C, C), ``T``; the identity until it is estimated.
+        start: 0-d int64, the epoch at which that happens.
 
     Reference:
         Liu & Tao, "Classification with noisy labels by importance reweighting", TPAMI 2016.
@@ -54,8 +55,12 @@ class Reweighting(Method):
         """Weigh everything alike until the warm-up is over."""
         device = task.label.device
         start = torch.tensor(self.stages(task.epochs)[0].epochs, device=device)
-        weight = torch.ones(len(task.label), device=device)
-        return {"weight": weight, "label": task.label, "start": start}
+        return {
+            "weight": torch.ones(len(task.label), device=device),
+            "label": task.label,
+            "transition": torch.eye(task.num_classes, device=device),
+            "start": start,
+        }
 
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
@@ -67,8 +72,13 @@ class Reweighting(Method):
     def refit(self, outputs: Tensor, state: State, epoch: Tensor) -> State:
         """Estimate the weights, once, when the warm-up ends."""
         noisy = outputs[0].softmax(-1)  # (N, C)
-        clean = clean_posterior(noisy, anchor_transition(noisy, self.anchor_quantile))
+        transition = anchor_transition(noisy, self.anchor_quantile)
         label = state["label"][:, None]
-        odds = clean.gather(1, label) / noisy.gather(1, label).clamp(min=1e-6)
+        clean = clean_posterior(noisy, transition).gather(1, label)
+        odds = (clean / noisy.gather(1, label).clamp(min=1e-6)).squeeze(1)
         now = epoch == state["start"]
-        return {**state, "weight": torch.where(now, odds.squeeze(1), state["weight"])}
+        return {
+            **state,
+            "weight": torch.where(now, odds, state["weight"]),
+            "transition": torch.where(now, transition, state["transition"]),
+        }

@@ -9,6 +9,7 @@ import torch
 from benchmarks import schema
 from benchmarks.engine import cell as engine
 from benchmarks.engine import reference
+from benchmarks.engine.batches import batches
 from benchmarks.engine.plan import choose_device, longest_first
 from benchmarks.engine.problem import pose
 from benchmarks.refusals import RefusedError
@@ -36,7 +37,8 @@ def build(method="cross_entropy", **changes):
 
 def few(problem, size=293):
     names = ("train", "noisy", "clean", "position")
-    return problem._replace(**{name: getattr(problem, name)[:size] for name in names})
+    kept = {name: getattr(problem, name)[:size] for name in names}
+    return problem._replace(**kept, trusted=problem.trusted[problem.trusted < size][:20])
 
 
 @pytest.fixture
@@ -73,7 +75,7 @@ def test_methods_start_from_the_same_weights_and_see_the_same_order():
     problems = [pose(cell, NOWHERE, CPU) for cell in cells]
     weights = [reference._networks(cell, CPU, 0)[0][1].weight for cell in cells]
     orders = [
-        torch.cat([ids for ids, _ in reference._batches(cell, problem, 1)])
+        torch.cat([batch.ids for _, batch in batches(cell, problem, 1)])
         for cell, problem in zip(cells, problems, strict=True)
     ]
     assert all(torch.equal(w, weights[0]) for w in weights)
@@ -95,7 +97,7 @@ def test_a_last_batch_of_one_joins_the_one_before(size, lengths):
     cell = build(recipe="small(batch=64)")
     problem = pose(cell, NOWHERE, CPU)
     short = problem._replace(noisy=problem.noisy[:size])
-    found = [ids for ids, _ in reference._batches(cell, short, 0)]
+    found = [batch.ids for _, batch in batches(cell, short, 0)]
     assert [len(ids) for ids in found] == lengths
     assert torch.cat(found).sort().values.tolist() == list(range(size))
 

@@ -6,20 +6,27 @@ import pytest
 import torch
 from torch.func import grad, vmap
 
-from methods import METHODS, Batch, Method, Task
+from benchmarks.engine.step import squeezed
+from methods import METHODS, Batch, Method
 from tests.method_inputs import (
     CELLS,
-    EPOCHS,
     B,
     C,
     N,
     batch_of,
     drawn,
+    images_of,
+    led_up,
     logits_of,
     outputs_of,
+    reordered,
     same,
+    stacked,
     start_of_training_proper,
+    started,
+    step,
     task,
+    tensors,
 )
 
 EPOCH = torch.tensor(3)
@@ -54,8 +61,8 @@ def test_loss_is_a_finite_scalar_with_a_gradient_for_every_network(name):
 def test_the_state_keeps_its_keys_shapes_and_types_and_no_graph(name):
     method = METHODS[name]()
     logits, batch, _ = drawn(method)
-    before = method.init(task())
-    after = method.loss(logits.requires_grad_(), batch, before, EPOCH)[1]
+    before = started(method, task())
+    after = step(method, logits.requires_grad_(), batch, before, EPOCH)[1]
     refitted = method.refit(outputs_of(method), after, EPOCH)
     for state in (after, refitted):
         assert list(state) == list(before)
@@ -70,9 +77,11 @@ def test_nothing_that_a_hook_is_given_changes(name):
     method = METHODS[name]()
     logits, batch, state = drawn(method)
     outputs = outputs_of(method)
-    given = (logits, *batch, *state.values(), outputs)
+    image = images_of(method, B)
+    given = tensors(logits, batch, state, outputs, image)
     before = [tensor.clone() for tensor in given]
-    method.loss(logits, batch, state, EPOCH)
+    method.prepare(image, batch, state, EPOCH)
+    step(method, logits, batch, state, EPOCH)
     method.refit(outputs, state, EPOCH)
     method.predict(outputs)
     assert all(map(torch.equal, before, given))
@@ -83,20 +92,20 @@ def test_order_within_the_batch_does_not_matter(name):
     method = METHODS[name]()
     logits, batch, state = drawn(method)
     order = torch.randperm(B, generator=torch.Generator().manual_seed(0))
-    loss, after = method.loss(logits, batch, state, EPOCH)
-    shuffled = Batch(*(tensor[order] for tensor in batch))
-    same(method.loss(logits[..., order, :], shuffled, state, EPOCH), (loss, after))
+    found = step(method, logits, batch, state, EPOCH)
+    same(step(method, logits[..., order, :], reordered(batch, order), state, EPOCH), found)
 
 
 @every_method
 def test_only_the_visited_examples_change_in_the_state(name):
     method = METHODS[name]()
     logits, batch, state = drawn(method)
-    after = method.loss(logits, batch, state, EPOCH)[1]
-    others = torch.ones(N, dtype=torch.bool).index_fill(0, batch.ids, False)
+    after = step(method, logits, batch, state, EPOCH)[1]
+    others = torch.ones(N, dtype=torch.bool).index_fill(0, batch.ids, False).nonzero().squeeze(1)
     for key, value in state.items():
-        if value.dim():
-            assert torch.equal(after[key][others], value[others])
+        if N in value.shape:
+            axis = value.shape.index(N)
+            same(after[key].index_select(axis, others), value.index_select(axis, others))
 
 
 @pytest.mark.usefixtures("_double")
@@ -107,14 +116,21 @@ def test_permuting_the_classes_permutes_nothing_but_their_names(name):
     old = new.argsort()
     losses = []
     for rename, order in ((torch.arange(C), torch.arange(C)), (new, old)):
-        training = Task(rename[task().label], C, EPOCHS)
-        state, found = method.init(training), []
+        plain = task()
+        transition = plain.transition[order][:, order]
+        training = plain._replace(label=rename[plain.label], transition=transition)
+        state, found = started(method, training), []
+        state = {k: v[..., order] if v.shape == (N, C) else v for k, v in state.items()}
         epoch = torch.tensor(start_of_training_proper(method))
         state = method.refit(outputs_of(method)[..., order], state, epoch)
-        for step in range(3):
-            batch = batch_of(training, step)
-            logits = logits_of(method, B, seed=step)[..., order].requires_grad_()
-            loss, state = method.loss(logits, batch, state, epoch)
+        for visit in range(3):
+            batch = batch_of(training, visit)
+            if method.trusted_per_class:  # a network would have to be permuted too
+                state = {"weight": state["weight"].index_fill(0, batch.ids, 0.1 + visit)}
+            else:
+                _, batch, state = led_up(method, batch, state, epoch, visit)
+            logits = logits_of(method, B, seed=visit)[..., order].requires_grad_()
+            loss, state = step(method, logits, batch, state, epoch)
             (slope,) = torch.autograd.grad(loss, logits)
             found.append((loss.detach(), slope[..., rename]))
         losses.append(found)
@@ -122,13 +138,9 @@ def test_permuting_the_classes_permutes_nothing_but_their_names(name):
 
 
 def alone(method, cells, epochs):
-    """Loss, gradient and state of each cell by itself."""
-
-    def step(logits, *rest):
-        return method.loss(logits, *rest)
-
+    """Gradient and state of each cell by itself."""
     pairs = zip(cells, epochs, strict=True)
-    return [grad(step, has_aux=True)(*cell, epoch) for cell, epoch in pairs]
+    return [grad(method.loss, has_aux=True)(*cell, epoch) for cell, epoch in pairs]
 
 
 @pytest.mark.usefixtures("_double")
@@ -137,16 +149,12 @@ def alone(method, cells, epochs):
 def test_many_cells_at_once_equal_one_by_one(name, per_cell):
     method = METHODS[name]()
     cells = [drawn(method, seed) for seed in range(CELLS)]
-    logits, batches, states = zip(*cells, strict=True)
     epochs = torch.tensor([2, 0, 6]) if per_cell else EPOCH.expand(CELLS)
-    stacked = (
-        torch.stack(logits),
-        Batch(*map(torch.stack, zip(*batches, strict=True))),
-        {key: torch.stack([state[key] for state in states]) for key in states[0]},
-    )
-    axes, epoch = ((0, 0, 0, 0), epochs) if per_cell else ((0, 0, 0, None), EPOCH)
-    losses, _ = vmap(method.loss, in_dims=axes)(*stacked, epoch)
-    slopes, after = vmap(grad(method.loss, has_aux=True), in_dims=axes)(*stacked, epoch)
+    together, axes = stacked(cells)
+    axes = (*axes, 0 if per_cell else None)
+    epoch = epochs if per_cell else EPOCH
+    losses, _ = vmap(method.loss, in_dims=axes)(*together, epoch)
+    slopes, after = vmap(grad(method.loss, has_aux=True), in_dims=axes)(*together, epoch)
     for i, (slope, state) in enumerate(alone(method, cells, epochs)):
         expected, _ = method.loss(*cells[i], epochs[i])
         tight = {"rtol": 1e-13, "atol": 1e-13}
@@ -179,15 +187,16 @@ def test_a_method_without_a_loss_says_so():
 def test_extreme_inputs_give_finite_values(name, classes, rows, size):
     """Huge logits, tiny batches, two classes, and a class that no label has."""
     method = METHODS[name]()
-    training = Task(torch.arange(N) % (classes - 1), classes, EPOCHS)
+    training = task(classes=classes)._replace(label=torch.arange(N) % (classes - 1))
     outputs = size * torch.eye(classes)[torch.arange(N) % classes].expand(method.networks, -1, -1)
-    state = method.init(training)
+    state = started(method, training)
     for epoch in (torch.tensor(0), torch.tensor(start_of_training_proper(method)), EPOCH):
         state = method.refit(outputs, state, epoch)
         batch = batch_of(training, int(epoch), rows)
-        logits = outputs[:, batch.ids].squeeze(0) if method.networks == 1 else outputs[:, batch.ids]
-        logits = logits.clone().requires_grad_()
-        loss, state = method.loss(logits, batch, state, epoch)
+        _, batch, state = led_up(method, batch, state, epoch, classes=classes)
+        logits = outputs[:, None, batch.ids].expand(-1, method.views, -1, -1)
+        logits = squeezed(logits).clone().requires_grad_()
+        loss, state = step(method, logits, batch, state, epoch)
         (slope,) = torch.autograd.grad(loss, logits)
         assert loss.isfinite()
         assert slope.isfinite().all()

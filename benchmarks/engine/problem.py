@@ -28,6 +28,8 @@ class Problem(NamedTuple):
     num_classes: int
     noise_sha256: str  # of the given labels of the whole training set
     noise_rate: float  # share of wrong labels in it
+    transition: Tensor  # (C, C), P(given j | true i)
+    trusted: Tensor  # (M,) int64, places in train of the examples whose clean label is given
 
     def pixels(self, image: Tensor) -> Tensor:
         """Return normalised floating-point images."""
@@ -61,7 +63,19 @@ def pose(cell: Cell, root: Path, device: torch.device) -> Problem:
         num_classes=cell.dataset.num_classes,
         noise_sha256=label_sha256(noisy),
         noise_rate=(noisy != train.label).double().mean().item(),
+        transition=table.to(device=device, dtype=torch.get_default_dtype()),
+        trusted=_trusted(cell, train.label[index]).to(device),
     )
+
+
+def _trusted(cell: Cell, clean: Tensor) -> Tensor:
+    """Choose the clean subset that the method is privileged to see, the same of every class."""
+    wanted = cell.method.trusted_per_class
+    salt = ("trusted", DATASETS.name(cell.dataset), cell.seed)
+    shuffled = torch.randperm(len(clean), generator=generator(*salt))
+    classes = range(cell.dataset.num_classes)
+    chosen = [shuffled[clean[shuffled] == k][:wanted] for k in classes if wanted]
+    return torch.cat(chosen).sort().values if chosen else torch.empty(0, dtype=torch.long)
 
 
 @functools.lru_cache(maxsize=8)

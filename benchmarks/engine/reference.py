@@ -1,22 +1,21 @@
 """Train one cell: an nn.Module, a torch optimiser, a loop. What faster drivers must equal."""
 
-import itertools
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from benchmarks.datasets import DATASETS
-from benchmarks.engine.augment import crop_and_flip, draw
+from benchmarks.engine.batches import batches
 from benchmarks.engine.problem import Problem
+from benchmarks.engine.step import Learner, channels_last, without_running_statistics
 from benchmarks.models import initialised
 from benchmarks.recipes import Recipe
-from benchmarks.seeds import generator
+from benchmarks.seeds import seeded
 from benchmarks.sweep import Cell
-from methods import Batch, State, Task
+from methods import State, Task
 
 EVALUATION_BATCH = 256
 """A convolution's activations stay in the cache; batches of 1,000 take three times as long."""
@@ -36,24 +35,18 @@ class Epoch(NamedTuple):
     eval_seconds: float
 
 
-class Learner(NamedTuple):
-    """What the optimiser changes."""
-
-    networks: list[nn.Module]
-    optimizer: torch.optim.Optimizer
-
-
 def train(cell: Cell, problem: Problem) -> Iterator[Epoch]:
     """Train a cell and yield after each epoch, as long as the caller asks for more."""
     method, device = cell.method, problem.noisy.device
-    state = method.init(Task(problem.noisy, problem.num_classes, cell.recipe.epochs))
+    with seeded("method", DATASETS.name(cell.dataset), cell.seed, "init"):
+        state = method.init(task(cell, problem))
     stages = method.stages(cell.recipe.epochs)
     networks = _networks(cell, device, 0)
     outputs, number = None, 0
     for part, stage in enumerate(stages):
         if part and stage.fresh_networks:
             networks = _networks(cell, device, part)
-        learner = Learner(networks, _optimizer(cell.recipe, networks))
+        learner = _learner(cell, networks)
         for local in range(stage.epochs):
             began, epoch = time.perf_counter(), torch.tensor(number, device=device)
             if outputs is not None:
@@ -81,6 +74,18 @@ def train(cell: Cell, problem: Problem) -> Iterator[Epoch]:
             )
 
 
+def task(cell: Cell, problem: Problem) -> Task:
+    """Return what the method may know: clean knowledge only where it declares the privilege."""
+    told = cell.method.privileges
+    return Task(
+        problem.noisy,
+        problem.num_classes,
+        cell.recipe.epochs,
+        rate=problem.noise_rate if "rate" in told else None,
+        transition=problem.transition if "T" in told else None,
+    )
+
+
 def _epoch(
     cell: Cell,
     problem: Problem,
@@ -89,40 +94,11 @@ def _epoch(
     epoch: Tensor,
 ) -> tuple[Tensor, State]:
     """Take one pass over the training set; return the mean batch loss (0-d) and the state."""
-    method, device = cell.method, problem.noisy.device
-    total = torch.zeros((), device=device)
-    batches = list(_batches(cell, problem, int(epoch)))
-    for ids, image in batches:
-        with _autocast(cell.precision, device):
-            outputs = torch.stack([network(image) for network in learner.networks])
-        logits = outputs.to(problem.mean.dtype)  # (networks, B, C), never half precision
-        logits = logits if method.networks > 1 else logits[0]
-        loss, state = method.loss(logits, Batch(ids, problem.noisy[ids]), state, epoch)
-        learner.optimizer.zero_grad()
-        loss.backward()
-        if cell.recipe.clip_norm:
-            for network in learner.networks:
-                nn.utils.clip_grad_norm_(network.parameters(), cell.recipe.clip_norm)
-        learner.optimizer.step()
-        state = {name: value.detach() for name, value in state.items()}
-        total = total + loss.detach()
-    return total / len(batches), state
-
-
-def _batches(cell: Cell, problem: Problem, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield (ids, normalised images); order and augmentation are the same for every method."""
-    name, recipe, device = DATASETS.name(cell.dataset), cell.recipe, problem.noisy.device
-    size = len(problem.noisy)
-    order = torch.randperm(size, generator=generator("order", name, cell.seed, epoch))
-    offsets, flips = draw(size, recipe.crop, generator("augment", name, cell.seed, epoch))
-    order, offsets, flips = order.to(device), offsets.to(device), (flips & recipe.flip).to(device)
-    starts = [*range(0, size - 1, recipe.batch), size]  # a last batch of one joins the one before
-    for start, stop in itertools.pairwise(starts):
-        ids = order[start:stop]
-        image = problem.train[ids]
-        if recipe.crop or recipe.flip:
-            image = crop_and_flip(image, offsets[ids], flips[ids], recipe.crop)
-        yield ids, _layout(problem.pixels(image))
+    total, count = torch.zeros((), device=problem.noisy.device), 0
+    for image, batch in batches(cell, problem, int(epoch)):
+        loss, state = learner.step(image, batch, state, epoch)
+        total, count = total + loss, count + 1
+    return total / count, state
 
 
 @torch.no_grad()
@@ -131,8 +107,8 @@ def evaluate(networks: Sequence[nn.Module], problem: Problem, image: Tensor) -> 
     outputs = []
     for network in networks:
         network.eval()
-        parts = [network(_layout(problem.pixels(part))) for part in image.split(EVALUATION_BATCH)]
-        outputs.append(torch.cat(parts))
+        parts = (problem.pixels(part) for part in image.split(EVALUATION_BATCH))
+        outputs.append(torch.cat([network(channels_last(part)) for part in parts]))
         network.train()
     return torch.stack(outputs)
 
@@ -149,6 +125,17 @@ def _networks(cell: Cell, device: torch.device, part: int) -> list[nn.Module]:
     ]
 
 
+def _learner(cell: Cell, networks: Sequence[nn.Module]) -> Learner:
+    """Return the networks with an optimiser that has seen nothing yet."""
+    blueprint = None
+    if cell.method.trusted_per_class:
+        blueprint = without_running_statistics(networks[0])
+    optimizer = _optimizer(cell.recipe, networks)
+    return Learner(
+        cell.method, networks, optimizer, cell.recipe.clip_norm, cell.precision, blueprint
+    )
+
+
 def _optimizer(recipe: Recipe, networks: Sequence[nn.Module]) -> torch.optim.Optimizer:
     params = [p for network in networks for p in network.parameters()]
     fused = params[0].device.type in {"cpu", "cuda"}
@@ -157,14 +144,3 @@ def _optimizer(recipe: Recipe, networks: Sequence[nn.Module]) -> torch.optim.Opt
     return torch.optim.SGD(
         params, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, fused=fused
     )
-
-
-def _autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
-    if precision == "bfloat16":
-        return torch.autocast(device.type, torch.bfloat16)
-    return nullcontext()
-
-
-def _layout(image: Tensor) -> Tensor:
-    """Store channels last, which convolutions are fastest on."""
-    return image.contiguous(memory_format=torch.channels_last)

@@ -5,25 +5,30 @@ decay, clipping and schedule, so it shares nothing with the reference driver but
 initial weights and the named random streams.
 """
 
+import copy
 import math
 
 import torch
-from torch.func import functional_call, grad_and_value, stack_module_state, vmap
+from torch.func import (
+    functional_call,
+    grad_and_value,
+    replace_all_batch_norm_modules_,
+    stack_module_state,
+    vmap,
+)
+from torch.utils import _pytree as pytree
 
 from benchmarks.engine.augment import crop_and_flip, draw
 from benchmarks.models import initialised
-from benchmarks.seeds import generator
-from methods import Batch, Task
-
-K_AXIS = 0
+from benchmarks.seeds import generator, seeded
+from methods import Batch, Network, Task, Trusted
 
 
 def train(cells, problems):
     """Return ``(epochs, K, networks, M, C)`` test logits of cells that share a method."""
     first = cells[0]
     method, recipe, count = first.method, first.recipe, len(cells)
-    noisy = torch.stack([problem.noisy for problem in problems])  # (K, N)
-    states = [method.init(Task(row, 10, recipe.epochs)) for row in noisy]
+    states = [start(cell, problem) for cell, problem in zip(cells, problems, strict=True)]
     state = {name: torch.stack([s[name] for s in states]) for name in states[0]}
     base = first.model.build(first.dataset.shape, 10)
     curve, outputs, number = [], None, 0
@@ -36,10 +41,9 @@ def train(cells, problems):
             epoch = torch.tensor(number)
             if outputs is not None:
                 state = refit_one_by_one(method, outputs, state, epoch)
-            for ids, image in batches(cells, problems, number):
-                label = noisy.gather(1, ids)
+            for batch in batches(cells, problems, number):
                 grads, state, buffers = gradients(
-                    method, base, params, buffers, (image, ids, label), state, epoch
+                    method, base, params, buffers, batch, state, epoch
                 )
                 params, velocity = step(recipe, params, grads, velocity, lr)
             images = torch.stack([p.pixels(p.train) for p in problems])
@@ -49,6 +53,20 @@ def train(cells, problems):
             number += 1
     assert len(curve[0]) == count
     return torch.stack(curve)
+
+
+def start(cell, problem):
+    told = cell.method.privileges
+    with seeded("method", "digits", cell.seed, "init"):
+        return cell.method.init(
+            Task(
+                problem.noisy,
+                10,
+                cell.recipe.epochs,
+                problem.noise_rate if "rate" in told else None,
+                problem.transition if "T" in told else None,
+            )
+        )
 
 
 def stacked_networks(cells, part):
@@ -63,50 +81,82 @@ def stacked_networks(cells, part):
 
 
 def batches(cells, problems, epoch):
-    recipe, size = cells[0].recipe, len(problems[0].noisy)
-    order = torch.stack(
-        [torch.randperm(size, generator=generator("order", "digits", c.seed, epoch)) for c in cells]
-    )
-    draws = [draw(size, recipe.crop, generator("augment", "digits", c.seed, epoch)) for c in cells]
-    start = 0
-    while start < size:
-        stop = start + recipe.batch
-        stop = size if size - stop <= 1 else stop
-        ids = order[:, start:stop]
-        image = torch.stack([p.train[row] for p, row in zip(problems, ids, strict=True)])
-        if recipe.crop or recipe.flip:
-            image = torch.stack(
-                [
-                    crop_and_flip(x, o[row], f[row] & recipe.flip, recipe.crop)
-                    for x, (o, f), row in zip(image, draws, ids, strict=True)
-                ]
-            )
-        yield ids, problems[0].pixels(image)
-        start = stop
+    """Stacked ids, images ``(K, views, B, ...)``, labels, draws and trusted examples."""
+    per_cell = [list(batches_of(*pair, epoch)) for pair in zip(cells, problems, strict=True)]
+    for together in zip(*per_cell, strict=True):
+        yield pytree.tree_map(lambda *leaves: torch.stack(leaves), *together)
+
+
+def batches_of(cell, problem, epoch):
+    recipe, method, size = cell.recipe, cell.method, len(problem.noisy)
+    order = torch.randperm(size, generator=generator("order", "digits", cell.seed, epoch))
+    salts = [("augment", "digits", cell.seed, epoch, v)[: 5 if v else 4] for v in range(9)]
+    views = [draw(size, recipe.crop, generator(*salts[v])) for v in range(method.views)]
+    sizes, left = [], size
+    while left > 0:
+        sizes.append(left if left - recipe.batch <= 1 else recipe.batch)
+        left -= sizes[-1]
+    with seeded("method", "digits", cell.seed, epoch):
+        draws = [method.draw(length) for length in sizes]
+    source = generator("trusted", "digits", cell.seed, epoch)
+    for ids, drawn in zip(order.split(sizes), draws, strict=True):
+        raw = problem.train[ids]
+        shown = [crop_and_flip(raw, o[ids], f[ids] & recipe.flip, recipe.crop) for o, f in views]
+        trusted = ()
+        if len(problem.trusted):  # fewer than a batch in these tests, so one batch of all
+            assert len(problem.trusted) <= recipe.batch
+            own = problem.trusted[torch.randperm(len(problem.trusted), generator=source)]
+            trusted = (problem.pixels(problem.train[own]), problem.clean[own])
+        image = torch.stack([problem.pixels(one) for one in shown])
+        yield ids, image, problem.noisy[ids], drawn, trusted
 
 
 def gradients(method, base, params, buffers, batch, state, epoch):
-    image, ids, label = batch
     base.train()
+    memoryless = replace_all_batch_norm_modules_(copy.deepcopy(base))
 
-    def loss_of_one_cell(params, buffers, image, ids, label, state):
-        buffers = {name: b.clone() for name, b in buffers.items()}
-        logits = []
+    def logits_of(params, buffers, image):
+        """Logits ``(networks, views, B, C)`` and the running statistics after them."""
+        views, rows = image.shape[:2]
+        logits, after = [], []
         for k in range(method.networks):
             own = {name: b[k].clone() for name, b in buffers.items()}
             weights = {name: p[k] for name, p in params.items()}
-            logits.append(functional_call(base, (weights, own), (image,)))
-            for name, b in buffers.items():
-                others = [b[j] if j != k else own[name] for j in range(method.networks)]
-                buffers[name] = torch.stack(others)
-        logits = torch.stack(logits) if method.networks > 1 else logits[0]
-        loss, state = method.loss(logits, Batch(ids, label), state, epoch)
+            found = functional_call(base, (weights, own), (image.flatten(0, 1),))
+            logits.append(found.unflatten(0, (views, rows)))
+            after.append(own)
+        buffers = {name: torch.stack([own[name] for own in after]) for name in buffers}
+        return trimmed(torch.stack(logits)), buffers
+
+    def trimmed(logits):
+        logits = logits if method.views > 1 else logits[:, 0]
+        return logits if method.networks > 1 else logits[0]
+
+    def loss_of_one_cell(learnt, buffers, batch, state):
+        params, leaves = learnt
+        ids, image, label, draws, trusted = batch
+        batch = Batch(ids, label, draws, trusted=Trusted(*trusted) if trusted else None)
+        if trusted:
+            alone = {name: p[0].detach() for name, p in params.items()}
+            network = Network(alone, lambda p, x: functional_call(memoryless, p, (x,)))
+            state = method.lookahead(network, image[0], batch, state)
+        if method.peeks:
+            with torch.no_grad():
+                seen, buffers = logits_of(params, buffers, image)
+            batch = batch._replace(outputs=seen.detach())
+        image, batch = method.prepare(image, batch, state, epoch)
+        logits, buffers = logits_of(params, buffers, image)
+        loss, state = method.loss(logits, batch, {**state, **leaves}, epoch)
         return loss, (state, buffers)
 
-    grads, (_, (state, buffers)) = vmap(grad_and_value(loss_of_one_cell, has_aux=True))(
-        params, buffers, image, ids, label, state
+    leaves = {name: state[name] for name in method.learnable}
+    (grads, slopes), (_, (state, buffers)) = vmap(grad_and_value(loss_of_one_cell, has_aux=True))(
+        (params, leaves), buffers, batch, state
     )
-    return grads, {name: s.detach() for name, s in state.items()}, buffers
+    state = {name: s.detach() for name, s in state.items()}
+    if leaves:
+        state = vmap(method.learn, in_dims=(0, 0, None))(state, slopes, epoch)
+    return grads, state, buffers
 
 
 def step(recipe, params, grads, velocity, lr):

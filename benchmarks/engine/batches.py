@@ -1,0 +1,67 @@
+"""What one epoch shows to a method: order, augmented views, and its own random numbers."""
+
+import itertools
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from benchmarks.datasets import DATASETS
+from benchmarks.engine.augment import crop_and_flip, draw
+from benchmarks.engine.problem import Problem
+from benchmarks.seeds import generator, seeded
+from benchmarks.sweep import Cell
+from methods import Batch, Trusted
+
+
+def batches(cell: Cell, problem: Problem, epoch: int) -> Iterator[tuple[Tensor, Batch]]:
+    """Yield images ``(views, B, channels, H, W)``, normalised, and the batch behind them.
+
+    Order and augmentation are the same for every method; a further view has its own stream. A last
+    batch of one joins the one before.
+    """
+    name, device, size = DATASETS.name(cell.dataset), problem.noisy.device, len(problem.noisy)
+    order = torch.randperm(size, generator=generator("order", name, cell.seed, epoch)).to(device)
+    views = [_View(cell, problem, epoch, view) for view in range(cell.method.views)]
+    spans = list(itertools.pairwise([*range(0, size - 1, cell.recipe.batch), size]))
+    with seeded("method", name, cell.seed, epoch):
+        draws = [cell.method.draw(stop - start) for start, stop in spans]
+    trusted = _trusted(cell, problem, epoch)
+    for (start, stop), drawn in zip(spans, draws, strict=True):
+        ids = order[start:stop]
+        on_device = {key: value.to(device) for key, value in drawn.items()}
+        image = torch.stack([problem.pixels(view.of(ids)) for view in views])
+        batch = Batch(ids, problem.noisy[ids], on_device, trusted=next(trusted, None))
+        yield image, batch
+
+
+class _View:
+    """One augmentation of the whole training set in one epoch."""
+
+    def __init__(self, cell: Cell, problem: Problem, epoch: int, view: int) -> None:
+        salt = ("augment", DATASETS.name(cell.dataset), cell.seed, epoch)
+        source = generator(*salt, view) if view else generator(*salt)
+        self._recipe, self._image = cell.recipe, problem.train
+        drawn = draw(len(problem.noisy), cell.recipe.crop, source)
+        self._offsets, flips = (part.to(problem.noisy.device) for part in drawn)
+        self._flips = flips & cell.recipe.flip
+
+    def of(self, ids: Tensor) -> Tensor:
+        """Return the images at ``ids``, ``(B, channels, H, W)`` uint8."""
+        image, crop = self._image[ids], self._recipe.crop
+        if crop or self._recipe.flip:
+            return crop_and_flip(image, self._offsets[ids], self._flips[ids], crop)
+        return image
+
+
+def _trusted(cell: Cell, problem: Problem, epoch: int) -> Iterator[Trusted]:
+    """Yield batches of the clean subset without end, or nothing when the method has none."""
+    size = len(problem.trusted)
+    if not size:
+        return
+    salt = ("trusted", DATASETS.name(cell.dataset), cell.seed, epoch)
+    source = generator(*salt)
+    while True:
+        for part in torch.randperm(size, generator=source).split(cell.recipe.batch):
+            ids = problem.trusted[part.to(problem.trusted.device)]
+            yield Trusted(problem.pixels(problem.train[ids]), problem.clean[ids])

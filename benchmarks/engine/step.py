@@ -1,0 +1,97 @@
+"""One step of training: every hook of a method in its order, then the optimiser."""
+
+import copy
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, replace_all_batch_norm_modules_
+
+from methods import Batch, Method, Network, State
+from methods.base import Weights
+
+
+@dataclass(frozen=True)
+class Learner:
+    """What learns, and how."""
+
+    method: Method
+    networks: Sequence[nn.Module]
+    optimizer: torch.optim.Optimizer
+    clip_norm: float
+    precision: str
+    blueprint: nn.Module | None  # the first network, for a method that looks ahead
+
+    def logits(self, image: Tensor) -> Tensor:
+        """Return logits ``(networks, views, B, C)``, axes of size 1 dropped, never half precision.
+
+        Args:
+            image: ``(views, B, channels, H, W)``. Batch normalisation sees all views together.
+        """
+        flat = channels_last(image.flatten(0, 1))
+        with _autocast(self.precision, image.device):
+            outputs = torch.stack([network(flat) for network in self.networks])
+        shaped = outputs.to(image.dtype).unflatten(1, image.shape[:2])
+        return squeezed(shaped)
+
+    def step(
+        self, image: Tensor, batch: Batch, state: State, epoch: Tensor
+    ) -> tuple[Tensor, State]:
+        """Take one step; return the loss (0-d) and the state."""
+        method = self.method
+        if self.blueprint is not None:
+            state = method.lookahead(self._network(self.blueprint), image[0], batch, state)
+        if method.peeks:
+            with torch.no_grad():
+                batch = batch._replace(outputs=self.logits(image))
+        image, batch = method.prepare(image, batch, state, epoch)
+        leaves = {name: state[name].detach().requires_grad_() for name in method.learnable}
+        loss, state = method.loss(self.logits(image), batch, {**state, **leaves}, epoch)
+        self.optimizer.zero_grad()
+        loss.backward()
+        if self.clip_norm:
+            for network in self.networks:
+                nn.utils.clip_grad_norm_(network.parameters(), self.clip_norm)
+        self.optimizer.step()
+        state = {name: value.detach() for name, value in state.items()}
+        if leaves:
+            slopes = {name: leaf.grad for name, leaf in leaves.items() if leaf.grad is not None}
+            state = method.learn(state, slopes, epoch)
+        return loss.detach(), state
+
+    def _network(self, blueprint: nn.Module) -> Network:
+        """Return the first network as a function."""
+
+        def forward(params: Weights, image: Tensor) -> Tensor:
+            with _autocast(self.precision, image.device):
+                logits: Tensor = functional_call(blueprint, params, (channels_last(image),))
+            return logits.to(image.dtype)
+
+        params = {name: p.detach() for name, p in self.networks[0].named_parameters()}
+        return Network(params, forward)
+
+
+def squeezed(logits: Tensor) -> Tensor:
+    """Drop the axes of networks and views ``(networks, views, B, C)`` where they are 1."""
+    networks, views = logits.shape[:2]
+    if views == 1:
+        logits = logits[:, 0]
+    return logits if networks > 1 else logits[0]
+
+
+def without_running_statistics(network: nn.Module) -> nn.Module:
+    """Return a copy in which batch normalisation uses the batch and remembers nothing."""
+    return replace_all_batch_norm_modules_(copy.deepcopy(network))
+
+
+def channels_last(image: Tensor) -> Tensor:
+    """Store channels last, which convolutions are fastest on."""
+    return image.contiguous(memory_format=torch.channels_last)
+
+
+def _autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
+    if precision == "bfloat16":
+        return torch.autocast(device.type, torch.bfloat16)
+    return nullcontext()

@@ -1,0 +1,82 @@
+"""Learning to reweight examples."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.func import grad, vjp
+
+from methods.base import Batch, Method, Network, State, Task, Weights
+from methods.bounds import Between
+
+
+@dataclass(frozen=True)
+class L2RW(Method):
+    """Weight each example by how much a step on it would help on a few examples known to be right.
+
+    ``w_i = max(0, -d L_clean(theta - a * d/dtheta sum_j e_j * l_j) / d e_i)`` at ``e = 0``, scaled
+    to sum to 1 over the batch (all 0 if none helps), and ``loss = sum_i w_i * l_i``. At ``e = 0``
+    the derivative is ``-a * <grad l_i, grad L_clean>``, in which ``a`` cancels by the scaling.
+
+    State:
+        weight: (N,), the weight ``w_i`` at an example's last visit.
+
+    Privilege ``clean_subset``: ``per_class`` examples of each class with their true label. They
+    stay in the training set with their given label, as for every other method.
+
+    Reference:
+        Ren et al., "Learning to reweight examples for robust deep learning", ICML 2018.
+        https://arxiv.org/abs/1803.09050 (algorithm 1, equations 7 to 12).
+
+    Differs from the paper:
+        It draws the clean examples outside the training set (1,000 on CIFAR-10).
+    """
+
+    per_class: Annotated[int, Between(1, 100_000)] = 10
+
+    @property
+    def privileges(self) -> tuple[str, ...]:
+        """Some clean labels."""
+        return ("clean_subset",)
+
+    @property
+    def trusted_per_class(self) -> int:
+        """The field."""
+        return self.per_class
+
+    def init(self, task: Task) -> State:
+        """Weigh nothing before the first visit."""
+        return {"weight": torch.zeros(len(task.label), device=task.label.device)}
+
+    def lookahead(self, network: Network, image: Tensor, batch: Batch, state: State) -> State:
+        """Find the weights of the batch."""
+        if batch.trusted is None:
+            raise ValueError("l2rw needs the privilege clean_subset")
+        trusted = batch.trusted
+
+        def clean_loss(params: Weights) -> Tensor:
+            return F.cross_entropy(network.forward(params, trusted.image), trusted.label)
+
+        def losses(params: Weights) -> Tensor:
+            logits = network.forward(params, image)
+            return F.cross_entropy(logits, batch.label, reduction="none")
+
+        def agreement(share: Tensor) -> Tensor:
+            (step,) = vjp(losses, network.params)[1](share)
+            return sum((step[name] * slope).sum() for name, slope in direction.items())
+
+        direction = grad(clean_loss)(network.params)
+        agrees: Tensor = grad(agreement)(torch.zeros_like(image[:, 0, 0, 0]))  # (B,)
+        helpful = agrees.clamp(min=0)
+        total = helpful.sum()
+        weight = helpful / torch.where(total > 0, total, torch.ones_like(total))
+        return {"weight": state["weight"].index_copy(0, batch.ids, weight)}
+
+    def losses(
+        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
+    ) -> tuple[Tensor, State]:
+        """Weighted cross-entropy, whose mean is the weighted sum of the paper."""
+        hard = F.cross_entropy(logits, batch.label, reduction="none")
+        return len(hard) * state["weight"][batch.ids] * hard, state

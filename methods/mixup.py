@@ -1,0 +1,52 @@
+"""Mixup."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from methods.base import Batch, Method, State
+from methods.bounds import Between
+
+
+@dataclass(frozen=True)
+class Mixup(Method):
+    """Train on convex combinations of pairs of images and of their labels.
+
+    ``x = m * x_i + (1 - m) * x_j``, ``target = m * onehot(y_i) + (1 - m) * onehot(y_j)``,
+    ``loss = -sum_k target_k * log p_k(x)``, with ``m`` from ``Beta(alpha, alpha)``, one for each
+    batch, and ``j`` a permutation of the batch.
+
+    Reference:
+        Zhang et al., "mixup: beyond empirical risk minimization", ICLR 2018.
+        https://arxiv.org/abs/1710.09412 (equation 2; label noise: section 3.4, which also
+        tries ``alpha`` of 8 and 32).
+    """
+
+    alpha: Annotated[float, Between(0.01, 1000.0)] = 1.0
+
+    def draw(self, size: int) -> dict[str, Tensor]:
+        """Draw the weight of the first image and the partner of each."""
+        mix = torch.distributions.Beta(self.alpha, self.alpha).sample()
+        return {"mix": mix, "partner": torch.randperm(size)}
+
+    def prepare(
+        self, image: Tensor, batch: Batch, state: State, epoch: Tensor
+    ) -> tuple[Tensor, Batch]:
+        """Mix images; the target is the partner's label."""
+        mix, partner = batch.draws["mix"].to(image.dtype), batch.draws["partner"]
+        mixed = mix * image + (1 - mix) * image[:, partner]
+        return mixed, batch._replace(target=batch.label[partner])
+
+    def losses(
+        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
+    ) -> tuple[Tensor, State]:
+        """Cross-entropy to both labels."""
+        if batch.target is None:
+            raise ValueError("mixup has a loss only for a batch that went through prepare")
+        mix = batch.draws["mix"].to(logits.dtype)
+        own = F.cross_entropy(logits, batch.label, reduction="none")
+        other = F.cross_entropy(logits, batch.target, reduction="none")
+        return mix * own + (1 - mix) * other, state
