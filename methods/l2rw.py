@@ -65,7 +65,7 @@ class L2RW(Method):
 
         def agreement(share: Tensor) -> Tensor:
             (step,) = vjp(losses, network.params)[1](share)
-            return sum((step[name] * slope).sum() for name, slope in direction.items())
+            return torch.stack([(step[k] * direction[k]).sum() for k in direction]).sum()
 
         direction = grad(clean_loss)(network.params)
         agrees: Tensor = grad(agreement)(torch.zeros_like(image[:, 0, 0, 0]))  # (B,)
