@@ -54,8 +54,9 @@ class Forward(Method):
         """Start from the given matrix, or from none."""
         device = task.label.device
         start = torch.tensor(self.stages(task.epochs)[0].epochs, device=device)
+        known = task.transition if self.source == "given" else None
         none = torch.eye(task.num_classes, device=device)
-        return {"transition": none if task.transition is None else task.transition, "start": start}
+        return {"transition": none if known is None else known, "start": start}
 
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor

@@ -120,3 +120,109 @@ def slope(function, rows, step=1e-5):
                 ends.append(function(moved))
             found[-1].append((ends[0] - ends[1]) / (2 * step))
     return found
+
+
+def bootstrap_soft(rows, labels, beta, beliefs=None):
+    """Cross-entropy to a mix of label and belief, by default the prediction (Reed et al., 6)."""
+    found = []
+    for b, (row, y) in enumerate(zip(rows, labels, strict=True)):
+        p = softmax(row)
+        belief = p if beliefs is None else beliefs[b]
+        target = [beta * (k == y) + (1 - beta) * belief[k] for k in range(len(row))]
+        found.append(-math.fsum(t * math.log(q) for t, q in zip(target, p, strict=True)))
+    return found
+
+
+def bootstrap_hard(rows, labels, beta):
+    """Cross-entropy to a mix of the label and the most likely class (Reed et al., 7)."""
+    found = []
+    for row, y in zip(rows, labels, strict=True):
+        p = softmax(row)
+        found.append(-beta * math.log(p[y]) - (1 - beta) * math.log(max(p)))
+    return found
+
+
+def sce(rows, labels, alpha, beta, log_zero):
+    """Cross-entropy both ways, log 0 replaced (Wang et al. 2019, equations 5 to 7)."""
+    found = []
+    for row, y in zip(rows, labels, strict=True):
+        p = softmax(row)
+        reverse = -math.fsum(q * (0.0 if k == y else log_zero) for k, q in enumerate(p))
+        found.append(-alpha * math.log(p[y]) + beta * reverse)
+    return found
+
+
+def forward(rows, labels, transition):
+    """Cross-entropy of the prediction seen through the noise (Patrini et al. 2017, theorem 2)."""
+    seen = noisy_posterior([softmax(row) for row in rows], transition)
+    return [-math.log(row[y]) for row, y in zip(seen, labels, strict=True)]
+
+
+def mixup(rows, labels, partners, mix):
+    """Cross-entropy to mixed one-hot labels (Zhang et al. 2018, equation 2)."""
+    found = []
+    for row, y, j in zip(rows, labels, partners, strict=True):
+        target = [mix * (k == y) + (1 - mix) * (k == labels[j]) for k in range(len(row))]
+        p = softmax(row)
+        found.append(-math.fsum(t * math.log(q) for t, q in zip(target, p, strict=True)))
+    return found
+
+
+def divergence(p, q):
+    """Kullback-Leibler divergence, 0 log 0 = 0."""
+    return math.fsum(a * math.log(a / b) for a, b in zip(p, q, strict=True) if a > 0)
+
+
+def gjs(views, labels, pi):
+    """Scaled divergence of label and views from their mean (Englesson & Azizpour, 3 to 5)."""
+    weights, found = [pi, *[(1 - pi) / len(views)] * len(views)], []
+    for b, y in enumerate(labels):
+        parts = [[float(k == y) for k in range(len(views[0][b]))]]
+        parts += [softmax(view[b]) for view in views]
+        middle = [
+            math.fsum(w * p[k] for w, p in zip(weights, parts, strict=True))
+            for k in range(len(parts[0]))
+        ]
+        total = math.fsum(w * divergence(p, middle) for w, p in zip(weights, parts, strict=True))
+        found.append(total / (-(1 - pi) * math.log(1 - pi)))
+    return found
+
+
+def sop_parts(u, v, y):
+    """What an example's own parameters add to the label's class and take from the others."""
+    classes = range(len(v))
+    return (
+        [min(u * u, 1.0) * (k == y) for k in classes],
+        [min(v[k] * v[k], 1.0) * (k != y) for k in classes],
+    )
+
+
+def sop_fit(row, y, u, v):
+    """Cross-entropy of the explained prediction (Liu et al. 2022, equation 6)."""
+    up, down = sop_parts(u, v, y)
+    q = [max(p + a - b, 1e-4) for p, a, b in zip(softmax(row), up, down, strict=True)]
+    return -math.log(max(q[y] / math.fsum(q), 1e-4))
+
+
+def sop_error(row, y, u, v):
+    """Squared error of the explained best guess (Liu et al. 2022, equation 7)."""
+    up, down = sop_parts(u, v, y)
+    best = row.index(max(row))
+    return math.fsum(((k == best) + up[k] - down[k] - (k == y)) ** 2 for k in range(len(row)))
+
+
+def rise(function, x, step=1e-6):
+    """The derivative of a function of one number, by central differences."""
+    return (function(x + step) - function(x - step)) / (2 * step)
+
+
+def sop_step(row, y, u, v, rates):
+    """An example's own parameters after a step on each objective (Liu et al. 2022, algorithm 1)."""
+    after = []
+    for k in range(len(row)):
+
+        def error(x, k=k):
+            return sop_error(row, y, u, [*v[:k], x, *v[k + 1 :]])
+
+        after.append(v[k] - rates[1] * rise(error, v[k]))
+    return u - rates[0] * rise(lambda x: sop_fit(row, y, x, v), u), after

@@ -1,4 +1,4 @@
-"""Each method against a loop from its paper: values, gradients, three steps of state."""
+"""The methods of the default suite against loops from their papers."""
 
 import math
 
@@ -6,45 +6,15 @@ import pytest
 import torch
 
 from methods import METHODS, Batch, Task
-from tests.method_inputs import EPOCHS, B, C, N, batch_of, logits_of, outputs_of, same, task
+from tests.method_inputs import EPOCHS, C, N, logits_of, outputs_of, same, task
 from tests.oracles import methods as oracles
+from tests.papers.visits import EPOCH, _double, agrees, visits  # noqa: F401  _double is a fixture
 
-EPOCH = torch.tensor(4)
 SMOOTHINGS = [0.3, 0.0, 1.0, -2.0]
-
-
-@pytest.fixture(autouse=True)
-def _double():
-    """Loops count in float64, so the methods do too."""
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 def plain(batch):
     return batch.ids.tolist(), batch.label.tolist()
-
-
-def visits(spec, epoch=EPOCH, state=None):
-    """Yield three consecutive steps on overlapping batches: all in and out of each."""
-    method, training = METHODS.build(spec), task()
-    state = method.init(training) if state is None else state
-    for step in range(3):
-        batch = batch_of(training, step, size=B + 15 * step)
-        logits = logits_of(method, len(batch.ids), seed=step).requires_grad_()
-        loss, state = method.loss(logits, batch, state, epoch)
-        (gradient,) = torch.autograd.grad(loss, logits)
-        yield logits.tolist(), batch, loss.item(), gradient, state
-
-
-def agrees(spec, oracle):
-    """Compare three steps of a method without state with a loop over rows and labels."""
-    for rows, batch, loss, gradient, state in visits(spec):
-        labels = batch.label.tolist()
-        assert loss == pytest.approx(oracles.mean(oracle(rows, labels)), rel=1e-12)
-        slope = oracles.slope(lambda moved, y=labels: oracles.mean(oracle(moved, y)), rows)
-        same(gradient, torch.tensor(slope), atol=1e-9, rtol=1e-7)
-        assert state == {}
 
 
 def test_the_batches_of_the_three_visits_overlap():
@@ -122,7 +92,8 @@ def test_co_teaching_against_the_loop(ramp, epoch, kept):
 
             slope = torch.tensor(oracles.slope(paper, nets[learner]))
             same(gradient[learner], slope, atol=1e-9, rtol=1e-7)
-        assert state == {}
+            visited = state["kept"][learner, batch.ids].nonzero().squeeze(1).tolist()
+            assert visited == sorted(taught)
 
 
 def test_co_teaching_that_forgets_all_keeps_one():

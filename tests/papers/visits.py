@@ -1,0 +1,50 @@
+"""Three steps of a method, to hold against a loop from its paper."""
+
+import pytest
+import torch
+
+from methods import METHODS
+from tests.method_inputs import (
+    B,
+    batch_of,
+    led_up,
+    logits_of,
+    same,
+    started,
+    step,
+    task,
+)
+from tests.oracles import methods as oracles
+
+EPOCH = torch.tensor(4)
+
+
+@pytest.fixture(autouse=True)
+def _double():
+    """Loops count in float64, so the methods do too."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def visits(spec, epoch=EPOCH, state=None):
+    """Yield three consecutive steps on overlapping batches: all in and out of each."""
+    method, training = METHODS.build(spec), task()
+    state = started(method, training) if state is None else state
+    for visit in range(3):
+        batch = batch_of(training, visit, size=B + 15 * visit)
+        _, batch, state = led_up(method, batch, state, epoch, visit)
+        logits = logits_of(method, len(batch.ids), seed=visit).requires_grad_()
+        loss, state = step(method, logits, batch, state, epoch)
+        (gradient,) = torch.autograd.grad(loss, logits)
+        yield logits.tolist(), batch, loss.item(), gradient, state
+
+
+def agrees(spec, oracle):
+    """Compare three steps of a method without state with a loop over rows and labels."""
+    for rows, batch, loss, gradient, state in visits(spec):
+        labels = batch.label.tolist()
+        assert loss == pytest.approx(oracles.mean(oracle(rows, labels)), rel=1e-12)
+        slope = oracles.slope(lambda moved, y=labels: oracles.mean(oracle(moved, y)), rows)
+        same(gradient, torch.tensor(slope), atol=1e-9, rtol=1e-7)
+        assert state == {}
