@@ -142,6 +142,7 @@ LOOKS: dict[str, Look] = {
     "sop": Look("SOP", "#3f90da", "p", (0, (2, 1, 2, 3))),
     "bootstrap_soft": Look("Bootstrapping (soft)", "#ffa90e", "d", (0, (1, 1, 4, 1))),
     "bootstrap_hard": Look("Bootstrapping (hard)", "#bd1f01", "8", (0, (1, 1, 7, 1))),
+    "dividemix": Look("DivideMix", "#e76300", "D", (0, (10, 3))),
     "l2rw": Look("L2RW", "#832db6", "*", (0, (5, 2, 1, 2))),
 }
 """Colours: petroff10, told apart by colour-blind readers; markers and dashes survive grey."""
@@ -149,7 +150,7 @@ LOOKS: dict[str, Look] = {
 SPARE_LOOKS: tuple[tuple[str, str], ...] = (
     ("#94a4a2", "H"),
     ("#a96b59", "X"),
-    ("#e76300", "D"),
+    ("#92dadd", "D"),
     ("#717581", "s"),
 )
 """Colour and marker for methods that a plugin brings, in the order of their names."""

@@ -5,6 +5,7 @@ from methods.bootstrap_hard import BootstrapHard
 from methods.bootstrap_soft import BootstrapSoft
 from methods.co_teaching import CoTeaching
 from methods.cross_entropy import CrossEntropy
+from methods.dividemix import DivideMix
 from methods.elr import ELR
 from methods.forward import Forward
 from methods.gce import GCE
@@ -33,6 +34,7 @@ METHODS: Registry[Method] = Registry(
     elr=ELR,
     sop=SOP,
     co_teaching=CoTeaching,
+    dividemix=DivideMix,
 )
 
 __all__ = [

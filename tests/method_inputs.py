@@ -109,19 +109,14 @@ def drawn(method, seed=0):
 
 def reordered(batch, order):
     """The same batch with its examples in another order."""
-    inverse = order.argsort()
 
     def moved(name, value):
-        if value is None or name in {"draws", "trusted"}:
+        if value is None or name in {"draws", "trusted"}:  # a prepared batch has used its draws
             return value
         return value[..., order, :] if value.dim() > 1 else value[order]
 
     fields = {name: moved(name, getattr(batch, name)) for name in batch._fields}
-    draws = {
-        name: inverse[value[order]] if name == "partner" else value
-        for name, value in batch.draws.items()
-    }
-    return Batch(**{**fields, "draws": draws})
+    return Batch(**fields)
 
 
 def tensors(*trees):

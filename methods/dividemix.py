@@ -1,0 +1,128 @@
+"""DivideMix."""
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import torch
+from torch import Tensor
+
+from methods.base import Batch, Method, State, Task
+from methods.bounds import Between, Epochs, Fraction, NonNegative
+from methods.parts.labels import one_hot
+from methods.parts.mixture import lower_component
+
+
+@dataclass(frozen=True)
+class DivideMix(Method):
+    """Divide the data by a mixture model of the loss; learn from both parts, semi-supervised.
+
+    After ``warmup`` epochs of cross-entropy, two Gaussians are fitted to each network's losses on
+    the training set before every epoch. The posterior ``w`` of the lower one is the *peer's*
+    probability that a label is right; above ``threshold`` an example counts as labelled. Its
+    target is ``w * onehot(y) + (1 - w) * p`` of the network itself, that of any other the mean
+    prediction of both networks, over two views and sharpened: ``q^(1/T)``, scaled. Pairs of
+    images and targets are mixed with weight ``max(m, 1 - m)``, ``m`` from ``Beta(alpha, alpha)``;
+    then, with ``p`` the prediction on the mixture,
+    ``loss = CE_labelled + lambda * mean_k (p_k - target_k)^2_unlabelled + KL(uniform | mean p)``,
+    where ``lambda`` rises linearly to ``unlabelled_weight`` over ``ramp`` epochs.
+
+    State:
+        clean: (2, N), ``w`` as each network uses it, 1 before the first division.
+        kept: (2, N) bool, whether an example counts as labelled.
+        label: (N,) int64, the noisy labels.
+
+    Reference:
+        Li, Socher & Hoi, "DivideMix: learning with noisy labels as semi-supervised learning",
+        ICLR 2020. https://arxiv.org/abs/2002.07394 (algorithm 1, equations 3 to 12).
+
+    Differs from the authors' code (LiJunnan1992/DivideMix, ``Train_cifar.py``):
+        A batch holds labelled and unlabelled examples as they come, not as many of each, so that
+        an epoch has as many steps as any other method's. Both networks learn in the same step,
+        and mix the same pairs. Networks predict with the mean of probabilities, not of logits.
+        The paper chooses ``unlabelled_weight`` by the noise (0 to 150); here it is one value. The
+        entropy term it adds to the warm-up under asymmetric noise is left out.
+    """
+
+    networks: ClassVar[int] = 2
+    views: ClassVar[int] = 2
+    peeks: ClassVar[bool] = True
+
+    warmup: Epochs = 10
+    threshold: Fraction = 0.5
+    temperature: Annotated[float, Between(0.01, 10.0)] = 0.5
+    alpha: Annotated[float, Between(0.01, 1000.0)] = 4.0
+    unlabelled_weight: NonNegative = 25.0
+    ramp: Annotated[int, Between(1, 100_000)] = 16
+
+    def init(self, task: Task) -> State:
+        """Believe every label."""
+        clean = torch.ones(2, len(task.label), device=task.label.device)
+        return {"clean": clean, "kept": clean > 0, "label": task.label}
+
+    def refit(self, outputs: Tensor, state: State, epoch: Tensor) -> State:
+        """Divide the training set for each network by the losses of its peer."""
+        label = state["label"][:, None].expand(2, -1, 1)
+        loss = -outputs.log_softmax(-1).gather(-1, label).squeeze(-1)  # (2, N)
+        low, high = loss.amin(1, keepdim=True), loss.amax(1, keepdim=True)
+        scaled = (loss - low) / (high - low).clamp(min=torch.finfo(loss.dtype).eps)
+        sure = torch.stack([lower_component(row) for row in scaled]).flip(0)
+        clean = torch.where(epoch >= self.warmup, sure, state["clean"])
+        return {**state, "clean": clean, "kept": clean > self.threshold}
+
+    def draw(self, size: int) -> dict[str, Tensor]:
+        """Draw the weight of the heavier part and the partner of every view."""
+        mix = torch.distributions.Beta(self.alpha, self.alpha).sample()
+        return {"mix": torch.maximum(mix, 1 - mix), "views_partner": torch.randperm(2 * size)}
+
+    def prepare(
+        self, image: Tensor, batch: Batch, state: State, epoch: Tensor
+    ) -> tuple[Tensor, Batch]:
+        """Refine, guess and mix; the target is ``(2, views, B, C)``."""
+        late = epoch >= self.warmup
+        mix = torch.where(late, batch.draws["mix"], torch.ones_like(batch.draws["mix"]))
+        mix, partner = mix.to(image.dtype), batch.draws["views_partner"]
+        target = torch.where(late, self._believed(batch, state), self._given(batch))
+        target = target[:, None].expand(-1, 2, -1, -1).flatten(1, 2)  # (2, views * B, C)
+        flat = image.flatten(0, 1)
+        mixed = (mix * flat + (1 - mix) * flat[partner]).view(image.shape)
+        target = mix * target + (1 - mix) * target[:, partner]
+        return mixed, batch._replace(target=target.unflatten(1, (2, -1)))
+
+    def _given(self, batch: Batch) -> Tensor:
+        """Return the labels as targets ``(2, B, C)``."""
+        if batch.outputs is None:
+            raise ValueError("dividemix needs the networks' outputs on the batch")
+        return one_hot(batch.label, batch.outputs[0, 0]).expand(2, -1, -1)
+
+    def _believed(self, batch: Batch, state: State) -> Tensor:
+        """Return the refined and the guessed labels ``(2, B, C)``."""
+        if batch.outputs is None:
+            raise ValueError("dividemix needs the networks' outputs on the batch")
+        p = batch.outputs.softmax(-1)  # (2, views, B, C)
+        sure = state["clean"][:, batch.ids, None]
+        refined = sure * self._given(batch) + (1 - sure) * p.mean(1)
+        guessed = p.mean((0, 1)).expand_as(refined)
+        chosen = torch.where(state["kept"][:, batch.ids, None], refined, guessed)
+        return (chosen.clamp(min=1e-30).log() / self.temperature).softmax(-1)
+
+    def loss(
+        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
+    ) -> tuple[Tensor, State]:
+        """Sum of both networks' losses."""
+        if batch.target is None:
+            raise ValueError("dividemix has a loss only for a batch that went through prepare")
+        log_p = logits.log_softmax(-1)  # (2, views, B, C)
+        labelled = state["kept"][:, None, batch.ids].expand(log_p.shape[:-1]).to(log_p.dtype)
+        hard = -(batch.target * log_p).sum(-1)
+        soft = (log_p.exp() - batch.target).square().mean(-1)
+        mean = log_p.logsumexp((1, 2)) - math.log(2 * len(batch.label))  # log of the mean p
+        balance = -mean.mean(-1) - math.log(logits.shape[-1])
+        weight = self.unlabelled_weight * ((epoch - self.warmup) / self.ramp).clamp(0, 1)
+        total = _mean(hard, labelled) + weight * _mean(soft, 1 - labelled)
+        return (total + (epoch >= self.warmup) * balance).sum(), state
+
+
+def _mean(value: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the views and examples under a mask, one for each network; 0 over none."""
+    return (value * mask).sum((1, 2)) / mask.sum((1, 2)).clamp(min=1)
