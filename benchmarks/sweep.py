@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.datasets import DATASETS, Dataset
 from benchmarks.models import MODELS, Model
-from benchmarks.noise import NOISES, Noise
+from benchmarks.noise import NOISES, LabelSpace, Noise
 from benchmarks.recipes import RECIPES, Recipe
 from benchmarks.refusals import RefusedError
 from benchmarks.suites import FOLDER, names
@@ -25,6 +25,11 @@ REGISTRIES: dict[str, Registry[Any]] = {
     "model": MODELS,
     "recipe": RECIPES,
 }
+
+
+def label_space(dataset: Dataset) -> LabelSpace:
+    """Return what a noise may know of a dataset."""
+    return LabelSpace(dataset.num_classes, dataset.sizes[0], dataset.confusions, dataset.resplit)
 
 
 @dataclass(frozen=True)
@@ -52,19 +57,21 @@ class Cell:
 
     @property
     def id(self) -> str:
-        """Twelve hex digits of the full specs and of each part's version."""
+        """Twelve hex digits of the full specs, of each part's version, and of files behind it."""
         versions = {name: getattr(self, name).version for name in REGISTRIES}
+        if self.noise.content:
+            versions["noise"] = f"{self.noise.version}+{self.noise.content}"
         text = json.dumps([self.specs(), versions], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
-    def keys(self) -> dict[str, str | int | float]:
+    def keys(self) -> dict[str, str | int | float | None]:
         """Return the columns that name this cell in every CSV."""
         return {
             "cell_id": self.id,
             "dataset": DATASETS.spec(self.dataset),
             "noise": NOISES.spec(self.noise),
             "noise_kind": NOISES.name(self.noise),
-            "noise_rate": getattr(self.noise, "rate", 0.0),
+            "noise_rate": self.noise.nominal_rate,
             "model": MODELS.spec(self.model),
             "recipe": RECIPES.spec(self.recipe),
             "method": METHODS.spec(self.method),
@@ -120,6 +127,8 @@ class Suite:
                 [registry.build(spec) for spec in getattr(self, name)]
                 for name, registry in REGISTRIES.items()
             ]
+            for dataset, noise in itertools.product(*axes[:2]):
+                noise.check(label_space(dataset))
         except ValueError as error:
             raise RefusedError(f"suite {self.name!r}: {error}") from error
         points: Iterator[tuple[Any, ...]] = itertools.product(*axes, self.seed)

@@ -28,6 +28,8 @@ def legal(field):
         return list(field.choices)
     if field.kind is bool:
         return [True, False]
+    if field.kind is str:
+        return ["a.npy", "it's (1).csv"]
     low, high = field.interval
     inside = low + 1.5 if math.isinf(high) else low + (high - low) / 3
     ends = [low, inside, high if math.isfinite(high) else 12345.678]
@@ -40,6 +42,8 @@ def illegal(field):
         return ["typo", "", None, 1, 0.5, True, math.nan]
     if field.kind is bool:
         return [0, 1, 1.0, "True", None, math.nan]
+    if field.kind is str:
+        return [0, 1.0, True, None, ["a"]]
     low, high = field.interval
     outside = [low - 1, math.nextafter(low, -math.inf), high + 1, math.nextafter(high, math.inf)]
     outside = [value for value in outside if not low <= value <= high]

@@ -9,6 +9,7 @@ import torch
 
 from benchmarks.datasets import DATASETS, ROOT_VARIABLE
 from benchmarks.engine import reference
+from benchmarks.engine.batches import batches
 from benchmarks.engine.problem import pose
 from benchmarks.noise import label_sha256
 from benchmarks.refusals import DataMissingError
@@ -60,19 +61,51 @@ def test_noise_is_the_same_whatever_the_method_model_and_recipe():
     assert len({pose(cell(**change), NOWHERE, CPU).noise_sha256 for change in changes}) == 1
 
 
-def test_a_method_is_handed_no_clean_label():
-    assert Task._fields == ("label", "num_classes", "epochs")
-    assert Batch._fields == ("ids", "label")
+PRIVILEGED = ["forward(source='given')", *METHODS]
+
+
+@pytest.mark.parametrize("method", PRIVILEGED)
+def test_a_method_is_told_what_it_declares_and_nothing_else(method):
+    assert Task._fields == ("label", "num_classes", "epochs", "rate", "transition")
+    assert Batch._fields == ("ids", "label", "draws", "outputs", "target", "trusted")
+    one = cell(method=method)
+    problem = pose(one, NOWHERE, CPU)
+    told, given = one.method.privileges, reference.task(one, problem)
+    assert torch.equal(given.label, problem.noisy)
+    assert given.rate == (problem.noise_rate if "rate" in told else None)
+    assert (given.transition is not None) == ("T" in told)
+    assert len(problem.trusted) == (10 * 10 if "clean_subset" in told else 0)
+    for _, batch in batches(one, problem, 0):
+        assert torch.equal(batch.label, problem.noisy[batch.ids])
+        assert (batch.trusted is not None) == ("clean_subset" in told)
+        assert batch.outputs is batch.target is None
+
+
+def test_the_clean_subset_is_true_and_the_same_of_every_class():
+    one = cell(method="l2rw(per_class=7)", recipe="small(epochs=2, batch=32)")
+    problem = pose(one, NOWHERE, CPU)
+    assert torch.bincount(problem.clean[problem.trusted]).tolist() == [7] * 10
+    assert (problem.noisy[problem.trusted] != problem.clean[problem.trusted]).any()
+    shown = [batch.trusted for _, batch in batches(one, problem, 0)]
+    assert [len(part.label) for part in shown[:4]] == [32, 32, 6, 32]
+    once = torch.cat([part.image for part in shown[:3]])
+    expected = problem.pixels(problem.train[problem.trusted])
+    assert sorted(once.flatten(1).tolist()) == sorted(expected.flatten(1).tolist())
+    labels = problem.clean[problem.trusted].tolist()
+    by_image = {tuple(x.flatten().tolist()): y for x, y in zip(expected, labels, strict=True)}
+    for part in shown:
+        for image, label in zip(part.image, part.label.tolist(), strict=True):
+            assert by_image[tuple(image.flatten().tolist())] == label
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_training_does_not_change_when_the_clean_labels_are_garbage(method):
     one = cell(method=method)
     honest = pose(one, NOWHERE, CPU)
-    garbage = honest._replace(
-        clean=torch.zeros_like(honest.clean),
-        test=honest.test._replace(label=torch.ones_like(honest.test.label)),
-    )
+    lie = torch.zeros_like(honest.clean)
+    lie[honest.trusted] = honest.clean[honest.trusted]  # what a privilege tells
+    lies = honest.test._replace(label=torch.ones_like(honest.test.label))
+    garbage = honest._replace(clean=lie, test=lies)
     pairs = zip(reference.train(one, honest), reference.train(one, garbage), strict=True)
     assert all(a.loss == b.loss and torch.equal(a.test, b.test) for a, b in pairs)
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from benchmarks.datasets import DATASETS
-from benchmarks.noise import NOISES, Clean, corrupt, label_sha256
+from benchmarks.noise import NOISES, Clean, LabelSpace, label_sha256
+from benchmarks.noise.base import sample
 from benchmarks.seeds import generator, integer
 from tests.oracles import noise as oracles
 
@@ -20,7 +21,7 @@ PUBLISHED = {
 MAP = {1: 4, 3: 5, 5: 3}  # of seven classes: one way, and a swap
 RATES = [0.0, 0.3, 1.0]
 every_rate = pytest.mark.parametrize("rate", RATES)
-every_noise = pytest.mark.parametrize("name", ["symmetric", "asymmetric"])
+every_noise = pytest.mark.parametrize("name", ["symmetric", "asymmetric", "pair_flip"])
 every_map = pytest.mark.parametrize("confusions", [{}, MAP], ids=["no map", "map"])
 
 
@@ -28,8 +29,16 @@ def labels(examples=N, classes=C):
     return torch.arange(examples) * 5 % classes
 
 
-def table(name, rate, confusions=MAP, classes=C):
-    return NOISES[name](rate=rate).matrix(classes, confusions)
+def table(name, rate, confusions=MAP, classes=C, **fields):
+    space = LabelSpace(classes, N, confusions)
+    return NOISES[name](rate=rate, **fields).matrix(space)
+
+
+def corrupt(label, found, dataset, seed, counts="random"):
+    """Given labels by a table, from the uniforms of a dataset and a seed."""
+    source = generator("noise", dataset, seed)
+    u, v = torch.rand(2, len(label), dtype=torch.float64, generator=source)
+    return sample(label, found, u, v, counts)
 
 
 def counts(clean, noisy, classes=C):
@@ -89,7 +98,7 @@ def test_a_published_map_flips_its_classes_and_no_other(dataset):
 
 def test_clean_is_the_table_at_rate_zero():
     for name in ("symmetric", "asymmetric"):
-        assert torch.equal(table(name, 0.0), Clean().matrix(C, MAP))
+        assert torch.equal(table(name, 0.0), Clean().matrix(LabelSpace(C, N, MAP)))
 
 
 # ---------------------------------------------------------------------------------- the sampler

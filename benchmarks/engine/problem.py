@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.datasets import DATASETS, Dataset, Split
-from benchmarks.noise import corrupt, label_sha256
+from benchmarks.noise import label_sha256
 from benchmarks.seeds import generator
-from benchmarks.sweep import Cell
+from benchmarks.sweep import Cell, label_space
 
 
 class Problem(NamedTuple):
@@ -44,8 +44,7 @@ def pose(cell: Cell, root: Path, device: torch.device) -> Problem:
     """
     train, test = _load(cell.dataset, root, cell.seed if cell.dataset.resplit else 0)
     name = DATASETS.name(cell.dataset)
-    table = cell.noise.matrix(cell.dataset.num_classes, cell.dataset.confusions)
-    noisy = corrupt(train.label, table, name, cell.seed)
+    noisy, table = cell.noise.corrupt(train.label, label_space(cell.dataset), name, cell.seed)
     held_out = round(cell.recipe.val_fraction * len(noisy))
     shuffled = torch.randperm(len(noisy), generator=generator("split", name, cell.seed))
     val, index = shuffled[:held_out].sort().values, shuffled[held_out:].sort().values
