@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Literal, NoReturn
+from typing import Literal, NoReturn
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError
 
 from benchmarks import suites
+from benchmarks.cli_data import data
 from benchmarks.refusals import Exit, RefusedError
 from benchmarks.request import Request
 
@@ -29,6 +30,8 @@ app = App(
     suppress_keyboard_interrupt=False,  # main says what to do next
     result_action="return_value",
 )
+
+app.command(data)
 
 DEFAULT = Request()
 VERBS = ("run", "plan", "status", "report", "ls", "data")
@@ -129,39 +132,6 @@ def ls(kind: Kind | None = None) -> Exit:
 
     print(listing(kind))
     return Exit.DONE
-
-
-@app.command
-def data(
-    action: Literal["get", "verify"],
-    names: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
-    *,
-    data: Path | None = None,
-) -> Exit:
-    """Download datasets, or check that they are there and undamaged.
-
-    Args:
-        action: `get` downloads what is missing; `verify` only looks.
-        names: Which datasets. [default: all]
-        data: The folder of image files. [default: $NOISY_LABELS_DATA, else ./data]
-    """
-    from benchmarks.datasets import DATASETS, data_root  # noqa: PLC0415
-
-    root, code = data_root(data), Exit.DONE
-    try:
-        wanted = {name: DATASETS.build(name) for name in names or DATASETS}
-    except ValueError as error:
-        raise RefusedError(str(error)) from error
-    for name, dataset in wanted.items():
-        try:
-            if action == "get":
-                dataset.fetch(root)
-            train, test = dataset.load(root, 0)
-            print(f"{name}: {len(train.label)} training and {len(test.label)} test images")
-        except RefusedError as error:
-            print(f"{name}: {error}")
-            code = error.code
-    return code
 
 
 def _show(folder: Path, *, force: bool = False) -> None:

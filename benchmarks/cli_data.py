@@ -1,0 +1,92 @@
+"""The verb ``data``: fetch datasets, look at them, and export their noisy labels."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from benchmarks.refusals import Exit, RefusedError
+
+data = App(name="data", help="Fetch datasets, describe them, export noisy labels.")
+
+Names = Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")]
+Seeds = Annotated[list[int], Parameter(consume_multiple=True, negative="")]
+
+
+@data.command
+def get(names: Names = None, *, data: Path | None = None) -> Exit:
+    """Download datasets unless they are there, and check them.
+
+    Args:
+        names: Which datasets. [default: all]
+        data: The folder of image files. [default: $NOISY_LABELS_DATA, else ./data]
+    """
+    return _look(names, data, fetch=True)
+
+
+@data.command
+def verify(names: Names = None, *, data: Path | None = None) -> Exit:
+    """Check that datasets are there and undamaged; download nothing.
+
+    Args:
+        names: Which datasets. [default: all]
+        data: The folder of image files. [default: $NOISY_LABELS_DATA, else ./data]
+    """
+    return _look(names, data, fetch=False)
+
+
+@data.command
+def noise(
+    dataset: str,
+    noise: str,
+    *,
+    out: Path,
+    seeds: Seeds | None = None,
+    data: Path | None = None,
+) -> Exit:
+    """Write the given labels of a dataset under a noise, for use elsewhere.
+
+    For each seed: the labels (.npy and .csv), the transition matrix they were drawn from, the one
+    that came out, and their hash. `labels(file='OUT/labels-{seed}.npy')` trains on them.
+
+    Args:
+        dataset: A dataset, e.g. digits.
+        noise: A noise, e.g. 'symmetric(rate=0.4)'.
+        out: The folder to write to.
+        seeds: Which seeds. [default: 0]
+        data: The folder of image files. [default: $NOISY_LABELS_DATA, else ./data]
+    """
+    from benchmarks.datasets import DATASETS, data_root  # noqa: PLC0415
+    from benchmarks.export import export  # noqa: PLC0415
+    from benchmarks.noise import NOISES  # noqa: PLC0415
+
+    try:
+        chosen, kind = DATASETS.build(dataset), NOISES.build(noise)
+        for seed in seeds or [0]:
+            print(export(chosen, kind, seed, data_root(data), out))
+    except ValueError as error:
+        raise RefusedError(str(error)) from error
+    except OSError as error:
+        raise RefusedError(f"cannot write to {out}: {error.strerror or error}") from error
+    print(f"labels   {out}")
+    return Exit.DONE
+
+
+def _look(names: list[str] | None, data: Path | None, *, fetch: bool) -> Exit:
+    from benchmarks.datasets import DATASETS, data_root  # noqa: PLC0415
+
+    root, code = data_root(data), Exit.DONE
+    try:
+        wanted = {name: DATASETS.build(name) for name in names or DATASETS}
+    except ValueError as error:
+        raise RefusedError(str(error)) from error
+    for name, dataset in wanted.items():
+        try:
+            if fetch:
+                dataset.fetch(root)
+            train, test = dataset.load(root, 0)
+            print(f"{name}: {len(train.label)} training and {len(test.label)} test images")
+        except RefusedError as error:
+            print(f"{name}: {error}")
+            code = error.code
+    return code

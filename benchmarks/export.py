@@ -1,0 +1,56 @@
+"""Given labels as files, so that others can train on exactly these."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from torch import Tensor
+
+from benchmarks.datasets import DATASETS, Dataset
+from benchmarks.noise import NOISES, Noise, label_sha256, realised
+from benchmarks.sweep import label_space
+
+
+def export(dataset: Dataset, noise: Noise, seed: int, root: Path, out: Path) -> str:
+    """Write the labels that a dataset, a noise and a seed give, and return a line about them.
+
+    ``labels-SEED.npy`` and ``labels-SEED.csv`` (``position``, ``true``, ``given``), in the
+    publisher's order; ``T-SEED.csv``, the matrix they were drawn from; ``T-realised-SEED.csv``, the
+    shares that came out; ``noise-SEED.json``, the rest. ``labels(file='labels-{seed}.npy')`` reads
+    them back.
+
+    Raises:
+        DataMissingError: the dataset's files are not there.
+        ValueError: the noise does not fit the dataset.
+    """
+    space = label_space(dataset)
+    noise.check(space)
+    true = dataset.load(root, seed)[0].label
+    given, table = noise.corrupt(true, space, DATASETS.name(dataset), seed)
+    seen = realised(true, given, space.num_classes)
+    out.mkdir(parents=True, exist_ok=True)
+    np.save(out / f"labels-{seed}.npy", given.numpy())
+    columns = {"position": range(len(true)), "true": true.numpy(), "given": given.numpy()}
+    pd.DataFrame(columns).to_csv(out / f"labels-{seed}.csv", index=False)
+    _write_matrix(out / f"T-{seed}.csv", table)
+    _write_matrix(out / f"T-realised-{seed}.csv", seen)
+    rate = (given != true).double().mean().item()
+    facts = {
+        "dataset": DATASETS.spec(dataset),
+        "noise": NOISES.full(noise),
+        "seed": seed,
+        "examples": len(true),
+        "rate_nominal": noise.nominal_rate,
+        "rate_realised": rate,
+        "rate_realised_per_class": (1 - seen.diagonal()).tolist(),
+        "sha256": label_sha256(given),
+    }
+    text = json.dumps(facts, indent=1) + "\n"
+    (out / f"noise-{seed}.json").write_text(text, encoding="utf-8")
+    wrong = f"{(given != true).sum()} of {len(true)} labels wrong ({rate:.2%})"
+    return f"seed {seed}: {wrong}, sha256 {facts['sha256']}"
+
+
+def _write_matrix(path: Path, table: Tensor) -> None:
+    np.savetxt(path, table.numpy(), delimiter=",", fmt="%.17g")
