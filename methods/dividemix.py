@@ -79,29 +79,23 @@ class DivideMix(Method):
         self, image: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, Batch]:
         """Refine, guess and mix; the target is ``(2, views, B, C)``."""
-        late = epoch >= self.warmup
+        if batch.outputs is None:
+            raise ValueError("dividemix needs the networks' outputs on the batch")
+        p, late = batch.outputs.softmax(-1), epoch >= self.warmup
+        given = one_hot(batch.label, p[0, 0]).expand(2, -1, -1)  # (2, B, C)
+        target = torch.where(late, self._believed(p, given, batch, state), given)
         mix = torch.where(late, batch.draws["mix"], torch.ones_like(batch.draws["mix"]))
         mix, partner = mix.to(image.dtype), batch.draws["views_partner"]
-        target = torch.where(late, self._believed(batch, state), self._given(batch))
         target = target[:, None].expand(-1, 2, -1, -1).flatten(1, 2)  # (2, views * B, C)
         flat = image.flatten(0, 1)
         mixed = (mix * flat + (1 - mix) * flat[partner]).view(image.shape)
         target = mix * target + (1 - mix) * target[:, partner]
         return mixed, batch._replace(target=target.unflatten(1, (2, -1)))
 
-    def _given(self, batch: Batch) -> Tensor:
-        """Return the labels as targets ``(2, B, C)``."""
-        if batch.outputs is None:
-            raise ValueError("dividemix needs the networks' outputs on the batch")
-        return one_hot(batch.label, batch.outputs[0, 0]).expand(2, -1, -1)
-
-    def _believed(self, batch: Batch, state: State) -> Tensor:
+    def _believed(self, p: Tensor, given: Tensor, batch: Batch, state: State) -> Tensor:
         """Return the refined and the guessed labels ``(2, B, C)``."""
-        if batch.outputs is None:
-            raise ValueError("dividemix needs the networks' outputs on the batch")
-        p = batch.outputs.softmax(-1)  # (2, views, B, C)
         sure = state["clean"][:, batch.ids, None]
-        refined = sure * self._given(batch) + (1 - sure) * p.mean(1)
+        refined = sure * given + (1 - sure) * p.mean(1)
         guessed = p.mean((0, 1)).expand_as(refined)
         chosen = torch.where(state["kept"][:, batch.ids, None], refined, guessed)
         return (chosen.clamp(min=1e-30).log() / self.temperature).softmax(-1)
