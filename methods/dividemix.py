@@ -1,6 +1,5 @@
 """DivideMix."""
 
-import math
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -29,19 +28,18 @@ class DivideMix(Method):
 
     State:
         clean: (2, N), ``w`` as each network uses it, 1 before the first division.
-        kept: (2, N) bool, whether an example counts as labelled.
-        label: (N,) int64, the noisy labels.
+        kept: (2, N) bool, whether an example counts as labelled; label: (N,), the noisy labels.
 
     Reference:
         Li, Socher & Hoi, "DivideMix: learning with noisy labels as semi-supervised learning",
-        ICLR 2020. https://arxiv.org/abs/2002.07394 (algorithm 1, equations 3 to 12).
+        ICLR 2020. https://arxiv.org/abs/2002.07394 (algorithm 1, equations 3 to 12)
 
     Differs from the authors' code (LiJunnan1992/DivideMix, ``Train_cifar.py``):
-        A batch holds labelled and unlabelled examples as they come, not as many of each, so that
-        an epoch has as many steps as any other method's. Both networks learn in the same step,
-        and mix the same pairs. Networks predict with the mean of probabilities, not of logits.
-        The paper chooses ``unlabelled_weight`` by the noise (0 to 150); here it is one value. The
-        entropy term it adds to the warm-up under asymmetric noise is left out.
+        A batch holds labelled and unlabelled examples as they come, not as many of each, so an
+        epoch is as long as any other. Both networks learn in the same step and mix the same
+        pairs. They predict with the mean of probabilities, not of logits.
+        The paper sets ``unlabelled_weight`` by the noise (0 to 150) and, if it is asymmetric, adds
+        an entropy term to the warm-up; here it is one value, and there is no such term.
     """
 
     networks: ClassVar[int] = 2
@@ -62,12 +60,12 @@ class DivideMix(Method):
 
     def refit(self, outputs: Tensor, state: State, epoch: Tensor) -> State:
         """Divide the training set for each network by the losses of its peer."""
-        label = state["label"][:, None].expand(2, -1, 1)
-        loss = -outputs.log_softmax(-1).gather(-1, label).squeeze(-1)  # (2, N)
+        label = state["label"].expand(2, -1)
+        loss = -outputs.log_softmax(-1).gather(-1, label[..., None]).squeeze(-1)  # (2, N)
         low, high = loss.amin(1, keepdim=True), loss.amax(1, keepdim=True)
         scaled = (loss - low) / (high - low).clamp(min=torch.finfo(loss.dtype).eps)
-        sure = torch.stack([lower_component(row) for row in scaled]).flip(0)
-        clean = torch.where(epoch >= self.warmup, sure, state["clean"])
+        sure = torch.stack([lower_component(row) for row in scaled])
+        clean = torch.where(epoch >= self.warmup, sure.flip(0), state["clean"])
         return {**state, "clean": clean, "kept": clean > self.threshold}
 
     def draw(self, size: int) -> dict[str, Tensor]:
@@ -84,8 +82,8 @@ class DivideMix(Method):
         p, late = batch.outputs.softmax(-1), epoch >= self.warmup
         given = one_hot(batch.label, p[0, 0]).expand(2, -1, -1)  # (2, B, C)
         target = torch.where(late, self._believed(p, given, batch, state), given)
-        mix = torch.where(late, batch.draws["mix"], torch.ones_like(batch.draws["mix"]))
-        mix, partner = mix.to(image.dtype), batch.draws["views_partner"]
+        drawn, partner = batch.draws["mix"].to(image.dtype), batch.draws["views_partner"]
+        mix = torch.where(late, drawn, torch.ones_like(drawn))
         target = target[:, None].expand(-1, 2, -1, -1).flatten(1, 2)  # (2, views * B, C)
         flat = image.flatten(0, 1)
         mixed = (mix * flat + (1 - mix) * flat[partner]).view(image.shape)
@@ -107,11 +105,11 @@ class DivideMix(Method):
         if batch.target is None:
             raise ValueError("dividemix has a loss only for a batch that went through prepare")
         log_p = logits.log_softmax(-1)  # (2, views, B, C)
-        labelled = state["kept"][:, None, batch.ids].expand(log_p.shape[:-1]).to(log_p.dtype)
+        labelled = state["kept"][:, None, batch.ids].expand_as(log_p[..., 0]).to(log_p.dtype)
         hard = -(batch.target * log_p).sum(-1)
         soft = (log_p.exp() - batch.target).square().mean(-1)
-        mean = log_p.logsumexp((1, 2)) - math.log(2 * len(batch.label))  # log of the mean p
-        balance = -mean.mean(-1) - math.log(logits.shape[-1])
+        mean = log_p.logsumexp((1, 2)).log_softmax(-1)  # log of the mean p
+        balance = -(mean + torch.tensor(float(logits.shape[-1])).log()).mean(-1)
         weight = self.unlabelled_weight * ((epoch - self.warmup) / self.ramp).clamp(0, 1)
         total = _mean(hard, labelled) + weight * _mean(soft, 1 - labelled)
         return (total + (epoch >= self.warmup) * balance).sum(), state
