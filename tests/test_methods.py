@@ -6,9 +6,7 @@ import pytest
 import torch
 from torch.func import grad, vmap
 
-from benchmarks.engine.step import squeezed
-from methods import METHODS, Batch, Method
-from tests.method_inputs import (
+from benchmarks.contract.samples import (
     CELLS,
     B,
     C,
@@ -20,7 +18,6 @@ from tests.method_inputs import (
     logits_of,
     outputs_of,
     reordered,
-    same,
     stacked,
     start_of_training_proper,
     started,
@@ -28,6 +25,9 @@ from tests.method_inputs import (
     task,
     tensors,
 )
+from benchmarks.engine.step import squeezed
+from methods import METHODS, Batch, Method
+from tests.agreement import same
 
 EPOCH = torch.tensor(3)
 every_method = pytest.mark.parametrize("name", METHODS)
@@ -128,7 +128,7 @@ def test_permuting_the_classes_permutes_nothing_but_their_names(name):
             if method.trusted_per_class:  # a network would have to be permuted too
                 state = {"weight": state["weight"].index_fill(0, batch.ids, 0.1 + visit)}
             else:
-                _, batch, state = led_up(method, batch, state, epoch, visit)
+                _, batch, state = led_up(method, training, batch, state, epoch)
             logits = logits_of(method, B, seed=visit)[..., order].requires_grad_()
             loss, state = step(method, logits, batch, state, epoch)
             (slope,) = torch.autograd.grad(loss, logits)
@@ -193,7 +193,7 @@ def test_extreme_inputs_give_finite_values(name, classes, rows, size):
     for epoch in (torch.tensor(0), torch.tensor(start_of_training_proper(method)), EPOCH):
         state = method.refit(outputs, state, epoch)
         batch = batch_of(training, int(epoch), rows)
-        _, batch, state = led_up(method, batch, state, epoch, classes=classes)
+        _, batch, state = led_up(method, training, batch, state, epoch)
         logits = outputs[:, None, batch.ids].expand(-1, method.views, -1, -1)
         logits = squeezed(logits).clone().requires_grad_()
         loss, state = step(method, logits, batch, state, epoch)
@@ -215,7 +215,7 @@ def test_the_stages_add_up(name):
 @every_method
 def test_a_method_predicts_with_the_mean_of_its_networks(name):
     method = METHODS[name]()
-    outputs = outputs_of(method, examples=7)
+    outputs = outputs_of(method)[:, :7]
     expected = sum(z.softmax(-1) for z in outputs) / len(outputs)
     found = method.predict(outputs)
     assert found.shape == (7, C)

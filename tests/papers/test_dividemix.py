@@ -7,9 +7,18 @@ import pytest
 import torch
 from sklearn.mixture import GaussianMixture
 
+from benchmarks.contract.samples import (
+    EPOCHS,
+    C,
+    N,
+    images_of,
+    outputs_of,
+    started,
+    task,
+)
 from methods import METHODS
 from methods.parts.mixture import lower_component
-from tests.method_inputs import EPOCHS, C, N, images_of, outputs_of, same, started, task
+from tests.agreement import same
 from tests.oracles import methods as oracles
 from tests.papers.visits import _double, visits  # noqa: F401  _double is a fixture
 

@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
+from benchmarks.contract.samples import EPOCHS, C, N, logits_of, outputs_of, task
 from methods import METHODS, Batch, Task
-from tests.method_inputs import EPOCHS, C, N, logits_of, outputs_of, same, task
+from tests.agreement import same
 from tests.oracles import methods as oracles
 from tests.papers.visits import EPOCH, _double, agrees, visits  # noqa: F401  _double is a fixture
 

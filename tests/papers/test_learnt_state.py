@@ -3,9 +3,18 @@
 import pytest
 import torch
 
+from benchmarks.contract.samples import (
+    C,
+    N,
+    batch_of,
+    network_of,
+    started,
+    task,
+    trusted_of,
+)
 from methods import METHODS, Batch, Trusted
 from methods.base import Network
-from tests.method_inputs import C, N, batch_of, network_of, same, started, task, trusted_of
+from tests.agreement import same
 from tests.oracles import methods as oracles
 from tests.papers.visits import EPOCH, _double, visits  # noqa: F401  _double is a fixture
 
@@ -14,7 +23,7 @@ SOP = "sop(lr_u=3.0, lr_v=2.0)"
 
 def test_sop_starts_tiny_and_random():
     method = METHODS["sop"]()
-    state = started(method, task(examples=N))
+    state = started(method, task())
     for name, shape in (("u", (N,)), ("v", (N, C))):
         assert state[name].shape == shape
         assert 0.5e-8 < state[name].std() < 2e-8

@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
+from benchmarks.contract.samples import EPOCHS, C, images_of, logits_of, outputs_of, task
 from methods import METHODS, Batch
-from tests.method_inputs import EPOCHS, C, images_of, logits_of, outputs_of, same, task
+from tests.agreement import same
 from tests.oracles import methods as oracles
 from tests.papers.visits import EPOCH, _double, agrees, visits  # noqa: F401  _double is a fixture
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from methods.parts.transition import anchor_transition, clean_posterior
-from tests.method_inputs import same
+from tests.agreement import same
 from tests.oracles import methods as oracles
 
 N, C = 101, 4

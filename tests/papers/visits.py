@@ -3,17 +3,17 @@
 import pytest
 import torch
 
-from methods import METHODS
-from tests.method_inputs import (
+from benchmarks.contract.samples import (
     B,
     batch_of,
     led_up,
     logits_of,
-    same,
     started,
     step,
     task,
 )
+from methods import METHODS
+from tests.agreement import same
 from tests.oracles import methods as oracles
 
 EPOCH = torch.tensor(4)
@@ -33,7 +33,7 @@ def visits(spec, epoch=EPOCH, state=None):
     state = started(method, training) if state is None else state
     for visit in range(3):
         batch = batch_of(training, visit, size=B + 15 * visit)
-        _, batch, state = led_up(method, batch, state, epoch, visit)
+        _, batch, state = led_up(method, training, batch, state, epoch)
         logits = logits_of(method, len(batch.ids), seed=visit).requires_grad_()
         loss, state = step(method, logits, batch, state, epoch)
         (gradient,) = torch.autograd.grad(loss, logits)

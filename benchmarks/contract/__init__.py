@@ -1,0 +1,1 @@
+"""What every entry of a catalogue must do, ours or a plugin's."""
