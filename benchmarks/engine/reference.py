@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.datasets import DATASETS
-from benchmarks.engine.augment import crop_and_flip, draw
+from benchmarks.engine.augment import crop_and_flip, draw, rotate, stream
 from benchmarks.engine.problem import Problem
 from benchmarks.models import initialised
 from benchmarks.recipes import Recipe
@@ -114,14 +114,17 @@ def _batches(cell: Cell, problem: Problem, epoch: int) -> Iterator[tuple[Tensor,
     name, recipe, device = DATASETS.name(cell.dataset), cell.recipe, problem.noisy.device
     size = len(problem.noisy)
     order = torch.randperm(size, generator=generator("order", name, cell.seed, epoch))
-    offsets, flips = draw(size, recipe.crop, generator("augment", name, cell.seed, epoch))
-    order, offsets, flips = order.to(device), offsets.to(device), (flips & recipe.flip).to(device)
+    draws = draw(size, recipe.crop, stream(name, cell.seed, epoch))
+    offsets, flips, turns = (numbers.to(device) for numbers in draws)
+    order, flips = order.to(device), flips & recipe.flip
     starts = [*range(0, size - 1, recipe.batch), size]  # a last batch of one joins the one before
     for start, stop in itertools.pairwise(starts):
         ids = order[start:stop]
         image = problem.train[ids]
         if recipe.crop or recipe.flip:
             image = crop_and_flip(image, offsets[ids], flips[ids], recipe.crop)
+        if recipe.rotation:
+            image = rotate(image, recipe.rotation * turns[ids])
         yield ids, _layout(problem.pixels(image))
 
 
@@ -155,7 +158,12 @@ def _optimizer(recipe: Recipe, networks: Sequence[nn.Module]) -> torch.optim.Opt
     if recipe.optimizer == "adam":
         return torch.optim.Adam(params, recipe.lr, weight_decay=recipe.weight_decay, fused=fused)
     return torch.optim.SGD(
-        params, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, fused=fused
+        params,
+        recipe.lr,
+        recipe.momentum,
+        weight_decay=recipe.weight_decay,
+        nesterov=recipe.nesterov,
+        fused=fused,
     )
 
 

@@ -78,7 +78,7 @@ def batches(cells, problems, epoch):
             image = torch.stack(
                 [
                     crop_and_flip(x, o[row], f[row] & recipe.flip, recipe.crop)
-                    for x, (o, f), row in zip(image, draws, ids, strict=True)
+                    for x, (o, f, _), row in zip(image, draws, ids, strict=True)
                 ]
             )
         yield ids, problems[0].pixels(image)
