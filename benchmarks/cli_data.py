@@ -36,6 +36,23 @@ def verify(names: Names = None, *, data: Path | None = None) -> Exit:
 
 
 @data.command
+def info(names: Names = None) -> Exit:
+    """Describe datasets: source, licence, sizes, classes, known errors in their "clean" labels.
+
+    Args:
+        names: Which datasets. [default: all]
+    """
+    from benchmarks.datasets import DATASETS  # noqa: PLC0415
+    from benchmarks.datasets.cards import card  # noqa: PLC0415
+
+    try:
+        print("\n\n".join(card(name) for name in names or DATASETS))
+    except ValueError as error:
+        raise RefusedError(str(error)) from error
+    return Exit.DONE
+
+
+@data.command
 def noise(
     dataset: str,
     noise: str,

@@ -51,8 +51,11 @@ class Cell:
         return cls(**parts, seed=specs["seed"], precision=specs["precision"])
 
     def specs(self) -> dict[str, str | int]:
-        """Return the cell with every field of every part spelled out."""
-        parts = {name: reg.full(getattr(self, name)) for name, reg in REGISTRIES.items()}
+        """Return the cell with every field of every part spelled out.
+
+        Left out are fields that were added after results had been kept and that change nothing.
+        """
+        parts = {name: reg.identity(getattr(self, name)) for name, reg in REGISTRIES.items()}
         return {**parts, "seed": self.seed, "precision": self.precision}
 
     @property

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
+from itertools import pairwise
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 
@@ -17,9 +18,22 @@ class Between(NamedTuple):
         return f"[{self.low:g}, {self.high:g}{')' if self.high == float('inf') else ']'}"
 
 
+class Added(NamedTuple):
+    """Marks a field that came after results had been kept under its entry's name.
+
+    At ``neutral`` it does what was done before there was such a field, so an entry that holds it
+    there keeps its identity, and adding a field moves no cell to another id. The default of an
+    entry that is older than the field stays ``neutral``.
+    """
+
+    neutral: float | int | bool | str
+
+
 Fraction = Annotated[float, Between(0.0, 1.0)]
 NonNegative = Annotated[float, Between(0.0, float("inf"))]
 Epochs = Annotated[int, Between(0, 100_000)]
+Rising = Annotated[str, Between(0.0, 1.0)]
+"""Numbers of the interval as text, parted by spaces, each above the one before."""
 
 
 class Field(NamedTuple):
@@ -29,6 +43,7 @@ class Field(NamedTuple):
     kind: type[float] | type[int] | type[bool] | type[str]
     interval: Between | None
     choices: tuple[str, ...]
+    added: Added | None = None
 
     def check(self, owner: str, value: object) -> object:
         """Return ``value`` as this field's type, or refuse it in one sentence.
@@ -45,6 +60,9 @@ class Field(NamedTuple):
         if self.choices and value not in self.choices:
             hint = suggestion(str(value), self.choices)
             raise ValueError(f"{owner}.{self.name} must be {self.wanted()}, got {value!r}{hint}")
+        if fits and self.interval and isinstance(value, str):
+            numbers = _rising(value, self.interval)
+            fits, value = bool(numbers), " ".join(map(repr, numbers)) or value
         if not fits:
             raise ValueError(f"{owner}.{self.name} must be {self.wanted()}, got {value!r}")
         if isinstance(value, int | float) and self.kind is float:
@@ -56,6 +74,8 @@ class Field(NamedTuple):
         if self.choices:
             return "one of " + ", ".join(self.choices)
         noun = {float: "a number", int: "a whole number", bool: "True or False", str: "text"}
+        if self.kind is str and self.interval:
+            return f"rising numbers in {self.interval}, parted by spaces"
         return noun[self.kind] + (f" in {self.interval}" if self.interval else "")
 
 
@@ -77,13 +97,25 @@ class Bounded:
 
 
 def _field(name: str, hint: Any) -> Field:  # noqa: ANN401  an annotation can be any object
-    interval = next((m for m in getattr(hint, "__metadata__", ()) if isinstance(m, Between)), None)
+    marks = getattr(hint, "__metadata__", ())
+    interval = next((mark for mark in marks if isinstance(mark, Between)), None)
+    added = next((mark for mark in marks if isinstance(mark, Added)), None)
     kind = get_args(hint)[0] if get_origin(hint) is Annotated else hint
     if get_origin(kind) is Literal:
-        return Field(name, str, None, get_args(kind))
+        return Field(name, str, None, get_args(kind), added)
     if kind not in {float, int, bool, str}:
         raise TypeError(f"field {name!r} must be float, int, bool, str or Literal, got {kind}")
-    return Field(name, kind, interval, ())
+    return Field(name, kind, interval, (), added)
+
+
+def _rising(text: str, interval: Between) -> tuple[float, ...]:
+    """Return the numbers in ``text``, or nothing if they are not rising numbers of the interval."""
+    try:
+        numbers = tuple(float(word) for word in text.split())
+    except ValueError:
+        return ()
+    inside = all(interval.low <= number <= interval.high for number in numbers)
+    return numbers if inside and all(a < b for a, b in pairwise(numbers)) else ()
 
 
 def suggestion(name: str, known: tuple[str, ...]) -> str:

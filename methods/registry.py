@@ -82,6 +82,17 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         """Return the spec with every field spelled out, so a changed default is a changed text."""
         return self._write(obj, lambda _name, _default: True)
 
+    def identity(self, obj: T) -> str:
+        """Return the full spec without fields that were ``Added`` later and change nothing."""
+        silent = {
+            field.name
+            for field in obj.fields()
+            if field.added and getattr(type(obj), field.name, None) == field.added.neutral
+        }
+        return self._write(
+            obj, lambda name, default: name not in silent or getattr(obj, name) != default
+        )
+
     def _write(self, obj: T, keep: Callable[[str, Any], bool]) -> str:
         shown = [
             f"{field.name}={getattr(obj, field.name)!r}"

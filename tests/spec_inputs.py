@@ -28,9 +28,11 @@ def legal(field):
         return list(field.choices)
     if field.kind is bool:
         return [True, False]
-    if field.kind is str:
+    if field.kind is str and not field.interval:
         return ["a.npy", "it's (1).csv"]
     low, high = field.interval
+    if field.kind is str:
+        return [f"{low} {high}", f"{(low + high) / 3}"]
     inside = low + 1.5 if math.isinf(high) else low + (high - low) / 3
     ends = [low, inside, high if math.isfinite(high) else 12345.678]
     return [field.kind(value) for value in ends]
@@ -42,9 +44,12 @@ def illegal(field):
         return ["typo", "", None, 1, 0.5, True, math.nan]
     if field.kind is bool:
         return [0, 1, 1.0, "True", None, math.nan]
-    if field.kind is str:
+    if field.kind is str and not field.interval:
         return [0, 1.0, True, None, ["a"]]
     low, high = field.interval
+    if field.kind is str:
+        texts = ["", "x", f"{high} {low}", f"{low} {low}", f"{high + 1}", f"{low - 1} {high}"]
+        return [*texts, f"{low},{high}", "nan", low, None, True]
     outside = [low - 1, math.nextafter(low, -math.inf), high + 1, math.nextafter(high, math.inf)]
     outside = [value for value in outside if not low <= value <= high]
     others = ["0.5", "", True, False, None, math.nan, math.inf, -math.inf, [low], 10**400]

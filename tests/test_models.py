@@ -1,12 +1,19 @@
-"""Networks, recipes and augmentation."""
+"""Networks."""
+
+import math
 
 import pytest
 import torch
+from torch.func import functional_call, stack_module_state, vmap
 
-from benchmarks.engine.augment import crop_and_flip, draw
 from benchmarks.models import MODELS, initialised
-from benchmarks.recipes import RECIPES
 from benchmarks.seeds import generator
+
+SHAPE = (3, 32, 32)
+
+
+def images(count, shape=SHAPE):
+    return torch.randn(count, *shape, generator=generator("images"))
 
 
 @pytest.mark.parametrize(
@@ -15,6 +22,11 @@ from benchmarks.seeds import generator
         ("mlp", (1, 8, 8), 50_826),
         ("convnet", (1, 8, 8), 38_378),
         ("mnist_convnet", (1, 28, 28), 422_090),
+        # counted in the code of HanxunH/Active-Passive-Losses and kuangliu/pytorch-cifar
+        ("cifar_cnn", SHAPE, 1_639_794),
+        ("resnet18", SHAPE, 11_173_962),
+        ("resnet34", SHAPE, 21_282_122),
+        ("preact_resnet18", SHAPE, 11_171_146),
     ],
 )
 def test_parameter_counts(name, shape, count):
@@ -24,8 +36,19 @@ def test_parameter_counts(name, shape, count):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_models_fit_other_shapes_and_class_counts(name):
-    network = MODELS.build(name).build((3, 12, 20), 7)
-    assert network(torch.rand(5, 3, 12, 20)).shape == (5, 7)
+    network = MODELS.build(name).build((2, 12, 20), 7)
+    assert network(torch.rand(5, 2, 12, 20)).shape == (5, 7)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_images_a_model_would_shrink_to_nothing_are_refused(name):
+    model, least = MODELS.build(name), MODELS[name].smallest
+    network = initialised(model, (1, least, least), 3, ("a",))
+    assert network(torch.rand(2, 1, least, least)).shape == (2, 3)
+    sentence = rf"^{type(model).__name__} needs images of at least {least}x{least} pixels, got "
+    for shape in ((1, least - 1, 40), (1, 40, least - 1)):
+        with pytest.raises(ValueError, match=rf"{sentence}{shape[1]}x{shape[2]}$"):
+            initialised(model, shape, 3, ("a",))
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -40,34 +63,99 @@ def test_initial_weights_depend_on_the_salt_alone(name):
     assert torch.equal(before, torch.random.get_rng_state())
 
 
-def test_the_cosine_schedule_is_torchs():
-    recipe = RECIPES.build("small(lr=0.3)")
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.3)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=17)
-    for epoch in range(17):
-        assert recipe.lr_at(epoch, 17) == pytest.approx(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        schedule.step()
+def test_the_cifar_network_starts_as_the_papers_code_draws_it():
+    network = MODELS.build("cifar_cnn").build(SHAPE, 10)
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            edge = math.sqrt(6 / (9 * layer.in_channels))
+        elif isinstance(layer, torch.nn.Linear):
+            edge = math.sqrt(6 / (layer.in_features + layer.out_features))
+        else:
+            continue
+        assert 0.98 * edge < layer.weight.abs().max() <= edge
+        assert layer.weight.std().item() == pytest.approx(edge / math.sqrt(3), rel=0.05)
 
 
-def test_a_constant_schedule_is_constant():
-    recipe = RECIPES.build("small(schedule='constant', lr=0.25)")
-    assert {recipe.lr_at(epoch, 9) for epoch in range(9)} == {0.25}
+def torchvisions(depths):
+    """torchvision's residual network with the first layer of small images."""
+    resnet = pytest.importorskip("torchvision.models.resnet")
+    network = resnet.ResNet(resnet.BasicBlock, list(depths), num_classes=10)
+    network.conv1 = torch.nn.Conv2d(3, 64, 3, padding=1, bias=False)
+    network.maxpool = torch.nn.Identity()
+    return network
 
 
-def test_crop_and_flip_equals_torchvisions_given_the_same_draws():
-    tv = pytest.importorskip("torchvision.transforms.functional")
-    image = torch.randint(256, (40, 3, 6, 9), dtype=torch.uint8, generator=generator("image"))
-    offsets, flips = draw(40, 2, generator("draws"))
-    found = crop_and_flip(image, offsets, flips, 2)
-    for one, (top, left), flip, result in zip(image, offsets.tolist(), flips, found, strict=True):
-        expected = tv.crop(tv.pad(one, [2, 2]), top, left, 6, 9)
-        assert torch.equal(result, tv.hflip(expected) if flip else expected)
-    assert offsets.unique().tolist() == [0, 1, 2, 3, 4]
-    assert 8 < flips.sum() < 32
+@pytest.mark.parametrize("name", ["resnet18", "resnet34"])
+def test_residual_networks_are_torchvisions_with_another_first_layer(name):
+    network = MODELS.build(name).build(SHAPE, 10)
+    other = torchvisions(MODELS[name].depths)
+    ours, theirs = network.state_dict(), other.state_dict()
+    assert len(ours) == len(theirs)
+    network.load_state_dict(dict(zip(ours, theirs.values(), strict=True)))
+    for training in (
+        True,
+        False,
+    ):  # the first changes the running statistics, the second reads them
+        network.train(training), other.train(training)
+        image = images(4)
+        torch.testing.assert_close(network(image), other(image), rtol=1e-4, atol=1e-5)
 
 
-def test_a_centred_crop_without_flip_changes_nothing():
-    image = torch.randint(256, (4, 1, 5, 7), dtype=torch.uint8, generator=generator("image"))
-    still = crop_and_flip(image, torch.full((4, 2), 3), torch.zeros(4, dtype=torch.bool), 3)
-    assert torch.equal(still, image)
+def preactivated(state, image):
+    """A pre-activation ResNet-18 in plain functions, from the weights in order."""
+    weights = iter([value for key, value in state.items() if "num_batches" not in key])
+
+    def norm(x):
+        scale, shift, mean, var = (next(weights)[:, None, None] for _ in range(4))
+        return (x - mean) / (var + 1e-5).sqrt() * scale + shift
+
+    def convolve(x, stride=1):
+        weight = next(weights)
+        return torch.nn.functional.conv2d(x, weight, stride=stride, padding=weight.shape[-1] // 2)
+
+    x = convolve(image)
+    for stage in range(4):
+        for place in range(2):
+            stride = 2 if stage and not place else 1
+            active = norm(x).relu()
+            inner = convolve(norm(convolve(active, stride)).relu())
+            x = inner + (convolve(active, stride) if stride == 2 else x)
+    return x.mean((2, 3)) @ next(weights).T + next(weights)
+
+
+def test_the_preactivation_network_is_that_of_the_paper_in_plain_functions():
+    network = MODELS.build("preact_resnet18").build(SHAPE, 10)
+    with torch.no_grad():
+        for value in network.state_dict().values():
+            if value.ndim == 1:  # so that scales, shifts and statistics are not 1 and 0
+                value.copy_(torch.rand(value.shape, generator=generator(value.numel())) + 0.5)
+        found = network.eval()(images(3))
+        expected = preactivated(network.state_dict(), images(3))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_outputs_do_not_depend_on_the_layout_in_memory(name):
+    network = initialised(MODELS.build(name), (3, 16, 16), 10, ("a",)).eval()
+    image = images(4, (3, 16, 16))
+    expected = network(image)
+    last = {"memory_format": torch.channels_last}
+    torch.testing.assert_close(network.to(**last)(image.to(**last)), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_networks_mapped_over_cells_compute_what_each_does_alone(name):
+    shape = (3, 8, 8)
+    cells = [initialised(MODELS.build(name), shape, 5, ("a", k)).double() for k in range(2)]
+    image = torch.stack([images(6, shape).double() + k for k in range(2)])
+    params, buffers = stack_module_state(cells)
+
+    def call(params, buffers, image):
+        buffers = {key: value.clone() for key, value in buffers.items()}
+        return functional_call(cells[0], (params, buffers), (image,)), buffers
+
+    found, after = vmap(call)(params, buffers, image)
+    for k, cell in enumerate(cells):
+        torch.testing.assert_close(found[k], cell(image[k]), rtol=1e-9, atol=1e-9)
+        for key, value in cell.named_buffers():
+            torch.testing.assert_close(after[key][k], value, rtol=1e-9, atol=1e-9)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from benchmarks.datasets import DATASETS
+from benchmarks.datasets.cifar100 import SUPERCLASS_OF
 from benchmarks.engine.problem import pose
 from benchmarks.noise import NOISES, LabelSpace, label_sha256, realised
 from benchmarks.noise.base import sample
@@ -67,6 +68,12 @@ def test_flip_back_has_the_rates_of_the_papers_code(rate, published):
     torch.testing.assert_close(realised(label, given, C), table, atol=0.03, rtol=0)
 
 
+def test_the_map_of_cifar10_is_walked_in_the_order_of_the_papers():
+    ours = DATASETS["cifar10"].confusions
+    assert ours == SWAP
+    assert list(ours).index(3) < list(ours).index(5)  # cats become dogs, and then dogs cats
+
+
 def test_the_published_map_loses_no_flip():
     given = drawn("asymmetric(rate=0.4, counts='per_class')").label
     assert (given != LABEL).double().mean().item() == pytest.approx(0.2, abs=1e-3)
@@ -78,6 +85,7 @@ def test_blocks_of_five_are_not_superclasses():
     assert sorted(target) == list(range(100))
     assert target[:6] == [1, 2, 3, 4, 0, 6]
     assert all(i // 5 == j // 5 for i, j in enumerate(target))
+    assert sum(SUPERCLASS_OF[i] == SUPERCLASS_OF[j] for i, j in enumerate(target)) == 6
 
 
 def test_blocks_must_fill_the_classes():

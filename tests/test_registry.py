@@ -19,7 +19,7 @@ from methods.bounds import Between, Bounded, Fraction, NonNegative
 from tests.spec_inputs import ENTRIES, FIELDS, REGISTRIES, example, illegal, legal
 
 GOLDEN = Path(__file__).parent / "golden"
-CONSTANTS = ("sizes", "shape", "mean", "std", "confusions", "resplit", "sha256")  # of a dataset
+CONSTANTS = ("published", "shape", "mean", "std", "confusions", "resplit", "sha256")  # of a dataset
 
 every_entry = pytest.mark.parametrize(("kind", "name"), ENTRIES)
 every_field = pytest.mark.parametrize(
@@ -37,8 +37,11 @@ def refused(sentence):
 
 def frozen(entry, name):
     """What results depend on: name, every default, version, and the constants of a dataset."""
+    neutral = {f.name: f" [{f.added.neutral!r}]" for f in entry.fields() if f.added}
     defaults = [
-        f"{f.name}={'required' if f.default is MISSING else repr(f.default)}" for f in fields(entry)
+        f"{f.name}={'required' if f.default is MISSING else repr(f.default)}"
+        + neutral.get(f.name, "")
+        for f in fields(entry)
     ]
     constants = [f"{key}={getattr(entry, key)}" for key in CONSTANTS if hasattr(entry, key)]
     return " ".join([f"{name}({', '.join(defaults)})", f"version={entry.version}", *constants])
@@ -88,6 +91,18 @@ def test_specs_round_trip_for_every_field(kind, name, field):
         assert (field.name in registry.spec(changed)) == (value != default(changed, field))
 
 
+@every_field
+def test_a_field_added_later_is_part_of_the_identity_only_where_it_changes_something(
+    kind, name, field
+):
+    registry, neutral = REGISTRIES[kind], field.added and field.added.neutral
+    for value in [*legal(field), getattr(example(kind, name), field.name)]:
+        changed = replace(example(kind, name), **{field.name: value})
+        assert registry.build(registry.identity(changed)) == registry.build(registry.full(changed))
+        silent = field.added and value == neutral == default(changed, field)
+        assert (f"{field.name}=" in registry.identity(changed)) == (not silent)
+
+
 def default(built, field):
     return type(built).__dataclass_fields__[field.name].default
 
@@ -113,7 +128,8 @@ def test_a_refusal_says_the_range(field):
     elif field.kind is bool:
         assert field.wanted() == "True or False"
     elif field.kind is str:
-        assert field.wanted() == "text"
+        rising = "rising numbers in [0, 1], parted by spaces"
+        assert field.wanted() == (rising if field.interval else "text")
     else:
         noun = "a number in" if field.kind is float else "a whole number in"
         assert field.wanted().startswith(f"{noun} [{field.interval.low:g}, ")
@@ -133,8 +149,8 @@ def test_a_refusal_says_the_range(field):
         (NOISES, "symetric(rate=0.1)", "unknown noise 'symetric'; did you mean 'symmetric'? known"),
         (NOISES, "symmetric", "noise 'symmetric' needs rate: symmetric(rate=…)"),
         (NOISES, "asymmetric()", "noise 'asymmetric' needs rate: asymmetric(rate=…)"),
-        (DATASETS, "digit", "unknown dataset 'digit'; did you mean 'digits'? known: digits, "),
-        (MODELS, "mpl", "unknown model 'mpl'; did you mean 'mlp'? known: convnet, mlp, "),
+        (DATASETS, "digit", "unknown dataset 'digit'; did you mean 'digits'? known: cifar10, "),
+        (MODELS, "mpl", "unknown model 'mpl'; did you mean 'mlp'? known: cifar_cnn, "),
         (
             RECIPES,
             "small(optimizer='adm')",

@@ -27,15 +27,33 @@ class Dataset(Bounded):
     """A public image dataset with clean labels; noise is added later, by the suite."""
 
     num_classes: ClassVar[int]
-    sizes: ClassVar[tuple[int, int]]  # training and test images
+    published: ClassVar[tuple[int, int]]  # training and test images
     shape: ClassVar[tuple[int, int, int]]  # channels, height, width
+    white: ClassVar[int] = 255  # the largest raw value
     mean: ClassVar[tuple[float, ...]]  # per channel, of the raw uint8 values
     std: ClassVar[tuple[float, ...]]
-    source: ClassVar[str]
     confusions: ClassVar[Mapping[int, int]] = {}  # published asymmetric map: class -> flipped to
     resplit: ClassVar[bool] = False  # train and test are drawn anew from each seed
-    sha256: ClassVar[str] = ""  # of all pixels and labels; "" where a library embeds the data
+    sha256: ClassVar[str] = ""  # of all pixels and labels; "": see ``integrity``
     version: ClassVar[int] = 1
+
+    source: ClassVar[str]  # from here on: what a card says
+    paper: ClassVar[str]
+    licence: ClassVar[str]
+    classes: ClassVar[tuple[str, ...]]
+    class_counts: ClassVar[tuple[int, ...]] = ()  # training images of each class; (): all alike
+    superclasses: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    asymmetric: ClassVar[str] = (
+        "none published; each class flips to the next, the last to the first"
+    )
+    label_errors: ClassVar[str] = "no published estimate known to us"
+    integrity: ClassVar[str] = "sha256 of all pixels and labels"
+    traps: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Training and test images that :meth:`load` returns."""
+        return self.published
 
     def fetch(self, root: Path) -> None:
         """Make sure that :meth:`load` will work, downloading what is missing.
@@ -66,6 +84,6 @@ def digest(*splits: Split) -> str:
     """Return the sha256 of every pixel and label, in order."""
     found = hashlib.sha256()
     for split in splits:
-        found.update(split.image.numpy().tobytes())
-        found.update(split.label.numpy().astype("<i8").tobytes())
+        found.update(split.image.numpy().data)
+        found.update(split.label.numpy().astype("<i8", copy=False).data)
     return found.hexdigest()

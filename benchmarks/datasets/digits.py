@@ -1,6 +1,5 @@
 """Digits: the images that ship with scikit-learn."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -18,20 +17,28 @@ class Digits(Dataset):
     The publisher's test set is what scikit-learn ships, so there is no official split. Each seed
     draws its own, stratified by class, 1,078 for training and 719 for testing, the same for every
     method; intervals over seeds therefore cover the choice of split.
-
-    Reference:
-        Alpaydin & Kaynak, "Optical recognition of handwritten digits", UCI repository, 1998.
-        https://doi.org/10.24432/C50P49. Licence: CC BY 4.0.
     """
 
     num_classes: ClassVar[int] = 10
-    sizes: ClassVar[tuple[int, int]] = (1078, 719)
+    published: ClassVar[tuple[int, int]] = (1078, 719)
     shape: ClassVar[tuple[int, int, int]] = (1, 8, 8)
+    white: ClassVar[int] = 16
     mean: ClassVar[tuple[float, ...]] = (4.884,)
     std: ClassVar[tuple[float, ...]] = (6.017,)
-    source: ClassVar[str] = "embedded in scikit-learn"
-    confusions: ClassVar[Mapping[int, int]] = {}
     resplit: ClassVar[bool] = True
+
+    source: ClassVar[str] = "embedded in scikit-learn"
+    paper: ClassVar[str] = (
+        "Alpaydin & Kaynak, Optical recognition of handwritten digits, UCI repository, 1998, "
+        "https://doi.org/10.24432/C50P49"
+    )
+    licence: ClassVar[str] = "CC BY 4.0"
+    classes: ClassVar[tuple[str, ...]] = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
+    integrity: ClassVar[str] = "the installed scikit-learn"
+    traps: ClassVar[tuple[str, ...]] = (
+        "719 test images: one of them is 0.14 points of accuracy",
+        "flipping left to right makes other characters: augment with crops at most",
+    )
 
     def load(self, root: Path, seed: int) -> tuple[Split, Split]:
         """Return the (train, test) of this seed; needs no file."""

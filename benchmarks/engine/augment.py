@@ -1,21 +1,44 @@
-"""Random crops and flips of a whole batch in one gather."""
+"""Random crops, flips and rotations of a whole batch at once, on the device of the images."""
+
+import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from benchmarks.seeds import generator
 
-def draw(count: int, crop: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+
+class Draws(NamedTuple):
+    """The random numbers of one epoch, one row per training example."""
+
+    offsets: Tensor  # (N, 2) int64 in [0, 2 * crop]: rows, columns
+    flips: Tensor  # (N,) bool
+    turns: Tensor  # (N,) float64 in [-1, 1), in units of the largest angle
+
+
+def stream(dataset: str, seed: int, epoch: int, view: int = 0) -> torch.Generator:
+    """Return the stream of an epoch's draws, the same for every method.
+
+    A method that trains on several views of an image draws view 0, which is what every other
+    method sees, and independent further ones.
+    """
+    return generator("augment", dataset, seed, epoch, *([view] if view else []))
+
+
+def draw(count: int, crop: int, generator: torch.Generator) -> Draws:
     """Draw the random numbers of one epoch, per example, on the CPU.
 
-    Returns:
-        Offsets ``(count, 2)`` int64 in ``[0, 2 * crop]`` (rows, columns) and flips ``(count,)``.
+    Rotations are drawn last, so that a recipe with them crops and flips as one without.
     """
     offsets = torch.randint(2 * crop + 1, (count, 2), generator=generator)
-    return offsets, torch.rand(count, generator=generator) < 0.5
+    flips = torch.rand(count, generator=generator) < 0.5
+    turns = torch.rand(count, dtype=torch.float64, generator=generator)
+    return Draws(offsets, flips, 2 * turns - 1)
 
 
 def crop_and_flip(image: Tensor, offsets: Tensor, flips: Tensor, crop: int) -> Tensor:
-    """Pad with ``crop`` zero pixels, cut back at the offsets, and mirror where told.
+    """Pad with ``crop`` zero pixels, cut back at the offsets, and mirror where told: one gather.
 
     Args:
         image: ``(B, channels, H, W)``, any type.
@@ -33,3 +56,29 @@ def crop_and_flip(image: Tensor, offsets: Tensor, flips: Tensor, crop: int) -> T
     columns = torch.where(flips[:, None], width - 1 - column, column) + offsets[:, 1:]  # (B, W)
     one = torch.arange(len(image), device=image.device)[:, None, None]
     return padded.movedim(1, -1)[one, rows[:, :, None], columns[:, None, :]].movedim(-1, 1)
+
+
+def rotate(image: Tensor, degrees: Tensor) -> Tensor:
+    """Turn each image about its centre, take the nearest pixel, and fill corners with zero.
+
+    The pixel at ``(x, y)`` from the centre is read at ``(x cos a - y sin a, x sin a + y cos a)``,
+    computed in float32 as torchvision does, so that both round to the same pixel.
+
+    Args:
+        image: ``(B, channels, H, W)``, any type.
+        degrees: ``(B,)`` float64; positive turns counter-clockwise.
+
+    Returns:
+        A tensor of the shape and type of ``image``.
+    """
+    height, width = image.shape[-2:]
+    angle = degrees * (math.pi / 180)
+    cos, sin = angle.cos().float(), angle.sin().float()
+    device, half = image.device, torch.tensor([0.5 * width, 0.5 * height], device=image.device)
+    x = torch.arange(width, device=device, dtype=torch.float32) - 0.5 * (width - 1)
+    y = torch.arange(height, device=device, dtype=torch.float32) - 0.5 * (height - 1)
+    place = torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], -1).view(1, -1, 2)  # (1, H*W, 2)
+    turn = torch.stack([cos, sin, -sin, cos], -1).view(-1, 2, 2) / half  # rows x, y; columns x', y'
+    grid = place.expand(len(image), -1, -1).bmm(turn).view(-1, height, width, 2)
+    found = torch.nn.functional.grid_sample(image.float(), grid, "nearest", align_corners=False)
+    return found.to(image.dtype)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.datasets import DATASETS
-from benchmarks.engine.augment import crop_and_flip, draw
+from benchmarks.engine.augment import crop_and_flip, draw, rotate, stream
 from benchmarks.engine.problem import Problem
 from benchmarks.seeds import generator, seeded
 from benchmarks.sweep import Cell
@@ -39,18 +39,19 @@ class _View:
     """One augmentation of the whole training set in one epoch."""
 
     def __init__(self, cell: Cell, problem: Problem, epoch: int, view: int) -> None:
-        salt = ("augment", DATASETS.name(cell.dataset), cell.seed, epoch)
-        source = generator(*salt, view) if view else generator(*salt)
+        source = stream(DATASETS.name(cell.dataset), cell.seed, epoch, view)
+        draws = draw(len(problem.noisy), cell.recipe.crop, source)
+        offsets, flips, turns = (numbers.to(problem.noisy.device) for numbers in draws)
         self._recipe, self._image = cell.recipe, problem.train
-        drawn = draw(len(problem.noisy), cell.recipe.crop, source)
-        self._offsets, flips = (part.to(problem.noisy.device) for part in drawn)
-        self._flips = flips & cell.recipe.flip
+        self._offsets, self._flips, self._turns = offsets, flips & cell.recipe.flip, turns
 
     def of(self, ids: Tensor) -> Tensor:
         """Return the images at ``ids``, ``(B, channels, H, W)`` uint8."""
-        image, crop = self._image[ids], self._recipe.crop
-        if crop or self._recipe.flip:
-            return crop_and_flip(image, self._offsets[ids], self._flips[ids], crop)
+        image, recipe = self._image[ids], self._recipe
+        if recipe.crop or recipe.flip:
+            image = crop_and_flip(image, self._offsets[ids], self._flips[ids], recipe.crop)
+        if recipe.rotation:
+            image = rotate(image, recipe.rotation * self._turns[ids])
         return image
 
 

@@ -19,7 +19,7 @@ class Problem(NamedTuple):
     train: Tensor  # (N, channels, H, W) uint8, publisher's order, validation images left out
     noisy: Tensor  # (N,) int64, given labels
     clean: Tensor  # (N,) int64, for metrics only
-    position: Tensor  # (N,) int64, places in the publisher's training set
+    position: Tensor  # (N,) int64, places in the training set that was loaded
     val: Tensor  # (V, channels, H, W) uint8
     val_noisy: Tensor  # (V,) int64, given labels
     test: Split

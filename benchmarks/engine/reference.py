@@ -142,5 +142,10 @@ def _optimizer(recipe: Recipe, networks: Sequence[nn.Module]) -> torch.optim.Opt
     if recipe.optimizer == "adam":
         return torch.optim.Adam(params, recipe.lr, weight_decay=recipe.weight_decay, fused=fused)
     return torch.optim.SGD(
-        params, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, fused=fused
+        params,
+        recipe.lr,
+        recipe.momentum,
+        weight_decay=recipe.weight_decay,
+        nesterov=recipe.nesterov,
+        fused=fused,
     )

@@ -1,13 +1,13 @@
 """Noise with a rate: the families over which papers sweep."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
 from benchmarks.noise.base import Counts, LabelSpace, Noise
-from methods.bounds import Fraction
+from methods.bounds import Added, Fraction
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Symmetric(Noise):
     """
 
     rate: Fraction
-    include_true: bool = False
-    counts: Counts = "random"
+    include_true: Annotated[bool, Added(neutral=False)] = False
+    counts: Annotated[Counts, Added("random")] = "random"
 
     def matrix(self, space: LabelSpace) -> Tensor:
         """The wrong share spread evenly off the diagonal."""
@@ -63,8 +63,8 @@ class Asymmetric(Noise):
     """
 
     rate: Fraction
-    pairs: Literal["published", "block", "flip_back"] = "published"
-    counts: Counts = "random"
+    pairs: Annotated[Literal["published", "block", "flip_back"], Added("published")] = "published"
+    counts: Annotated[Counts, Added("random")] = "random"
 
     def matrix(self, space: LabelSpace) -> Tensor:
         """Each class that flips, with its target."""

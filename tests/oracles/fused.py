@@ -101,7 +101,7 @@ def batches_of(cell, problem, epoch):
     source = generator("trusted", "digits", cell.seed, epoch)
     for ids, drawn in zip(order.split(sizes), draws, strict=True):
         raw = problem.train[ids]
-        shown = [crop_and_flip(raw, o[ids], f[ids] & recipe.flip, recipe.crop) for o, f in views]
+        shown = [crop_and_flip(raw, o[ids], f[ids] & recipe.flip, recipe.crop) for o, f, _ in views]
         trusted = ()
         if len(problem.trusted):  # fewer than a batch in these tests, so one batch of all
             assert len(problem.trusted) <= recipe.batch

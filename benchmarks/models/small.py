@@ -1,25 +1,11 @@
-"""Networks, each small enough to read."""
+"""Small networks for small images."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import nn
 
-from benchmarks.seeds import integer
-from methods import Registry
-from methods.bounds import Bounded
-
-
-@dataclass(frozen=True)
-class Model(Bounded):
-    """An architecture that fits its first and last layer to the dataset."""
-
-    version: ClassVar[int] = 1
-
-    def build(self, shape: tuple[int, int, int], num_classes: int) -> nn.Module:
-        """Return the network for images of ``(channels, height, width)``, freshly initialised."""
-        raise NotImplementedError
+from benchmarks.models.base import Model, convolution
 
 
 @dataclass(frozen=True)
@@ -43,12 +29,14 @@ class MLP(Model):
 class ConvNet(Model):
     """Two 3x3 convolutions (16, 32 channels) and two dense layers: 38 thousand weights on 8x8."""
 
+    smallest: ClassVar[int] = 2
+
     def build(self, shape: tuple[int, int, int], num_classes: int) -> nn.Module:
         """Return the network."""
         channels, height, width = shape
         return nn.Sequential(
-            *_convolution(channels, 16),
-            *_convolution(16, 32),
+            *convolution(channels, 16),
+            *convolution(16, 32),
             nn.MaxPool2d(2),
             nn.Flatten(),
             nn.Linear(32 * (height // 2) * (width // 2), 64),
@@ -69,13 +57,15 @@ class MNISTConvNet(Model):
         https://arxiv.org/abs/2006.13554
     """
 
+    smallest: ClassVar[int] = 4
+
     def build(self, shape: tuple[int, int, int], num_classes: int) -> nn.Module:
         """Return the network."""
         channels, height, width = shape
         return nn.Sequential(
-            *_convolution(channels, 32),
+            *convolution(channels, 32),
             nn.MaxPool2d(2),
-            *_convolution(32, 64),
+            *convolution(32, 64),
             nn.MaxPool2d(2),
             nn.Flatten(),
             nn.Linear(64 * (height // 4) * (width // 4), 128),
@@ -83,19 +73,3 @@ class MNISTConvNet(Model):
             nn.ReLU(),
             nn.Linear(128, num_classes),
         )
-
-
-def _convolution(before: int, after: int) -> tuple[nn.Module, ...]:
-    return nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU()
-
-
-MODELS: Registry[Model] = Registry("model", mlp=MLP, convnet=ConvNet, mnist_convnet=MNISTConvNet)
-
-
-def initialised(
-    model: Model, shape: tuple[int, int, int], num_classes: int, salt: tuple[str | int, ...]
-) -> nn.Module:
-    """Return the network whose initial weights depend on ``salt`` alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(integer("weights", *salt))
-        return model.build(shape, num_classes)

@@ -1,0 +1,123 @@
+"""Datasets that torchvision downloads and reads."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+import torch
+from torch import Tensor
+
+from benchmarks.datasets.base import Dataset, Split, digest
+from benchmarks.refusals import DataMissingError
+from benchmarks.seeds import generator
+from methods.bounds import Added, Between, Field
+
+Kept = Annotated[int, Between(0, 1_000_000), Added(0)]
+
+
+@dataclass(frozen=True)
+class Downloaded(Dataset):
+    """A dataset of published files with a published split.
+
+    ``train`` and ``test`` keep that many images, for a quick look; 0 keeps all. Classes keep their
+    shares, and a smaller choice is part of every larger one. Which images are kept does not depend
+    on the seed of a cell, so cells of all seeds train on the same ones.
+    """
+
+    train: Kept = 0
+    test: Kept = 0
+
+    folder: ClassVar[str]  # under the data root
+
+    @classmethod
+    def fields(cls) -> Iterator[Field]:
+        """Yield what each field may hold: at most what was published."""
+        published = dict(zip(("train", "test"), cls.published, strict=True))
+        for field in super().fields():
+            yield field._replace(interval=Between(0, published[field.name]))
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Training and test images that :meth:`load` returns."""
+        return self.train or self.published[0], self.test or self.published[1]
+
+    def fetch(self, root: Path) -> None:
+        """Download the publisher's files unless they are there, and check them."""
+        self._checked(root, download=True)
+
+    def load(self, root: Path, seed: int) -> tuple[Split, Split]:
+        """Return the publisher's (train, test), or the part of them that is to be kept."""
+        train, test = self._checked(root, download=False)
+        return self._kept(train, self.train, "train"), self._kept(test, self.test, "test")
+
+    def _checked(self, root: Path, *, download: bool) -> tuple[Split, Split]:
+        """Return (train, test) if their content is the published one."""
+        place = root / self.folder
+        try:
+            train, test = (self._read(root, train, download) for train in (True, False))
+        except (OSError, RuntimeError, ValueError, EOFError) as error:
+            reason = str(error).strip().partition("\n")[0].rstrip(".") or "no file"
+            raise DataMissingError(
+                f"{type(self).__name__} is not to be had: looked in {place} ({reason}); fetch it "
+                "with `python run_all.py data get`, or name its folder by --data"
+            ) from error
+        if fault := self._fault(train, test):
+            raise DataMissingError(
+                f"the files in {place} are damaged: {fault}; delete that folder and fetch them anew"
+            )
+        return train, test
+
+    def _read(self, root: Path, train: bool, download: bool) -> Split:
+        """Let torchvision read one split, without a copy of the pixels where its layout allows."""
+        raise NotImplementedError
+
+    def _fault(self, train: Split, test: Split) -> str:
+        """Say how the content differs from the published one; "" if it does not.
+
+        Where no sha256 is on record it is the number of images, their shape, and the classes.
+        """
+        if self.sha256:
+            found = digest(train, test)
+            fault = f"their content has sha256 {found[:12]}…, the published one {self.sha256[:12]}…"
+            return "" if found == self.sha256 else fault
+        counts = (
+            list(self.class_counts) or [self.published[0] // self.num_classes] * self.num_classes
+        )
+        wanted = [(size, *self.shape) for size in self.published]
+        if [tuple(split.image.shape) for split in (train, test)] != wanted:
+            return f"they hold images of {tuple(train.image.shape)}, the published ones {wanted[0]}"
+        if train.label.bincount(minlength=self.num_classes).tolist() != counts:
+            return "they hold other numbers of images of a class than the published ones"
+        return ""
+
+    def _kept(self, split: Split, count: int, part: str) -> Split:
+        if not count:
+            return split
+        kept = stratified(split.label, count, generator("subset", self.folder, part))
+        return Split(split.image[kept], split.label[kept])
+
+
+def stratified(label: Tensor, count: int, stream: torch.Generator) -> Tensor:
+    """Choose ``count`` examples so that classes keep their shares.
+
+    Examples are shuffled; the k-th of the ``n`` of its class gets the key ``(k - 1/2) / n``, and
+    the smallest keys are chosen. So a class with the share ``s`` gets ``s * count`` of them to
+    within ``(1 + C s) / 2``, where all classes are alike to within 1, and choices are nested.
+
+    Args:
+        label: ``(N,)`` int64.
+        count: at most ``N``.
+        stream: where the shuffle is drawn from.
+
+    Returns:
+        ``(count,)`` int64 positions, rising.
+    """
+    order = torch.randperm(len(label), generator=stream)
+    shuffled = label[order]
+    counts = shuffled.bincount()
+    rank = torch.empty_like(order)
+    by_class = shuffled.argsort(stable=True)
+    rank[by_class] = torch.arange(len(label)) - (counts.cumsum(0) - counts)[shuffled[by_class]]
+    key = (rank + 0.5) / counts[shuffled]  # (N,)
+    return order[key.argsort(stable=True)[:count]].sort().values

@@ -1,0 +1,51 @@
+"""SVHN."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+
+from benchmarks.datasets.base import Split
+from benchmarks.datasets.downloaded import Downloaded
+
+
+@dataclass(frozen=True)
+class SVHN(Downloaded):
+    """99,289 photographs of house numbers, one digit each, 32x32 colour pixels; 73,257 to train.
+
+    The publisher's further 531,131 easier images (``extra``) are left out, as in most papers.
+    """
+
+    folder: ClassVar[str] = "SVHN"
+    num_classes: ClassVar[int] = 10
+    published: ClassVar[tuple[int, int]] = (73_257, 26_032)
+    shape: ClassVar[tuple[int, int, int]] = (3, 32, 32)
+    mean: ClassVar[tuple[float, ...]] = (0.4377 * 255, 0.4438 * 255, 0.4728 * 255)
+    std: ClassVar[tuple[float, ...]] = (0.1980 * 255, 0.2010 * 255, 0.1970 * 255)
+
+    source: ClassVar[str] = "torchvision.datasets.SVHN"
+    paper: ClassVar[str] = (
+        "Netzer et al., Reading digits in natural images with unsupervised feature learning, NIPS "
+        "workshop, 2011, http://ufldl.stanford.edu/housenumbers/"
+    )
+    licence: ClassVar[str] = "for non-commercial use only, says the publisher"
+    classes: ClassVar[tuple[str, ...]] = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
+    class_counts: ClassVar[tuple[int, ...]] = (
+        *(4948, 13861, 10585, 8497, 7458),
+        *(6882, 5727, 5595, 5045, 4659),
+    )
+    integrity: ClassVar[str] = "torchvision's md5 of each file, then sizes and class counts"
+    traps: ClassVar[tuple[str, ...]] = (
+        "classes are unbalanced: always answering 1 is right on 19.6 % of the test images",
+        "flipping left to right makes other characters: augment with crops at most",
+        "the publisher stores the digit 0 as 10; here it is 0",
+        "mean and deviations are those in common use; they were not recomputed here",
+    )
+
+    def _read(self, root: Path, train: bool, download: bool) -> Split:
+        import torchvision  # noqa: PLC0415  slow, and only these datasets need it
+
+        part = "train" if train else "test"
+        files = torchvision.datasets.SVHN(root / self.folder, part, download=download)
+        return Split(torch.from_numpy(files.data).contiguous(), torch.from_numpy(files.labels))

@@ -1,0 +1,20 @@
+"""Networks, each small enough to read."""
+
+from benchmarks.models.base import Model, initialised
+from benchmarks.models.cifar_cnn import CIFARCNN
+from benchmarks.models.resnet import PreActResNet18, ResNet18, ResNet34
+from benchmarks.models.small import MLP, ConvNet, MNISTConvNet
+from methods import Registry
+
+MODELS: Registry[Model] = Registry(
+    "model",
+    mlp=MLP,
+    convnet=ConvNet,
+    mnist_convnet=MNISTConvNet,
+    cifar_cnn=CIFARCNN,
+    resnet18=ResNet18,
+    resnet34=ResNet34,
+    preact_resnet18=PreActResNet18,
+)
+
+__all__ = ["MODELS", "Model", "initialised"]

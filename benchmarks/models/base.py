@@ -1,0 +1,69 @@
+"""What the suite means by a model."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from benchmarks.seeds import integer
+from methods.bounds import Bounded
+
+
+@dataclass(frozen=True)
+class Model(Bounded):
+    """An architecture that fits its first and last layer to the dataset."""
+
+    smallest: ClassVar[int] = 1  # pixels: images below this height or width are refused
+    version: ClassVar[int] = 1
+
+    def build(self, shape: tuple[int, int, int], num_classes: int) -> nn.Module:
+        """Return the network for images of ``(channels, height, width)``, freshly initialised."""
+        raise NotImplementedError
+
+    def check(self, shape: tuple[int, int, int]) -> None:
+        """Refuse images that the network would shrink to nothing.
+
+        Raises:
+            ValueError: height or width is below ``smallest``.
+        """
+        if min(shape[1:]) < self.smallest:
+            raise ValueError(
+                f"{type(self).__name__} needs images of at least {self.smallest}x{self.smallest} "
+                f"pixels, got {shape[1]}x{shape[2]}"
+            )
+
+
+def initialised(
+    model: Model, shape: tuple[int, int, int], num_classes: int, salt: tuple[str | int, ...]
+) -> nn.Module:
+    """Return the network whose initial weights depend on ``salt`` alone.
+
+    Raises:
+        ValueError: the images are too small for the model.
+    """
+    model.check(shape)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(integer("weights", *salt))
+        return model.build(shape, num_classes)
+
+
+def convolution(before: int, after: int) -> tuple[nn.Module, ...]:
+    """Return a 3x3 convolution that keeps height and width, batch normalisation, and ReLU."""
+    return nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU()
+
+
+def initialise_as_robust_losses(network: nn.Module) -> None:
+    """Draw weights as the code of the robust-loss papers does; biases stay as torch draws them.
+
+    Convolutions: uniform in ``+-sqrt(6 / fan_in)`` (He et al.). Dense layers: uniform in
+    ``+-sqrt(6 / (fan_in + fan_out))`` (Glorot & Bengio). torch's own default for both is
+    ``+-sqrt(1 / fan_in)``.
+
+    Reference: HanxunH/Active-Passive-Losses, read at commit 2d18de6, file archive/model.py.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+        elif isinstance(layer, nn.Linear):
+            nn.init.xavier_uniform_(layer.weight)

@@ -1,0 +1,88 @@
+"""Training recipes: their schedules, and the protocols they stand for."""
+
+import pytest
+import torch
+
+from benchmarks.engine import reference
+from benchmarks.recipes import RECIPES
+from tests.test_engine import CPU, build
+
+
+def followed(recipe, schedule, optimizer, epochs):
+    """Whether the recipe's rate is that of a schedule of torch in every epoch."""
+    for epoch in range(epochs):
+        assert recipe.lr_at(epoch, epochs) == pytest.approx(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+
+
+def sgd(lr):
+    return torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=lr)
+
+
+def test_the_cosine_schedule_is_torchs():
+    optimizer = sgd(0.3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=17)
+    followed(RECIPES.build("small(lr=0.3)"), schedule, optimizer, 17)
+
+
+@pytest.mark.parametrize(
+    ("spec", "milestones", "epochs"),
+    [
+        ("cifar_n", [60], 100),
+        ("cifar_n", [6], 10),
+        ("cifar_n", [2], 2),
+        ("small(schedule='steps', drops='0.33 0.67', lr=0.1)", [40, 81], 120),
+        ("small(schedule='steps', lr=0.1)", [150, 225], 300),
+    ],
+)
+def test_the_steps_schedule_is_torchs_with_milestones(spec, milestones, epochs):
+    optimizer = sgd(0.1)
+    schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, milestones, gamma=0.1)
+    followed(RECIPES.build(spec), schedule, optimizer, epochs)
+
+
+def test_a_constant_schedule_is_constant():
+    recipe = RECIPES.build("small(schedule='constant', lr=0.25)")
+    assert {recipe.lr_at(epoch, 9) for epoch in range(9)} == {0.25}
+
+
+def test_drops_have_one_spelling():
+    first, again = (RECIPES.build(f"cifar_n(drops={text!r})") for text in (" .4  0.80", "0.4 0.8"))
+    assert RECIPES.full(first) == RECIPES.full(again)
+    assert RECIPES.spec(RECIPES.build("cifar_n(drops='.6')")) == "cifar_n"
+
+
+def test_nesterov_without_momentum_is_refused():
+    sentence = r"^Small\.nesterov must be False where Small\.momentum is 0\.0$"
+    with pytest.raises(ValueError, match=sentence):
+        RECIPES.build("small(nesterov=True, momentum=0)")
+
+
+@pytest.mark.parametrize("nesterov", [True, False])
+def test_nesterov_reaches_the_optimiser(nesterov):
+    recipe = build(recipe=f"small(nesterov={nesterov})").recipe
+    (group,) = reference._optimizer(recipe, reference._networks(build(), CPU, 0)).param_groups
+    assert group["nesterov"] is nesterov
+
+
+@pytest.mark.parametrize(
+    ("name", "protocol"),
+    [  # Ma et al. 2020, and main_min.py of UCSC-REAL/cifar-10-100n
+        ("robust_loss", (50, 0.01, "cosine", 1e-3, 5.0, 0, False, 0.0)),
+        ("robust_loss_cifar10", (120, 0.01, "cosine", 1e-4, 5.0, 4, True, 0.0)),
+        ("robust_loss_cifar100", (200, 0.1, "cosine", 1e-5, 5.0, 4, True, 20.0)),
+        ("cifar_n", (100, 0.1, "steps", 5e-4, 0.0, 4, True, 0.0)),
+    ],
+)
+def test_protocols_are_those_of_the_papers(name, protocol):
+    recipe = RECIPES.build(name)
+    names = ("epochs", "lr", "schedule", "weight_decay", "clip_norm", "crop", "flip", "rotation")
+    assert tuple(getattr(recipe, field) for field in names) == protocol
+    assert (
+        recipe.optimizer,
+        recipe.momentum,
+        recipe.batch,
+        recipe.val_fraction,
+        recipe.nesterov,
+    ) == (*("sgd", 0.9, 128, 0.0, False),)
