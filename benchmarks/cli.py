@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Literal, NoReturn
+from typing import Annotated, Literal, NoReturn
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from benchmarks import suites
 from benchmarks.cli_data import data
@@ -23,8 +23,8 @@ app = App(
     smoothing, reweighting and their rivals, from training to figures in about a minute. Running
     again continues where the last run ended.
 
-    Exit codes: 0 done; 1 internal error; 2 usage, nothing ran; 3 some cells failed; 5 data
-    missing; 130 interrupted and 143 terminated, where running again continues.
+    Exit codes: 0 done; 1 internal error; 2 usage, nothing ran; 3 some cells or checks failed;
+    5 data missing; 130 interrupted and 143 terminated, where running again continues.
     """,
     version_flags=[],
     suppress_keyboard_interrupt=False,  # main says what to do next
@@ -34,7 +34,7 @@ app = App(
 app.command(data)
 
 DEFAULT = Request()
-VERBS = ("run", "plan", "status", "report", "ls", "data")
+VERBS = ("run", "plan", "status", "report", "ls", "data", "check")
 Kind = Literal["datasets", "noises", "methods", "models", "recipes", "metrics", "suites"]
 
 
@@ -132,6 +132,28 @@ def ls(kind: Kind | None = None) -> Exit:
 
     print(listing(kind))
     return Exit.DONE
+
+
+@app.command
+def check(*, plugin: Annotated[tuple[Path, ...], Parameter(negative="")]) -> Exit:
+    """Check that your own methods, datasets, noises and models do what the suite relies on.
+
+    Args:
+        plugin: A Python file that registers entries; may be given several times.
+    """
+    from benchmarks import plugins  # noqa: PLC0415
+    from benchmarks.contract import examine  # noqa: PLC0415
+
+    faults = 0
+    for kind, name in [pair for path in plugin for pair in plugins.load(path)]:
+        print(f"{kind} {name}")
+        for finding in examine(kind, name):
+            print(f"  {'FAULT' if finding.fault else 'ok   '} {finding.check}")
+            if finding.fault:
+                faults += 1
+                print(f"        {finding.fault}")
+    print(f"{faults} {'fault' if faults == 1 else 'faults'}")
+    return Exit.SOME_FAILED if faults else Exit.DONE
 
 
 def _show(folder: Path, *, force: bool = False) -> None:

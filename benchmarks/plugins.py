@@ -1,4 +1,4 @@
-"""A user's own methods, from a file that is not ours."""
+"""A user's own entries, from a file that is not ours."""
 
 import hashlib
 import importlib.util
@@ -6,24 +6,28 @@ import sys
 from pathlib import Path
 
 from benchmarks.refusals import RefusedError
-from methods import METHODS
+from benchmarks.sweep import REGISTRIES
+
+_LOADED: dict[str, list[tuple[str, str]]] = {}
 
 
-def load(path: Path) -> list[str]:
-    """Run a Python file that calls ``METHODS.register(name, class)`` and return the new names.
+def load(path: Path) -> list[tuple[str, str]]:
+    """Run a Python file that registers entries and return their kinds and names.
 
-    The file's content becomes part of its methods' version, so that editing it retrains their
-    cells instead of passing off old results as new.
+    It may call ``register(name, class)`` of any of ``METHODS``, ``DATASETS``, ``NOISES``,
+    ``MODELS`` and ``RECIPES``. The file's content becomes part of its entries' version, so that
+    editing it retrains their cells instead of passing off old results as new.
 
     Raises:
         RefusedError: the file is absent, fails, or registers nothing.
     """
     if not path.is_file():
         raise RefusedError(f"no plugin file {path}")
-    before, source = set(METHODS), path.read_bytes()
     name = f"plugin_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
-    if name in sys.modules:
-        return []
+    if name in _LOADED:
+        return _LOADED[name]
+    before = {(kind, entry) for kind, registry in REGISTRIES.items() for entry in registry}
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise RefusedError(f"{path} is not a Python file")
@@ -34,9 +38,11 @@ def load(path: Path) -> list[str]:
     except Exception as error:
         del sys.modules[name]
         raise RefusedError(f"plugin {path} failed: {type(error).__name__}: {error}") from error
-    if not (added := [entry for entry in METHODS if entry not in before]):
+    after = [(kind, entry) for kind, registry in REGISTRIES.items() for entry in registry]
+    if not (added := [pair for pair in after if pair not in before]):
         raise RefusedError(f"plugin {path} registers nothing: METHODS.register(name, class)")
-    for entry in added:
-        digest = hashlib.sha256(source).hexdigest()[:12]
-        METHODS[entry].version = f"{METHODS[entry].version}+{digest}"
+    for kind, entry in added:
+        registered = REGISTRIES[kind][entry]
+        registered.version = f"{registered.version}+{digest}"
+    _LOADED[name] = added
     return added

@@ -13,17 +13,14 @@ from benchmarks.contract.samples import (
     N,
     batch_of,
     drawn,
-    images_of,
     led_up,
     logits_of,
     outputs_of,
-    reordered,
     stacked,
     start_of_training_proper,
     started,
     step,
     task,
-    tensors,
 )
 from benchmarks.engine.step import squeezed
 from methods import METHODS, Batch, Method
@@ -43,57 +40,6 @@ def _double():
 
 def test_the_catalogue_is_not_empty():
     assert len(METHODS) >= 6
-
-
-@every_method
-def test_loss_is_a_finite_scalar_with_a_gradient_for_every_network(name):
-    method = METHODS[name]()
-    logits, batch, state = drawn(method)
-    loss, _ = method.loss(logits.requires_grad_(), batch, state, EPOCH)
-    loss.backward()
-    assert loss.shape == ()
-    assert loss.dtype == torch.float32
-    assert loss.isfinite()
-    assert logits.grad.flatten(-2).abs().sum(-1).gt(0).all()
-
-
-@every_method
-def test_the_state_keeps_its_keys_shapes_and_types_and_no_graph(name):
-    method = METHODS[name]()
-    logits, batch, _ = drawn(method)
-    before = started(method, task())
-    after = step(method, logits.requires_grad_(), batch, before, EPOCH)[1]
-    refitted = method.refit(outputs_of(method), after, EPOCH)
-    for state in (after, refitted):
-        assert list(state) == list(before)
-        for key, value in state.items():
-            assert value.shape == before[key].shape
-            assert value.dtype == before[key].dtype
-            assert not value.requires_grad
-
-
-@every_method
-def test_nothing_that_a_hook_is_given_changes(name):
-    method = METHODS[name]()
-    logits, batch, state = drawn(method)
-    outputs = outputs_of(method)
-    image = images_of(method, B)
-    given = tensors(logits, batch, state, outputs, image)
-    before = [tensor.clone() for tensor in given]
-    method.prepare(image, batch, state, EPOCH)
-    step(method, logits, batch, state, EPOCH)
-    method.refit(outputs, state, EPOCH)
-    method.predict(outputs)
-    assert all(map(torch.equal, before, given))
-
-
-@every_method
-def test_order_within_the_batch_does_not_matter(name):
-    method = METHODS[name]()
-    logits, batch, state = drawn(method)
-    order = torch.randperm(B, generator=torch.Generator().manual_seed(0))
-    found = step(method, logits, batch, state, EPOCH)
-    same(step(method, logits[..., order, :], reordered(batch, order), state, EPOCH), found)
 
 
 @every_method
@@ -201,15 +147,6 @@ def test_extreme_inputs_give_finite_values(name, classes, rows, size):
         assert loss.isfinite()
         assert slope.isfinite().all()
         assert all(value.isfinite().all() for value in state.values())
-
-
-@every_method
-def test_the_stages_add_up(name):
-    for epochs in range(2, 51):
-        stages = METHODS[name]().stages(epochs)
-        assert sum(stage.epochs for stage in stages) == epochs
-        assert all(stage.epochs >= 1 for stage in stages)
-        assert not stages[0].fresh_networks
 
 
 @every_method

@@ -1,10 +1,10 @@
-"""A user's own method comes from a file, and a file that brings none is refused."""
+"""A user's own entries come from a file, and a file that brings none is refused."""
 
 import pytest
 
 from benchmarks import plugins
 from benchmarks.refusals import RefusedError
-from benchmarks.sweep import Suite
+from benchmarks.sweep import REGISTRIES, Cell, Suite
 from methods import METHODS
 
 MINE = """
@@ -19,7 +19,8 @@ METHODS.register({name!r}, Mine)
 
 @pytest.fixture
 def write(tmp_path, monkeypatch):
-    monkeypatch.setattr(METHODS, "_entries", dict(METHODS._entries))
+    for registry in REGISTRIES.values():
+        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
 
     def to(name, text):
         path = tmp_path / name
@@ -30,7 +31,7 @@ def write(tmp_path, monkeypatch):
 
 
 def test_a_plugin_adds_its_method_to_the_catalogue(write):
-    assert plugins.load(write("a.py", MINE.format(name="mine"))) == ["mine"]
+    assert plugins.load(write("a.py", MINE.format(name="mine"))) == [("method", "mine")]
     assert METHODS.spec(METHODS.build("mine")) == "mine"
 
 
@@ -56,3 +57,46 @@ def test_the_content_of_the_file_is_part_of_the_cell(write):
 def test_a_file_that_brings_no_method_is_refused(write, text, sentence):
     with pytest.raises(RefusedError, match=sentence):
         plugins.load(write("bad.py", text))
+
+
+ALL = """
+from dataclasses import dataclass
+from benchmarks.datasets import DATASETS
+from benchmarks.datasets.digits import Digits
+from benchmarks.models import MODELS
+from benchmarks.models.small import MLP
+from benchmarks.noise import NOISES
+from benchmarks.noise.families import PairFlip
+from benchmarks.recipes import RECIPES, Recipe
+
+class Mine(Digits):
+    pass
+
+@dataclass(frozen=True)
+class Mild(PairFlip):
+    rate: float = 0.1
+
+class Net(MLP):
+    pass
+
+class Short(Recipe):
+    pass
+
+DATASETS.register("my_digits", Mine)
+NOISES.register("mild", Mild)
+MODELS.register("net", Net)
+RECIPES.register("short", Short)
+"""
+
+
+def test_a_plugin_brings_datasets_noises_models_and_recipes(write):
+    added = plugins.load(write("all.py", ALL))
+    names = {"dataset": "my_digits", "noise": "mild", "model": "net", "recipe": "short"}
+    assert dict(added) == names
+    versions = [REGISTRIES[kind][name].version for kind, name in added]
+    assert len({version.partition("+")[2] for version in versions}) == 1
+    specs = {**names, "method": "cross_entropy", "seed": 0, "precision": "float32"}
+    cell = Cell.build(specs)
+    assert cell.keys()["noise"] == "mild"
+    assert cell.id != Cell.build({**specs, "dataset": "digits"}).id
+    assert plugins.load(write("all.py", ALL)) == added  # loaded once

@@ -1,0 +1,15 @@
+"""How a broken contract is told."""
+
+
+class BrokenContractError(Exception):
+    """An entry does not do what every entry of its kind must."""
+
+
+def demand(condition: bool, fault: str) -> None:
+    """Go on only if the condition holds.
+
+    Raises:
+        BrokenContractError: it does not; the text says what is wrong.
+    """
+    if not condition:
+        raise BrokenContractError(fault)

@@ -1,0 +1,193 @@
+"""Every entry of ours passes every check, and every check has an entry that fails it."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+import torch
+
+from benchmarks.contract import CHECKS, examine
+from benchmarks.datasets.digits import Digits
+from benchmarks.models.small import MLP
+from benchmarks.noise.families import PairFlip
+from benchmarks.sweep import REGISTRIES
+from methods import METHODS, Method, Stage
+from methods.cross_entropy import CrossEntropy
+
+FILES = {"matrix", "labels"}  # noises that need a file of the user's
+OURS = [
+    (kind, name)
+    for kind in ("method", "noise", "model")
+    for name in REGISTRIES[kind]
+    if name not in FILES
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), [*OURS, ("dataset", "digits")])
+def test_ours_pass(kind, name):
+    found = list(examine(kind, name))
+    assert len(found) == len(CHECKS[kind]) > 0
+    assert [finding for finding in found if finding.fault] == []
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_first_stage_has_the_first_networks(name):
+    assert not METHODS[name]().stages(30)[0].fresh_networks
+
+
+class NoGradient(CrossEntropy):
+    def loss(self, logits, batch, state, epoch):
+        return (0 * logits).sum(), state
+
+
+class GrowingState(CrossEntropy):
+    def losses(self, logits, batch, state, epoch):
+        return super().losses(logits, batch, state, epoch)[0], {"new": logits.detach()}
+
+
+class LeftGraph(CrossEntropy):
+    def init(self, task):
+        return {"seen": torch.zeros(())}
+
+    def losses(self, logits, batch, state, epoch):
+        return super().losses(logits, batch, state, epoch)[0], {"seen": logits.sum()}
+
+
+class InPlace(CrossEntropy):
+    def init(self, task):
+        return {"seen": torch.zeros(len(task.label))}
+
+    def losses(self, logits, batch, state, epoch):
+        state["seen"][batch.ids] += 1
+        return super().losses(logits, batch, state, epoch)
+
+
+class FirstCounts(CrossEntropy):
+    def losses(self, logits, batch, state, epoch):
+        losses, state = super().losses(logits, batch, state, epoch)
+        return losses * torch.arange(1.0, 1 + len(losses)), state
+
+
+class Branches(CrossEntropy):
+    def losses(self, logits, batch, state, epoch):
+        losses, state = super().losses(logits, batch, state, epoch)
+        return (2 * losses if losses.mean() > 1 else losses), state
+
+
+class Explodes(CrossEntropy):
+    def losses(self, logits, batch, state, epoch):
+        losses, state = super().losses(logits, batch, state, epoch)
+        return losses.exp(), state
+
+
+class LosesEpochs(CrossEntropy):
+    def stages(self, epochs):
+        return [Stage(epochs // 2), Stage(epochs // 2)]
+
+
+class Diverges(CrossEntropy):
+    def losses(self, logits, batch, state, epoch):
+        losses, state = super().losses(logits, batch, state, epoch)
+        return losses * (1e38 if len(batch.label) > 8 else 1.0), state
+
+
+@dataclass(frozen=True)
+class Needy(CrossEntropy):
+    file: str
+
+
+class WrongShape(Digits):
+    def load(self, root, seed):
+        return tuple(p._replace(image=p.image.view(-1, 1, 4, 16)) for p in super().load(root, seed))
+
+
+class Shuffled(Digits):
+    def load(self, root, seed):
+        order = torch.randperm(719)
+        train, test = super().load(root, seed)
+        return train, type(test)(test.image[order], test.label[order])
+
+
+class WrongMean(Digits):
+    mean: ClassVar[tuple[float, ...]] = (0.3,)
+
+
+@dataclass(frozen=True)
+class Leaky(PairFlip):
+    rate: float = 0.2
+
+    def matrix(self, space):
+        return 0.9 * super().matrix(space)
+
+
+@dataclass(frozen=True)
+class OffTable(PairFlip):
+    rate: float = 0.2
+
+    def corrupt(self, label, space, dataset, seed):
+        return super().corrupt(label, space, dataset, seed)._replace(label=label)
+
+
+class Pooled(MLP):
+    def build(self, shape, num_classes):
+        return torch.nn.Sequential(super().build(shape, num_classes), Centre())
+
+
+class Centre(torch.nn.Module):
+    def forward(self, x):
+        return x - x.mean(0)
+
+
+class Transposed(MLP):
+    def build(self, shape, num_classes):
+        return super().build(shape, num_classes + 1)
+
+
+class Looks(torch.nn.Module):
+    def forward(self, x):
+        return x if x.sum() > 1e9 else 2 * x
+
+
+class Peeking(MLP):
+    def build(self, shape, num_classes):
+        return torch.nn.Sequential(super().build(shape, num_classes), Looks())
+
+
+FAULTY = [
+    ("method", NoGradient, "has a finite loss", "a network gets no gradient"),
+    ("method", GrowingState, "keeps its state", "a step changes the keys of the state"),
+    ("method", LeftGraph, "keeps its state", "a step leaves a graph behind 'seen': detach it"),
+    ("method", InPlace, "changes nothing", "a hook changes what it was given"),
+    ("method", FirstCounts, "does not see the order", "another order of the same batch gives"),
+    ("method", Branches, "maps over cells", "cannot be mapped by torch.func.vmap"),
+    ("method", Explodes, "stays finite", "is not finite at 10000"),
+    ("method", LosesEpochs, "divides any number", "of 3 epochs it makes stages of [1, 1]"),
+    ("method", Diverges, "trains on digits", "it does not train: "),
+    ("method", Method, "has a finite loss", "NotImplementedError: Method defines neither losses"),
+    ("method", Needy, "can be built", "Needy.file needs a default or a range"),
+    ("dataset", WrongShape, "has the images", "(1078, 1, 4, 16), declared is (1078, 1, 8, 8)"),
+    ("dataset", Shuffled, "is the same when", "loaded twice, it differs"),
+    ("dataset", WrongMean, "declares the mean", "mean is declared as (0.3,)"),
+    ("noise", Leaky, "has rows", "the rows of T sum to [0.9"),
+    ("noise", OffTable, "draws what", "the shares that come out are 0.20 from those of T"),
+    ("model", Transposed, "gives logits", "5 images and 7 classes give (5, 8)"),
+    ("model", Pooled, "judges each image", "in evaluation mode, a smaller batch moves its logits"),
+    ("model", Peeking, "maps over networks", "cannot be mapped by torch.func.vmap"),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "entry", "check", "sentence"), FAULTY, ids=[entry.__name__ for _, entry, *_ in FAULTY]
+)
+def test_a_faulty_entry_is_told_what_is_wrong(monkeypatch, kind, entry, check, sentence):
+    monkeypatch.setitem(REGISTRIES[kind]._entries, "faulty", entry)
+    faults = {finding.check: finding.fault for finding in examine(kind, "faulty") if finding.fault}
+    (told,) = [fault for name, fault in faults.items() if name.startswith(check)]
+    assert sentence in told
+
+
+def test_every_check_has_failed_once():
+    told = {check for _, _, check, _ in FAULTY}
+    for checks in CHECKS.values():
+        for check in checks:
+            assert any(check.__name__.replace("_", " ").startswith(text) for text in told)
