@@ -1,8 +1,9 @@
 """The founding question in words: does label smoothing beat hard labels, where, at what cost?"""
 
 import math
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -16,6 +17,8 @@ from benchmarks.schema import METRICS
 REFERENCE, CANDIDATE = "cross_entropy", "label_smoothing"
 JUDGED = ("acc", "nll", "brier")
 FEWEST_PAIRS = 3
+FEW_CANDIDATES = 2
+"""So many are judged setting by setting; more of them in a line each."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +76,15 @@ def verdict(run: Run) -> str:
     else:
         reference = references[0]  # the bare spec, if it is there
         names = Names(run, candidates, reference)
+        candidates = sorted(candidates, key=names.order)
         if len(candidates) > 1:
             tried = listing([names.of(method) for method in candidates])
             parts.append(f"{len(candidates)} settings of label smoothing were tried: {tried}.")
-        for method in candidates:
-            parts += _judge(run, method, reference, names)
+        if len(candidates) > FEW_CANDIDATES:
+            parts += _compare(run, candidates, reference, names)
+        else:
+            for method in candidates:
+                parts += _judge(run, method, reference, names)
         parts += _best(run, candidates, names)
     return "\n\n".join(parts) + "\n"
 
@@ -97,6 +104,11 @@ class Names:
     def of(self, method: str) -> str:
         """The name within a sentence."""
         return self._names[method]
+
+    def order(self, method: str) -> tuple[list[float], str]:
+        """Sort by the numbers in a name, then by the rest."""
+        name = self._names[method]
+        return [float(number) for number in re.findall(r"-?\d+\.?\d*(?:e-?\d+)?", name)], name
 
     def first(self, method: str) -> str:
         """The name at the start of a sentence."""
@@ -122,6 +134,32 @@ def _judge(run: Run, method: str, reference: str, names: Names) -> list[str]:
     if judged["ece"]:
         parts.append(_calibration(run, method, reference, judged["ece"]))
     return parts
+
+
+def _compare(run: Run, candidates: Sequence[str], reference: str, names: Names) -> list[str]:
+    """One line for each candidate, Holm over all of them and all settings."""
+    lines: dict[str, list[str]] = {method: [] for method in candidates}
+    size = 0
+    for metric in (*JUDGED, "ece"):
+        found = {method: effects(run, method, reference, metric) for method in candidates}
+        every = [replace(e, p=e.difference.p) for method in candidates for e in found[method]]
+        size = max(size, len(every))
+        adjusted = iter(stats.holm([e.p for e in every]))
+        for method in candidates:
+            own = [replace(e, p=next(adjusted)) for e in found[method]]
+            better, worse = (sum(e.outcome == o for e in own) for o in ("helped", "hurt"))
+            told = f"better in {better} and worse in {worse} of {len(own)}"
+            lines[method].append(f"{METRICS[metric].label} {told if own else 'not judged'}")
+    for method, said in lines.items():
+        runs = run.cells[run.cells["method"] == method]
+        if lost := int((runs["status"] != "done").sum()):
+            said.append(f"{lost} of {count(len(runs), 'run')} without a result")
+    head = (
+        f"Each against {names.of(reference)}, in settings: paired t tests over seeds at the last "
+        f"epoch, Holm within each metric over all {size} of them."
+    )
+    listed = [f"- {names.of(method)}: {'; '.join(said)}." for method, said in lines.items()]
+    return [head, "\n".join(listed)]
 
 
 def _headline(found: list[Effect]) -> str:

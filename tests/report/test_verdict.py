@@ -146,6 +146,34 @@ def test_each_smoothing_is_judged_and_the_values_are_named(tmp_path):
         assert f"Label smoothing (smoothing={value}) against hard labels." in text
 
 
+def test_many_values_get_a_line_each_corrected_for_all_of_them(tmp_path):
+    gains = {-0.4: -0.1, 0.05: 0.02, 0.4: 0.0, 0.6: 0.1}
+
+    def alter(row):
+        gain = next((g for v, g in gains.items() if f"smoothing={v})" in row["method"]), 0.0)
+        acc = 0.8 + gain + 0.01 * np.sin(7 * row["seed"])
+        acc += 0.02 * np.cos(5 * row["seed"] + len(row["noise"])) if gain == 0.02 else 0.0
+        lost = gain == -0.1 and row["seed"] == 4
+        status = "diverged" if lost else "done"
+        return row | {"acc": acc + 1e-3 * np.cos(9 * row["seed"] + gain), "status": status}
+
+    specs = [f"label_smoothing(smoothing={value})" for value in gains]
+    run = load(write(tmp_path, replace(TWO, methods=(SIX[0], *reversed(specs)), alter=alter)))
+    text = verdict(run)
+    places = [text.index(f"- label smoothing (smoothing={value}):") for value in gains]
+    assert places == sorted(places)
+    assert "Holm within each metric over all 12 of them" in text
+    told = dict(line[2:].split("): ") for line in text.splitlines() if "): Accuracy" in line)
+    assert told["label smoothing (smoothing=-0.4"].startswith("Accuracy better in 0 and worse in 3")
+    assert "3 of 15 runs without a result" in told["label smoothing (smoothing=-0.4"]
+    assert told["label smoothing (smoothing=0.6"].startswith("Accuracy better in 3 and worse in 0")
+    raw = [e.difference.p for spec in specs for e in effects(run, spec, SIX[0], "acc")]
+    adjusted = multipletests(raw, method="holm")[1]
+    shown = sum(p < 0.05 for p in adjusted[3:6])
+    assert shown < sum(p < 0.05 for p in raw[3:6])  # the correction decides here
+    assert f"Accuracy better in {shown} and" in told["label smoothing (smoothing=0.05"]
+
+
 def test_the_lead_of_the_best_over_smoothing_is_a_paired_interval(tmp_path):
     run = load(write(tmp_path, replace(TWO, methods=SIX)))
     rows = run.last[run.last["setting"] == "symmetric 40%"].sort_values("seed")
