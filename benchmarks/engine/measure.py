@@ -31,17 +31,17 @@ def measure(record: Record) -> dict[str, NDArray[Any]]:
     """
     arrays = record.arrays
     rows, bins = [], []
-    known: dict[int, dict[str, float]] = {}  # by epoch: selections often share one
+    known: dict[int, tuple[dict[str, float], Tensor]] = {}  # by epoch: selections often share one
     for i, (name, at) in enumerate(zip(record.meta["selections"], arrays["selected"], strict=True)):
         if i == len(arrays["logits"]):
             break
         epoch = int(at)
         if epoch not in known:
             known[epoch] = _of_epoch(record, i)
-        own = known[epoch] | (_of_method(arrays) if name == "last" else {})
+        values, table = known[epoch]
+        own = values | (_of_method(arrays) if name == "last" else {})
         rows.append([own.get(metric, math.nan) for metric in schema.METRICS])
-        logits, label = _tensor(arrays["logits"][i]), _tensor(arrays["label"])
-        bins.append(torch.stack(metrics.reliability(logits, label), -1).numpy())
+        bins.append(table.numpy())
     wrong = arrays["noisy"] != arrays["clean"]
     return {
         "measured": np.array(rows),
@@ -57,20 +57,26 @@ def _tensor(array: NDArray[Any]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array))
 
 
-def _of_epoch(record: Record, i: int) -> dict[str, float]:
-    """Measure the predictions of one selection; the training images' numbers are its epoch's."""
+def _of_epoch(record: Record, i: int) -> tuple[dict[str, float], Tensor]:
+    """Measure the predictions of one selection; the training images' numbers are its epoch's.
+
+    Returns:
+        the metrics, and ``(bins, 3)`` sums of the reliability diagram.
+    """
     arrays = record.arrays
     logits, label = _tensor(arrays["logits"][i]), _tensor(arrays["label"])
-    found = metrics.test_metrics(logits, label) | metrics.risk_coverage(logits, label)
-    found["smece"] = metrics.smooth_ece(logits, label)
+    rows = metrics.rows_of(logits, label)
+    found = metrics.test_metrics(logits, label, rows) | metrics.risk_coverage(logits, label)
+    found["smece"] = metrics.smooth_ece(logits, label, rows)
     found["cwece"] = metrics.classwise_ece(logits, label)
     names = record.meta["curves"]
     curve = dict(zip(names, arrays["curves"][arrays["selected"][i]].tolist(), strict=True))
-    return {
+    values = {
         **{name: value.item() for name, value in found.items()},
         **{name: curve[name] for name in schema.TRAIN_METRICS if name in curve},
         **_scaled(arrays, i),
     }
+    return values, torch.stack(metrics.reliability(logits, label, rows=rows), -1)
 
 
 def _scaled(arrays: Arrays, i: int) -> dict[str, float]:

@@ -7,6 +7,7 @@ in every metric, and so is one without examples: nothing is dropped silently.
 
 from benchmarks.metrics.classwise import classwise_ece
 from benchmarks.metrics.estimates import selection, transition_error
+from benchmarks.metrics.examples import rows_of
 from benchmarks.metrics.prediction import reliability, test_metrics
 from benchmarks.metrics.selective import risk_coverage
 from benchmarks.metrics.smooth import smooth_ece
@@ -20,6 +21,7 @@ __all__ = [
     "fit_temperature",
     "reliability",
     "risk_coverage",
+    "rows_of",
     "scaled_metrics",
     "selection",
     "smooth_ece",

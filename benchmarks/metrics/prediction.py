@@ -4,11 +4,15 @@ import torch
 from torch import Tensor
 
 from benchmarks.metrics.binning import bin_sums, by_confidence, equal_mass, equal_width
-from benchmarks.metrics.examples import rows_of
+from benchmarks.metrics.examples import Rows, rows_of
 from benchmarks.schema import BINS_COUNT, TEST_METRICS
 
 
-def test_metrics(logits: Tensor, label: Tensor) -> dict[str, Tensor]:
+def test_metrics(
+    logits: Tensor,
+    label: Tensor,
+    rows: Rows | None = None,  # noqa: PT028  this is no test
+) -> dict[str, Tensor]:
     """Measure predictions on clean test labels.
 
     With ``p = softmax(logits)``, ``predicted = argmax logits`` (lowest index of a tie), ``c = max
@@ -40,6 +44,7 @@ def test_metrics(logits: Tensor, label: Tensor) -> dict[str, Tensor]:
     Args:
         logits: ``(..., N, C)``; those of an ensemble are log-probabilities.
         label: ``(N,)`` classes, int64.
+        rows: what ``rows_of`` makes of the two, where it is known already.
 
     Returns:
         float64 ``(...)`` under each id of ``TEST_METRICS``.
@@ -60,7 +65,7 @@ def test_metrics(logits: Tensor, label: Tensor) -> dict[str, Tensor]:
     if examples == 0:
         empty = logits.new_full((len(TEST_METRICS), *logits.shape[:-2]), torch.nan).double()
         return dict(zip(TEST_METRICS, empty, strict=True))
-    rows = rows_of(logits, label)
+    rows = rows or rows_of(logits, label)
     conf_mean, acc, nll, brier, tied = torch.stack(rows[:5]).mean(-1).unbind()
     ordered = by_confidence(rows)
     edges = torch.stack((equal_width(ordered, BINS_COUNT), equal_mass(ordered, BINS_COUNT)), -2)
@@ -90,7 +95,7 @@ def test_metrics(logits: Tensor, label: Tensor) -> dict[str, Tensor]:
 
 
 def reliability(
-    logits: Tensor, label: Tensor, bins: int = BINS_COUNT
+    logits: Tensor, label: Tensor, bins: int = BINS_COUNT, rows: Rows | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Sum what a reliability diagram and ``ece`` need over bins of equal width.
 
@@ -102,7 +107,7 @@ def reliability(
         ``count``, ``confidence_sum``, ``correct_sum``, float64 ``(..., bins)``: 0 in an empty bin,
         NaN in all bins of a slice that has a non-finite logit.
     """
-    rows = rows_of(logits, label)
+    rows = rows or rows_of(logits, label)
     ordered = by_confidence(rows)
     count, confidence, correct, _ = bin_sums(ordered, equal_width(ordered, bins).unsqueeze(-2))
     sums = torch.stack((count, confidence, correct))[..., 0, :]  # (3, ..., bins)
