@@ -165,7 +165,7 @@ def test_equal_confidences_share_an_equal_mass_bin():
 
 def test_predictions_that_differ_by_rounding_share_a_bin():
     votes = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.7, 0.2], [0.2, 0.1, 0.7]]).double().log()
-    nudged = votes.repeat(20, 1) * (1 + 1e-14 * torch.arange(60)[:, None])
+    nudged = votes.repeat(20, 1) * (1 + 1e-14 * torch.arange(60.0).double()[:, None])
     label = torch.arange(60) % 3 * (torch.arange(60) < 42)
     expected = oracles.ece_em(votes.repeat(20, 1).tolist(), label.tolist())
     assert values(nudged, label)["ece_em"] == pytest.approx(expected, abs=1e-9)

@@ -97,7 +97,7 @@ def test_the_ranking_tells_apart_what_is_1_in_float64():
 
 def test_predictions_that_differ_by_rounding_alone_are_tied():
     vote = torch.tensor([[0.7, 0.2, 0.1]]).double().log()
-    nudged = vote.repeat(4, 1) * (1 + 1e-14 * torch.arange(4)[:, None])
+    nudged = vote.repeat(4, 1) * (1 + 1e-14 * torch.arange(4.0).double()[:, None])
     for wrong in range(4):
         label = torch.zeros(4, dtype=torch.int64).index_fill(0, torch.tensor([wrong]), 1)
         found = metrics.risk_coverage(nudged, label)["aurc"].item()
