@@ -34,7 +34,7 @@ app = App(
 app.command(data)
 
 DEFAULT = Request()
-VERBS = ("run", "plan", "status", "report", "ls", "data", "check")
+VERBS = ("run", "plan", "status", "report", "collect", "ls", "data", "check")
 Kind = Literal["datasets", "noises", "methods", "models", "recipes", "metrics", "suites"]
 
 
@@ -118,6 +118,24 @@ def report(folder: Path = Path("results/default"), *, force: bool = False) -> Ex
     if (folder / "parts").is_dir():  # committed results have only the CSV files
         derive(folder, Parts(folder))
     _show(folder, force=force)
+    return Exit.DONE
+
+
+@app.command
+def collect(folder: Path = Path("results/default")) -> Exit:
+    """Compute every metric again from the kept logits, without training; rewrite the CSV files.
+
+    Args:
+        folder: The results folder.
+    """
+    from benchmarks.launch.collect import collect as again  # noqa: PLC0415
+
+    found = again(folder)
+    print(f"{folder}: {found.cells} cells measured again")
+    if found.partly:
+        print(f"{found.partly} keep only the last epoch's logits: val and oracle are as trained")
+    for path in found.damaged:
+        print(f"damaged, put aside, run trains its cells again: {path}")
     return Exit.DONE
 
 

@@ -6,18 +6,18 @@
 from dataclasses import dataclass
 from typing import Literal
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised when a column, unit or file changes meaning; folders of another version are refused."""
 
 METRIC_SPEC = "v1"
-"""The definitions in ``benchmarks/metrics.py``; a row says by which it was computed."""
+"""The definitions in ``benchmarks/metrics``; a row says by which it was computed."""
 
 SELECTIONS = ("last", "val", "oracle", "last10")
 """Which epoch a row describes.
 
 ``last`` is the headline. ``val`` is the epoch with the best accuracy on noisy validation labels.
 ``oracle`` is the epoch with the best test accuracy: it needs clean labels, and is flagged wherever
-it is shown. ``last10`` is the mean of each metric over the last ten epochs.
+it is shown. ``last10`` is the mean of each metric of ``EPOCH_METRICS`` over the last ten epochs.
 """
 
 
@@ -38,6 +38,10 @@ _TEST = (
     Metric("nll", "NLL", "lower", False, "mean -log p of the true class, in nats"),
     Metric("brier", "Brier score", "lower", False, "squared error summed over classes, 0 to 2"),
     Metric("ece", "ECE", "lower", True, "expected calibration error, 15 equal-width bins"),
+    Metric("ece_over", "ECE, overconfident", "lower", True, "part of the ECE: confidence too high"),
+    Metric("ece_under", "ECE, underconfident", "lower", True, "part of the ECE: too low"),
+    Metric("mce", "Maximum CE", "lower", True, "largest gap of the 15 equal-width bins"),
+    Metric("rmsce", "Root mean squared CE", "lower", True, "over the 15 equal-width bins"),
     Metric("ece_floor", "ECE floor", "none", True, "ECE of a perfectly calibrated model"),
     Metric("ece_em", "ECE (equal mass)", "lower", True, "likewise, 15 equal-mass bins"),
     Metric("ce2_deb", "Squared CE, debiased", "lower", False, "unbiased; may be negative"),
@@ -51,9 +55,48 @@ _TRAIN = (
     Metric("other_frac", "Neither", "none", True, "mislabelled images predicted as a third class"),
     Metric("fit_clean", "Fit to clean labels", "higher", True, "rightly labelled, predicted so"),
 )
-METRICS: dict[str, Metric] = {metric.id: metric for metric in (*_TEST, *_TRAIN)}
+_SCALED = tuple(
+    metric
+    for name, on in (
+        ("noisy", "noisy validation labels"),
+        ("fwd", "noisy validation labels through the transition matrix"),
+        ("clean", "clean validation labels"),
+    )
+    for metric in (
+        Metric(f"ts_{name}_T", f"T ({name})", "none", False, f"temperature fitted on {on}"),
+        Metric(f"ts_{name}_nll", f"NLL, T ({name})", "lower", False, f"NLL with T from {on}"),
+        Metric(f"ts_{name}_brier", f"Brier, T ({name})", "lower", False, f"Brier, T from {on}"),
+        Metric(f"ts_{name}_ece", f"ECE, T ({name})", "lower", True, f"ECE with T from {on}"),
+    )
+)
+_SELECTED = (
+    Metric("smece", "Smooth ECE", "lower", True, "kernel-smoothed calibration error, no bins"),
+    Metric("cwece", "Classwise ECE", "lower", True, "mean over classes: not comparable across C"),
+    Metric("aurc", "AURC", "lower", True, "mean error of the k most confident, over all k"),
+    Metric("eaurc", "Excess AURC", "lower", True, "AURC above that of the best ranking"),
+    *_SCALED,
+    Metric("ts_fwd_given", "True T given", "none", False, "1: ts_fwd used the true matrix"),
+    Metric("ts_at_bound", "T at its bound", "none", False, "temperature fits that ended there"),
+)
+_METHOD = (
+    Metric("sel_precision", "Selection precision", "higher", True, "of the kept, rightly labelled"),
+    Metric("sel_recall", "Selection recall", "higher", True, "of the rightly labelled, kept"),
+    Metric("T_err_l1", "Transition error", "lower", False, "mean absolute row sum, 0 to 2"),
+)
+METRICS: dict[str, Metric] = {
+    metric.id: metric for metric in (*_TEST, *_TRAIN, *_SELECTED, *_METHOD)
+}
 TEST_METRICS = tuple(metric.id for metric in _TEST)
 TRAIN_METRICS = tuple(metric.id for metric in _TRAIN)
+EPOCH_METRICS = (*TEST_METRICS, *TRAIN_METRICS)
+"""Known after every epoch; the others only of the epochs that a selection names."""
+SELECTED_METRICS = tuple(metric.id for metric in _SELECTED)
+METHOD_METRICS = tuple(metric.id for metric in _METHOD)
+"""Of a method's own state after the last epoch, where it has such a state."""
+LATER_METRICS = frozenset(
+    (*SELECTED_METRICS, *METHOD_METRICS, "ece_over", "ece_under", "mce", "rmsce")
+)
+"""Blank where a CSV of results format 1 lacks the column."""
 
 KEYS = (
     "cell_id",  # 12 hex digits of the fully expanded cell
@@ -85,7 +128,7 @@ RESULTS = (
     "n_test",
     *METRICS,
 )
-CURVES = (*KEYS, "epoch", "lr", "train_loss", "val_acc", *TEST_METRICS, *TRAIN_METRICS)
+CURVES = (*KEYS, "epoch", "lr", "train_loss", "val_acc", *EPOCH_METRICS)
 BINS = (*KEYS, "selection", "bin", "low", "high", "count", "confidence", "accuracy")
 DETECTION = (*KEYS, "score", "auroc", "ap", "mislabelled", "n_train")
 COSTS = (

@@ -29,6 +29,13 @@ def values(logits, label):
     return {name: v.item() for name, v in metrics.test_metrics(logits, label).items()}
 
 
+def selected(logits, label):
+    """What is measured of selected epochs only, apart from temperatures."""
+    found = metrics.risk_coverage(logits, label)
+    found |= {"smece": metrics.smooth_ece(logits, label)}
+    return found | {"cwece": metrics.classwise_ece(logits, label)}
+
+
 @st.composite
 def tied_slices(draw):
     """Few examples with logits in steps of 1/2: ties, edges, empty bins and absent classes."""

@@ -152,8 +152,8 @@ def test_the_scores_rank_mislabelled_examples_by_the_loss_on_their_given_label()
         for e in epochs
     ]
     last, mean = engine.run(cell, NOWHERE, CPU, keep_all=False).arrays["train_scores"]
-    np.testing.assert_allclose(last, losses[-1].numpy(), rtol=1e-6)
-    np.testing.assert_allclose(mean, torch.stack(losses).mean(0).numpy(), rtol=1e-6)
+    np.testing.assert_allclose(last, losses[-1].numpy(), rtol=1e-12)
+    np.testing.assert_allclose(mean, torch.stack(losses).mean(0).numpy(), rtol=1e-12)
 
 
 def test_a_diverging_cell_says_when_and_keeps_its_curves():

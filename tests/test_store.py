@@ -10,7 +10,14 @@ import pytest
 
 from benchmarks import schema, store
 from benchmarks.refusals import RefusedError
-from benchmarks.store import Parts, Record, derive, write_atomically, write_part
+from benchmarks.store import (
+    Parts,
+    Record,
+    derive,
+    write_atomically,
+    write_collected,
+    write_part,
+)
 
 E = 12
 
@@ -23,7 +30,7 @@ def keys(cell_id, **changes):
 def record(cell_id, status="done", **changes):
     meta = {
         "keys": keys(cell_id, **changes),
-        "facts": {"n_train": 7, "n_test": 5, "noise_sha256": "ab"},
+        "facts": {"n_train": 7, "n_test": 5, "noise_sha256": "ab", "metric_spec": "v1"},
         "status": status,
         "reason": "" if status == "done" else "it broke",
         "costs": {"train_seconds": 1.5},
@@ -33,6 +40,7 @@ def record(cell_id, status="done", **changes):
         return Record(meta, {})
     rng = np.random.default_rng(int(cell_id, 16))
     meta |= {"selections": ["last", "val", "oracle"], "scores": ["loss"], "mislabelled": 3}
+    meta |= {"curves": list(store.CURVE_VALUES), "metrics": list(schema.METRICS)}
     curves = rng.random((E, len(store.CURVE_VALUES)))
     curves[:, 0] = np.arange(1, E + 1)
     bins = np.zeros((3, schema.BINS_COUNT, 3))
@@ -41,6 +49,7 @@ def record(cell_id, status="done", **changes):
         "curves": curves,
         "selected": np.array([E - 1, 5, 3]),
         "final": np.arange(E),
+        "measured": rng.random((3, len(schema.METRICS))),
         "bins": bins,
         "detection": np.array([[0.75, np.nan]]),
     }
@@ -64,14 +73,15 @@ def test_rows_say_what_the_record_holds(tmp_path):
     write_part(tmp_path, [one])
     derive(tmp_path, Parts(tmp_path))
     rows = {row["selection"]: row for row in read(tmp_path / "results.csv")}
-    curves = one.arrays["curves"]
+    curves, measured = one.arrays["curves"], one.arrays["measured"]
     column = store.CURVE_VALUES.index("ece")
     assert list(rows) == list(schema.SELECTIONS)
-    for name, position in (("last", E - 1), ("val", 5), ("oracle", 3)):
-        assert float(rows[name]["ece"]) == pytest.approx(curves[position, column], rel=1e-8)
+    for i, (name, position) in enumerate((("last", E - 1), ("val", 5), ("oracle", 3))):
+        for j, metric in enumerate(schema.METRICS):
+            assert float(rows[name][metric]) == pytest.approx(measured[i, j], rel=1e-8)
         assert rows[name]["epoch"] == str(position + 1)
     assert float(rows["last10"]["ece"]) == pytest.approx(curves[-10:, column].mean(), rel=1e-8)
-    assert rows["last10"]["epoch"] == ""
+    assert rows["last10"]["epoch"] == rows["last10"]["smece"] == ""
     assert len(read(tmp_path / "curves.csv")) == E
     bins = [row for row in read(tmp_path / "bins.csv") if row["selection"] == "val"]
     assert [float(bins[4][c]) for c in ("low", "high")] == pytest.approx([4 / 15, 5 / 15])
@@ -153,6 +163,50 @@ def test_a_damaged_part_is_put_aside_and_its_cell_is_missing(tmp_path, damage):
     assert parts.done() == set()
     assert [p.suffix for p in parts.damaged] == [".damaged"]
     assert not path.exists()
+
+
+def collected(one, **arrays):
+    names = ["acc", "gone", "ece"]  # of another version: fewer, and one that is no more
+    meta = {"keys": one.meta["keys"], "metrics": names, "metric_specs": {"last": "v0"}}
+    return Record(meta, {"measured": np.full((3, 3), 0.25), **arrays})
+
+
+def test_recomputed_numbers_replace_those_of_training(tmp_path):
+    plan(tmp_path, "1", "2")
+    pack = [record("1"), record("2")]
+    part = write_part(tmp_path, pack)
+    before = part.read_bytes()
+    write_collected(part, [collected(pack[1], detection=np.array([[0.5, 0.5]]))])
+    derive(tmp_path, Parts(tmp_path))
+    rows = read(tmp_path / "results.csv")
+    untouched, new = (
+        {r["selection"]: r for r in rows if r["cell_id"] == i and r["selection"] != "last10"}
+        for i in "12"
+    )
+    assert {r["metric_spec"] for r in untouched.values()} == {"v1"}
+    assert [r["metric_spec"] for r in new.values()] == ["v0", "v1", "v1"]
+    assert {(r["acc"], r["ece"], r["nll"]) for r in new.values()} == {("0.25", "0.25", "")}
+    assert "0.25" not in {r["acc"] for r in untouched.values()}
+    assert [r["auroc"] for r in read(tmp_path / "detection.csv")] == ["0.75", "0.5"]
+    assert part.read_bytes() == before
+
+
+def test_a_part_written_again_has_no_recomputed_numbers(tmp_path):
+    plan(tmp_path, "1")
+    write_collected(write_part(tmp_path, [record("1")]), [collected(record("1"))])
+    write_part(tmp_path, [record("1")])
+    (again,) = Parts(tmp_path).records({"1"})
+    assert again.arrays["measured"].shape == (3, len(schema.METRICS))
+
+
+def test_damaged_recomputed_numbers_are_refused_not_skipped(tmp_path):
+    plan(tmp_path, "1")
+    part = write_part(tmp_path, [record("1")])
+    write_collected(part, [collected(record("1"))])
+    path = tmp_path / "collected" / part.name
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(RefusedError, match="is damaged: collect again, or remove it"):
+        derive(tmp_path, Parts(tmp_path))
 
 
 @pytest.mark.parametrize("step", ["write", "fsync", "replace", "after"])

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,17 +17,29 @@ from torch import Tensor
 
 from benchmarks import metrics, schema
 from benchmarks.engine import reference
+from benchmarks.engine.measure import measure
 from benchmarks.engine.problem import Problem, pose
 from benchmarks.engine.reference import Epoch
 from benchmarks.store import CURVE_VALUES, Record
 from benchmarks.sweep import Cell
+from methods import State
 
 SELECTED = ("last", "val", "oracle")
 SCORES = ("loss", "loss_mean")  # of a training example: at the end, and averaged over epochs
+LOGITS = ("logits", "val_logits")  # what takes the room: of every selection, or only of the first
 
 
 class DivergedError(Exception):
     """Training left the finite numbers; the text says when."""
+
+
+class _Chosen(NamedTuple):
+    """The best epoch so far of a selection."""
+
+    score: float
+    row: int  # of the curves
+    test: Tensor  # (M, C) logits
+    val: Tensor  # (V, C)
 
 
 @dataclass
@@ -36,7 +48,8 @@ class _History:
 
     rows: list[list[float]] = field(default_factory=list)  # per epoch, CURVE_VALUES
     final: list[int] = field(default_factory=list)  # positions in rows that belong to the method
-    chosen: dict[str, tuple[float, int, Tensor]] = field(default_factory=dict)  # score, row, logits
+    chosen: dict[str, _Chosen] = field(default_factory=dict)
+    state: State = field(default_factory=dict)  # the method's own, after the last epoch
     loss_last: Tensor = field(default_factory=lambda: torch.zeros(()))  # (N,) -log p[given]
     loss_sum: Tensor = field(default_factory=lambda: torch.zeros(()))
     train_seconds: float = 0.0
@@ -69,12 +82,21 @@ def run(cell: Cell, root: Path, device: torch.device, *, keep_all: bool) -> Reco
         "reason": reason,
         "costs": _costs(cell, problem, history, device),
     }
-    arrays = {"curves": np.array(history.rows).reshape(-1, len(CURVE_VALUES))}
+    meta["curves"] = list(CURVE_VALUES)
+    arrays: dict[str, NDArray[Any]] = {
+        "curves": np.array(history.rows).reshape(-1, len(CURVE_VALUES))
+    }
     if status == "done":
         selected = [name for name in SELECTED if name in history.chosen]
         meta |= {"selections": selected, "scores": list(SCORES)}
         meta["mislabelled"] = int((problem.noisy != problem.clean).sum())
-        arrays |= _arrays(history, problem, selected, keep_all=keep_all)
+        meta["metrics"] = list(schema.METRICS)
+        arrays |= _arrays(history, problem, selected)
+        began = time.perf_counter()
+        arrays |= measure(Record(meta, arrays))
+        meta["costs"]["eval_seconds"] += time.perf_counter() - began
+        if not keep_all:
+            arrays |= {name: arrays[name][:1] for name in LOGITS if name in arrays}
     return Record(meta, arrays)
 
 
@@ -97,7 +119,8 @@ def _note(history: _History, epoch: Epoch, problem: Problem) -> None:
         scores = {"last": float(row), "val": val_acc, "oracle": test[0]}
         for name, score in scores.items():
             if score > history.chosen.get(name, (-math.inf,))[0]:  # the first of equals stays
-                history.chosen[name] = (score, row, epoch.test)
+                history.chosen[name] = _Chosen(score, row, epoch.test, epoch.val)
+        history.state = epoch.state
         loss = F.cross_entropy(epoch.train.double(), problem.noisy, reduction="none")
         history.loss_last = loss
         history.loss_sum = history.loss_sum.to(loss.device) + loss
@@ -131,23 +154,29 @@ def _facts(cell: Cell, problem: Problem) -> dict[str, Any]:
     }
 
 
-def _arrays(
-    history: _History, problem: Problem, selected: list[str], *, keep_all: bool
-) -> dict[str, NDArray[Any]]:
-    """Return what a finished cell leaves beside its curves."""
-    logits = torch.stack([history.chosen[name][2] for name in selected])
-    bins = torch.stack(metrics.reliability(logits, problem.test.label), -1)
+def _arrays(history: _History, problem: Problem, selected: list[str]) -> dict[str, NDArray[Any]]:
+    """Return what is kept of a finished cell beside its curves, all selections' logits included."""
+    chosen = [history.chosen[name] for name in selected]
     scores = torch.stack([history.loss_last, history.loss_sum / len(history.final)])  # SCORES
-    wrong = problem.noisy != problem.clean
+    kept = {
+        "logits": torch.stack([epoch.test for epoch in chosen]),
+        "label": problem.test.label.short(),
+        "train_scores": scores,  # (scores, N)
+        "noisy": problem.noisy,
+        "clean": problem.clean.short(),
+        "position": problem.position,
+    }
+    if len(problem.val):
+        kept["val_logits"] = torch.stack([epoch.val for epoch in chosen])
+        kept["val_noisy"], kept["val_clean"] = problem.val_noisy.short(), problem.val_clean.short()
+        kept["transition"] = problem.transition
+    for name, entry in (("kept", "kept"), ("estimate", "transition")):
+        if (found := history.state.get(entry)) is not None:
+            kept[name] = found.detach()
     return {
-        "selected": np.array([history.chosen[name][1] for name in selected]),
+        "selected": np.array([epoch.row for epoch in chosen]),
         "final": np.array(history.final),
-        "logits": logits[: None if keep_all else 1].cpu().numpy(),
-        "bins": bins.cpu().numpy(),  # (selections, bins, 3)
-        "train_scores": scores.float().cpu().numpy(),  # (scores, N)
-        "detection": np.array([metrics.detection(score, wrong) for score in scores]),
-        "noisy": problem.noisy.cpu().numpy().astype("<i8"),
-        "position": problem.position.numpy().astype("<i8"),
+        **{name: tensor.cpu().numpy() for name, tensor in kept.items()},
     }
 
 

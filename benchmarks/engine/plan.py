@@ -118,6 +118,7 @@ def disk_bytes(cells: Sequence[Cell], *, keep_all: bool) -> int:
     total = 0
     for cell in cells:
         n, test = cell.dataset.sizes
-        logits = 4 * test * cell.dataset.num_classes * (3 if keep_all else 1)
-        total += logits + 24 * n + 8 * 30 * cell.recipe.epochs + 6000
+        shown = test + round(cell.recipe.val_fraction * n)
+        logits = 4 * shown * cell.dataset.num_classes * (3 if keep_all else 1)
+        total += logits + 34 * n + 8 * 30 * cell.recipe.epochs + 9000
     return total

@@ -22,6 +22,7 @@ class Problem(NamedTuple):
     position: Tensor  # (N,) int64, places in the training set that was loaded
     val: Tensor  # (V, channels, H, W) uint8
     val_noisy: Tensor  # (V,) int64, given labels
+    val_clean: Tensor  # (V,) int64, for metrics only
     test: Split
     mean: Tensor  # (channels, 1, 1)
     std: Tensor
@@ -56,6 +57,7 @@ def pose(cell: Cell, root: Path, device: torch.device) -> Problem:
         position=index,
         val=train.image[val].to(device),
         val_noisy=noisy[val].to(device),
+        val_clean=train.label[val].to(device),
         test=Split(test.image.to(device), test.label.to(device)),
         mean=mean.to(device),
         std=std.to(device),

@@ -33,6 +33,7 @@ class Epoch(NamedTuple):
     test: Tensor  # (M, C)
     train_seconds: float
     eval_seconds: float
+    state: State  # the method's own
 
 
 def train(cell: Cell, problem: Problem) -> Iterator[Epoch]:
@@ -71,6 +72,7 @@ def train(cell: Cell, problem: Problem) -> Iterator[Epoch]:
                 test,
                 trained - began,
                 time.perf_counter() - trained,
+                state,
             )
 
 

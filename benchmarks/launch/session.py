@@ -91,7 +91,7 @@ def train(session: Session) -> Parts:
     missing = session.missing()
     for dataset in dict.fromkeys(cell.dataset for cell in missing):
         dataset.fetch(session.root)
-    with _alone(session.folder):
+    with alone(session.folder):
         session.plan.write(session.folder)
         _sweep_up(session.folder)
         parts = session.parts
@@ -120,7 +120,7 @@ def _launch(session: Session, missing: Sequence[Cell]) -> None:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Hold the folder's lock; the system frees it however this process ends."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -134,7 +134,8 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def _sweep_up(folder: Path) -> None:
     """Remove temporary files of runs that were killed."""
-    for left in (*folder.glob(".*.tmp"), *(folder / "parts").glob(".*.tmp")):
+    places = (folder, folder / "parts", folder / "collected")
+    for left in (path for place in places for path in place.glob(".*.tmp")):
         with contextlib.suppress(FileNotFoundError):
             if time.time() - left.stat().st_mtime > STALE_SECONDS:
                 left.unlink()

@@ -1,6 +1,7 @@
 """A results folder as checked tables, with names for its settings."""
 
 import json
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import pandas as pd
 
 from benchmarks.refusals import RefusedError
 from benchmarks.report.looks import order_methods
-from benchmarks.schema import KEYS, TABLES
+from benchmarks.schema import KEYS, LATER_METRICS, TABLES
 
 READ = ("results.csv", "curves.csv", "bins.csv", "detection.csv")
 TEXT = {
@@ -117,7 +118,7 @@ def _table(path: Path) -> pd.DataFrame:
         raise RefusedError(f"{path} cannot be read: {error}") from None
     wanted = set(TABLES[path.name])
     have = {str(column) for column in table}
-    missing, foreign = sorted(wanted - have), sorted(have - wanted)
+    missing, foreign = sorted(wanted - have - LATER_METRICS), sorted(have - wanted)
     if missing or foreign:
         faults = [f"lacks {', '.join(missing)}"] if missing else []
         faults += [f"has the unknown {', '.join(foreign)}"] if foreign else []
@@ -125,6 +126,8 @@ def _table(path: Path) -> pd.DataFrame:
             f"{path} does not have this version's columns: it {' and '.join(faults)}"
         )
     _refuse_text(table, path)
+    absent = dict.fromkeys(sorted(wanted - have), math.nan)
+    table = table.assign(**absent)
     text = [column for column in table if column in TEXT]
     return table.assign(**{column: table[column].fillna("") for column in text})
 

@@ -4,6 +4,8 @@ import math
 from bisect import bisect_left
 from itertools import pairwise
 
+import numpy as np
+
 BINS = 15
 GRID = 2**36
 
@@ -77,6 +79,27 @@ def binned(logits, label, bin_of):
 def ece(logits, label, bin_of=equal_width):
     gaps = (abs(mean(h) - mean(c)) * len(c) for c, h in binned(logits, label, bin_of))
     return math.fsum(gaps) / len(label)
+
+
+def gaps(logits, label):
+    """Share of the examples, and confidence less accuracy, of each equal-width bin."""
+    return [(len(c) / len(label), mean(c) - mean(h)) for c, h in binned(logits, label, equal_width)]
+
+
+def ece_over(logits, label):
+    return math.fsum(share * gap for share, gap in gaps(logits, label) if gap > 0)
+
+
+def ece_under(logits, label):
+    return -math.fsum(share * gap for share, gap in gaps(logits, label) if gap < 0)
+
+
+def mce(logits, label):
+    return max(abs(gap) for _, gap in gaps(logits, label))
+
+
+def rmsce(logits, label):
+    return math.sqrt(math.fsum(share * gap**2 for share, gap in gaps(logits, label)))
 
 
 def ece_em(logits, label):
@@ -163,12 +186,83 @@ def average_precision(score, mislabelled):
     return total
 
 
+def cwece(logits, label):
+    edges = [round(b / BINS * GRID) / GRID for b in range(1, BINS)]
+    total = 0.0
+    for k in range(len(logits[0])):
+        shares = [round(softmax(row)[k] * GRID) / GRID for row in logits]
+        for b in range(BINS):
+            here = [i for i, p in enumerate(shares) if bisect_left(edges, p) == b]
+            gap = math.fsum(shares[i] for i in here) - sum(label[i] == k for i in here)
+            total += abs(gap) / len(label)
+    return total / len(logits[0])
+
+
+def aurc(logits, label):
+    """At each coverage, the errors of the surer groups and a tied group's share of its own."""
+    rest = [
+        math.fsum(math.exp(z - max(row)) for k, z in enumerate(row) if k != top(row))
+        for row in logits
+    ]
+    keys = [float(f"{r:.10e}") for r in rest]
+    wrong = [1 - h for h in hits(logits, label)]
+    risks, errors, ranked = [], 0.0, 0
+    for key in sorted(set(keys)):
+        tied = [w for k, w in zip(keys, wrong, strict=True) if k == key]
+        risks += [(errors + j * mean(tied)) / (ranked + j) for j in range(1, len(tied) + 1)]
+        errors, ranked = errors + sum(tied), ranked + len(tied)
+    return mean(risks)
+
+
+def eaurc(logits, label):
+    n, wrong = len(label), len(label) - sum(hits(logits, label))
+    best = sorted([0] * (n - wrong) + [1] * wrong)
+    return aurc(logits, label) - mean(sum(best[:k]) / k for k in range(1, n + 1))
+
+
+def smece(logits, label, mesh=4000):
+    """The width that equals the area under the smoothed residuals, by halving."""
+    confidences = np.array([confidence(row) for row in logits])
+    residual = (np.array(hits(logits, label)) - confidences) / len(label)
+    t = (np.arange(mesh) + 0.5) / mesh
+
+    def area(width):
+        height = np.zeros(mesh)
+        for c, r in zip(confidences, residual, strict=True):
+            for image in range(-3, 4):  # mirrored at 0 and at 1, again and again
+                for centre in (2 * image + c, 2 * image - c):
+                    height += r * np.exp(-(((t - centre) / width) ** 2) / 2)
+        return np.abs(height).mean() / (width * math.sqrt(2 * math.pi))
+
+    low, high = 0.0, 1.0
+    for _ in range(20):
+        middle = (low + high) / 2
+        low, high = (middle, high) if area(middle) > middle else (low, middle)
+    return (low + high) / 2
+
+
+def loss_at(temperature, logits, label, transition=None):
+    """The mean of -log of the probability of the given label."""
+    total = 0.0
+    for row, y in zip(logits, label, strict=True):
+        p = softmax([z / temperature for z in row])
+        if transition is None:
+            total -= math.log(p[y])
+        else:
+            total -= math.log(math.fsum(t[y] * q for t, q in zip(transition, p, strict=True)))
+    return total / len(label)
+
+
 TEST = {
     "acc": acc,
     "acc_worst": acc_worst,
     "nll": nll,
     "brier": brier,
     "ece": ece,
+    "ece_over": ece_over,
+    "ece_under": ece_under,
+    "mce": mce,
+    "rmsce": rmsce,
     "ece_floor": ece_floor,
     "ece_em": ece_em,
     "ce2_deb": ce2_deb,
@@ -182,3 +276,4 @@ TRAIN = {
     "other_frac": other_frac,
     "fit_clean": fit_clean,
 }
+SELECTED = {"smece": smece, "cwece": cwece, "aurc": aurc, "eaurc": eaurc}

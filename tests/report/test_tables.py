@@ -11,6 +11,7 @@ from statsmodels.stats.multitest import multipletests
 from benchmarks.refusals import RefusedError
 from benchmarks.report import render, tables
 from benchmarks.report.read import load
+from benchmarks.schema import LATER_METRICS
 
 SMALL = Sweep(methods=SIX[:3], noises=("clean", "symmetric(rate=0.4)"), seeds=4, epochs=1)
 
@@ -167,6 +168,19 @@ def test_wrong_columns_are_refused_by_name(tmp_path):
     table = pd.read_csv(folder / "curves.csv").rename(columns={"nll": "loss"})
     table.to_csv(folder / "curves.csv", index=False)
     refuse(folder, "curves.csv does not have .* lacks nll and has the unknown loss")
+
+
+def test_metrics_that_an_older_table_lacks_are_blank(tmp_path):
+    folder = write(tmp_path, SMALL)
+    for name in ("results.csv", "curves.csv"):
+        table = pd.read_csv(folder / name)
+        older = table.drop(columns=[column for column in table if column in LATER_METRICS])
+        assert older.shape[1] < table.shape[1]
+        older.to_csv(folder / name, index=False)
+    run = load(folder)
+    assert run.results["smece"].isna().all()
+    assert run.curves["mce"].isna().all()
+    assert run.results["ece"].notna().all()
 
 
 def test_text_among_numbers_is_refused(tmp_path):

@@ -1,0 +1,56 @@
+"""How well confidence ranks the predictions: right ones first."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from benchmarks.metrics.examples import predict
+
+DIGITS = 36
+"""Bits of the ranking key that count, so that predictions apart by rounding alone are tied."""
+
+
+def risk_coverage(logits: Tensor, label: Tensor) -> dict[str, Tensor]:
+    """Measure the error of the most confident predictions at every coverage.
+
+    With the ``E`` errors ranked by falling ``log max p``, ``aurc = mean over k = 1 .. N of (errors
+    among the first k) / k``. Among equal confidences an error counts at its expected place, that
+    is, each has the mean error of its ties. ``eaurc = aurc - mean_k max(0, k - (N - E)) / k``: the
+    excess over a ranking that puts every error last.
+
+    The key is ``log max p = -log(1 + r)`` with ``r`` the sum of ``exp(z_k - max z)`` over the other
+    classes. Ranking by ``r`` is the same and tells apart what is 1 in float64.
+
+    Args:
+        logits: ``(..., N, C)``.
+        label: ``(N,)`` classes, int64.
+
+    Returns:
+        float64 ``(...)`` shares; NaN without examples or where a logit of the slice is not finite.
+
+    Raises:
+        ValueError: there are not ``N`` labels.
+
+    Reference:
+        Geifman, Uziel and El-Yaniv, ICLR 2019, https://arxiv.org/abs/1805.08206
+    """
+    examples = logits.shape[-2]
+    if examples == 0:
+        nothing = logits.new_full(logits.shape[:-2], torch.nan).double()
+        return {"aurc": nothing, "eaurc": nothing}
+    highest, predicted, finite = predict(logits, label)
+    weight = (logits.double() - highest.double()[..., None]).exp_()
+    rest = weight.scatter_(-1, predicted[..., None], 0.0).sum(-1)  # (..., N)
+    fraction, exponent = torch.frexp(rest)
+    key = torch.ldexp(fraction.mul_(2.0**DIGITS).round_(), exponent)
+    key, order = key.sort(-1)  # the most confident first
+    wrong = (predicted != label).double().gather(-1, order)
+    so_far = F.pad(wrong.cumsum(-1), (1, 0))  # (..., N + 1)
+    first, end = torch.searchsorted(key, key), torch.searchsorted(key, key, right=True)
+    tied_mean = (so_far.gather(-1, end) - so_far.gather(-1, first)) / (end - first)
+    k = torch.arange(1, examples + 1, dtype=torch.float64, device=logits.device)
+    aurc = (tied_mean.cumsum(-1) / k).mean(-1)
+    errors = so_far[..., -1:]
+    best = ((k - (examples - errors)).clamp(min=0) / k).mean(-1)
+    found = {"aurc": aurc, "eaurc": aurc - best}
+    return {name: value.masked_fill(~finite, torch.nan) for name, value in found.items()}

@@ -1,0 +1,83 @@
+"""What became of the mislabelled training examples."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmarks.metrics.examples import predict
+from benchmarks.schema import TRAIN_METRICS
+
+
+def train_metrics(logits: Tensor, noisy: Tensor, clean: Tensor) -> dict[str, Tensor]:
+    """Tell what became of the mislabelled training examples.
+
+    Over ``noisy != clean``: ``mem_frac = mean(predicted == noisy)``, ``clean_recovery =
+    mean(predicted == clean)`` and ``other_frac``, the rest; the three sum to 1. Over ``noisy ==
+    clean``: ``fit_clean = mean(predicted == clean)``. All are shares, NaN over no examples.
+
+    Args:
+        logits: ``(..., N, C)``, of the training images without augmentation.
+        noisy: ``(N,)`` classes that were trained on.
+        clean: ``(N,)`` true classes.
+
+    Returns:
+        float64 ``(...)`` under each id of ``TRAIN_METRICS``.
+
+    Raises:
+        ValueError: there are not ``N`` labels of either kind.
+
+    Reference:
+        Liu et al., NeurIPS 2020, https://arxiv.org/abs/2007.00151 (figure 1 draws the shares)
+    """
+    _, predicted, finite = predict(logits, noisy, clean)
+    wrong = noisy != clean
+    mislabelled = wrong.sum().double()
+    memorised = ((predicted == noisy) & wrong).sum(-1)
+    recovered = ((predicted == clean) & wrong).sum(-1)
+    fitted = ((predicted == clean) & ~wrong).sum(-1)
+    found = {
+        "mem_frac": memorised / mislabelled,
+        "clean_recovery": recovered / mislabelled,
+        "other_frac": (mislabelled - memorised - recovered) / mislabelled,
+        "fit_clean": fitted / (~wrong).sum().double(),
+    }
+    return {name: found[name].masked_fill(~finite, torch.nan) for name in TRAIN_METRICS}
+
+
+def detection(
+    score: Tensor | NDArray[Any], mislabelled: Tensor | NDArray[np.bool_]
+) -> tuple[float, float]:
+    """Measure how well a score of noisiness ranks the mislabelled examples first.
+
+    ``auroc = P(score of a mislabelled one > score of another) + P(equal) / 2`` and ``ap = sum_k
+    (recall_k - recall_(k - 1)) * precision_k`` over the distinct scores downwards, whose chance
+    level is the noise rate. The scores count by rank only and need no range.
+
+    >>> detection(torch.tensor([9.5, -3.0, 0.2, 0.1]), torch.tensor([True, False, True, False]))
+    (1.0, 1.0)
+
+    Args:
+        score: ``(N,)``, higher means more likely mislabelled.
+        mislabelled: ``(N,)``, bool.
+
+    Returns:
+        ``auroc`` and ``ap``, 0 to 1; NaN if all or none are mislabelled or a score is not finite.
+
+    Raises:
+        ValueError: ``score`` and ``mislabelled`` differ in shape.
+
+    Reference:
+        Fawcett, 2006, https://doi.org/10.1016/j.patrec.2005.10.010
+    """
+    from sklearn.metrics import average_precision_score, roc_auc_score  # noqa: PLC0415  slow
+
+    scores = torch.as_tensor(score).detach().double().cpu().numpy()
+    truth = torch.as_tensor(mislabelled).detach().bool().cpu().numpy()
+    if scores.shape != truth.shape:
+        raise ValueError(f"score needs the shape of mislabelled, {truth.shape}: {scores.shape}")
+    if truth.all() or not truth.any() or not np.isfinite(scores).all():
+        return float("nan"), float("nan")
+    return float(roc_auc_score(truth, scores)), float(average_precision_score(truth, scores))

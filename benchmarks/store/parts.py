@@ -1,0 +1,183 @@
+"""Parts: the ``.npz`` files that hold the records of cells, and the plan of a folder."""
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from collections.abc import Container, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import schema
+from benchmarks.refusals import RefusedError
+
+DAMAGES = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+"""What reading a damaged file raises."""
+
+
+class Record(NamedTuple):
+    """One cell's results: JSON-able facts, and arrays, as ``results/README.md`` lists them."""
+
+    meta: dict[str, Any]
+    arrays: dict[str, NDArray[Any]]
+
+    @property
+    def cell_id(self) -> str:
+        """Return the id of the cell."""
+        return str(self.meta["keys"]["cell_id"])
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Put a whole file at ``path``, or leave what was there."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the rename itself
+    finally:
+        os.close(folder)
+
+
+def write_part(folder: Path, records: Sequence[Record]) -> Path:
+    """Write the records of a pack as one part and return its path."""
+    ids = sorted(record.cell_id for record in records)
+    path = folder / "parts" / f"{hashlib.sha256(' '.join(ids).encode()).hexdigest()[:16]}.npz"
+    _collected(path).unlink(missing_ok=True)  # was measured on what this part replaces
+    _write(path, records)
+    return path
+
+
+def write_collected(part: Path, records: Sequence[Record]) -> None:
+    """Lay recomputed numbers beside a part; wherever its cells are read, they replace its own."""
+    _write(_collected(part), records)
+
+
+def _collected(part: Path) -> Path:
+    return part.parent.parent / "collected" / part.name
+
+
+def _write(path: Path, records: Sequence[Record]) -> None:
+    text = json.dumps([record.meta for record in records], sort_keys=True, allow_nan=False)
+    members = {
+        f"{record.cell_id}.{name}": array
+        for record in records
+        for name, array in record.arrays.items()
+    }
+    block = io.BytesIO()
+    np.savez(block, allow_pickle=False, meta=np.frombuffer(text.encode(), np.uint8), **members)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, block.getvalue())
+
+
+def read_plan(folder: Path) -> dict[str, Any]:
+    """Return what ``plan.json`` of a results folder says.
+
+    Raises:
+        RefusedError: it is absent, damaged, or of another version.
+    """
+    path = folder / "plan.json"
+    if not path.is_file():
+        raise RefusedError(f"{folder} is not a results folder: it has no plan.json")
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        version = found["schema"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise RefusedError(f"{path} is damaged: {error}") from error
+    if version != schema.SCHEMA_VERSION:
+        raise RefusedError(
+            f"{folder} was written by results version {version}, this is {schema.SCHEMA_VERSION}; "
+            f"use another --out, or the version that wrote it"
+        )
+    return found
+
+
+class Parts:
+    """The valid parts of a results folder, by cell; damaged ones are put aside and named."""
+
+    def __init__(self, folder: Path) -> None:
+        self.damaged: list[Path] = []
+        self._where: dict[str, Path] = {}
+        self.meta: dict[str, dict[str, Any]] = {}
+        for path in sorted((folder / "parts").glob("*.npz")):
+            try:
+                found = _metas(path)
+            except DAMAGES:
+                self.damaged.append(path.replace(path.with_suffix(".damaged")))
+                continue
+            for meta in found:
+                self._add(meta, path)
+
+    def _add(self, meta: dict[str, Any], path: Path) -> None:
+        cell_id = meta["keys"]["cell_id"]
+        known = self.meta.get(cell_id)
+        if known is None or known["status"] == "failed":  # a success outranks a failure
+            self.meta[cell_id], self._where[cell_id] = meta, path
+
+    def done(self) -> set[str]:
+        """Return the ids of the cells that need no training."""
+        return {cell_id for cell_id, meta in self.meta.items() if meta["status"] != "failed"}
+
+    def records(self, wanted: Container[str]) -> Iterator[Record]:
+        """Yield the records of these cells in the order of the CSV files.
+
+        Raises:
+            RefusedError: recomputed numbers of one of them are damaged.
+        """
+        for cell_id in sorted(self.meta, key=lambda c: _order(self.meta[c]["keys"])):
+            if cell_id in wanted:
+                trained, path = self.trained(cell_id), _collected(self._where[cell_id])
+                new = _read_collected(path, cell_id) if path.exists() else Record({}, {})
+                yield Record(trained.meta | new.meta, trained.arrays | new.arrays)
+
+    def trained(self, cell_id: str) -> Record:
+        """Return what training left of a cell, without recomputed numbers."""
+        return Record(self.meta[cell_id], _arrays(self._where[cell_id], cell_id))
+
+    def by_part(self, wanted: Container[str]) -> dict[Path, list[str]]:
+        """Return the ids of these cells by the part that holds them."""
+        found: dict[Path, list[str]] = {}
+        for cell_id, path in sorted(self._where.items()):
+            if cell_id in wanted:
+                found.setdefault(path, []).append(cell_id)
+        return found
+
+
+def _arrays(path: Path, cell_id: str) -> dict[str, NDArray[Any]]:
+    with np.load(path, allow_pickle=False) as part:
+        names = [name for name in part.files if name.startswith(f"{cell_id}.")]
+        return {name.partition(".")[2]: part[name] for name in names}
+
+
+def _read_collected(path: Path, cell_id: str) -> Record:
+    """Return the recomputed numbers of a cell, or nothing if it has none."""
+    try:
+        metas = {meta["keys"]["cell_id"]: meta for meta in _metas(path)}
+        return Record(metas.get(cell_id, {}), _arrays(path, cell_id))
+    except DAMAGES as error:
+        raise RefusedError(f"{path} is damaged: collect again, or remove it ({error})") from error
+
+
+def _metas(path: Path) -> list[dict[str, Any]]:
+    """Return the facts in a part after checking every byte of it."""
+    with zipfile.ZipFile(path) as archive:
+        if bad := archive.testzip():
+            raise zipfile.BadZipFile(f"{path}: {bad}")
+    with np.load(path, allow_pickle=False) as part:
+        found: list[dict[str, Any]] = json.loads(part["meta"].tobytes())
+    return found
+
+
+def _order(keys: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (*(keys[name] for name in schema.KEYS[1:]), keys["cell_id"])
