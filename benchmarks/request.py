@@ -27,6 +27,8 @@ class Request:
         device: cuda, mps or cpu. [default: the first there is]
         precision: float32 or bfloat16. [default: bfloat16 on cuda]
         workers: How many processes. [default: one per core, or per GPU]
+        pack: How many cells alike in all but seed and noise to train at once, in one process. More
+            is faster for small networks, and changes the last bits. [default: 1]
         plugin: A Python file that registers methods of your own; may be given several times.
     """
 
@@ -42,6 +44,7 @@ class Request:
     device: str | None = None
     precision: Literal["float32", "bfloat16"] | None = None
     workers: int | None = None
+    pack: int | None = None
     plugin: Annotated[tuple[Path, ...], Parameter(negative="")] = ()
 
     def axes(self) -> dict[str, list[str] | list[int] | None]:

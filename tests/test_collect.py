@@ -13,9 +13,10 @@ import torch
 from benchmarks import metrics, schema
 from benchmarks.engine import cell as engine
 from benchmarks.engine import reference
+from benchmarks.engine.cell import How
 from benchmarks.engine.problem import pose
 from benchmarks.launch.collect import collect
-from benchmarks.noise import NOISES
+from benchmarks.noise import NOISES, LabelSpace
 from benchmarks.refusals import RefusedError
 from benchmarks.store import Parts, Record, derive, write_part
 from benchmarks.sweep import Cell
@@ -56,7 +57,7 @@ def trained(folder, cells, *, keep_all=True):
     folder.mkdir()
     (folder / "plan.json").write_text(json.dumps(plan | {"cells": [c.keys() for c in cells]}))
     for cell in cells:
-        record = engine.run(cell, NOWHERE, CPU, keep_all=keep_all)
+        (record,) = engine.run([cell], How(NOWHERE, CPU, keep_all))
         write_part(folder, [Record(record.meta | {"stamp": {}}, record.arrays)])
     derive(folder, Parts(folder))
     return folder
@@ -95,7 +96,7 @@ def test_each_selection_is_measured_on_the_logits_of_its_epoch():
     cell = build(recipe="small(epochs=12, val_fraction=0.3)")
     problem = pose(cell, NOWHERE, CPU)
     epochs = list(reference.train(cell, problem))
-    record = engine.run(cell, NOWHERE, CPU, keep_all=True)
+    (record,) = engine.run([cell], How(NOWHERE, CPU, keep_all=True))
     assert len(set(record.arrays["selected"].tolist())) > 1
     label = problem.test.label
     for row, at in zip(record.arrays["measured"], record.arrays["selected"], strict=True):
@@ -117,9 +118,9 @@ def test_the_corrected_fit_takes_the_methods_own_matrix_and_flags_the_true_one(m
     cell = build(method, "small(epochs=2, val_fraction=0.3)")
     problem = pose(cell, NOWHERE, CPU)
     *_, last = reference.train(cell, problem)
-    record = engine.run(cell, NOWHERE, CPU, keep_all=True)
+    (record,) = engine.run([cell], How(NOWHERE, CPU, keep_all=True))
     found = dict(zip(record.meta["metrics"], record.arrays["measured"][0], strict=True))
-    true = NOISES.build("symmetric(rate=0.4)").matrix(10, problem.num_classes)
+    true = NOISES.build("symmetric(rate=0.4)").matrix(LabelSpace(10, 1078, {}))
     own = torch.full((10, 10), 0.3 / 9).fill_diagonal_(0.7)
     matrix = true if given else own
     fitted = metrics.fit_temperature(last.val, problem.val_noisy, matrix)

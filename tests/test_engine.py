@@ -1,5 +1,6 @@
-"""The reference driver against a second engine, and what a cell leaves behind."""
+"""The drivers against each other and a second engine, and what a cell leaves behind."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,10 @@ import torch
 
 from benchmarks import schema
 from benchmarks.engine import cell as engine
-from benchmarks.engine import reference
+from benchmarks.engine import packed, reference
 from benchmarks.engine.batches import batches
-from benchmarks.engine.plan import choose_device, longest_first
+from benchmarks.engine.cell import How
+from benchmarks.engine.plan import choose_device, longest_first, packs
 from benchmarks.engine.problem import pose
 from benchmarks.refusals import RefusedError
 from benchmarks.store import CURVE_VALUES
@@ -35,6 +37,11 @@ def build(method="cross_entropy", **changes):
     return Cell.build(specs | changes)
 
 
+def trained(cell, *, keep_all=True, width=1):
+    (record,) = engine.run([cell], How(NOWHERE, CPU, keep_all, width))
+    return record
+
+
 def few(problem, size=293):
     names = ("train", "noisy", "clean", "position")
     kept = {name: getattr(problem, name)[:size] for name in names}
@@ -48,12 +55,11 @@ def double():
     torch.set_default_dtype(torch.float32)
 
 
-@pytest.mark.parametrize("model", ["mlp", "convnet"])
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.usefixtures("double")
-def test_hooks_mapped_over_cells_train_as_the_reference_does_one_by_one(method, model):
+def test_hooks_mapped_over_cells_train_as_the_reference_does_one_by_one(method):
     points = [("symmetric(rate=0.4)", 0), ("asymmetric(rate=0.4)", 1)]
-    cells = [build(method, model=model, noise=n, seed=s, recipe=HARD) for n, s in points]
+    cells = [build(method, model="convnet", noise=n, seed=s, recipe=HARD) for n, s in points]
     problems = [few(pose(cell, NOWHERE, CPU)) for cell in cells]
     together = fused.train(cells, problems)  # (epochs, K, networks, M, C)
     for k, (cell, problem) in enumerate(zip(cells, problems, strict=True)):
@@ -62,9 +68,83 @@ def test_hooks_mapped_over_cells_train_as_the_reference_does_one_by_one(method, 
             assert (epoch.test - expected).abs().max() < 1e-10
 
 
+@pytest.mark.parametrize("model", ["mlp", "convnet"])
+@pytest.mark.parametrize("method", [*METHODS, "forward(source='given')"])
+@pytest.mark.usefixtures("double")
+def test_a_pack_trains_as_the_reference_does_one_by_one(method, model):
+    points = [("symmetric(rate=0.4)", 0), ("asymmetric(rate=0.4)", 1), ("clean", 1)]
+    recipe = HARD.replace("clip_norm=0.5", "clip_norm=0.5, rotation=20.0, nesterov=True")
+    cells = [build(method, model=model, noise=n, seed=s, recipe=recipe) for n, s in points]
+    problems = [few(pose(cell, NOWHERE, CPU)) for cell in cells]
+    alone = [list(reference.train(*pair)) for pair in zip(cells, problems, strict=True)]
+    for number, epochs in enumerate(packed.train(cells, problems)):
+        for k, epoch in enumerate(epochs):
+            expected = alone[k][number]
+            assert (epoch.number, epoch.final_stage, epoch.lr) == expected[:3]
+            assert epoch.loss == pytest.approx(expected.loss, abs=1e-10)
+            for name in ("train", "val", "test"):
+                apart = getattr(epoch, name) - getattr(expected, name)
+                assert apart.abs().max() < 1e-10
+            assert epoch.state.keys() == expected.state.keys()
+            for name, value in expected.state.items():
+                assert (epoch.state[name].double() - value.double()).abs().max() < 1e-10
+
+
+@pytest.mark.usefixtures("double")
+def test_a_pack_steps_with_adam_as_the_reference_does():
+    recipe = "small(epochs=2, optimizer='adam', lr=0.001, weight_decay=0.01)"
+    cells = [build(recipe=recipe, seed=seed) for seed in (0, 1)]
+    problems = [few(pose(cell, NOWHERE, CPU)) for cell in cells]
+    *_, last = packed.train(cells, problems)
+    for epoch, cell, problem in zip(last, cells, problems, strict=True):
+        *_, expected = reference.train(cell, problem)
+        assert (epoch.test - expected.test).abs().max() < 1e-10
+
+
+@pytest.mark.parametrize("method", ["elr", "co_teaching"])
+def test_neighbours_place_and_width_of_a_pack_change_no_byte(method):
+    cells = [build(method, seed=k, noise=f"symmetric(rate=0.{k + 1})") for k in range(4)]
+    bad = build(method, seed=7, noise="clean")
+    found = {}
+    for pack in (cells[:2], [cells[1], cells[0]], cells, [cells[2], bad, cells[0]], [cells[0]]):
+        records = engine.run(pack, How(NOWHERE, CPU, keep_all=True, width=4))
+        for cell, record in zip(pack, records, strict=True):
+            bytes_ = {name: array.tobytes() for name, array in record.arrays.items()}
+            assert found.setdefault(cell.id, bytes_) == bytes_
+    assert len(found) == 5
+
+
+def test_a_diverging_cell_leaves_its_neighbours_alone(monkeypatch):
+    cells = [build(seed=k) for k in range(3)]
+    together = engine.run(cells, How(NOWHERE, CPU, keep_all=True, width=3))
+    pose_it = engine.pose
+
+    def poison(cell, root, device):
+        problem = pose_it(cell, root, device)
+        return problem._replace(mean=problem.mean * math.nan) if cell.seed == 1 else problem
+
+    monkeypatch.setattr(engine, "pose", poison)
+    poisoned = engine.run(cells, How(NOWHERE, CPU, keep_all=True, width=3))
+    assert [record.meta["status"] for record in poisoned] == ["done", "diverged", "done"]
+    for k in (0, 2):
+        for name, array in together[k].arrays.items():
+            assert array.tobytes() == poisoned[k].arrays[name].tobytes()
+
+
+def test_packs_are_cut_evenly_from_cells_that_are_alike():
+    cells = [build(method, seed=s) for method in ("elr", "co_teaching") for s in range(25)]
+    cells += [build("elr", recipe="small(epochs=4)")]
+    found = packs(cells, 8)
+    assert [len(pack) for pack in found] == [7, 6, 6, 6, 7, 6, 6, 6, 1]
+    assert sorted(cell.id for pack in found for cell in pack) == sorted(cell.id for cell in cells)
+    assert all(len({(c.method, c.recipe) for c in pack}) == 1 for pack in found)
+    assert found[0][0].method.networks == 2  # the longest go first
+    assert packs(cells, 1) == [(cell,) for cell in longest_first(cells)]
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_training_again_gives_the_same_bytes(method):
-    first, again = (engine.run(build(method), NOWHERE, CPU, keep_all=True) for _ in range(2))
+    first, again = (trained(build(method), keep_all=True) for _ in range(2))
     assert {n: a.tobytes() for n, a in first.arrays.items()} == {
         n: a.tobytes() for n, a in again.arrays.items()
     }
@@ -107,7 +187,7 @@ def test_the_recipe_reaches_the_optimiser():
     adam = build(recipe="small(optimizer='adam', lr=0.003, weight_decay=0.1)").recipe
     sgd = build(recipe="small(momentum=0.7, weight_decay=0.2)").recipe
     for recipe, kind in ((adam, torch.optim.Adam), (sgd, torch.optim.SGD)):
-        optimizer = reference._optimizer(recipe, networks)
+        optimizer = reference.optimizer_of(recipe, list(networks[0].parameters()))
         (group,) = optimizer.param_groups
         assert type(optimizer) is kind
         assert (group["lr"], group["weight_decay"]) == (recipe.lr, recipe.weight_decay)
@@ -115,7 +195,7 @@ def test_the_recipe_reaches_the_optimiser():
 
 
 def test_a_cell_leaves_what_its_rows_need():
-    record = engine.run(build("reweighting"), NOWHERE, CPU, keep_all=True)
+    record = trained(build("reweighting"), keep_all=True)
     arrays, n = record.arrays, record.meta["facts"]["n_train"]
     assert record.meta["status"] == "done"
     assert record.meta["selections"] == ["last", "val", "oracle"]
@@ -131,14 +211,14 @@ def test_a_cell_leaves_what_its_rows_need():
 
 
 def test_selections_are_the_first_best_epochs_of_the_final_stage():
-    record = engine.run(build(recipe="small(epochs=12)"), NOWHERE, CPU, keep_all=True)
+    record = trained(build(recipe="small(epochs=12)"), keep_all=True)
     curves = record.arrays["curves"]
     val, acc = (curves[:, CURVE_VALUES.index(name)] for name in ("val_acc", "acc"))
     assert record.arrays["selected"].tolist() == [11, int(val.argmax()), int(acc.argmax())]
 
 
 def test_without_validation_images_nothing_is_selected_on_them():
-    record = engine.run(build(recipe="small(val_fraction=0.0)"), NOWHERE, CPU, keep_all=False)
+    record = trained(build(recipe="small(val_fraction=0.0)"), keep_all=False)
     assert record.meta["selections"] == ["last", "oracle"]
     assert record.arrays["logits"].shape[0] == 1
 
@@ -151,13 +231,13 @@ def test_the_scores_rank_mislabelled_examples_by_the_loss_on_their_given_label()
         torch.nn.functional.cross_entropy(e.train.double(), problem.noisy, reduction="none")
         for e in epochs
     ]
-    last, mean = engine.run(cell, NOWHERE, CPU, keep_all=False).arrays["train_scores"]
+    last, mean = trained(cell, keep_all=False).arrays["train_scores"]
     np.testing.assert_allclose(last, losses[-1].numpy(), rtol=1e-12)
     np.testing.assert_allclose(mean, torch.stack(losses).mean(0).numpy(), rtol=1e-12)
 
 
 def test_a_diverging_cell_says_when_and_keeps_its_curves():
-    record = engine.run(build(recipe="small(lr=1e30)"), NOWHERE, CPU, keep_all=True)
+    record = trained(build(recipe="small(lr=1e30)"), keep_all=True)
     assert record.meta["status"] == "diverged"
     assert "epoch" in record.meta["reason"]
     assert list(record.arrays) == ["curves"]
@@ -165,8 +245,7 @@ def test_a_diverging_cell_says_when_and_keeps_its_curves():
 
 def test_costs_count_both_networks():
     one, two = (
-        engine.run(build(m), NOWHERE, CPU, keep_all=False).meta["costs"]
-        for m in ("cross_entropy", "co_teaching")
+        trained(build(m), keep_all=False).meta["costs"] for m in ("cross_entropy", "co_teaching")
     )
     assert two["forward_passes"] == 2 * one["forward_passes"] == 2 * 3 * 970
     assert one["steps"] == two["steps"] == 3 * 8

@@ -62,7 +62,9 @@ def test_nesterov_without_momentum_is_refused():
 @pytest.mark.parametrize("nesterov", [True, False])
 def test_nesterov_reaches_the_optimiser(nesterov):
     recipe = build(recipe=f"small(nesterov={nesterov})").recipe
-    (group,) = reference._optimizer(recipe, reference._networks(build(), CPU, 0)).param_groups
+    (group,) = reference.optimizer_of(
+        recipe, list(reference._networks(build(), CPU, 0)[0].parameters())
+    ).param_groups
     assert group["nesterov"] is nesterov
 
 

@@ -125,7 +125,7 @@ def trains_on_digits(method: Method) -> None:
     specs |= {"model": "mlp", "recipe": "small(epochs=2)"}
     other = Cell.build({**specs, "seed": 0, "precision": "float32"})
     cell = Cell(other.dataset, other.noise, method, other.model, other.recipe, seed=0)
-    record = engine.run(cell, Path(), torch.device("cpu"), keep_all=False)
+    (record,) = engine.run([cell], engine.How(Path(), torch.device("cpu"), keep_all=False))
     demand(record.meta["status"] == "done", f"it does not train: {record.meta['reason']}")
 
 

@@ -74,9 +74,10 @@ def rotate(image: Tensor, degrees: Tensor) -> Tensor:
     height, width = image.shape[-2:]
     angle = degrees * (math.pi / 180)
     cos, sin = angle.cos().float(), angle.sin().float()
-    device, half = image.device, torch.tensor([0.5 * width, 0.5 * height], device=image.device)
-    x = torch.arange(width, device=device, dtype=torch.float32) - 0.5 * (width - 1)
-    y = torch.arange(height, device=device, dtype=torch.float32) - 0.5 * (height - 1)
+    device, single = image.device, torch.float32
+    half = torch.tensor([0.5 * width, 0.5 * height], device=device, dtype=single)
+    x = torch.arange(width, device=device, dtype=single) - 0.5 * (width - 1)
+    y = torch.arange(height, device=device, dtype=single) - 0.5 * (height - 1)
     place = torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], -1).view(1, -1, 2)  # (1, H*W, 2)
     turn = torch.stack([cos, sin, -sin, cos], -1).view(-1, 2, 2) / half  # rows x, y; columns x', y'
     grid = place.expand(len(image), -1, -1).bmm(turn).view(-1, height, width, 2)

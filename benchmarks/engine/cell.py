@@ -4,7 +4,7 @@ import math
 import platform
 import resource
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks import metrics, schema
-from benchmarks.engine import reference
+from benchmarks.engine import packed, reference
 from benchmarks.engine.measure import measure
 from benchmarks.engine.problem import Problem, pose
 from benchmarks.engine.reference import Epoch
@@ -27,10 +27,6 @@ from methods import State
 SELECTED = ("last", "val", "oracle")
 SCORES = ("loss", "loss_mean")  # of a training example: at the end, and averaged over epochs
 LOGITS = ("logits", "val_logits")  # what takes the room: of every selection, or only of the first
-
-
-class DivergedError(Exception):
-    """Training left the finite numbers; the text says when."""
 
 
 class _Chosen(NamedTuple):
@@ -52,37 +48,68 @@ class _History:
     state: State = field(default_factory=dict)  # the method's own, after the last epoch
     loss_last: Tensor = field(default_factory=lambda: torch.zeros(()))  # (N,) -log p[given]
     loss_sum: Tensor = field(default_factory=lambda: torch.zeros(()))
+    reason: str = ""  # why the cell has no result
     train_seconds: float = 0.0
     eval_seconds: float = 0.0
 
 
-def run(cell: Cell, root: Path, device: torch.device, *, keep_all: bool) -> Record:
-    """Train a cell and return its record, whatever happens to its numbers.
+class How(NamedTuple):
+    """How cells are trained and what is kept of them."""
+
+    root: Path  # the folder of the image files
+    device: torch.device
+    keep_all: bool  # the logits of every selection, not only of ``last``
+    width: int = 1  # cells that a pack is trained for; 1 is the reference driver
+
+
+def run(cells: Sequence[Cell], how: How) -> list[Record]:
+    """Train cells together and return their records, whatever happens to their numbers.
 
     Args:
-        cell: what to train.
-        root: the folder of the image files.
-        device: where.
-        keep_all: keep the test logits of every selection, not only of ``last``.
+        cells: one, or several that differ in seed and noise alone.
+        how: where and by which driver.
 
     Raises:
         Exception: anything but divergence, which is a result and is recorded as one.
     """
-    problem = pose(cell, root, device)
-    history, status, reason = _History(), "done", ""
-    try:
-        for epoch in reference.train(cell, problem):
-            _note(history, epoch, problem)
-    except DivergedError as error:
-        status, reason = "diverged", str(error)
+    problems = [pose(cell, how.root, how.device) for cell in cells]
+    histories = [_History() for _ in cells]
+    for epochs in _driven(cells, problems, how):
+        for history, epoch, problem in zip(histories, epochs, problems, strict=False):
+            if not history.reason:
+                history.reason = _note(history, epoch, problem)
+        if all(history.reason for history in histories):
+            break
+    together = zip(cells, problems, histories, strict=True)
+    return [_record(cell, problem, history, how) for cell, problem, history in together]
+
+
+def _driven(
+    cells: Sequence[Cell], problems: Sequence[Problem], how: How
+) -> Iterator[Sequence[Epoch]]:
+    """Yield the epochs of all cells in step.
+
+    A pack is padded with its last cell to the width of the run: the width decides the last bits,
+    and then neighbours and their number do not.
+    """
+    if how.width == 1:
+        (cell,), (problem,) = cells, problems
+        return ([epoch] for epoch in reference.train(cell, problem))
+    missing = how.width - len(cells)
+    return packed.train([*cells, *[cells[-1]] * missing], [*problems, *[problems[-1]] * missing])
+
+
+def _record(cell: Cell, problem: Problem, history: "_History", how: How) -> Record:
+    """Return what a cell leaves."""
+    status = "diverged" if history.reason else "done"
     meta: dict[str, Any] = {
         "keys": cell.keys(),
         "facts": _facts(cell, problem),
         "status": status,
-        "reason": reason,
-        "costs": _costs(cell, problem, history, device),
+        "reason": history.reason,
+        "costs": _costs(cell, problem, history, how),
+        "curves": list(CURVE_VALUES),
     }
-    meta["curves"] = list(CURVE_VALUES)
     arrays: dict[str, NDArray[Any]] = {
         "curves": np.array(history.rows).reshape(-1, len(CURVE_VALUES))
     }
@@ -95,18 +122,18 @@ def run(cell: Cell, root: Path, device: torch.device, *, keep_all: bool) -> Reco
         began = time.perf_counter()
         arrays |= measure(Record(meta, arrays))
         meta["costs"]["eval_seconds"] += time.perf_counter() - began
-        if not keep_all:
+        if not how.keep_all:
             arrays |= {name: arrays[name][:1] for name in LOGITS if name in arrays}
     return Record(meta, arrays)
 
 
-def _note(history: _History, epoch: Epoch, problem: Problem) -> None:
-    """Add an epoch's metrics and keep what a selection may need."""
+def _note(history: _History, epoch: Epoch, problem: Problem) -> str:
+    """Add an epoch's metrics and keep what a selection may need; say if it left finite numbers."""
     began = time.perf_counter()
     if not math.isfinite(epoch.loss):
-        raise DivergedError(f"the training loss is {epoch.loss} in epoch {epoch.number}")
+        return f"the training loss is {epoch.loss} in epoch {epoch.number}"
     if not epoch.test.isfinite().all():
-        raise DivergedError(f"the logits are not finite after epoch {epoch.number}")
+        return f"the logits are not finite after epoch {epoch.number}"
     val_acc = _accuracy(epoch.val, problem.val_noisy)
     test = _plain(metrics.test_metrics(epoch.test, problem.test.label), schema.TEST_METRICS)
     train = _plain(
@@ -126,6 +153,7 @@ def _note(history: _History, epoch: Epoch, problem: Problem) -> None:
         history.loss_sum = history.loss_sum.to(loss.device) + loss
     history.train_seconds += epoch.train_seconds
     history.eval_seconds += epoch.eval_seconds + time.perf_counter() - began
+    return ""
 
 
 def _accuracy(logits: Tensor, label: Tensor) -> float:
@@ -181,11 +209,12 @@ def _arrays(history: _History, problem: Problem, selected: list[str]) -> dict[st
 
 
 def _costs(
-    cell: Cell, problem: Problem, history: _History, device: torch.device
+    cell: Cell, problem: Problem, history: _History, how: How
 ) -> dict[str, str | int | float]:
     """Return what training took; differs from run to run, so it is kept apart."""
     epochs, n = len(history.rows), len(problem.noisy)
     steps = len(range(0, n - 1, cell.recipe.batch))
+    device = how.device
     if device.type == "cuda":
         peak, name = torch.cuda.max_memory_allocated(device), torch.cuda.get_device_name(device)
     else:
@@ -198,5 +227,5 @@ def _costs(
         "forward_passes": n * epochs * cell.method.networks,
         "peak_memory_mb": peak / 2**20,
         "device": f"{device.type} {name}",
-        "driver": "reference",
+        "driver": "reference" if how.width == 1 else "packed",
     }

@@ -1,20 +1,25 @@
 """Which cells a results folder owes, and how they are trained: fixed at its first start."""
 
 import json
+import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmarks import schema
+from benchmarks.noise import Clean
 from benchmarks.refusals import RefusedError
 from benchmarks.store import read_plan, write_atomically
 from benchmarks.sweep import Cell
 
 KEEP_ALL_UP_TO = 1000
 """Above this many cells only the last epoch's test logits are kept."""
+
+WIDEST = 4096
+"""No machine trains more cells at once."""
 
 DEVICES = ("cuda", "mps", "cpu")
 
@@ -25,6 +30,7 @@ class Plan:
 
     suite: str
     device: str  # kind: cuda, mps or cpu
+    pack: int  # cells trained together, at most; 1 is one by one, by the reference driver
     keep_all: bool
     cells: tuple[Cell, ...]
 
@@ -32,8 +38,8 @@ class Plan:
         """Write ``plan.json``: the settings, each cell's driver, and every cell spelled out."""
         drivers = {
             f"{cell.keys()['model']} {cell.keys()['method']}": {
-                "driver": "reference",
-                "width": 1,
+                "driver": "reference" if self.pack == 1 else "packed",
+                "width": self.pack,
                 "precision": cell.precision,
             }
             for cell in self.cells
@@ -42,6 +48,7 @@ class Plan:
             "schema": schema.SCHEMA_VERSION,
             "suite": self.suite,
             "device": self.device,
+            "pack": self.pack,
             "keep_all": self.keep_all,
             "drivers": drivers,
             "cells": [{**cell.keys(), "specs": cell.specs()} for cell in self.cells],
@@ -52,16 +59,31 @@ class Plan:
             write_atomically(path, data)
 
 
-def settle(folder: Path, suite: str, cells: Iterable[Cell], device: str) -> Plan:
+def settle(folder: Path, suite: str, cells: Iterable[Cell], device: str, pack: int | None) -> Plan:
     """Return the plan of a folder with these cells added to it; nothing is written.
 
+    Args:
+        folder: the results folder.
+        suite: its name.
+        cells: what is asked for.
+        device: the kind of it.
+        pack: how many cells are trained together; None asks for what the folder has, or for 1.
+
     Raises:
-        RefusedError: the folder was started by another version or on another kind of device.
+        RefusedError: the folder was started by another version, on another kind of device, or with
+            packs of another size, any of which changes the last bits of its numbers.
     """
     asked = tuple(cells)
+    if pack is not None and not 1 <= pack <= WIDEST:
+        raise RefusedError(f"--pack must be a whole number from 1 to {WIDEST}, got {pack}")
     if not (folder / "plan.json").exists():
-        return Plan(suite, device, len(asked) <= KEEP_ALL_UP_TO, asked)
+        return Plan(suite, device, pack or 1, len(asked) <= KEEP_ALL_UP_TO, asked)
     found = read_plan(folder)
+    if pack not in {None, found["pack"]}:
+        raise RefusedError(
+            f"{folder} was started with --pack {found['pack']} and is finished with it; use it or "
+            f"another --out"
+        )
     if found["device"] != device:
         raise RefusedError(
             f"{folder} was started on {found['device']} and numbers of {device} must not be mixed "
@@ -69,7 +91,7 @@ def settle(folder: Path, suite: str, cells: Iterable[Cell], device: str) -> Plan
         )
     known = tuple(_known_cells(found["cells"], folder))
     every = tuple(dict.fromkeys((*known, *asked)))
-    return Plan(found["suite"], device, found["keep_all"], every)
+    return Plan(found["suite"], device, found["pack"], found["keep_all"], every)
 
 
 def _known_cells(entries: Sequence[dict[str, Any]], folder: Path) -> Iterable[Cell]:
@@ -108,9 +130,30 @@ def precision_of(device: torch.device) -> str:
     return "bfloat16" if device.type == "cuda" else "float32"
 
 
+def packs(cells: Iterable[Cell], width: int) -> list[tuple[Cell, ...]]:
+    """Group cells that can be trained together, at most ``width`` of them, longest first.
+
+    Groups are cut evenly: 25 cells and a width of 8 make packs of 7, 6, 6 and 6.
+    """
+    if width == 1:
+        return [(cell,) for cell in longest_first(cells)]
+    alike: dict[Cell, list[Cell]] = {}
+    for cell in longest_first(cells):
+        alike.setdefault(replace(cell, seed=0, noise=Clean()), []).append(cell)
+    found = []
+    for group in alike.values():
+        count = math.ceil(len(group) / width)
+        found += [tuple(group[start::count]) for start in range(count)]
+    return sorted(found, key=lambda pack: -len(pack) * _work(pack[0]))
+
+
+def _work(cell: Cell) -> int:
+    return cell.method.networks * cell.recipe.epochs
+
+
 def longest_first(cells: Iterable[Cell]) -> list[Cell]:
     """Order cells by work, so that no worker starts a long one when the others are done."""
-    return sorted(cells, key=lambda cell: -cell.method.networks * cell.recipe.epochs)
+    return sorted(cells, key=lambda cell: -_work(cell))
 
 
 def disk_bytes(cells: Sequence[Cell], *, keep_all: bool) -> int:

@@ -39,8 +39,7 @@ class Epoch(NamedTuple):
 def train(cell: Cell, problem: Problem) -> Iterator[Epoch]:
     """Train a cell and yield after each epoch, as long as the caller asks for more."""
     method, device = cell.method, problem.noisy.device
-    with seeded("method", DATASETS.name(cell.dataset), cell.seed, "init"):
-        state = method.init(task(cell, problem))
+    state = initial_state(cell, problem)
     stages = method.stages(cell.recipe.epochs)
     networks = _networks(cell, device, 0)
     outputs, number = None, 0
@@ -74,6 +73,12 @@ def train(cell: Cell, problem: Problem) -> Iterator[Epoch]:
                 time.perf_counter() - trained,
                 state,
             )
+
+
+def initial_state(cell: Cell, problem: Problem) -> State:
+    """Return the method's state before the first step."""
+    with seeded("method", DATASETS.name(cell.dataset), cell.seed, "init"):
+        return cell.method.init(task(cell, problem))
 
 
 def task(cell: Cell, problem: Problem) -> Task:
@@ -132,14 +137,15 @@ def _learner(cell: Cell, networks: Sequence[nn.Module]) -> Learner:
     blueprint = None
     if cell.method.trusted_per_class:
         blueprint = without_running_statistics(networks[0])
-    optimizer = _optimizer(cell.recipe, networks)
+    params = [p for network in networks for p in network.parameters()]
+    optimizer = optimizer_of(cell.recipe, params)
     return Learner(
         cell.method, networks, optimizer, cell.recipe.clip_norm, cell.precision, blueprint
     )
 
 
-def _optimizer(recipe: Recipe, networks: Sequence[nn.Module]) -> torch.optim.Optimizer:
-    params = [p for network in networks for p in network.parameters()]
+def optimizer_of(recipe: Recipe, params: Sequence[Tensor]) -> torch.optim.Optimizer:
+    """Return the recipe's optimiser of these parameters."""
     fused = params[0].device.type in {"cpu", "cuda"}
     if recipe.optimizer == "adam":
         return torch.optim.Adam(params, recipe.lr, weight_decay=recipe.weight_decay, fused=fused)

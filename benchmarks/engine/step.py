@@ -31,7 +31,7 @@ class Learner:
             image: ``(views, B, channels, H, W)``. Batch normalisation sees all views together.
         """
         flat = channels_last(image.flatten(0, 1))
-        with _autocast(self.precision, image.device):
+        with autocast(self.precision, image.device):
             outputs = torch.stack([network(flat) for network in self.networks])
         shaped = outputs.to(image.dtype).unflatten(1, image.shape[:2])
         return squeezed(shaped)
@@ -65,7 +65,7 @@ class Learner:
         """Return the first network as a function."""
 
         def forward(params: Weights, image: Tensor) -> Tensor:
-            with _autocast(self.precision, image.device):
+            with autocast(self.precision, image.device):
                 logits: Tensor = functional_call(blueprint, params, (channels_last(image),))
             return logits.to(image.dtype)
 
@@ -91,7 +91,8 @@ def channels_last(image: Tensor) -> Tensor:
     return image.contiguous(memory_format=torch.channels_last)
 
 
-def _autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
+def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
+    """Return the context in which a forward pass runs."""
     if precision == "bfloat16":
         return torch.autocast(device.type, torch.bfloat16)
     return nullcontext()

@@ -11,7 +11,7 @@ import torch
 from pebble import ProcessExpired, ProcessPool
 
 from benchmarks import plugins
-from benchmarks.engine.plan import longest_first
+from benchmarks.engine.plan import packs
 from benchmarks.launch.work import Done, Job, failure, summary, train_pack
 from benchmarks.store import write_part
 from benchmarks.sweep import Cell
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 2
 """How often a pack is tried whose worker dies: once may be an accident."""
+
+Pack = tuple[Cell, ...]
 
 _here: dict[str, Any] = {}  # a worker's job and device, set when it starts
 
@@ -47,23 +49,31 @@ def run(job: Job, cells: Sequence[Cell], workers: int, tell: Callable[[Done], No
     count = min(workers, len(cells))
     pool = ProcessPool(count, context=context, initializer=_start, initargs=(job, started))
     try:
-        tries: dict[concurrent.futures.Future[list[Done]], tuple[Cell, int]] = {
-            pool.schedule(_work, args=([cell.specs()],)): (cell, 1) for cell in longest_first(cells)
-        }
+        tries: dict[concurrent.futures.Future[list[Done]], tuple[Pack, int]] = {}
+
+        def schedule(pack: Pack, attempt: int) -> None:
+            specs = [cell.specs() for cell in pack]
+            tries[pool.schedule(_work, args=(specs,))] = (pack, attempt)
+
+        for pack in packs(cells, job.pack):
+            schedule(pack, 1)
         while tries:
             finished, _ = concurrent.futures.wait(
                 tries, return_when=concurrent.futures.FIRST_COMPLETED
             )
             for future in finished:
-                cell, attempt = tries.pop(future)
+                pack, attempt = tries.pop(future)
                 error = future.exception()
-                if isinstance(error, ProcessExpired) and attempt < ATTEMPTS:
-                    tries[pool.schedule(_work, args=([cell.specs()],))] = (cell, attempt + 1)
-                elif error is None:
+                if error is None:
                     for done in future.result():
                         tell(done)
+                elif isinstance(error, ProcessExpired) and attempt < ATTEMPTS:
+                    schedule(pack, attempt + 1)
+                elif len(pack) > 1:
+                    for cell in pack:
+                        schedule((cell,), 1)
                 else:
-                    tell(_give_up(job, cell, error))
+                    tell(_give_up(job, pack[0], error))
     finally:
         pool.stop()  # at once; a part being written is a temporary file and is lost
         pool.join()

@@ -74,7 +74,7 @@ def prepare(request: Request) -> Session:
         folder=folder,
         root=data_root(request.data),
         device=device,
-        plan=settle(folder, Path(request.suite).stem, cells, device.type),
+        plan=settle(folder, Path(request.suite).stem, cells, device.type, request.pack),
         parts=Parts(folder),
         plugins=tuple(path.resolve() for path in request.plugin),
         workers=workers,
@@ -112,6 +112,7 @@ def _launch(session: Session, missing: Sequence[Cell]) -> None:
         root=session.root,
         device=str(session.device),
         keep_all=session.plan.keep_all,
+        pack=session.plan.pack,
         commit=_commit(),
         plugins=session.plugins,
     )

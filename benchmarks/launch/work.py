@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from benchmarks.engine import cell as engine
+from benchmarks.engine.cell import How
 from benchmarks.store import Record, write_part
 from benchmarks.sweep import Cell
 
@@ -24,6 +25,7 @@ class Job:
     root: Path
     device: str
     keep_all: bool
+    pack: int
     commit: str
     plugins: tuple[Path, ...] = ()
 
@@ -40,7 +42,7 @@ class Done:
 
 def train_pack(job: Job, specs: Sequence[Mapping[str, Any]], device: torch.device) -> list[Done]:
     """Train the cells of a pack, write its part, and say how each went."""
-    records = [_train(job, Cell.build(spec), device) for spec in specs]
+    records = _train(job, [Cell.build(spec) for spec in specs], device)
     write_part(job.folder, records)
     return [summary(record) for record in records]
 
@@ -51,13 +53,17 @@ def summary(record: Record) -> Done:
     return Done(record.cell_id, record.meta["status"], record.meta["reason"], seconds)
 
 
-def _train(job: Job, cell: Cell, device: torch.device) -> Record:
+def _train(job: Job, cells: Sequence[Cell], device: torch.device) -> list[Record]:
+    """Train a pack; one that fails is tried cell by cell, so that only the guilty one is lost."""
+    how = How(job.root, device, job.keep_all, job.pack)
     try:
-        record = engine.run(cell, job.root, device, keep_all=job.keep_all)
+        records = engine.run(cells, how)
     except Exception as error:  # noqa: BLE001  a cell that fails is a row, not the end of the run
+        if len(cells) > 1:
+            return [record for cell in cells for record in _train(job, [cell], device)]
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        return failure(job, cell, reason, traceback.format_exc())
-    return Record(record.meta | {"stamp": stamp(job)}, record.arrays)
+        return [failure(job, cells[0], reason, traceback.format_exc())]
+    return [Record(record.meta | {"stamp": stamp(job)}, record.arrays) for record in records]
 
 
 def failure(job: Job, cell: Cell, reason: str, trace: str = "") -> Record:

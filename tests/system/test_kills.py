@@ -110,6 +110,24 @@ def test_the_number_of_workers_changes_no_byte(tmp_path, expected, workers):
     assert contents(tmp_path) == expected
 
 
+def test_packs_change_no_byte_with_the_number_of_workers_or_a_kill(tmp_path):
+    one, two = (tmp_path / name for name in ("one", "two"))
+    code, _, err = finish(*TINY, "--out", one, "--workers", 1, "--pack", 3)
+    assert code == 0, err
+    process = start(*TINY, "--out", two, "--workers", 2, "--pack", 3)
+    wait_for(lambda: list(two.glob("parts/*.npz")) or process.poll() is not None)
+    kill_tree(process) if process.poll() is None else process.communicate()
+    code, _, err = finish(*TINY, "--out", two, "--pack", 2)
+    assert code == 2
+    assert "was started with --pack 3 and is finished with it" in err
+    code, _, err = finish(*TINY, "--out", two)  # which goes on as it was started
+    assert code == 0, err
+    assert contents(two) == contents(one)
+    assert len(list(one.glob("parts/*.npz"))) == 6  # of twelve cells in packs of two
+    rows = list(csv.DictReader(io.StringIO((one / "costs.csv").read_text())))
+    assert {row["driver"] for row in rows} == {"packed"}
+
+
 DEADLY = """
     import os, signal
     from dataclasses import dataclass
