@@ -68,6 +68,7 @@ def run(cell: Cell, root: Path, device: torch.device, *, keep_all: bool) -> Reco
     Raises:
         Exception: anything but divergence, which is a result and is recorded as one.
     """
+    keys = cell.keys()  # before its noise's file is read: it may be edited meanwhile
     problem = pose(cell, root, device)
     history, status, reason = _History(), "done", ""
     try:
@@ -76,7 +77,7 @@ def run(cell: Cell, root: Path, device: torch.device, *, keep_all: bool) -> Reco
     except DivergedError as error:
         status, reason = "diverged", str(error)
     meta: dict[str, Any] = {
-        "keys": cell.keys(),
+        "keys": keys,
         "facts": _facts(cell, problem),
         "status": status,
         "reason": reason,

@@ -163,7 +163,10 @@ def _with_names(table: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
         arena=arena,
         setting=[a + b for a, b in zip(prefix, noise, strict=True)],
         panel=noise,
-        family=[family(name) for name in table["noise"]],
+        family=[
+            family(name) if known else name
+            for name, known in zip(table["noise"], rate.notna(), strict=True)
+        ],
         x=x,
         noisy=table["noise"] != "clean",
     )
@@ -190,7 +193,7 @@ def noise_label(noise: str, rate: float) -> str:
     >>> noise_label("symmetric(rate=0.4)", 0.4), noise_label("clean", 0.0)
     ('symmetric 40%', 'clean')
     """
-    short = family(noise)
+    short = noise if math.isnan(rate) else family(noise)
     return noise if short == noise else f"{short} {100 * rate:.6g}%"
 
 
