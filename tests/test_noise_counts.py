@@ -1,6 +1,7 @@
 """Exact counts against plain loops, the shares that come out, and labels that never change."""
 
 import csv
+import json
 import math
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from benchmarks.datasets import DATASETS
 from benchmarks.noise import NOISES, LabelSpace, label_sha256, realised
 from benchmarks.noise.base import sample
 from benchmarks.seeds import generator
-from benchmarks.sweep import label_space
+from benchmarks.sweep import Cell, label_space
 from tests.oracles import noise as oracles
 
 N, C = 4_001, 6
@@ -143,6 +144,15 @@ def test_the_labels_of_the_committed_run_are_still_drawn():
         true = dataset.load(Path(), seed)[0].label
         given = NOISES.build(noise).corrupt(true, label_space(dataset), "digits", seed).label
         assert label_sha256(given) == hashed
+
+
+@pytest.mark.parametrize("folder", ["default", "fashion_mnist"])
+def test_a_field_that_is_not_used_gives_no_committed_cell_another_id(folder):
+    plan = json.loads((COMMITTED / folder / "plan.json").read_text(encoding="utf-8"))
+    assert plan["cells"]
+    for entry in plan["cells"]:
+        specs = entry["specs"] | {"noise": NOISES.full(NOISES.build(entry["specs"]["noise"]))}
+        assert Cell.build(specs).id == entry["cell_id"]
 
 
 GOLDEN = {

@@ -155,8 +155,9 @@ def _with_names(table: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
     told = [column for column in ARENA if len(set(results[column])) > 1]
     arena = _join(table, told)
     rate = table["noise_rate"].astype("float64")
-    realised = results.groupby("noise")["noise_rate_realised"].mean()
-    x = rate.fillna(table["noise"].map(realised).astype("float64"))
+    place = ["dataset", "noise"]
+    realised = results.groupby(place)["noise_rate_realised"].mean().rename("x")
+    x = rate.fillna(table[place].join(realised, on=place)["x"].astype("float64"))
     noise = [noise_label(name, value) for name, value in zip(table["noise"], rate, strict=True)]
     prefix = [f"{name}, " if name else "" for name in arena]
     return table.assign(
