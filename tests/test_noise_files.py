@@ -63,6 +63,7 @@ ACCEPTED = {
     "named.npz": npz(given=GIVEN, worse=TRUE),
     "checked.npz": npz(given=GIVEN, true=TRUE),
     "comment.txt": b"# our labels\n" + "\n".join(map(str, GIVEN)).encode(),
+    "comment.csv": b"# whose labels, and when\n" + table("position", "given"),
     "row.csv": ",".join(map(str, GIVEN)).encode(),
     "excel.csv": b"\xef\xbb\xbf" + table("given").replace(b"\n", b"\r\n"),
     "names.csv": table("name", "given", "position"),
