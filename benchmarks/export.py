@@ -25,7 +25,7 @@ def export(dataset: Dataset, noise: Noise, seed: int, root: Path, out: Path) -> 
         ValueError: the noise does not fit the dataset.
     """
     space = label_space(dataset)
-    noise.check(space)
+    noise.check(space, [seed])
     true = dataset.load(root, seed)[0].label
     given, table = noise.corrupt(true, space, DATASETS.name(dataset), seed)
     seen = realised(true, given, space.num_classes)

@@ -20,8 +20,13 @@ def listing(kind: str | None) -> str:
 def _entries(name: str) -> Iterator[str]:
     registry = REGISTRIES[name]
     for entry_name, entry in registry.items():
-        required = [f"{field.name}=…" for field in entry.fields() if not hasattr(entry, field.name)]
-        spec = f"{entry_name}({', '.join(required)})" if required else registry.full(entry())
+        shown = [
+            f"{field.name}={getattr(entry, field.name)!r}"
+            if hasattr(entry, field.name)
+            else f"{field.name}=…"
+            for field in entry.fields()
+        ]
+        spec = f"{entry_name}({', '.join(shown)})" if shown else entry_name
         about = (inspect.getdoc(entry) or "").partition("\n\n")[0].replace("\n", " ")
         yield f"{spec}: {about}"
 

@@ -103,7 +103,7 @@ KEYS = (
     "dataset",
     "noise",  # spec string: symmetric(rate=0.4)
     "noise_kind",  # its name: symmetric
-    "noise_rate",  # nominal, 0 for clean
+    "noise_rate",  # nominal, 0 for clean, blank for a noise from a file
     "model",
     "recipe",
     "method",  # shortest spec string

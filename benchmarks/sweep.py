@@ -60,10 +60,10 @@ class Cell:
 
     @property
     def id(self) -> str:
-        """Twelve hex digits of the full specs, of each part's version, and of files behind it."""
+        """Twelve hex digits of the full specs, of each part's version, and of a noise's file."""
         versions = {name: getattr(self, name).version for name in REGISTRIES}
-        if self.noise.content:
-            versions["noise"] = f"{self.noise.version}+{self.noise.content}"
+        if content := self.noise.content(self.seed):
+            versions["noise"] = f"{self.noise.version}+{content}"
         text = json.dumps([self.specs(), versions], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -131,7 +131,7 @@ class Suite:
                 for name, registry in REGISTRIES.items()
             ]
             for dataset, noise in itertools.product(*axes[:2]):
-                noise.check(label_space(dataset))
+                noise.check(label_space(dataset), self.seed)
         except ValueError as error:
             raise RefusedError(f"suite {self.name!r}: {error}") from error
         points: Iterator[tuple[Any, ...]] = itertools.product(*axes, self.seed)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
+from benchmarks.cli import main
 from benchmarks.datasets import DATASETS
 from benchmarks.engine.problem import pose
 from benchmarks.export import export
@@ -72,3 +73,49 @@ def test_a_noise_that_does_not_fit_is_refused(tmp_path):
     with pytest.raises(ValueError, match="must hold 10 x 10 numbers"):
         export(DATASETS.build("digits"), noise, 0, tmp_path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def data_noise(*args):
+    return main(["data", "noise", *map(str, args)])
+
+
+def test_the_command_writes_every_seed_and_says_what_it_wrote(capsys, tmp_path):
+    assert data_noise("digits", SPEC, "--seeds", 0, 3, "--out", tmp_path / "out") == 0
+    said = capsys.readouterr().out.splitlines()
+    for seed, line in zip((0, 3), said, strict=False):
+        facts = json.loads((tmp_path / f"out/noise-{seed}.json").read_text())
+        assert line.startswith(f"seed {seed}: ")
+        assert line.endswith(facts["sha256"])
+    assert said[2:] == [f"labels   {tmp_path / 'out'}"]
+    assert len(list((tmp_path / "out").iterdir())) == 2 * 5
+
+
+@pytest.mark.parametrize(
+    ("dataset", "noise", "code", "words"),
+    [
+        ("digit", "clean", 2, "unknown dataset 'digit'; did you mean 'digits'?"),
+        ("digits", "symetric(rate=0.1)", 2, "unknown noise 'symetric'; did you mean 'symmetric'?"),
+        ("digits", "labels(file='no-{seed}.npy')", 2, "Labels.file: cannot read no-7.npy: No such"),
+        ("mnist", "clean", 5, "MNIST is not to be had"),
+    ],
+)
+def test_the_command_refuses_in_one_sentence(capsys, tmp_path, dataset, noise, code, words):
+    out = tmp_path / "out"
+    asked = (dataset, noise, "--seeds", 7, "--out", out, "--data", tmp_path / "none")
+    assert data_noise(*asked) == code
+    (said,) = capsys.readouterr().err.splitlines()
+    assert words in said
+    assert not out.exists()
+
+
+def test_the_command_says_that_it_cannot_write(capsys, tmp_path):
+    (tmp_path / "out").write_text("a file")
+    assert data_noise("digits", SPEC, "--out", tmp_path / "out") == 2
+    assert f"cannot write to {tmp_path / 'out'}: File exists" in capsys.readouterr().err
+
+
+def test_labels_of_one_dataset_are_refused_for_another_order(exported, tmp_path):
+    out, _ = exported
+    (out / "labels-4.csv").write_text((out / "labels-3.csv").read_text())
+    with pytest.raises(ValueError, match="must follow the order of digits, the column true of"):
+        problem_of(f"labels(file={str(out / 'labels-{seed}.csv')!r})", tmp_path, seed=4)

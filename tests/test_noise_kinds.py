@@ -90,7 +90,7 @@ def test_blocks_of_five_are_not_superclasses():
 
 def test_blocks_must_fill_the_classes():
     with pytest.raises(ValueError, match=r"^Asymmetric\.pairs 'block' needs .* got 7$"):
-        NOISES.build("asymmetric(rate=0.1, pairs='block')").check(LabelSpace(7, N, {}))
+        NOISES.build("asymmetric(rate=0.1, pairs='block')").check(LabelSpace(7, N, {}), [])
 
 
 def test_pair_flip_goes_to_the_next_class():
@@ -164,7 +164,7 @@ def write_matrix(folder, table, name="T.csv"):
 def test_a_matrix_from_a_file_is_the_noise_of_its_table(tmp_path, name):
     path = write_matrix(tmp_path, drawn("symmetric(rate=0.3)").transition.numpy(), name)
     noise = NOISES.build(f"matrix(file={str(path)!r})")
-    noise.check(SPACE)
+    noise.check(SPACE, [0])
     assert torch.equal(
         noise.corrupt(LABEL, SPACE, "toy", 0).label, drawn("symmetric(rate=0.3)").label
     )
@@ -183,7 +183,7 @@ def test_a_bad_matrix_is_refused_in_a_sentence(tmp_path, case):
     table, words = BAD[case]
     noise = NOISES.build(f"matrix(file={str(write_matrix(tmp_path, table))!r})")
     with pytest.raises(ValueError, match=words):
-        noise.check(SPACE)
+        noise.check(SPACE, [0])
 
 
 def sweep_of(noise, dataset="digits"):
@@ -193,7 +193,7 @@ def sweep_of(noise, dataset="digits"):
 @pytest.mark.parametrize("kind", ["matrix", "labels"])
 def test_a_file_that_is_not_there_is_refused_before_anything_runs(tmp_path, kind):
     spec = f"{kind}(file={str(tmp_path / 'none-{seed}.npy')!r})"
-    with pytest.raises(RefusedError, match=r"(cannot read|no file) .*none"):
+    with pytest.raises(RefusedError, match=r"cannot read .*none"):
         list(sweep_of(spec).cells("float32"))
 
 
@@ -207,7 +207,7 @@ def test_text_that_is_no_matrix_is_refused(tmp_path):
 def given_of(path, size=N, **fields):
     noise = NOISES.build(f"labels(file={str(path)!r})")
     space = LabelSpace(C, size, {}, **fields)
-    noise.check(space)
+    noise.check(space, [4])
     return noise.corrupt(LABEL, space, "toy", 4)
 
 

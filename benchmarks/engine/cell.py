@@ -42,6 +42,7 @@ class _Chosen(NamedTuple):
 class _History:
     """What is gathered while a cell trains."""
 
+    keys: dict[str, Any]
     rows: list[list[float]] = field(default_factory=list)  # per epoch, CURVE_VALUES
     final: list[int] = field(default_factory=list)  # positions in rows that belong to the method
     chosen: dict[str, _Chosen] = field(default_factory=dict)
@@ -72,8 +73,8 @@ def run(cells: Sequence[Cell], how: How) -> list[Record]:
     Raises:
         Exception: anything but divergence, which is a result and is recorded as one.
     """
+    histories = [_History(cell.keys()) for cell in cells]  # before a noise's file can be edited
     problems = [pose(cell, how.root, how.device) for cell in cells]
-    histories = [_History() for _ in cells]
     for epochs in _driven(cells, problems, how):
         for history, epoch, problem in zip(histories, epochs, problems, strict=False):
             if not history.reason:
@@ -103,7 +104,7 @@ def _record(cell: Cell, problem: Problem, history: "_History", how: How) -> Reco
     """Return what a cell leaves."""
     status = "diverged" if history.reason else "done"
     meta: dict[str, Any] = {
-        "keys": cell.keys(),
+        "keys": history.keys,
         "facts": _facts(cell, problem),
         "status": status,
         "reason": history.reason,

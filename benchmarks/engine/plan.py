@@ -13,7 +13,7 @@ from benchmarks import schema
 from benchmarks.noise import Clean
 from benchmarks.refusals import RefusedError
 from benchmarks.store import read_plan, write_atomically
-from benchmarks.sweep import Cell
+from benchmarks.sweep import Cell, label_space
 
 KEEP_ALL_UP_TO = 1000
 """Above this many cells only the last epoch's test logits are kept."""
@@ -98,12 +98,14 @@ def _known_cells(entries: Sequence[dict[str, Any]], folder: Path) -> Iterable[Ce
     """Rebuild the cells of a plan."""
     for entry in entries:
         try:
-            yield Cell.build(entry["specs"])
+            cell = Cell.build(entry["specs"])
+            cell.noise.check(label_space(cell.dataset), [cell.seed])  # its file may have changed
         except ValueError as error:
             raise RefusedError(
                 f"{folder} holds the cell {entry['method']!r} that this version cannot build "
                 f"({error}); use another --out, or --plugin if a plugin brought it"
             ) from error
+        yield cell
 
 
 def choose_device(wanted: str | None) -> torch.device:

@@ -1,7 +1,7 @@
 """What label noise is: a transition matrix, and one sampler that draws from all of them."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
 
@@ -47,16 +47,21 @@ class Noise(Bounded):
         """The rate in the name of the noise, or None if it has none."""
         return getattr(self, "rate", None)
 
-    @property
-    def content(self) -> str:
-        """A digest of the files behind the noise, part of a cell's identity; else nothing."""
-        return ""
+    def content(self, seed: int) -> str:
+        """Return a digest of the file behind the noise of a seed, part of a cell's identity.
 
-    def check(self, space: LabelSpace) -> None:
-        """Refuse a dataset that this noise does not fit.
+        Nothing for a noise without one.
 
         Raises:
-            ValueError: it does not.
+            ValueError: the file cannot be read.
+        """
+        return ""
+
+    def check(self, space: LabelSpace, seeds: Sequence[int]) -> None:
+        """Refuse a dataset, or files for these seeds, that do not fit; read before any training.
+
+        Raises:
+            ValueError: they do not.
         """
 
     def matrix(self, space: LabelSpace) -> Tensor:

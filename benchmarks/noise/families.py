@@ -1,5 +1,6 @@
 """Noise with a rate: the families over which papers sweep."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -87,8 +88,13 @@ class Asymmetric(Noise):
             return {i: i - i % 5 + (i % 5 + 1) % 5 for i in classes}
         return dict(space.confusions) or {i: (i + 1) % len(classes) for i in classes}
 
-    def check(self, space: LabelSpace) -> None:
-        """Blocks must fill the classes."""
+    def check(self, space: LabelSpace, seeds: Sequence[int]) -> None:
+        """Blocks must fill the classes, and only a published map is known to flip back."""
+        if self.pairs == "flip_back" and not space.confusions:
+            raise ValueError(
+                "Asymmetric.pairs 'flip_back' needs a dataset with a published map, "
+                "this one flips each class to the next"
+            )
         if self.pairs == "block" and space.num_classes % 5:
             raise ValueError(
                 "Asymmetric.pairs 'block' needs a number of classes that 5 divides, "

@@ -2,6 +2,9 @@
 
 import functools
 import hashlib
+import io
+import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.noise.base import Counts, Given, LabelSpace, Noise, realised
+
+COLUMNS = ("position", "true", "given")
+"""The columns that ``data noise`` writes; ``given`` is the one that a file with a header needs."""
 
 
 @dataclass(frozen=True)
@@ -25,14 +31,13 @@ class Matrix(Noise):
     file: str
     counts: Counts = "random"
 
-    @property
-    def content(self) -> str:
+    def content(self, seed: int) -> str:
         """Digest of the file."""
-        return _digest(Path(self.file))
+        return _digest(_bytes(Path(self.file), "Matrix.file"))
 
-    def check(self, space: LabelSpace) -> None:
+    def check(self, space: LabelSpace, seeds: Sequence[int]) -> None:
         """The file must hold one distribution for each class of the dataset."""
-        table, classes = _read(Path(self.file), "Matrix.file"), space.num_classes
+        table, classes = self._table(), space.num_classes
         if table.shape != (classes, classes):
             raise ValueError(
                 f"Matrix.file must hold {classes} x {classes} numbers for this dataset, "
@@ -47,86 +52,132 @@ class Matrix(Noise):
 
     def matrix(self, space: LabelSpace) -> Tensor:
         """Return the matrix of the file."""
-        table = torch.from_numpy(_read(Path(self.file), "Matrix.file").astype(np.float64))
+        table = torch.from_numpy(self._table().astype(np.float64))
         return table / table.sum(1, keepdim=True)
+
+    def _table(self) -> NDArray[Any]:
+        arrays = _read(Path(self.file), "Matrix.file")
+        return arrays.get("", np.empty(0))  # several arrays are no matrix
 
 
 @dataclass(frozen=True)
 class Labels(Noise):
     """Train on given labels of your own, one for each training image in the publisher's order.
 
-    ``file`` is a ``.npy`` file, text with a label a line, or a CSV with the column ``given``, such
-    as ``data noise`` writes. ``{seed}`` in its name stands for the seed, for a file of each; a
-    dataset that is split anew for every seed needs it.
+    ``file`` is a ``.npy`` file, a ``.npz`` file with one array or one named ``given``, text with a
+    label a line, or a CSV with the column ``given``, such as ``data noise`` writes; its columns
+    ``position`` and ``true`` are held against the dataset. ``{seed}`` in its name stands for the
+    seed, for a file of each; a dataset that is split anew for every seed needs it.
     """
 
     file: str
 
-    def path(self, seed: int) -> Path:
-        """Return the file of a seed."""
-        return Path(self.file.replace("{seed}", str(seed)))
+    def content(self, seed: int) -> str:
+        """Digest of the file of this seed."""
+        return _digest(_bytes(self._path(seed), "Labels.file"))
 
-    @property
-    def content(self) -> str:
-        """Digest of the file, or of those of all seeds."""
-        pattern = Path(self.file.replace("{seed}", "*"))
-        found = sorted(pattern.parent.glob(pattern.name))
-        if not found:
-            raise ValueError(f"Labels.file: there is no file {self.file}")
-        return hashlib.sha256(" ".join(map(_digest, found)).encode()).hexdigest()[:12]
-
-    def check(self, space: LabelSpace) -> None:
-        """A dataset that each seed splits anew needs a file for each seed."""
+    def check(self, space: LabelSpace, seeds: Sequence[int]) -> None:
+        """Each seed needs a file with a class for every image."""
         if space.resplit and "{seed}" not in self.file:
             raise ValueError(
                 "Labels.file must have {seed} in its name for a dataset that is split anew for "
                 f"each seed, got {self.file!r}"
             )
-        _ = self.content  # refuses a file that is not there
+        for seed in seeds:
+            self._given(space, seed)
 
     def corrupt(self, label: Tensor, space: LabelSpace, dataset: str, seed: int) -> Given:
         """Return the labels of the file and the shares in which they differ from the true ones."""
-        path = self.path(seed)
-        found = _read(path, "Labels.file")
-        if found.shape != (len(label),):
+        path = self._path(seed)
+        given = torch.from_numpy(self._given(space, seed).astype(np.int64))
+        true = _read(path, "Labels.file").get("true", label.numpy())
+        if places := np.flatnonzero(true != label.numpy()).tolist():
             raise ValueError(
-                f"Labels.file must hold {len(label)} labels, {path} has the shape {found.shape}"
-            )
-        given = torch.from_numpy(found.astype(np.int64))
-        if not np.array_equal(given, found) or not 0 <= found.min() <= found.max() < space[0]:
-            raise ValueError(
-                f"Labels.file must hold whole numbers from 0 to {space.num_classes - 1}, "
-                f"{path} has {found.min():g} to {found.max():g}"
+                f"Labels.file must follow the order of {dataset}, the column true of {path} "
+                f"differs from its labels at {len(places)} of {len(label)} images, first at "
+                f"{places[0]}"
             )
         return Given(given, realised(label, given, space.num_classes))
 
+    def _path(self, seed: int) -> Path:
+        return Path(self.file.replace("{seed}", str(seed)))
 
-def _digest(path: Path) -> str:
-    """Return twelve hex digits of a file's sha256."""
+    def _given(self, space: LabelSpace, seed: int) -> NDArray[Any]:
+        path = self._path(seed)
+        arrays = _read(path, "Labels.file")
+        given = arrays.get("given", arrays.get(""))
+        if given is None:
+            raise ValueError(
+                "Labels.file must hold one array or one named given, "
+                f"{path} has {', '.join(arrays) or 'none'}"
+            )
+        for column in (arrays.get(name, given) for name in COLUMNS):
+            if column.shape != (space.size,):
+                raise ValueError(
+                    f"Labels.file must hold {space.size} labels, {path} has the shape "
+                    f"{column.shape}"
+                )
+        if not np.isin(given, np.arange(space.num_classes)).all():
+            raise ValueError(
+                f"Labels.file must hold whole numbers from 0 to {space.num_classes - 1}, "
+                f"{path} has {given.min():g} to {given.max():g}"
+            )
+        order = np.arange(space.size)
+        if not np.array_equal(arrays.get("position", order), order):
+            raise ValueError(
+                f"Labels.file must be in the publisher's order, the column position of {path} does "
+                f"not count from 0 to {space.size - 1}"
+            )
+        return given
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:12]
+
+
+def _bytes(path: Path, owner: str) -> bytes:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-    except OSError as error:
-        raise ValueError(f"cannot read {path}: {error.strerror}") from error
-
-
-def _read(path: Path, owner: str) -> NDArray[Any]:
-    """Return the numbers in a file."""
-    try:
-        stamp = path.stat().st_mtime_ns
-        return _parsed(path, stamp)
+        return path.read_bytes()
     except OSError as error:
         raise ValueError(f"{owner}: cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
+
+
+def _read(path: Path, owner: str) -> Mapping[str, NDArray[Any]]:
+    """Return the arrays in a file by name; one that stands alone has the name ``""``."""
+    data = _bytes(path, owner)
+    try:
+        return _parsed(data, path.suffix)
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{owner}: {path} holds something else than numbers: {error}") from error
 
 
 @functools.lru_cache(maxsize=32)
-def _parsed(path: Path, _stamp: int) -> NDArray[Any]:
-    if path.suffix == ".npy":
-        found: NDArray[Any] = np.load(path, allow_pickle=False)
-        return found
-    lines = path.read_text(encoding="utf-8").replace(",", " ").splitlines()
-    first = lines[0].split() if lines else []
-    if "given" in first:
-        return np.loadtxt(lines, skiprows=1, usecols=first.index("given"))
-    return np.loadtxt(lines)
+def _parsed(data: bytes, suffix: str) -> Mapping[str, NDArray[Any]]:
+    if suffix in {".npy", ".npz"}:
+        found = np.load(io.BytesIO(data), allow_pickle=False)
+        arrays = {"": found} if isinstance(found, np.ndarray) else dict(found)
+        if len(arrays) == 1:
+            (alone,) = arrays.values()
+            arrays = {"": alone}
+    else:
+        arrays = _text(data.decode("utf-8-sig"))
+    for array in arrays.values():
+        if array.dtype.kind not in "iuf":
+            raise ValueError(f"an array of type {array.dtype}")
+    return arrays
+
+
+def _text(text: str) -> dict[str, NDArray[Any]]:
+    """Return the three known columns of a table with a header, or all the numbers."""
+    lines = [line for line in text.splitlines() if line.partition("#")[0].strip()]
+    comma = "," if any("," in line for line in lines[:1]) else None
+    header = [word.strip() for word in lines[0].split(comma)] if lines else []
+    rows = lines["given" in header :]
+    if not rows:
+        raise ValueError("it has no rows")
+    if len(rows) == len(lines):
+        return {"": np.loadtxt(rows, delimiter=comma)}
+    known = [name for name in COLUMNS if name in header]
+    places = [header.index(name) for name in known]
+    columns = np.loadtxt(rows, delimiter=comma, usecols=places, ndmin=2)
+    return dict(zip(known, columns.T, strict=True))

@@ -155,15 +155,19 @@ def _with_names(table: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
     told = [column for column in ARENA if len(set(results[column])) > 1]
     arena = _join(table, told)
     rate = table["noise_rate"].astype("float64")
-    realised = results.groupby("noise")["noise_rate_realised"].mean()
-    x = rate.fillna(table["noise"].map(realised).astype("float64"))
+    place = ["dataset", "noise"]
+    realised = results.groupby(place)["noise_rate_realised"].mean().rename("x")
+    x = rate.fillna(table[place].join(realised, on=place)["x"].astype("float64"))
     noise = [noise_label(name, value) for name, value in zip(table["noise"], rate, strict=True)]
     prefix = [f"{name}, " if name else "" for name in arena]
     return table.assign(
         arena=arena,
         setting=[a + b for a, b in zip(prefix, noise, strict=True)],
         panel=noise,
-        family=[family(name) for name in table["noise"]],
+        family=[
+            family(name) if known else name
+            for name, known in zip(table["noise"], rate.notna(), strict=True)
+        ],
         x=x,
         noisy=table["noise"] != "clean",
     )
@@ -190,7 +194,7 @@ def noise_label(noise: str, rate: float) -> str:
     >>> noise_label("symmetric(rate=0.4)", 0.4), noise_label("clean", 0.0)
     ('symmetric 40%', 'clean')
     """
-    short = family(noise)
+    short = noise if math.isnan(rate) else family(noise)
     return noise if short == noise else f"{short} {100 * rate:.6g}%"
 
 

@@ -1,6 +1,7 @@
 """Label noise in plain loops: lists in, lists out, no torch."""
 
 import hashlib
+import math
 import struct
 
 
@@ -8,17 +9,46 @@ def corrupt(label, table, u, v):
     """Walk along each example's row: ``u`` says whether, ``v`` which of the other classes."""
     given = []
     for y, whether, which in zip(label, u, v, strict=True):
-        if whether >= 1 - table[y][y]:
-            given.append(y)
-            continue
-        others = [k for k in range(len(table)) if k != y and table[y][k] > 0]
-        goal = which * sum(table[y][k] for k in others)
-        walked = 0.0
-        for k in others:
-            walked += table[y][k]
-            if goal < walked:
-                break
-        given.append(k)
+        given.append(y if whether >= 1 - table[y][y] else walk(table[y], y, which))
+    return given
+
+
+def walk(row, true, which):
+    """The class at which a share of all but the true one is used up."""
+    others = [k for k in range(len(row)) if k != true and row[k] > 0]
+    goal = which * sum(row[k] for k in others)
+    walked = 0.0
+    for k in others:
+        walked += row[k]
+        if goal < walked:
+            break
+    return k
+
+
+def whole(share, total):
+    """Rounded down, where a product such as 0.29 * 100 is 29 and not 28.999999999999996."""
+    return math.floor(round(share * total, 9))
+
+
+def per_class(label, table, u, v):
+    """Of each class the share that the row gives away, those with the smallest ``u``."""
+    given = list(label)
+    for true, row in enumerate(table):
+        members = sorted((i for i, y in enumerate(label) if y == true), key=u.__getitem__)
+        wrong = whole(math.fsum(share for k, share in enumerate(row) if k != true), len(members))
+        for i in members[:wrong]:
+            given[i] = walk(row, true, v[i])
+    return given
+
+
+def per_pair(label, table, u, v):
+    """Likewise for each pair; the class with the smallest number takes the smallest ``v``."""
+    given = list(label)
+    for true, row in enumerate(table):
+        members = sorted((i for i, y in enumerate(label) if y == true), key=u.__getitem__)
+        wrong = [k for k, p in enumerate(row) if k != true for _ in range(whole(p, len(members)))]
+        for i, k in zip(sorted(members[: len(wrong)], key=v.__getitem__), wrong, strict=True):
+            given[i] = k
     return given
 
 

@@ -230,7 +230,7 @@ def test_status_counts_by_method_and_noise(capsys, undisturbed):
     ("kind", "entry"),
     [
         ("methods", "elr(beta=0.7, weight=3.0): Stay close"),
-        ("noises", "symmetric(rate=…): With probability"),
+        ("noises", "symmetric(rate=…, include_true=False, counts='random'): With probability"),
         ("suites", "default: 150 cells; Does label smoothing"),
         ("metrics", "ece: ECE; expected calibration error"),
     ],

@@ -38,14 +38,15 @@ def pages(run: Run, metric: str) -> list[Drawing]:
         part = data[data["arena"].isin(rows) & data["family"].isin(columns)]
         drawing = _Page(part, looks, metric, (rows, columns))
         name = canvas.page_name(NAMES[metric], page)
-        drawn.append(Drawing(name, drawing.figure(run.note), part, _caption(metric, looks)))
+        drawn.append(Drawing(name, drawing.figure(run.note), part, _caption(run, metric, looks)))
     return drawn
 
 
 def points(run: Run, metric: str) -> pd.DataFrame:
     """What the panels show: ``mean``, ``low``, ``high`` of each arena, family, ``x``, method.
 
-    ``x`` is the nominal noise rate in percent. Clean labels are rate 0 of every noise family.
+    ``x`` is the noise rate in percent: nominal, or realised where the noise states none. Clean
+    labels are rate 0 of every noise family.
     """
     by = ["arena", "family", "x", "method"]
     table = stats.t_intervals(run.last, by, metric)
@@ -63,14 +64,16 @@ def points(run: Run, metric: str) -> pd.DataFrame:
     return table.sort_values(by, kind="stable").reset_index(drop=True)
 
 
-def _caption(metric: str, looks: Mapping[str, Look]) -> str:
+def _caption(run: Run, metric: str, looks: Mapping[str, Look]) -> str:
     band = (
         "Bands are left out, as there are too many methods to tell them apart."
         if len(looks) > canvas.CROWDED
         else "Bands: 95% t intervals over seeds."
     )
+    nameless = " (the realised one where a noise states none)"
+    rate = f"nominal noise rate{nameless if run.last['noise_rate'].isna().any() else ''}"
     text = (
-        f"{METRICS[metric].label} on clean test labels against the nominal noise rate, mean over "
+        f"{METRICS[metric].label} on clean test labels against the {rate}, mean over "
         f"seeds at the last epoch. {band}"
     )
     if metric == "acc":
