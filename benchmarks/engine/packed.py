@@ -207,15 +207,12 @@ def train(cells: Sequence[Cell], problems: Sequence[Problem]) -> Iterator[list[E
             lr = first.recipe.lr_at(local, stage.epochs)
             for group in learners.optimizer.param_groups:
                 group["lr"] = lr
-            losses = []
-            for batch in together(cells, problems, number):
-                loss, state = learners.step(batch, state, epoch)
-                losses.append(loss)
-            mean_loss = torch.stack(losses).mean(0).tolist()
+            mean_loss, state = _epoch(learners, together(cells, problems, number), state, epoch)
             trained = time.perf_counter()
-            outputs = learners.evaluate(problems, [p.train for p in problems])
-            test = learners.evaluate(problems, [p.test.image for p in problems])
-            val = learners.evaluate(problems, [p.val for p in problems])
+            outputs, val, test = (
+                learners.evaluate(problems, images)
+                for images in zip(*((p.train, p.val, p.test.image) for p in problems), strict=True)
+            )
             number += 1
             evaluated = time.perf_counter()
             yield [
@@ -233,6 +230,20 @@ def train(cells: Sequence[Cell], problems: Sequence[Problem]) -> Iterator[list[E
                 )
                 for k in range(len(cells))
             ]
+
+
+def _epoch(
+    learners: Learners,
+    steps: Iterator[Any],
+    state: State,
+    epoch: Tensor,
+) -> tuple[list[float], State]:
+    """Take one pass over the training sets; return each cell's mean batch loss and the state."""
+    losses = []
+    for batch in steps:
+        loss, state = learners.step(batch, state, epoch)
+        losses.append(loss)
+    return torch.stack(losses).mean(0).tolist(), state
 
 
 def together(cells: Sequence[Cell], problems: Sequence[Problem], epoch: int) -> Iterator[Any]:

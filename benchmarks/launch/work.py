@@ -25,9 +25,9 @@ class Job:
     root: Path
     device: str
     keep_all: bool
-    pack: int
     commit: str
     plugins: tuple[Path, ...] = ()
+    pack: int = 1  # cells trained together
 
 
 @dataclass(frozen=True)
