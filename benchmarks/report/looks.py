@@ -1,5 +1,7 @@
 """Label, colour, marker and dash of every method in a run: by name, never by position."""
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from benchmarks.schema import LOOKS, SPARE_LOOKS, Look
@@ -13,6 +15,8 @@ DASHES: tuple[str | tuple[int, tuple[float, ...]], ...] = (
 )
 SHADES = (0.0, -0.4, 0.35, -0.65, 0.2)
 """Variants of one method, towards black (negative) or white, in the order of their specs."""
+RAMP = (-0.75, 0.55)
+"""More variants than shades are a scale from dark to light, in the order of their numbers."""
 
 PRIVILEGED = "‡"
 
@@ -23,10 +27,18 @@ def base(method: str) -> str:
 
 
 def order_methods(methods: Iterable[str]) -> tuple[str, ...]:
-    """Known methods in the schema's order, then the others by name; the bare spec first."""
+    """Known methods in the schema's order, then the others by name; the bare spec first.
+
+    >>> order_methods(["gce(q=0.05)", "gce(q=-0.1)", "gce", "elr", "gce(q=0.3)"])
+    ('gce', 'gce(q=-0.1)', 'gce(q=0.05)', 'gce(q=0.3)', 'elr')
+    """
     known = {name: place for place, name in enumerate(LOOKS)}
-    unique = set(methods)
-    return tuple(sorted(unique, key=lambda m: (known.get(base(m), len(known)), base(m), m)))
+
+    def place(method: str) -> tuple[int, str, list[float], str]:
+        numbers = [float(n) for n in re.findall(r"(?<==)-?\d+\.?\d*(?:e-?\d+)?", method)]
+        return known.get(base(method), len(known)), base(method), numbers, method
+
+    return tuple(sorted(set(methods), key=place))
 
 
 def resolve(methods: Iterable[str], privileges: Mapping[str, str]) -> dict[str, Look]:
@@ -38,6 +50,7 @@ def resolve(methods: Iterable[str], privileges: Mapping[str, str]) -> dict[str, 
     ordered = order_methods(methods)
     strangers = sorted({base(method) for method in ordered} - set(LOOKS))
     seen: dict[str, int] = {}
+    variants = Counter(base(method) for method in ordered)
     looks: dict[str, Look] = {}
     for method in ordered:
         name = base(method)
@@ -47,7 +60,7 @@ def resolve(methods: Iterable[str], privileges: Mapping[str, str]) -> dict[str, 
         mark = PRIVILEGED if method in privileges else ""
         looks[method] = Look(
             label=own.label + method.removeprefix(name).replace("(", " (", 1) + mark,
-            colour=shade(own.colour, SHADES[variant % len(SHADES)]),
+            colour=shade(own.colour, _tone(variant, variants[name])),
             marker=own.marker,
             dash=own.dash if variant == 0 else _other_dash(own.dash, variant),
         )
@@ -60,6 +73,13 @@ def _spare(name: str, place: int) -> Look:
     dash = DASHES[turn % len(DASHES)]
     tone = SHADES[(turn + turn // len(DASHES)) % len(SHADES)]  # 25 turns before one repeats
     return Look(name, shade(colour, tone), marker, dash)
+
+
+def _tone(variant: int, count: int) -> float:
+    if variant == 0 or count <= len(SHADES):
+        return SHADES[variant]
+    dark, light = RAMP
+    return dark + (light - dark) * (variant - 1) / (count - 2)
 
 
 def _other_dash(

@@ -187,6 +187,35 @@ def test_two_specs_of_a_method_differ_in_shade_dash_and_label_but_not_in_marker(
     assert other.label == "Label smoothing (smoothing=0.4, schedule='cosine')"
 
 
+def test_many_values_of_one_method_are_a_scale_from_dark_to_light():
+    specs = [f"label_smoothing(smoothing={v})" for v in (0.6, -0.4, 0.05, 0.4, 0.2, 0.0)]
+    looks = resolve(["label_smoothing", *specs], {})
+    assert [m.partition("=")[2] for m in looks][1:] == [
+        "-0.4)",
+        "0.0)",
+        "0.05)",
+        "0.2)",
+        "0.4)",
+        "0.6)",
+    ]
+    light = [sum(int(look.colour[k : k + 2], 16) for k in (1, 3, 5)) for look in looks.values()]
+    assert light[1:] == sorted(set(light[1:]))
+    assert next(iter(looks.values())) == LOOKS["label_smoothing"]
+
+
+def test_a_huge_nll_gets_a_logarithmic_axis_that_the_caption_names(tmp_path):
+    def alter(row):
+        return row | {"nll": 300.0 if row["method"] == "elr" else 0.5}
+
+    plain, huge = (
+        rates.pages(load(write(tmp_path / name, Sweep(methods=SIX, alter=change))), "nll")[0]
+        for name, change in (("plain", lambda row: row | {"nll": 0.5}), ("huge", alter))
+    )
+    for drawing, scale in ((plain, "linear"), (huge, "log")):
+        assert {axes.get_yscale() for axes in drawing.figure.axes} == {scale}
+        assert ("logarithmic" in drawing.caption) == (scale == "log")
+
+
 def test_strangers_share_out_the_spare_looks_by_name():
     names = [f"m{n}" for n in range(9)]
     looks = resolve(reversed(names), {})

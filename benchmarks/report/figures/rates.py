@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 NAMES = {"acc": "accuracy", "nll": "nll", "ece": "ece"}
 ROWS, COLUMNS = 6, 5
+WIDE = 20
+"""So many times its smallest value, and the NLL gets a logarithmic axis."""
 _GREY = "0.85"
 
 
@@ -38,7 +40,8 @@ def pages(run: Run, metric: str) -> list[Drawing]:
         part = data[data["arena"].isin(rows) & data["family"].isin(columns)]
         drawing = _Page(part, looks, metric, (rows, columns))
         name = canvas.page_name(NAMES[metric], page)
-        drawn.append(Drawing(name, drawing.figure(run.note), part, _caption(run, metric, looks)))
+        caption = _caption(run, metric, part, looks)
+        drawn.append(Drawing(name, drawing.figure(run.note), part, caption))
     return drawn
 
 
@@ -64,7 +67,7 @@ def points(run: Run, metric: str) -> pd.DataFrame:
     return table.sort_values(by, kind="stable").reset_index(drop=True)
 
 
-def _caption(run: Run, metric: str, looks: Mapping[str, Look]) -> str:
+def _caption(run: Run, metric: str, data: pd.DataFrame, looks: Mapping[str, Look]) -> str:
     band = (
         "Bands are left out, as there are too many methods to tell them apart."
         if len(looks) > canvas.CROWDED
@@ -78,6 +81,8 @@ def _caption(run: Run, metric: str, looks: Mapping[str, Look]) -> str:
     )
     if metric == "acc":
         text += " The axis does not start at zero."
+    if _logarithmic(data, metric):
+        text += " The axis is logarithmic."
     if metric == "ece":
         text += " Grey: what a perfectly calibrated model of this confidence would show by chance."
     return text
@@ -163,10 +168,19 @@ class _Page:
         rows = self.data[self.data["arena"] == arena]
         shown = ["mean"] if len(self.looks) > canvas.CROWDED else ["mean", "low", "high"]
         low, high = rows[shown].min().min(), rows[shown].max().max()
+        if _logarithmic(self.data, self.metric):
+            axes.set_yscale("log")
+            axes.set_ylim(rows["mean"].min() / 1.5, min(high, 3 * rows["mean"].max()))
+            return
         pad = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
         low = 0.0 if self.metric == "ece" else max(low - pad, 0.0)
         axes.set_ylim(low, high + pad)
         axes.yaxis.set_major_locator(MaxNLocator(6))  # not by size: the layout would not settle
+
+
+def _logarithmic(data: pd.DataFrame, metric: str) -> bool:
+    """Whether one mean NLL would press all others to the floor of the figure."""
+    return metric == "nll" and data["mean"].max() > WIDE * data["mean"].min() > 0
 
 
 def _spaced(rates: list[float]) -> list[float]:
