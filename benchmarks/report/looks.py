@@ -15,7 +15,7 @@ DASHES: tuple[str | tuple[int, tuple[float, ...]], ...] = (
 )
 SHADES = (0.0, -0.4, 0.35, -0.65, 0.2)
 """Variants of one method, towards black (negative) or white, in the order of their specs."""
-RAMP = (-0.75, 0.55)
+RAMP = (-0.75, 0.4)
 """More variants than shades are a scale from dark to light, in the order of their numbers."""
 
 PRIVILEGED = "‡"
