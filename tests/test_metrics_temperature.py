@@ -114,7 +114,7 @@ def test_a_temperature_of_1_changes_nothing_and_none_changes_the_predictions():
     logits, label = drawn(3.0)
     raw = values(logits, label)
     found = metrics.scaled_metrics(logits, label, 1.0)
-    assert found == {name: raw[name] for name in found}
+    assert found == pytest.approx({name: raw[name] for name in found}, rel=1e-12)
     hot = values(logits / metrics.fit_temperature(logits, label), label)
     assert hot["acc"] == raw["acc"]
     assert hot["nll"] < raw["nll"]

@@ -65,21 +65,22 @@ def _of_epoch(record: Record, i: int) -> tuple[dict[str, float], Tensor]:
     """
     arrays = record.arrays
     logits, label = _tensor(arrays["logits"][i]), _tensor(arrays["label"])
-    rows = metrics.rows_of(logits, label)
-    found = metrics.test_metrics(logits, label, rows) | metrics.risk_coverage(logits, label)
+    rows, share = metrics.rows_of(logits, label), logits.double().softmax(-1)
+    found = metrics.test_metrics(logits, label, rows)
+    found |= metrics.risk_coverage(logits, label, rows, share)
     found["smece"] = metrics.smooth_ece(logits, label, rows)
-    found["cwece"] = metrics.classwise_ece(logits, label)
+    found["cwece"] = metrics.classwise_ece(logits, label, rows, share)
     names = record.meta["curves"]
     curve = dict(zip(names, arrays["curves"][arrays["selected"][i]].tolist(), strict=True))
     values = {
         **{name: value.item() for name, value in found.items()},
         **{name: curve[name] for name in schema.TRAIN_METRICS if name in curve},
-        **_scaled(arrays, i),
+        **_scaled(arrays, i, logits, rows),
     }
     return values, torch.stack(metrics.reliability(logits, label, rows=rows), -1)
 
 
-def _scaled(arrays: Arrays, i: int) -> dict[str, float]:
+def _scaled(arrays: Arrays, i: int, logits: Tensor, rows: metrics.Rows) -> dict[str, float]:
     """Fit the temperatures on validation labels and measure the test set under each."""
     if "val_logits" not in arrays:
         return {}
@@ -96,10 +97,9 @@ def _scaled(arrays: Arrays, i: int) -> dict[str, float]:
         "ts_fwd_given": float(given),
         "ts_at_bound": float(sum(map(metrics.at_bound, fits.values()))),
     }
-    logits = _tensor(arrays["logits"][i])
     for name, temperature in fits.items():
         found[f"ts_{name}_T"] = temperature
-        scaled = metrics.scaled_metrics(logits, label, temperature)
+        scaled = metrics.scaled_metrics(logits, label, temperature, rows)
         found |= {f"ts_{name}_{metric}": value for metric, value in scaled.items()}
     return found
 

@@ -7,7 +7,7 @@ in every metric, and so is one without examples: nothing is dropped silently.
 
 from benchmarks.metrics.classwise import classwise_ece
 from benchmarks.metrics.estimates import selection, transition_error
-from benchmarks.metrics.examples import rows_of
+from benchmarks.metrics.examples import Rows, rows_of
 from benchmarks.metrics.prediction import reliability, test_metrics
 from benchmarks.metrics.selective import risk_coverage
 from benchmarks.metrics.smooth import smooth_ece
@@ -15,6 +15,7 @@ from benchmarks.metrics.temperature import at_bound, fit_temperature, scaled_met
 from benchmarks.metrics.training import detection, train_metrics
 
 __all__ = [
+    "Rows",
     "at_bound",
     "classwise_ece",
     "detection",

@@ -3,11 +3,13 @@
 import torch
 from torch import Tensor
 
-from benchmarks.metrics.examples import GRID, predict
+from benchmarks.metrics.examples import GRID, Rows, rows_of
 from benchmarks.schema import BINS_COUNT
 
 
-def classwise_ece(logits: Tensor, label: Tensor) -> Tensor:
+def classwise_ece(
+    logits: Tensor, label: Tensor, rows: Rows | None = None, share: Tensor | None = None
+) -> Tensor:
     """Average over the classes the calibration error of each class's probability.
 
     ``cwece = mean_k sum_b n_kb / N * |mean of p_k - share with label k|`` over 15 right-closed bins
@@ -17,6 +19,8 @@ def classwise_ece(logits: Tensor, label: Tensor) -> Tensor:
     Args:
         logits: ``(..., N, C)``.
         label: ``(N,)`` classes, int64.
+        rows: what ``rows_of`` makes of the two, where it is known already.
+        share: the softmax of the logits in float64, where it is known already.
 
     Returns:
         float64 ``(...)``, a share; NaN without examples or where a logit of the slice is not
@@ -32,13 +36,23 @@ def classwise_ece(logits: Tensor, label: Tensor) -> Tensor:
     *leading, examples, classes = logits.shape
     if examples == 0:
         return logits.new_full(leading, torch.nan).double()
-    _, _, finite = predict(logits, label)
-    share = logits.detach().double().softmax(-1).mul_(GRID).round_().div_(GRID)
+    finite = (rows or rows_of(logits, label)).finite
+    share = logits.detach().double().softmax(-1) if share is None else share
     edges = torch.arange(1, BINS_COUNT, dtype=torch.float64, device=logits.device) / BINS_COUNT
-    bin_of = torch.bucketize(share, edges.mul_(GRID).round_().div_(GRID))  # 0 to 14
-    bin_of += BINS_COUNT * torch.arange(classes, device=logits.device)
-    hit = bin_of.gather(-1, label.expand(bin_of.shape[:-1])[..., None])[..., 0]  # (..., N)
-    gap = share.new_zeros(*leading, classes * BINS_COUNT)
-    gap.scatter_add_(-1, bin_of.flatten(-2), share.flatten(-2))
-    gap.scatter_add_(-1, hit, share.new_full(hit.shape, -1.0))
-    return (gap.abs().sum(-1) / examples / classes).masked_fill(~finite, torch.nan)
+    edges = edges.mul_(GRID).round_().div_(GRID)
+    gap = share.new_zeros(*leading, classes, BINS_COUNT)
+    gap[..., 0] = share.sum(-2)  # as if all lay in the first bin; the few that do not are moved
+    flat, moved = gap.view(-1), share.flatten()
+    place = (moved > edges[0]).nonzero().squeeze(1)
+    column = (place // (examples * classes) * classes + place % classes) * BINS_COUNT
+    value = _on_grid(moved[place])
+    flat.index_add_(0, column, -value)
+    flat.index_add_(0, column + torch.bucketize(value, edges), value)
+    hit = _on_grid(share.gather(-1, label.expand(share.shape[:-1])[..., None])[..., 0])  # (..., N)
+    bin_of = label * BINS_COUNT + torch.bucketize(hit, edges)
+    gap.flatten(-2).scatter_add_(-1, bin_of, share.new_full(hit.shape, -1.0))
+    return (gap.abs().sum((-1, -2)) / examples / classes).masked_fill(~finite, torch.nan)
+
+
+def _on_grid(share: Tensor) -> Tensor:
+    return share.mul(GRID).round_().div_(GRID)

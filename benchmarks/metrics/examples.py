@@ -22,6 +22,7 @@ class Rows(NamedTuple):
     brier: Tensor  # (..., N)
     tied: Tensor  # (..., N), 0 or 1
     finite: Tensor  # (...), bool
+    predicted: Tensor  # (..., N), the lowest class of the largest logit
 
 
 def _refuse_other_lengths(logits: Tensor, *labels: Tensor) -> None:
@@ -66,4 +67,5 @@ def rows_of(logits: Tensor, label: Tensor) -> Rows:
     confidence = total.reciprocal().mul_(GRID).round_().div_(GRID)
     nll = total.log() - at_label[..., 0]
     correct = (predicted == target).double()
-    return Rows(confidence, correct, nll, error.square_().sum(-1), tied.double(), finite)
+    brier = error.square_().sum(-1)
+    return Rows(confidence, correct, nll, brier, tied.double(), finite, predicted)

@@ -4,13 +4,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.metrics.examples import predict
+from benchmarks.metrics.examples import Rows, rows_of
 
 DIGITS = 36
 """Bits of the ranking key that count, so that predictions apart by rounding alone are tied."""
 
 
-def risk_coverage(logits: Tensor, label: Tensor) -> dict[str, Tensor]:
+def risk_coverage(
+    logits: Tensor, label: Tensor, rows: Rows | None = None, share: Tensor | None = None
+) -> dict[str, Tensor]:
     """Measure the error of the most confident predictions at every coverage.
 
     With the ``E`` errors ranked by falling ``log max p``, ``aurc = mean over k = 1 .. N of (errors
@@ -18,12 +20,14 @@ def risk_coverage(logits: Tensor, label: Tensor) -> dict[str, Tensor]:
     is, each has the mean error of its ties. ``eaurc = aurc - mean_k max(0, k - (N - E)) / k``: the
     excess over a ranking that puts every error last.
 
-    The key is ``log max p = -log(1 + r)`` with ``r`` the sum of ``exp(z_k - max z)`` over the other
-    classes. Ranking by ``r`` is the same and tells apart what is 1 in float64.
+    The key is ``log max p = log(1 - r)`` with ``r`` the sum of ``p_k`` over the other classes.
+    Ranking by ``r`` is the same and tells apart what is 1 in float64.
 
     Args:
         logits: ``(..., N, C)``.
         label: ``(N,)`` classes, int64.
+        rows: what ``rows_of`` makes of the two, where it is known already.
+        share: the softmax of the logits in float64, where it is known already.
 
     Returns:
         float64 ``(...)`` shares; NaN without examples or where a logit of the slice is not finite.
@@ -38,13 +42,13 @@ def risk_coverage(logits: Tensor, label: Tensor) -> dict[str, Tensor]:
     if examples == 0:
         nothing = logits.new_full(logits.shape[:-2], torch.nan).double()
         return {"aurc": nothing, "eaurc": nothing}
-    highest, predicted, finite = predict(logits, label)
-    weight = (logits.double() - highest.double()[..., None]).exp_()
-    rest = weight.scatter_(-1, predicted[..., None], 0.0).sum(-1)  # (..., N)
+    rows = rows or rows_of(logits, label)
+    share = logits.detach().double().softmax(-1) if share is None else share
+    rest = share.scatter(-1, rows.predicted[..., None], 0.0).sum(-1)  # (..., N)
     fraction, exponent = torch.frexp(rest)
     key = torch.ldexp(fraction.mul_(2.0**DIGITS).round_(), exponent)
     key, order = key.sort(-1)  # the most confident first
-    wrong = (predicted != label).double().gather(-1, order)
+    wrong = (1 - rows.correct).gather(-1, order)
     so_far = F.pad(wrong.cumsum(-1), (1, 0))  # (..., N + 1)
     first, end = torch.searchsorted(key, key), torch.searchsorted(key, key, right=True)
     tied_mean = (so_far.gather(-1, end) - so_far.gather(-1, first)) / (end - first)
@@ -53,4 +57,4 @@ def risk_coverage(logits: Tensor, label: Tensor) -> dict[str, Tensor]:
     errors = so_far[..., -1:]
     best = ((k - (examples - errors)).clamp(min=0) / k).mean(-1)
     found = {"aurc": aurc, "eaurc": aurc - best}
-    return {name: value.masked_fill(~finite, torch.nan) for name, value in found.items()}
+    return {name: value.masked_fill(~rows.finite, torch.nan) for name, value in found.items()}

@@ -1,13 +1,14 @@
 """Temperature scaling: one number fitted on validation labels, and what it does to the test set."""
 
+import functools
 import math
+from collections.abc import Callable
 
 import torch
 from scipy.optimize import brentq
 from torch import Tensor
 
-from benchmarks.metrics.binning import bin_sums, by_confidence, equal_width
-from benchmarks.metrics.examples import measurable, rows_of
+from benchmarks.metrics.examples import GRID, Rows, measurable, rows_of
 from benchmarks.schema import BINS_COUNT
 
 LOG_BOUND = 10.0
@@ -54,24 +55,7 @@ def fit_temperature(logits: Tensor, label: Tensor, transition: Tensor | None = N
         raise ValueError(f"{logits.shape[-1]} classes need a square transition, got {shape}")
     if not measurable(logits, label):
         return math.nan
-    z = logits.detach().double()
-    z = z - z.amax(-1, keepdim=True)
-    given = None if transition is None else transition.double().log().T[label]  # (N, C)
-    at_label = z.gather(-1, label[:, None]).mean()
-
-    def slope(at: float) -> float:
-        """The derivative of the loss with respect to ``1 / T``, at ``log(1 / T)``.
-
-        It is ``E_p z - E_q z``, where ``q`` is ``p`` once the label is known: its class alone, or
-        ``p_k transition[k, y]`` normalised.
-        """
-        scaled = math.exp(at) * z
-        p = scaled.softmax(-1)
-        if given is None:
-            return float((p.mul_(z).sum() / len(z) - at_label).item())
-        q = scaled.add_(given).softmax(-1)
-        return float((p.sub_(q).mul_(z).sum() / len(z)).item())
-
+    slope = functools.cache(_slope_of(logits.detach().double(), label, transition))
     start = slope(0.0)
     if start == 0 or math.isnan(start):
         return 1.0 if start == 0 else math.nan
@@ -84,13 +68,54 @@ def fit_temperature(logits: Tensor, label: Tensor, transition: Tensor | None = N
     return math.exp(-downhill * LOG_BOUND)
 
 
+def _slope_of(z: Tensor, label: Tensor, transition: Tensor | None) -> Callable[[float], float]:
+    """Return the derivative of the loss with respect to ``1 / T`` as a function of ``log(1 / T)``.
+
+    It is ``E_p z - E_q z``, where ``q`` is ``p`` once the label is known: its class alone, or
+    ``p_k transition[k, y]`` normalised.
+    """
+    z = z - z.amax(-1, keepdim=True)
+    weight = torch.empty_like(z)
+    if transition is None:
+        at_label = z.gather(-1, label[:, None]).mean()
+
+        def plain(at: float) -> float:
+            torch.mul(z, math.exp(at), out=weight).exp_()
+            mean = torch.linalg.vecdot(weight, z) / weight.sum(-1)
+            return float((mean.mean() - at_label).item())
+
+        return plain
+    given = transition.double().T.contiguous()[label]  # (N, C)
+    log_given, of_z = given.log(), given * z
+
+    def corrected(at: float) -> float:
+        torch.mul(z, math.exp(at), out=weight).exp_()
+        known = torch.linalg.vecdot(weight, given)
+        after = torch.linalg.vecdot(weight, of_z) / known
+        if (known == 0).any():  # too small for a float, which its logarithm is not
+            q = (math.exp(at) * z).add_(log_given).softmax(-1)
+            after = torch.linalg.vecdot(q, z)
+        mean = torch.linalg.vecdot(weight, z) / weight.sum(-1)
+        return float((mean - after).mean().item())
+
+    return corrected
+
+
 def at_bound(temperature: float) -> bool:
     """Whether a fit ended at the lowest or highest temperature there is."""
     return not math.isnan(temperature) and abs(math.log(temperature)) > LOG_BOUND - PRECISION
 
 
-def scaled_metrics(logits: Tensor, label: Tensor, temperature: float) -> dict[str, float]:
+def scaled_metrics(
+    logits: Tensor, label: Tensor, temperature: float, rows: Rows | None = None
+) -> dict[str, float]:
     """Measure test predictions after dividing their logits by a temperature.
+
+    Args:
+        logits: ``(N, C)``.
+        label: ``(N,)`` classes, int64.
+        temperature: above 0.
+        rows: what ``rows_of`` makes of logits and labels, where it is known already.
 
     Returns:
         ``nll``, ``brier`` and ``ece`` as ``test_metrics`` defines them; NaN where it would be, and
@@ -100,11 +125,20 @@ def scaled_metrics(logits: Tensor, label: Tensor, temperature: float) -> dict[st
         ValueError: the logits are no single slice, or there are not ``N`` labels.
     """
     names = ("nll", "brier", "ece")
-    if not measurable(logits, label) or math.isnan(temperature):
+    if rows is None and measurable(logits, label):
+        rows = rows_of(logits, label)
+    if rows is None or not bool(rows.finite) or not len(label) or math.isnan(temperature):
         return dict.fromkeys(names, math.nan)
-    rows = rows_of(logits.double() / temperature, label)
-    ordered = by_confidence(rows)
-    _, confidence, correct, _ = bin_sums(ordered, equal_width(ordered, BINS_COUNT).unsqueeze(-2))
-    ece = (correct - confidence).abs().sum() / len(label)
-    values = torch.stack((rows.nll.mean(), rows.brier.mean(), ece)).tolist()
+    z = logits.double()
+    z = z.sub_(z.gather(-1, rows.predicted[:, None])).div_(temperature)
+    at_label = z.gather(-1, label[:, None])[:, 0]
+    weight = z.exp_()
+    total = weight.sum(-1)
+    own, square = at_label.exp() / total, torch.linalg.vecdot(weight, weight) / total.square()
+    confidence = total.reciprocal().mul_(GRID).round_().div_(GRID)
+    width = torch.arange(1, BINS_COUNT, dtype=torch.float64, device=logits.device) / BINS_COUNT
+    bin_of = torch.bucketize(confidence, width.mul_(GRID).round_().div_(GRID))
+    gap = confidence.new_zeros(BINS_COUNT).index_add_(0, bin_of, rows.correct - confidence)
+    nll, brier = (total.log() - at_label).mean(), (1 - 2 * own + square).mean()
+    values = torch.stack((nll, brier, gap.abs().sum() / len(label))).tolist()
     return dict(zip(names, values, strict=True))

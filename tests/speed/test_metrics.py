@@ -92,4 +92,4 @@ def test_measuring_takes_less_time_than_the_formulas(benchmark, record):
     assert {name: row[name] for name in expected} == pytest.approx(expected, rel=1e-5)
     ratio = benchmark.stats.stats.min / took
     benchmark.extra_info["ratio"] = ratio
-    assert ratio < 0.6  # 0.2 to 0.3 on a machine that does nothing else
+    assert ratio < 0.45  # 0.21 measured, beside another job on the other core
