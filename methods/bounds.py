@@ -91,9 +91,18 @@ class Bounded:
     @classmethod
     def fields(cls) -> Iterator[Field]:
         """Yield what each field may hold; the tests draw illegal values from it."""
+        yield from _fields_of(cls)
+
+
+_FIELDS: dict[type, tuple[Field, ...]] = {}
+
+
+def _fields_of(cls: type[Bounded]) -> tuple[Field, ...]:
+    """Read the annotations of a class, once: every cell of a sweep asks."""
+    if cls not in _FIELDS:
         hints = get_type_hints(cls, include_extras=True)
-        for field in fields(cls):
-            yield _field(field.name, hints[field.name])
+        _FIELDS[cls] = tuple(_field(field.name, hints[field.name]) for field in fields(cls))
+    return _FIELDS[cls]
 
 
 def _field(name: str, hint: Any) -> Field:  # noqa: ANN401  an annotation can be any object

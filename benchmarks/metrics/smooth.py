@@ -3,7 +3,6 @@
 import math
 
 import torch
-from scipy.optimize import brentq
 from torch import Tensor
 
 from benchmarks.metrics.examples import Rows, rows_of
@@ -57,6 +56,8 @@ def smooth_ece(logits: Tensor, label: Tensor, rows: Rows | None = None) -> Tenso
 
 def _fixed_point(wave: Tensor) -> float:
     """The bandwidth that equals the error it leaves; by Brent's method."""
+    from scipy.optimize import brentq  # noqa: PLC0415  slow, and planning needs no metric
+
     rate = torch.arange(MESH + 1, dtype=torch.float64, device=wave.device)
     rate = (math.pi * rate).square() / 2
 

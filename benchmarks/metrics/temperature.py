@@ -5,7 +5,6 @@ import math
 from collections.abc import Callable
 
 import torch
-from scipy.optimize import brentq
 from torch import Tensor
 
 from benchmarks.metrics.examples import GRID, Rows, measurable, rows_of
@@ -56,6 +55,8 @@ def fit_temperature(logits: Tensor, label: Tensor, transition: Tensor | None = N
     if not measurable(logits, label):
         return math.nan
     slope = functools.cache(_slope_of(logits.detach().double(), label, transition))
+    from scipy.optimize import brentq  # noqa: PLC0415  slow, and planning needs no metric
+
     start = slope(0.0)
     if start == 0 or math.isnan(start):
         return 1.0 if start == 0 else math.nan
