@@ -1,6 +1,19 @@
+import signal
+
 import pytest
 
 from tests.system.runs import TINY, contents, finish
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible():
+    """Let the programs under test be interrupted.
+
+    A shell makes what it starts in the background ignore SIGINT, and every child inherits that.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")
