@@ -15,6 +15,8 @@ LOG_BOUND = 10.0
 REACHES = (1.0, 3.0, 7.0, LOG_BOUND)
 PRECISION = 1e-10
 """Of the temperature's logarithm."""
+LAST_STEP = 1e-6
+"""A Newton step this short leaves an error of about its square."""
 
 
 def fit_temperature(logits: Tensor, label: Tensor, transition: Tensor | None = None) -> float:
@@ -24,8 +26,9 @@ def fit_temperature(logits: Tensor, label: Tensor, transition: Tensor | None = N
     passed through it, ``-log sum_k transition[k, y_i] softmax(z_i / T)[k]``.
 
     From ``T = 1`` the search goes downhill in ``log(1 / T)`` until the slope changes its sign, and
-    Brent's method finds where. The first loss is convex in ``1 / T``, so that this is its minimum.
-    The second need not be: this is a minimum that goes downhill from ``T = 1``.
+    Newton's method finds where, halving the interval where it would leave it. The first loss is
+    convex in ``1 / T``, so that this is its minimum. The second need not be: this is a minimum that
+    goes downhill from ``T = 1``.
 
     >>> logits = torch.tensor([[2.0, 0.0], [2.0, 0.0], [2.0, 0.0], [2.0, 0.0]])
     >>> round(2 / fit_temperature(logits, torch.tensor([0, 0, 0, 1])), 6) == round(math.log(3), 6)
@@ -55,49 +58,77 @@ def fit_temperature(logits: Tensor, label: Tensor, transition: Tensor | None = N
     if not measurable(logits, label):
         return math.nan
     slope = functools.cache(_slope_of(logits.detach().double(), label, transition))
-    from scipy.optimize import brentq  # noqa: PLC0415  slow, and planning needs no metric
-
-    start = slope(0.0)
+    start, rise = slope(0.0)
     if start == 0 or math.isnan(start):
         return 1.0 if start == 0 else math.nan
     downhill, before = -math.copysign(1.0, start), 0.0
-    for reach in REACHES:
-        if slope(downhill * reach) * downhill > 0:
-            found = brentq(slope, downhill * before, downhill * reach, xtol=PRECISION)
-            return math.exp(-float(found))
+    guess = 2 * abs(start) / rise if rise > 0 else math.inf  # twice the way that Newton would go
+    for reach in (min(guess, REACHES[0]), *REACHES):
+        if slope(downhill * reach)[0] * downhill > 0:
+            return math.exp(-_root(slope, downhill * before, downhill * reach))
         before = reach
     return math.exp(-downhill * LOG_BOUND)
 
 
-def _slope_of(z: Tensor, label: Tensor, transition: Tensor | None) -> Callable[[float], float]:
-    """Return the derivative of the loss with respect to ``1 / T`` as a function of ``log(1 / T)``.
+Slope = Callable[[float], tuple[float, float]]
+"""From ``log(1 / T)`` to the loss's derivative with respect to ``1 / T``, and its own to that."""
+
+
+def _root(slope: Slope, one: float, other: float) -> float:
+    """Where the slope is 0 between two places where its signs differ."""
+    at = min(one, other, key=lambda place: abs(slope(place)[0]))
+    low, high = sorted((one, other))
+    while True:
+        value, rise = slope(at)
+        low, high = (low, at) if value > 0 else (at, high)
+        to = at - value / rise if rise > 0 else math.inf
+        if not low <= to <= high:
+            to = (low + high) / 2
+        if abs(to - at) < LAST_STEP:
+            return to
+        at = to
+
+
+def _slope_of(z: Tensor, label: Tensor, transition: Tensor | None) -> Slope:
+    """Return the slope of the loss.
 
     It is ``E_p z - E_q z``, where ``q`` is ``p`` once the label is known: its class alone, or
-    ``p_k transition[k, y]`` normalised.
+    ``p_k transition[k, y]`` normalised. The derivative of ``E_p z`` is the variance of ``z``.
     """
     z = z - z.amax(-1, keepdim=True)
-    weight = torch.empty_like(z)
+    square, weight = z.square(), torch.empty_like(z)
+
+    def moments(known: Tensor, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+        mean = first / known
+        return mean, second / known - mean.square()
+
+    def weigh(at: float) -> tuple[Tensor, Tensor]:
+        torch.mul(z, math.exp(at), out=weight).exp_()
+        vecdot = torch.linalg.vecdot
+        return moments(weight.sum(-1), vecdot(weight, z), vecdot(weight, square))
+
     if transition is None:
         at_label = z.gather(-1, label[:, None]).mean()
 
-        def plain(at: float) -> float:
-            torch.mul(z, math.exp(at), out=weight).exp_()
-            mean = torch.linalg.vecdot(weight, z) / weight.sum(-1)
-            return float((mean.mean() - at_label).item())
+        def plain(at: float) -> tuple[float, float]:
+            mean, variance = weigh(at)
+            return float((mean.mean() - at_label).item()), math.exp(at) * variance.mean().item()
 
         return plain
     given = transition.double().T.contiguous()[label]  # (N, C)
-    log_given, of_z = given.log(), given * z
+    log_given, of_z, of_square = given.log(), given * z, given * square
 
-    def corrected(at: float) -> float:
-        torch.mul(z, math.exp(at), out=weight).exp_()
-        known = torch.linalg.vecdot(weight, given)
-        after = torch.linalg.vecdot(weight, of_z) / known
+    def corrected(at: float) -> tuple[float, float]:
+        mean, variance = weigh(at)
+        vecdot = torch.linalg.vecdot
+        known = vecdot(weight, given)
         if (known == 0).any():  # too small for a float, which its logarithm is not
             q = (math.exp(at) * z).add_(log_given).softmax(-1)
-            after = torch.linalg.vecdot(q, z)
-        mean = torch.linalg.vecdot(weight, z) / weight.sum(-1)
-        return float((mean - after).mean().item())
+            after, spread = moments(q.sum(-1), vecdot(q, z), vecdot(q, square))
+        else:
+            after, spread = moments(known, vecdot(weight, of_z), vecdot(weight, of_square))
+        rise = math.exp(at) * (variance - spread).mean().item()
+        return float((mean - after).mean().item()), rise
 
     return corrected
 
