@@ -12,5 +12,6 @@ types:
 contracts:
 	lint-imports
 
+# As in a worker: benchmarks/launch/local.py says why.
 test:
-	OMP_NUM_THREADS=1 python -m pytest
+	OMP_NUM_THREADS=1 MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TOP_PAD_=268435456 python -m pytest

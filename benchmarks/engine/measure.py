@@ -65,11 +65,11 @@ def _of_epoch(record: Record, i: int) -> tuple[dict[str, float], Tensor]:
     """
     arrays = record.arrays
     logits, label = _tensor(arrays["logits"][i]), _tensor(arrays["label"])
-    rows, share = metrics.rows_of(logits, label), logits.double().softmax(-1)
+    rows = metrics.rows_of(logits, label)
     found = metrics.test_metrics(logits, label, rows)
-    found |= metrics.risk_coverage(logits, label, rows, share)
+    found |= metrics.risk_coverage(logits, label, rows)
     found["smece"] = metrics.smooth_ece(logits, label, rows)
-    found["cwece"] = metrics.classwise_ece(logits, label, rows, share)
+    found["cwece"] = metrics.classwise_ece(logits, label, rows)
     names = record.meta["curves"]
     curve = dict(zip(names, arrays["curves"][arrays["selected"][i]].tolist(), strict=True))
     values = {

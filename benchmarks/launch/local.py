@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 ATTEMPTS = 2
 """How often a pack is tried whose worker dies: once may be an accident."""
 
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "MKL_NUM_THREADS": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),  # glibc keeps freed memory up to these sizes, so
+    "MALLOC_TOP_PAD_": str(256 * 2**20),  # that the kernel need not clear its pages again
+}
+"""Of a worker."""
+
 Pack = tuple[Cell, ...]
 
 _here: dict[str, Any] = {}  # a worker's job and device, set when it starts
@@ -43,7 +52,7 @@ def run(job: Job, cells: Sequence[Cell], workers: int, tell: Callable[[Done], No
         workers: how many processes.
         tell: called in this process, in the order of completion.
     """
-    os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "MKL_NUM_THREADS": "1"}
+    os.environ |= ENVIRONMENT
     context = multiprocessing.get_context("spawn")
     started = context.Value("i", 0)
     count = min(workers, len(cells))

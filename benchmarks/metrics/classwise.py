@@ -7,9 +7,7 @@ from benchmarks.metrics.examples import GRID, Rows, rows_of
 from benchmarks.schema import BINS_COUNT
 
 
-def classwise_ece(
-    logits: Tensor, label: Tensor, rows: Rows | None = None, share: Tensor | None = None
-) -> Tensor:
+def classwise_ece(logits: Tensor, label: Tensor, rows: Rows | None = None) -> Tensor:
     """Average over the classes the calibration error of each class's probability.
 
     ``cwece = mean_k sum_b n_kb / N * |mean of p_k - share with label k|`` over 15 right-closed bins
@@ -20,7 +18,6 @@ def classwise_ece(
         logits: ``(..., N, C)``.
         label: ``(N,)`` classes, int64.
         rows: what ``rows_of`` makes of the two, where it is known already.
-        share: the softmax of the logits in float64, where it is known already.
 
     Returns:
         float64 ``(...)``, a share; NaN without examples or where a logit of the slice is not
@@ -36,8 +33,8 @@ def classwise_ece(
     *leading, examples, classes = logits.shape
     if examples == 0:
         return logits.new_full(leading, torch.nan).double()
-    finite = (rows or rows_of(logits, label)).finite
-    share = logits.detach().double().softmax(-1) if share is None else share
+    rows = rows or rows_of(logits, label)
+    share, finite = rows.share, rows.finite
     edges = torch.arange(1, BINS_COUNT, dtype=torch.float64, device=logits.device) / BINS_COUNT
     edges = edges.mul_(GRID).round_().div_(GRID)
     gap = share.new_zeros(*leading, classes, BINS_COUNT)

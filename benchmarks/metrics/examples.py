@@ -23,6 +23,8 @@ class Rows(NamedTuple):
     tied: Tensor  # (..., N), 0 or 1
     finite: Tensor  # (...), bool
     predicted: Tensor  # (..., N), the lowest class of the largest logit
+    below: Tensor  # (..., N, C), each logit less the largest of its example
+    share: Tensor  # (..., N, C), the softmax
 
 
 def _refuse_other_lengths(logits: Tensor, *labels: Tensor) -> None:
@@ -41,15 +43,20 @@ def measurable(logits: Tensor, label: Tensor) -> bool:
     if logits.dim() != 2:
         raise ValueError(f"one slice of logits has 2 axes, got {tuple(logits.shape)}")
     _refuse_other_lengths(logits, label)
-    return len(logits) > 0 and bool(logits.isfinite().all())
+    return len(logits) > 0 and bool(_finite(logits, logits.amax(-1)))
 
 
 def predict(logits: Tensor, *labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The largest logits ``(..., N)``, where they are, and which slices are finite ``(...)``."""
     _refuse_other_lengths(logits, *labels)
     highest, predicted = logits.max(-1)
+    return highest, predicted, _finite(logits, highest)
+
+
+def _finite(logits: Tensor, highest: Tensor) -> Tensor:
+    """Which slices are finite ``(...)``, sooner than by asking each logit."""
     spread = highest.double() - logits.amin(-1).double()  # infinite or NaN if any logit is
-    return highest, predicted, (spread < torch.inf).all(-1)
+    return (spread < torch.inf).all(-1)
 
 
 def rows_of(logits: Tensor, label: Tensor) -> Rows:
@@ -57,15 +64,14 @@ def rows_of(logits: Tensor, label: Tensor) -> Rows:
     logits = logits.detach()
     highest, predicted, finite = predict(logits, label)
     target = label.expand(predicted.shape)
-    tied = (logits == highest[..., None]).sum(-1) > 1
     below = logits.double() - highest.double()[..., None]  # (..., N, C), 0 or less
-    at_label = below.gather(-1, target[..., None])  # (..., N, 1)
-    weight = below.exp_()
-    total = weight.sum(-1)  # 1 to C
-    error = weight.div_(total[..., None])
-    error.scatter_add_(-1, target[..., None], torch.full_like(at_label, -1.0))
+    tied = (below == 0).sum(-1) > 1
+    at_label = below.gather(-1, target[..., None])[..., 0]
+    share = below.exp()
+    total = share.sum(-1)  # 1 to C
+    share.div_(total[..., None])
+    own = share.gather(-1, target[..., None])[..., 0]
     confidence = total.reciprocal().mul_(GRID).round_().div_(GRID)
-    nll = total.log() - at_label[..., 0]
-    correct = (predicted == target).double()
-    brier = error.square_().sum(-1)
-    return Rows(confidence, correct, nll, brier, tied.double(), finite, predicted)
+    brier = torch.linalg.vecdot(share, share) + (1 - 2 * own)
+    correct, nll = (predicted == target).double(), total.log() - at_label
+    return Rows(confidence, correct, nll, brier, tied.double(), finite, predicted, below, share)

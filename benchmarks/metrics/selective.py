@@ -10,9 +10,7 @@ DIGITS = 36
 """Bits of the ranking key that count, so that predictions apart by rounding alone are tied."""
 
 
-def risk_coverage(
-    logits: Tensor, label: Tensor, rows: Rows | None = None, share: Tensor | None = None
-) -> dict[str, Tensor]:
+def risk_coverage(logits: Tensor, label: Tensor, rows: Rows | None = None) -> dict[str, Tensor]:
     """Measure the error of the most confident predictions at every coverage.
 
     With the ``E`` errors ranked by falling ``log max p``, ``aurc = mean over k = 1 .. N of (errors
@@ -27,7 +25,6 @@ def risk_coverage(
         logits: ``(..., N, C)``.
         label: ``(N,)`` classes, int64.
         rows: what ``rows_of`` makes of the two, where it is known already.
-        share: the softmax of the logits in float64, where it is known already.
 
     Returns:
         float64 ``(...)`` shares; NaN without examples or where a logit of the slice is not finite.
@@ -43,8 +40,7 @@ def risk_coverage(
         nothing = logits.new_full(logits.shape[:-2], torch.nan).double()
         return {"aurc": nothing, "eaurc": nothing}
     rows = rows or rows_of(logits, label)
-    share = logits.detach().double().softmax(-1) if share is None else share
-    rest = share.scatter(-1, rows.predicted[..., None], 0.0).sum(-1)  # (..., N)
+    rest = rows.share.scatter(-1, rows.predicted[..., None], 0.0).sum(-1)  # (..., N)
     fraction, exponent = torch.frexp(rest)
     key = torch.ldexp(fraction.mul_(2.0**DIGITS).round_(), exponent)
     key, order = key.sort(-1)  # the most confident first

@@ -1,6 +1,5 @@
 """Temperature scaling: one number fitted on validation labels, and what it does to the test set."""
 
-import functools
 import math
 from collections.abc import Callable
 
@@ -12,11 +11,16 @@ from benchmarks.schema import BINS_COUNT
 
 LOG_BOUND = 10.0
 """Temperatures lie between ``exp(-10)`` and ``exp(10)``."""
-REACHES = (1.0, 3.0, 7.0, LOG_BOUND)
+LONGEST_STEP = 3.0
 PRECISION = 1e-10
 """Of the temperature's logarithm."""
 LAST_STEP = 1e-6
 """A Newton step this short leaves an error of about its square."""
+SAMPLE = 8
+"""Of at least SAMPLED examples, one in so many tells where to start."""
+SAMPLED = 1000
+CLOSING = 3
+"""Newton's method divides a slope that fades away, exponentially, by ``e`` only."""
 
 
 def fit_temperature(logits: Tensor, label: Tensor, transition: Tensor | None = None) -> float:
@@ -25,10 +29,10 @@ def fit_temperature(logits: Tensor, label: Tensor, transition: Tensor | None = N
     ``T = argmin mean_i -log softmax(z_i / T)[y_i]``; with a transition matrix, for labels that
     passed through it, ``-log sum_k transition[k, y_i] softmax(z_i / T)[k]``.
 
-    From ``T = 1`` the search goes downhill in ``log(1 / T)`` until the slope changes its sign, and
-    Newton's method finds where, halving the interval where it would leave it. The first loss is
-    convex in ``1 / T``, so that this is its minimum. The second need not be: this is a minimum that
-    goes downhill from ``T = 1``.
+    Newton's method finds the zero of the slope in ``log(1 / T)``, halving the interval in which the
+    slope changes its sign where it would leave it. The first loss is convex in ``1 / T``, so that
+    this is its minimum. The second need not be: this is a minimum next to that of a sample of the
+    examples, which is searched from ``T = 1``.
 
     >>> logits = torch.tensor([[2.0, 0.0], [2.0, 0.0], [2.0, 0.0], [2.0, 0.0]])
     >>> round(2 / fit_temperature(logits, torch.tensor([0, 0, 0, 1])), 6) == round(math.log(3), 6)
@@ -57,36 +61,38 @@ def fit_temperature(logits: Tensor, label: Tensor, transition: Tensor | None = N
         raise ValueError(f"{logits.shape[-1]} classes need a square transition, got {shape}")
     if not measurable(logits, label):
         return math.nan
-    slope = functools.cache(_slope_of(logits.detach().double(), label, transition))
-    start, rise = slope(0.0)
-    if start == 0 or math.isnan(start):
-        return 1.0 if start == 0 else math.nan
-    downhill, before = -math.copysign(1.0, start), 0.0
-    guess = 2 * abs(start) / rise if rise > 0 else math.inf  # twice the way that Newton would go
-    for reach in (min(guess, REACHES[0]), *REACHES):
-        if slope(downhill * reach)[0] * downhill > 0:
-            return math.exp(-_root(slope, downhill * before, downhill * reach))
-        before = reach
-    return math.exp(-downhill * LOG_BOUND)
+    start, z = 0.0, logits.detach().double()
+    if len(label) >= SAMPLED:
+        near = _root(_slope_of(z[::SAMPLE], label[::SAMPLE], transition), start)
+        start = near if abs(near) < LONGEST_STEP else start
+    return math.exp(-_root(_slope_of(z, label, transition), start))
 
 
 Slope = Callable[[float], tuple[float, float]]
 """From ``log(1 / T)`` to the loss's derivative with respect to ``1 / T``, and its own to that."""
 
 
-def _root(slope: Slope, one: float, other: float) -> float:
-    """Where the slope is 0 between two places where its signs differ."""
-    at = min(one, other, key=lambda place: abs(slope(place)[0]))
-    low, high = sorted((one, other))
+def _root(slope: Slope, at: float) -> float:
+    """Where the slope is 0, or the bound towards which the loss falls."""
+    low, high = -LOG_BOUND, LOG_BOUND
+    seen: dict[float, float] = {}
+    before = 0.0
     while True:
         value, rise = slope(at)
+        if value == rise == 0:  # too flat for a float: on as before
+            value = before
+        if value == 0 or math.isnan(value):
+            return at if value == 0 else math.nan
         low, high = (low, at) if value > 0 else (at, high)
-        to = at - value / rise if rise > 0 else math.inf
-        if not low <= to <= high:
+        seen[at] = value
+        near = min(seen.values()) < 0 < max(seen.values()) or abs(value) < abs(before) / CLOSING
+        step = -value / rise if rise > 0 and (near or not before) else math.inf * -value
+        to = min(max(at + step, at - LONGEST_STEP, low), at + LONGEST_STEP, high)
+        if to in seen:
             to = (low + high) / 2
-        if abs(to - at) < LAST_STEP:
+        if abs(to - at) < LAST_STEP and (near or low == high):
             return to
-        at = to
+        at, before = to, value
 
 
 def _slope_of(z: Tensor, label: Tensor, transition: Tensor | None) -> Slope:
@@ -115,15 +121,15 @@ def _slope_of(z: Tensor, label: Tensor, transition: Tensor | None) -> Slope:
             return float((mean.mean() - at_label).item()), math.exp(at) * variance.mean().item()
 
         return plain
-    given = transition.double().T.contiguous()[label]  # (N, C)
-    log_given, of_z, of_square = given.log(), given * z, given * square
+    given = transition.double().T.contiguous().index_select(0, label)  # (N, C)
+    of_z, of_square = given * z, given * square
 
     def corrected(at: float) -> tuple[float, float]:
         mean, variance = weigh(at)
         vecdot = torch.linalg.vecdot
         known = vecdot(weight, given)
         if (known == 0).any():  # too small for a float, which its logarithm is not
-            q = (math.exp(at) * z).add_(log_given).softmax(-1)
+            q = (math.exp(at) * z).add_(given.log()).softmax(-1)
             after, spread = moments(q.sum(-1), vecdot(q, z), vecdot(q, square))
         else:
             after, spread = moments(known, vecdot(weight, of_z), vecdot(weight, of_square))
@@ -161,8 +167,7 @@ def scaled_metrics(
         rows = rows_of(logits, label)
     if rows is None or not bool(rows.finite) or not len(label) or math.isnan(temperature):
         return dict.fromkeys(names, math.nan)
-    z = logits.double()
-    z = z.sub_(z.gather(-1, rows.predicted[:, None])).div_(temperature)
+    z = rows.below / temperature
     at_label = z.gather(-1, label[:, None])[:, 0]
     weight = z.exp_()
     total = weight.sum(-1)
