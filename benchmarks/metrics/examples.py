@@ -65,7 +65,8 @@ def rows_of(logits: Tensor, label: Tensor) -> Rows:
     highest, predicted, finite = predict(logits, label)
     target = label.expand(predicted.shape)
     below = logits.double() - highest.double()[..., None]  # (..., N, C), 0 or less
-    tied = (below == 0).sum(-1) > 1
+    others = logits.scatter(-1, predicted[..., None], -torch.inf)
+    tied = others.amax(-1) == highest
     at_label = below.gather(-1, target[..., None])[..., 0]
     share = below.exp()
     total = share.sum(-1)  # 1 to C
