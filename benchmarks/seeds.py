@@ -32,5 +32,5 @@ def seeded(*salt: str | int) -> Iterator[None]:
     For code that takes no generator: a layer's initial weights, a distribution's sample.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(integer(*salt))
+        torch.default_generator.manual_seed(integer(*salt))  # not torch's own: it looks for GPUs
         yield

@@ -13,6 +13,9 @@ from benchmarks.seeds import generator, seeded
 from benchmarks.sweep import Cell
 from methods import Batch, Trusted
 
+AT_ONCE = 2**20
+"""Pixels that are prepared together, for as many batches as they make."""
+
 
 def batches(cell: Cell, problem: Problem, epoch: int) -> Iterator[tuple[Tensor, Batch]]:
     """Yield images ``(views, B, channels, H, W)``, normalised, and the batch behind them.
@@ -27,12 +30,18 @@ def batches(cell: Cell, problem: Problem, epoch: int) -> Iterator[tuple[Tensor, 
     with seeded("method", name, cell.seed, epoch):
         draws = [cell.method.draw(stop - start) for start, stop in spans]
     trusted = _trusted(cell, problem, epoch)
-    for (start, stop), drawn in zip(spans, draws, strict=True):
-        ids = order[start:stop]
-        on_device = {key: value.to(device) for key, value in drawn.items()}
+    numbers = cell.recipe.batch * problem.train[0].numel() * len(views)
+    steps, count = list(zip(spans, draws, strict=True)), max(1, AT_ONCE // numbers)
+    for some in (steps[i : i + count] for i in range(0, len(steps), count)):
+        first, last = some[0][0][0], some[-1][0][1]
+        ids = order[first:last]
+        label = problem.noisy[ids]
         image = torch.stack([problem.pixels(view.of(ids)) for view in views])
-        batch = Batch(ids, problem.noisy[ids], on_device, trusted=next(trusted, None))
-        yield image, batch
+        for (start, stop), drawn in some:
+            own = slice(start - first, stop - first)
+            on_device = {key: value.to(device) for key, value in drawn.items()}
+            batch = Batch(ids[own], label[own], on_device, trusted=next(trusted, None))
+            yield image[:, own], batch
 
 
 class _View:

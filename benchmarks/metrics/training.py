@@ -72,12 +72,15 @@ def detection(
     Reference:
         Fawcett, 2006, https://doi.org/10.1016/j.patrec.2005.10.010
     """
-    from sklearn.metrics import average_precision_score, roc_auc_score  # noqa: PLC0415  slow
-
     scores = torch.as_tensor(score).detach().double().cpu().numpy()
     truth = torch.as_tensor(mislabelled).detach().bool().cpu().numpy()
     if scores.shape != truth.shape:
         raise ValueError(f"score needs the shape of mislabelled, {truth.shape}: {scores.shape}")
     if truth.all() or not truth.any() or not np.isfinite(scores).all():
         return float("nan"), float("nan")
-    return float(roc_auc_score(truth, scores)), float(average_precision_score(truth, scores))
+    order = np.argsort(-scores)
+    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)  # of equal scores
+    found = truth[order].cumsum()[ends]
+    recall, others = np.append(0, found / found[-1]), np.append(0, ends + 1 - found)
+    auroc = np.trapezoid(recall, others / others[-1])
+    return float(auroc), float((np.diff(recall) * found / (ends + 1)).sum())

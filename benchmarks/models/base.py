@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import nn
 
-from benchmarks.seeds import integer
+from benchmarks.seeds import seeded
 from methods.bounds import Bounded
 
 
@@ -43,8 +42,7 @@ def initialised(
         ValueError: the images are too small for the model.
     """
     model.check(shape)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(integer("weights", *salt))
+    with seeded("weights", *salt):
         return model.build(shape, num_classes)
 
 
