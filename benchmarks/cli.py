@@ -34,7 +34,7 @@ app = App(
 app.command(data)
 
 DEFAULT = Request()
-VERBS = ("run", "plan", "status", "report", "collect", "ls", "data", "check")
+VERBS = ("run", "plan", "probe", "status", "report", "collect", "ls", "data", "check")
 Kind = Literal["datasets", "noises", "methods", "models", "recipes", "metrics", "suites"]
 
 
@@ -87,8 +87,29 @@ def plan(request: Request = DEFAULT) -> Exit:
         print(f"{axis:8} {'  '.join(values)}")
     print(f"cells    {len(cells)} planned, {len(cells) - len(missing)} done, {len(missing)} to do")
     print(f"device   {prepared.device} ({cells[0].precision}), {prepared.workers} workers")
+    for kind, width in prepared.plan.widths.items():
+        print(f"driver   {kind}: {'reference' if width == 1 else f'packs of {width}'}")
     print(f"disk     {disk_bytes(cells, keep_all=prepared.plan.keep_all) / 2**20:.0f} MiB")
     print(f"time     {prepared.estimate()}")
+    return Exit.DONE
+
+
+@app.command
+def probe(request: Request = DEFAULT) -> Exit:
+    """Measure how fast this machine trains, for `plan` to predict and `run` to choose packs.
+
+    Args:
+        request: What to measure: each method on each dataset and model that a run would train.
+    """
+    from benchmarks.engine.rates import cache_file, seconds  # noqa: PLC0415
+    from benchmarks.launch import session  # noqa: PLC0415
+
+    for cell, width, rate in session.probe(request):
+        keys = cell.keys()
+        driver = "one by one" if width == 1 else f"packs of {width}"
+        took = seconds(cell, rate)
+        print(f"{keys['dataset']} {keys['model']} {keys['method']}  {driver}: {took:.2f} s a cell")
+    print(f"kept in {cache_file()}")
     return Exit.DONE
 
 

@@ -204,7 +204,7 @@ def train(prepared):
     prepared.folder.mkdir(exist_ok=True)
     prepared.plan.write(prepared.folder)
     job = Job(prepared.folder, prepared.root, "cpu", keep_all=True, commit="")
-    train_pack(job, [one.specs() for one in prepared.missing()], CPU)
+    train_pack(job, [one.specs() for one in prepared.missing()], 1, CPU)
     derive(prepared.folder, Parts(prepared.folder))
     return (prepared.folder / "results.csv").read_text()
 

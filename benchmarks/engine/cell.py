@@ -26,6 +26,7 @@ from methods import State
 
 SELECTED = ("last", "val", "oracle")
 SCORES = ("loss", "loss_mean")  # of a training example: at the end, and averaged over epochs
+TAIL = 31  # numbers: two registers of 16, less one
 LOGITS = ("logits", "val_logits")  # what takes the room: of every selection, or only of the first
 
 
@@ -90,13 +91,15 @@ def _driven(
 ) -> Iterator[Sequence[Epoch]]:
     """Yield the epochs of all cells in step.
 
-    A pack is padded with its last cell to the width of the run: the width decides the last bits,
-    and then neighbours and their number do not.
+    A pack is padded with its last cell to its width, which may decide the last bits: then their
+    number does not. Kernels treat the end of a tensor by itself, in up to ``TAIL`` numbers, so more
+    are added for no cell to lie there: then its place does not.
     """
     if how.width == 1:
         (cell,), (problem,) = cells, problems
         return ([epoch] for epoch in reference.train(cell, problem))
-    missing = how.width - len(cells)
+    last_batch = (len(problems[0].noisy) - 2) % cells[0].recipe.batch + 2
+    missing = how.width - len(cells) + math.ceil(TAIL / last_batch)
     return packed.train([*cells, *[cells[-1]] * missing], [*problems, *[problems[-1]] * missing])
 
 

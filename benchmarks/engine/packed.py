@@ -243,7 +243,7 @@ def _epoch(
     for batch in steps:
         loss, state = learners.step(batch, state, epoch)
         losses.append(loss)
-    return torch.stack(losses).mean(0).tolist(), state
+    return torch.stack(losses, 1).mean(1).tolist(), state
 
 
 def together(cells: Sequence[Cell], problems: Sequence[Problem], epoch: int) -> Iterator[Any]:

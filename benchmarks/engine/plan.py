@@ -2,14 +2,15 @@
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from benchmarks import schema
+from benchmarks.engine.rates import Rates
 from benchmarks.noise import Clean
 from benchmarks.refusals import RefusedError
 from benchmarks.store import read_plan, write_atomically
@@ -30,19 +31,25 @@ class Plan:
 
     suite: str
     device: str  # kind: cuda, mps or cpu
-    pack: int  # cells trained together, at most; 1 is one by one, by the reference driver
+    pack: int | None  # what was asked for; None leaves it to the measured rates
     keep_all: bool
     cells: tuple[Cell, ...]
+    widths: Mapping[str, int]  # by kind: how many cells are trained together; 1 is one by one
+
+    def width(self, cell: Cell) -> int:
+        """Return how many cells like this one are trained together."""
+        return self.widths[kind_of(cell)]
 
     def write(self, folder: Path) -> None:
-        """Write ``plan.json``: the settings, each cell's driver, and every cell spelled out."""
+        """Write ``plan.json``: the settings, each kind's driver, and every cell spelled out."""
+        precision = {kind_of(cell): cell.precision for cell in self.cells}
         drivers = {
-            f"{cell.keys()['model']} {cell.keys()['method']}": {
-                "driver": "reference" if self.pack == 1 else "packed",
-                "width": self.pack,
-                "precision": cell.precision,
+            kind: {
+                "driver": "reference" if self.widths[kind] == 1 else "packed",
+                "width": self.widths[kind],
+                "precision": precision[kind],
             }
-            for cell in self.cells
+            for kind in precision
         }
         found = {
             "schema": schema.SCHEMA_VERSION,
@@ -59,15 +66,29 @@ class Plan:
             write_atomically(path, data)
 
 
-def settle(folder: Path, suite: str, cells: Iterable[Cell], device: str, pack: int | None) -> Plan:
+def kind_of(cell: Cell) -> str:
+    """Name what cells of a pack have in common: everything but seed and noise."""
+    specs = cell.specs()
+    names = ("dataset", "model", "method", "recipe", "precision")
+    return " ".join(str(specs[name]) for name in names)
+
+
+def settle(
+    folder: Path,
+    suite: str,
+    cells: Iterable[Cell],
+    device: torch.device,
+    pack: int | None,
+) -> Plan:
     """Return the plan of a folder with these cells added to it; nothing is written.
 
     Args:
         folder: the results folder.
         suite: its name.
         cells: what is asked for.
-        device: the kind of it.
-        pack: how many cells are trained together; None asks for what the folder has, or for 1.
+        device: where they are trained.
+        pack: how many cells are trained together; None asks for what the folder has, or for what
+            was measured to be fastest.
 
     Raises:
         RefusedError: the folder was started by another version, on another kind of device, or with
@@ -77,21 +98,53 @@ def settle(folder: Path, suite: str, cells: Iterable[Cell], device: str, pack: i
     if pack is not None and not 1 <= pack <= WIDEST:
         raise RefusedError(f"--pack must be a whole number from 1 to {WIDEST}, got {pack}")
     if not (folder / "plan.json").exists():
-        return Plan(suite, device, pack or 1, len(asked) <= KEEP_ALL_UP_TO, asked)
+        widths = _widths(asked, device, pack, {})
+        return Plan(suite, device.type, pack, len(asked) <= KEEP_ALL_UP_TO, asked, widths)
     found = read_plan(folder)
     if pack not in {None, found["pack"]}:
+        started = f"--pack {found['pack']}" if found["pack"] else "packs of its own choice"
         raise RefusedError(
-            f"{folder} was started with --pack {found['pack']} and is finished with it; use it or "
-            f"another --out"
+            f"{folder} was started with {started} and is finished with it; use it or another --out"
         )
-    if found["device"] != device:
+    if found["device"] != device.type:
         raise RefusedError(
-            f"{folder} was started on {found['device']} and numbers of {device} must not be mixed "
-            f"with it; use --device {found['device']} or another --out"
+            f"{folder} was started on {found['device']} and numbers of {device.type} must not be "
+            f"mixed with it; use --device {found['device']} or another --out"
         )
     known = tuple(_known_cells(found["cells"], folder))
     every = tuple(dict.fromkeys((*known, *asked)))
-    return Plan(found["suite"], device, found["pack"], found["keep_all"], every)
+    fixed = {kind: driver["width"] for kind, driver in found["drivers"].items()}
+    widths = _widths(every, device, found["pack"], fixed)
+    return Plan(found["suite"], device.type, found["pack"], found["keep_all"], every, widths)
+
+
+def _widths(
+    cells: Sequence[Cell], device: torch.device, pack: int | None, fixed: Mapping[str, int]
+) -> dict[str, int]:
+    """Return the width of every kind: as fixed, as asked for, or as measured, cut evenly."""
+    rates, found = Rates.read(), dict(fixed)
+    for kind, group in kinds(cells).items():
+        if kind not in found:
+            best = pack or rates.width(group[0], device)
+            found[kind] = best if pack or best == 1 else _even(len(group), best)
+    return found
+
+
+def _even(count: int, width: int) -> int:
+    """Return the size of packs when ``count`` cells are cut evenly into as few as there can be."""
+    return max(2, math.ceil(count / math.ceil(count / width))) if count > 1 else 1
+
+
+def kinds(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
+    """Group cells that can be trained together."""
+    found: dict[str, list[Cell]] = {}
+    names: dict[Cell, str] = {}
+    for cell in cells:
+        alike = replace(cell, seed=0, noise=Clean())
+        if alike not in names:
+            names[alike] = kind_of(cell)
+        found.setdefault(names[alike], []).append(cell)
+    return found
 
 
 def _known_cells(entries: Sequence[dict[str, Any]], folder: Path) -> Iterable[Cell]:
@@ -132,30 +185,28 @@ def precision_of(device: torch.device) -> str:
     return "bfloat16" if device.type == "cuda" else "float32"
 
 
-def packs(cells: Iterable[Cell], width: int) -> list[tuple[Cell, ...]]:
-    """Group cells that can be trained together, at most ``width`` of them, longest first.
+class Pack(NamedTuple):
+    """Cells that are trained together."""
+
+    cells: tuple[Cell, ...]
+    width: int  # what they are padded to; 1 is the reference driver
+
+
+def packs(cells: Iterable[Cell], widths: Mapping[str, int]) -> list[Pack]:
+    """Group cells that can be trained together, at most as many as their width; longest first.
 
     Groups are cut evenly: 25 cells and a width of 8 make packs of 7, 6, 6 and 6.
     """
-    if width == 1:
-        return [(cell,) for cell in longest_first(cells)]
-    alike: dict[Cell, list[Cell]] = {}
-    for cell in longest_first(cells):
-        alike.setdefault(replace(cell, seed=0, noise=Clean()), []).append(cell)
     found = []
-    for group in alike.values():
+    for kind, group in kinds(cells).items():
+        width = widths[kind]
         count = math.ceil(len(group) / width)
-        found += [tuple(group[start::count]) for start in range(count)]
-    return sorted(found, key=lambda pack: -len(pack) * _work(pack[0]))
+        found += [Pack(tuple(group[start::count]), width) for start in range(count)]
+    return sorted(found, key=lambda pack: -len(pack.cells) * _work(pack.cells[0]))
 
 
 def _work(cell: Cell) -> int:
     return cell.method.networks * cell.recipe.epochs
-
-
-def longest_first(cells: Iterable[Cell]) -> list[Cell]:
-    """Order cells by work, so that no worker starts a long one when the others are done."""
-    return sorted(cells, key=lambda cell: -_work(cell))
 
 
 def disk_bytes(cells: Sequence[Cell], *, keep_all: bool) -> int:

@@ -11,7 +11,7 @@ import torch
 from pebble import ProcessExpired, ProcessPool
 
 from benchmarks import plugins
-from benchmarks.engine.plan import packs
+from benchmarks.engine.plan import Pack
 from benchmarks.launch.work import Done, Job, failure, summary, train_pack
 from benchmarks.store import write_part
 from benchmarks.sweep import Cell
@@ -31,8 +31,6 @@ ENVIRONMENT = {
 }
 """Of a worker."""
 
-Pack = tuple[Cell, ...]
-
 _here: dict[str, Any] = {}  # a worker's job and device, set when it starts
 
 
@@ -43,28 +41,28 @@ def default_workers(device: torch.device) -> int:
     return len(os.sched_getaffinity(0)) if device.type == "cpu" else 1
 
 
-def run(job: Job, cells: Sequence[Cell], workers: int, tell: Callable[[Done], None]) -> None:
+def run(job: Job, packs: Sequence[Pack], workers: int, tell: Callable[[Done], None]) -> None:
     """Train cells in worker processes and tell about each when its part is on the disk.
 
     Args:
         job: what the cells have in common.
-        cells: those without a valid part.
+        packs: of the cells without a valid part.
         workers: how many processes.
         tell: called in this process, in the order of completion.
     """
     os.environ |= ENVIRONMENT
     context = multiprocessing.get_context("spawn")
     started = context.Value("i", 0)
-    count = min(workers, len(cells))
+    count = min(workers, len(packs))
     pool = ProcessPool(count, context=context, initializer=_start, initargs=(job, started))
     try:
         tries: dict[concurrent.futures.Future[list[Done]], tuple[Pack, int]] = {}
 
         def schedule(pack: Pack, attempt: int) -> None:
-            specs = [cell.specs() for cell in pack]
-            tries[pool.schedule(_work, args=(specs,))] = (pack, attempt)
+            specs = [cell.specs() for cell in pack.cells]
+            tries[pool.schedule(_work, args=(specs, pack.width))] = (pack, attempt)
 
-        for pack in packs(cells, job.pack):
+        for pack in packs:
             schedule(pack, 1)
         while tries:
             finished, _ = concurrent.futures.wait(
@@ -78,11 +76,11 @@ def run(job: Job, cells: Sequence[Cell], workers: int, tell: Callable[[Done], No
                         tell(done)
                 elif isinstance(error, ProcessExpired) and attempt < ATTEMPTS:
                     schedule(pack, attempt + 1)
-                elif len(pack) > 1:
-                    for cell in pack:
-                        schedule((cell,), 1)
+                elif len(pack.cells) > 1:
+                    for cell in pack.cells:
+                        schedule(pack._replace(cells=(cell,)), 1)
                 else:
-                    tell(_give_up(job, pack[0], error))
+                    tell(_give_up(job, pack.cells[0], error))
     finally:
         pool.stop()  # at once; a part being written is a temporary file and is lost
         pool.join()
@@ -114,5 +112,5 @@ def _start(job: Job, started: "Synchronized[int]") -> None:
     _here.update(job=job, device=torch.device(name))
 
 
-def _work(specs: Sequence[Mapping[str, Any]]) -> list[Done]:
-    return train_pack(_here["job"], specs, _here["device"])
+def _work(specs: Sequence[Mapping[str, Any]], width: int) -> list[Done]:
+    return train_pack(_here["job"], specs, width, _here["device"])

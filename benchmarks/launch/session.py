@@ -12,7 +12,9 @@ import torch
 
 from benchmarks import plugins
 from benchmarks.datasets import data_root
-from benchmarks.engine.plan import Plan, choose_device, precision_of, settle
+from benchmarks.engine import rates
+from benchmarks.engine.plan import Plan, choose_device, packs, precision_of, settle
+from benchmarks.engine.rates import STARTED_SECONDS, Rate, Rates
 from benchmarks.launch import local
 from benchmarks.launch.progress import Progress
 from benchmarks.launch.work import Job
@@ -42,17 +44,47 @@ class Session:
         return [cell for cell in self.plan.cells if cell.id not in done]
 
     def estimate(self) -> str:
-        """Say how long the missing cells will take, from what the finished ones took."""
+        """Say how long the missing cells will take: as ``probe`` measured, else as the others."""
+        missing, measured = self.missing(), Rates.read()
+        known = [measured.seconds(cell, self.device, self.plan.width(cell)) for cell in missing]
+        if all(found := [value for value in known if value]) and len(found) == len(known):
+            count = min(self.workers, len(packs(missing, self.plan.widths)))
+            total = sum(found) / max(1, count) + (STARTED_SECONDS if missing else 0)
+            return f"about {total:.0f} s, from the rates that probe measured"
         costs = [meta["costs"] for meta in self.parts.meta.values() if meta["costs"]]
         passes = sum(cost["forward_passes"] for cost in costs)
         if not passes:
-            return "unknown until the first cells are done"
+            return "unknown until `probe` has measured it or the first cells are done"
         rate = sum(cost["train_seconds"] + cost["eval_seconds"] for cost in costs) / passes
         todo = sum(
-            cell.dataset.sizes[0] * cell.recipe.epochs * cell.method.networks
-            for cell in self.missing()
+            cell.dataset.sizes[0] * cell.recipe.epochs * cell.method.networks for cell in missing
         )
         return f"about {rate * todo / self.workers:.0f} s, as fast as the finished cells"
+
+
+def probe(request: Request) -> Iterator[tuple[Cell, int, Rate]]:
+    """Measure how fast this machine trains what is asked for, and keep it for the planner.
+
+    Yields:
+        a cell of each kind, a width, and its rate.
+    """
+    for path in request.plugin:
+        plugins.load(path)
+    device, root = choose_device(request.device), data_root(request.data)
+    precision = request.precision or precision_of(device)
+    cells = list(Suite.read(request.suite).override(request.axes()).cells(precision))
+    for dataset in dict.fromkeys(cell.dataset for cell in cells):
+        dataset.fetch(root)
+    threads = torch.get_num_threads()
+    found: dict[str, dict[int, Rate]] = {}
+    torch.set_num_threads(1)  # as in a worker
+    try:
+        for cell, width, rate in rates.probe(cells, root, device):
+            found.setdefault(rates.key(cell, device), {})[width] = rate
+            yield cell, width, rate
+    finally:
+        torch.set_num_threads(threads)
+    Rates.read().write(found)
 
 
 def prepare(request: Request) -> Session:
@@ -74,7 +106,7 @@ def prepare(request: Request) -> Session:
         folder=folder,
         root=data_root(request.data),
         device=device,
-        plan=settle(folder, Path(request.suite).stem, cells, device.type, request.pack),
+        plan=settle(folder, Path(request.suite).stem, cells, device, request.pack),
         parts=Parts(folder),
         plugins=tuple(path.resolve() for path in request.plugin),
         workers=workers,
@@ -112,12 +144,11 @@ def _launch(session: Session, missing: Sequence[Cell]) -> None:
         root=session.root,
         device=str(session.device),
         keep_all=session.plan.keep_all,
-        pack=session.plan.pack,
         commit=_commit(),
         plugins=session.plugins,
     )
     with Progress(missing, len(session.plan.cells)) as progress:
-        local.run(job, missing, session.workers, progress.tell)
+        local.run(job, packs(missing, session.plan.widths), session.workers, progress.tell)
 
 
 @contextlib.contextmanager

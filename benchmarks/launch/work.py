@@ -27,7 +27,6 @@ class Job:
     keep_all: bool
     commit: str
     plugins: tuple[Path, ...] = ()
-    pack: int = 1  # cells trained together
 
 
 @dataclass(frozen=True)
@@ -40,9 +39,12 @@ class Done:
     seconds: float
 
 
-def train_pack(job: Job, specs: Sequence[Mapping[str, Any]], device: torch.device) -> list[Done]:
+def train_pack(
+    job: Job, specs: Sequence[Mapping[str, Any]], width: int, device: torch.device
+) -> list[Done]:
     """Train the cells of a pack, write its part, and say how each went."""
-    records = _train(job, [Cell.build(spec) for spec in specs], device)
+    how = How(job.root, device, job.keep_all, width)
+    records = _train(job, [Cell.build(spec) for spec in specs], how)
     write_part(job.folder, records)
     return [summary(record) for record in records]
 
@@ -53,14 +55,22 @@ def summary(record: Record) -> Done:
     return Done(record.cell_id, record.meta["status"], record.meta["reason"], seconds)
 
 
-def _train(job: Job, cells: Sequence[Cell], device: torch.device) -> list[Record]:
-    """Train a pack; one that fails is tried cell by cell, so that only the guilty one is lost."""
-    how = How(job.root, device, job.keep_all, job.pack)
+def _train(job: Job, cells: Sequence[Cell], how: How) -> list[Record]:
+    """Train a pack; one that fails is tried cell by cell, so that only the guilty one is lost.
+
+    One that does not fit into the device's memory is tried at half its width.
+    """
     try:
         records = engine.run(cells, how)
+    except torch.OutOfMemoryError as error:
+        if how.width > 1:
+            half = how._replace(width=how.width // 2)
+            parts = (cells[i : i + half.width] for i in range(0, len(cells), half.width))
+            return [record for part in parts for record in _train(job, part, half)]
+        return [failure(job, cells[0], f"out of memory: {error}".splitlines()[0])]
     except Exception as error:  # noqa: BLE001  a cell that fails is a row, not the end of the run
         if len(cells) > 1:
-            return [record for cell in cells for record in _train(job, [cell], device)]
+            return [record for cell in cells for record in _train(job, [cell], how)]
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         return [failure(job, cells[0], reason, traceback.format_exc())]
     return [Record(record.meta | {"stamp": stamp(job)}, record.arrays) for record in records]

@@ -1,27 +1,31 @@
 """Small networks for small images."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from torch import nn
 
 from benchmarks.models.base import Model, convolution
+from methods.bounds import Added, Between
 
 
 @dataclass(frozen=True)
 class MLP(Model):
-    """Two hidden layers of 256 and 128 rectified units: 51 thousand weights on 8x8 images."""
+    """Two hidden layers of rectified units, by default 51 thousand weights on 8x8 images."""
+
+    first: Annotated[int, Between(1, 65_536), Added(256)] = 256
+    second: Annotated[int, Between(1, 65_536), Added(128)] = 128
 
     def build(self, shape: tuple[int, int, int], num_classes: int) -> nn.Module:
         """Return the network."""
         channels, height, width = shape
         return nn.Sequential(
             nn.Flatten(),
-            nn.Linear(channels * height * width, 256),
+            nn.Linear(channels * height * width, self.first),
             nn.ReLU(),
-            nn.Linear(256, 128),
+            nn.Linear(self.first, self.second),
             nn.ReLU(),
-            nn.Linear(128, num_classes),
+            nn.Linear(self.second, num_classes),
         )
 
 

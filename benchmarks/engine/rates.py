@@ -1,0 +1,176 @@
+"""How fast this machine trains: measured by ``probe``, kept in a file, read by the planner."""
+
+import functools
+import json
+import os
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from benchmarks.engine import packed, reference
+from benchmarks.engine.problem import Problem, pose
+from benchmarks.engine.reference import Epoch
+from benchmarks.models import Model
+from benchmarks.store import write_atomically
+from benchmarks.sweep import Cell
+
+WIDTHS = (1, 4, 16, 32)
+"""What is measured: one by one by the reference driver, and packs."""
+
+BATCHES = 8
+"""Of training images; and as many images again are evaluated, 1,000 at most of each kind."""
+
+ENOUGH_SECONDS = 0.5
+STARTED_SECONDS = 4.0  # a worker: importing torch, reading data
+CELL_SECONDS = 0.1  # a cell: its noise, the metrics of selected epochs, its part
+
+UNMEASURED_WIDTH = 16
+UNMEASURED_WEIGHTS = 100_000
+"""Where nothing was measured, dense networks this small are packed on the CPU: a kernel's launch
+costs more than its work. Convolutions are not: grouped ones are no faster than one after another.
+"""
+
+
+class Rate(NamedTuple):
+    """Seconds per image and cell."""
+
+    train: float
+    evaluate: float
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What was measured on machines, by :func:`key` and width."""
+
+    found: Mapping[str, Mapping[int, Rate]]
+
+    @classmethod
+    def read(cls) -> "Rates":
+        """Return what the user's cache holds; nothing where it is absent or damaged."""
+        try:
+            stored = json.loads(cache_file().read_text(encoding="utf-8"))
+            found = {
+                key: {int(width): Rate(*map(float, rate)) for width, rate in row.items()}
+                for key, row in stored.items()
+            }
+        except (OSError, ValueError, TypeError, AttributeError):
+            return cls({})
+        return cls(found)
+
+    def write(self, more: Mapping[str, Mapping[int, Rate]]) -> None:
+        """Add to the cache."""
+        path = cache_file()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps({**self.found, **more}, indent=1, sort_keys=True) + "\n"
+        write_atomically(path, text.encode())
+
+    def width(self, cell: Cell, device: torch.device) -> int:
+        """Return how many cells like this one are best trained at once; 1 is one by one."""
+        if rates := self.found.get(key(cell, device)):
+            return min(rates, key=lambda width: seconds(cell, rates[width]))
+        small = device.type == "cpu" and _is_small_and_dense(cell)
+        return UNMEASURED_WIDTH if small else 1
+
+    def seconds(self, cell: Cell, device: torch.device, width: int) -> float | None:
+        """Predict what a cell takes, from the nearest width that was measured, if any was."""
+        if not (rates := self.found.get(key(cell, device))):
+            return None
+        nearest = min(rates, key=lambda known: (known == 1) != (width == 1) or abs(known - width))
+        return CELL_SECONDS + seconds(cell, rates[nearest])
+
+
+def cache_file() -> Path:
+    """Return where rates are kept."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "noisy-label-bench" / "rates.json"
+
+
+def key(cell: Cell, device: torch.device) -> str:
+    """Name what decides a rate: the machine, the network, the batch, the method."""
+    name = platform.processor() or platform.machine()
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+    shape = "x".join(map(str, cell.dataset.shape))
+    specs, recipe = cell.specs(), cell.recipe
+    augmented = f"{recipe.crop} {recipe.flip} {recipe.rotation}"
+    return (
+        f"{name} | torch {torch.__version__} {cell.precision} | {specs['model']} on {shape} to "
+        f"{cell.dataset.num_classes} | {specs['method']} | {recipe.optimizer} {recipe.batch} "
+        f"{augmented}"
+    )
+
+
+def seconds(cell: Cell, rate: Rate) -> float:
+    """Predict the training and evaluation of a cell, without what it takes to begin and end."""
+    n, test = cell.dataset.sizes
+    trained = round(n * (1 - cell.recipe.val_fraction))
+    return cell.recipe.epochs * (trained * rate.train + (n + test) * rate.evaluate)
+
+
+def probe(
+    cells: Sequence[Cell], root: Path, device: torch.device
+) -> Iterator[tuple[Cell, int, Rate]]:
+    """Measure each kind of cell at every width, on a few batches of its own data.
+
+    Args:
+        cells: those that a run would train.
+        root: the folder of the image files.
+        device: where.
+
+    Yields:
+        a cell of the kind, the width, and its rate.
+    """
+    kinds = {key(cell, device): cell for cell in cells}
+    for cell in kinds.values():
+        problem = _few(cell, pose(cell, root, device))
+        for width in WIDTHS:
+            yield cell, width, _measured(cell, problem, width)
+
+
+def _few(cell: Cell, problem: Problem) -> Problem:
+    """Return a small part of a problem."""
+    size = min(len(problem.noisy), BATCHES * cell.recipe.batch)
+    kept = {name: getattr(problem, name)[:size] for name in ("train", "noisy", "clean", "position")}
+    val = {name: getattr(problem, name)[:1000] for name in ("val", "val_noisy", "val_clean")}
+    test = type(problem.test)(problem.test.image[:1000], problem.test.label[:1000])
+    trusted = problem.trusted[problem.trusted < size]
+    return problem._replace(**kept, **val, test=test, trusted=trusted)
+
+
+def _measured(cell: Cell, problem: Problem, width: int) -> Rate:
+    """Train for half a second after a first epoch and return the mean rate."""
+    pack = [replace(cell, seed=seed) for seed in range(width)]
+    epochs: Iterator[list[Epoch]]
+    if width == 1:
+        epochs = ([epoch] for epoch in reference.train(cell, problem))
+    else:
+        epochs = packed.train(pack, [problem] * width)
+    trained, evaluated, count = 0.0, 0.0, 0
+    next(epochs)  # the first is slower
+    for every in epochs:
+        trained += every[0].train_seconds
+        evaluated += every[0].eval_seconds
+        count += 1
+        if (trained + evaluated) * width > ENOUGH_SECONDS:
+            break
+    shown = len(problem.noisy) + len(problem.val) + len(problem.test.label)
+    return Rate(trained / count / len(problem.noisy), evaluated / count / shown)
+
+
+def _is_small_and_dense(cell: Cell) -> bool:
+    dense, weights = _layers(cell.model, cell.dataset.shape, cell.dataset.num_classes)
+    return dense and weights <= UNMEASURED_WEIGHTS
+
+
+@functools.lru_cache(maxsize=64)
+def _layers(model: Model, shape: tuple[int, int, int], num_classes: int) -> tuple[bool, int]:
+    """Whether a network has no convolution, and the number of its weights."""
+    with torch.device("meta"):
+        network = model.build(shape, num_classes)
+    dense = not any(isinstance(layer, nn.Conv2d) for layer in network.modules())
+    return dense, sum(param.numel() for param in network.parameters())
