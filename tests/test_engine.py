@@ -107,12 +107,9 @@ def test_a_pack_steps_with_adam_as_the_reference_does():
 
 @pytest.mark.parametrize("method", ["elr", "co_teaching", "reweighting"])
 def test_neighbours_place_and_width_of_a_pack_change_no_byte(method):
-    recipe = (
-        "small(epochs=2, batch=127)"  # leaves 81: no multiple of what a processor takes at once
-    )
-    cells = [
-        build(method, seed=k, noise=f"symmetric(rate=0.{k + 1})", recipe=recipe) for k in range(4)
-    ]
+    recipe = "small(epochs=2, batch=127)"  # leaves 81: nothing that registers divide
+    noises = [f"symmetric(rate=0.{k + 1})" for k in range(4)]
+    cells = [build(method, seed=k, noise=noise, recipe=recipe) for k, noise in enumerate(noises)]
     bad = build(method, seed=7, noise="clean", recipe=recipe)
     found = {}
     for width in (4, 5, 9):

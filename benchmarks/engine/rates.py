@@ -14,7 +14,6 @@ from torch import nn
 
 from benchmarks.engine import packed, reference
 from benchmarks.engine.problem import Problem, pose
-from benchmarks.engine.reference import Epoch
 from benchmarks.models import Model
 from benchmarks.store import write_atomically
 from benchmarks.sweep import Cell
@@ -80,8 +79,11 @@ class Rates:
         """Predict what a cell takes, from the nearest width that was measured, if any was."""
         if not (rates := self.found.get(key(cell, device))):
             return None
-        nearest = min(rates, key=lambda known: (known == 1) != (width == 1) or abs(known - width))
-        return CELL_SECONDS + seconds(cell, rates[nearest])
+
+        def unlike(known: int) -> tuple[bool, int]:
+            return (known == 1) != (width == 1), abs(known - width)
+
+        return CELL_SECONDS + seconds(cell, rates[min(rates, key=unlike)])
 
 
 def cache_file() -> Path:
@@ -145,7 +147,7 @@ def _few(cell: Cell, problem: Problem) -> Problem:
 def _measured(cell: Cell, problem: Problem, width: int) -> Rate:
     """Train for half a second after a first epoch and return the mean rate."""
     pack = [replace(cell, seed=seed) for seed in range(width)]
-    epochs: Iterator[list[Epoch]]
+    epochs: Iterator[list[reference.Epoch]]
     if width == 1:
         epochs = ([epoch] for epoch in reference.train(cell, problem))
     else:
