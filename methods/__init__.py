@@ -1,5 +1,6 @@
 """Methods for learning with noisy labels. Needs torch and nothing else of this project."""
 
+from methods.anl_ce import ANLCE
 from methods.base import Batch, Method, Network, Stage, State, Task, Trusted
 from methods.bootstrap_hard import BootstrapHard
 from methods.bootstrap_soft import BootstrapSoft
@@ -10,6 +11,7 @@ from methods.elr import ELR
 from methods.forward import Forward
 from methods.gce import GCE
 from methods.gjs import GJS
+from methods.injected import serve
 from methods.l2rw import L2RW
 from methods.label_smoothing import LabelSmoothing
 from methods.mixup import Mixup
@@ -27,6 +29,7 @@ METHODS: Registry[Method] = Registry(
     mixup=Mixup,
     gce=GCE,
     sce=SCE,
+    anl_ce=ANLCE,
     gjs=GJS,
     forward=Forward,
     reweighting=Reweighting,
@@ -36,6 +39,7 @@ METHODS: Registry[Method] = Registry(
     co_teaching=CoTeaching,
     dividemix=DivideMix,
 )
+serve(METHODS)
 
 __all__ = [
     "METHODS",
