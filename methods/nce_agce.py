@@ -22,13 +22,15 @@ class NCEAGCE(Method):
     Reference:
         Zhou et al., "Asymmetric loss functions for learning with noisy labels", ICML 2021.
         https://arxiv.org/abs/2106.03110. The authors' code hitcszx/ALFs was read at commit
-        61245e9, ``lnl/losses.py`` and ``lnl/config.py``. The defaults are those of CIFAR-10.
+        61245e9, ``lnl/losses.py`` and ``lnl/config.py``. The defaults are those of
+        CIFAR-100, for a learning rate of 0.1; CIFAR-10, at 0.01, has ``alpha=1, beta=4, a=6,
+        q=1.5``.
     """
 
-    alpha: NonNegative = 1.0
-    beta: NonNegative = 4.0
-    a: Annotated[float, Between(0.0, 100.0)] = 6.0
-    q: Annotated[float, Between(0.01, 10.0)] = 1.5
+    alpha: NonNegative = 10.0
+    beta: NonNegative = 0.1
+    a: Annotated[float, Between(0.0, 100.0)] = 1.8
+    q: Annotated[float, Between(0.01, 10.0)] = 3.0
 
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor

@@ -18,9 +18,9 @@ class NegativeLS(Method):
 
     First stage, ``warmup`` of the epochs: ``-log p_y``. Second stage:
     ``pace * ((1 - rate) * -log p_y + rate * mean_k -log p_k)``, with ``rate < 0`` for negative and
-    ``rate > 0`` for positive smoothing. A negative rate makes the loss unbounded below: from scratch
-    it diverges. ``pace`` stands for a smaller learning rate, which for gradient descent with
-    momentum is the same.
+    ``rate > 0`` for positive smoothing. A negative rate makes the loss unbounded below, so it would
+    diverge from scratch. ``pace`` stands for a smaller learning rate, which for gradient descent
+    with momentum is the same.
 
     State:
         start: 0-d int64, the first epoch of the second stage.
