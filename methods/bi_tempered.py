@@ -10,8 +10,8 @@ from torch import Tensor
 from methods.base import Batch, Method, State
 from methods.bounds import Between, Fraction
 
-ITERATIONS = 20
-"""Of the fixed point; the authors stop after 5."""
+ITERATIONS = 30
+"""Of Newton's method: the probabilities of 1,000 classes sum to 1 within rounding."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,13 @@ class BiTempered(Method):
         read at commit 1c65c77, ``tensorflow/loss.py``.
 
     Differs from that code:
-        It iterates ``c`` 5 times, here 20 times; its label smoothing is left out.
+        It stops after 5 steps of a fixed point, up to 0.2 from ``sum_k p_k = 1``; here Newton's
+        method goes to the end. Its label smoothing is left out. MNIST's values were used with an
+        adaptive optimiser: their gradient is a thousandth of the default's.
     """
 
     t1: Fraction = 0.8
-    t2: Annotated[float, Between(1.0, 10.0)] = 1.2
+    t2: Annotated[float, Between(1.0, 4.0)] = 1.2
 
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
@@ -68,12 +70,11 @@ def _base(centred: Tensor, heavy: float) -> Tensor:
 
 
 def _normaliser(logits: Tensor, heavy: float) -> Tensor:
-    """Return ``c`` of each row, by the fixed point of algorithm 1."""
-    top = logits.amax(-1, keepdim=True)
-    centred = logits - top
-    scale = torch.ones_like(top)
+    """Return ``c`` of each row, by Newton's method from below, where it never overshoots."""
+    shift = logits.amax(-1, keepdim=True)
     for _ in range(ITERATIONS):
-        total = (-_base(centred * scale, heavy).log() / heavy).logsumexp(-1, keepdim=True)
-        scale = (-heavy * total).exp()
-    total = (-_base(centred * scale, heavy).log() / heavy).logsumexp(-1, keepdim=True)
-    return top + torch.expm1(heavy * total) / heavy
+        log_base = _base(logits - shift, heavy).log()
+        total = (-log_base / heavy).exp().sum(-1, keepdim=True)
+        slope = (-(1 + 1 / heavy) * log_base).exp().sum(-1, keepdim=True)
+        shift = shift + (total - 1) / slope
+    return shift
