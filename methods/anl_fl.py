@@ -2,11 +2,12 @@
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 from torch import Tensor
 
 from methods.base import Batch, Method, State, Weights
-from methods.bounds import NonNegative
+from methods.bounds import Between, NonNegative
 from methods.parts.losses import focal, negated, normalised
 
 
@@ -32,7 +33,7 @@ class ANLFL(Method):
     alpha: NonNegative = 5.0
     beta: NonNegative = 5.0
     delta: NonNegative = 5e-5
-    gamma: NonNegative = 0.5
+    gamma: Annotated[float, Between(0.0, 10.0)] = 0.5
     detach: bool = False
 
     def losses(

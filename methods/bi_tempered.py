@@ -59,21 +59,21 @@ class BiTempered(Method):
         if not heavy:
             return logits.log_softmax(-1)
         shift = _normaliser(logits.detach(), heavy)  # (B, 1)
-        escort = (-(1 + 1 / heavy) * _base(logits.detach() - shift, heavy).log()).softmax(-1)
+        escort = (-(1 + 1 / heavy) * _log_base(logits.detach() - shift, heavy)).softmax(-1)
         shift = shift + (escort * (logits - logits.detach())).sum(-1, keepdim=True)
-        return -_base(logits - shift, heavy).log() / heavy
+        return -_log_base(logits - shift, heavy) / heavy
 
 
-def _base(centred: Tensor, heavy: float) -> Tensor:
-    """Return ``1 - heavy * centred``, of which ``exp_t2`` is the power ``-1 / heavy``."""
-    return (1 - heavy * centred).clamp(min=1.0)
+def _log_base(centred: Tensor, heavy: float) -> Tensor:
+    """Return ``log(1 - heavy * centred)``, which is ``-heavy * log exp_t2(centred)``."""
+    return (-heavy * centred).clamp(min=0.0).log1p()
 
 
 def _normaliser(logits: Tensor, heavy: float) -> Tensor:
     """Return ``c`` of each row, by Newton's method from below, where it never overshoots."""
     shift = logits.amax(-1, keepdim=True)
     for _ in range(ITERATIONS):
-        log_base = _base(logits - shift, heavy).log()
+        log_base = _log_base(logits - shift, heavy)
         total = (-log_base / heavy).exp().sum(-1, keepdim=True)
         slope = (-(1 + 1 / heavy) * log_base).exp().sum(-1, keepdim=True)
         shift = shift + (total - 1) / slope

@@ -1,11 +1,12 @@
 """Active passive loss: normalised focal loss and mean absolute error."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from torch import Tensor
 
 from methods.base import Batch, Method, State
-from methods.bounds import NonNegative
+from methods.bounds import Between, NonNegative
 from methods.parts.losses import focal, miss, normalised
 
 
@@ -29,7 +30,7 @@ class NFLMAE(Method):
 
     alpha: NonNegative = 1.0
     beta: NonNegative = 1.0
-    gamma: NonNegative = 0.5
+    gamma: Annotated[float, Between(0.0, 10.0)] = 0.5
     detach: bool = False
 
     def losses(

@@ -1,11 +1,12 @@
 """Active passive loss: normalised focal loss and reverse cross-entropy."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from torch import Tensor
 
 from methods.base import Batch, Method, State
-from methods.bounds import NonNegative
+from methods.bounds import Between, NonNegative
 from methods.parts.losses import LOG_ZERO, focal, miss, normalised
 
 
@@ -30,7 +31,7 @@ class NFLRCE(Method):
 
     alpha: NonNegative = 10.0
     beta: NonNegative = 0.1
-    gamma: NonNegative = 0.5
+    gamma: Annotated[float, Between(0.0, 10.0)] = 0.5
     detach: bool = False
 
     def losses(
