@@ -24,7 +24,7 @@ CPU, NOWHERE = torch.device("cpu"), Path("nowhere")
 EVERY_HOOK = ["reweighting", "co_teaching", "mixup", "gjs", "elr", "sop", "l2rw", "dividemix"]
 EVERY_HOOK += ["anl_ce(delta=0.01)"]
 VARIANTS = ["forward(source='given')", "co_teaching(loss='gce')"]
-HOOKS = vars(Method).keys() - vars(METHODS["cross_entropy"]).keys()
+HOOKS = {name for name in vars(Method) if not name.startswith("_")} - {"losses"}
 MORE_THAN_LOSSES = [name for name in METHODS if vars(METHODS[name]).keys() & HOOKS]
 PACKED = [(method, "mlp") for method in (*METHODS, *VARIANTS)]
 PACKED += [(method, "convnet") for method in ("cross_entropy", *MORE_THAN_LOSSES, *VARIANTS)]
