@@ -22,7 +22,12 @@ from methods import METHODS
 from tests.spec_inputs import legal
 
 every_method = pytest.mark.parametrize("name", METHODS)
-FIELDS = [(name, field) for name in METHODS for field in METHODS[name].fields()]
+FIELDS = [
+    (name, field)
+    for name in METHODS
+    for field in METHODS[name].fields()
+    if not field.name.startswith("lr")  # a huge learning rate diverges, and should
+]
 
 
 def stays_finite(method, training, outputs, rows=B):
