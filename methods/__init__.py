@@ -1,5 +1,6 @@
 """Methods for learning with noisy labels. Needs torch and nothing else of this project."""
 
+from methods.anl_ce import ANLCE
 from methods.backward import Backward
 from methods.base import Batch, Method, Network, Stage, State, Task, Trusted
 from methods.bootstrap_hard import BootstrapHard
@@ -15,6 +16,7 @@ from methods.elr import ELR
 from methods.forward import Forward
 from methods.gce import GCE
 from methods.gjs import GJS
+from methods.injected import serve
 from methods.jocor import JoCoR
 from methods.l2rw import L2RW
 from methods.label_smoothing import LabelSmoothing
@@ -37,6 +39,7 @@ METHODS: Registry[Method] = Registry(
     mixup=Mixup,
     gce=GCE,
     sce=SCE,
+    anl_ce=ANLCE,
     gjs=GJS,
     forward=Forward,
     backward=Backward,
@@ -56,6 +59,7 @@ METHODS: Registry[Method] = Registry(
     confident_learning=ConfidentLearning,
     dividemix=DivideMix,
 )
+serve(METHODS)
 
 __all__ = [
     "METHODS",

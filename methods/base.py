@@ -86,7 +86,6 @@ class Method(Bounded):
     views: ClassVar[int] = 1  # independent augmentations of each image
     peeks: ClassVar[bool] = False  # gets Batch.outputs: another forward pass, without gradient
     learnable: ClassVar[tuple[str, ...]] = ()  # entries of the state that get a gradient
-    version: ClassVar[int | str] = 1  # raised when the same fields come to mean other numbers
 
     @property
     def privileges(self) -> tuple[str, ...]:
@@ -149,6 +148,20 @@ class Method(Bounded):
         """Return the scalar to minimise and the next state: the mean of :meth:`losses`."""
         losses, state = self.losses(logits, batch, state, epoch)
         return losses.mean(), state
+
+    def gradient(self, params: Weights, grads: Weights, state: State, epoch: Tensor) -> Weights:
+        """Return the gradient of one network as the optimiser is to get it.
+
+        Called once for each network, after the backward pass. The recipe clips afterwards, so its
+        bound holds for what this returns; weight decay and momentum, the optimiser's, come last.
+
+        Args:
+            params: the network's weights.
+            grads: the gradient of the loss, of the same keys and shapes.
+            state: the result of :meth:`loss`.
+            epoch: 0-d, counts from 0.
+        """
+        return grads
 
     def learn(self, state: State, slopes: State, epoch: Tensor) -> State:
         """Return the state after a step on its ``learnable`` entries.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from methods.base import Batch, State
+from methods.injected import injected
 from methods.parts.small_loss import SmallLoss, easiest
 
 
@@ -14,7 +15,8 @@ class CoTeaching(SmallLoss):
 
     Each network keeps the share ``1 - R(epoch)`` of the batch on which its loss is smallest,
     with ``R`` rising linearly from 0 to ``forget_rate`` over ``ramp`` epochs (none: at once), and
-    hands that selection to its peer. Predictions average the two networks' probabilities.
+    hands that selection to its peer. Predictions average the two networks' probabilities. ``loss``
+    is what ranks and teaches: the paper's is cross-entropy, and any other loss can be named.
     ``rate="true"`` forgets the true share of wrong labels, a privilege.
 
     State: see ``SmallLoss``.
@@ -37,8 +39,7 @@ class CoTeaching(SmallLoss):
         """Sum over both networks of the mean loss on the peer's selection."""
         size = len(batch.label)
         kept = self.count(size, state, epoch)
-        label = batch.label.expand(self.networks, size)
-        loss = -logits.log_softmax(-1).gather(-1, label[..., None]).squeeze(-1)  # (2, B)
+        loss = injected(self.loss_, logits, batch, epoch)  # (2, B)
         taught = easiest(loss, kept).flip(0)
         after = {**state, "kept": state["kept"].index_copy(1, batch.ids, taught)}
         return (loss * taught.to(loss.dtype)).sum() / kept, after

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from methods.base import Batch, State
 from methods.bounds import Epochs
+from methods.injected import injected
 from methods.parts.small_loss import SmallLoss, easiest
 
 
@@ -38,8 +39,7 @@ class CoTeachingPlus(SmallLoss):
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
         """Sum over both networks of the mean loss on the peer's selection."""
-        label = batch.label.expand(self.networks, len(batch.label))
-        loss = -logits.log_softmax(-1).gather(-1, label[..., None]).squeeze(-1)  # (2, B)
+        loss = injected(self.loss_, logits, batch, epoch)  # (2, B)
         first, second = logits.argmax(-1)
         apart = first != second
         open_ = apart | (epoch < self.warmup) | ~apart.any()  # (B,)

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from methods.base import Batch, State
 from methods.bounds import Fraction
+from methods.injected import injected
 from methods.parts.small_loss import SmallLoss, easiest
 
 
@@ -16,6 +17,7 @@ class JoCoR(SmallLoss):
     ``loss = (1 - agreement) * (CE(p, y) + CE(q, y)) + agreement * (KL(p | q) + KL(q | p))`` for
     the predictions ``p`` and ``q`` of the networks, averaged over the share ``1 - R(epoch)`` of the
     batch on which it is smallest. ``R`` rises linearly to ``forget_rate`` over ``ramp`` epochs.
+    Another ``loss`` takes the place of ``CE``.
 
     State: see ``SmallLoss``; both networks keep the same.
 
@@ -36,8 +38,7 @@ class JoCoR(SmallLoss):
     ) -> tuple[Tensor, State]:
         """Mean joint loss of the common selection."""
         size, log_p = len(batch.label), logits.log_softmax(-1)  # (2, B, C)
-        label = batch.label.expand(self.networks, size)
-        hard = -log_p.gather(-1, label[..., None]).squeeze(-1).sum(0)  # (B,)
+        hard = injected(self.loss_, logits, batch, epoch).sum(0)  # (B,)
         (p, q), (log_of_p, log_of_q) = log_p.exp(), log_p
         apart = ((p - q) * (log_of_p - log_of_q)).sum(-1)  # both divergences
         joint = (1 - self.agreement) * hard + self.agreement * apart

@@ -22,6 +22,7 @@ from benchmarks.engine.problem import Problem
 from benchmarks.engine.reference import EVALUATION_BATCH, Epoch, initial_state, optimizer_of
 from benchmarks.engine.step import (
     autocast,
+    changes_gradient,
     learning_rate,
     squeezed,
     without_running_statistics,
@@ -94,8 +95,11 @@ class Learners:
         (grads, slopes), (loss, (state, self.buffers)) = mapped(
             learnt, self.buffers, batch, state, epoch
         )
-        self._move(grads)
         state = {name: value.detach() for name, value in state.items()}
+        if changes_gradient(self.cell.method):
+            each = vmap(self.cell.method.gradient, in_dims=(0, 0, None, None))  # network of a cell
+            grads = vmap(each, in_dims=(0, 0, 0, None))(self.params, grads, state, epoch)
+        self._move(grads)
         if slopes:
             state = vmap(self.cell.method.learn, in_dims=(0, 0, None))(state, slopes, epoch)
         return loss.detach(), state

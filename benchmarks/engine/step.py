@@ -51,15 +51,26 @@ class Learner:
         loss, state = method.loss(self.logits(image), batch, {**state, **leaves}, epoch)
         self.optimizer.zero_grad()
         loss.backward()
+        state = {name: value.detach() for name, value in state.items()}
+        if changes_gradient(method):
+            self._change_gradient(state, epoch)
         if self.clip_norm:
             for network in self.networks:
                 nn.utils.clip_grad_norm_(network.parameters(), self.clip_norm)
         self.optimizer.step()
-        state = {name: value.detach() for name, value in state.items()}
         if leaves:
             slopes = {name: leaf.grad for name, leaf in leaves.items() if leaf.grad is not None}
             state = method.learn(state, slopes, epoch)
         return loss.detach(), state
+
+    def _change_gradient(self, state: State, epoch: Tensor) -> None:
+        """Give the optimiser what the method makes of each network's gradient."""
+        for network in self.networks:
+            own = dict(network.named_parameters())
+            params = {name: param.detach() for name, param in own.items()}
+            grads = {name: param.grad for name, param in own.items() if param.grad is not None}
+            for name, grad in self.method.gradient(params, grads, state, epoch).items():
+                own[name].grad = grad
 
     def _network(self, blueprint: nn.Module) -> Network:
         """Return the first network as a function."""
@@ -71,6 +82,11 @@ class Learner:
 
         params = {name: p.detach() for name, p in self.networks[0].named_parameters()}
         return Network(params, forward, learning_rate(self.optimizer))
+
+
+def changes_gradient(method: Method) -> bool:
+    """Whether the method has a hook between backward pass and optimiser; most do not."""
+    return type(method).gradient is not Method.gradient
 
 
 def squeezed(logits: Tensor) -> Tensor:

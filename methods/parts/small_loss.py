@@ -8,6 +8,7 @@ from torch import Tensor
 
 from methods.base import Method, State, Task
 from methods.bounds import Added, Epochs, Fraction
+from methods.injected import LossSpec
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,8 @@ class SmallLoss(Method):
     """Forget a share of each batch that rises linearly from 0 over ``ramp`` epochs (0: at once).
 
     ``rate="fixed"``: to ``forget_rate``. ``rate="true"``: to the true share of wrong labels, a
-    privilege, as in the published experiments; ``forget_rate`` is then not read.
+    privilege, as in the published experiments; ``forget_rate`` is then not read. ``loss``: what
+    ranks and teaches.
 
     State:
         kept: (2, N) bool, whether each network learnt from an example at its last visit.
@@ -26,6 +28,7 @@ class SmallLoss(Method):
     forget_rate: Fraction = 0.2
     ramp: Epochs = 10
     rate: Annotated[Literal["fixed", "true"], Added("fixed")] = "fixed"
+    loss_: Annotated[LossSpec, Added("cross_entropy")] = "cross_entropy"
 
     @property
     def privileges(self) -> tuple[str, ...]:

@@ -155,9 +155,28 @@ def gradients(method, base, params, buffers, batch, state, epoch, lr):
         (params, leaves), buffers, batch, state
     )
     state = {name: s.detach() for name, s in state.items()}
+    grads = changed_one_by_one(method, params, grads, state, epoch)
     if leaves:
         state = vmap(method.learn, in_dims=(0, 0, None))(state, slopes, epoch)
     return grads, state, buffers
+
+
+def changed_one_by_one(method, params, grads, state, epoch):
+    """The hook between backward pass and optimiser, cell by cell and network by network."""
+    cells, networks = next(iter(params.values())).shape[:2]
+    found = [
+        [
+            method.gradient(
+                {name: p[i, k] for name, p in params.items()},
+                {name: g[i, k] for name, g in grads.items()},
+                {name: s[i] for name, s in state.items()},
+                epoch,
+            )
+            for k in range(networks)
+        ]
+        for i in range(cells)
+    ]
+    return {n: torch.stack([torch.stack([f[n] for f in row]) for row in found]) for n in grads}
 
 
 def step(recipe, params, grads, velocity, lr):
