@@ -68,7 +68,7 @@ class TRevision(Method):
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
         """Weighted cross-entropy; only the correction sees the gradient of the weights."""
-        transition = _valid(state["estimate"] + state["correction"])
+        transition = _scaled(state["estimate"] + state["correction"])
         p = logits.detach().softmax(-1)  # (B, C)
         clean, noisy = (q.gather(1, batch.label[:, None]) for q in (p, p @ transition))
         weight = (clean / noisy.clamp(min=torch.finfo(p.dtype).tiny)).squeeze(1)
@@ -80,19 +80,20 @@ class TRevision(Method):
         after["correction"] = torch.maximum(after["correction"], -state["estimate"])
         late = epoch >= state["revise"]
         state = {name: torch.where(late, after[name], state[name]) for name in state}
-        return {**state, "transition": _valid(state["estimate"] + state["correction"])}
+        transition = _scaled(state["estimate"] + state["correction"]).clamp(min=0)  # rounding
+        return {**state, "transition": transition}
 
     def refit(self, outputs: Tensor, state: State, epoch: Tensor) -> State:
         """Estimate ``T``, once, when the warm-up ends."""
         posterior = outputs[0].softmax(-1)
         found = estimated(posterior, state["label"], self.estimator, self.anchor_quantile)
         estimate = torch.where(epoch == state["start"], found, state["estimate"])
-        transition = _valid(estimate + state["correction"])
+        transition = _scaled(estimate + state["correction"])
         return {**state, "estimate": estimate, "transition": transition}
 
 
-def _valid(matrix: Tensor) -> Tensor:
+def _scaled(matrix: Tensor) -> Tensor:
     """Return the matrix with rows that sum to 1."""
-    positive = matrix.clamp(min=0)  # rounding
-    scaled: Tensor = positive / positive.sum(-1, keepdim=True)
+    total = matrix.sum(-1, keepdim=True).clamp(min=torch.finfo(matrix.dtype).tiny)
+    scaled: Tensor = matrix / total
     return scaled
