@@ -20,7 +20,13 @@ from benchmarks.datasets import DATASETS
 from benchmarks.engine.batches import batches
 from benchmarks.engine.problem import Problem
 from benchmarks.engine.reference import EVALUATION_BATCH, Epoch, initial_state, optimizer_of
-from benchmarks.engine.step import autocast, changes_gradient, squeezed, without_running_statistics
+from benchmarks.engine.step import (
+    autocast,
+    changes_gradient,
+    learning_rate,
+    squeezed,
+    without_running_statistics,
+)
 from benchmarks.models import initialised
 from benchmarks.sweep import Cell
 from methods import Batch, Method, Network, State, Trusted
@@ -82,7 +88,7 @@ class Learners:
             state: stacked.
             epoch: 0-d.
         """
-        one = _OneCell(self.cell, self.blueprint.train())
+        one = _OneCell(self.cell, self.blueprint.train(), self.optimizer)
         learnt = (self.params, {name: state[name] for name in self.cell.method.learnable})
         axes = (0, 0, 0, 0, None)
         mapped = vmap(grad_and_value(one.loss, has_aux=True), in_dims=axes)
@@ -134,6 +140,7 @@ class _OneCell:
 
     cell: Cell
     blueprint: nn.Module
+    optimizer: torch.optim.Optimizer
 
     @property
     def method(self) -> Method:
@@ -184,7 +191,8 @@ class _OneCell:
                 logits: Tensor = functional_call(blueprint, weights, (image,))
             return logits.to(image.dtype)
 
-        return Network({name: value[0].detach() for name, value in params.items()}, forward)
+        weights = {name: value[0].detach() for name, value in params.items()}
+        return Network(weights, forward, learning_rate(self.optimizer))
 
 
 def train(cells: Sequence[Cell], problems: Sequence[Problem]) -> Iterator[list[Epoch]]:

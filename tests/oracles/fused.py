@@ -43,7 +43,7 @@ def train(cells, problems):
                 state = refit_one_by_one(method, outputs, state, epoch)
             for batch in batches(cells, problems, number):
                 grads, state, buffers = gradients(
-                    method, base, params, buffers, batch, state, epoch
+                    method, base, params, buffers, batch, state, epoch, lr
                 )
                 params, velocity = step(recipe, params, grads, velocity, lr)
             images = torch.stack([p.pixels(p.train) for p in problems])
@@ -111,7 +111,7 @@ def batches_of(cell, problem, epoch):
         yield ids, image, problem.noisy[ids], drawn, trusted
 
 
-def gradients(method, base, params, buffers, batch, state, epoch):
+def gradients(method, base, params, buffers, batch, state, epoch, lr):
     base.train()
     memoryless = replace_all_batch_norm_modules_(copy.deepcopy(base))
 
@@ -138,7 +138,8 @@ def gradients(method, base, params, buffers, batch, state, epoch):
         batch = Batch(ids, label, draws, trusted=Trusted(*trusted) if trusted else None)
         if trusted:
             alone = {name: p[0].detach() for name, p in params.items()}
-            network = Network(alone, lambda p, x: functional_call(memoryless, p, (x,)))
+            rate = torch.tensor(lr)
+            network = Network(alone, lambda p, x: functional_call(memoryless, p, (x,)), rate)
             state = method.lookahead(network, image[0], batch, state)
         if method.peeks:
             with torch.no_grad():
