@@ -86,7 +86,7 @@ def test_exact_counts_have_the_expected_shares_but_for_rounding(kind, rate, coun
 @every_kind
 def test_the_realised_rate_is_that_of_t_within_four_standard_deviations(kind):
     for seed in range(5):
-        given, table = drawn(kind, 0.45, seed=seed)
+        given, table, _ = drawn(kind, 0.45, seed=seed)
         p = 1 - table.diagonal()[LABEL]
         wrong = (given != LABEL).sum().item()
         assert abs(wrong - p.sum()) <= 4 * math.sqrt((p * (1 - p)).sum())

@@ -86,4 +86,5 @@ def truncated_normal(uniform: Tensor, mean: float, spread: float) -> Tensor:
     """Return quantiles of the normal distribution cut off at 0 and 1, by its inverse."""
     ends = torch.special.ndtr((torch.tensor([0.0, 1.0], dtype=torch.float64) - mean) / spread)
     inside = ends[0] + uniform * (ends[1] - ends[0])
-    return (mean + spread * torch.special.ndtri(inside)).clamp(0, 1)
+    found: Tensor = mean + spread * torch.special.ndtri(inside)
+    return found.clamp(0, 1)
