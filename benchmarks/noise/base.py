@@ -91,6 +91,7 @@ class Noise(Bounded):
     """
 
     version: ClassVar[int | str] = 1
+    replaces: ClassVar[bool] = False  # gives other images beside labels
 
     @property
     def nominal_rate(self) -> float | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -39,6 +40,8 @@ class OpenSet(Noise):
 
     rate: Fraction
     source: str = UNIFORM
+
+    replaces: ClassVar[bool] = True
 
     @property
     def borrows(self) -> tuple[str, ...]:
