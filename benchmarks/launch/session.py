@@ -11,7 +11,7 @@ import filelock
 import torch
 
 from benchmarks import plugins
-from benchmarks.datasets import data_root
+from benchmarks.datasets import DATASETS, data_root
 from benchmarks.engine import rates
 from benchmarks.engine.plan import Plan, choose_device, packs, precision_of, settle
 from benchmarks.engine.rates import STARTED_SECONDS, Rate, Rates
@@ -73,8 +73,7 @@ def probe(request: Request) -> Iterator[tuple[Cell, int, Rate]]:
     device, root = choose_device(request.device), data_root(request.data)
     precision = request.precision or precision_of(device)
     cells = list(Suite.read(request.suite).override(request.axes()).cells(precision))
-    for dataset in dict.fromkeys(cell.dataset for cell in cells):
-        dataset.fetch(root)
+    _fetch(cells, root)
     threads = torch.get_num_threads()
     found: dict[str, dict[int, Rate]] = {}
     torch.set_num_threads(1)  # as in a worker
@@ -121,8 +120,7 @@ def train(session: Session) -> Parts:
         DataMissingError: a dataset is neither there nor to be had.
     """
     missing = session.missing()
-    for dataset in dict.fromkeys(cell.dataset for cell in missing):
-        dataset.fetch(session.root)
+    _fetch(missing, session.root)
     with alone(session.folder):
         session.plan.write(session.folder)
         _sweep_up(session.folder)
@@ -136,6 +134,16 @@ def train(session: Session) -> Parts:
         else:
             derive(session.folder, parts)
     return parts
+
+
+def _fetch(cells: Sequence[Cell], root: Path) -> None:
+    """Make sure that the files behind datasets and noises are there."""
+    noises = dict.fromkeys(cell.noise for cell in cells)
+    lenders = [DATASETS.build(name) for noise in noises for name in noise.borrows]
+    for dataset in dict.fromkeys((*(cell.dataset for cell in cells), *lenders)):
+        dataset.fetch(root)
+    for noise in noises:
+        noise.fetch(root)
 
 
 def _launch(session: Session, missing: Sequence[Cell]) -> None:
