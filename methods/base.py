@@ -16,6 +16,7 @@ Weights = dict[str, Tensor]
 """A network's parameters by name."""
 
 NOTHING: Mapping[str, Tensor] = {}
+UNCHANGED: Mapping[str, float | str] = {}
 
 
 class Trusted(NamedTuple):
@@ -58,6 +59,8 @@ class Stage(NamedTuple):
 
     epochs: int
     fresh_networks: bool = False  # start from new weights, state kept
+    fresh_layers: int = 0  # renew so many of the last layers, and train nothing else
+    recipe: Mapping[str, float | str] = UNCHANGED  # fields of the recipe that this stage replaces
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ class Method(Bounded):
     networks: ClassVar[int] = 1
     views: ClassVar[int] = 1  # independent augmentations of each image
     peeks: ClassVar[bool] = False  # gets Batch.outputs: another forward pass, without gradient
+    averaged: ClassVar[tuple[str, ...]] = ()  # what averaged weights are for: peeks, predictions
     learnable: ClassVar[tuple[str, ...]] = ()  # entries of the state that get a gradient
     version: ClassVar[int | str] = 1  # raised when the same fields come to mean other numbers
 
@@ -96,6 +100,15 @@ class Method(Bounded):
     def trusted_per_class(self) -> int:
         """How many clean examples of each class the privilege ``clean_subset`` comprises."""
         return 0
+
+    def decay(self, steps: int, epochs: int) -> float:
+        """Return how much of its averaged weights a step keeps, for a method that has them.
+
+        Args:
+            steps: that an epoch has.
+            epochs: of the recipe.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has averaged weights and no decay")
 
     def init(self, task: Task) -> State:
         """Return the state before the first step."""
