@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ Weights = dict[str, Tensor]
 """A network's parameters by name."""
 
 NOTHING: Mapping[str, Tensor] = {}
-UNCHANGED: Mapping[str, float | str] = {}
+UNCHANGED: Mapping[str, Any] = {}
 
 
 class Trusted(NamedTuple):
@@ -60,7 +60,7 @@ class Stage(NamedTuple):
     epochs: int
     fresh_networks: bool = False  # start from new weights, state kept
     fresh_layers: int = 0  # renew so many of the last layers, and train nothing else
-    recipe: Mapping[str, float | str] = UNCHANGED  # fields of the recipe that this stage replaces
+    recipe: Mapping[str, Any] = UNCHANGED  # fields of the recipe that this stage replaces
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,6 @@ class Method(Bounded):
     peeks: ClassVar[bool] = False  # gets Batch.outputs: another forward pass, without gradient
     averaged: ClassVar[tuple[str, ...]] = ()  # what averaged weights are for: peeks, predictions
     learnable: ClassVar[tuple[str, ...]] = ()  # entries of the state that get a gradient
-    version: ClassVar[int | str] = 1  # raised when the same fields come to mean other numbers
 
     @property
     def privileges(self) -> tuple[str, ...]:
@@ -161,6 +160,20 @@ class Method(Bounded):
         """Return the scalar to minimise and the next state: the mean of :meth:`losses`."""
         losses, state = self.losses(logits, batch, state, epoch)
         return losses.mean(), state
+
+    def gradient(self, params: Weights, grads: Weights, state: State, epoch: Tensor) -> Weights:
+        """Return the gradient of one network as the optimiser is to get it.
+
+        Called once for each network, after the backward pass. The recipe clips afterwards, so its
+        bound holds for what this returns; weight decay and momentum, the optimiser's, come last.
+
+        Args:
+            params: the network's weights.
+            grads: the gradient of the loss, of the same keys and shapes.
+            state: the result of :meth:`loss`.
+            epoch: 0-d, counts from 0.
+        """
+        return grads
 
     def learn(self, state: State, slopes: State, epoch: Tensor) -> State:
         """Return the state after a step on its ``learnable`` entries.

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from benchmarks.datasets import DATASETS
+from benchmarks.engine.average import averages_of
 from benchmarks.engine.batches import batches, steps_of
 from benchmarks.engine.layers import last_layers
 from benchmarks.engine.problem import Problem
@@ -140,21 +141,11 @@ def _networks(cell: Cell, device: torch.device, part: int) -> list[nn.Module]:
     ]
 
 
-def _averages(
-    cell: Cell, networks: Sequence[nn.Module], problem: Problem
-) -> list[AveragedModel]:
-    """Return the moving averages of the networks' weights and running statistics, if any are used.
-
-    They are plain means until these are as long as the decay makes them.
-    """
+def _averages(cell: Cell, networks: Sequence[nn.Module], problem: Problem) -> list[AveragedModel]:
+    """Return the networks' moving averages, if the method uses any."""
     if not cell.method.averaged:
         return []
-    decay = cell.method.decay(steps_of(cell, problem), cell.recipe.epochs)
-
-    def mixed(old: Tensor, new: Tensor, count: Tensor) -> Tensor:
-        return old + (new - old) * (1 / (count + 1)).clamp(min=1 - decay).to(old.device)
-
-    return [AveragedModel(network, avg_fn=mixed, use_buffers=True).eval() for network in networks]
+    return averages_of(networks, cell.method.decay(steps_of(cell, problem), cell.recipe.epochs))
 
 
 def _renew(networks: Sequence[nn.Module], cell: Cell, part: int, count: int) -> None:
@@ -178,7 +169,7 @@ def _learner(
         blueprint = without_running_statistics(networks[0])
     params = [p for network in networks for p in network.parameters() if p.requires_grad]
     optimizer = optimizer_of(recipe, params)
-    clip_norm, precision = cell.recipe.clip_norm, cell.precision
+    clip_norm, precision = recipe.clip_norm, cell.precision
     return Learner(cell.method, networks, optimizer, clip_norm, precision, blueprint, averages)
 
 

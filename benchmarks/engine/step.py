@@ -52,20 +52,32 @@ class Learner:
                 batch = batch._replace(outputs=self.logits(image, peeker))
         image, batch = method.prepare(image, batch, state, epoch)
         leaves = {name: state[name].detach().requires_grad_() for name in method.learnable}
-        loss, state = method.loss(self.logits(image, self.networks), batch, {**state, **leaves}, epoch)
+        logits = self.logits(image, self.networks)
+        loss, state = method.loss(logits, batch, {**state, **leaves}, epoch)
         self.optimizer.zero_grad()
         loss.backward()
+        state = {name: value.detach() for name, value in state.items()}
+        if changes_gradient(method):
+            self._change_gradient(state, epoch)
         if self.clip_norm:
             for network in self.networks:
                 nn.utils.clip_grad_norm_(network.parameters(), self.clip_norm)
         self.optimizer.step()
         for average, network in zip(self.averages, self.networks, strict=False):
             average.update_parameters(network)
-        state = {name: value.detach() for name, value in state.items()}
         if leaves:
             slopes = {name: leaf.grad for name, leaf in leaves.items() if leaf.grad is not None}
             state = method.learn(state, slopes, epoch)
         return loss.detach(), state
+
+    def _change_gradient(self, state: State, epoch: Tensor) -> None:
+        """Give the optimiser what the method makes of each network's gradient."""
+        for network in self.networks:
+            own = {name: p for name, p in network.named_parameters() if p.requires_grad}
+            params = {name: param.detach() for name, param in own.items()}
+            grads = {name: param.grad for name, param in own.items() if param.grad is not None}
+            for name, grad in self.method.gradient(params, grads, state, epoch).items():
+                own[name].grad = grad
 
     def _network(self, blueprint: nn.Module) -> Network:
         """Return the first network as a function."""
@@ -77,6 +89,11 @@ class Learner:
 
         params = {name: p.detach() for name, p in self.networks[0].named_parameters()}
         return Network(params, forward)
+
+
+def changes_gradient(method: Method) -> bool:
+    """Whether the method has a hook between backward pass and optimiser; most do not."""
+    return type(method).gradient is not Method.gradient
 
 
 def squeezed(logits: Tensor) -> Tensor:
