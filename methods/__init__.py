@@ -1,8 +1,10 @@
 """Methods for learning with noisy labels. Needs torch and nothing else of this project."""
 
+from methods.anl_ce import ANLCE
 from methods.base import Batch, Method, Network, Stage, State, Task, Trusted
 from methods.bootstrap_hard import BootstrapHard
 from methods.bootstrap_soft import BootstrapSoft
+from methods.ce_ema import CrossEntropyEMA
 from methods.co_teaching import CoTeaching
 from methods.cross_entropy import CrossEntropy
 from methods.dividemix import DivideMix
@@ -10,9 +12,11 @@ from methods.elr import ELR
 from methods.forward import Forward
 from methods.gce import GCE
 from methods.gjs import GJS
+from methods.injected import serve
 from methods.l2rw import L2RW
 from methods.label_smoothing import LabelSmoothing
 from methods.mixup import Mixup
+from methods.pes import PES
 from methods.registry import Registry
 from methods.reweighting import Reweighting
 from methods.sce import SCE
@@ -21,21 +25,25 @@ from methods.sop import SOP
 METHODS: Registry[Method] = Registry(
     "method",
     cross_entropy=CrossEntropy,
+    ce_ema=CrossEntropyEMA,
     label_smoothing=LabelSmoothing,
     bootstrap_soft=BootstrapSoft,
     bootstrap_hard=BootstrapHard,
     mixup=Mixup,
     gce=GCE,
     sce=SCE,
+    anl_ce=ANLCE,
     gjs=GJS,
     forward=Forward,
     reweighting=Reweighting,
     l2rw=L2RW,
     elr=ELR,
     sop=SOP,
+    pes=PES,
     co_teaching=CoTeaching,
     dividemix=DivideMix,
 )
+serve(METHODS)
 
 __all__ = [
     "METHODS",

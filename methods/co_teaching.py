@@ -1,13 +1,14 @@
 """Co-teaching."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
 from methods.base import Batch, Method, State, Task
-from methods.bounds import Epochs, Fraction
+from methods.bounds import Added, Epochs, Fraction
+from methods.injected import LossSpec, injected
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,8 @@ class CoTeaching(Method):
 
     Each network keeps the share ``1 - R(epoch)`` of the batch on which its loss is smallest,
     with ``R`` rising linearly from 0 to ``forget_rate`` over ``ramp`` epochs (none: at once), and
-    hands that selection to its peer. Predictions average the two networks' probabilities.
+    hands that selection to its peer. Predictions average the two networks' probabilities. ``loss``
+    is what ranks and teaches: the paper's is cross-entropy, and any other loss can be named.
 
     State:
         kept: (2, N) bool, whether each network learnt from an example at its last visit.
@@ -35,6 +37,7 @@ class CoTeaching(Method):
     networks: ClassVar[int] = 2
     forget_rate: Fraction = 0.2
     ramp: Epochs = 10
+    loss_: Annotated[LossSpec, Added("cross_entropy")] = "cross_entropy"
 
     def init(self, task: Task) -> State:
         """Have nothing kept."""
@@ -49,8 +52,7 @@ class CoTeaching(Method):
         ramped = (epoch / self.ramp).clamp(max=1.0) if self.ramp else torch.ones_like(epoch)
         forget = self.forget_rate * ramped
         kept = ((1 - forget) * size).round().clamp(min=1)
-        label = batch.label.expand(self.networks, size)
-        loss = -logits.log_softmax(-1).gather(-1, label[..., None]).squeeze(-1)  # (2, B)
+        loss = injected(self.loss_, logits, batch, epoch)  # (2, B)
         rank = loss.detach().argsort(dim=-1, stable=True).argsort(dim=-1)  # 0 is the easiest
         taught = (rank < kept).flip(0)
         after = {"kept": state["kept"].index_copy(1, batch.ids, taught)}

@@ -44,6 +44,11 @@ def batches(cell: Cell, problem: Problem, epoch: int) -> Iterator[tuple[Tensor, 
             yield image[:, own], batch
 
 
+def steps_of(cell: Cell, problem: Problem) -> int:
+    """Return how many batches an epoch has."""
+    return len(range(0, len(problem.noisy) - 1, cell.recipe.batch))
+
+
 class _View:
     """One augmentation of the whole training set in one epoch."""
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from benchmarks import metrics, schema
 from benchmarks.engine import packed, reference
+from benchmarks.engine.batches import steps_of
 from benchmarks.engine.measure import measure
 from benchmarks.engine.problem import Problem, pose
 from benchmarks.engine.reference import Epoch
@@ -224,7 +225,7 @@ def _costs(
 ) -> dict[str, str | int | float]:
     """Return what training took; differs from run to run, so it is kept apart."""
     epochs, n = len(history.rows), len(problem.noisy)
-    steps = len(range(0, n - 1, cell.recipe.batch))
+    steps = steps_of(cell, problem)
     device = how.device
     if device.type == "cuda":
         peak, name = torch.cuda.max_memory_allocated(device), torch.cuda.get_device_name(device)

@@ -8,7 +8,7 @@ a kernel launch each. ``tests/test_engine.py`` holds it to 1e-10 of the referenc
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -17,17 +17,18 @@ from torch.func import functional_call, grad_and_value, stack_module_state, vmap
 from torch.utils import _pytree as pytree
 
 from benchmarks.datasets import DATASETS
-from benchmarks.engine.batches import batches
+from benchmarks.engine.average import StackedAverage
+from benchmarks.engine.batches import batches, steps_of
+from benchmarks.engine.layers import last_layers
+from benchmarks.engine.one_cell import OneCell, Stacked
 from benchmarks.engine.problem import Problem
 from benchmarks.engine.reference import EVALUATION_BATCH, Epoch, initial_state, optimizer_of
-from benchmarks.engine.step import autocast, squeezed, without_running_statistics
+from benchmarks.engine.step import changes_gradient
 from benchmarks.models import initialised
+from benchmarks.recipes import Recipe
 from benchmarks.sweep import Cell
-from methods import Batch, Method, Network, State, Trusted
+from methods import Method, Stage, State
 from methods.base import Weights
-
-Stacked = dict[str, Tensor]
-"""Tensors with leading axes ``(K, networks)``, by name."""
 
 
 @dataclass
@@ -38,11 +39,14 @@ class Learners:
     blueprint: nn.Module
     params: Stacked
     buffers: Stacked
-    optimizer: torch.optim.Optimizer
+    average: StackedAverage | None
+    recipe: Recipe = field(init=False)  # of the stage
+    learning: list[str] = field(init=False)  # the parameters that the stage trains
+    optimizer: torch.optim.Optimizer = field(init=False)  # of the stage
 
     @classmethod
     def fresh(cls, cells: Sequence[Cell], part: int, device: torch.device) -> "Learners":
-        """Start a stage from the weights that the reference driver starts each cell from."""
+        """Return the weights that the reference driver starts each cell from."""
         first, networks = cells[0], cells[0].method.networks
         every = [
             initialised(
@@ -61,18 +65,25 @@ class Learners:
             }
             for tree in stack_module_state(every)
         )
-        return cls(
-            first,
-            every[0].to(device),
-            params,
-            buffers,
-            optimizer_of(first.recipe, list(params.values())),
-        )
+        return cls(first, every[0].to(device), params, buffers, None)
 
-    def restarted(self) -> "Learners":
-        """Keep the weights and start a stage with a new optimiser."""
-        optimizer = optimizer_of(self.cell.recipe, list(self.params.values()))
-        return Learners(self.cell, self.blueprint, self.params, self.buffers, optimizer)
+    def averaged(self, steps: int) -> "Learners":
+        """Begin an average, if the method uses one; an epoch has ``steps``."""
+        method = self.cell.method
+        if method.averaged:
+            decay = method.decay(steps, self.cell.recipe.epochs)
+            self.average = StackedAverage.of(self.params, self.buffers, decay)
+        return self
+
+    def begin(self, stage: Stage, fresh: "Learners") -> None:
+        """Start a stage with a new optimiser, and with fresh last layers where it renews some."""
+        names = last_layers(self.blueprint, stage.fresh_layers)
+        if stage.fresh_layers:
+            self.params |= {name: fresh.params[name] for name in names if name in self.params}
+            self.buffers |= {name: fresh.buffers[name] for name in names if name in self.buffers}
+        self.learning = [name for name in self.params if name in set(names)]
+        self.recipe = replace(self.cell.recipe, **stage.recipe)
+        self.optimizer = optimizer_of(self.recipe, [self.params[name] for name in self.learning])
 
     def step(self, batch: Any, state: State, epoch: Tensor) -> tuple[Tensor, State]:  # noqa: ANN401
         """Take one step of every cell; return the losses ``(K,)`` and the state.
@@ -82,36 +93,45 @@ class Learners:
             state: stacked.
             epoch: 0-d.
         """
-        one = _OneCell(self.cell, self.blueprint.train())
-        learnt = (self.params, {name: state[name] for name in self.cell.method.learnable})
-        axes = (0, 0, 0, 0, None)
-        mapped = vmap(grad_and_value(one.loss, has_aux=True), in_dims=axes)
+        one = OneCell(self.cell, self.blueprint.train())
+        learning = {name: self.params[name] for name in self.learning}
+        held = {name: p for name, p in self.params.items() if name not in learning}
+        slow = (self.average.params, self.average.buffers) if self.average else ()
+        leaves = {name: state[name] for name in self.cell.method.learnable}
+        mapped = vmap(grad_and_value(one.loss, has_aux=True), in_dims=(0, 0, 0, 0, None))
         (grads, slopes), (loss, (state, self.buffers)) = mapped(
-            learnt, self.buffers, batch, state, epoch
+            (learning, leaves), (held, self.buffers, slow), batch, state, epoch
         )
-        self._move(grads)
         state = {name: value.detach() for name, value in state.items()}
+        if changes_gradient(self.cell.method):
+            each = vmap(self.cell.method.gradient, in_dims=(0, 0, None, None))  # network of a cell
+            grads = vmap(each, in_dims=(0, 0, 0, None))(learning, grads, state, epoch)
+        self._move(grads)
         if slopes:
             state = vmap(self.cell.method.learn, in_dims=(0, 0, None))(state, slopes, epoch)
         return loss.detach(), state
 
     def _move(self, grads: Stacked) -> None:
         """Clip each network's gradient by its own norm, and let the optimiser step."""
-        if limit := self.cell.recipe.clip_norm:
+        if limit := self.recipe.clip_norm:
             squares = [grad.flatten(2).square().sum(-1) for grad in grads.values()]
             norm = torch.stack(squares).sum(0).sqrt()  # (K, networks)
             scale = (limit / (norm + 1e-6)).clamp(max=1.0)
             grads = {
                 n: g * scale.view(*scale.shape, *[1] * (g.dim() - 2)) for n, g in grads.items()
             }
-        for name, param in self.params.items():
-            param.grad = grads[name]
+        for name, grad in grads.items():
+            self.params[name].grad = grad
         self.optimizer.step()
+        if self.average is not None:
+            self.average.update(self.params, self.buffers)
 
     @torch.no_grad()
     def evaluate(self, problems: Sequence[Problem], images: Sequence[Tensor]) -> Tensor:
         """Return logits ``(K, networks, N, C)`` in evaluation mode and full precision."""
-        network = self.blueprint.eval()
+        network, shown = self.blueprint.eval(), (self.params, self.buffers)
+        if self.average is not None and "predictions" in self.cell.method.averaged:
+            shown = (self.average.params, self.average.buffers)
 
         def run(params: Weights, buffers: Weights, image: Tensor) -> Tensor:
             found: Tensor = functional_call(network, (params, buffers), (image,))
@@ -121,67 +141,8 @@ class Learners:
         parts = []
         for chunks in zip(*(image.split(EVALUATION_BATCH) for image in images), strict=True):
             pixels = [problem.pixels(part) for problem, part in zip(problems, chunks, strict=True)]
-            parts.append(mapped(self.params, self.buffers, torch.stack(pixels)))
+            parts.append(mapped(*shown, torch.stack(pixels)))
         return torch.cat(parts, 2)
-
-
-@dataclass(frozen=True)
-class _OneCell:
-    """A step of one cell as a function, to be mapped over many."""
-
-    cell: Cell
-    blueprint: nn.Module
-
-    @property
-    def method(self) -> Method:
-        return self.cell.method
-
-    def logits(self, params: Stacked, buffers: Stacked, image: Tensor) -> tuple[Tensor, Stacked]:
-        """Return logits, axes of size 1 dropped, and the running statistics after them."""
-        found, after = [], []
-        flat = image.flatten(0, 1)
-        for k in range(self.method.networks):
-            own = {name: value[k].clone() for name, value in buffers.items()}
-            weights = {name: value[k] for name, value in params.items()}
-            with autocast(self.cell.precision, image.device):
-                outputs = functional_call(self.blueprint, (weights, own), (flat,))
-            found.append(outputs.to(image.dtype).unflatten(0, image.shape[:2]))
-            after.append(own)
-        kept = {name: torch.stack([own[name] for own in after]) for name in buffers}
-        return squeezed(torch.stack(found)), kept
-
-    def loss(
-        self,
-        learnt: tuple[Stacked, State],
-        buffers: Stacked,
-        batch: Any,  # noqa: ANN401  nested tuples of tensors
-        state: State,
-        epoch: Tensor,
-    ) -> tuple[Tensor, tuple[State, Stacked]]:
-        """Return the loss, and what it leaves behind: state and running statistics."""
-        params, leaves = learnt
-        image, ids, label, draws, trusted = batch
-        known = Batch(ids, label, draws, trusted=Trusted(*trusted) if trusted else None)
-        if trusted:
-            state = self.method.lookahead(self._network(params), image[0], known, state)
-        if self.method.peeks:
-            with torch.no_grad():
-                outputs, buffers = self.logits(params, buffers, image)
-            known = known._replace(outputs=outputs.detach())
-        image, known = self.method.prepare(image, known, state, epoch)
-        logits, buffers = self.logits(params, buffers, image)
-        loss, state = self.method.loss(logits, known, {**state, **leaves}, epoch)
-        return loss, (state, buffers)
-
-    def _network(self, params: Stacked) -> Network:
-        blueprint = without_running_statistics(self.blueprint)
-
-        def forward(weights: Weights, image: Tensor) -> Tensor:
-            with autocast(self.cell.precision, image.device):
-                logits: Tensor = functional_call(blueprint, weights, (image,))
-            return logits.to(image.dtype)
-
-        return Network({name: value[0].detach() for name, value in params.items()}, forward)
 
 
 def train(cells: Sequence[Cell], problems: Sequence[Problem]) -> Iterator[list[Epoch]]:
@@ -195,16 +156,17 @@ def train(cells: Sequence[Cell], problems: Sequence[Problem]) -> Iterator[list[E
     method = first.method
     state = _stacked([initial_state(*pair) for pair in zip(cells, problems, strict=True)])
     stages, outputs, number = method.stages(first.recipe.epochs), None, 0
-    learners = Learners.fresh(cells, 0, device)
     for part, stage in enumerate(stages):
-        if part:
-            fresh = stage.fresh_networks
-            learners = Learners.fresh(cells, part, device) if fresh else learners.restarted()
+        if not part or stage.fresh_networks or stage.fresh_layers:
+            fresh = Learners.fresh(cells, part, device)
+        if not part or stage.fresh_networks:
+            learners = fresh.averaged(steps_of(first, problems[0]))
+        learners.begin(stage, fresh)
         for local in range(stage.epochs):
             began, epoch = time.perf_counter(), torch.tensor(number, device=device)
             if outputs is not None:
                 state = _refitted(method, outputs, state, epoch)
-            lr = first.recipe.lr_at(local, stage.epochs)
+            lr = learners.recipe.lr_at(local, stage.epochs)
             for group in learners.optimizer.param_groups:
                 group["lr"] = lr
             mean_loss, state = _epoch(learners, together(cells, problems, number), state, epoch)
