@@ -52,6 +52,7 @@ class Network(NamedTuple):
 
     params: Weights
     forward: Callable[[Weights, Tensor], Tensor]  # training mode; running statistics untouched
+    lr: Tensor  # 0-d, the learning rate of the step about to be taken
 
 
 class Stage(NamedTuple):

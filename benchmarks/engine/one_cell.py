@@ -7,7 +7,12 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from benchmarks.engine.step import autocast, squeezed, without_running_statistics
+from benchmarks.engine.step import (
+    autocast,
+    learning_rate,
+    squeezed,
+    without_running_statistics,
+)
 from benchmarks.sweep import Cell
 from methods import Batch, Method, Network, State, Trusted
 from methods.base import Weights
@@ -22,6 +27,7 @@ class OneCell:
 
     cell: Cell
     blueprint: nn.Module
+    optimizer: torch.optim.Optimizer
 
     @property
     def method(self) -> Method:
@@ -97,4 +103,5 @@ class OneCell:
                 logits: Tensor = functional_call(blueprint, weights, (image,))
             return logits.to(image.dtype)
 
-        return Network({name: value[0].detach() for name, value in params.items()}, forward)
+        weights = {name: value[0].detach() for name, value in params.items()}
+        return Network(weights, forward, learning_rate(self.optimizer))

@@ -93,7 +93,7 @@ class Learners:
             state: stacked.
             epoch: 0-d.
         """
-        one = OneCell(self.cell, self.blueprint.train())
+        one = OneCell(self.cell, self.blueprint.train(), self.optimizer)
         learning = {name: self.params[name] for name in self.learning}
         held = {name: p for name, p in self.params.items() if name not in learning}
         slow = (self.average.params, self.average.buffers) if self.average else ()

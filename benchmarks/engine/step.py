@@ -88,7 +88,7 @@ class Learner:
             return logits.to(image.dtype)
 
         params = {name: p.detach() for name, p in self.networks[0].named_parameters()}
-        return Network(params, forward)
+        return Network(params, forward, learning_rate(self.optimizer))
 
 
 def changes_gradient(method: Method) -> bool:
@@ -102,6 +102,13 @@ def squeezed(logits: Tensor) -> Tensor:
     if views == 1:
         logits = logits[:, 0]
     return logits if networks > 1 else logits[0]
+
+
+def learning_rate(optimizer: torch.optim.Optimizer) -> Tensor:
+    """Return the rate of the coming step, 0-d, on the device of what it moves."""
+    (group,) = optimizer.param_groups
+    like: Tensor = group["params"][0]
+    return torch.full((), group["lr"], dtype=like.dtype, device=like.device)
 
 
 def without_running_statistics(network: nn.Module) -> nn.Module:

@@ -51,7 +51,7 @@ def train(cells, problems):
                 state = refit_one_by_one(method, outputs, state, epoch)
             for count_in_stage, batch in enumerate(batches(cells, problems, number)):
                 grads, state, buffers = gradients(
-                    method, base, (params, slow), buffers, batch, state, epoch
+                    method, base, (params, slow), buffers, batch, state, epoch, lr
                 )
                 time = 1 + count_in_stage + local * per_epoch(cells[0], problems[0])
                 moved = step(moving, params, {n: grads[n] for n in learns}, moments, (lr, time))
@@ -156,7 +156,7 @@ def batches_of(cell, problem, epoch):
         yield ids, image, problem.noisy[ids], drawn, trusted
 
 
-def gradients(method, base, weights, buffers, batch, state, epoch):
+def gradients(method, base, weights, buffers, batch, state, epoch, lr):
     params, slow = weights
     base.train()
     calm = copy.deepcopy(base).eval()
@@ -185,7 +185,8 @@ def gradients(method, base, weights, buffers, batch, state, epoch):
         batch = Batch(ids, label, draws, trusted=Trusted(*trusted) if trusted else None)
         if trusted:
             alone = {name: p[0].detach() for name, p in params.items()}
-            network = Network(alone, lambda p, x: functional_call(memoryless, p, (x,)))
+            rate = torch.tensor(lr)
+            network = Network(alone, lambda p, x: functional_call(memoryless, p, (x,)), rate)
             state = method.lookahead(network, image[0], batch, state)
         if method.peeks:
             with torch.no_grad():
