@@ -1,33 +1,31 @@
 """Train many cells at once: the same hooks, mapped over stacked networks.
 
 Cells of a pack share method, recipe, model and dataset; they differ in seed and noise. Parameters,
-buffers and the method's state carry a leading axis of ``K`` cells. One step is one call of
-``torch.func.vmap`` over the whole step of one cell, so small networks no longer pay the price of
-a kernel launch each. ``tests/test_engine.py`` holds it to 1e-10 of the reference driver.
+buffers and the method's state carry a leading axis of ``K`` cells. Hooks and networks are mapped by
+``torch.func.vmap``, dense networks by batched products, so small networks no longer pay the price
+of a kernel launch each. ``tests/test_engine.py`` holds it to 1e-10 of the reference driver.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad_and_value, stack_module_state, vmap
-from torch.utils import _pytree as pytree
+from torch.func import functional_call, stack_module_state
 
 from benchmarks.datasets import DATASETS
 from benchmarks.engine.average import StackedAverage
-from benchmarks.engine.batches import batches, steps_of
+from benchmarks.engine.batches import chunks, steps_of
 from benchmarks.engine.layers import last_layers
-from benchmarks.engine.one_cell import OneCell, Stacked
+from benchmarks.engine.mapped import Given, Hooks, Stacked, forward, of_network
 from benchmarks.engine.problem import Problem
 from benchmarks.engine.reference import EVALUATION_BATCH, Epoch, initial_state, optimizer_of
-from benchmarks.engine.step import changes_gradient
+from benchmarks.engine.step import autocast, learning_rate, without_running_statistics
 from benchmarks.models import initialised
 from benchmarks.recipes import Recipe
 from benchmarks.sweep import Cell
-from methods import Method, Stage, State
+from methods import Method, Network, Stage, State, Trusted
 from methods.base import Weights
 
 
@@ -83,33 +81,82 @@ class Learners:
             self.buffers |= {name: fresh.buffers[name] for name in names if name in self.buffers}
         self.learning = [name for name in self.params if name in set(names)]
         self.recipe = replace(self.cell.recipe, **stage.recipe)
+        for name, param in self.params.items():
+            param.requires_grad_(name in self.learning)
         self.optimizer = optimizer_of(self.recipe, [self.params[name] for name in self.learning])
 
-    def step(self, batch: Any, state: State, epoch: Tensor) -> tuple[Tensor, State]:  # noqa: ANN401
+    def step(
+        self, image: Tensor, given: Given, state: State, epoch: Tensor
+    ) -> tuple[Tensor, State]:
         """Take one step of every cell; return the losses ``(K,)`` and the state.
 
         Args:
-            batch: what :func:`together` yields.
+            image: ``(K, views, B, channels, H, W)``.
+            given: the batches behind the images.
             state: stacked.
             epoch: 0-d.
         """
-        one = OneCell(self.cell, self.blueprint.train(), self.optimizer)
+        method, hooks = self.cell.method, Hooks(self.cell.method)
+        self.blueprint.train()
+        if "trusted" in given:
+            state = hooks.lookahead(self._network(), image[:, 0], given, state)
+        if method.peeks:
+            given = {**given, "outputs": self._peek(image)}
+        image, given = hooks.prepare(image, given, state, epoch)
+        leaves = {name: state[name].detach().requires_grad_() for name in method.learnable}
         learning = {name: self.params[name] for name in self.learning}
-        held = {name: p for name, p in self.params.items() if name not in learning}
-        slow = (self.average.params, self.average.buffers) if self.average else ()
-        leaves = {name: state[name] for name in self.cell.method.learnable}
-        mapped = vmap(grad_and_value(one.loss, has_aux=True), in_dims=(0, 0, 0, 0, None))
-        (grads, slopes), (loss, (state, self.buffers)) = mapped(
-            (learning, leaves), (held, self.buffers, slow), batch, state, epoch
-        )
-        state = {name: value.detach() for name, value in state.items()}
-        if changes_gradient(self.cell.method):
-            each = vmap(self.cell.method.gradient, in_dims=(0, 0, None, None))  # network of a cell
-            grads = vmap(each, in_dims=(0, 0, 0, None))(learning, grads, state, epoch)
-        self._move(grads)
-        if slopes:
-            state = vmap(self.cell.method.learn, in_dims=(0, 0, None))(state, slopes, epoch)
-        return loss.detach(), state
+        logits, self.buffers = self._logits((self.params, self.buffers), image)
+        loss, state = hooks.loss(logits, given, {**state, **leaves}, epoch)
+        wanted = [*learning.values(), *leaves.values()]
+        slopes = torch.autograd.grad(loss.sum(), wanted, materialize_grads=True)
+        with torch.no_grad():
+            state = {name: value.detach() for name, value in state.items()}
+            grads = dict(zip(learning, slopes, strict=False))
+            self._move(hooks.gradient(learning, grads, state, epoch))
+            own = dict(zip(leaves, slopes[len(learning) :], strict=True))
+            return loss.detach(), hooks.learn(state, own, epoch)
+
+    def _logits(self, weights: tuple[Stacked, Stacked], image: Tensor) -> tuple[Tensor, Stacked]:
+        """Return logits of every cell, axes of size 1 dropped, and the running statistics.
+
+        Args:
+            weights: parameters and buffers.
+            image: ``(K, views, B, channels, H, W)``.
+        """
+        flat, found, after = image.flatten(1, 2), [], []
+        for k in range(self.cell.method.networks):
+            with autocast(self.cell.precision, image.device):
+                outputs, buffers = forward(self.blueprint, of_network(weights, k), flat)
+            found.append(outputs.to(image.dtype).unflatten(1, image.shape[1:3]))
+            after.append(buffers)
+        kept = {name: torch.stack([own[name] for own in after], 1) for name in weights[1]}
+        logits = torch.stack(found, 1)  # (K, networks, views, B, C)
+        if image.shape[1] == 1:
+            logits = logits[:, :, 0]
+        return (logits if len(found) > 1 else logits[:, 0]), kept
+
+    @torch.no_grad()
+    def _peek(self, image: Tensor) -> Tensor:
+        """Return logits before the step; the networks' own move their running statistics."""
+        if self.average is None or "peeks" not in self.cell.method.averaged:
+            outputs, self.buffers = self._logits((self.params, self.buffers), image)
+            return outputs
+        self.blueprint.eval()
+        outputs, _ = self._logits((self.average.params, self.average.buffers), image)
+        self.blueprint.train()
+        return outputs
+
+    def _network(self) -> Network:
+        """Return the first networks as functions."""
+        blueprint = without_running_statistics(self.blueprint)
+
+        def run(weights: Weights, image: Tensor) -> Tensor:
+            with autocast(self.cell.precision, image.device):
+                logits: Tensor = functional_call(blueprint, weights, (image,))
+            return logits.to(image.dtype)
+
+        params = {name: value[:, 0].detach() for name, value in self.params.items()}
+        return Network(params, run, learning_rate(self.optimizer))
 
     def _move(self, grads: Stacked) -> None:
         """Clip each network's gradient by its own norm, and let the optimiser step."""
@@ -129,19 +176,19 @@ class Learners:
     @torch.no_grad()
     def evaluate(self, problems: Sequence[Problem], images: Sequence[Tensor]) -> Tensor:
         """Return logits ``(K, networks, N, C)`` in evaluation mode and full precision."""
-        network, shown = self.blueprint.eval(), (self.params, self.buffers)
+        shown = (self.params, self.buffers)
         if self.average is not None and "predictions" in self.cell.method.averaged:
             shown = (self.average.params, self.average.buffers)
-
-        def run(params: Weights, buffers: Weights, image: Tensor) -> Tensor:
-            found: Tensor = functional_call(network, (params, buffers), (image,))
-            return found
-
-        mapped = vmap(vmap(run, in_dims=(0, 0, None)))
+        self.blueprint.eval()
         parts = []
-        for chunks in zip(*(image.split(EVALUATION_BATCH) for image in images), strict=True):
-            pixels = [problem.pixels(part) for problem, part in zip(problems, chunks, strict=True)]
-            parts.append(mapped(*shown, torch.stack(pixels)))
+        for chunk in zip(*(image.split(EVALUATION_BATCH) for image in images), strict=True):
+            pairs = zip(problems, chunk, strict=True)
+            pixels = torch.stack([problem.pixels(part) for problem, part in pairs])
+            each = (
+                forward(self.blueprint, of_network(shown, k), pixels)[0]
+                for k in range(self.cell.method.networks)
+            )
+            parts.append(torch.stack(list(each), 1))
         return torch.cat(parts, 2)
 
 
@@ -196,27 +243,37 @@ def train(cells: Sequence[Cell], problems: Sequence[Problem]) -> Iterator[list[E
 
 def _epoch(
     learners: Learners,
-    steps: Iterator[Any],
+    steps: Iterator[tuple[Tensor, Given]],
     state: State,
     epoch: Tensor,
 ) -> tuple[list[float], State]:
     """Take one pass over the training sets; return each cell's mean batch loss and the state."""
     losses = []
-    for batch in steps:
-        loss, state = learners.step(batch, state, epoch)
+    for image, given in steps:
+        loss, state = learners.step(image, given, state, epoch)
         losses.append(loss)
     return torch.stack(losses, 1).mean(1).tolist(), state
 
 
-def together(cells: Sequence[Cell], problems: Sequence[Problem], epoch: int) -> Iterator[Any]:
-    """Yield the batches of all cells in step: images, ids, labels, draws, trusted; stacked."""
-    streams = [batches(cell, problem, epoch) for cell, problem in zip(cells, problems, strict=True)]
+def together(
+    cells: Sequence[Cell], problems: Sequence[Problem], epoch: int
+) -> Iterator[tuple[Tensor, Given]]:
+    """Yield the batches of all cells in step: images and what is given with them, stacked."""
+    streams = [chunks(cell, problem, epoch) for cell, problem in zip(cells, problems, strict=True)]
     for parts in zip(*streams, strict=True):
-        plain = [
-            (image, batch.ids, batch.label, dict(batch.draws), tuple(batch.trusted or ()))
-            for image, batch in parts
-        ]
-        yield pytree.tree_map(lambda *leaves: torch.stack(leaves), *plain)
+        image, ids, label = (
+            torch.stack([getattr(part, name) for part in parts])
+            for name in ("image", "ids", "label")
+        )
+        for steps in zip(*(part.steps for part in parts), strict=True):
+            own = steps[0].own
+            given: Given = {"ids": ids[:, own], "label": label[:, own]}
+            if steps[0].draws:
+                given["draws"] = _stacked([step.draws for step in steps])
+            if steps[0].trusted:
+                every = (step.trusted for step in steps if step.trusted)
+                given["trusted"] = Trusted(*map(torch.stack, zip(*every, strict=True)))
+            yield image[:, :, own], given
 
 
 def _refitted(method: Method, outputs: Tensor, state: State, epoch: Tensor) -> State:
@@ -231,5 +288,5 @@ def _refitted(method: Method, outputs: Tensor, state: State, epoch: Tensor) -> S
     )
 
 
-def _stacked(states: Sequence[State]) -> State:
+def _stacked(states: Sequence[Mapping[str, Tensor]]) -> State:
     return {name: torch.stack([state[name] for state in states]) for name in states[0]}
