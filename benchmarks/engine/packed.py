@@ -7,7 +7,7 @@ of a kernel launch each. ``tests/test_engine.py`` holds it to 1e-10 of the refer
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -17,10 +17,11 @@ from torch.func import functional_call, stack_module_state
 from benchmarks.datasets import DATASETS
 from benchmarks.engine.average import StackedAverage
 from benchmarks.engine.batches import chunks, steps_of
+from benchmarks.engine.gallery import Gallery
 from benchmarks.engine.layers import last_layers
 from benchmarks.engine.mapped import Given, Hooks, Stacked, forward, of_network
 from benchmarks.engine.problem import Problem
-from benchmarks.engine.reference import EVALUATION_BATCH, Epoch, initial_state, optimizer_of
+from benchmarks.engine.reference import Epoch, initial_state, optimizer_of
 from benchmarks.engine.step import autocast, learning_rate, without_running_statistics
 from benchmarks.models import initialised
 from benchmarks.recipes import Recipe
@@ -174,22 +175,22 @@ class Learners:
             self.average.update(self.params, self.buffers)
 
     @torch.no_grad()
-    def evaluate(self, problems: Sequence[Problem], images: Sequence[Tensor]) -> Tensor:
-        """Return logits ``(K, networks, N, C)`` in evaluation mode and full precision."""
+    def evaluate(self, images: Iterable[Tensor]) -> Tensor:
+        """Return logits ``(K, networks, N, C)`` in evaluation mode and full precision.
+
+        Args:
+            images: chunks ``(K, n, channels, H, W)``, normalised.
+        """
         shown = (self.params, self.buffers)
         if self.average is not None and "predictions" in self.cell.method.averaged:
             shown = (self.average.params, self.average.buffers)
         self.blueprint.eval()
-        parts = []
-        for chunk in zip(*(image.split(EVALUATION_BATCH) for image in images), strict=True):
-            pairs = zip(problems, chunk, strict=True)
-            pixels = torch.stack([problem.pixels(part) for problem, part in pairs])
-            each = (
-                forward(self.blueprint, of_network(shown, k), pixels)[0]
-                for k in range(self.cell.method.networks)
-            )
-            parts.append(torch.stack(list(each), 1))
-        return torch.cat(parts, 2)
+        count = self.cell.method.networks
+        parts = [
+            [forward(self.blueprint, of_network(shown, k), part)[0] for k in range(count)]
+            for part in images
+        ]
+        return torch.cat([torch.stack(part, 1) for part in parts], 2)
 
 
 def train(cells: Sequence[Cell], problems: Sequence[Problem]) -> Iterator[list[Epoch]]:
@@ -203,6 +204,7 @@ def train(cells: Sequence[Cell], problems: Sequence[Problem]) -> Iterator[list[E
     method = first.method
     state = _stacked([initial_state(*pair) for pair in zip(cells, problems, strict=True)])
     stages, outputs, number = method.stages(first.recipe.epochs), None, 0
+    gallery = Gallery(problems)
     for part, stage in enumerate(stages):
         if not part or stage.fresh_networks or stage.fresh_layers:
             fresh = Learners.fresh(cells, part, device)
@@ -218,10 +220,7 @@ def train(cells: Sequence[Cell], problems: Sequence[Problem]) -> Iterator[list[E
                 group["lr"] = lr
             mean_loss, state = _epoch(learners, together(cells, problems, number), state, epoch)
             trained = time.perf_counter()
-            outputs, val, test = (
-                learners.evaluate(problems, images)
-                for images in zip(*((p.train, p.val, p.test.image) for p in problems), strict=True)
-            )
+            outputs, val, test = map(learners.evaluate, gallery.sets())
             number += 1
             evaluated = time.perf_counter()
             yield [
