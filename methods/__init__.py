@@ -7,6 +7,7 @@ from methods.base import Batch, Method, Network, Stage, State, Task, Trusted
 from methods.bi_tempered import BiTempered
 from methods.bootstrap_hard import BootstrapHard
 from methods.bootstrap_soft import BootstrapSoft
+from methods.ce_ema import CrossEntropyEMA
 from methods.co_teaching import CoTeaching
 from methods.co_teaching_plus import CoTeachingPlus
 from methods.confident_learning import ConfidentLearning
@@ -30,6 +31,7 @@ from methods.label_smoothing import LabelSmoothing
 from methods.logit_clip import LogitClip
 from methods.mae import MAE
 from methods.mixup import Mixup
+from methods.pes import PES
 from methods.mw_net import MWNet
 from methods.nce_ael import NCEAEL
 from methods.nce_agce import NCEAGCE
@@ -54,6 +56,7 @@ METHODS: Registry[Method] = Registry(
     "method",
     cross_entropy=CrossEntropy,
     focal=Focal,
+    ce_ema=CrossEntropyEMA,
     label_smoothing=LabelSmoothing,
     negative_ls=NegativeLS,
     bootstrap_soft=BootstrapSoft,
@@ -93,6 +96,7 @@ METHODS: Registry[Method] = Registry(
     peer_loss=PeerLoss,
     elr=ELR,
     sop=SOP,
+    pes=PES,
     co_teaching=CoTeaching,
     co_teaching_plus=CoTeachingPlus,
     jocor=JoCoR,

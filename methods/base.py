@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ Weights = dict[str, Tensor]
 """A network's parameters by name."""
 
 NOTHING: Mapping[str, Tensor] = {}
+UNCHANGED: Mapping[str, Any] = {}
 
 
 class Trusted(NamedTuple):
@@ -59,6 +60,8 @@ class Stage(NamedTuple):
 
     epochs: int
     fresh_networks: bool = False  # start from new weights, state kept
+    fresh_layers: int = 0  # renew so many of the last layers, and train nothing else
+    recipe: Mapping[str, Any] = UNCHANGED  # fields of the recipe that this stage replaces
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ class Method(Bounded):
     networks: ClassVar[int] = 1
     views: ClassVar[int] = 1  # independent augmentations of each image
     peeks: ClassVar[bool] = False  # gets Batch.outputs: another forward pass, without gradient
+    averaged: ClassVar[tuple[str, ...]] = ()  # what averaged weights are for: peeks, predictions
     learnable: ClassVar[tuple[str, ...]] = ()  # entries of the state that get a gradient
 
     @property
@@ -97,6 +101,15 @@ class Method(Bounded):
     def trusted_per_class(self) -> int:
         """How many clean examples of each class the privilege ``clean_subset`` comprises."""
         return 0
+
+    def decay(self, steps: int, epochs: int) -> float:
+        """Return how much of its averaged weights a step keeps, for a method that has them.
+
+        Args:
+            steps: that an epoch has.
+            epochs: of the recipe.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has averaged weights and no decay")
 
     def init(self, task: Task) -> State:
         """Return the state before the first step."""

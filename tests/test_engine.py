@@ -21,7 +21,18 @@ from methods import METHODS, Method
 from tests.oracles import fused
 
 CPU, NOWHERE = torch.device("cpu"), Path("nowhere")
-EVERY_HOOK = ["reweighting", "co_teaching", "mixup", "gjs", "elr", "sop", "l2rw", "dividemix"]
+EVERY_HOOK = [
+    "ce_ema",
+    "pes",
+    "reweighting",
+    "co_teaching",
+    "mixup",
+    "gjs",
+    "elr",
+    "sop",
+    "l2rw",
+    "dividemix",
+]
 EVERY_HOOK += ["anl_ce(delta=0.01)"]
 VARIANTS = ["forward(source='given')", "co_teaching(loss='gce')"]
 HOOKS = {name for name in vars(Method) if not name.startswith("_")} - {"losses"}
