@@ -14,12 +14,13 @@ from matplotlib.ticker import FuncFormatter
 
 from benchmarks.report import stats
 from benchmarks.report.figures import canvas
-from benchmarks.report.figures.canvas import Drawing
+from benchmarks.report.figures.canvas import AbsentError, Drawing
 from benchmarks.report.looks import resolve
 from benchmarks.report.read import Run
+from benchmarks.report.venues import Venue
 from benchmarks.schema import Look
 
-ROWS, COLUMNS = 8, 6
+ROWS, COLUMNS = 8, 5
 OVER, UNDER = "#c8553d", "#3a7ca5"
 """Colours of a gap to the diagonal: right less often than believed, and more often."""
 
@@ -37,24 +38,35 @@ _CAPTION = (
 )
 
 
-def pages(run: Run) -> list[Drawing]:
-    """Methods by noise settings, at most eight by six on a page."""
+def pages(run: Run, venue: Venue) -> list[Drawing]:
+    """Methods by noise settings, at most eight by five on a page; every method is shown."""
     data = pooled(run.bins)
     looks = resolve(run.methods, run.privileges)
+    methods = [method for method in run.methods if method in set(data["method"])]
+    if not methods:
+        raise AbsentError("no finished cell has a reliability diagram")
+    arenas = list(dict.fromkeys(data["arena"]))
+    budget = max(1, canvas.PAGES // -(-len(methods) // ROWS))
     drawn: list[Drawing] = []
-    for arena in dict.fromkeys(run.results["arena"]):
+    for arena in canvas.spread(arenas, budget):
         here = data[data["arena"] == arena]
-        known = run.results[run.results["arena"] == arena]
-        names = dict(zip(known["setting"], known["panel"], strict=True))
-        panels = [names[s] for s in run.settings if s in names and names[s] in set(here["panel"])]
-        methods = [method for method in run.methods if method in set(here["method"])]
+        known = _panels(run, arena, set(here["panel"]))
+        panels = canvas.spread(known, COLUMNS * (budget // min(budget, len(arenas))))
+        more = canvas.of_many(len(panels), len(known), "noises")
+        more += canvas.of_many(min(budget, len(arenas)), len(arenas), "datasets and models")
         for rows, columns in product(canvas.chunks(methods, ROWS), canvas.chunks(panels, COLUMNS)):
             part = here[here["method"].isin(rows) & here["panel"].isin(columns)]
-            figure = _figure(part, {method: looks[method] for method in rows}, columns)
+            figure = _figure(part, {method: looks[method] for method in rows}, columns, venue)
             canvas.heading(figure, arena, run.note)
             name = canvas.page_name("reliability", len(drawn) + 1)
-            drawn.append(Drawing(name, figure, part, _CAPTION))
+            drawn.append(Drawing(name, figure, part, _CAPTION + more))
     return drawn
+
+
+def _panels(run: Run, arena: str, drawn: set[str]) -> list[str]:
+    known = run.results[run.results["arena"] == arena]
+    names = dict(zip(known["setting"], known["panel"], strict=True))
+    return [names[s] for s in run.settings if s in names and names[s] in drawn]
 
 
 def pooled(bins: pd.DataFrame) -> pd.DataFrame:
@@ -81,11 +93,11 @@ def pooled(bins: pd.DataFrame) -> pd.DataFrame:
     return table.drop(columns=["confident", "right"]).merge(ece, on=group)
 
 
-def _figure(data: pd.DataFrame, looks: Mapping[str, Look], columns: tuple[str, ...]) -> Figure:
+def _figure(
+    data: pd.DataFrame, looks: Mapping[str, Look], columns: tuple[str, ...], venue: Venue
+) -> Figure:
     across = len(columns)
-    width = (
-        canvas.NEURIPS if across in {3, 4} else canvas.FULL if across > 4 else 1.6 * across + 0.6
-    )
+    width = venue.width if across > 2 else 1.4 * across + 0.75
     side = width / across
     figure = canvas.new_figure(width, min(side, 1.15) * len(looks) + 0.75)
     grid = figure.subplots(len(looks), across, squeeze=False, sharex=True, sharey=True)
@@ -97,12 +109,12 @@ def _figure(data: pd.DataFrame, looks: Mapping[str, Look], columns: tuple[str, .
         axes = grid[row, column]
         _panel(axes, data[(data["method"] == method) & (data["panel"] == name)], start, fullest)
         if row == 0:
-            axes.set_title(canvas.wrapped(name, side - 0.3))
+            axes.set_title(canvas.wrapped(name, side - 0.3, venue))
         if column == 0:
-            axes.set_ylabel(canvas.wrapped(look.label, 0.95))
+            axes.set_ylabel(canvas.wrapped(look.label, 0.95, venue))
         if row == len(looks) - 1:
             axes.set_xlabel("Confidence")
-    figure.supylabel("Accuracy", fontsize=7)
+    figure.supylabel("Accuracy", fontsize=venue.points)
     handles = [
         Line2D([], [], color=OVER, linewidth=4, alpha=0.7, label="overconfident"),
         Line2D([], [], color=UNDER, linewidth=4, alpha=0.7, label="underconfident"),
