@@ -62,7 +62,7 @@ def _figures(drawn: figures.Drawn) -> str:
     if not any(stem != "coverage" for stem, _ in drawn.captions):
         absent = ["No cell finished, so there is nothing to draw but what was run."]
     else:
-        absent = [f"Not drawn: {name}, {reason}." for name, reason in drawn.absent]
+        absent = [f"{name} is not drawn. {reason}" for name, reason in drawn.absent]
     shown = [
         f"![{name}](figures/{name}.png)\n\n{caption} "
         f"([PDF](figures/{name}.pdf), [SVG](figures/{name}.svg), [numbers](figures/{name}.csv))\n"

@@ -49,6 +49,7 @@ class Run:
     methods: tuple[str, ...]
     settings: tuple[str, ...]
     planned: int | None
+    absent: tuple[str, ...] = ()  # of LATER
 
     @cached_property
     def cells(self) -> pd.DataFrame:
@@ -120,6 +121,7 @@ def load(folder: Path) -> Run:
         methods=order_methods(results["method"]),
         settings=tuple(dict.fromkeys(ordered["setting"])),
         planned=None if plan is None else len(plan),
+        absent=tuple(name for name in LATER if not (folder / name).is_file()),
     )
 
 

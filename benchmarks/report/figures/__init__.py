@@ -5,7 +5,19 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks.report.figures import memorisation, rates, reliability
+from benchmarks.report.figures import (
+    coverage,
+    delta,
+    forest,
+    losses,
+    memorisation,
+    pareto,
+    profiles,
+    ranks,
+    rates,
+    reliability,
+    transitions,
+)
 from benchmarks.report.figures.canvas import AbsentError, Drawing, paper_style, save
 from benchmarks.report.read import Run
 from benchmarks.report.venues import Venue
@@ -14,8 +26,17 @@ FIGURES: dict[str, Callable[[Run, Venue], list[Drawing]]] = {
     "accuracy": partial(rates.pages, metric="acc"),
     "nll": partial(rates.pages, metric="nll"),
     "ece": partial(rates.pages, metric="ece"),
+    "delta": partial(delta.pages, metric="acc"),
+    "delta_ece": partial(delta.pages, metric="ece"),
+    "forest": forest.pages,
+    "pareto": pareto.pages,
+    "profile": profiles.pages,
+    "ranks": ranks.pages,
     "memorisation": memorisation.pages,
     "reliability": reliability.pages,
+    "losses": losses.pages,
+    "transitions": transitions.pages,
+    "coverage": coverage.pages,
 }
 """In reading order. Each is a pure function that raises ``AbsentError`` where data do not do."""
 

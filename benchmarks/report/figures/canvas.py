@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,7 +16,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
+from benchmarks.report.read import Run
 from benchmarks.report.venues import Venue
 from benchmarks.schema import METRICS, Look
 
@@ -40,7 +43,7 @@ class Drawing:
 
 
 class AbsentError(Exception):
-    """There is no figure to draw; the message completes "not drawn: accuracy, ..."."""
+    """There is no figure to draw; the message is the sentence that says why."""
 
 
 @contextmanager
@@ -124,7 +127,7 @@ def legend_height(looks: Mapping[str, Look], width: float, venue: Venue) -> floa
 
 def _columns(labels: Sequence[str], width: float, venue: Venue) -> int:
     """How many entries fit side by side: a handle and the longest label each."""
-    widest = 0.95 * venue.letter * max(map(len, labels))
+    widest = 0.78 * venue.letter * max(map(len, labels))
     return max(1, int(width / (0.06 * venue.points + widest)))
 
 
@@ -204,6 +207,40 @@ def spread(items: Sequence[T], count: int) -> list[T]:
     if len(items) <= count:
         return list(items)
     return [items[round(k * (len(items) - 1) / max(count - 1, 1))] for k in range(count)]
+
+
+def grids(
+    run: Run, data: pd.DataFrame, size: tuple[int, int]
+) -> tuple[list[tuple[str, tuple[str, ...], tuple[str, ...]]], str]:
+    """Arena, methods and panels of each page of ``size`` rows and columns, and what is left out.
+
+    Every method is shown; of arenas and panels as many, evenly spaced, as the pages allow.
+    """
+    rows, columns = size
+    methods = [method for method in run.methods if method in set(data["method"])]
+    arenas = list(dict.fromkeys(data["arena"]))
+    budget = max(1, PAGES // -(-len(methods) // rows))
+    shown = spread(arenas, budget)
+    pages, total, drawn = [], 0, 0
+    for arena in shown:
+        known = _panels(run, arena, set(data.loc[data["arena"] == arena, "panel"]))
+        panels = spread(known, columns * (budget // len(shown)))
+        total, drawn = total + len(known), drawn + len(panels)
+        parts = product(chunks(methods, rows), chunks(panels, columns))
+        pages += [(arena, *part) for part in parts]
+    more = of_many(len(shown), len(arenas), "datasets and models")
+    return pages, more + of_many(drawn, total, "noises")
+
+
+def _panels(run: Run, arena: str, drawn: set[str]) -> list[str]:
+    known = run.results[run.results["arena"] == arena]
+    names = dict(zip(known["setting"], known["panel"], strict=True))
+    return [names[s] for s in run.settings if s in names and names[s] in drawn]
+
+
+def few_ticks(count: int) -> MaxNLocator:
+    """Round numbers, about so many; not by size, for then the layout would not settle."""
+    return MaxNLocator(count)
 
 
 def of_many(shown: int, total: int, noun: str) -> str:

@@ -50,7 +50,7 @@ def pages(run: Run, venue: Venue) -> list[Drawing]:
             name = canvas.page_name("memorisation", len(drawn) + 1)
             drawn.append(Drawing(name, figure, rows, _CAPTION.format(bands) + more))
     if not drawn:
-        raise AbsentError("no finished cell has a curve")
+        raise AbsentError("No finished cell has a curve.")
     return drawn
 
 

@@ -32,7 +32,7 @@ def pages(run: Run, venue: Venue, metric: str) -> list[Drawing]:
     """The metric over rates at the last epoch, with 95% t bands over seeds."""
     data = points(run, metric)
     if data.empty:
-        raise AbsentError(f"no finished cell has a value of {metric}")
+        raise AbsentError(f"No finished cell has a value of {METRICS[metric].label}.")
     looks = resolve(run.methods, run.privileges)
     arenas, families = (list(dict.fromkeys(data[name])) for name in ("arena", "family"))
     kept = canvas.spread(arenas, ROWS * max(1, canvas.PAGES * COLUMNS // len(families)))

@@ -42,31 +42,18 @@ def pages(run: Run, venue: Venue) -> list[Drawing]:
     """Methods by noise settings, at most eight by five on a page; every method is shown."""
     data = pooled(run.bins)
     looks = resolve(run.methods, run.privileges)
-    methods = [method for method in run.methods if method in set(data["method"])]
-    if not methods:
-        raise AbsentError("no finished cell has a reliability diagram")
-    arenas = list(dict.fromkeys(data["arena"]))
-    budget = max(1, canvas.PAGES // -(-len(methods) // ROWS))
+    if data.empty:
+        raise AbsentError("No finished cell has a reliability diagram.")
+    grids, more = canvas.grids(run, data, (ROWS, COLUMNS))
     drawn: list[Drawing] = []
-    for arena in canvas.spread(arenas, budget):
-        here = data[data["arena"] == arena]
-        known = _panels(run, arena, set(here["panel"]))
-        panels = canvas.spread(known, COLUMNS * (budget // min(budget, len(arenas))))
-        more = canvas.of_many(len(panels), len(known), "noises")
-        more += canvas.of_many(min(budget, len(arenas)), len(arenas), "datasets and models")
-        for rows, columns in product(canvas.chunks(methods, ROWS), canvas.chunks(panels, COLUMNS)):
-            part = here[here["method"].isin(rows) & here["panel"].isin(columns)]
-            figure = _figure(part, {method: looks[method] for method in rows}, columns, venue)
-            canvas.heading(figure, arena, run.note)
-            name = canvas.page_name("reliability", len(drawn) + 1)
-            drawn.append(Drawing(name, figure, part, _CAPTION + more))
+    for arena, rows, columns in grids:
+        here = (data["arena"] == arena) & data["method"].isin(rows) & data["panel"].isin(columns)
+        part = data[here]
+        figure = _figure(part, {method: looks[method] for method in rows}, columns, venue)
+        canvas.heading(figure, arena, run.note)
+        name = canvas.page_name("reliability", len(drawn) + 1)
+        drawn.append(Drawing(name, figure, part, _CAPTION + more))
     return drawn
-
-
-def _panels(run: Run, arena: str, drawn: set[str]) -> list[str]:
-    known = run.results[run.results["arena"] == arena]
-    names = dict(zip(known["setting"], known["panel"], strict=True))
-    return [names[s] for s in run.settings if s in names and names[s] in drawn]
 
 
 def pooled(bins: pd.DataFrame) -> pd.DataFrame:
@@ -101,13 +88,17 @@ def _figure(
     side = width / across
     figure = canvas.new_figure(width, min(side, 1.15) * len(looks) + 0.75)
     grid = figure.subplots(len(looks), across, squeeze=False, sharex=True, sharey=True)
-    start = float(data["low"].min())
-    fullest = float(data["count"].max())
+    scale = float(data["low"].min()), float(data["count"].max())
     for (row, (method, look)), (column, name) in product(
         enumerate(looks.items()), enumerate(columns)
     ):
         axes = grid[row, column]
-        _panel(axes, data[(data["method"] == method) & (data["panel"] == name)], start, fullest)
+        _panel(
+            axes,
+            data[(data["method"] == method) & (data["panel"] == name)],
+            scale,
+            venue.points - 2,
+        )
         if row == 0:
             axes.set_title(canvas.wrapped(name, side - 0.3, venue))
         if column == 0:
@@ -125,7 +116,8 @@ def _figure(
     return figure
 
 
-def _panel(axes: Axes, rows: pd.DataFrame, start: float, fullest: float) -> None:
+def _panel(axes: Axes, rows: pd.DataFrame, scale: tuple[float, float], size: float) -> None:
+    start, fullest = scale
     axes.plot([start, 1], [start, 1], color="0.5", linewidth=0.6, linestyle=(0, (3, 2)))
     axes.set(xlim=(start, 1.0), ylim=(0, 1.02))
     axes.grid(visible=False)
@@ -148,8 +140,9 @@ def _panel(axes: Axes, rows: pd.DataFrame, start: float, fullest: float) -> None
     black = to_rgba_array(["0.1"] * len(x), trust)
     axes.add_collection(LineCollection(bars, colors=black, linewidths=0.6))
     axes.scatter(x, y, s=3.5, c=black, linewidths=0, clip_on=False)
+    box = {"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 0.5}
     ece = f"ECE {100 * float(rows['ece'].iloc[0]):.1f}%"
-    axes.text(0.97, 0.2, ece, transform=axes.transAxes, ha="right", fontsize=6)
+    axes.text(0.97, 0.2, ece, transform=axes.transAxes, ha="right", fontsize=size, bbox=box)
 
 
 def _histogram(axes: Axes, rows: pd.DataFrame, fullest: float) -> None:
