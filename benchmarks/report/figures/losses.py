@@ -1,6 +1,7 @@
 """Losses of rightly labelled and of mislabelled training images: can they be told apart?"""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -68,9 +69,10 @@ def _figure(
 ) -> Figure:
     across = len(columns)
     width = venue.width if across > 2 else 1.4 * across + 0.75
-    figure = canvas.new_figure(width, 0.8 * len(looks) + 0.9)
+    figure = canvas.new_figure(width, 0.85 * len(looks) + 0.9)
     grid = figure.subplots(len(looks), across, squeeze=False, sharex=True, sharey=True)
-    side = width / across
+    side, small = width / across, replace(venue, points=venue.points - 1.5)
+    top = float(data[["right", "wrong"]].max().max())
     for (row, (method, look)), (column, name) in product(
         enumerate(looks.items()), enumerate(columns)
     ):
@@ -79,10 +81,10 @@ def _figure(
         if row == 0:
             axes.set_title(canvas.wrapped(name, side - 0.3, venue))
         if column == 0:
-            axes.set_ylabel(canvas.wrapped(look.label, 0.8, venue))
+            axes.set_ylabel(canvas.wrapped(look.label, 0.72, small), fontsize=small.points)
         if row == len(looks) - 1:
             axes.set_xlabel("Loss (nats)")
-    grid[0, 0].set_ylim(bottom=0)
+    grid[0, 0].set_ylim(0, 1.3 * top)
     figure.supylabel("Share of images (%)", fontsize=venue.points)
     handles = [
         Patch(color=RIGHT, alpha=0.6, label="label is right"),
