@@ -72,12 +72,6 @@ def _fill(
         words = [f"{a}/{b}" if b else "" for a, b in zip(done.flat, planned.flat, strict=True)]
         texts = np.array(words, dtype=object).reshape(done.shape)
         matrix.write(frame, texts, np.full(done.shape, "black", dtype=object))
-    names = {
-        _ALL: "all finished",
-        _SOME: "some missing",
-        _NONE: "none yet",
-        _FAULT: "some or all failed",
-    }
     handles = [
         Patch(facecolor=c, edgecolor="0.6", linewidth=0.4, label=name)
         for c, name in _NAMES.items()
