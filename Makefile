@@ -1,5 +1,5 @@
 # One command is the gate, here and in CI.
-.PHONY: check lint types contracts test
+.PHONY: check lint types contracts test soak
 check: lint types contracts test
 
 lint:
@@ -15,3 +15,7 @@ contracts:
 # As in a worker: benchmarks/launch/local.py says why.
 test:
 	OMP_NUM_THREADS=1 MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TOP_PAD_=268435456 python -m pytest
+
+# What takes minutes: the same checks on many more draws.
+soak:
+	OMP_NUM_THREADS=1 python -m pytest -m soak --timeout=3600
