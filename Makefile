@@ -13,9 +13,13 @@ contracts:
 	lint-imports
 
 # As in a worker: benchmarks/launch/local.py says why.
+WORKER = OMP_NUM_THREADS=1 MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TOP_PAD_=268435456
+
+# What is timed runs by itself, after the rest.
 test:
-	OMP_NUM_THREADS=1 MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TOP_PAD_=268435456 python -m pytest
+	$(WORKER) python -m pytest -n 2 --dist worksteal --benchmark-disable --ignore tests/speed
+	$(WORKER) python -m pytest tests/speed
 
 # What takes minutes: the same checks on many more draws.
 soak:
-	OMP_NUM_THREADS=1 python -m pytest -m soak --timeout=3600
+	$(WORKER) python -m pytest -n 2 --benchmark-disable -m soak --timeout=3600

@@ -137,7 +137,8 @@ COSTS = (
     "train_seconds",
     "eval_seconds",
     "steps",
-    "forward_passes",  # images sent through a network in training; two networks count double
+    "forward_passes",  # images times networks sent forwards to train; blank if not known
+    "backward_passes",  # likewise backwards
     "peak_memory_mb",
     "device",
     "driver",
@@ -171,24 +172,80 @@ class Look:
     dash: str | tuple[int, tuple[float, ...]]
 
 
-LOOKS: dict[str, Look] = {
-    "cross_entropy": Look("Cross-entropy (hard labels)", "#3f90da", "o", "solid"),
-    "label_smoothing": Look("Label smoothing", "#ffa90e", "s", (0, (6, 2))),
-    "reweighting": Look("Importance reweighting", "#bd1f01", "D", (0, (3, 1, 1, 1))),
-    "gce": Look("GCE", "#94a4a2", "v", (0, (2, 2))),
-    "elr": Look("ELR", "#832db6", "^", (0, (8, 2, 2, 2))),
-    "co_teaching": Look("Co-teaching", "#a96b59", "P", (0, (4, 1))),
-    "sce": Look("SCE", "#e76300", "X", (0, (5, 1, 1, 1))),
-    "forward": Look("Forward correction", "#b9ac70", "<", (0, (7, 1, 2, 1))),
-    "mixup": Look("Mixup", "#717581", ">", (0, (3, 2))),
-    "gjs": Look("GJS", "#92dadd", "h", (0, (9, 2))),
-    "sop": Look("SOP", "#3f90da", "p", (0, (2, 1, 2, 3))),
-    "bootstrap_soft": Look("Bootstrapping (soft)", "#ffa90e", "d", (0, (1, 1, 4, 1))),
-    "bootstrap_hard": Look("Bootstrapping (hard)", "#bd1f01", "8", (0, (1, 1, 7, 1))),
-    "dividemix": Look("DivideMix", "#e76300", "D", (0, (10, 3))),
-    "l2rw": Look("L2RW", "#832db6", "*", (0, (5, 2, 1, 2))),
+FAMILIES: dict[str, str] = {
+    "baseline": "#3f90da",
+    "targets": "#ffa90e",  # labels softened, mixed with predictions or learnt
+    "bounded": "#94a4a2",  # losses between MAE and cross-entropy
+    "normalised": "#e76300",  # active and passive losses
+    "outputs": "#92dadd",  # divergences, sparse outputs
+    "transition": "#b9ac70",
+    "weights": "#bd1f01",
+    "selection": "#a96b59",
+    "early": "#832db6",  # early learning kept
+    "mixed": "#717581",  # mixed images, semi-supervised
 }
-"""Colours: petroff10, told apart by colour-blind readers; markers and dashes survive grey."""
+"""Colours: petroff10, told apart by colour-blind readers."""
+
+LOOKS: dict[str, Look] = {
+    "cross_entropy": Look("Cross-entropy (hard labels)", FAMILIES["baseline"], "o", "solid"),
+    "focal": Look("Focal loss", FAMILIES["baseline"], "s", (0, (3, 1, 1, 1))),
+    "ce_ema": Look("Cross-entropy (averaged weights)", FAMILIES["baseline"], "^", (0, (6, 2))),
+    "early_stopping": Look("Early stopping", FAMILIES["baseline"], "v", (0, (8, 2, 2, 2))),
+    "label_smoothing": Look("Label smoothing", FAMILIES["targets"], "s", (0, (6, 2))),
+    "negative_ls": Look("Negative label smoothing", FAMILIES["targets"], "<", (0, (2, 2))),
+    "bootstrap_soft": Look("Bootstrapping (soft)", FAMILIES["targets"], "d", (0, (1, 1, 4, 1))),
+    "bootstrap_hard": Look("Bootstrapping (hard)", FAMILIES["targets"], "8", (0, (1, 1, 7, 1))),
+    "pencil": Look("PENCIL", FAMILIES["targets"], ">", (0, (4, 1))),
+    "mae": Look("MAE", FAMILIES["bounded"], "o", (0, (5, 1, 1, 1))),
+    "gce": Look("GCE", FAMILIES["bounded"], "v", (0, (2, 2))),
+    "gce_trunc": Look("Truncated GCE", FAMILIES["bounded"], "P", (0, (7, 1, 2, 1))),
+    "taylor_ce": Look("Taylor-CE", FAMILIES["bounded"], "X", (0, (3, 2))),
+    "phuber_ce": Look("PHuber-CE", FAMILIES["bounded"], "*", (0, (9, 2))),
+    "bi_tempered": Look("Bi-tempered", FAMILIES["bounded"], "d", (0, (2, 1, 2, 3))),
+    "logit_clip": Look("LogitClip", FAMILIES["bounded"], "s", (0, (1, 1, 4, 1))),
+    "sce": Look("SCE", FAMILIES["normalised"], "X", (0, (5, 1, 1, 1))),
+    "nce_mae": Look("NCE+MAE", FAMILIES["normalised"], "h", (0, (1, 1, 7, 1))),
+    "nce_rce": Look("NCE+RCE", FAMILIES["normalised"], "D", (0, (5, 2, 1, 2))),
+    "nfl_mae": Look("NFL+MAE", FAMILIES["normalised"], "^", (0, (10, 3))),
+    "nfl_rce": Look("NFL+RCE", FAMILIES["normalised"], "v", (0, (6, 2))),
+    "nce_agce": Look("NCE+AGCE", FAMILIES["normalised"], "<", (0, (3, 1, 1, 1))),
+    "nce_aul": Look("NCE+AUL", FAMILIES["normalised"], ">", (0, (2, 2))),
+    "nce_ael": Look("NCE+AEL", FAMILIES["normalised"], "P", (0, (8, 2, 2, 2))),
+    "anl_ce": Look("ANL-CE", FAMILIES["normalised"], "*", (0, (4, 1))),
+    "anl_fl": Look("ANL-FL", FAMILIES["normalised"], "s", (0, (7, 1, 2, 1))),
+    "js": Look("JS", FAMILIES["outputs"], "X", (0, (2, 1, 2, 3))),
+    "gjs": Look("GJS", FAMILIES["outputs"], "h", (0, (9, 2))),
+    "sr": Look("Sparse regularisation", FAMILIES["outputs"], "d", (0, (5, 1, 1, 1))),
+    "eps_softmax": Look("Eps-softmax", FAMILIES["outputs"], "^", (0, (3, 2))),
+    "forward": Look("Forward correction", FAMILIES["transition"], "<", (0, (7, 1, 2, 1))),
+    "backward": Look("Backward correction", FAMILIES["transition"], "p", (0, (9, 2))),
+    "t_revision": Look("T-Revision", FAMILIES["transition"], "D", (0, (1, 1, 4, 1))),
+    "dual_t": Look("Dual-T", FAMILIES["transition"], "v", (0, (1, 1, 7, 1))),
+    "volminnet": Look("VolMinNet", FAMILIES["transition"], ">", (0, (10, 3))),
+    "reweighting": Look("Importance reweighting", FAMILIES["weights"], "D", (0, (3, 1, 1, 1))),
+    "l2rw": Look("L2RW", FAMILIES["weights"], "*", (0, (5, 2, 1, 2))),
+    "mw_net": Look("Meta-Weight-Net", FAMILIES["weights"], "o", (0, (6, 2))),
+    "cores": Look("CORES2", FAMILIES["weights"], "<", (0, (8, 2, 2, 2))),
+    "peer_loss": Look("Peer loss", FAMILIES["weights"], "P", (0, (2, 2))),
+    "co_teaching": Look("Co-teaching", FAMILIES["selection"], "P", (0, (4, 1))),
+    "co_teaching_plus": Look("Co-teaching+", FAMILIES["selection"], "h", (0, (5, 2, 1, 2))),
+    "jocor": Look("JoCoR", FAMILIES["selection"], "v", (0, (3, 1, 1, 1))),
+    "confident_learning": Look("Confident learning", FAMILIES["selection"], "*", (0, (5, 1, 1, 1))),
+    "elr": Look("ELR", FAMILIES["early"], "^", (0, (8, 2, 2, 2))),
+    "sop": Look("SOP", FAMILIES["early"], "p", (0, (2, 1, 2, 3))),
+    "sat": Look("SAT", FAMILIES["early"], "d", (0, (4, 1))),
+    "cdr": Look("CDR", FAMILIES["early"], "s", (0, (3, 2))),
+    "pes": Look("PES", FAMILIES["early"], "v", (0, (7, 1, 2, 1))),
+    "mixup": Look("Mixup", FAMILIES["mixed"], ">", (0, (3, 2))),
+    "dyr": Look("DYR", FAMILIES["mixed"], "p", (0, (1, 1, 4, 1))),
+    "dividemix": Look("DivideMix", FAMILIES["mixed"], "D", (0, (10, 3))),
+    "elr_plus": Look("ELR+", FAMILIES["mixed"], "^", (0, (9, 2))),
+    "promix": Look("ProMix", FAMILIES["mixed"], "<", (0, (2, 1, 2, 3))),
+}
+"""One colour a family; marker and dash differ within it, and their pair everywhere: grey prints.
+
+A look may come before its method.
+"""
 
 SPARE_LOOKS: tuple[tuple[str, str], ...] = (
     ("#94a4a2", "H"),

@@ -93,8 +93,3 @@ def test_a_bad_spec_is_refused_with_the_name_of_the_suite():
     suite = Suite.read("default").override({"method": ["erl"]})
     with pytest.raises(RefusedError, match=r"suite 'default': unknown method 'erl'; did you mean"):
         suite.cells("float32")
-
-
-def test_every_method_has_a_look_of_its_own():
-    looks = [schema.LOOKS[name] for name in METHODS]
-    assert len({(look.colour, look.marker) for look in looks}) == len(looks)

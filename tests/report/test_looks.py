@@ -1,0 +1,84 @@
+"""One method, one colour, marker and dash: for every eye, and in grey."""
+
+from collections import Counter
+from itertools import combinations
+
+import matplotlib.style
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+
+from benchmarks.schema import FAMILIES, LOOKS, SPARE_LOOKS
+from methods import METHODS
+
+ALIKE = {"8": "o", "h": "o", "H": "o", "p": "o", "d": "D"}
+"""Markers that 3.5 points do not tell apart."""
+SIGHT = {  # Machado, Oliveira, Fernandes 2009, severity 1, on linear RGB
+    "normal": np.eye(3),
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritanopia": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+
+
+def lab(colour, sight):
+    """CIELAB under D65 of what an eye sees."""
+    coded = np.array(to_rgb(colour))
+    linear = np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(np.asarray(SIGHT[sight]) @ linear, 0, 1)
+    to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    t = np.asarray(to_xyz) @ seen / (0.9505, 1.0, 1.089)
+    f = np.where(t > (6 / 29) ** 3, np.cbrt(t), t / (3 * (6 / 29) ** 2) + 4 / 29)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+def test_every_method_of_the_catalogue_has_a_look():
+    assert set(METHODS) <= set(LOOKS)
+
+
+def test_the_colours_of_the_families_are_petroff10():
+    known = matplotlib.style.library["petroff10"]["axes.prop_cycle"].by_key()["color"]
+    assert set(FAMILIES.values()) == set(known)
+    assert len(FAMILIES) == len(known)
+    assert {look.colour for look in LOOKS.values()} == set(known)
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+def test_the_colours_of_two_families_are_told_apart(sight):
+    seen = [lab(colour, sight) for colour in FAMILIES.values()]
+    assert min(np.linalg.norm(a - b) for a, b in combinations(seen, 2)) > 15
+
+
+@pytest.mark.parametrize("colour", FAMILIES.values(), ids=FAMILIES)
+def test_marker_and_dash_both_differ_within_a_family(colour):
+    looks = [look for look in LOOKS.values() if look.colour == colour]
+    assert len({ALIKE.get(look.marker, look.marker) for look in looks}) == len(looks)
+    assert len({look.dash for look in looks}) == len(looks)
+
+
+def test_in_grey_every_pair_of_marker_and_dash_names_one_method():
+    pairs = Counter((look.marker, look.dash) for look in LOOKS.values())
+    assert max(pairs.values()) == 1
+    assert [name for name, look in LOOKS.items() if look.dash == "solid"] == ["cross_entropy"]
+
+
+def test_labels_are_unique_and_plain_ascii_that_latex_and_every_font_can_set():
+    labels = [look.label for look in LOOKS.values()]
+    assert len(set(labels)) == len(labels)
+    assert all(label.isascii() for label in labels)
+
+
+def test_a_spare_look_is_no_methods_own():
+    assert not set(SPARE_LOOKS) & {(look.colour, look.marker) for look in LOOKS.values()}
