@@ -86,6 +86,13 @@ def differences(run: Run, reference: str, metric: str) -> pd.DataFrame:
     return table.reset_index(drop=True)
 
 
+def all_differences(run: Run) -> pd.DataFrame:
+    """:func:`differences` from every reference in every metric that has a rope."""
+    found = [differences(run, name, metric) for name in references(run) for metric in ROPES]
+    kept = [table for table in found if len(table)]
+    return pd.concat(kept, ignore_index=True) if kept else pd.DataFrame(columns=list(DIFFERENCES))
+
+
 DIFFERENCES = (
     *("method", "reference", "metric", "setting", "dataset", "noisy", "n"),
     *("difference", "low", "high", "p", "p_holm", "q_bh", "p_flip", "g_z", "detectable", "seeds"),
