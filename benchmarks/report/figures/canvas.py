@@ -259,14 +259,15 @@ def spread(items: Sequence[T], count: int) -> list[T]:
 
 
 def grids(
-    run: Run, data: pd.DataFrame, size: tuple[int, int]
+    run: Run, players: Cast, data: pd.DataFrame, size: tuple[int, int]
 ) -> tuple[list[tuple[str, tuple[str, ...], tuple[str, ...]]], str]:
     """Arena, methods and panels of each page of ``size`` rows and columns, and what is left out.
 
-    Every method is shown; of arenas and panels as many, evenly spaced, as the pages allow.
+    All that a :class:`Cast` shows have a row; of arenas and panels as many columns, evenly
+    spaced, as the pages allow.
     """
     rows, columns = size
-    methods = [method for method in run.methods if method in set(data["method"])]
+    methods = [method for method in players.shown if method in set(data["method"])]
     arenas = list(dict.fromkeys(data["arena"]))
     budget = max(1, PAGES // -(-len(methods) // rows))
     shown = spread(arenas, budget)
@@ -278,7 +279,13 @@ def grids(
         parts = product(chunks(methods, rows), chunks(panels, columns))
         pages += [(arena, *part) for part in parts]
     more = of_many(len(shown), len(arenas), "datasets and models")
-    return pages, more + of_many(drawn, total, "noises")
+    more += of_many(drawn, total, "noises")
+    if players.others:
+        more += (
+            f" Of {len(run.methods)} methods those are shown that others are compared with, and of "
+            "each family the one with the best mean accuracy."
+        )
+    return pages, more
 
 
 def _panels(run: Run, arena: str, drawn: set[str]) -> list[str]:

@@ -14,7 +14,6 @@ from matplotlib.ticker import FixedLocator, LogFormatterMathtext, NullLocator
 
 from benchmarks.report.figures import canvas
 from benchmarks.report.figures.canvas import AbsentError, Drawing
-from benchmarks.report.looks import resolve
 from benchmarks.report.read import Run
 from benchmarks.report.venues import Venue
 from benchmarks.schema import LOSS_BINS, LOSS_RANGE, Look
@@ -33,13 +32,13 @@ def pages(run: Run, venue: Venue) -> list[Drawing]:
     if run.losses.empty:
         raise AbsentError(missing(run, "losses.csv", "no training label is wrong"))
     data = points(run)
-    looks = resolve(run.methods, run.privileges)
-    grids, more = canvas.grids(run, data, (ROWS, COLUMNS))
+    players = canvas.cast(run)
+    grids, more = canvas.grids(run, players, data, (ROWS, COLUMNS))
     drawn: list[Drawing] = []
     for arena, rows, columns in grids:
         here = (data["arena"] == arena) & data["method"].isin(rows) & data["panel"].isin(columns)
         part = data[here]
-        figure = _figure(part, {method: looks[method] for method in rows}, columns, venue)
+        figure = _figure(part, {method: players.shown[method] for method in rows}, columns, venue)
         canvas.heading(figure, arena, run.note)
         name = canvas.page_name("losses", len(drawn) + 1)
         drawn.append(Drawing(name, figure, part, _CAPTION + more))
