@@ -110,7 +110,7 @@ def _figure(
         Line2D([], [], color=UNDER, linewidth=4, alpha=0.7, label="underconfident"),
         Line2D([], [], color="0.78", linewidth=4, label="images per bin (log)"),
     ]
-    ncols = 3 if width > 3 else 1
+    ncols = 3 if width > 4 else 1
     figure.legend(handles=handles, loc="outside lower center", ncols=ncols)
     return figure
 
