@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -201,6 +201,7 @@ def _join(table: pd.DataFrame, columns: Iterable[str]) -> list[str]:
     return [", ".join(row) for row in zip(*parts, strict=True)] if parts else [""] * len(table)
 
 
+@cache
 def family(noise: str) -> str:
     """The noise without its rate: what one panel over rates shows.
 
