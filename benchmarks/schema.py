@@ -96,7 +96,8 @@ METHOD_METRICS = tuple(metric.id for metric in _METHOD)
 LATER_METRICS = frozenset(
     (*SELECTED_METRICS, *METHOD_METRICS, "ece_over", "ece_under", "mce", "rmsce")
 )
-"""Blank where a CSV of results format 1 lacks the column."""
+LATER_COLUMNS = LATER_METRICS | {"backward_passes"}
+"""Blank where a CSV of an earlier version lacks the column."""
 
 KEYS = (
     "cell_id",  # 12 hex digits of the fully expanded cell
@@ -137,7 +138,8 @@ COSTS = (
     "train_seconds",
     "eval_seconds",
     "steps",
-    "forward_passes",  # images sent through a network in training; two networks count double
+    "forward_passes",  # images times networks sent forwards to train; blank if not known
+    "backward_passes",  # likewise backwards
     "peak_memory_mb",
     "device",
     "driver",

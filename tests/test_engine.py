@@ -1,11 +1,13 @@
 """The drivers against each other and a second engine, and what a cell leaves behind."""
 
 import math
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from benchmarks import schema
 from benchmarks.engine import cell as engine
@@ -252,12 +254,42 @@ def test_a_diverging_cell_says_when_and_keeps_its_curves():
     assert list(record.arrays) == ["curves"]
 
 
-def test_costs_count_both_networks():
-    one, two = (
-        trained(build(m), keep_all=False).meta["costs"] for m in ("cross_entropy", "co_teaching")
-    )
-    assert two["forward_passes"] == 2 * one["forward_passes"] == 2 * 3 * 970
-    assert one["steps"] == two["steps"] == 3 * 8
+@pytest.mark.parametrize(
+    ("method", "backward"),
+    [("cross_entropy", 1), ("co_teaching", 2), ("gjs", 2), ("forward", 1), ("dividemix", 4)],
+)
+def test_costs_count_networks_views_peeks_and_refits(method, backward):
+    cell = build(method)
+    with counted_images() as seen:
+        costs = trained(cell, keep_all=False).meta["costs"]
+    refits = 2 * 970 * cell.method.networks if method in {"forward", "dividemix"} else 0
+    assert costs["forward_passes"] == sum(seen) + refits
+    assert costs["backward_passes"] == backward * 3 * 970
+    assert costs["steps"] == 3 * 8
+
+
+def test_costs_count_the_look_ahead_of_reweighting_by_clean_examples():
+    cell = build("l2rw(per_class=15)")  # 150 trusted images: batches of 128, 22, 128, ...
+    with counted_images() as seen:
+        costs = trained(cell, keep_all=False).meta["costs"]
+    assert costs["forward_passes"] == sum(seen) == 3 * (2 * 970 + 4 * 150)
+    assert costs["backward_passes"] == 3 * (3 * 970 + 4 * 150)
+
+
+@contextmanager
+def counted_images():
+    """The size of every batch that whole networks see in training mode."""
+    seen = []
+
+    def note(module, inputs, _):
+        if isinstance(module, nn.Sequential) and module.training and inputs[0].ndim == 4:
+            seen.append(len(inputs[0]))
+
+    hook = nn.modules.module.register_module_forward_hook(note)
+    try:
+        yield seen
+    finally:
+        hook.remove()
 
 
 def test_longest_cells_go_first():

@@ -18,6 +18,7 @@ from torch import Tensor
 from benchmarks import metrics, schema
 from benchmarks.engine import packed, reference
 from benchmarks.engine.measure import measure
+from benchmarks.engine.passes import passes
 from benchmarks.engine.problem import Problem, pose
 from benchmarks.engine.reference import Epoch
 from benchmarks.store import CURVE_VALUES, Record
@@ -225,6 +226,7 @@ def _costs(
     """Return what training took; differs from run to run, so it is kept apart."""
     epochs, n = len(history.rows), len(problem.noisy)
     steps = len(range(0, n - 1, cell.recipe.batch))
+    taken = passes(cell, n, epochs, len(problem.trusted))
     device = how.device
     if device.type == "cuda":
         peak, name = torch.cuda.max_memory_allocated(device), torch.cuda.get_device_name(device)
@@ -235,7 +237,8 @@ def _costs(
         "train_seconds": history.train_seconds,
         "eval_seconds": history.eval_seconds,
         "steps": steps * epochs,
-        "forward_passes": n * epochs * cell.method.networks,
+        "forward_passes": taken.forward,
+        "backward_passes": taken.backward,
         "peak_memory_mb": peak / 2**20,
         "device": f"{device.type} {name}",
         "driver": "reference" if how.width == 1 else "packed",

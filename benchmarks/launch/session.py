@@ -13,6 +13,7 @@ import torch
 from benchmarks import plugins
 from benchmarks.datasets import data_root
 from benchmarks.engine import rates
+from benchmarks.engine.passes import passes
 from benchmarks.engine.plan import Plan, choose_device, packs, precision_of, settle
 from benchmarks.engine.rates import STARTED_SECONDS, Rate, Rates
 from benchmarks.launch import local
@@ -52,12 +53,12 @@ class Session:
             total = sum(found) / max(1, count) + (STARTED_SECONDS if missing else 0)
             return f"about {total:.0f} s, from the rates that probe measured"
         costs = [meta["costs"] for meta in self.parts.meta.values() if meta["costs"]]
-        passes = sum(cost["forward_passes"] for cost in costs)
-        if not passes:
+        taken = sum(cost["forward_passes"] for cost in costs)
+        if not taken:
             return "unknown until `probe` has measured it or the first cells are done"
-        rate = sum(cost["train_seconds"] + cost["eval_seconds"] for cost in costs) / passes
+        rate = sum(cost["train_seconds"] + cost["eval_seconds"] for cost in costs) / taken
         todo = sum(
-            cell.dataset.sizes[0] * cell.recipe.epochs * cell.method.networks for cell in missing
+            passes(cell, cell.dataset.sizes[0], cell.recipe.epochs).forward for cell in missing
         )
         return f"about {rate * todo / self.workers:.0f} s, as fast as the finished cells"
 

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 FILE = "digest.json"
-INPUTS = ("results.csv", "curves.csv", "bins.csv", "detection.csv", "plan.json")
+INPUTS = ("results.csv", "curves.csv", "bins.csv", "detection.csv", "costs.csv", "plan.json")
 DRAWN_BY = ("pandas", "numpy", "scipy", "matplotlib", "seaborn", "jinja2")
 """Packages whose next version may draw or print the same numbers otherwise."""
 

@@ -12,13 +12,16 @@ import pandas as pd
 
 from benchmarks.refusals import RefusedError
 from benchmarks.report.looks import order_methods
-from benchmarks.schema import KEYS, LATER_METRICS, TABLES
+from benchmarks.schema import KEYS, LATER_COLUMNS, TABLES
 
 READ = ("results.csv", "curves.csv", "bins.csv", "detection.csv")
+LATER = ("costs.csv",)
+"""Empty where the folder, of an earlier version, lacks the file."""
 TEXT = {
     *(set(KEYS) - {"noise_rate", "seed"}),
     *("method_spec", "profile", "privileges", "precision", "noise_sha256"),
     *("metric_spec", "status", "reason", "selection", "score"),
+    *("device", "driver", "host", "torch", "python", "commit", "finished_utc"),
 }
 ARENA = ("dataset", "model", "recipe")
 """What stays the same along one curve over noise rates."""
@@ -31,13 +34,14 @@ class Run:
     A setting is dataset, noise, model and recipe; its ``panel`` is its name without the arena.
     A family is a noise without its rate, ``x`` the nominal rate (the realised one where the
     noise has no nominal rate). All but ``results`` hold finished cells only, and ``bins`` only
-    the selection ``last``.
+    the selection ``last``. ``costs`` has cell ids only.
     """
 
     results: pd.DataFrame
     curves: pd.DataFrame
     bins: pd.DataFrame
     detection: pd.DataFrame
+    costs: pd.DataFrame
     methods: tuple[str, ...]
     settings: tuple[str, ...]
     planned: int | None
@@ -86,7 +90,8 @@ def load(folder: Path) -> Run:
     Raises:
         RefusedError: a file is missing, empty or has other columns than the schema names.
     """
-    tables = {name: _table(folder / name) for name in READ}
+    tables = {name: _table(folder / name) for name in (*READ, *LATER)}
+    costs = tables.pop("costs.csv")
     results = tables["results.csv"]
     if results.empty:
         raise RefusedError(f"{folder / 'results.csv'} has no rows: no cell has ended yet")
@@ -102,6 +107,7 @@ def load(folder: Path) -> Run:
         curves=finished["curves.csv"],
         bins=bins[bins["selection"] == "last"],
         detection=finished["detection.csv"],
+        costs=costs,
         methods=order_methods(results["method"]),
         settings=tuple(dict.fromkeys(ordered["setting"])),
         planned=_planned(folder / "plan.json"),
@@ -110,6 +116,8 @@ def load(folder: Path) -> Run:
 
 def _table(path: Path) -> pd.DataFrame:
     if not path.is_file():
+        if path.name in LATER:
+            return pd.DataFrame(columns=list(TABLES[path.name]))
         raise RefusedError(f"{path} is missing: a report needs {', '.join(READ)}")
     types = dict.fromkeys(TEXT, "str")
     try:
@@ -118,7 +126,7 @@ def _table(path: Path) -> pd.DataFrame:
         raise RefusedError(f"{path} cannot be read: {error}") from None
     wanted = set(TABLES[path.name])
     have = {str(column) for column in table}
-    missing, foreign = sorted(wanted - have - LATER_METRICS), sorted(have - wanted)
+    missing, foreign = sorted(wanted - have - LATER_COLUMNS), sorted(have - wanted)
     if missing or foreign:
         faults = [f"lacks {', '.join(missing)}"] if missing else []
         faults += [f"has the unknown {', '.join(foreign)}"] if foreign else []
