@@ -131,6 +131,10 @@ RESULTS = (
 )
 CURVES = (*KEYS, "epoch", "lr", "train_loss", "val_acc", *EPOCH_METRICS)
 BINS = (*KEYS, "selection", "bin", "low", "high", "count", "confidence", "accuracy")
+POOLED_KEYS = KEYS[1:-1]
+"""What names a row that pools the seeds of a method and setting."""
+LOSSES = (*POOLED_KEYS, "seeds", "bin", "low", "high", "right", "wrong")
+TRANSITIONS = (*POOLED_KEYS, "seeds", "label", "estimated", "realised")
 DETECTION = (*KEYS, "score", "auroc", "ap", "mislabelled", "n_train")
 COSTS = (
     "cell_id",
@@ -155,11 +159,15 @@ TABLES: dict[str, tuple[str, ...]] = {
     "curves.csv": CURVES,
     "bins.csv": BINS,
     "detection.csv": DETECTION,
+    "losses.csv": LOSSES,
+    "transitions.csv": TRANSITIONS,
     "costs.csv": COSTS,
 }
 """Every CSV of a results folder. All but ``costs.csv`` are byte-identical from run to run."""
 
 BINS_COUNT = 15
+LOSS_BINS, LOSS_RANGE = 36, (1e-4, 1e2)
+"""Of ``losses.csv``: six bins a decade, in nats; the first and the last hold what lies beyond."""
 STATUSES = ("done", "diverged", "failed")
 
 

@@ -6,13 +6,16 @@ from importlib.metadata import version
 from pathlib import Path
 
 FILE = "digest.json"
-INPUTS = ("results.csv", "curves.csv", "bins.csv", "detection.csv", "costs.csv", "plan.json")
+INPUTS = (
+    *("results.csv", "curves.csv", "bins.csv", "detection.csv"),
+    *("losses.csv", "transitions.csv", "costs.csv", "plan.json"),
+)
 DRAWN_BY = ("pandas", "numpy", "scipy", "matplotlib", "seaborn", "jinja2")
 """Packages whose next version may draw or print the same numbers otherwise."""
 
 
-def digest(folder: Path) -> str:
-    """SHA-256 over the inputs, the source of this package and the versions that draw.
+def digest(folder: Path, venue: str) -> str:
+    """SHA-256 over the inputs, the source of this package, the versions that draw, the venue.
 
     Hashing the source in place of a hand-kept version number means that no edit of the report
     can leave an old one standing.
@@ -22,6 +25,7 @@ def digest(folder: Path) -> str:
     parts = {f"source {path.relative_to(here).as_posix()}": _sha256(path) for path in sources}
     parts["source schema.py"] = _sha256(here.parent / "schema.py")
     parts |= {f"input {name}": _sha256(folder / name) for name in INPUTS}
+    parts["venue"] = venue
     parts |= {f"version of {name}": version(name) for name in DRAWN_BY}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

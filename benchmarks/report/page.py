@@ -8,6 +8,7 @@ from benchmarks.report import figures, render, stats, tables
 from benchmarks.report.looks import resolve
 from benchmarks.report.read import Run, load
 from benchmarks.report.tables import Table
+from benchmarks.report.venues import Venue
 from benchmarks.report.verdict import FEWEST_PAIRS, JUDGED, verdict
 from benchmarks.report.wording import count, listing
 from benchmarks.schema import METRICS
@@ -27,12 +28,12 @@ _FLOOR = (
 )
 
 
-def write(folder: Path, new: Path) -> dict[str, str]:
+def write(folder: Path, new: Path, venue: Venue) -> dict[str, str]:
     """Read ``folder``, write its report to ``new``, and return what a terminal shows of it."""
     run = load(folder)
     ranking, by_setting = tables.ranking(run), tables.by_setting(run)
     words = verdict(run)
-    captions = figures.draw(run, new / "figures")
+    drawn = figures.draw(run, new / "figures", venue)
     for name, table in (("ranking", ranking), ("settings", by_setting)):
         _text(new / f"{name}.md", render.markdown(table))
         _text(new / f"{name}.tex", render.latex(table, name))
@@ -43,7 +44,7 @@ def write(folder: Path, new: Path) -> dict[str, str]:
         ("Verdict", words),
         ("Ranking", render.markdown(ranking)),
         ("Accuracy in each setting", render.markdown(by_setting)),
-        ("Figures", _figures(captions)),
+        ("Figures", _figures(drawn)),
         ("Finding the wrong labels", _detection(run)),
         ("Coverage", _coverage(run)),
         ("How the numbers were made", _protocol(run)),
@@ -57,15 +58,17 @@ def _text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _figures(captions: list[tuple[str, str]]) -> str:
-    if not captions:
-        return "No cell finished, so there is nothing to draw.\n"
+def _figures(drawn: figures.Drawn) -> str:
+    if not any(stem != "coverage" for stem, _ in drawn.captions):
+        absent = ["No cell finished, so there is nothing to draw but what was run."]
+    else:
+        absent = [f"{name} is not drawn. {reason}" for name, reason in drawn.absent]
     shown = [
         f"![{name}](figures/{name}.png)\n\n{caption} "
-        f"([PDF](figures/{name}.pdf), [numbers](figures/{name}.csv))\n"
-        for name, caption in captions
+        f"([PDF](figures/{name}.pdf), [SVG](figures/{name}.svg), [numbers](figures/{name}.csv))\n"
+        for name, caption in drawn.captions
     ]
-    return "\n".join(shown)
+    return "\n".join([*shown, *(f"- {reason}" for reason in absent)]).rstrip() + "\n"
 
 
 def _detection(run: Run) -> str:

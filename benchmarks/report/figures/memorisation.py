@@ -10,9 +10,10 @@ from matplotlib.ticker import MaxNLocator
 
 from benchmarks.report import stats
 from benchmarks.report.figures import canvas
-from benchmarks.report.figures.canvas import Drawing
+from benchmarks.report.figures.canvas import AbsentError, Drawing
 from benchmarks.report.looks import resolve
 from benchmarks.report.read import Run
+from benchmarks.report.venues import Venue
 from benchmarks.schema import Look
 
 SHOWN = ("acc", "mem_frac", "clean_recovery")
@@ -25,24 +26,31 @@ _CAPTION = (
 )
 
 
-def pages(run: Run) -> list[Drawing]:
+def pages(run: Run, venue: Venue) -> list[Drawing]:
     """One figure per dataset, model and recipe; more than four settings leave the clean one out."""
     data = points(run)
     looks = resolve(run.methods, run.privileges)
+    arenas = list(dict.fromkeys(data["arena"]))
     drawn: list[Drawing] = []
-    for arena in dict.fromkeys(data["arena"]):
+    for arena in canvas.spread(arenas, canvas.PAGES):
         here = data[data["arena"] == arena]
-        columns = list(dict.fromkeys(here["panel"]))
-        if len(columns) > COLUMNS:
-            columns = [name for name in columns if name != "clean"]
+        known = list(dict.fromkeys(here["panel"]))
+        if len(known) > COLUMNS:
+            known = [name for name in known if name != "clean"]
+        share = canvas.PAGES // min(len(arenas), canvas.PAGES)
+        columns = canvas.spread(known, COLUMNS * share)
+        more = canvas.of_many(len(columns), len(known), "noises")
+        more += canvas.of_many(min(len(arenas), canvas.PAGES), len(arenas), "datasets and models")
         for part in canvas.chunks(columns, COLUMNS):
             rows = here[here["panel"].isin(part)]
-            figure = _figure(rows, looks, part)
+            figure = _figure(rows, looks, part, venue)
             canvas.heading(figure, arena, run.note)
-            canvas.legend(figure, looks)
+            canvas.legend(figure, looks, venue)
             bands = ", 95% t bands" if len(looks) <= canvas.CROWDED else ""
             name = canvas.page_name("memorisation", len(drawn) + 1)
-            drawn.append(Drawing(name, figure, rows, _CAPTION.format(bands)))
+            drawn.append(Drawing(name, figure, rows, _CAPTION.format(bands) + more))
+    if not drawn:
+        raise AbsentError("No finished cell has a curve.")
     return drawn
 
 
@@ -60,15 +68,18 @@ def points(run: Run) -> pd.DataFrame:
     return table.sort_values("setting", key=lambda s: s.map(place), kind="stable")
 
 
-def _figure(rows: pd.DataFrame, looks: Mapping[str, Look], columns: Sequence[str]) -> Figure:
-    width = canvas.NEURIPS if len(columns) <= 3 else canvas.FULL
-    figure = canvas.new_figure(width, 1.25 * len(SHOWN) + 0.3 + canvas.legend_height(looks, width))
+def _figure(
+    rows: pd.DataFrame, looks: Mapping[str, Look], columns: Sequence[str], venue: Venue
+) -> Figure:
+    width = venue.width
+    height = 1.25 * len(SHOWN) + 0.3 + canvas.legend_height(looks, width, venue)
+    figure = canvas.new_figure(width, height)
     grid = figure.subplots(len(SHOWN), len(columns), squeeze=False, sharex=True, sharey="row")
     for (row, metric), (column, name) in product(enumerate(SHOWN), enumerate(columns)):
         axes = grid[row, column]
         _panel(axes, rows[(rows["metric"] == metric) & (rows["panel"] == name)], looks)
         if row == 0:
-            axes.set_title(canvas.wrapped(name, width / len(columns) - 0.3))
+            axes.set_title(canvas.wrapped(name, width / len(columns) - 0.3, venue))
         if column == 0:
             axes.set_ylabel(NAMES[metric])
         if row == len(SHOWN) - 1:

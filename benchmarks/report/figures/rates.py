@@ -12,9 +12,10 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from benchmarks.report import stats
 from benchmarks.report.figures import canvas
-from benchmarks.report.figures.canvas import Drawing
+from benchmarks.report.figures.canvas import AbsentError, Drawing
 from benchmarks.report.looks import resolve
 from benchmarks.report.read import Run
+from benchmarks.report.venues import Venue
 from benchmarks.schema import METRICS, Look
 
 if TYPE_CHECKING:
@@ -27,20 +28,22 @@ WIDE = 20
 _GREY = "0.85"
 
 
-def pages(run: Run, metric: str) -> list[Drawing]:
+def pages(run: Run, venue: Venue, metric: str) -> list[Drawing]:
     """The metric over rates at the last epoch, with 95% t bands over seeds."""
     data = points(run, metric)
     if data.empty:
-        return []
+        raise AbsentError(f"No finished cell has a value of {METRICS[metric].label}.")
     looks = resolve(run.methods, run.privileges)
     arenas, families = (list(dict.fromkeys(data[name])) for name in ("arena", "family"))
-    grids = product(canvas.chunks(arenas, ROWS), canvas.chunks(families, COLUMNS))
+    kept = canvas.spread(arenas, ROWS * max(1, canvas.PAGES * COLUMNS // len(families)))
+    more = canvas.of_many(len(kept), len(arenas), "datasets and models")
+    grids = list(product(canvas.chunks(kept, ROWS), canvas.chunks(families, COLUMNS)))
     drawn = []
-    for page, (rows, columns) in enumerate(grids, start=1):
+    for page, (rows, columns) in enumerate(grids[: canvas.PAGES], start=1):
         part = data[data["arena"].isin(rows) & data["family"].isin(columns)]
-        drawing = _Page(part, looks, metric, (rows, columns))
+        drawing = _Page(part, looks, metric, (rows, columns), venue)
         name = canvas.page_name(NAMES[metric], page)
-        caption = _caption(run, metric, part, looks)
+        caption = _caption(run, metric, part, looks) + more
         drawn.append(Drawing(name, drawing.figure(run.note), part, caption))
     return drawn
 
@@ -97,15 +100,16 @@ class _Page:
         looks: Mapping[str, Look],
         metric: str,
         grid: tuple[tuple[str, ...], tuple[str, ...]],
+        venue: Venue,
     ) -> None:
-        self.data, self.looks, self.metric = data, looks, metric
+        self.data, self.looks, self.metric, self.venue = data, looks, metric, venue
         self.rows, self.columns = grid
 
     def figure(self, note: str) -> Figure:
         across = len(self.columns)
-        width = canvas.NEURIPS if across <= 3 else canvas.FULL
+        width = self.venue.column if across == 1 else self.venue.width
         height = (1.75 if across > 1 else 2.2) * len(self.rows)
-        height += 0.3 + canvas.legend_height(self.looks, width)
+        height += 0.3 + canvas.legend_height(self.looks, width, self.venue)
         figure = canvas.new_figure(width, height)
         grid = figure.subplots(len(self.rows), across, squeeze=False, sharey="row")
         for (row, arena), (column, family) in product(
@@ -120,15 +124,15 @@ class _Page:
             self._limit(grid[row, 0], self.rows[row])
         canvas.heading(figure, note)
         floor: list[Artist] = [Patch(color=_GREY, label="Floor: calibrated model")]
-        canvas.legend(figure, self.looks, floor if self.metric == "ece" else ())
+        canvas.legend(figure, self.looks, self.venue, floor if self.metric == "ece" else ())
         return figure
 
     def _y_label(self, arena: str) -> str:
         label = canvas.y_label(self.metric)
-        return f"{canvas.wrapped(arena, 1.4)}\n{label}" if arena else label
+        return f"{canvas.wrapped(arena, 1.4, self.venue)}\n{label}" if arena else label
 
     def _panel(self, axes: Axes, arena: str, family: str, inches: float) -> None:
-        axes.set_title(canvas.wrapped(family, inches - 0.3))
+        axes.set_title(canvas.wrapped(family, inches - 0.3, self.venue))
         here = (self.data["arena"] == arena) & (self.data["family"] == family)
         rows = self.data[here]
         rates = sorted(rows["x"].unique())
