@@ -12,7 +12,7 @@ import pandas as pd
 
 from benchmarks.refusals import RefusedError
 from benchmarks.report.looks import order_methods
-from benchmarks.schema import KEYS, LATER_METRICS, TABLES
+from benchmarks.schema import KEYS, LATER_COLUMNS, TABLES
 
 READ = ("results.csv", "curves.csv", "bins.csv", "detection.csv")
 LATER = ("losses.csv", "transitions.csv", "costs.csv")
@@ -137,7 +137,7 @@ def _table(path: Path) -> pd.DataFrame:
         raise RefusedError(f"{path} cannot be read: {error}") from None
     wanted = set(TABLES[path.name])
     have = {str(column) for column in table}
-    missing, foreign = sorted(wanted - have - LATER_METRICS), sorted(have - wanted)
+    missing, foreign = sorted(wanted - have - LATER_COLUMNS), sorted(have - wanted)
     if missing or foreign:
         faults = [f"lacks {', '.join(missing)}"] if missing else []
         faults += [f"has the unknown {', '.join(foreign)}"] if foreign else []
