@@ -60,6 +60,9 @@ def pairs(run: Run, method: str, reference: str, metric: str) -> pd.DataFrame:
 def differences(run: Run, reference: str, metric: str) -> pd.DataFrame:
     """Every other method against ``reference`` in every setting with at least three pairs.
 
+    Raises:
+        RefusedError: rows that should be a pair were trained on different labels.
+
     Returns:
         a row for each method and setting: ``method``, ``reference``, ``metric``, ``setting``,
         ``dataset``, ``noisy``, ``n``, ``difference`` with ``low`` and ``high`` (95%, unadjusted),
@@ -68,15 +71,11 @@ def differences(run: Run, reference: str, metric: str) -> pd.DataFrame:
         chance of 80%, and the ``seeds`` that would find the difference seen (nan: over 1,000).
     """
     rows = []
-    for method in (m for m in run.methods if m != reference):
-        found = pairs(run, method, reference, metric)
-        for setting, group in found.groupby("setting", sort=False):
-            if len(group) >= FEWEST_PAIRS:
-                first = group.iloc[0]
-                where = {name: first[name] for name in ("dataset", "noisy")}
-                keys = {"method": method, "reference": reference, "metric": metric}
-                values = group["difference"].to_numpy(np.float64)
-                rows.append(keys | {"setting": setting} | where | _of_values(values))
+    keys = ["method", "setting", "dataset", "noisy"]
+    for key, values in _all_pairs(run, reference, metric).groupby(keys)["difference"]:
+        if len(values) >= FEWEST_PAIRS:
+            named = {"reference": reference, "metric": metric} | dict(zip(keys, key, strict=True))
+            rows.append(named | _of_values(values.to_numpy(np.float64)))
     table = pd.DataFrame(rows, columns=list(DIFFERENCES))
     place = {setting: k for k, setting in enumerate(run.settings)}
     order = {method: k for k, method in enumerate(run.methods)}
@@ -84,6 +83,20 @@ def differences(run: Run, reference: str, metric: str) -> pd.DataFrame:
     table["p_holm"] = stats.holm(table["p"].tolist())
     table["q_bh"] = stats.benjamini_hochberg(table["p"].tolist())
     return table.reset_index(drop=True)
+
+
+def _all_pairs(run: Run, reference: str, metric: str) -> pd.DataFrame:
+    """:func:`pairs` of every other method at once."""
+    keys = list(stats.PAIR_KEYS)
+    rows = run.last[[*keys, "method", "setting", "noisy", "noise_sha256", metric]]
+    own = rows["method"] == reference
+    found = rows[~own].merge(rows.loc[own, [*keys, "noise_sha256", metric]], on=keys)
+    unlike = found["noise_sha256_x"] != found["noise_sha256_y"]
+    for method in found.loc[unlike, "method"]:
+        pairs(run, str(method), reference, metric)  # refuses
+    return found.assign(difference=found[f"{metric}_x"] - found[f"{metric}_y"]).dropna(
+        subset=["difference"]
+    )
 
 
 def all_differences(run: Run) -> pd.DataFrame:

@@ -98,7 +98,7 @@ def ranking(run: Run) -> Table:
     for metric, header in zip(COMPARED, headers, strict=True):
         for method, mark in against_best(rows, metric).items():
             marks.loc[method, header] = mark
-    return _labelled(run, Table(text, marks, numbers, _ranking_notes(run, numbers, shared)))
+    return labelled(run, Table(text, marks, numbers, _ranking_notes(run, numbers, shared)))
 
 
 def _cells(metric: str, means: pd.Series, halves: pd.Series) -> list[str]:
@@ -200,7 +200,8 @@ def privilege_notes(run: Run) -> tuple[str, ...]:
     return (f"{PRIVILEGED} given clean knowledge ({'; '.join(given)}).",) if given else ()
 
 
-def _labelled(run: Run, table: Table) -> Table:
+def labelled(run: Run, table: Table) -> Table:
+    """The table with labels, marked where privileged, in place of specs."""
     looks = resolve(run.methods, run.privileges)
     labels = pd.Index([looks[str(method)].label for method in table.text.index], name="Method")
     text, marks = table.text.set_axis(labels), table.marks.set_axis(labels)
@@ -224,7 +225,7 @@ def by_setting(run: Run, metric: str = "acc") -> Table:
     for name, rows in run.last.groupby("setting"):
         for method, mark in against_best(rows, metric).items():
             marks.loc[method, str(name)] = mark
-    return _labelled(run, Table(text, marks, means, _setting_notes(run, metric)))
+    return labelled(run, Table(text, marks, means, _setting_notes(run, metric)))
 
 
 def _setting_notes(run: Run, metric: str) -> tuple[str, ...]:
@@ -275,7 +276,7 @@ def detection(run: Run) -> Table | None:
             "interval. 1 is perfect; the average precision by chance is the share of wrong labels."
         ),
     )
-    return _labelled(run, Table(text, marks, numbers, notes))
+    return labelled(run, Table(text, marks, numbers, notes))
 
 
 def _fractions(means: pd.Series, halves: pd.Series) -> list[str]:

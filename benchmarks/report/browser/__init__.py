@@ -3,12 +3,13 @@
 import base64
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jinja2
 from markdown_it import MarkdownIt
+from markupsafe import Markup, escape
 
 from benchmarks.report.browser.data import embedded
 from benchmarks.report.read import Run
@@ -27,7 +28,11 @@ class Shown(NamedTuple):
     caption: str
 
 
-def write(run: Run, sections: Sequence[tuple[str, str | Sequence[Shown]]], new: Path) -> None:
+Content = str | Sequence[Shown | str]
+"""Of a section: Markdown, or figures and Markdown."""
+
+
+def write(run: Run, sections: Sequence[tuple[str, Content]], new: Path) -> None:
     """Write ``report.html`` beside the figures that it embeds.
 
     It works from the disk, without network, with a keyboard, on a phone and on paper; without
@@ -60,9 +65,9 @@ def write(run: Run, sections: Sequence[tuple[str, str | Sequence[Shown]]], new: 
     (new / "report.html").write_text(text, encoding="utf-8", newline="\n")
 
 
-def _safe(text: str) -> Any:  # noqa: ANN401  jinja2's own type of markup
-    """Mark text as HTML that was made here, not by a user."""
-    return jinja2.utils.markupsafe.Markup(text)  # noqa: S704
+def _safe(text: str) -> Markup:
+    """Mark text as HTML that was made here, in which whatever a user brought is escaped."""
+    return Markup(text)  # noqa: S704
 
 
 def _anchor(title: str) -> str:
@@ -75,21 +80,22 @@ def _json(data: object) -> str:
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def _body(content: str | Sequence[Shown], folder: Path) -> str:
-    if not isinstance(content, str):
-        return "\n".join(_figure(shown, folder) for shown in content)
-    return html_of(content)
+def _body(content: Content, folder: Path) -> str:
+    parts = [content] if isinstance(content, str) else content
+    return "\n".join(html_of(p) if isinstance(p, str) else _figure(p, folder) for p in parts)
 
 
 def html_of(markdown: str) -> str:
-    """Markdown of a report as HTML: tables scroll, and markup that a message brings is text.
+    r"""Markdown of a report as HTML: tables scroll, and markup that a message brings is text.
 
     >>> html_of("a <ins>tie</ins> <b>")
-    '<p>a <ins>tie</ins> &lt;b&gt;</p>\\n'
+    '<p>a <ins>tie</ins> &lt;b&gt;</p>\n'
     """
     text: str = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
     text = re.sub(r"&lt;(/?ins)&gt;", r"<\1>", text)
-    return text.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>")
+    return text.replace("<table>", '<div class="wide"><table>').replace(
+        "</table>", "</table></div>"
+    )
 
 
 def _figure(shown: Shown, folder: Path) -> str:
@@ -98,13 +104,8 @@ def _figure(shown: Shown, folder: Path) -> str:
     light = vector.is_file() and vector.stat().st_size <= HEAVY
     path, kind = (vector, "svg+xml") if light else (pixels, "png")
     content = base64.b64encode(path.read_bytes()).decode()
-    words = jinja2.utils.markupsafe.escape(shown.caption)
+    words = escape(shown.caption)
     return (
         f'<figure id="figure-{_anchor(shown.stem)}"><img alt="{words}" loading="lazy" '
         f'src="data:image/{kind};base64,{content}"><figcaption>{words}</figcaption></figure>'
     )
-
-
-def figures(captions: Iterable[tuple[str, str]]) -> list[Shown]:
-    """Captions by stem as figures of the page."""
-    return [Shown(stem, caption) for stem, caption in captions]

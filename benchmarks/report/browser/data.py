@@ -7,7 +7,7 @@ import pandas as pd
 
 from benchmarks.report import stats
 from benchmarks.report.looks import base, resolve
-from benchmarks.report.read import Run
+from benchmarks.report.read import ARENA, Run
 from benchmarks.schema import METRICS, SELECTIONS
 
 HEADLINE = ("acc", "nll", "brier", "ece", "aurc", "mem_frac")
@@ -61,12 +61,13 @@ def embedded(run: Run) -> dict[str, Any]:
 
 
 def _settings(run: Run) -> list[dict[str, str]]:
-    first = run.results.drop_duplicates("setting").set_index("setting")
+    rows = run.results.drop_duplicates("setting").to_dict("records")
+    first = {row["setting"]: {key: str(row[key]) for key in (*ARENA, "panel")} for row in rows}
     return [
         {
-            "name": f"{first.loc[name, 'dataset']}, {first.loc[name, 'panel']}",
-            "dataset": ", ".join(str(first.loc[name, k]) for k in ("dataset", "model", "recipe")),
-            "noise": str(first.loc[name, "panel"]),
+            "name": f"{first[name]['dataset']}, {first[name]['panel']}",
+            "dataset": ", ".join(first[name][key] for key in ARENA),
+            "noise": first[name]["panel"],
         }
         for name in run.settings
     ]
@@ -103,10 +104,10 @@ def _cells(run: Run, ids: list[str]) -> list[list[Any]]:
     if len(run.cells) > MOST_CELLS:
         return []
     seconds = dict(zip(run.costs["cell_id"], run.costs["train_seconds"], strict=True))
-    curves = {
-        str(cell): [_curve(rows["acc"]), *([_curve(rows["mem_frac"])] * rows["noisy"].any())]
-        for cell, rows in run.curves.groupby("cell_id")
-    }
+    curves: dict[str, list[list[int | None]]] = {}
+    for name, rows in run.curves.groupby("cell_id"):
+        drawn = ("acc", "mem_frac") if rows["noisy"].iloc[0] else ("acc",)
+        curves[str(name)] = [_curve(rows[metric]) for metric in drawn]
     last = run.results[run.results["selection"] == "last"].drop_duplicates("cell_id")
     settings = {name: place for place, name in enumerate(run.settings)}
     methods = {name: place for place, name in enumerate(run.methods)}

@@ -14,6 +14,7 @@ from benchmarks.report.stats.intervals import (
     LEVEL,
     Floats,
     Interval,
+    half_widths,
     t_interval,
     t_intervals,
     wilson,
@@ -28,13 +29,14 @@ from benchmarks.report.stats.paired import (
     sign_flip,
     smallest_wilcoxon_p,
 )
-from benchmarks.report.stats.power import POWER, detectable, power, seeds_needed
+from benchmarks.report.stats.power import MOST_SEEDS, POWER, detectable, power, seeds_needed
 from benchmarks.report.stats.ranks import FEWEST_SETTINGS, Ranks, cliques, rank_test, signed_rank_p
 
 __all__ = [
     "ALPHA",
     "FEWEST_SETTINGS",
     "LEVEL",
+    "MOST_SEEDS",
     "PAIR_KEYS",
     "POWER",
     "Aggregate",
@@ -47,6 +49,7 @@ __all__ = [
     "benjamini_hochberg",
     "cliques",
     "detectable",
+    "half_widths",
     "hedges_g",
     "holm",
     "improvement",
