@@ -198,7 +198,7 @@ FAMILIES: dict[str, str] = {
 LOOKS: dict[str, Look] = {
     "cross_entropy": Look("Cross-entropy (hard labels)", FAMILIES["baseline"], "o", "solid"),
     "focal": Look("Focal loss", FAMILIES["baseline"], "s", (0, (3, 1, 1, 1))),
-    "ce_ema": Look("Cross-entropy (averaged weights)", FAMILIES["baseline"], "^", (0, (6, 2))),
+    "ce_ema": Look("Cross-entropy (EMA)", FAMILIES["baseline"], "^", (0, (6, 2))),
     "early_stopping": Look("Early stopping", FAMILIES["baseline"], "v", (0, (8, 2, 2, 2))),
     "label_smoothing": Look("Label smoothing", FAMILIES["targets"], "s", (0, (6, 2))),
     "negative_ls": Look("Negative label smoothing", FAMILIES["targets"], "<", (0, (2, 2))),

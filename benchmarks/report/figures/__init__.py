@@ -1,6 +1,6 @@
 """The standard figures, each with the numbers it shows. Importing this imports matplotlib."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -54,13 +54,19 @@ def draw(run: Run, folder: Path, venue: Venue) -> Drawn:
     folder.mkdir(parents=True, exist_ok=True)
     drawn = Drawn([], [])
     with paper_style(venue):
-        for name, pages in FIGURES.items():
-            try:
-                drawings = pages(run, venue)
-            except AbsentError as reason:
-                drawn.absent.append((name, str(reason)))
-                continue
-            for drawing in drawings:
-                save(drawing, folder)
-                drawn.captions.append((drawing.name, drawing.caption))
+        for name, found in drawings(run, venue):
+            if isinstance(found, Drawing):
+                save(found, folder)
+                drawn.captions.append((found.name, found.caption))
+            else:
+                drawn.absent.append((name, found))
     return drawn
+
+
+def drawings(run: Run, venue: Venue) -> Iterator[tuple[str, Drawing | str]]:
+    """Every figure of a run, not yet on disk, or the sentence why there is none."""
+    for name, pages in FIGURES.items():
+        try:
+            yield from ((name, drawing) for drawing in pages(run, venue))
+        except AbsentError as reason:
+            yield name, str(reason)

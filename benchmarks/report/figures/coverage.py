@@ -12,6 +12,7 @@ from benchmarks.report.venues import Venue
 
 _CELL, _THIN = 0.33, 0.115
 _ALL, _SOME, _NONE, _FAULT = "#a8cbe6", "#e4eef7", "#f7f7f7", "#e8a08f"
+_NAMES = {_ALL: "all finished", _SOME: "some missing", _NONE: "none yet", _FAULT: "any failed"}
 _CAPTION = (
     "Runs that finished of those planned. Hatched: some diverged or failed; the list of reasons "
     "is in the report."
@@ -66,15 +67,14 @@ def _fill(
     colours = np.where(done == planned, _ALL, np.where(done > 0, _SOME, _NONE))
     colours = np.where(fault, _FAULT, np.where(planned == 0, "white", colours))
     matrix.paint(frame.axes, colours)
-    matrix.hatch(frame.axes, fault)
+    matrix.hatch(frame.axes, fault, "0.35")
     if frame.size > 4:
         words = [f"{a}/{b}" if b else "" for a, b in zip(done.flat, planned.flat, strict=True)]
         texts = np.array(words, dtype=object).reshape(done.shape)
         matrix.write(frame, texts, np.full(done.shape, "black", dtype=object))
-    names = {_ALL: "all finished", _SOME: "some missing", _NONE: "none yet", _FAULT: "some failed"}
     handles = [
         Patch(facecolor=c, edgecolor="0.6", linewidth=0.4, label=name)
-        for c, name in names.items()
+        for c, name in _NAMES.items()
         if (colours == c).any()
     ]
     frame.figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))

@@ -108,24 +108,26 @@ def _fill(
         sign * difference, cmap=_MAP, vmin=-limit, vmax=limit, edgecolors="white", linewidth=0.6
     )
     known = np.isfinite(difference)
-    matrix.hatch(frame.axes, known & ~told)
+    matrix.hatch(frame.axes, known & ~told, "0.72")
     texts = np.full(difference.shape, "", dtype=object)
     scale = 100 if METRICS[metric].percent else 1
     texts[known] = [signed(metric, value / scale) for value in difference[known]]
     strong = np.abs(difference) > 0.6 * limit
     matrix.write(frame, texts, np.where(strong & known, "white", "black").astype(object))
-    _bar(frame, mesh, sign, np.nanmax(np.abs(difference)))
+    _bar(frame, mesh, sign, beyond=bool((np.abs(difference) > limit).any()))
 
 
-def _bar(frame: matrix.Frame, mesh: QuadMesh, sign: int, largest: float) -> None:
+def _bar(frame: matrix.Frame, mesh: QuadMesh, sign: int, *, beyond: bool) -> None:
     """The scale, in the sign of the metric, so that blue is below zero where less is better."""
-    beyond: Literal["both", "neither"] = "both" if largest > mesh.norm.vmax else "neither"
+    extend: Literal["both", "neither"] = "both" if beyond else "neither"
     bar = frame.figure.colorbar(
-        mesh, ax=frame.axes, extend=beyond, fraction=0.05, pad=0.02, aspect=14, shrink=0.9
+        mesh, ax=frame.axes, extend=extend, fraction=0.05, pad=0.02, aspect=14, shrink=0.9
     )
     bar.outline.set_visible(False)
     bar.locator = canvas.few_ticks(5)
-    bar.formatter = FuncFormatter(lambda value, _: f"{sign * value:+g}".replace("-", MINUS))
+    bar.formatter = FuncFormatter(
+        lambda value, _: f"{sign * value:+g}".replace("-", MINUS) if value else "0"
+    )
     bar.update_ticks()
     bar.ax.tick_params(length=0)
 

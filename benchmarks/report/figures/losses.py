@@ -1,6 +1,7 @@
 """Losses of rightly labelled and of mislabelled training images: can they be told apart?"""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -13,7 +14,6 @@ from matplotlib.ticker import FixedLocator, LogFormatterMathtext, NullLocator
 
 from benchmarks.report.figures import canvas
 from benchmarks.report.figures.canvas import AbsentError, Drawing
-from benchmarks.report.looks import resolve
 from benchmarks.report.read import Run
 from benchmarks.report.venues import Venue
 from benchmarks.schema import LOSS_BINS, LOSS_RANGE, Look
@@ -32,13 +32,13 @@ def pages(run: Run, venue: Venue) -> list[Drawing]:
     if run.losses.empty:
         raise AbsentError(missing(run, "losses.csv", "no training label is wrong"))
     data = points(run)
-    looks = resolve(run.methods, run.privileges)
-    grids, more = canvas.grids(run, data, (ROWS, COLUMNS))
+    players = canvas.cast(run)
+    grids, more = canvas.grids(run, players, data, (ROWS, COLUMNS))
     drawn: list[Drawing] = []
     for arena, rows, columns in grids:
         here = (data["arena"] == arena) & data["method"].isin(rows) & data["panel"].isin(columns)
         part = data[here]
-        figure = _figure(part, {method: looks[method] for method in rows}, columns, venue)
+        figure = _figure(part, {method: players.shown[method] for method in rows}, columns, venue)
         canvas.heading(figure, arena, run.note)
         name = canvas.page_name("losses", len(drawn) + 1)
         drawn.append(Drawing(name, figure, part, _CAPTION + more))
@@ -68,9 +68,10 @@ def _figure(
 ) -> Figure:
     across = len(columns)
     width = venue.width if across > 2 else 1.4 * across + 0.75
-    figure = canvas.new_figure(width, 0.8 * len(looks) + 0.9)
+    figure = canvas.new_figure(width, 0.85 * len(looks) + 0.9)
     grid = figure.subplots(len(looks), across, squeeze=False, sharex=True, sharey=True)
-    side = width / across
+    side, small = width / across, replace(venue, points=venue.points - 1.5)
+    top = float(data[["right", "wrong"]].max().max())
     for (row, (method, look)), (column, name) in product(
         enumerate(looks.items()), enumerate(columns)
     ):
@@ -79,10 +80,10 @@ def _figure(
         if row == 0:
             axes.set_title(canvas.wrapped(name, side - 0.3, venue))
         if column == 0:
-            axes.set_ylabel(canvas.wrapped(look.label, 0.8, venue))
+            axes.set_ylabel(canvas.wrapped(look.label, 0.72, small), fontsize=small.points)
         if row == len(looks) - 1:
             axes.set_xlabel("Loss (nats)")
-    grid[0, 0].set_ylim(bottom=0)
+    grid[0, 0].set_ylim(0, 1.3 * top)
     figure.supylabel("Share of images (%)", fontsize=venue.points)
     handles = [
         Patch(color=RIGHT, alpha=0.6, label="label is right"),

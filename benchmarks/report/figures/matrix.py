@@ -81,11 +81,11 @@ def paint(axes: Axes, colours: NDArray[np.str_]) -> None:
     )
 
 
-def hatch(axes: Axes, where: NDArray[np.bool_], pattern: str = "/////") -> None:
+def hatch(axes: Axes, where: NDArray[np.bool_], colour: str) -> None:
     """Draw thin lines over the cells that are marked."""
     boxes = _boxes(where)
     axes.add_collection(
-        PolyCollection(boxes, facecolors="none", edgecolors="0.72", linewidths=0, hatch=pattern)
+        PolyCollection(boxes, facecolors="none", edgecolors=colour, linewidths=0, hatch="/////")
     )
 
 

@@ -79,8 +79,8 @@ def front(cost: Floats, gain: Floats) -> list[bool]:
     """
     better = (cost <= cost[:, None]) & (gain >= gain[:, None])
     strictly = (cost < cost[:, None]) | (gain > gain[:, None])
-    beaten = (better & strictly).any(axis=1)
-    return [not b for b in beaten.tolist()]
+    beaten = np.atleast_1d((better & strictly).any(axis=1))
+    return [not b for b in beaten]
 
 
 def _panel(axes: Axes, data: pd.DataFrame, looks: Mapping[str, Look], cost: str) -> None:
@@ -101,7 +101,7 @@ def _panel(axes: Axes, data: pd.DataFrame, looks: Mapping[str, Look], cost: str)
             row["acc"],
             look.marker,
             color=look.colour,
-            markersize=5 if on else 4,
+            markersize=5 if on else 4.5,
             markeredgecolor="black" if on else "white",
             markeredgewidth=0.6 if on else 0.3,
             zorder=3,

@@ -7,7 +7,6 @@ from matplotlib.axes import Axes
 from benchmarks.report import across
 from benchmarks.report.figures import canvas
 from benchmarks.report.figures.canvas import AbsentError, Drawing
-from benchmarks.report.looks import resolve
 from benchmarks.report.read import Run
 from benchmarks.report.venues import Venue
 from benchmarks.schema import Look
@@ -28,22 +27,23 @@ def pages(run: Run, venue: Venue) -> list[Drawing]:
     data = points(run)
     if data.empty:
         raise AbsentError("No method finished in the settings that all have tried.")
-    looks = {
-        m: k for m, k in resolve(run.methods, run.privileges).items() if m in set(data["method"])
-    }
-    height = 2.4 + canvas.legend_height(looks, venue.width, venue)
-    figure = canvas.new_figure(venue.width, height)
+    players = canvas.cast(run)
+    figure = canvas.new_figure(
+        venue.width, 2.4 + canvas.legend_height(players.shown, venue.width, venue)
+    )
     axes = figure.subplots()
-    crowded = len(looks) > canvas.CROWDED
-    for place, (method, look) in enumerate(looks.items()):
-        _curve(axes, data[data["method"] == method], look, place, band=not crowded)
+    for method in players.others:
+        rows = data[data["method"] == method]
+        axes.plot(rows["gap"], rows["share"], color="0.8", linewidth=0.6, zorder=1.5)
+    for place, (method, look) in enumerate(players.shown.items()):
+        _curve(axes, data[data["method"] == method], look, place, band=players.banded)
     axes.set(xlim=(0, data["gap"].max()), ylim=(0, 101))
     axes.set_xlabel("Distance from the best accuracy (points)")
     axes.set_ylabel("Runs within it (%)")
     canvas.heading(figure, run.note)
-    canvas.legend(figure, looks, venue)
-    band = "" if crowded else " Bands: 95% bootstrap intervals over seeds, approximate."
-    return [Drawing("profile", figure, data, _CAPTION.format(band))]
+    canvas.legend(figure, players.shown, venue, canvas.others(players))
+    band = " Bands: 95% bootstrap intervals over seeds, approximate." if players.banded else ""
+    return [Drawing("profile", figure, data, _CAPTION.format(band) + players.note)]
 
 
 def points(run: Run) -> pd.DataFrame:

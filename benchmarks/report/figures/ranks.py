@@ -13,7 +13,7 @@ from benchmarks.report.venues import Venue
 from benchmarks.report.wording import p_value
 from benchmarks.schema import Look
 
-_ROW, _BAR = 0.155, 0.075  # inches
+_TOP, _ROW, _BAR = 0.22, 0.155, 0.075  # inches
 _CAPTION = (
     "Mean rank by accuracy at the last epoch over {n} settings (1 is best). A bar joins methods, "
     "marked by its dots, of which no two are told apart by Wilcoxon signed-rank tests (Holm over "
@@ -30,7 +30,7 @@ def pages(run: Run, venue: Venue) -> list[Drawing]:
     levels = _levels(found)
     side = -(-len(found.methods) // 2)
     bars = _BAR * (max(levels, default=-1) + 1)
-    height = 0.45 + bars + 0.12 + _ROW * side
+    height = _TOP + 0.15 + bars + _ROW * side
     figure = canvas.new_figure(venue.width, height + 0.1)
     axes = figure.subplots()
     axes.set_axis_off()
@@ -73,7 +73,7 @@ class _Diagram:
     def __init__(self, axes: Axes, found: Ranks, looks: list[Look], venue: Venue) -> None:
         self.axes, self.found, self.looks, self.venue = axes, found, looks, venue
         longest = max(len(look.label) for look in looks) + 6
-        self.margin = min(longest * venue.letter * 0.85, 0.4 * venue.width)
+        self.margin = min(longest * venue.letter * 0.72 + 0.15, 0.4 * venue.width)
         self.rank = dict(zip(found.methods, found.mean_ranks, strict=True))
 
     def x(self, rank: float) -> float:
@@ -84,7 +84,7 @@ class _Diagram:
 
     def draw(self, levels: list[int], bars: float) -> None:
         """The axis, a bar for each clique, and each method's name at the end of its line."""
-        top, count = 0.32, len(self.found.methods)
+        top, count = _TOP, len(self.found.methods)
         self.axes.plot([self.x(1), self.x(count)], [top, top], color="black", linewidth=0.8)
         step = 1 if count <= 12 else 5
         for tick in sorted({1, *range(step, count + 1, step), count}):
@@ -96,7 +96,7 @@ class _Diagram:
             )
         for clique, level in zip(self.found.cliques, levels, strict=True):
             self._bar([self.x(self.rank[m]) for m in clique], top + _BAR * (level + 1))
-        below = top + bars + 0.2
+        below = top + bars + 0.15
         half = -(-count // 2)
         for place, (method, look) in enumerate(zip(self.found.methods, self.looks, strict=True)):
             left = place < half

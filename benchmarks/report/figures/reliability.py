@@ -15,7 +15,6 @@ from matplotlib.ticker import FuncFormatter
 from benchmarks.report import stats
 from benchmarks.report.figures import canvas
 from benchmarks.report.figures.canvas import AbsentError, Drawing
-from benchmarks.report.looks import resolve
 from benchmarks.report.read import Run
 from benchmarks.report.venues import Venue
 from benchmarks.schema import Look
@@ -39,17 +38,17 @@ _CAPTION = (
 
 
 def pages(run: Run, venue: Venue) -> list[Drawing]:
-    """Methods by noise settings, at most eight by five on a page; every method is shown."""
+    """Methods by noise settings, at most eight by five on a page."""
     data = pooled(run.bins)
-    looks = resolve(run.methods, run.privileges)
     if data.empty:
         raise AbsentError("No finished cell has a reliability diagram.")
-    grids, more = canvas.grids(run, data, (ROWS, COLUMNS))
+    players = canvas.cast(run)
+    grids, more = canvas.grids(run, players, data, (ROWS, COLUMNS))
     drawn: list[Drawing] = []
     for arena, rows, columns in grids:
         here = (data["arena"] == arena) & data["method"].isin(rows) & data["panel"].isin(columns)
         part = data[here]
-        figure = _figure(part, {method: looks[method] for method in rows}, columns, venue)
+        figure = _figure(part, {method: players.shown[method] for method in rows}, columns, venue)
         canvas.heading(figure, arena, run.note)
         name = canvas.page_name("reliability", len(drawn) + 1)
         drawn.append(Drawing(name, figure, part, _CAPTION + more))
@@ -111,7 +110,7 @@ def _figure(
         Line2D([], [], color=UNDER, linewidth=4, alpha=0.7, label="underconfident"),
         Line2D([], [], color="0.78", linewidth=4, label="images per bin (log)"),
     ]
-    ncols = 3 if width > 3 else 1
+    ncols = 3 if width > 4 else 1
     figure.legend(handles=handles, loc="outside lower center", ncols=ncols)
     return figure
 

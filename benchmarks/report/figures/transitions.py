@@ -15,9 +15,10 @@ from benchmarks.report.looks import resolve
 from benchmarks.report.read import Run
 from benchmarks.report.stats import Floats
 from benchmarks.report.venues import Venue
+from benchmarks.report.wording import MINUS
 
-ROWS = 5
-TITLES = ("realised", "estimated", "estimated - realised")
+ROWS = 4
+TITLES = ("realised", "estimated", f"estimated {MINUS} realised")
 _ANNOTATED = 5
 """Classes up to which the numbers are written into the cells."""
 _CAPTION = (
@@ -105,6 +106,7 @@ def _panel(
     axes.set_xticks([])
     axes.set_yticks([])
     axes.grid(visible=False)
+    axes.spines[:].set(visible=True, color="0.7", linewidth=0.4)
     if len(values) <= _ANNOTATED:
         for (i, j), value in np.ndenumerate(values):
             dark = abs(value) > 0.6 * high
