@@ -37,11 +37,11 @@ app.command(suspects)
 app.command(relabel)
 
 DEFAULT = Request()
-VenueName = Literal["neurips", "iclr", "icml", "tmlr", "jmlr"]
 VERBS = (
     *("run", "plan", "probe", "status", "report", "collect", "suspects", "relabel"),
     *("ls", "data", "check"),
 )
+VenueName = Literal["neurips", "iclr", "icml", "tmlr", "jmlr"]
 Kind = Literal["datasets", "noises", "methods", "models", "recipes", "metrics", "suites"]
 
 
@@ -213,6 +213,7 @@ def _show(folder: Path, *, force: bool = False, venue: VenueName = "neurips") ->
     print(f"\n{built.ranking}\n\n{built.verdict}\n")
     print(f"results  {folder / 'results.csv'}")
     print(f"report   {built.folder / 'report.md'}{'' if built.rebuilt else ' (unchanged)'}")
+    print(f"browser  {built.folder / 'report.html'}")
     print(f"figures  {built.folder / 'figures'}")
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 FILE = "digest.json"
 INPUTS = (
     *("results.csv", "curves.csv", "bins.csv", "detection.csv"),
-    *("losses.csv", "transitions.csv", "costs.csv", "plan.json"),
+    *("losses.csv", "transitions.csv", "costs.csv", "plan.json", "suspects/index.md"),
 )
-DRAWN_BY = ("pandas", "numpy", "scipy", "matplotlib", "seaborn", "jinja2")
+DRAWN_BY = ("pandas", "numpy", "scipy", "matplotlib", "seaborn", "jinja2", "markdown-it-py")
 """Packages whose next version may draw or print the same numbers otherwise."""
 
 
@@ -21,7 +21,8 @@ def digest(folder: Path, venue: str) -> str:
     can leave an old one standing.
     """
     here = Path(__file__).parent
-    sources = [*sorted(here.rglob("*.py")), *sorted(here.glob("*.mplstyle"))]
+    kinds = ("*.py", "*.mplstyle", "*.j2", "*.css", "*.js")
+    sources = [path for kind in kinds for path in sorted(here.rglob(kind))]
     parts = {f"source {path.relative_to(here).as_posix()}": _sha256(path) for path in sources}
     parts["source schema.py"] = _sha256(here.parent / "schema.py")
     parts |= {f"input {name}": _sha256(folder / name) for name in INPUTS}

@@ -8,12 +8,12 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from benchmarks.report.figures.canvas import new_figure, paper_style, wrapped
-from benchmarks.report.venues import Venue
+from benchmarks.report.venues import VENUES
 from benchmarks.suspects.rank import Suspects
 
-PAGE = Venue(width=6.75, column=6.75, points=7.0)
+PAGE = VENUES["tmlr"]
 COLUMNS = 10
-CELL = (PAGE.width / COLUMNS, 0.94)  # inches: an image with two lines of text
+LINE = 0.94  # inches: an image with two lines of text
 WORD = 11  # letters of a class name that fit below an image
 
 
@@ -31,7 +31,7 @@ def draw(suspects: Suspects, image: Tensor, top: int, folder: Path, *, reveal: b
     lines = -(-len(rows) // COLUMNS)
     names = suspects.cell.dataset.classes
     with paper_style(PAGE):
-        figure = new_figure(PAGE.width, 0.5 + CELL[1] * lines)
+        figure = new_figure(PAGE.width, 0.5 + LINE * lines)
         grid = figure.subplots(lines, COLUMNS, squeeze=False).ravel()
         for axes, row in zip(grid, rows.to_dict("records"), strict=False):
             words = [named(names, int(row[key]))[:WORD] for key in ("given", "predicted")]
