@@ -32,12 +32,14 @@ class NegativeLS(Method):
         ``main_GLS_load.py``: 120 epochs, then 100 at a learning rate of 1e-6.
 
     Differs from that code:
-        It chooses ``rate`` among 14 values and the epoch by test accuracy.
+        It chooses ``rate`` among 14 values and the epoch by test accuracy. Its warm-up has another
+        optimiser. Its ``pace`` is 1e-5 of the first learning rate over 39,000 steps; the default
+        here goes about as far in the hundred steps of a small data set.
     """
 
     rate: Annotated[float, Between(-8.0, 1.0)] = -1.0
     warmup: Annotated[float, Between(0.01, 0.99)] = 0.55
-    pace: NonNegative = 1e-5
+    pace: NonNegative = 1e-3
 
     def stages(self, epochs: int) -> Sequence[Stage]:
         """Warm-up, and training on from its weights."""

@@ -95,6 +95,26 @@ def test_the_l1_term_adds_the_sign_of_each_weight_to_its_gradient(name):
         same(found[key].flatten(), torch.tensor(expected))
 
 
+@pytest.mark.parametrize(("name", "gamma"), [("anl_ce", 0.0), ("anl_fl", 0.5)])
+def test_the_negative_part_is_cut_off_where_a_class_is_all_but_impossible(name, gamma):
+    method = METHODS[name](alpha=0.0, beta=1.0)
+    rows = [[0.0, 20.0, 1.0, -15.0], [3.0, 0.0, -30.0, 2.0]]  # probabilities down to 1e-14
+    logits, labels = torch.tensor(rows, requires_grad=True), [2, 2]
+    batch = Batch(torch.arange(2), torch.tensor(labels))
+    loss, _ = method.loss(logits, batch, {}, EPOCH)
+
+    def paper(moved):
+        found = []
+        for row, y in zip(moved, labels, strict=True):
+            every = [oracles.focal_of(p, gamma) for p in plain.softmax(row)]
+            found.append(oracles.flipped(every, y, oracles.focal_of(1e-7, gamma)))
+        return plain.mean(found)
+
+    assert loss.item() == pytest.approx(paper(rows), rel=1e-12)
+    (slope,) = torch.autograd.grad(loss, logits)
+    same(slope, torch.tensor(plain.slope(paper, rows)), atol=1e-9, rtol=1e-6)
+
+
 # ---------------------------------------------------------------------------- with a state
 
 
