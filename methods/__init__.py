@@ -31,7 +31,6 @@ from methods.label_smoothing import LabelSmoothing
 from methods.logit_clip import LogitClip
 from methods.mae import MAE
 from methods.mixup import Mixup
-from methods.pes import PES
 from methods.mw_net import MWNet
 from methods.nce_ael import NCEAEL
 from methods.nce_agce import NCEAGCE
@@ -42,6 +41,7 @@ from methods.negative_ls import NegativeLS
 from methods.nfl_mae import NFLMAE
 from methods.nfl_rce import NFLRCE
 from methods.peer_loss import PeerLoss
+from methods.pes import PES
 from methods.phuber_ce import PHuberCE
 from methods.registry import Registry
 from methods.reweighting import Reweighting
