@@ -269,8 +269,10 @@ def test_a_loss_that_cannot_be_taken_is_refused_with_the_reason(spec, why):
 @pytest.mark.parametrize("name", METHODS)
 def test_what_can_be_taken_as_a_loss_has_no_hook_but_losses(name):
     method = METHODS[name]
-    hooks = {"init", "draw", "lookahead", "prepare", "loss", "learn", "gradient", "refit", "stages"}
-    plain = all(getattr(method, hook) is getattr(Method, hook) for hook in (*hooks, "predict"))
+    hooks = {"init", "draw", "lookahead", "prepare", "loss", "learn", "gradient", "refit", "decay"}
+    plain = all(
+        getattr(method, hook) is getattr(Method, hook) for hook in (*hooks, "stages", "predict")
+    )
     plain = plain and method.losses is not Method.losses
     plain = plain and method.views == 1 and not any(field.spec for field in method.fields())
     if plain:
