@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, LogFormatterMathtext, NullLocator
 
-from benchmarks.report.figures import canvas
+from benchmarks.report.figures import canvas, cast
 from benchmarks.report.figures.canvas import AbsentError, Drawing
 from benchmarks.report.read import Run
 from benchmarks.report.stats import Floats
@@ -35,8 +35,8 @@ def pages(run: Run, venue: Venue) -> list[Drawing]:
     if run.losses.empty:
         raise AbsentError(missing(run, "losses.csv", "no training label is wrong"))
     data = points(run)
-    players = canvas.cast(run)
-    grids, more = canvas.grids(run, players, data, (ROWS, COLUMNS))
+    players = cast.of(run)
+    grids, more = cast.grids(run, players, data, (ROWS, COLUMNS))
     drawn: list[Drawing] = []
     for arena, rows, columns in grids:
         here = (data["arena"] == arena) & data["method"].isin(rows) & data["panel"].isin(columns)

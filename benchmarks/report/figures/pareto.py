@@ -1,6 +1,6 @@
 """Accuracy against calibration error and against training time, with what nothing beats in both."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -86,8 +86,9 @@ def front(cost: Floats, gain: Floats) -> list[bool]:
 def _panel(axes: Axes, data: pd.DataFrame, looks: Mapping[str, Look], cost: str) -> None:
     best = data[data[f"front_{cost}"]].sort_values([cost, "acc"])
     axes.step(best[cost], best["acc"], where="post", color="0.6", linewidth=0.9, zorder=1)
+    rows = data.to_dict("index")
     for method, look in looks.items():
-        row = data.loc[method]
+        row = rows[method]
         if not np.isfinite(row[cost]):
             continue
         _whisker(axes, row, "acc", (cost, "acc"), look.colour)
@@ -108,7 +109,9 @@ def _panel(axes: Axes, data: pd.DataFrame, looks: Mapping[str, Look], cost: str)
         axes.set_xlim(left=0)
 
 
-def _whisker(axes: Axes, row: pd.Series, metric: str, place: tuple[str, str], colour: str) -> None:
+def _whisker(
+    axes: Axes, row: Mapping[Hashable, float], metric: str, place: tuple[str, str], colour: str
+) -> None:
     """The interval of one metric through the point, within what is possible."""
     half = row[f"{metric}_half"]
     if not np.isfinite(half):
