@@ -5,12 +5,12 @@ import pytest
 import scipy.stats
 from folders import NOISES, SIX, Sweep, write
 
-from benchmarks.report.figures import canvas, drawings, memorisation, rates, reliability
+from benchmarks.report.figures import canvas, cast, drawings, memorisation, rates, reliability
 from benchmarks.report.figures.canvas import Drawing
-from benchmarks.report.looks import base, order_methods, resolve
+from benchmarks.report.looks import resolve
 from benchmarks.report.read import load
 from benchmarks.report.venues import VENUES
-from benchmarks.schema import LOOKS, SPARE_LOOKS
+from benchmarks.schema import LOOKS
 
 VENUE = VENUES["neurips"]
 BRIEF = Sweep(methods=SIX[:2], seeds=2, epochs=2)
@@ -109,7 +109,7 @@ def test_lines_are_named_once_in_the_legend_in_the_order_of_the_schema(drawn):
     for drawing in found:
         stem = drawing.name.partition("_")[0]
         if stem in NAMED:
-            shown = looks if stem == "pareto" else canvas.cast(run).shown
+            shown = looks if stem == "pareto" else cast.of(run).shown
             legend = [text.get_text() for text in drawing.figure.legends[0].get_texts()]
             assert legend[: len(shown)] == [look.label for look in shown.values()]
 
@@ -236,36 +236,6 @@ def test_drawing_leaves_no_global_setting_behind(run):
     assert plt.get_fignums() == []
 
 
-def test_a_method_looks_the_same_whoever_else_is_in_the_run():
-    alone = resolve(["elr"], {})["elr"]
-    assert alone == resolve(SIX, {})["elr"] == LOOKS["elr"]
-
-
-def test_two_specs_of_a_method_differ_in_shade_dash_and_label_but_not_in_marker():
-    bare, other = (look for _, look in resolve(SPECS[1:], {}).items())
-    assert bare == LOOKS["label_smoothing"]
-    assert other.marker == bare.marker
-    assert other.colour != bare.colour
-    assert other.dash != bare.dash
-    assert other.label == "Label smoothing (smoothing=0.4, schedule='cosine')"
-
-
-def test_many_values_of_one_method_are_a_scale_from_dark_to_light():
-    specs = [f"label_smoothing(smoothing={v})" for v in (0.6, -0.4, 0.05, 0.4, 0.2, 0.0)]
-    looks = resolve(["label_smoothing", *specs], {})
-    assert [m.partition("=")[2] for m in looks][1:] == [
-        "-0.4)",
-        "0.0)",
-        "0.05)",
-        "0.2)",
-        "0.4)",
-        "0.6)",
-    ]
-    light = [sum(int(look.colour[k : k + 2], 16) for k in (1, 3, 5)) for look in looks.values()]
-    assert light[1:] == sorted(set(light[1:]))
-    assert next(iter(looks.values())) == LOOKS["label_smoothing"]
-
-
 def test_a_huge_nll_gets_a_logarithmic_axis_that_the_caption_names(tmp_path):
     def alter(row):
         return row | {"nll": 300.0 if row["method"] == "elr" else 0.5}
@@ -277,29 +247,3 @@ def test_a_huge_nll_gets_a_logarithmic_axis_that_the_caption_names(tmp_path):
     for drawing, scale in ((plain, "linear"), (huge, "log")):
         assert {axes.get_yscale() for axes in drawing.figure.axes} == {scale}
         assert ("logarithmic" in drawing.caption) == (scale == "log")
-
-
-def test_strangers_share_out_the_spare_looks_by_name():
-    names = [f"m{n}" for n in range(9)]
-    looks = resolve(reversed(names), {})
-    spare = [(looks[name].colour, looks[name].marker) for name in names[:4]]
-    assert spare == list(SPARE_LOOKS)
-    assert looks["m4"].marker == looks["m0"].marker
-    assert len({(look.colour, look.marker, look.dash) for look in looks.values()}) == 9
-
-
-def test_thirty_methods_all_look_different():
-    looks = resolve(MANY, {}).values()
-    assert len({(look.colour, look.marker, look.dash) for look in looks}) == len(MANY)
-
-
-def test_known_methods_come_first_in_the_order_of_the_schema():
-    shuffled = ("zeta", "elr", "alpha", "label_smoothing(smoothing=0.4)", "label_smoothing")
-    assert order_methods(shuffled) == (
-        "label_smoothing",
-        "label_smoothing(smoothing=0.4)",
-        "elr",
-        "alpha",
-        "zeta",
-    )
-    assert base("label_smoothing(smoothing=0.4)") == "label_smoothing"

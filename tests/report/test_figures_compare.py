@@ -10,6 +10,7 @@ from folders import NOISES, SIX, Sweep, write
 from benchmarks.report import across
 from benchmarks.report.figures import (
     canvas,
+    cast,
     coverage,
     delta,
     forest,
@@ -209,7 +210,7 @@ def test_coverage_counts_what_is_planned_done_and_failed(run):
 def test_of_many_methods_the_references_and_the_best_of_each_family_are_in_colour(tmp_path):
     names = tuple(LOOKS)[:30]
     many = load(write(tmp_path, Sweep(names, NOISES[2:3], seeds=2, epochs=2)))
-    players = canvas.cast(many)
+    players = cast.of(many)
     means = many.last.groupby("method")["acc"].mean()
     best = {}
     for method in names:
@@ -219,7 +220,7 @@ def test_of_many_methods_the_references_and_the_best_of_each_family_are_in_colou
     assert set(players.shown) == {*best.values(), "cross_entropy", "label_smoothing"}
     assert set(players.others) == set(names) - set(players.shown)
     assert "grey: the others" in players.note
-    few = canvas.cast(load(write(tmp_path / "few", Sweep(names[:10], NOISES[2:3], 1, 1))))
+    few = cast.of(load(write(tmp_path / "few", Sweep(names[:10], NOISES[2:3], 1, 1))))
     assert (len(few.shown), few.others, few.note) == (10, (), "")
 
 

@@ -12,18 +12,21 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, LogFormatterMathtext, NullLocator
 
-from benchmarks.report.figures import canvas
+from benchmarks.report.figures import canvas, cast
 from benchmarks.report.figures.canvas import AbsentError, Drawing
 from benchmarks.report.read import Run
+from benchmarks.report.stats import Floats
 from benchmarks.report.venues import Venue
 from benchmarks.schema import LOSS_BINS, LOSS_RANGE, Look
 
 ROWS, COLUMNS = 8, 5
+_TICKS = (0, 5, 25, 80)
 RIGHT, WRONG = "#3a7ca5", "#c8553d"
 _CAPTION = (
     "Loss of the given label (nats, log scale) of training images at the end, all seeds together: "
     "filled, images whose label is right; outlined, those whose label is wrong, each as a share of "
-    "its kind. The AUROC is how well the loss tells them apart, mean over seeds (0.5 is chance)."
+    "its kind on a square-root axis; the bins at either end hold what lies beyond. The AUROC is "
+    "how well the loss tells them apart, mean over seeds (0.5 is chance)."
 )
 
 
@@ -32,8 +35,8 @@ def pages(run: Run, venue: Venue) -> list[Drawing]:
     if run.losses.empty:
         raise AbsentError(missing(run, "losses.csv", "no training label is wrong"))
     data = points(run)
-    players = canvas.cast(run)
-    grids, more = canvas.grids(run, players, data, (ROWS, COLUMNS))
+    players = cast.of(run)
+    grids, more = cast.grids(run, players, data, (ROWS, COLUMNS))
     drawn: list[Drawing] = []
     for arena, rows, columns in grids:
         here = (data["arena"] == arena) & data["method"].isin(rows) & data["panel"].isin(columns)
@@ -83,7 +86,8 @@ def _figure(
             axes.set_ylabel(canvas.wrapped(look.label, 0.72, small), fontsize=small.points)
         if row == len(looks) - 1:
             axes.set_xlabel("Loss (nats)")
-    grid[0, 0].set_ylim(0, 1.3 * top)
+    grid[0, 0].set_ylim(0, 1.6 * top)
+    grid[0, 0].set_yticks([tick for tick in _TICKS if tick <= 1.6 * top])
     figure.supylabel("Share of images (%)", fontsize=venue.points)
     handles = [
         Patch(color=RIGHT, alpha=0.6, label="label is right"),
@@ -93,6 +97,10 @@ def _figure(
     return figure
 
 
+def _root(shares: Floats) -> Floats:
+    return np.sqrt(np.maximum(shares, 0))
+
+
 def _panel(axes: Axes, rows: pd.DataFrame, venue: Venue) -> None:
     axes.set_xscale("log")
     axes.set_xlim(*LOSS_RANGE)
@@ -100,7 +108,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, venue: Venue) -> None:
     axes.xaxis.set_major_locator(FixedLocator([1e-4, 1e-2, 1, 100]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(LogFormatterMathtext())
-    axes.locator_params(axis="y", nbins=2)
+    axes.set_yscale("function", functions=(_root, np.square))
     if rows.empty:
         axes.text(0.5, 0.5, "no run", transform=axes.transAxes, ha="center", color="0.45")
         return

@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from benchmarks.report import stats
-from benchmarks.report.figures import canvas
-from benchmarks.report.figures.canvas import AbsentError, Cast, Drawing
+from benchmarks.report.figures import canvas, cast
+from benchmarks.report.figures.canvas import AbsentError, Drawing
+from benchmarks.report.figures.cast import Cast
 from benchmarks.report.read import Run
 from benchmarks.report.venues import Venue
 
@@ -27,7 +28,7 @@ _CAPTION = (
 def pages(run: Run, venue: Venue) -> list[Drawing]:
     """One figure per dataset, model and recipe; more than four settings leave the clean one out."""
     data = points(run)
-    players = canvas.cast(run)
+    players = cast.of(run)
     arenas = list(dict.fromkeys(data["arena"]))
     drawn: list[Drawing] = []
     for arena in canvas.spread(arenas, canvas.PAGES):
@@ -43,7 +44,7 @@ def pages(run: Run, venue: Venue) -> list[Drawing]:
             rows = here[here["panel"].isin(part)]
             figure = _figure(rows, players, part, venue)
             canvas.heading(figure, arena, run.note)
-            canvas.legend(figure, players.shown, venue, canvas.others(players))
+            canvas.legend(figure, players.shown, venue, cast.others(players))
             bands = ", 95% t bands" if players.banded else ""
             name = canvas.page_name("memorisation", len(drawn) + 1)
             drawn.append(Drawing(name, figure, rows, _CAPTION.format(bands) + players.note + more))
@@ -93,7 +94,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, players: Cast) -> None:
             0.5, 0.5, "no label is wrong", transform=axes.transAxes, ha="center", color="0.45"
         )
         return
-    canvas.lines(axes, rows, players, markers=len(set(rows["x"])) == 1)
+    cast.lines(axes, rows, players, markers=len(set(rows["x"])) == 1)
 
 
 def _limit(axes: Axes, rows: pd.DataFrame, *, banded: bool) -> None:

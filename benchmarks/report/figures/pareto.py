@@ -1,6 +1,6 @@
 """Accuracy against calibration error and against training time, with what nothing beats in both."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -86,15 +86,14 @@ def front(cost: Floats, gain: Floats) -> list[bool]:
 def _panel(axes: Axes, data: pd.DataFrame, looks: Mapping[str, Look], cost: str) -> None:
     best = data[data[f"front_{cost}"]].sort_values([cost, "acc"])
     axes.step(best[cost], best["acc"], where="post", color="0.6", linewidth=0.9, zorder=1)
+    rows = data.to_dict("index")
     for method, look in looks.items():
-        row = data.loc[method]
+        row = rows[method]
         if not np.isfinite(row[cost]):
             continue
-        across = row["ece_half"] if cost == "ece" else np.nan
-        spread = [abs(half) if np.isfinite(half) else 0.0 for half in (across, row["acc_half"])]
-        axes.errorbar(
-            row[cost], row["acc"], spread[1], spread[0], color=look.colour, elinewidth=0.5, zorder=2
-        )
+        _whisker(axes, row, "acc", (cost, "acc"), look.colour)
+        if cost == "ece":
+            _whisker(axes, row, "ece", (cost, "acc"), look.colour)
         on = bool(row[f"front_{cost}"])
         axes.plot(
             row[cost],
@@ -108,6 +107,18 @@ def _panel(axes: Axes, data: pd.DataFrame, looks: Mapping[str, Look], cost: str)
         )
     if cost == "ece":
         axes.set_xlim(left=0)
+
+
+def _whisker(
+    axes: Axes, row: Mapping[Hashable, float], metric: str, place: tuple[str, str], colour: str
+) -> None:
+    """The interval of one metric through the point, within what is possible."""
+    half = row[f"{metric}_half"]
+    if not np.isfinite(half):
+        return
+    ends = [max(row[metric] - half, 0.0), min(row[metric] + half, 100.0)]
+    x, y = (ends if name == metric else [row[name]] * 2 for name in place)
+    axes.plot(x, y, color=colour, linewidth=0.5, zorder=2)
 
 
 def _logarithmic(axes: Axes, seconds: pd.Series) -> None:

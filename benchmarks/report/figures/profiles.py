@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from benchmarks.report import across
-from benchmarks.report.figures import canvas
+from benchmarks.report.figures import canvas, cast
 from benchmarks.report.figures.canvas import AbsentError, Drawing
 from benchmarks.report.read import Run
 from benchmarks.report.venues import Venue
@@ -27,21 +27,21 @@ def pages(run: Run, venue: Venue) -> list[Drawing]:
     data = points(run)
     if data.empty:
         raise AbsentError("No method finished in the settings that all have tried.")
-    players = canvas.cast(run)
+    players = cast.of(run)
     figure = canvas.new_figure(
         venue.width, 2.4 + canvas.legend_height(players.shown, venue.width, venue)
     )
     axes = figure.subplots()
     for method in players.others:
         rows = data[data["method"] == method]
-        axes.plot(rows["gap"], rows["share"], color="0.8", linewidth=0.6, zorder=1.5)
+        axes.plot(rows["gap"], rows["share"], color=cast.GREY, linewidth=0.6, zorder=1.5)
     for place, (method, look) in enumerate(players.shown.items()):
         _curve(axes, data[data["method"] == method], look, place, band=players.banded)
     axes.set(xlim=(0, data["gap"].max()), ylim=(0, 101))
     axes.set_xlabel("Distance from the best accuracy (points)")
     axes.set_ylabel("Runs within it (%)")
     canvas.heading(figure, run.note)
-    canvas.legend(figure, players.shown, venue, canvas.others(players))
+    canvas.legend(figure, players.shown, venue, cast.others(players))
     band = " Bands: 95% bootstrap intervals over seeds, approximate." if players.banded else ""
     return [Drawing("profile", figure, data, _CAPTION.format(band) + players.note)]
 

@@ -9,8 +9,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from benchmarks.report import stats
-from benchmarks.report.figures import canvas
-from benchmarks.report.figures.canvas import AbsentError, Cast, Drawing
+from benchmarks.report.figures import canvas, cast
+from benchmarks.report.figures.canvas import AbsentError, Drawing
+from benchmarks.report.figures.cast import Cast
 from benchmarks.report.read import Run
 from benchmarks.report.venues import Venue
 from benchmarks.schema import METRICS
@@ -27,7 +28,7 @@ def pages(run: Run, venue: Venue, metric: str) -> list[Drawing]:
     data = points(run, metric)
     if data.empty:
         raise AbsentError(f"No finished cell has a value of {METRICS[metric].label}.")
-    players = canvas.cast(run)
+    players = cast.of(run)
     arenas, families = (list(dict.fromkeys(data[name])) for name in ("arena", "family"))
     kept = canvas.spread(arenas, ROWS * max(1, canvas.PAGES * COLUMNS // len(families)))
     more = canvas.of_many(len(kept), len(arenas), "datasets and models")
@@ -116,7 +117,7 @@ class _Page:
         for row in range(len(self.rows)):
             self._limit(grid[row, 0], self.rows[row])
         canvas.heading(figure, note)
-        extra = canvas.others(self.players)
+        extra = cast.others(self.players)
         if self.metric == "ece":
             extra.append(Patch(color=_GREY, label="Floor: calibrated model"))
         canvas.legend(figure, self.looks, self.venue, extra)
@@ -135,7 +136,7 @@ class _Page:
             axes.set_axis_off()
             return
         if len(rates) > 1:
-            canvas.lines(axes, rows, self.players, markers=True)
+            cast.lines(axes, rows, self.players, markers=True)
         else:
             self._whiskers(axes, rows, rates[0])
         if "floor" in rows:
@@ -148,7 +149,7 @@ class _Page:
         count = len(self.looks)
         for method in self.players.others:
             levels = rows.loc[rows["method"] == method, "mean"]
-            axes.plot([rate - 1, rate + 1], [levels, levels], color="0.8", linewidth=0.6)
+            axes.plot([rate - 1, rate + 1], [levels, levels], color=cast.GREY, linewidth=0.6)
         for place, (method, look) in enumerate(self.looks.items()):
             row = rows[rows["method"] == method]
             x = rate + (place - (count - 1) / 2) / max(count, 6)

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
 from benchmarks.report import stats
-from benchmarks.report.figures import canvas
+from benchmarks.report.figures import canvas, cast
 from benchmarks.report.figures.canvas import AbsentError, Drawing
 from benchmarks.report.read import Run
 from benchmarks.report.venues import Venue
@@ -42,8 +42,8 @@ def pages(run: Run, venue: Venue) -> list[Drawing]:
     data = pooled(run.bins)
     if data.empty:
         raise AbsentError("No finished cell has a reliability diagram.")
-    players = canvas.cast(run)
-    grids, more = canvas.grids(run, players, data, (ROWS, COLUMNS))
+    players = cast.of(run)
+    grids, more = cast.grids(run, players, data, (ROWS, COLUMNS))
     drawn: list[Drawing] = []
     for arena, rows, columns in grids:
         here = (data["arena"] == arena) & data["method"].isin(rows) & data["panel"].isin(columns)
