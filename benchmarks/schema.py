@@ -211,6 +211,7 @@ LOOKS: dict[str, Look] = {
     "taylor_ce": Look("Taylor-CE", FAMILIES["bounded"], "X", (0, (3, 2))),
     "phuber_ce": Look("PHuber-CE", FAMILIES["bounded"], "*", (0, (9, 2))),
     "bi_tempered": Look("Bi-tempered", FAMILIES["bounded"], "d", (0, (2, 1, 2, 3))),
+    "jal_ce": Look("JAL-CE", FAMILIES["bounded"], "^", (0, (4, 1))),  # no marker left there
     "logit_clip": Look("LogitClip", FAMILIES["bounded"], "s", (0, (1, 1, 4, 1))),
     "sce": Look("SCE", FAMILIES["normalised"], "X", (0, (5, 1, 1, 1))),
     "nce_mae": Look("NCE+MAE", FAMILIES["normalised"], "h", (0, (1, 1, 7, 1))),
@@ -222,7 +223,6 @@ LOOKS: dict[str, Look] = {
     "nce_ael": Look("NCE+AEL", FAMILIES["normalised"], "P", (0, (8, 2, 2, 2))),
     "anl_ce": Look("ANL-CE", FAMILIES["normalised"], "*", (0, (4, 1))),
     "anl_fl": Look("ANL-FL", FAMILIES["normalised"], "s", (0, (7, 1, 2, 1))),
-    "jal_ce": Look("JAL-CE", FAMILIES["normalised"], "d", (0, (3, 2))),
     "js": Look("JS", FAMILIES["outputs"], "X", (0, (2, 1, 2, 3))),
     "gjs": Look("GJS", FAMILIES["outputs"], "h", (0, (9, 2))),
     "sr": Look("Sparse regularisation", FAMILIES["outputs"], "d", (0, (5, 1, 1, 1))),
