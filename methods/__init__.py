@@ -22,9 +22,9 @@ from methods.jocor import JoCoR
 from methods.l2rw import L2RW
 from methods.label_smoothing import LabelSmoothing
 from methods.mixup import Mixup
-from methods.pes import PES
 from methods.mw_net import MWNet
 from methods.peer_loss import PeerLoss
+from methods.pes import PES
 from methods.registry import Registry
 from methods.reweighting import Reweighting
 from methods.sce import SCE
