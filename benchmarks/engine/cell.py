@@ -18,6 +18,7 @@ from benchmarks.engine.batches import steps_of
 from benchmarks.engine.history import SELECTED, History
 from benchmarks.engine.measure import measure
 from benchmarks.engine.passes import passes
+from benchmarks.engine.plan import driver
 from benchmarks.engine.problem import Problem, pose
 from benchmarks.engine.reference import Epoch
 from benchmarks.store import CURVE_VALUES, Record
@@ -36,6 +37,7 @@ class How(NamedTuple):
     device: torch.device
     keep_all: bool  # the logits of every selection, not only of ``last``
     width: int = 1  # cells that a pack is trained for; 1 is the reference driver
+    flags: tuple[str, ...] = ()  # of FLAGS
 
 
 def run(cells: Sequence[Cell], how: How) -> list[Record]:
@@ -71,12 +73,14 @@ def _driven(
     number does not. Kernels treat the end of a tensor by itself, in up to ``TAIL`` numbers, so more
     are added for no cell to lie there: then its place does not.
     """
+    compile_ = "compile" in how.flags
     if how.width == 1:
         (cell,), (problem,) = cells, problems
-        return ([epoch] for epoch in reference.train(cell, problem))
+        return ([epoch] for epoch in reference.train(cell, problem, compile_=compile_))
     last_batch = (len(problems[0].noisy) - 2) % cells[0].recipe.batch + 2
     missing = how.width - len(cells) + math.ceil(TAIL / last_batch)
-    return packed.train([*cells, *[cells[-1]] * missing], [*problems, *[problems[-1]] * missing])
+    cells, problems = [*cells, *[cells[-1]] * missing], [*problems, *[problems[-1]] * missing]
+    return packed.train(cells, problems, compile_=compile_)
 
 
 def _record(cell: Cell, problem: Problem, history: History, how: How) -> Record:
@@ -173,5 +177,5 @@ def _costs(
         "backward_passes": taken.backward,
         "peak_memory_mb": peak / 2**20,
         "device": f"{device.type} {name}",
-        "driver": "reference" if how.width == 1 else "packed",
+        "driver": driver(how.width, how.flags),
     }

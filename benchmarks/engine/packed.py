@@ -17,9 +17,10 @@ from torch.func import functional_call, stack_module_state
 from benchmarks.datasets import DATASETS
 from benchmarks.engine.average import StackedAverage
 from benchmarks.engine.batches import chunks, steps_of
+from benchmarks.engine.compiled import compiled
 from benchmarks.engine.gallery import Gallery
 from benchmarks.engine.layers import last_layers
-from benchmarks.engine.mapped import Given, Hooks, Stacked, forward, of_network
+from benchmarks.engine.mapped import Forward, Given, Hooks, Stacked, forward, of_network
 from benchmarks.engine.problem import Problem
 from benchmarks.engine.reference import Epoch, initial_state, optimizer_of
 from benchmarks.engine.step import autocast, learning_rate, without_running_statistics
@@ -39,12 +40,15 @@ class Learners:
     params: Stacked
     buffers: Stacked
     average: StackedAverage | None
+    compile: bool
     recipe: Recipe = field(init=False)  # of the stage
     learning: list[str] = field(init=False)  # the parameters that the stage trains
     optimizer: torch.optim.Optimizer = field(init=False)  # of the stage
 
     @classmethod
-    def fresh(cls, cells: Sequence[Cell], part: int, device: torch.device) -> "Learners":
+    def fresh(
+        cls, cells: Sequence[Cell], part: int, device: torch.device, *, compile_: bool
+    ) -> "Learners":
         """Return the weights that the reference driver starts each cell from."""
         first, networks = cells[0], cells[0].method.networks
         every = [
@@ -64,7 +68,7 @@ class Learners:
             }
             for tree in stack_module_state(every)
         )
-        return cls(first, every[0].to(device), params, buffers, None)
+        return cls(first, every[0].to(device), params, buffers, None, compile_)
 
     def averaged(self, steps: int) -> "Learners":
         """Begin an average, if the method uses one; an epoch has ``steps``."""
@@ -106,8 +110,10 @@ class Learners:
         image, given = hooks.prepare(image, given, state, epoch)
         leaves = {name: state[name].detach().requires_grad_() for name in method.learnable}
         learning = {name: self.params[name] for name in self.learning}
-        logits, self.buffers = self._logits((self.params, self.buffers), image)
-        loss, state = hooks.loss(logits, given, {**state, **leaves}, epoch)
+        objective = compiled(_objective) if self.compile else _objective
+        loss, state, self.buffers = objective(
+            self._forward, (self.params, self.buffers), image, (given, {**state, **leaves}, epoch)
+        )
         wanted = [*learning.values(), *leaves.values()]
         slopes = torch.autograd.grad(loss.sum(), wanted, materialize_grads=True)
         with torch.no_grad():
@@ -117,24 +123,12 @@ class Learners:
             own = dict(zip(leaves, slopes[len(learning) :], strict=True))
             return loss.detach(), hooks.learn(state, own, epoch)
 
-    def _logits(self, weights: tuple[Stacked, Stacked], image: Tensor) -> tuple[Tensor, Stacked]:
-        """Return logits of every cell, axes of size 1 dropped, and the running statistics.
+    @property
+    def _forward(self) -> Forward:
+        return Forward(self.cell.method, self.blueprint, self.cell.precision)
 
-        Args:
-            weights: parameters and buffers.
-            image: ``(K, views, B, channels, H, W)``.
-        """
-        flat, found, after = image.flatten(1, 2), [], []
-        for k in range(self.cell.method.networks):
-            with autocast(self.cell.precision, image.device):
-                outputs, buffers = forward(self.blueprint, of_network(weights, k), flat)
-            found.append(outputs.to(image.dtype).unflatten(1, image.shape[1:3]))
-            after.append(buffers)
-        kept = {name: torch.stack([own[name] for own in after], 1) for name in weights[1]}
-        logits = torch.stack(found, 1)  # (K, networks, views, B, C)
-        if image.shape[1] == 1:
-            logits = logits[:, :, 0]
-        return (logits if len(found) > 1 else logits[:, 0]), kept
+    def _logits(self, weights: tuple[Stacked, Stacked], image: Tensor) -> tuple[Tensor, Stacked]:
+        return self._forward.logits(weights, image)
 
     @torch.no_grad()
     def _peek(self, image: Tensor) -> Tensor:
@@ -193,12 +187,15 @@ class Learners:
         return torch.cat([torch.stack(part, 1) for part in parts], 2)
 
 
-def train(cells: Sequence[Cell], problems: Sequence[Problem]) -> Iterator[list[Epoch]]:
+def train(
+    cells: Sequence[Cell], problems: Sequence[Problem], *, compile_: bool = False
+) -> Iterator[list[Epoch]]:
     """Train a pack and yield, after each epoch, what is known of every cell.
 
     Args:
         cells: alike in everything but seed and noise.
         problems: theirs.
+        compile_: compile the loss and its gradient.
     """
     first, device = cells[0], problems[0].noisy.device
     method = first.method
@@ -207,7 +204,7 @@ def train(cells: Sequence[Cell], problems: Sequence[Problem]) -> Iterator[list[E
     gallery = Gallery(problems)
     for part, stage in enumerate(stages):
         if not part or stage.fresh_networks or stage.fresh_layers:
-            fresh = Learners.fresh(cells, part, device)
+            fresh = Learners.fresh(cells, part, device, compile_=compile_)
         if not part or stage.fresh_networks:
             learners = fresh.averaged(steps_of(first, problems[0]))
         learners.begin(stage, fresh)
@@ -238,6 +235,19 @@ def train(cells: Sequence[Cell], problems: Sequence[Problem]) -> Iterator[list[E
                 )
                 for k in range(len(cells))
             ]
+
+
+def _objective(
+    forward: Forward,
+    weights: tuple[Stacked, Stacked],
+    image: Tensor,
+    known: tuple[Given, State, Tensor],
+) -> tuple[Tensor, State, Stacked]:
+    """Return the losses ``(K,)``, the state and the running statistics: what is differentiated."""
+    given, state, epoch = known
+    logits, buffers = forward.logits(weights, image)
+    loss, state = Hooks(forward.method).loss(logits, given, state, epoch)
+    return loss, state, buffers
 
 
 def _epoch(

@@ -12,6 +12,7 @@ from torch.optim.swa_utils import AveragedModel
 from benchmarks.datasets import DATASETS
 from benchmarks.engine.average import averages_of
 from benchmarks.engine.batches import batches, steps_of
+from benchmarks.engine.compiled import compiled
 from benchmarks.engine.layers import last_layers
 from benchmarks.engine.problem import Problem
 from benchmarks.engine.step import Learner, channels_last, without_running_statistics
@@ -40,7 +41,7 @@ class Epoch(NamedTuple):
     state: State  # the method's own
 
 
-def train(cell: Cell, problem: Problem) -> Iterator[Epoch]:
+def train(cell: Cell, problem: Problem, *, compile_: bool = False) -> Iterator[Epoch]:
     """Train a cell and yield after each epoch, as long as the caller asks for more."""
     method, device = cell.method, problem.noisy.device
     state = initial_state(cell, problem)
@@ -55,6 +56,8 @@ def train(cell: Cell, problem: Problem) -> Iterator[Epoch]:
             averages = _averages(cell, networks, problem)
         _renew(networks, cell, part, stage.fresh_layers)
         learner = _learner(cell, networks, recipe, averages)
+        if compile_:
+            _compile(networks)
         shown = averages if "predictions" in method.averaged else networks
         for local in range(stage.epochs):
             began, epoch = time.perf_counter(), torch.tensor(number, device=device)
@@ -139,6 +142,12 @@ def _networks(cell: Cell, device: torch.device, part: int) -> list[nn.Module]:
         .to(memory_format=torch.channels_last)
         for salt in salts
     ]
+
+
+def _compile(networks: Sequence[nn.Module]) -> None:
+    """Let networks be compiled when they are called, each shape once."""
+    for network in networks:
+        network.forward = compiled(type(network).forward).__get__(network)
 
 
 def _averages(cell: Cell, networks: Sequence[nn.Module], problem: Problem) -> list[AveragedModel]:
