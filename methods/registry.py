@@ -28,6 +28,8 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         self.kind = kind
         self._canonical = canonical
         self._entries: dict[str, type[T]] = {}
+        self._known_specs: dict[str, T] = {}  # of a sweep's thousands of cells few differ
+        self._identities: dict[T, str] = {}
         for name, entry in entries.items():
             self.register(name, entry)
 
@@ -60,6 +62,11 @@ class Registry(Mapping[str, type[T]], Generic[T]):
             ValueError: the text is not a spec, the name or a field is unknown, a field is missing,
                 or a value has another type or is out of range.
         """
+        if spec not in self._known_specs:
+            self._known_specs[spec] = self._build(spec)
+        return self._known_specs[spec]
+
+    def _build(self, spec: str) -> T:
         name, kwargs = self._parse(spec)
         entry = self[name]
         names = {field.key: field.name for field in entry.fields()}
@@ -91,6 +98,11 @@ class Registry(Mapping[str, type[T]], Generic[T]):
 
     def identity(self, obj: T) -> str:
         """Return the full spec without fields that were ``Added`` later and change nothing."""
+        if obj not in self._identities:
+            self._identities[obj] = self._identity(obj)
+        return self._identities[obj]
+
+    def _identity(self, obj: T) -> str:
         silent = {
             field.name
             for field in obj.fields()

@@ -4,8 +4,7 @@ import hashlib
 import io
 import json
 import os
-import zipfile
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,9 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarks import schema
 from benchmarks.refusals import RefusedError
-
-DAMAGES = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
-"""What reading a damaged file raises."""
+from benchmarks.store.archive import DAMAGES, array, members
 
 
 class Record(NamedTuple):
@@ -31,12 +28,12 @@ class Record(NamedTuple):
         return str(self.meta["keys"]["cell_id"])
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, *pieces: bytes) -> None:
     """Put a whole file at ``path``, or leave what was there."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
-            file.write(data)
+            file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -110,9 +107,10 @@ class Parts:
         self.damaged: list[Path] = []
         self._where: dict[str, Path] = {}
         self.meta: dict[str, dict[str, Any]] = {}
+        self._lists: dict[tuple[str, ...], list[str]] = {}
         for path in sorted((folder / "parts").glob("*.npz")):
             try:
-                found = _metas(path)
+                found = _metas(members(path))
             except DAMAGES:
                 self.damaged.append(path.replace(path.with_suffix(".damaged")))
                 continue
@@ -123,27 +121,40 @@ class Parts:
         cell_id = meta["keys"]["cell_id"]
         known = self.meta.get(cell_id)
         if known is None or known["status"] == "failed":  # a success outranks a failure
-            self.meta[cell_id], self._where[cell_id] = meta, path
+            self.meta[cell_id], self._where[cell_id] = self._shared(meta), path
+
+    def _shared(self, meta: dict[str, Any]) -> dict[str, Any]:
+        """Keep the lists of names once: they are most of what is known of a cell, and the same."""
+        lists = {name: value for name, value in meta.items() if isinstance(value, list)}
+        return meta | {k: self._lists.setdefault(tuple(v), v) for k, v in lists.items()}
 
     def done(self) -> set[str]:
         """Return the ids of the cells that need no training."""
         return {cell_id for cell_id, meta in self.meta.items() if meta["status"] != "failed"}
 
-    def records(self, wanted: Container[str]) -> Iterator[Record]:
-        """Yield the records of these cells in the order of the CSV files.
+    def records(
+        self, wanted: Container[str], names: Collection[str] | None = None
+    ) -> Iterator[Record]:
+        """Yield the records of these cells, part by part.
+
+        Args:
+            wanted: ids of cells.
+            names: of the arrays to read; None reads all.
 
         Raises:
             RefusedError: recomputed numbers of one of them are damaged.
         """
-        for cell_id in sorted(self.meta, key=lambda c: _order(self.meta[c]["keys"])):
-            if cell_id in wanted:
-                trained, path = self.trained(cell_id), _collected(self._where[cell_id])
-                new = _read_collected(path, cell_id) if path.exists() else Record({}, {})
-                yield Record(trained.meta | new.meta, trained.arrays | new.arrays)
+        for path, ids in self.by_part(wanted).items():
+            trained, again = members(path), _collected(path)
+            new = _read_collected(again, names) if again.exists() else {}
+            for cell_id in ids:
+                later = new.get(cell_id, Record({}, {}))
+                arrays = _arrays(trained, cell_id, names) | later.arrays
+                yield Record(self.meta[cell_id] | later.meta, arrays)
 
     def trained(self, cell_id: str) -> Record:
         """Return what training left of a cell, without recomputed numbers."""
-        return Record(self.meta[cell_id], _arrays(self._where[cell_id], cell_id))
+        return Record(self.meta[cell_id], _arrays(members(self._where[cell_id]), cell_id))
 
     def by_part(self, wanted: Container[str]) -> dict[Path, list[str]]:
         """Return the ids of these cells by the part that holds them."""
@@ -154,30 +165,26 @@ class Parts:
         return found
 
 
-def _arrays(path: Path, cell_id: str) -> dict[str, NDArray[Any]]:
-    with np.load(path, allow_pickle=False) as part:
-        names = [name for name in part.files if name.startswith(f"{cell_id}.")]
-        return {name.partition(".")[2]: part[name] for name in names}
+def _arrays(
+    part: Mapping[str, memoryview], cell_id: str, names: Collection[str] | None = None
+) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a cell; of a part with many cells, by name where names are known."""
+    found = names if names is not None else [key.partition(".")[2] for key in part]
+    keys = {name: f"{cell_id}.{name}" for name in found}
+    return {name: array(part[key]) for name, key in keys.items() if key in part}
 
 
-def _read_collected(path: Path, cell_id: str) -> Record:
-    """Return the recomputed numbers of a cell, or nothing if it has none."""
+def _read_collected(path: Path, names: Collection[str] | None) -> dict[str, Record]:
+    """Return the recomputed numbers of a part by cell."""
     try:
-        metas = {meta["keys"]["cell_id"]: meta for meta in _metas(path)}
-        return Record(metas.get(cell_id, {}), _arrays(path, cell_id))
+        part = members(path)
+        metas = {meta["keys"]["cell_id"]: meta for meta in _metas(part)}
+        return {i: Record(meta, _arrays(part, i, names)) for i, meta in metas.items()}
     except DAMAGES as error:
         raise RefusedError(f"{path} is damaged: collect again, or remove it ({error})") from error
 
 
-def _metas(path: Path) -> list[dict[str, Any]]:
-    """Return the facts in a part after checking every byte of it."""
-    with zipfile.ZipFile(path) as archive:
-        if bad := archive.testzip():
-            raise zipfile.BadZipFile(f"{path}: {bad}")
-    with np.load(path, allow_pickle=False) as part:
-        found: list[dict[str, Any]] = json.loads(part["meta"].tobytes())
+def _metas(part: Mapping[str, memoryview]) -> list[dict[str, Any]]:
+    """Return the facts in a part."""
+    found: list[dict[str, Any]] = json.loads(array(part["meta"]).tobytes())
     return found
-
-
-def _order(keys: Mapping[str, Any]) -> tuple[Any, ...]:
-    return (*(keys[name] for name in schema.KEYS[1:]), keys["cell_id"])

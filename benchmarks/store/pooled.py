@@ -11,6 +11,7 @@ from benchmarks.store.parts import Record
 
 Row = dict[str, Any]
 Group = tuple[Any, ...]
+Pair = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 class Losses:
@@ -36,9 +37,9 @@ class Losses:
         self._seeds[group] = self._seeds.get(group, 0) + 1
 
     def rows(self) -> Iterator[Row]:
-        """One row per bin that holds an image, in the order in which the groups came."""
+        """One row per bin that holds an image, in the order of the groups' keys."""
         edges = loss_edges()
-        for group, counts in self._counts.items():
+        for group, counts in sorted(self._counts.items(), key=lambda pair: pair[0]):
             for b in np.flatnonzero(counts.sum(0)).tolist():
                 yield {
                     **dict(zip(schema.POOLED_KEYS, group, strict=True)),
@@ -73,7 +74,7 @@ class Transitions:
     """Estimated transition matrices beside what happened to the labels."""
 
     def __init__(self) -> None:
-        self._found: dict[Group, list[tuple[NDArray[np.float64], NDArray[np.float64]]]] = {}
+        self._found: dict[Group, dict[str, Pair]] = {}  # by group and cell
 
     def add(self, record: Record) -> None:
         """Keep the matrix of one cell, if its method has one."""
@@ -84,11 +85,13 @@ class Transitions:
         classes = len(estimate)
         pairs = arrays["clean"].astype(np.int64) * classes + arrays["noisy"]
         counts = np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
-        self._found.setdefault(_group(record), []).append((estimate, counts.astype(np.float64)))
+        own = self._found.setdefault(_group(record), {})
+        own[record.cell_id] = (estimate, counts.astype(np.float64))
 
     def rows(self) -> Iterator[Row]:
         """One row per true class: estimates averaged over seeds, labels pooled."""
-        for group, found in self._found.items():
+        for group, cells in sorted(self._found.items(), key=lambda pair: pair[0]):
+            found = [cells[cell_id] for cell_id in sorted(cells)]  # sums in one order
             estimate = np.mean([one for one, _ in found], axis=0)
             counts = np.sum([many for _, many in found], axis=0)
             realised = counts / counts.sum(1, keepdims=True).clip(min=1)

@@ -1,6 +1,7 @@
 """The CSV files of a results folder, derived from its parts."""
 
 import csv
+import functools
 import io
 import math
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
@@ -14,12 +15,16 @@ from benchmarks.store.pooled import Losses, Row, Transitions
 
 CURVE_VALUES = schema.CURVES[len(schema.KEYS) :]
 LAST_EPOCHS = 10
+ARRAYS = (
+    *("curves", "final", "selected", "measured", "bins", "detection"),
+    *("train_scores", "noisy", "clean", "estimate"),
+)
+"""What the tables need of a record; the logits are several times as much."""
 
 
 def derive(folder: Path, parts: Parts) -> None:
     """Write every CSV of a results folder from the parts of its planned cells."""
     planned = {cell["cell_id"] for cell in read_plan(folder)["cells"]}
-    tables: dict[str, list[Row]] = {name: [] for name in schema.TABLES}
     makers: dict[str, Callable[[Record], Iterable[Row]]] = {
         "results.csv": _results,
         "curves.csv": _curves,
@@ -31,34 +36,70 @@ def derive(folder: Path, parts: Parts) -> None:
         "losses.csv": Losses(),
         "transitions.csv": Transitions(),
     }
-    for record in parts.records(planned):
-        for name, make in makers.items():
-            tables[name] += make(record)
+    cells = []
+    for record in parts.records(planned, ARRAYS):
+        keys = record.meta["keys"]
+        blocks = {name: _text(name, keys, make(record)) for name, make in makers.items()}
+        cells.append((*(keys[name] for name in (*schema.KEYS[1:], "cell_id")), blocks))
         for pool in pools.values():
             pool.add(record)
-    tables |= {name: list(pool.rows()) for name, pool in pools.items()}
-    for name, rows in tables.items():
-        block = io.StringIO()
-        writer = csv.DictWriter(block, schema.TABLES[name], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({key: _text(value) for key, value in row.items()} for row in rows)
-        data = block.getvalue().encode()
-        path = folder / name
-        if not path.exists() or path.read_bytes() != data:
-            write_atomically(path, data)
+    cells.sort(key=lambda cell: cell[:-1])
+    pieces = {name: [cell[-1].pop(name) for cell in cells] for name in makers}
+    pieces |= {name: [_pooled(name, pool.rows())] for name, pool in pools.items()}
+    for name, found in pieces.items():
+        whole = [_line(schema.TABLES[name]), *found]
+        if not _holds(folder / name, whole):
+            write_atomically(folder / name, *whole)
 
 
-def _text(value: object) -> object:
+def _holds(path: Path, pieces: Iterable[bytes]) -> bool:
+    """Whether a file is there and holds just this."""
+    if not path.exists():
+        return False
+    with path.open("rb") as file:
+        return all(file.read(len(piece)) == piece for piece in pieces) and not file.read(1)
+
+
+def _text(name: str, keys: Row, rows: Iterable[Row]) -> bytes:
+    """Return lines of a table, whose first columns are the keys if it has them."""
+    columns = schema.TABLES[name]
+    begin, rest = b"", columns
+    if columns[: len(schema.KEYS)] == schema.KEYS:
+        begin = _line([_field(keys[key]) for key in schema.KEYS])[:-1] + b","
+        rest = columns[len(schema.KEYS) :]
+    return b"".join([begin + _line([_field(row.get(key, "")) for key in rest]) for row in rows])
+
+
+def _pooled(name: str, rows: Iterable[Row]) -> bytes:
+    """Return lines of a table whose rows have all their columns."""
+    columns = schema.TABLES[name]
+    return b"".join([_line([_field(row.get(key, "")) for key in columns]) for row in rows])
+
+
+def _line(fields: Iterable[str]) -> bytes:
+    return (",".join(fields) + "\n").encode()
+
+
+def _field(value: object) -> str:
     """Write floats with nine significant digits, and what is not a number as nothing."""
     if isinstance(value, float):
         return f"{value:.9g}" if math.isfinite(value) else ""
-    return value
+    if isinstance(value, str):
+        return _quoted(value) if value else ""
+    return "" if value is None else str(value)
+
+
+@functools.lru_cache(maxsize=4096)
+def _quoted(text: str) -> str:
+    block = io.StringIO()
+    csv.writer(block, lineterminator="").writerow([text])
+    return block.getvalue()
 
 
 def _results(record: Record) -> Iterator[Row]:
     """One row per selection; one without numbers for a cell that has none."""
     meta, arrays = record
-    shared = {**meta["keys"], **meta["facts"], "status": meta["status"], "reason": meta["reason"]}
+    shared = {**meta["facts"], "status": meta["status"], "reason": meta["reason"]}
     if meta["status"] != "done":
         yield {**shared, "selection": "last"}
         return
@@ -84,7 +125,7 @@ def _known(names: Sequence[str], values: Sequence[float], wanted: Container[str]
 def _curves(record: Record) -> Iterator[Row]:
     for values in record.arrays.get("curves", np.empty((0, 0))).tolist():
         row = _known(record.meta["curves"], values, CURVE_VALUES)
-        yield {**record.meta["keys"], **row, "epoch": int(row["epoch"])}
+        yield {**row, "epoch": int(row["epoch"])}
 
 
 def _bins(record: Record) -> Iterator[Row]:
@@ -93,7 +134,6 @@ def _bins(record: Record) -> Iterator[Row]:
     for name, table in zip(meta.get("selections", ()), arrays.get("bins", ()), strict=True):
         for number, (count, confidence, correct) in enumerate(table.tolist()):
             yield {
-                **meta["keys"],
                 "selection": name,
                 "bin": number,
                 "low": number / schema.BINS_COUNT,
@@ -109,7 +149,6 @@ def _detection(record: Record) -> Iterator[Row]:
     meta, arrays = record
     for name, (auroc, ap) in zip(meta.get("scores", ()), arrays.get("detection", ()), strict=True):
         yield {
-            **meta["keys"],
             "score": name,
             "auroc": float(auroc),
             "ap": float(ap),

@@ -1,0 +1,82 @@
+"""A sweep of thousands of cells costs its parent no more per cell than one of hundreds."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks.store import Parts, derive
+from benchmarks.sweep import REGISTRIES
+from tests.speed import sweeps
+
+ROOT = Path(__file__).parents[2]
+FEW, MORE = 5, 20  # seeds; each has 60 cells
+
+
+def seconds(step, *args):
+    """The least of three, of this process alone."""
+    found = []
+    for _ in range(3):
+        began = time.process_time()
+        step(*args)
+        found.append(time.process_time() - began)
+    return min(found)
+
+
+def costs(folder, seeds):
+    """What planning, resuming and deriving cost a cell."""
+    plan = sweeps.plan(folder, seeds)
+    sweeps.write(folder, plan)
+    derive(folder, Parts(folder))
+    steps = {
+        "plan": (sweeps.plan, folder / "absent", seeds),
+        "resume": (sweeps.plan, folder, seeds),
+        "ids": (lambda: [cell.id for cell in plan.cells],),
+        "write the plan": (plan.write, folder),
+        "scan": (Parts, folder),
+        "derive": (derive, folder, Parts(folder)),
+    }
+    return {name: seconds(*step) / len(plan.cells) for name, step in steps.items()}
+
+
+def test_a_cell_costs_the_parent_the_same_in_a_larger_sweep(tmp_path):
+    few, more = (costs(tmp_path / str(seeds), seeds) for seeds in (FEW, MORE))
+    # what does not depend on the number of cells, such as the registries, is within the bounds
+    assert {name: more[name] / few[name] < 1.5 for name in few} == dict.fromkeys(few, True)
+    # a hundredth of a cell's own metrics; 1.1 ms measured, 4.6 before parts were read at once
+    assert sum(more.values()) < 3e-3
+
+
+def used(*argv):
+    """Run the command line; return its output, seconds on the CPU, and peak memory in MB."""
+    command = [sys.executable, str(ROOT / "run_all.py"), *map(str, argv)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        text = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, text
+    return text, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+@pytest.mark.soak
+def test_ten_thousand_cells_are_planned_derived_and_reported_in_time(tmp_path):
+    seeds, folder, suite = 167, tmp_path / "out", tmp_path / "invented.toml"
+    cells = sweeps.suite(seeds)
+    axes = {name: list(getattr(cells, name)) for name in (*REGISTRIES, "seed")}
+    suite.write_text("\n".join(f"{name} = {json.dumps(axis)}" for name, axis in axes.items()))
+    started = used("ls", "suites")[1] + used("plan", "--seeds", 0, "--out", tmp_path / "none")[1]
+    fresh, planning, _ = used("plan", suite, "--out", folder, "--pack", 16)
+    assert "10020 to do" in fresh
+    sweeps.write(folder, sweeps.plan(folder, seeds))
+    text, deriving, memory = used("run", suite, "--out", folder, "--pack", 16, "--no-report")
+    assert "10020 done, 0 to train" in text
+    _, reporting, reported = used("report", folder)
+    print(f"{planning=} {deriving=} {reporting=} {memory=} {reported=} with {started=}")
+    assert planning - started < 2
+    assert deriving - started < 10
+    assert reporting < 60
+    assert max(memory, reported) < 1000
