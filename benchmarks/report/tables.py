@@ -59,18 +59,13 @@ def against_best(rows: pd.DataFrame, metric: str) -> dict[str, str]:
     best = str(means.idxmax() if better == "higher" else means.idxmin())
     others = [str(method) for method in means.index if method != best]
     wanted = rows.dropna(subset=[metric])["setting"].nunique()
-    tests = [stats.paired_t(_seed_differences(rows, m, best, metric, wanted)) for m in others]
+    seeds = stats.pair_all(rows, best, metric).groupby(["method", "seed"])["difference"]
+    gaps = seeds.agg(["mean", "count"]).reset_index()
+    whole = dict(list(gaps[gaps["count"] == wanted].groupby("method")["mean"]))
+    tests = [stats.paired_t(whole[m].to_numpy() if m in whole else []) for m in others]
     adjusted = stats.holm([test.p for test in tests])
     tied = {m: "tied" for m, p in zip(others, adjusted, strict=True) if not p < stats.ALPHA}
     return {best: "best"} | tied
-
-
-def _seed_differences(
-    rows: pd.DataFrame, method: str, best: str, metric: str, wanted: int
-) -> list[float]:
-    pairs = stats.pair(rows, method, best, metric)
-    seeds = pairs.groupby("seed")["difference"].agg(["mean", "count"])
-    return [float(value) for value in seeds.loc[seeds["count"] == wanted, "mean"]]
 
 
 def ranking(run: Run) -> Table:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from benchmarks.report import stats
+from benchmarks.report import across, stats
+from benchmarks.report.across import FEWEST_PAIRS
 from benchmarks.report.looks import base, resolve
 from benchmarks.report.read import Run
 from benchmarks.report.stats import Difference
@@ -16,7 +17,6 @@ from benchmarks.schema import METRICS
 
 REFERENCE, CANDIDATE = "cross_entropy", "label_smoothing"
 JUDGED = ("acc", "nll", "brier")
-FEWEST_PAIRS = 3
 FEW_CANDIDATES = 2
 """So many are judged setting by setting; more of them in a line each."""
 
@@ -44,10 +44,7 @@ class Effect:
 
 def effects(run: Run, method: str, reference: str, metric: str) -> list[Effect]:
     """The effect in every setting that has at least three pairs, Holm over these settings."""
-    pairs = stats.pair(run.last, method, reference, metric)
-    places = run.last.drop_duplicates(["dataset", "noise", "model", "recipe"])
-    keys = ["dataset", "noise", "model", "recipe"]
-    named = pairs.merge(places[[*keys, "setting", "noisy"]], on=keys)
+    named = across.pairs(run, method, reference, metric)
     found = []
     for setting in run.settings:
         rows = named[named["setting"] == setting]
