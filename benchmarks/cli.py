@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from benchmarks import suites
 from benchmarks.cli_data import data
+from benchmarks.cli_suspects import relabel, suspects
 from benchmarks.refusals import Exit, RefusedError
 from benchmarks.request import Request
 
@@ -32,9 +33,14 @@ app = App(
 )
 
 app.command(data)
+app.command(suspects)
+app.command(relabel)
 
 DEFAULT = Request()
-VERBS = ("run", "plan", "probe", "status", "report", "collect", "ls", "data", "check")
+VERBS = (
+    *("run", "plan", "probe", "status", "report", "collect", "suspects", "relabel"),
+    *("ls", "data", "check"),
+)
 Kind = Literal["datasets", "noises", "methods", "models", "recipes", "metrics", "suites"]
 
 

@@ -76,8 +76,9 @@ class Method(Bounded):
     Shapes: ``B`` batch, ``C`` classes, ``N`` training examples. Logits are float32,
     ``(networks, views, B, C)``, axes of size 1 dropped.
 
-    Two entries of the state mean the same in every method, and are measured against the truth:
+    Three entries of the state mean the same in every method, and are measured against the truth:
     ``kept`` ``(N,)`` or ``(networks, N)``, whether an example was trained on at its last visit;
+    ``clean``, of the same shape, the method's own probability that a given label is right;
     ``transition`` ``(C, C)``, the estimate of ``P(given j | true i)`` in use.
     """
 

@@ -27,6 +27,7 @@ from methods import State
 
 SELECTED = ("last", "val", "oracle")
 SCORES = ("loss", "loss_mean")  # of a training example: at the end, and averaged over epochs
+OWN = "own"  # one less the method's own probability that a label is right, where it has one
 TAIL = 31  # numbers: two registers of 16, less one
 LOGITS = ("logits", "val_logits")  # what takes the room: of every selection, or only of the first
 
@@ -51,6 +52,7 @@ class _History:
     state: State = field(default_factory=dict)  # the method's own, after the last epoch
     loss_last: Tensor = field(default_factory=lambda: torch.zeros(()))  # (N,) -log p[given]
     loss_sum: Tensor = field(default_factory=lambda: torch.zeros(()))
+    predicted: Tensor = field(default_factory=lambda: torch.zeros(()))  # (N,) after the last epoch
     reason: str = ""  # why the cell has no result
     train_seconds: float = 0.0
     eval_seconds: float = 0.0
@@ -120,7 +122,8 @@ def _record(cell: Cell, problem: Problem, history: "_History", how: How) -> Reco
     }
     if status == "done":
         selected = [name for name in SELECTED if name in history.chosen]
-        meta |= {"selections": selected, "scores": list(SCORES)}
+        own = [OWN] if "clean" in history.state else []
+        meta |= {"selections": selected, "scores": [*SCORES, *own]}
         meta["mislabelled"] = int((problem.noisy != problem.clean).sum())
         meta["metrics"] = list(schema.METRICS)
         arrays |= _arrays(history, problem, selected)
@@ -156,6 +159,7 @@ def _note(history: _History, epoch: Epoch, problem: Problem) -> str:
         loss = F.cross_entropy(epoch.train.double(), problem.noisy, reduction="none")
         history.loss_last = loss
         history.loss_sum = history.loss_sum.to(loss.device) + loss
+        history.predicted = epoch.train.argmax(-1)
     history.train_seconds += epoch.train_seconds
     history.eval_seconds += epoch.eval_seconds + time.perf_counter() - began
     return ""
@@ -190,11 +194,14 @@ def _facts(cell: Cell, problem: Problem) -> dict[str, Any]:
 def _arrays(history: _History, problem: Problem, selected: list[str]) -> dict[str, NDArray[Any]]:
     """Return what is kept of a finished cell beside its curves, all selections' logits included."""
     chosen = [history.chosen[name] for name in selected]
-    scores = torch.stack([history.loss_last, history.loss_sum / len(history.final)])  # SCORES
+    scores = [history.loss_last, history.loss_sum / len(history.final)]  # SCORES
+    if (clean := history.state.get("clean")) is not None:
+        scores.append(1 - clean.double().reshape(-1, len(problem.noisy)).mean(0))  # OWN
     kept = {
         "logits": torch.stack([epoch.test for epoch in chosen]),
         "label": problem.test.label.short(),
-        "train_scores": scores,  # (scores, N)
+        "train_scores": torch.stack(scores),  # (scores, N)
+        "predicted": history.predicted.short(),
         "noisy": problem.noisy,
         "clean": problem.clean.short(),
         "position": problem.position,
