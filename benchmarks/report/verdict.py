@@ -12,7 +12,7 @@ from benchmarks.report.across import FEWEST_PAIRS
 from benchmarks.report.looks import base, resolve
 from benchmarks.report.read import Run
 from benchmarks.report.stats import Difference
-from benchmarks.report.wording import change, count, listing, number, p_value, signed
+from benchmarks.report.wording import change, count, listing, number, p_value, signed, unit
 from benchmarks.schema import METRICS
 
 REFERENCE, CANDIDATE = "cross_entropy", "label_smoothing"
@@ -130,7 +130,24 @@ def _judge(run: Run, method: str, reference: str, names: Names) -> list[str]:
     parts.append("\n".join(f"- {line}" for line in lines))
     if judged["ece"]:
         parts.append(_calibration(run, method, reference, judged["ece"]))
-    return parts
+    return [*parts, *_probably(run, method, reference)]
+
+
+def _probably(run: Run, method: str, reference: str) -> list[str]:
+    """How probable help and harm are in another such setting; nothing below eight settings."""
+    tried = [across.probability(run, method, reference, metric) for metric in ("acc", "ece")]
+    said = [
+        f"{METRICS[c.metric].label} better {c.better:.2f}, within {number(c.metric, rope)}"
+        f"{unit(c.metric)} {c.same:.2f}, worse {c.worse:.2f}"
+        for c in tried
+        if c is not None
+        for rope in [across.ROPES[c.metric]]
+    ]
+    if not said:
+        return []
+    n = min(c.n for c in tried if c is not None)
+    head = f"Probabilities in another setting like these {n} (Bayesian signed-rank test): "
+    return [f"{head}{'; '.join(said)}. They take settings as independent."]
 
 
 def _compare(run: Run, candidates: Sequence[str], reference: str, names: Names) -> list[str]:
