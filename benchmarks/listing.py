@@ -21,9 +21,9 @@ def _entries(name: str) -> Iterator[str]:
     registry = REGISTRIES[name]
     for entry_name, entry in registry.items():
         shown = [
-            f"{field.name}={getattr(entry, field.name)!r}"
+            f"{field.key}={getattr(entry, field.name)!r}"
             if hasattr(entry, field.name)
-            else f"{field.name}=…"
+            else f"{field.key}=…"
             for field in entry.fields()
         ]
         spec = f"{entry_name}({', '.join(shown)})" if shown else entry_name

@@ -14,7 +14,7 @@ from benchmarks.sweep import REGISTRIES
 from methods import METHODS, Method, Stage
 from methods.cross_entropy import CrossEntropy
 
-FILES = {"matrix", "labels"}  # noises that need a file of the user's
+FILES = {"matrix", "labels", "cifar10n", "cifar100n"}  # noises that need a file
 OURS = [
     (kind, name)
     for kind in ("method", "noise", "model")
@@ -72,6 +72,11 @@ class Branches(CrossEntropy):
     def losses(self, logits, batch, state, epoch):
         losses, state = super().losses(logits, batch, state, epoch)
         return (2 * losses if losses.mean() > 1 else losses), state
+
+
+class LosesWeights(CrossEntropy):
+    def gradient(self, params, grads, state, epoch):
+        return {}
 
 
 class Explodes(CrossEntropy):
@@ -160,6 +165,7 @@ FAULTY = [
     ("method", InPlace, "changes nothing", "a hook changes what it was given"),
     ("method", FirstCounts, "does not see the order", "another order of the same batch gives"),
     ("method", Branches, "maps over cells", "cannot be mapped by torch.func.vmap"),
+    ("method", LosesWeights, "hands on a gradient", "has other keys or shapes"),
     ("method", Explodes, "stays finite", "is not finite at 10000"),
     ("method", LosesEpochs, "divides any number", "of 3 epochs it makes stages of [1, 1]"),
     ("method", Diverges, "trains on digits", "it does not train: "),

@@ -19,11 +19,28 @@ from benchmarks.engine.problem import pose
 from benchmarks.refusals import RefusedError
 from benchmarks.store import CURVE_VALUES
 from benchmarks.sweep import Cell
-from methods import METHODS
+from methods import METHODS, Method
 from tests.oracles import fused
 
 CPU, NOWHERE = torch.device("cpu"), Path("nowhere")
-EVERY_HOOK = ["reweighting", "co_teaching", "mixup", "gjs", "elr", "sop", "l2rw", "dividemix"]
+EVERY_HOOK = [
+    "ce_ema",
+    "pes",
+    "reweighting",
+    "co_teaching",
+    "mixup",
+    "gjs",
+    "elr",
+    "sop",
+    "l2rw",
+    "dividemix",
+]
+EVERY_HOOK += ["anl_ce(delta=0.01)"]
+VARIANTS = ["forward(source='given')", "co_teaching(loss='gce')"]
+HOOKS = {name for name in vars(Method) if not name.startswith("_")} - {"losses"}
+MORE_THAN_LOSSES = [name for name in METHODS if vars(METHODS[name]).keys() & HOOKS]
+PACKED = [(method, "mlp") for method in (*METHODS, *VARIANTS)]
+PACKED += [(method, "convnet") for method in ("cross_entropy", *MORE_THAN_LOSSES, *VARIANTS)]
 HARD = "small(epochs=2, lr=0.05, batch=97, weight_decay=0.01, clip_norm=0.5, crop=1, flip=True)"
 
 
@@ -74,8 +91,7 @@ def test_hooks_mapped_over_cells_train_as_the_reference_does_one_by_one(method):
             assert (epoch.test - expected).abs().max() < 1e-10
 
 
-@pytest.mark.parametrize("model", ["mlp", "convnet"])
-@pytest.mark.parametrize("method", [*METHODS, "forward(source='given')"])
+@pytest.mark.parametrize(("method", "model"), PACKED)
 @pytest.mark.usefixtures("double")
 def test_a_pack_trains_as_the_reference_does_one_by_one(method, model):
     points = [("symmetric(rate=0.4)", 0), ("asymmetric(rate=0.4)", 1), ("clean", 1)]

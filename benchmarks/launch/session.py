@@ -11,10 +11,11 @@ import filelock
 import torch
 
 from benchmarks import plugins
-from benchmarks.datasets import data_root
+from benchmarks.datasets import DATASETS, data_root
 from benchmarks.engine import rates
+from benchmarks.engine.compiled import why_not
 from benchmarks.engine.passes import passes
-from benchmarks.engine.plan import Plan, choose_device, packs, precision_of, settle
+from benchmarks.engine.plan import FLAGS, Plan, choose_device, flagged, packs, precision_of, settle
 from benchmarks.engine.rates import STARTED_SECONDS, Rate, Rates
 from benchmarks.launch import local
 from benchmarks.launch.progress import Progress
@@ -74,8 +75,7 @@ def probe(request: Request) -> Iterator[tuple[Cell, int, Rate]]:
     device, root = choose_device(request.device), data_root(request.data)
     precision = request.precision or precision_of(device)
     cells = list(Suite.read(request.suite).override(request.axes()).cells(precision))
-    for dataset in dict.fromkeys(cell.dataset for cell in cells):
-        dataset.fetch(root)
+    _fetch(cells, root)
     threads = torch.get_num_threads()
     found: dict[str, dict[int, Rate]] = {}
     torch.set_num_threads(1)  # as in a worker
@@ -103,15 +103,33 @@ def prepare(request: Request) -> Session:
     workers = request.workers if request.workers is not None else local.default_workers(device)
     if workers < 1:
         raise RefusedError(f"--workers must be a whole number of at least 1, got {workers}")
+    plan = settle(folder, Path(request.suite).stem, cells, device, request.pack)
     return Session(
         folder=folder,
         root=data_root(request.data),
         device=device,
-        plan=settle(folder, Path(request.suite).stem, cells, device, request.pack),
+        plan=flagged(plan, folder, _flags(request, plan, device)),
         parts=Parts(folder),
         plugins=tuple(path.resolve() for path in request.plugin),
         workers=workers,
     )
+
+
+def _flags(request: Request, plan: Plan, device: torch.device) -> list[str]:
+    """Return which of ``FLAGS`` are asked for and can be had here.
+
+    Raises:
+        RefusedError: the folder was started with ``--compile``, which cannot be done here.
+    """
+    wanted = [name for name in FLAGS if getattr(request, name)]
+    if "compile" not in (*wanted, *plan.flags) or not (reason := why_not(device)):
+        return wanted
+    if "compile" in plan.flags:
+        raise RefusedError(
+            f"{request.folder()} was started with --compile, but {reason}; use another --out"
+        )
+    print(f"--compile is left out: {reason}; training goes on without it")
+    return [name for name in wanted if name != "compile"]
 
 
 def train(session: Session) -> Parts:
@@ -122,8 +140,7 @@ def train(session: Session) -> Parts:
         DataMissingError: a dataset is neither there nor to be had.
     """
     missing = session.missing()
-    for dataset in dict.fromkeys(cell.dataset for cell in missing):
-        dataset.fetch(session.root)
+    _fetch(missing, session.root)
     with alone(session.folder):
         session.plan.write(session.folder)
         _sweep_up(session.folder)
@@ -139,6 +156,16 @@ def train(session: Session) -> Parts:
     return parts
 
 
+def _fetch(cells: Sequence[Cell], root: Path) -> None:
+    """Make sure that the files behind datasets and noises are there."""
+    noises = dict.fromkeys(cell.noise for cell in cells)
+    lenders = [DATASETS.build(name) for noise in noises for name in noise.borrows]
+    for dataset in dict.fromkeys((*(cell.dataset for cell in cells), *lenders)):
+        dataset.fetch(root)
+    for noise in noises:
+        noise.fetch(root)
+
+
 def _launch(session: Session, missing: Sequence[Cell]) -> None:
     job = Job(
         folder=session.folder,
@@ -147,6 +174,7 @@ def _launch(session: Session, missing: Sequence[Cell]) -> None:
         keep_all=session.plan.keep_all,
         commit=_commit(),
         plugins=session.plugins,
+        flags=session.plan.flags,
     )
     with Progress(missing, len(session.plan.cells)) as progress:
         local.run(job, packs(missing, session.plan.widths), session.workers, progress.tell)

@@ -4,16 +4,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.report import across, figures, render, statistics, stats, tables, values
+from benchmarks.report import across, browser, figures, render, statistics, stats, tables, values
 from benchmarks.report.across import FEWEST_PAIRS
 from benchmarks.report.checklist import checklist
 from benchmarks.report.looks import resolve
 from benchmarks.report.read import Run, load
 from benchmarks.report.tables import Table
+from benchmarks.report.venues import Venue
 from benchmarks.report.verdict import JUDGED, verdict
 from benchmarks.report.wording import count, listing
 from benchmarks.schema import METRICS
 
+FIGURES = "Figures"
 _FAULTS_SHOWN = 20
 _PAIRED = (
     "Within a seed every method has the same noisy labels, initial weights and order of the data, "
@@ -29,12 +31,12 @@ _FLOOR = (
 )
 
 
-def write(folder: Path, new: Path) -> dict[str, str]:
+def write(folder: Path, new: Path, venue: Venue) -> dict[str, str]:
     """Read ``folder``, write its report to ``new``, and return what a terminal shows of it."""
     run = load(folder)
     shown, words = _tables(run), verdict(run)
     differences = across.all_differences(run)
-    captions = figures.draw(run, new / "figures")
+    drawn = figures.draw(run, new / "figures", venue)
     for name, table in shown.items():
         _text(new / f"{name}.md", render.markdown(table))
         _text(new / f"{name}.tex", render.latex(table, name))
@@ -47,14 +49,20 @@ def write(folder: Path, new: Path) -> dict[str, str]:
         ("Accuracy in each setting", render.markdown(shown["settings"])),
         ("ECE in each setting", render.markdown(shown["settings_ece"])),
         ("Statistics", _statistics(run, shown, differences)),
-        ("Figures", _figures(captions)),
-        ("Finding the wrong labels", _detection(run)),
+        (FIGURES, _figures(drawn)),
+        ("Finding the wrong labels", _detection(run, folder)),
         ("Coverage", _coverage(run)),
         ("What a reviewer asks first", _checks(run)),
         ("How the numbers were made", _protocol(run)),
     ]
     title = "# Report\n\n" + (f"**{run.note}**\n\n" if run.note else "")
     _text(new / "report.md", title + "\n".join(f"## {a}\n\n{b}" for a, b in sections))
+    images = [browser.Shown(*pair) for pair in drawn.captions]
+    embedded: browser.Content = [*images, *_absent(drawn)]
+    pages: list[tuple[str, browser.Content]] = [
+        (name, embedded if name == FIGURES else body) for name, body in sections
+    ]
+    browser.write(run, pages, new)
     return {"ranking": render.plain(shown["ranking"]), "verdict": words}
 
 
@@ -81,15 +89,20 @@ def _text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _figures(captions: list[tuple[str, str]]) -> str:
-    if not captions:
-        return "No cell finished, so there is nothing to draw.\n"
+def _absent(drawn: figures.Drawn) -> list[str]:
+    """Why figures are not there."""
+    if not any(stem != "coverage" for stem, _ in drawn.captions):
+        return ["No cell finished, so there is nothing to draw but what was run."]
+    return [f"{name} is not drawn. {reason}" for name, reason in drawn.absent]
+
+
+def _figures(drawn: figures.Drawn) -> str:
     shown = [
         f"![{name}](figures/{name}.png)\n\n{caption} "
-        f"([PDF](figures/{name}.pdf), [numbers](figures/{name}.csv))\n"
-        for name, caption in captions
+        f"([PDF](figures/{name}.pdf), [SVG](figures/{name}.svg), [numbers](figures/{name}.csv))\n"
+        for name, caption in drawn.captions
     ]
-    return "\n".join(shown)
+    return "\n".join([*shown, *(f"- {reason}" for reason in _absent(drawn))]).rstrip() + "\n"
 
 
 def _statistics(run: Run, shown: dict[str, Table], differences: pd.DataFrame) -> str:
@@ -125,9 +138,12 @@ def _checks(run: Run) -> str:
     return render.markdown(Table(text, marks, text, notes))
 
 
-def _detection(run: Run) -> str:
+def _detection(run: Run, folder: Path) -> str:
     table = tables.detection(run)
-    return "No score was kept.\n" if table is None else render.markdown(table)
+    text = "No score was kept.\n" if table is None else render.markdown(table)
+    if (folder / "suspects" / "index.md").is_file():
+        return f"{text}\nThe [most doubtful labels](../suspects/index.md), drawn for review.\n"
+    return f"{text}\n`run_all.py suspects` lists the most doubtful labels and draws them.\n"
 
 
 def _coverage(run: Run) -> str:

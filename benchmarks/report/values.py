@@ -20,6 +20,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 
 import pandas as pd
 
@@ -35,6 +36,7 @@ _SPELLED = {".": "Point", "-": "Minus", "=": "Is"} | dict(zip("0123456789", _DIG
 _OVERALL = "overall"
 
 
+@cache
 def word(text: str) -> str:
     """Text as letters only, a capital at the start of each word.
 

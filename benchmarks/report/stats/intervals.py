@@ -22,7 +22,7 @@ class Interval:
     n: int
 
 
-def _half_widths(sd: Floats, n: Floats) -> Floats:
+def half_widths(sd: Floats, n: Floats) -> Floats:
     """``t_{n-1, 0.975} sd / sqrt(n)``; nan below two values, where there is no spread to use."""
     enough = np.where(n >= 2, n, np.nan)
     quantile = stdtrit(enough - 1, (1 + LEVEL) / 2)
@@ -41,7 +41,7 @@ def t_interval(values: Sequence[float] | Floats) -> Interval:
     if n == 0:
         return Interval(float("nan"), float("nan"), 0)
     sd = finite.std(ddof=1) if n > 1 else float("nan")
-    half = _half_widths(np.array([sd]), np.array([n], dtype=np.float64))[0]
+    half = half_widths(np.array([sd]), np.array([n], dtype=np.float64))[0]
     return Interval(float(finite.mean()), float(half), n)
 
 
@@ -50,7 +50,7 @@ def t_intervals(rows: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFra
     groups = rows.dropna(subset=[value]).groupby(list(by), sort=True)[value]
     table = groups.agg(["mean", "std", "count"]).reset_index()
     n = table["count"].to_numpy(np.float64)
-    table["half"] = _half_widths(table["std"].to_numpy(np.float64), n)
+    table["half"] = half_widths(table["std"].to_numpy(np.float64), n)
     return table.rename(columns={"count": "n"})[[*by, "mean", "half", "n"]]
 
 
