@@ -11,6 +11,7 @@ from typing import Annotated, Literal, NoReturn
 from cyclopts import App, CycloptsError, Parameter
 
 from benchmarks import suites
+from benchmarks.cli_compare import compare
 from benchmarks.cli_data import data
 from benchmarks.cli_suspects import relabel, suspects
 from benchmarks.refusals import Exit, RefusedError
@@ -33,12 +34,13 @@ app = App(
 )
 
 app.command(data)
+app.command(compare)
 app.command(suspects)
 app.command(relabel)
 
 DEFAULT = Request()
 VERBS = (
-    *("run", "plan", "probe", "status", "report", "collect", "suspects", "relabel"),
+    *("run", "plan", "probe", "status", "report", "collect", "suspects", "relabel", "compare"),
     *("ls", "data", "check"),
 )
 VenueName = Literal["neurips", "iclr", "icml", "tmlr", "jmlr"]

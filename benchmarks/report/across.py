@@ -24,7 +24,6 @@ ROPES = {"acc": 0.005, "nll": 0.01, "brier": 0.005, "ece": 0.005}
 """Differences up to here do not matter: half a point, and 0.01 nats."""
 
 FEWEST_PAIRS = 3
-SETTING_KEYS = ("dataset", "noise", "model", "recipe")
 
 
 @dataclass(frozen=True)
@@ -47,14 +46,13 @@ def references(run: Run) -> tuple[str, ...]:
 
 
 def pairs(run: Run, method: str, reference: str, metric: str) -> pd.DataFrame:
-    """:func:`stats.pair` of the last epoch, with ``setting`` and ``noisy`` of each pair.
+    """:func:`stats.pair_all` of one method at the last epoch.
 
     Raises:
         RefusedError: rows that should be a pair were trained on different labels.
     """
-    keys = list(SETTING_KEYS)
-    places = run.last.drop_duplicates(keys)[[*keys, "setting", "noisy"]]
-    return stats.pair(run.last, method, reference, metric).merge(places, on=keys)
+    rows = run.last[run.last["method"].isin([method, reference])]
+    return stats.pair_all(rows, reference, metric)
 
 
 def differences(run: Run, reference: str, metric: str) -> pd.DataFrame:
@@ -72,7 +70,8 @@ def differences(run: Run, reference: str, metric: str) -> pd.DataFrame:
     """
     rows = []
     keys = ["method", "setting", "dataset", "noisy"]
-    for key, values in _all_pairs(run, reference, metric).groupby(keys)["difference"]:
+    found = stats.pair_all(run.last, reference, metric)
+    for key, values in found.groupby(keys)["difference"]:
         if len(values) >= FEWEST_PAIRS:
             named = {"reference": reference, "metric": metric} | dict(zip(keys, key, strict=True))
             rows.append(named | _of_values(values.to_numpy(np.float64)))
@@ -83,20 +82,6 @@ def differences(run: Run, reference: str, metric: str) -> pd.DataFrame:
     table["p_holm"] = stats.holm(table["p"].tolist())
     table["q_bh"] = stats.benjamini_hochberg(table["p"].tolist())
     return table.reset_index(drop=True)
-
-
-def _all_pairs(run: Run, reference: str, metric: str) -> pd.DataFrame:
-    """:func:`pairs` of every other method at once."""
-    keys = list(stats.PAIR_KEYS)
-    rows = run.last[[*keys, "method", "setting", "noisy", "noise_sha256", metric]]
-    own = rows["method"] == reference
-    found = rows[~own].merge(rows.loc[own, [*keys, "noise_sha256", metric]], on=keys)
-    unlike = found["noise_sha256_x"] != found["noise_sha256_y"]
-    for method in found.loc[unlike, "method"]:
-        pairs(run, str(method), reference, metric)  # refuses
-    return found.assign(difference=found[f"{metric}_x"] - found[f"{metric}_y"]).dropna(
-        subset=["difference"]
-    )
 
 
 def all_differences(run: Run) -> pd.DataFrame:

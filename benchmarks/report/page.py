@@ -5,12 +5,13 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.report import across, browser, figures, render, statistics, stats, tables, values
+from benchmarks.report.across import FEWEST_PAIRS
 from benchmarks.report.checklist import checklist
 from benchmarks.report.looks import resolve
 from benchmarks.report.read import Run, load
 from benchmarks.report.tables import Table
 from benchmarks.report.venues import Venue
-from benchmarks.report.verdict import FEWEST_PAIRS, JUDGED, verdict
+from benchmarks.report.verdict import JUDGED, verdict
 from benchmarks.report.wording import count, listing
 from benchmarks.schema import METRICS
 

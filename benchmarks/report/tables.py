@@ -1,6 +1,6 @@
 """The ranking, each metric in each setting and the detection of wrong labels, as tables."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -58,27 +58,14 @@ def against_best(rows: pd.DataFrame, metric: str) -> dict[str, str]:
         return {}
     best = str(means.idxmax() if better == "higher" else means.idxmin())
     others = [str(method) for method in means.index if method != best]
-    found = _seed_differences(rows, best, others, metric)
-    tests = [stats.paired_t(found[method]) for method in others]
+    wanted = rows.dropna(subset=[metric])["setting"].nunique()
+    seeds = stats.pair_all(rows, best, metric).groupby(["method", "seed"])["difference"]
+    gaps = seeds.agg(["mean", "count"]).reset_index()
+    whole = dict(list(gaps[gaps["count"] == wanted].groupby("method")["mean"]))
+    tests = [stats.paired_t(whole[m].to_numpy() if m in whole else []) for m in others]
     adjusted = stats.holm([test.p for test in tests])
     tied = {m: "tied" for m, p in zip(others, adjusted, strict=True) if not p < stats.ALPHA}
     return {best: "best"} | tied
-
-
-def _seed_differences(
-    rows: pd.DataFrame, best: str, others: Sequence[str], metric: str
-) -> dict[str, list[float]]:
-    """:func:`stats.pair` of every method with the best, averaged within each whole seed."""
-    keys = list(stats.PAIR_KEYS)
-    labels = rows[[*keys, "noise_sha256"]].drop_duplicates()
-    if labels.duplicated(keys).any():
-        for method in others:
-            stats.pair(rows, method, best, metric)  # refuses those that are no pair
-    wanted = rows.dropna(subset=[metric])["setting"].nunique()
-    table = rows.pivot_table(index=keys, columns="method", values=metric)
-    by_seed = table.sub(table[best], axis=0).groupby("seed")
-    means, counts = by_seed.mean(), by_seed.count()
-    return {m: means.loc[counts[m] == wanted, m].astype(float).tolist() for m in others}
 
 
 def ranking(run: Run) -> Table:

@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from benchmarks.report import stats
+from benchmarks.report import across, stats
+from benchmarks.report.across import FEWEST_PAIRS
 from benchmarks.report.looks import base, resolve
 from benchmarks.report.read import Run
 from benchmarks.report.stats import Difference
-from benchmarks.report.wording import change, count, listing, number, p_value, signed
+from benchmarks.report.wording import change, count, listing, number, p_value, signed, unit
 from benchmarks.schema import METRICS
 
 REFERENCE, CANDIDATE = "cross_entropy", "label_smoothing"
 JUDGED = ("acc", "nll", "brier")
-FEWEST_PAIRS = 3
 FEW_CANDIDATES = 2
 """So many are judged setting by setting; more of them in a line each."""
 
@@ -44,10 +44,7 @@ class Effect:
 
 def effects(run: Run, method: str, reference: str, metric: str) -> list[Effect]:
     """The effect in every setting that has at least three pairs, Holm over these settings."""
-    pairs = stats.pair(run.last, method, reference, metric)
-    places = run.last.drop_duplicates(["dataset", "noise", "model", "recipe"])
-    keys = ["dataset", "noise", "model", "recipe"]
-    named = pairs.merge(places[[*keys, "setting", "noisy"]], on=keys)
+    named = across.pairs(run, method, reference, metric)
     found = []
     for setting in run.settings:
         rows = named[named["setting"] == setting]
@@ -133,7 +130,24 @@ def _judge(run: Run, method: str, reference: str, names: Names) -> list[str]:
     parts.append("\n".join(f"- {line}" for line in lines))
     if judged["ece"]:
         parts.append(_calibration(run, method, reference, judged["ece"]))
-    return parts
+    return [*parts, *_probably(run, method, reference)]
+
+
+def _probably(run: Run, method: str, reference: str) -> list[str]:
+    """How probable help and harm are in another such setting; nothing below eight settings."""
+    tried = [across.probability(run, method, reference, metric) for metric in ("acc", "ece")]
+    said = [
+        f"{METRICS[c.metric].label} better {c.better:.2f}, within {number(c.metric, rope)}"
+        f"{unit(c.metric)} {c.same:.2f}, worse {c.worse:.2f}"
+        for c in tried
+        if c is not None
+        for rope in [across.ROPES[c.metric]]
+    ]
+    if not said:
+        return []
+    n = min(c.n for c in tried if c is not None)
+    head = f"Probabilities in another setting like these {n} (Bayesian signed-rank test): "
+    return [f"{head}{'; '.join(said)}. They take settings as independent."]
 
 
 def _compare(run: Run, candidates: Sequence[str], reference: str, names: Names) -> list[str]:

@@ -31,7 +31,10 @@ def contents(report):
 
 def test_every_promised_file_is_there(small):
     files = {str(path.relative_to(small.folder)) for path in small.paths}
-    tables = {f"{a}.{b}" for a in ("ranking", "settings") for b in ("md", "tex", "csv")}
+    stems = ("ranking", "settings", "settings_ece", "settings_nll", "settings_brier")
+    stems += ("aggregate", "seeds")
+    tables = {f"{a}.{b}" for a in stems for b in ("md", "tex", "csv")}
+    tables |= {"differences.csv", "values.tex"}
     kinds = ("png", "pdf", "svg", "csv")
     figures = {f"figures/{name}.{kind}" for name in FIGURES for kind in kinds}
     assert {name for name in files if name.startswith("figures/")} == figures

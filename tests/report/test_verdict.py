@@ -102,6 +102,15 @@ def test_an_error_at_the_floor_is_said_to_be_chance(tmp_path):
     assert "at the floor of 50.0 that chance alone leaves" in text
 
 
+def test_probabilities_are_told_from_eight_settings_on(tmp_path):
+    assert "Probabilities" not in verdict(judged(tmp_path / "few", everywhere(0.05)))
+    noises = ("clean", *(f"symmetric(rate=0.{k})" for k in range(1, 8)))
+    run = judged(tmp_path / "many", dict.fromkeys(noises, 0.05), noises=noises)
+    text = verdict(run)
+    assert "in another setting like these 8 (Bayesian signed-rank test)" in text
+    assert "Accuracy better 1.00, within 0.5 points 0.00, worse 0.00" in text
+
+
 def test_two_pairs_are_not_enough_seeds(tmp_path):
     text = verdict(judged(tmp_path, everywhere(0.05), seeds=2))
     assert "not enough seeds" in text

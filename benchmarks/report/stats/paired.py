@@ -56,6 +56,29 @@ def pair(rows: pd.DataFrame, method: str, reference: str, value: str) -> pd.Data
     return table.dropna(subset=["difference"])
 
 
+def pair_all(rows: pd.DataFrame, reference: str, value: str) -> pd.DataFrame:
+    """:func:`pair` of every other method with one reference, at once.
+
+    Returns:
+        ``PAIR_KEYS``, ``method``, ``setting`` and ``noisy`` where ``rows`` have them, ``own``,
+        ``reference`` and ``difference``, without pairs that lack a value.
+
+    Raises:
+        RefusedError: rows that should be a pair were trained on different labels.
+    """
+    keys = list(PAIR_KEYS)
+    kept = [*keys, "method", *(name for name in ("setting", "noisy") if name in rows)]
+    chosen = rows[[*kept, "noise_sha256", value]].rename(columns={value: "own"})
+    is_reference = chosen["method"] == reference
+    theirs = chosen.loc[is_reference, [*keys, "noise_sha256", "own"]]
+    theirs = theirs.rename(columns={"noise_sha256": "labels", "own": "reference"})
+    found = chosen[~is_reference].merge(theirs, on=keys)
+    for method in found.loc[found["noise_sha256"] != found["labels"], "method"]:
+        pair(rows, str(method), reference, value)  # refuses
+    found["difference"] = found["own"] - found["reference"]
+    return found[[*kept, "own", "reference", "difference"]].dropna(subset=["difference"])
+
+
 def _by_key(
     rows: pd.DataFrame, method: str, value: str
 ) -> dict[tuple[object, ...], tuple[str, float]]:

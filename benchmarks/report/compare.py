@@ -1,0 +1,165 @@
+"""Two results folders, cell by cell: what changed, by how much, and whether chance explains it."""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.refusals import DataMissingError, RefusedError
+from benchmarks.report import render, stats
+from benchmarks.report.looks import order_methods, resolve
+from benchmarks.report.read import Run, load
+from benchmarks.report.tables import Table
+from benchmarks.report.wording import BLANK, change, count, listing, p_value
+from benchmarks.schema import METRICS
+
+COMPARED = ("acc", "nll", "brier", "ece")
+KEYS = ("dataset", "noise", "model", "recipe", "method", "seed")
+"""Two finished cells that agree in these are a pair."""
+NAMED = 10
+"""So many missing cells are named, the others counted."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Every pair of cells, a test for each method and setting, and the cells without a partner.
+
+    ``pairs`` has a row per cell with ``metric_a`` and ``metric_b``; ``tests`` one per method,
+    setting and metric: the mean of each side, ``difference`` (B less A) with ``low`` and
+    ``high``, ``p``, and ``p_holm`` over the rows of the metric.
+    """
+
+    pairs: pd.DataFrame
+    tests: pd.DataFrame
+    only_a: tuple[str, ...]
+    only_b: tuple[str, ...]
+
+    def markdown(self) -> str:
+        """The table of changes with its notes."""
+        return render.markdown(self._table())
+
+    def plain(self) -> str:
+        """The same for a terminal."""
+        table = self._table()
+        return "\n".join([render.plain(table), "", *table.notes])
+
+    def _table(self) -> Table:
+        methods = order_methods(self.tests["method"])
+        looks = resolve(methods, {})
+        groups = dict(list(self.tests.groupby(["method", "setting"], sort=False)))
+        text = [_line(str(setting), rows) for (_, setting), rows in groups.items()]
+        marks = [{m: _mark(rows, m) for m in COMPARED} for rows in groups.values()]
+        labels = [looks[str(method)].label for method, _ in groups]
+        shown = pd.DataFrame(text, index=pd.Index(labels, name="Method"))
+        marked = pd.DataFrame(marks).rename(columns={m: METRICS[m].label for m in COMPARED})
+        full = marked.reindex(columns=shown.columns, fill_value="").set_axis(shown.index)
+        return Table(shown, full, self.tests, self._notes())
+
+    def _notes(self) -> tuple[str, ...]:
+        columns = [(self.pairs[f"{m}_a"], self.pairs[f"{m}_b"]) for m in COMPARED]
+        equal = np.logical_and.reduce([(a == b) | (a.isna() & b.isna()) for a, b in columns])
+        notes = [
+            (
+                f"{count(len(self.pairs), 'pair')} of finished cells, {int(equal.sum())} of them "
+                f"with equal {listing([METRICS[m].label for m in COMPARED])} to the last digit."
+            ),
+            (
+                "B less A on the same seeds and noisy labels, mean with its 95% t interval; "
+                f"marked (bold, or * on a terminal): paired t test, p < {stats.ALPHA:g} after Holm "
+                f"over the {count(len(self.tests) // len(COMPARED), 'row')} of the column."
+            ),
+        ]
+        sides = (("A", "B", self.only_a), ("B", "A", self.only_b))
+        notes += [_missing(have, lack, cells) for have, lack, cells in sides if cells]
+        return tuple(notes)
+
+
+def _missing(have: str, lack: str, cells: tuple[str, ...]) -> str:
+    rest = len(cells) - NAMED
+    named = "; ".join(cells[:NAMED]) + (f"; and {rest} more" if rest > 0 else "")
+    return f"{count(len(cells), 'cell')} finished in {have} without a partner in {lack}: {named}."
+
+
+def _line(setting: str, rows: pd.DataFrame) -> dict[str, str]:
+    line = {"Setting": setting, "Pairs": str(int(rows["n"].max()))}
+    for row in rows.to_dict("records"):
+        mean, low, high, p, n = (float(row[k]) for k in ("difference", "low", "high", "p", "n"))
+        metric, adjusted = str(row["metric"]), float(row["p_holm"])
+        text = change(metric, stats.Difference(mean, low, high, p, int(n))) if n else BLANK
+        if low == high == 0:
+            text = "equal"
+        elif np.isfinite(adjusted):
+            text += f", {p_value(adjusted)}"
+        line[METRICS[metric].label] = text
+    return line
+
+
+def _mark(rows: pd.DataFrame, metric: str) -> str:
+    (p,) = rows.loc[rows["metric"] == metric, "p_holm"]
+    return "best" if p < stats.ALPHA else ""
+
+
+def compare(first: Path, second: Path) -> Comparison:
+    """Pair the finished cells of two folders at their last epochs.
+
+    Raises:
+        DataMissingError: a folder has no ``results.csv``.
+        RefusedError: the metrics of the two, or the noisy labels of a pair, are not the same, or
+            there is no pair; or a folder is refused by :func:`load`.
+    """
+    for folder in (first, second):
+        if not (folder / "results.csv").is_file():
+            raise DataMissingError(f"{folder / 'results.csv'} is missing: there is no run in it")
+    runs = [load(first), load(second)]
+    _refuse_other_metrics(runs, (first, second))
+    a, b = (_cells(run) for run in runs)
+    keys = list(KEYS)
+    found = a.merge(b.drop(columns="setting"), on=keys, how="outer", suffixes=("_a", "_b"))
+    only_a, only_b = (found["cell_id_b"].isna(), found["cell_id_a"].isna())
+    pairs = found[~only_a & ~only_b].reset_index(drop=True)
+    if pairs.empty:
+        raise RefusedError(f"{first} and {second} have no finished cell in common")
+    unlike = pairs[pairs["noise_sha256_a"] != pairs["noise_sha256_b"]]
+    if len(unlike):
+        raise RefusedError(
+            f"{first} and {second} were trained on different noisy labels at "
+            f"{_name(unlike.to_dict('records')[0])}: they cannot be compared"
+        )
+    alone = [tuple(map(_name, found[only].to_dict("records"))) for only in (only_a, only_b)]
+    return Comparison(pairs, _tests(pairs), *alone)
+
+
+def _refuse_other_metrics(runs: list[Run], folders: tuple[Path, Path]) -> None:
+    specs = [sorted(set(run.last["metric_spec"])) for run in runs]
+    if specs[0] != specs[1] and specs[0] and specs[1]:
+        told = [f"{f} has metrics {listing(s)}" for f, s in zip(folders, specs, strict=True)]
+        raise RefusedError(f"{' and '.join(told)}: `collect` brings a folder with parts up to date")
+
+
+def _cells(run: Run) -> pd.DataFrame:
+    return run.last[[*KEYS, "cell_id", "setting", "noise_sha256", *COMPARED]]
+
+
+def _name(row: Mapping[Hashable, object]) -> str:
+    return ", ".join(str(row[key]) for key in KEYS[:-1]) + f", seed {row['seed']}"
+
+
+def _tests(pairs: pd.DataFrame) -> pd.DataFrame:
+    place = {method: k for k, method in enumerate(order_methods(pairs["method"]))}
+    ordered = pairs.assign(place=pairs["method"].map(place)).sort_values(["place", "setting"])
+    rows = []
+    for (method, setting), group in ordered.groupby(["method", "setting"], sort=False):
+        for metric in COMPARED:
+            both = group[[f"{metric}_a", f"{metric}_b"]].dropna().to_numpy(np.float64)
+            test = stats.paired_t(both[:, 1] - both[:, 0])
+            mean_a, mean_b = both.mean(0) if len(both) else (np.nan, np.nan)
+            where = {"method": method, "setting": setting, "metric": metric, "n": test.n}
+            found = {"difference": test.mean, "low": test.low, "high": test.high, "p": test.p}
+            rows.append(where | {"a": mean_a, "b": mean_b} | found)
+    table = pd.DataFrame(rows)
+    for metric in COMPARED:
+        own = table["metric"] == metric
+        table.loc[own, "p_holm"] = stats.holm(table.loc[own, "p"].tolist())
+    return table

@@ -1,0 +1,108 @@
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+from folders import SIX, Sweep, write
+from statsmodels.stats.multitest import multipletests
+
+from benchmarks.cli import main
+from benchmarks.refusals import DataMissingError, RefusedError
+from benchmarks.report.compare import COMPARED, compare
+
+BEFORE = Sweep(methods=SIX[:3], noises=("clean", "symmetric(rate=0.4)"), seeds=5, epochs=1)
+
+
+def shifted(row):
+    """Accuracy of one method moves; everything else stays."""
+    moved = row["method"] == "reweighting"
+    wobble = 0.002 * np.sin(5 * row["seed"] + len(row["noise"]))
+    return row | ({"acc": row["acc"] - 0.03 + wobble} if moved else {})
+
+
+@pytest.fixture
+def before(tmp_path):
+    return write(tmp_path / "before", BEFORE)
+
+
+def test_a_change_is_a_paired_t_test_of_scipy_with_holm_over_the_column(before, tmp_path):
+    found = compare(before, write(tmp_path / "after", replace(BEFORE, alter=shifted)))
+    tests = found.tests[found.tests["metric"] == "acc"]
+    p = []
+    for row in tests.to_dict("records"):
+        both = found.pairs[
+            (found.pairs["method"] == row["method"]) & (found.pairs["setting"] == row["setting"])
+        ]
+        difference = (both["acc_b"] - both["acc_a"]).to_numpy()
+        assert row["difference"] == pytest.approx(difference.mean())
+        p.append(scipy.stats.ttest_1samp(difference, 0).pvalue if difference.any() else 1.0)
+    assert tests["p"].tolist() == pytest.approx(p)
+    assert tests["p_holm"].tolist() == pytest.approx(list(multipletests(p, method="holm")[1]))
+    assert set(tests.loc[tests["p_holm"] < 0.05, "method"]) == {"reweighting"}
+    rows = [line for line in found.markdown().splitlines() if "**" in line]
+    assert len(rows) == 2
+    assert "30 pairs of finished cells, 20 of them with equal" in found.plain()
+
+
+def test_the_same_folder_is_equal_throughout(before):
+    found = compare(before, before)
+    assert (found.tests["difference"] == 0).all()
+    assert found.plain().count("equal ") >= 6 * len(COMPARED) - 6
+    assert "30 pairs of finished cells, 30 of them" in found.plain()
+    assert found.only_a == found.only_b == ()
+
+
+def test_cells_without_a_partner_are_named(before, tmp_path):
+    def fails(row):
+        lost = row["method"] == "reweighting" and row["seed"] == 4
+        return row | ({"status": "failed", "acc": None} if lost else {})
+
+    after = write(tmp_path / "after", replace(BEFORE, methods=SIX[1:4], alter=fails))
+    found = compare(before, after)
+    assert len(found.only_a) == 10 + 2
+    assert "digits, clean, mlp, short, reweighting, seed 4" in found.only_a
+    assert {name.split(", ")[4] for name in found.only_b} == {"gce"}
+    assert "12 cells finished in A without a partner in B: " in found.plain()
+    assert "; and 2 more." in found.plain()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"noise_sha256": "another"},
+            r"different noisy labels at digits, clean, mlp, short, .*seed 0",
+        ),
+        ({"metric_spec": "v2"}, "before has metrics v1 and .*after has metrics v2: `collect`"),
+        ({"recipe": "long"}, "have no finished cell in common"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_in_a_sentence(before, tmp_path, changes, message):
+    after = write(tmp_path / "after", replace(BEFORE, alter=lambda row: row | changes))
+    if "recipe" in changes:  # the other tables name their recipe too
+        for name in ("curves", "bins", "detection"):
+            pd.read_csv(after / f"{name}.csv").assign(**changes).to_csv(
+                after / f"{name}.csv", index=False
+            )
+    with pytest.raises(RefusedError, match=message):
+        compare(before, after)
+
+
+def test_one_seed_has_a_difference_and_no_test(tmp_path):
+    one = replace(BEFORE, seeds=1)
+    a, b = write(tmp_path / "a", one), write(tmp_path / "b", replace(one, alter=shifted))
+    found = compare(a, b)
+    assert found.tests["p"].isna().all()
+    assert "p =" not in found.plain()
+
+
+def test_the_command_writes_what_it_prints_and_says_by_its_code_what_is_missing(before, tmp_path):
+    files = {"--markdown": tmp_path / "c.md", "--csv": tmp_path / "c.csv"}
+    options = [str(part) for pair in files.items() for part in pair]
+    assert main(["compare", str(before), str(before), *options]) == 0
+    assert "| Method | Setting |" in files["--markdown"].read_text(encoding="utf-8")
+    assert len(pd.read_csv(files["--csv"])) == 6 * len(COMPARED)
+    assert main(["compare", str(before), str(tmp_path / "nowhere")]) == 5
+    with pytest.raises(DataMissingError, match=r"nowhere.results\.csv is missing"):
+        compare(before, tmp_path / "nowhere")
