@@ -17,13 +17,9 @@ WORKER = OMP_NUM_THREADS=1 MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TOP_PAD_=26843
 
 # What is timed runs by itself, after the rest.
 test:
-	$(WORKER) python -m pytest -n 2 --dist worksteal --benchmark-disable --ignore tests/speed -m "not soak"
-	$(WORKER) python -m pytest tests/speed -m "not soak"
+	$(WORKER) python -m pytest -n 2 --dist worksteal --benchmark-disable --ignore tests/speed
+	$(WORKER) python -m pytest tests/speed
 
 # What takes minutes.
 soak:
 	$(WORKER) python -m pytest -m soak -s --timeout 3600
-
-# What takes minutes: the same checks on many more draws.
-soak:
-	$(WORKER) python -m pytest -n 2 --benchmark-disable -m soak --timeout=3600
