@@ -80,7 +80,7 @@ class TRevision(Method):
         after["correction"] = torch.maximum(after["correction"], -state["estimate"])
         late = epoch >= state["revise"]
         state = {name: torch.where(late, after[name], state[name]) for name in state}
-        transition = _scaled(state["estimate"] + state["correction"]).clamp(min=0)  # rounding
+        transition = _scaled(state["estimate"] + state["correction"]).clamp(min=0)
         return {**state, "transition": transition}
 
     def refit(self, outputs: Tensor, state: State, epoch: Tensor) -> State:
@@ -88,7 +88,7 @@ class TRevision(Method):
         posterior = outputs[0].softmax(-1)
         found = estimated(posterior, state["label"], self.estimator, self.anchor_quantile)
         estimate = torch.where(epoch == state["start"], found, state["estimate"])
-        transition = _scaled(estimate + state["correction"])
+        transition = _scaled(estimate + state["correction"]).clamp(min=0)
         return {**state, "estimate": estimate, "transition": transition}
 
 
