@@ -1,11 +1,14 @@
 """The verb ``data``: fetch datasets, look at them, and export their noisy labels."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
 from benchmarks.refusals import Exit, RefusedError
+
+if TYPE_CHECKING:
+    from benchmarks.noise import Human
 
 data = App(name="data", help="Fetch datasets, describe them, export noisy labels.")
 
@@ -18,7 +21,7 @@ def get(names: Names = None, *, data: Path | None = None) -> Exit:
     """Download datasets unless they are there, and check them.
 
     Args:
-        names: Which datasets. [default: all]
+        names: Which datasets, or the labels of people: cifar10n, cifar100n. [default: all datasets]
         data: The folder of image files. [default: $NOISY_LABELS_DATA, else ./data]
     """
     return _look(names, data, fetch=True)
@@ -29,7 +32,7 @@ def verify(names: Names = None, *, data: Path | None = None) -> Exit:
     """Check that datasets are there and undamaged; download nothing.
 
     Args:
-        names: Which datasets. [default: all]
+        names: Which datasets, or the labels of people: cifar10n, cifar100n. [default: all datasets]
         data: The folder of image files. [default: $NOISY_LABELS_DATA, else ./data]
     """
     return _look(names, data, fetch=False)
@@ -91,19 +94,35 @@ def noise(
 
 def _look(names: list[str] | None, data: Path | None, *, fetch: bool) -> Exit:
     from benchmarks.datasets import DATASETS, data_root  # noqa: PLC0415
+    from benchmarks.noise import NOISES, Human  # noqa: PLC0415
 
     root, code = data_root(data), Exit.DONE
+    labels = {name: entry for name, entry in NOISES.items() if issubclass(entry, Human)}
+    chosen = list(names or DATASETS)
     try:
-        wanted = {name: DATASETS.build(name) for name in names or DATASETS}
+        wanted = {name: DATASETS.build(name) for name in chosen if name not in labels}
     except ValueError as error:
         raise RefusedError(str(error)) from error
-    for name, dataset in wanted.items():
+    for name in chosen:
         try:
+            if name in labels:
+                print(f"{name}: {_labels(labels[name], root, fetch=fetch)}")
+                continue
             if fetch:
-                dataset.fetch(root)
-            train, test = dataset.load(root, 0)
+                wanted[name].fetch(root)
+            train, test = wanted[name].load(root, 0)
             print(f"{name}: {len(train.label)} training and {len(test.label)} test images")
         except RefusedError as error:
             print(f"{name}: {error}")
             code = error.code
     return code
+
+
+def _labels(human: "type[Human]", root: Path, *, fetch: bool) -> str:
+    """Say what is in a file of people's labels, after fetching it where asked to."""
+    if fetch:
+        human.download(root)
+    found = human.read(root)
+    sets = [name for name in found if not name.startswith("clean")]
+    size = len(found["clean_label"])
+    return f"{size} training labels of {human.labels_of}: {', '.join(sets)} ({human.licence})"

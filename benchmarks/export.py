@@ -8,8 +8,8 @@ import pandas as pd
 from torch import Tensor
 
 from benchmarks.datasets import DATASETS, Dataset
-from benchmarks.noise import NOISES, Noise, label_sha256, realised
-from benchmarks.sweep import label_space
+from benchmarks.noise import NOISES, Noise, realised
+from benchmarks.sweep import corrupted, label_space
 
 
 def export(dataset: Dataset, noise: Noise, seed: int, root: Path, out: Path) -> str:
@@ -18,7 +18,7 @@ def export(dataset: Dataset, noise: Noise, seed: int, root: Path, out: Path) -> 
     ``labels-SEED.npy`` and ``labels-SEED.csv`` (``position``, ``true``, ``given``), in the
     publisher's order; ``T-SEED.csv``, the matrix they were drawn from; ``T-realised-SEED.csv``, the
     shares that came out; ``noise-SEED.json``, the rest. ``labels(file='labels-{seed}.npy')`` reads
-    them back.
+    them back. Images that a noise replaces are in ``foreign-SEED.npz``: ``position`` and ``image``.
 
     Raises:
         DataMissingError: the dataset's files are not there.
@@ -26,16 +26,22 @@ def export(dataset: Dataset, noise: Noise, seed: int, root: Path, out: Path) -> 
     """
     space = label_space(dataset)
     noise.check(space, [seed])
-    true = dataset.load(root, seed)[0].label
-    given, table = noise.corrupt(true, space, DATASETS.name(dataset), seed)
+    noise.fetch(root)
+    train = dataset.load(root, seed)[0]
+    found, true = corrupted(dataset, noise, seed, train, root), train.label
+    given = found.label
     seen = realised(true, given, space.num_classes)
     out.mkdir(parents=True, exist_ok=True)
     np.save(out / f"labels-{seed}.npy", given.numpy())
     columns = {"position": range(len(true)), "true": true.numpy(), "given": given.numpy()}
     pd.DataFrame(columns).to_csv(out / f"labels-{seed}.csv", index=False)
-    _write_matrix(out / f"T-{seed}.csv", table)
+    _write_matrix(out / f"T-{seed}.csv", found.transition)
     _write_matrix(out / f"T-realised-{seed}.csv", seen)
-    rate = (given != true).double().mean().item()
+    if found.foreign:
+        position, image = (tensor.numpy() for tensor in found.foreign)
+        np.savez_compressed(out / f"foreign-{seed}.npz", position=position, image=image)
+    wrong = given != found.true(true)
+    rate = wrong.double().mean().item()
     facts = {
         "dataset": DATASETS.spec(dataset),
         "noise": NOISES.full(noise),
@@ -44,12 +50,12 @@ def export(dataset: Dataset, noise: Noise, seed: int, root: Path, out: Path) -> 
         "rate_nominal": noise.nominal_rate,
         "rate_realised": rate,
         "rate_realised_per_class": (1 - seen.diagonal()).tolist(),
-        "sha256": label_sha256(given),
+        "sha256": found.sha256(),
     }
     text = json.dumps(facts, indent=1) + "\n"
     (out / f"noise-{seed}.json").write_text(text, encoding="utf-8")
-    wrong = f"{(given != true).sum()} of {len(true)} labels wrong ({rate:.2%})"
-    return f"seed {seed}: {wrong}, sha256 {facts['sha256']}"
+    said = f"{wrong.sum()} of {len(true)} labels wrong ({rate:.2%})"
+    return f"seed {seed}: {said}, sha256 {facts['sha256']}"
 
 
 def _write_matrix(path: Path, table: Tensor) -> None:

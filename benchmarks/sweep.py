@@ -9,9 +9,11 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.datasets import DATASETS, Dataset
+import torch
+
+from benchmarks.datasets import DATASETS, Dataset, Split
 from benchmarks.models import MODELS, Model
-from benchmarks.noise import NOISES, LabelSpace, Noise
+from benchmarks.noise import NOISES, Given, Images, LabelSpace, Noise
 from benchmarks.recipes import RECIPES, Recipe
 from benchmarks.refusals import RefusedError
 from benchmarks.suites import FOLDER, names
@@ -28,8 +30,33 @@ REGISTRIES: dict[str, Registry[Any]] = {
 
 
 def label_space(dataset: Dataset) -> LabelSpace:
-    """Return what a noise may know of a dataset."""
-    return LabelSpace(dataset.num_classes, dataset.sizes[0], dataset.confusions, dataset.resplit)
+    """Return what a noise may know of a dataset before its images are loaded."""
+    groups = list(dataset.superclasses.values())
+    superclass = (next(i for i, g in enumerate(groups) if n in g) for n in dataset.classes)
+    own = type(dataset)
+    lenders = [n for n, d in DATASETS.items() if d.shape == own.shape and d is not own]
+    return LabelSpace(
+        num_classes=dataset.num_classes,
+        size=dataset.sizes[0],
+        confusions=dataset.confusions,
+        resplit=dataset.resplit,
+        dataset=DATASETS.name(dataset),
+        superclass=tuple(superclass) if groups else (),
+        white=dataset.white,
+        mean=dataset.mean,
+        std=dataset.std,
+        lenders=tuple(lenders),
+    )
+
+
+def corrupted(dataset: Dataset, noise: Noise, seed: int, train: Split, root: Path) -> Given:
+    """Return what a noise makes of a training set that was loaded from ``root``."""
+    place = torch.arange(len(train.label)) if train.position is None else train.position
+    images = Images(
+        train.image, place, root, lambda name: DATASETS.build(name).load(root, seed)[0].image
+    )
+    space = label_space(dataset)._replace(images=images)
+    return noise.corrupt(train.label, space, space.dataset, seed)
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ class MWNet(Method):
     per_class: Annotated[int, Between(1, 100_000)] = 10
     hidden: Annotated[int, Between(1, 100_000)] = 100
     lr: NonNegative = 1e-3
-    decay: NonNegative = 1e-4
+    weight_decay: NonNegative = 1e-4
 
     @property
     def privileges(self) -> tuple[str, ...]:
@@ -74,7 +74,7 @@ class MWNet(Method):
             ahead = {name: p - network.lr * slope[name] for name, p in network.params.items()}
             return F.cross_entropy(network.forward(ahead, trusted.image), trusted.label)
 
-        return adam(state, "net", grad(clean_loss)(state["net"]), self.lr, self.decay)
+        return adam(state, "net", grad(clean_loss)(state["net"]), self.lr, self.weight_decay)
 
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor

@@ -39,7 +39,7 @@ class PES(Method):
     Differs from the authors' code (tmllab/2021_NeurIPS_PES, ``PES_cs.py``):
         On CIFAR-10 with ResNet-18 its stages have 25, 7 and 5 to 7 of 200 epochs, 350 steps each,
         and Adam's rate is 1e-4; an epoch of a small data set has ten steps, hence the shares and
-        the higher rate. Its ``upper`` layers are the last two blocks and the classifier: ``upper=3``.
+        the higher rate. Its ``upper`` layers are the last two blocks and the head: ``upper=3``.
         There the optimiser of the last stage still holds the layers before they were renewed, so
         it trains the others only; here it trains all, as the paper says. Predictions that select
         are of one image without augmentation, there the sum over two augmentations.

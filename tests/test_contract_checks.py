@@ -14,7 +14,7 @@ from benchmarks.sweep import REGISTRIES
 from methods import METHODS, Method, Stage
 from methods.cross_entropy import CrossEntropy
 
-FILES = {"matrix", "labels"}  # noises that need a file of the user's
+FILES = {"matrix", "labels", "cifar10n", "cifar100n"}  # noises that need a file
 OURS = [
     (kind, name)
     for kind in ("method", "noise", "model")

@@ -50,7 +50,7 @@ def test_no_two_classes_have_the_same_size():
 @pytest.mark.parametrize("rate", [0.1, 0.37, 1.0])
 @every_kind
 def test_exact_counts_against_the_loop(kind, rate, counts):
-    given, table = drawn(kind, rate, counts)
+    given, table, _ = drawn(kind, rate, counts)
     u, v = uniforms().tolist()
     expected = getattr(oracles, counts)(LABEL.tolist(), table.tolist(), u, v)
     assert given.tolist() == expected
@@ -70,7 +70,7 @@ def test_exact_counts_against_the_loop_for_any_table(counts):
 @every_kind
 def test_exact_counts_have_the_expected_shares_but_for_rounding(kind, rate, counts):
     """At most one label a class is rounded away; per pair, at most one for each other class."""
-    given, table = drawn(kind, rate, counts)
+    given, table, _ = drawn(kind, rate, counts)
     seen = realised(LABEL, given, C)
     away = 1 - seen.diagonal()
     lost = (1 - table.diagonal() - away) * SIZES
@@ -86,7 +86,7 @@ def test_exact_counts_have_the_expected_shares_but_for_rounding(kind, rate, coun
 @every_kind
 def test_the_realised_rate_is_that_of_t_within_four_standard_deviations(kind):
     for seed in range(5):
-        given, table = drawn(kind, 0.45, seed=seed)
+        given, table, _ = drawn(kind, 0.45, seed=seed)
         p = 1 - table.diagonal()[LABEL]
         wrong = (given != LABEL).sum().item()
         assert abs(wrong - p.sum()) <= 4 * math.sqrt((p * (1 - p)).sum())

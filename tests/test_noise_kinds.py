@@ -61,7 +61,7 @@ def test_flip_back_has_the_rates_of_the_papers_code(rate, published):
     label = torch.arange(50_000) % C
     space = LabelSpace(C, len(label), SWAP)
     spec = f"asymmetric(rate={rate}, pairs='flip_back', counts='per_class')"
-    given, table = drawn(spec, label, space)
+    given, table, _ = drawn(spec, label, space)
     loop = torch.tensor(flipped_back(label.tolist(), rate, np.random.default_rng(0)))
     assert (given != label).double().mean().item() == pytest.approx(published, abs=6e-4)
     torch.testing.assert_close(realised(label, loop, C), table, atol=0.03, rtol=0)

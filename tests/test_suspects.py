@@ -168,7 +168,7 @@ def test_corrections_come_back_as_labels_to_train_on(audited, trained, capsys):
     code = main(["relabel", str(trained), str(folder / "reviewed.csv"), "--out", out])
     assert code == 0
     new = np.load(folder / "labels-1.npy")
-    given, _ = cell.noise.corrupt(*whole(cell))
+    given, *_ = cell.noise.corrupt(*whole(cell))
     wrong = sum(given[p] != clean[p] for p in positions)
     assert wrong > 0
     for place in range(len(new)):

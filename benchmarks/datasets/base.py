@@ -20,6 +20,7 @@ class Split(NamedTuple):
 
     image: Tensor  # (N, channels, height, width) uint8
     label: Tensor  # (N,) int64
+    position: Tensor | None = None  # (N,) int64, places in what was published, where a part is kept
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ class Downloaded(Dataset):
         if not count:
             return split
         kept = stratified(split.label, count, generator("subset", self.folder, part))
-        return Split(split.image[kept], split.label[kept])
+        return Split(split.image[kept], split.label[kept], kept)
 
 
 def stratified(label: Tensor, count: int, stream: torch.Generator) -> Tensor:

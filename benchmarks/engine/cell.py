@@ -17,6 +17,7 @@ from benchmarks.engine import packed, reference
 from benchmarks.engine.batches import steps_of
 from benchmarks.engine.history import SELECTED, History
 from benchmarks.engine.measure import measure
+from benchmarks.engine.passes import passes
 from benchmarks.engine.plan import driver
 from benchmarks.engine.problem import Problem, pose
 from benchmarks.engine.reference import Epoch
@@ -161,6 +162,7 @@ def _costs(
     """Return what training took; differs from run to run, so it is kept apart."""
     epochs, n = len(history.rows), len(problem.noisy)
     steps = steps_of(cell, problem)
+    taken = passes(cell, n, epochs, len(problem.trusted))
     device = how.device
     if device.type == "cuda":
         peak, name = torch.cuda.max_memory_allocated(device), torch.cuda.get_device_name(device)
@@ -171,7 +173,8 @@ def _costs(
         "train_seconds": history.train_seconds,
         "eval_seconds": history.eval_seconds,
         "steps": steps * epochs,
-        "forward_passes": n * epochs * cell.method.networks,
+        "forward_passes": taken.forward,
+        "backward_passes": taken.backward,
         "peak_memory_mb": peak / 2**20,
         "device": f"{device.type} {name}",
         "driver": driver(how.width, how.flags),

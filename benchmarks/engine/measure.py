@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks import metrics, schema
+from benchmarks.noise import NO_CLASS
 from benchmarks.store import Record
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -86,12 +87,13 @@ def _scaled(arrays: Arrays, i: int, logits: Tensor, rows: metrics.Rows) -> dict[
         return {}
     val, label = _tensor(arrays["val_logits"][i]), _tensor(arrays["label"])
     noisy, clean = _tensor(arrays["val_noisy"]), _tensor(arrays["val_clean"])
+    known = clean != NO_CLASS
     given = "estimate" not in arrays
     transition = _tensor(arrays["transition" if given else "estimate"])
     fits = {
         "noisy": metrics.fit_temperature(val, noisy),
         "fwd": metrics.fit_temperature(val, noisy, transition),
-        "clean": metrics.fit_temperature(val, clean),
+        "clean": metrics.fit_temperature(val[known], clean[known]),
     }
     found = {
         "ts_fwd_given": float(given),

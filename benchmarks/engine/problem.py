@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.datasets import DATASETS, Dataset, Split
-from benchmarks.noise import label_sha256
 from benchmarks.seeds import generator
-from benchmarks.sweep import Cell, label_space
+from benchmarks.sweep import Cell, corrupted
 
 
 class Problem(NamedTuple):
@@ -18,7 +17,7 @@ class Problem(NamedTuple):
 
     train: Tensor  # (N, channels, H, W) uint8, publisher's order, validation images left out
     noisy: Tensor  # (N,) int64, given labels
-    clean: Tensor  # (N,) int64, for metrics only
+    clean: Tensor  # (N,) int64, for metrics only; NO_CLASS where no class is right
     position: Tensor  # (N,) int64, places in the training set that was loaded
     val: Tensor  # (V, channels, H, W) uint8
     val_noisy: Tensor  # (V,) int64, given labels
@@ -27,7 +26,7 @@ class Problem(NamedTuple):
     mean: Tensor  # (channels, 1, 1)
     std: Tensor
     num_classes: int
-    noise_sha256: str  # of the given labels of the whole training set
+    noise_sha256: str  # of the given labels of the whole training set, and of foreign images
     noise_rate: float  # share of wrong labels in it
     transition: Tensor  # (C, C), P(given j | true i)
     trusted: Tensor  # (M,) int64, places in train of the examples whose clean label is given
@@ -45,27 +44,28 @@ def pose(cell: Cell, root: Path, device: torch.device) -> Problem:
     """
     train, test = _load(cell.dataset, root, cell.seed if cell.dataset.resplit else 0)
     name = DATASETS.name(cell.dataset)
-    noisy, table = cell.noise.corrupt(train.label, label_space(cell.dataset), name, cell.seed)
+    given = corrupted(cell.dataset, cell.noise, cell.seed, train, root)
+    noisy, clean, image = given.label, given.true(train.label), given.images(train.image)
     held_out = round(cell.recipe.val_fraction * len(noisy))
     shuffled = torch.randperm(len(noisy), generator=generator("split", name, cell.seed))
     val, index = shuffled[:held_out].sort().values, shuffled[held_out:].sort().values
     mean, std = (torch.tensor(v)[:, None, None] for v in (cell.dataset.mean, cell.dataset.std))
     return Problem(
-        train=train.image[index].to(device),
+        train=image[index].to(device),
         noisy=noisy[index].to(device),
-        clean=train.label[index].to(device),
+        clean=clean[index].to(device),
         position=index,
-        val=train.image[val].to(device),
+        val=image[val].to(device),
         val_noisy=noisy[val].to(device),
-        val_clean=train.label[val].to(device),
+        val_clean=clean[val].to(device),
         test=Split(test.image.to(device), test.label.to(device)),
         mean=mean.to(device),
         std=std.to(device),
         num_classes=cell.dataset.num_classes,
-        noise_sha256=label_sha256(noisy),
-        noise_rate=(noisy != train.label).double().mean().item(),
-        transition=table.to(device=device, dtype=torch.get_default_dtype()),
-        trusted=_trusted(cell, train.label[index]).to(device),
+        noise_sha256=given.sha256(),
+        noise_rate=(noisy != clean).double().mean().item(),
+        transition=given.transition.to(device=device, dtype=torch.get_default_dtype()),
+        trusted=_trusted(cell, clean[index]).to(device),
     )
 
 

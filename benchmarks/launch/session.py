@@ -11,9 +11,10 @@ import filelock
 import torch
 
 from benchmarks import plugins
-from benchmarks.datasets import data_root
+from benchmarks.datasets import DATASETS, data_root
 from benchmarks.engine import rates
 from benchmarks.engine.compiled import why_not
+from benchmarks.engine.passes import passes
 from benchmarks.engine.plan import FLAGS, Plan, choose_device, flagged, packs, precision_of, settle
 from benchmarks.engine.rates import STARTED_SECONDS, Rate, Rates
 from benchmarks.launch import local
@@ -53,12 +54,12 @@ class Session:
             total = sum(found) / max(1, count) + (STARTED_SECONDS if missing else 0)
             return f"about {total:.0f} s, from the rates that probe measured"
         costs = [meta["costs"] for meta in self.parts.meta.values() if meta["costs"]]
-        passes = sum(cost["forward_passes"] for cost in costs)
-        if not passes:
+        taken = sum(cost["forward_passes"] for cost in costs)
+        if not taken:
             return "unknown until `probe` has measured it or the first cells are done"
-        rate = sum(cost["train_seconds"] + cost["eval_seconds"] for cost in costs) / passes
+        rate = sum(cost["train_seconds"] + cost["eval_seconds"] for cost in costs) / taken
         todo = sum(
-            cell.dataset.sizes[0] * cell.recipe.epochs * cell.method.networks for cell in missing
+            passes(cell, cell.dataset.sizes[0], cell.recipe.epochs).forward for cell in missing
         )
         return f"about {rate * todo / self.workers:.0f} s, as fast as the finished cells"
 
@@ -74,8 +75,7 @@ def probe(request: Request) -> Iterator[tuple[Cell, int, Rate]]:
     device, root = choose_device(request.device), data_root(request.data)
     precision = request.precision or precision_of(device)
     cells = list(Suite.read(request.suite).override(request.axes()).cells(precision))
-    for dataset in dict.fromkeys(cell.dataset for cell in cells):
-        dataset.fetch(root)
+    _fetch(cells, root)
     threads = torch.get_num_threads()
     found: dict[str, dict[int, Rate]] = {}
     torch.set_num_threads(1)  # as in a worker
@@ -140,8 +140,7 @@ def train(session: Session) -> Parts:
         DataMissingError: a dataset is neither there nor to be had.
     """
     missing = session.missing()
-    for dataset in dict.fromkeys(cell.dataset for cell in missing):
-        dataset.fetch(session.root)
+    _fetch(missing, session.root)
     with alone(session.folder):
         session.plan.write(session.folder)
         _sweep_up(session.folder)
@@ -155,6 +154,16 @@ def train(session: Session) -> Parts:
         else:
             derive(session.folder, parts)
     return parts
+
+
+def _fetch(cells: Sequence[Cell], root: Path) -> None:
+    """Make sure that the files behind datasets and noises are there."""
+    noises = dict.fromkeys(cell.noise for cell in cells)
+    lenders = [DATASETS.build(name) for noise in noises for name in noise.borrows]
+    for dataset in dict.fromkeys((*(cell.dataset for cell in cells), *lenders)):
+        dataset.fetch(root)
+    for noise in noises:
+        noise.fetch(root)
 
 
 def _launch(session: Session, missing: Sequence[Cell]) -> None:

@@ -53,7 +53,7 @@ def transition_error(estimate: Tensor, noisy: Tensor, clean: Tensor) -> float:
     Args:
         estimate: ``(C, C)``, of the probability of being given ``j`` where the truth is ``i``.
         noisy: ``(N,)`` given classes.
-        clean: ``(N,)`` true classes.
+        clean: ``(N,)`` true classes; negative for an image that belongs to none, which is left out.
 
     Returns:
         0 to 2; NaN without examples or where an entry is not finite.
@@ -69,7 +69,8 @@ def transition_error(estimate: Tensor, noisy: Tensor, clean: Tensor) -> float:
         raise ValueError(f"a transition matrix is square, got {tuple(estimate.shape)}")
     if not estimate.isfinite().all():
         return math.nan
-    classes = len(estimate)
+    classes, known = len(estimate), clean >= 0
+    noisy, clean = noisy[known], clean[known]
     count = torch.bincount(clean * classes + noisy, minlength=classes * classes)
     count = count.view(classes, classes).double()
     size = count.sum(-1)

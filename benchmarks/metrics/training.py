@@ -21,7 +21,7 @@ def train_metrics(logits: Tensor, noisy: Tensor, clean: Tensor) -> dict[str, Ten
     Args:
         logits: ``(..., N, C)``, of the training images without augmentation.
         noisy: ``(N,)`` classes that were trained on.
-        clean: ``(N,)`` true classes.
+        clean: ``(N,)`` true classes; negative for an image that belongs to none.
 
     Returns:
         float64 ``(...)`` under each id of ``TRAIN_METRICS``.

@@ -1,8 +1,12 @@
 """Label noise."""
 
-from benchmarks.noise.base import Given, LabelSpace, Noise, label_sha256, realised
+from benchmarks.noise.base import NO_CLASS, Given, Images, LabelSpace, Noise, label_sha256, realised
 from benchmarks.noise.families import Asymmetric, Clean, PairFlip, Symmetric
 from benchmarks.noise.files import Labels, Matrix
+from benchmarks.noise.human import CIFAR10N, CIFAR100N, Human
+from benchmarks.noise.instance import PDN
+from benchmarks.noise.margin import PMD
+from benchmarks.noise.open_set import OpenSet
 from methods import Registry
 
 
@@ -19,6 +23,22 @@ NOISES: Registry[Noise] = Registry(
     pair_flip=PairFlip,
     matrix=Matrix,
     labels=Labels,
+    pdn=PDN,
+    pmd=PMD,
+    open_set=OpenSet,
+    cifar10n=CIFAR10N,
+    cifar100n=CIFAR100N,
 )
 
-__all__ = ["NOISES", "Clean", "Given", "LabelSpace", "Noise", "label_sha256", "realised"]
+__all__ = [
+    "NOISES",
+    "NO_CLASS",
+    "Clean",
+    "Given",
+    "Human",
+    "Images",
+    "LabelSpace",
+    "Noise",
+    "label_sha256",
+    "realised",
+]

@@ -1,8 +1,9 @@
 """What label noise is: a transition matrix, and one sampler that draws from all of them."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
@@ -14,6 +15,19 @@ from methods.bounds import Bounded
 Counts = Literal["random", "per_class", "per_pair"]
 
 
+NO_CLASS = -1
+"""The true label of an image that belongs to none of the dataset's classes."""
+
+
+class Images(NamedTuple):
+    """The training images behind the labels, for a noise that looks at them."""
+
+    pixel: Tensor  # (N, channels, height, width) uint8
+    position: Tensor  # (N,) int64, places in the published training set
+    root: Path  # the folder of published files
+    borrow: Callable[[str], Tensor]  # the training images of another dataset, by its name
+
+
 class LabelSpace(NamedTuple):
     """What a noise may know of a dataset."""
 
@@ -21,6 +35,20 @@ class LabelSpace(NamedTuple):
     size: int  # training examples
     confusions: Mapping[int, int]  # published: a class -> the one it is mistaken for
     resplit: bool = False  # each seed has its own training set
+    dataset: str = ""  # its name in the catalogue
+    superclass: tuple[int, ...] = ()  # published: of each class
+    white: int = 255  # the largest raw pixel value
+    mean: tuple[float, ...] = ()  # per channel, of the raw values
+    std: tuple[float, ...] = ()
+    lenders: tuple[str, ...] = ()  # datasets with images of the same shape
+    images: Images | None = None  # absent while a sweep is only being checked
+
+
+class Foreign(NamedTuple):
+    """Images that took the place of training images and belong to no class of the dataset."""
+
+    position: Tensor  # (M,) int64, rising, places in the training set
+    image: Tensor  # (M, channels, height, width) uint8
 
 
 class Given(NamedTuple):
@@ -28,6 +56,28 @@ class Given(NamedTuple):
 
     label: Tensor  # (N,) int64
     transition: Tensor  # (C, C) float64, P(given j | true i)
+    foreign: Foreign | None = None
+
+    def true(self, label: Tensor) -> Tensor:
+        """Return true labels ``(N,)``: the published ones, ``NO_CLASS`` for a foreign image."""
+        if self.foreign is None:
+            return label
+        return label.index_fill(0, self.foreign.position, NO_CLASS)
+
+    def images(self, published: Tensor) -> Tensor:
+        """Return the training images, foreign ones in place."""
+        if self.foreign is None:
+            return published
+        return published.index_copy(0, *self.foreign)
+
+    def sha256(self) -> str:
+        """Return the sha256 of the labels, and of places and pixels of foreign images."""
+        if self.foreign is None:
+            return label_sha256(self.label)
+        found = hashlib.sha256(bytes.fromhex(label_sha256(self.label)))
+        found.update(self.foreign.position.numpy().astype("<i8").tobytes())
+        found.update(self.foreign.image.numpy().tobytes())
+        return found.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -41,11 +91,24 @@ class Noise(Bounded):
     """
 
     version: ClassVar[int | str] = 1
+    replaces: ClassVar[bool] = False  # gives other images beside labels
 
     @property
     def nominal_rate(self) -> float | None:
         """The rate in the name of the noise, or None if it has none."""
         return getattr(self, "rate", None)
+
+    @property
+    def borrows(self) -> tuple[str, ...]:
+        """The datasets from which images are taken."""
+        return ()
+
+    def fetch(self, root: Path) -> None:
+        """Make sure that the published files behind the noise are there, before any training.
+
+        Raises:
+            DataMissingError: they are absent or damaged.
+        """
 
     def content(self, seed: int) -> str:
         """Return a digest of the file behind the noise of a seed, part of a cell's identity.
@@ -83,9 +146,35 @@ class Noise(Bounded):
             seed: the seed of the cell.
         """
         table = self.matrix(space)
-        source = generator("noise", dataset, seed)
-        u, v = torch.rand(2, len(label), dtype=torch.float64, generator=source)
+        u, v = uniforms(label, dataset, seed)
         return Given(sample(label, table, u, v, getattr(self, "counts", "random")), table)
+
+
+def uniforms(label: Tensor, dataset: str, seed: int) -> Tensor:
+    """Return ``u`` and ``v`` of every example, ``(2, N)`` float64."""
+    source = generator("noise", dataset, seed)
+    return torch.rand(2, len(label), dtype=torch.float64, generator=source)
+
+
+def flip(label: Tensor, row: Tensor, u: Tensor, v: Tensor) -> Tensor:
+    """Return given labels ``(N,)`` where each example has a row ``(N, C)`` of its own."""
+    return torch.where(
+        u < 1 - row.gather(1, label[:, None]).squeeze(1), _other(label, row, v), label
+    )
+
+
+def mean_rows(label: Tensor, row: Tensor) -> Tensor:
+    """Return ``(C, C)``, the mean row of each class; of one without examples the identity's."""
+    classes = row.shape[1]
+    total = torch.zeros(classes, classes, dtype=row.dtype).index_add(0, label, row)
+    size = label.bincount(minlength=classes)[:, None]
+    return torch.where(size > 0, total / size.clamp(min=1), torch.eye(classes, dtype=row.dtype))
+
+
+def _other(label: Tensor, row: Tensor, v: Tensor) -> Tensor:
+    """Choose among the other classes in proportion to the row."""
+    edges = row.scatter(1, label[:, None], 0.0).cumsum(1)
+    return (edges <= v[:, None] * edges[:, -1:]).sum(1).clamp(max=row.shape[1] - 1)
 
 
 def sample(label: Tensor, table: Tensor, u: Tensor, v: Tensor, counts: Counts) -> Tensor:
@@ -103,10 +192,9 @@ def sample(label: Tensor, table: Tensor, u: Tensor, v: Tensor, counts: Counts) -
         counts: see :class:`Noise`.
     """
     row = table[label]  # (N, C)
-    edges = row.scatter(1, label[:, None], 0.0).cumsum(1)
-    wrong = (edges <= v[:, None] * edges[:, -1:]).sum(1).clamp(max=len(table) - 1)
     if counts == "random":
-        return torch.where(u < 1 - row.gather(1, label[:, None]).squeeze(1), wrong, label)
+        return flip(label, row, u, v)
+    wrong = _other(label, row, v)
     given = label.clone()
     for true, shares in enumerate(table):
         members = (label == true).nonzero().squeeze(1)

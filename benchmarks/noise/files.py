@@ -33,7 +33,7 @@ class Matrix(Noise):
 
     def content(self, seed: int) -> str:
         """Digest of the file."""
-        return _digest(_bytes(Path(self.file), "Matrix.file"))
+        return digest_of(bytes_of(Path(self.file), "Matrix.file"))
 
     def check(self, space: LabelSpace, seeds: Sequence[int]) -> None:
         """The file must hold one distribution for each class of the dataset."""
@@ -56,7 +56,7 @@ class Matrix(Noise):
         return table / table.sum(1, keepdim=True)
 
     def _table(self) -> NDArray[Any]:
-        arrays = _read(Path(self.file), "Matrix.file")
+        arrays = arrays_of(Path(self.file), "Matrix.file")
         return arrays.get("", np.empty(0))  # several arrays are no matrix
 
 
@@ -74,7 +74,7 @@ class Labels(Noise):
 
     def content(self, seed: int) -> str:
         """Digest of the file of this seed."""
-        return _digest(_bytes(self._path(seed), "Labels.file"))
+        return digest_of(bytes_of(self._path(seed), "Labels.file"))
 
     def check(self, space: LabelSpace, seeds: Sequence[int]) -> None:
         """Each seed needs a file with a class for every image."""
@@ -90,7 +90,7 @@ class Labels(Noise):
         """Return the labels of the file and the shares in which they differ from the true ones."""
         path = self._path(seed)
         given = torch.from_numpy(self._given(space, seed).astype(np.int64))
-        true = _read(path, "Labels.file").get("true", label.numpy())
+        true = arrays_of(path, "Labels.file").get("true", label.numpy())
         if places := np.flatnonzero(true != label.numpy()).tolist():
             raise ValueError(
                 f"Labels.file must follow the order of {dataset}, the column true of {path} "
@@ -104,7 +104,7 @@ class Labels(Noise):
 
     def _given(self, space: LabelSpace, seed: int) -> NDArray[Any]:
         path = self._path(seed)
-        arrays = _read(path, "Labels.file")
+        arrays = arrays_of(path, "Labels.file")
         given = arrays.get("given", arrays.get(""))
         if given is None:
             raise ValueError(
@@ -131,20 +131,22 @@ class Labels(Noise):
         return given
 
 
-def _digest(data: bytes) -> str:
+def digest_of(data: bytes) -> str:
+    """Return the digest that is part of a cell's identity."""
     return hashlib.sha256(data).hexdigest()[:12]
 
 
-def _bytes(path: Path, owner: str) -> bytes:
+def bytes_of(path: Path, owner: str) -> bytes:
+    """Return the content of a file that a field names, or say that it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:
         raise ValueError(f"{owner}: cannot read {path}: {error.strerror}") from error
 
 
-def _read(path: Path, owner: str) -> Mapping[str, NDArray[Any]]:
+def arrays_of(path: Path, owner: str) -> Mapping[str, NDArray[Any]]:
     """Return the arrays in a file by name; one that stands alone has the name ``""``."""
-    data = _bytes(path, owner)
+    data = bytes_of(path, owner)
     try:
         return _parsed(data, path.suffix)
     except (ValueError, EOFError, zipfile.BadZipFile) as error:

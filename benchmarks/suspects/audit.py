@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
+from torch import Tensor
 
 from benchmarks.refusals import RefusedError
 from benchmarks.report.wording import count
 from benchmarks.suspects.rank import PLACE, Suspects, Wanted, rank
 from benchmarks.suspects.sheet import draw, named
+from benchmarks.sweep import Cell, corrupted
 
 TABLE = "suspects.csv"
 SHEET = 60
@@ -66,7 +68,7 @@ def audit(folder: Path, root: Path, wanted: Wanted, how: How) -> Audit:
     _refuse_to_lose(out / TABLE)
     found = list(rank(folder, wanted, how.score))
     drawn = list(_first_of_each(found))[:MOST_SHEETS]
-    images = [s.cell.dataset.load(root, s.cell.seed)[0].image for s in drawn]
+    images = [_images(s.cell, root) for s in drawn]
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
     size = min(how.top, SHEET)
@@ -102,6 +104,14 @@ def _first_of_each(found: Iterable[Suspects]) -> Iterable[Suspects]:
         if place not in seen:
             seen.add(place)
             yield suspects
+
+
+def _images(cell: Cell, root: Path) -> Tensor:
+    """Return the images that a cell was trained on."""
+    train = cell.dataset.load(root, cell.seed)[0]
+    if not cell.noise.replaces:
+        return train.image
+    return corrupted(cell.dataset, cell.noise, cell.seed, train, root).images(train.image)
 
 
 def _rows(suspects: Suspects, how: How) -> pd.DataFrame:

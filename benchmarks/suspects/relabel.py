@@ -9,11 +9,10 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.datasets import DATASETS
 from benchmarks.noise import label_sha256
 from benchmarks.refusals import RefusedError
 from benchmarks.store import read_plan
-from benchmarks.sweep import Cell, label_space
+from benchmarks.sweep import Cell, corrupted
 from methods.bounds import suggestion
 
 NEEDED = ("cell_id", "position", "given", "corrected")
@@ -107,10 +106,9 @@ def _read(path: Path) -> pd.DataFrame:
 def _given(specs: Mapping[str, Any], root: Path) -> _Labels:
     """Return the labels that a cell was given, in the publisher's order."""
     cell = Cell.build(specs)
-    true = cell.dataset.load(root, cell.seed)[0].label
-    name = DATASETS.name(cell.dataset)
-    given = cell.noise.corrupt(true, label_space(cell.dataset), name, cell.seed).label
-    return _Labels(cell, given.numpy())
+    train = cell.dataset.load(root, cell.seed)[0]
+    given = corrupted(cell.dataset, cell.noise, cell.seed, train, root)
+    return _Labels(cell, given.label.numpy())
 
 
 def _note(labels: _Labels, row: Mapping[Any, Any], where: str) -> None:

@@ -1,8 +1,13 @@
 """Losses of every class at once, and what robust losses make of them."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+LOG_ZERO = math.log(1e-4)
+"""What reverse cross-entropy takes for the logarithm of 0, in the code behind published numbers."""
 
 
 def miss(logits: Tensor, label: Tensor) -> Tensor:

@@ -230,7 +230,7 @@ def changed_one_by_one(method, params, grads, state, epoch):
 
 
 def step(recipe, params, grads, moments, clock):
-    """Move what has a gradient; ``moments`` are overwritten: velocity, or Adam's first and second."""
+    """Move what has a gradient; ``moments`` are overwritten: velocity, or those of Adam."""
     lr, time = clock
     if recipe.clip_norm:
         squares = sum(g.flatten(2).pow(2).sum(-1) for g in grads.values())  # (K, networks)

@@ -55,3 +55,29 @@ def per_pair(label, table, u, v):
 def label_sha256(label):
     """The hash of the labels as little-endian 64-bit integers, packed one by one."""
     return hashlib.sha256(b"".join(struct.pack("<q", y) for y in label)).hexdigest()
+
+
+def pdn(label, pixel, share, weight, u, v):
+    """Xia et al., algorithm 2, an image at a time; ``weight[class][pixel][class]``."""
+    given = []
+    for i, y in enumerate(label):
+        classes = range(len(weight[y][0]))
+        score = [
+            math.fsum(x * w[k] for x, w in zip(pixel[i], weight[y], strict=True)) for k in classes
+        ]
+        most = max(score[k] for k in classes if k != y)
+        power = [math.exp(score[k] - most) if k != y else 0.0 for k in classes]
+        row = [share[i] * p / sum(power) for p in power]
+        given.append(y if u[i] >= share[i] else walk(row, y, v[i]))
+    return given
+
+
+def pmd(label, eta, kind, scale):
+    """Zhang et al., section 4: the probability of a flip and its target, an image at a time."""
+    found = []
+    for y, p in zip(label, eta, strict=True):
+        s = max((k for k in range(len(p)) if k != y), key=p.__getitem__)
+        d = max(0.0, p[y] - p[s])
+        base = {"I": (1 - d * d) / 2, "II": 1 - d**3, "III": 1 - (d + d * d + d**3) / 3}[kind]
+        found.append((scale(base), s))
+    return found

@@ -10,7 +10,7 @@ from methods import METHODS, Network, Trusted
 from tests.agreement import same
 from tests.papers.visits import EPOCH, _double  # noqa: F401  _double is a fixture
 
-SPEC = "mw_net(hidden=7, lr=0.02, decay=0.1)"
+SPEC = "mw_net(hidden=7, lr=0.02, weight_decay=0.1)"
 
 
 def weighting_network(net):
