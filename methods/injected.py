@@ -1,6 +1,5 @@
 """A loss that one method takes from another, named by its spec: ``co_teaching(loss='gce')``."""
 
-from functools import cache
 from typing import Annotated
 
 import torch
@@ -12,10 +11,14 @@ from methods.registry import Registry
 
 _CATALOGUE: list[Registry[Method]] = []
 
+_NAMED: dict[str, Method] = {}
+"""By canonical spec: built when the field is checked, for a compiled step cannot parse a spec."""
+
 
 def serve(catalogue: Registry[Method]) -> None:
     """Take losses from this catalogue; its module calls this, for no method imports another."""
     _CATALOGUE[:] = [catalogue]
+    _NAMED.clear()
 
 
 def injected(spec: str, logits: Tensor, batch: Batch, epoch: Tensor) -> Tensor:
@@ -29,12 +32,12 @@ def injected(spec: str, logits: Tensor, batch: Batch, epoch: Tensor) -> Tensor:
     """
     if logits.dim() > 2:
         return torch.stack([injected(spec, part, batch, epoch) for part in logits])
-    return _named(spec).losses(logits, Batch(batch.ids, batch.label), {}, epoch)[0]
+    named = _NAMED[spec] if spec in _NAMED else _canonical_named(spec)
+    return named.losses(logits, Batch(batch.ids, batch.label), {}, epoch)[0]
 
 
-@cache
-def _named(spec: str) -> Method:
-    return _CATALOGUE[0].build(spec)
+def _canonical_named(spec: str) -> Method:
+    return _NAMED[_canonical(spec)]
 
 
 def _canonical(spec: str) -> str:
@@ -50,7 +53,9 @@ def _canonical(spec: str) -> str:
         raise ValueError(
             f"{catalogue.name(method)} also has {', '.join(needs)}; known: {', '.join(known)}"
         )
-    return catalogue.spec(method)
+    found = catalogue.spec(method)
+    _NAMED[found] = method
+    return found
 
 
 def _needs(entry: type[Method]) -> list[str]:

@@ -127,17 +127,14 @@ class Learners:
     def _forward(self) -> Forward:
         return Forward(self.cell.method, self.blueprint, self.cell.precision)
 
-    def _logits(self, weights: tuple[Stacked, Stacked], image: Tensor) -> tuple[Tensor, Stacked]:
-        return self._forward.logits(weights, image)
-
     @torch.no_grad()
     def _peek(self, image: Tensor) -> Tensor:
         """Return logits before the step; the networks' own move their running statistics."""
         if self.average is None or "peeks" not in self.cell.method.averaged:
-            outputs, self.buffers = self._logits((self.params, self.buffers), image)
+            outputs, self.buffers = self._forward.logits((self.params, self.buffers), image)
             return outputs
         self.blueprint.eval()
-        outputs, _ = self._logits((self.average.params, self.average.buffers), image)
+        outputs, _ = self._forward.logits((self.average.params, self.average.buffers), image)
         self.blueprint.train()
         return outputs
 
