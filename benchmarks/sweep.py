@@ -159,12 +159,29 @@ class Suite:
             ]
             for dataset, noise in itertools.product(*axes[:2]):
                 noise.check(label_space(dataset), self.seed)
+            for method, recipe in itertools.product(axes[2], axes[4]):
+                _check_validation(method, recipe)
         except ValueError as error:
             raise RefusedError(f"suite {self.name!r}: {error}") from error
         points: Iterator[tuple[Any, ...]] = itertools.product(*axes, self.seed)
         axis = [*REGISTRIES, "seed"]
         cells = (Cell(**dict(zip(axis, p, strict=True)), precision=precision) for p in points)
         return iter(dict.fromkeys(cells))
+
+
+def _check_validation(method: Method, recipe: Recipe) -> None:
+    """Refuse to stop early where nothing is held out.
+
+    Raises:
+        ValueError: the method needs noisy validation labels and the recipe keeps none.
+    """
+    if method.stops_early and not recipe.val_fraction:
+        name = RECIPES.name(recipe)
+        raise ValueError(
+            f"{METHODS.name(method)} stops by noisy validation labels, so "
+            f"{type(recipe).__name__}.val_fraction must be above 0.0, as in "
+            f"{name}(val_fraction=0.1)"
+        )
 
 
 def _axes(path: Path, found: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:

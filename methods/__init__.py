@@ -7,6 +7,7 @@ from methods.base import Batch, Method, Network, Stage, State, Task, Trusted
 from methods.bi_tempered import BiTempered
 from methods.bootstrap_hard import BootstrapHard
 from methods.bootstrap_soft import BootstrapSoft
+from methods.cdr import CDR
 from methods.ce_ema import CrossEntropyEMA
 from methods.co_teaching import CoTeaching
 from methods.co_teaching_plus import CoTeachingPlus
@@ -18,6 +19,10 @@ from methods.dual_t import DualT
 from methods.elr import ELR
 from methods.eps_softmax import EpsSoftmax
 from methods.focal import Focal
+from methods.dyr import DYR
+from methods.early_stopping import EarlyStopping
+from methods.elr import ELR
+from methods.elr_plus import ELRPlus
 from methods.forward import Forward
 from methods.gce import GCE
 from methods.gce_trunc import GCETrunc
@@ -41,10 +46,12 @@ from methods.negative_ls import NegativeLS
 from methods.nfl_mae import NFLMAE
 from methods.nfl_rce import NFLRCE
 from methods.peer_loss import PeerLoss
+from methods.pencil import PENCIL
 from methods.pes import PES
 from methods.phuber_ce import PHuberCE
 from methods.registry import Registry
 from methods.reweighting import Reweighting
+from methods.sat import SAT
 from methods.sce import SCE
 from methods.sop import SOP
 from methods.sr import SR
@@ -57,6 +64,7 @@ METHODS: Registry[Method] = Registry(
     cross_entropy=CrossEntropy,
     focal=Focal,
     ce_ema=CrossEntropyEMA,
+    early_stopping=EarlyStopping,
     label_smoothing=LabelSmoothing,
     negative_ls=NegativeLS,
     bootstrap_soft=BootstrapSoft,
@@ -96,12 +104,17 @@ METHODS: Registry[Method] = Registry(
     peer_loss=PeerLoss,
     elr=ELR,
     sop=SOP,
+    sat=SAT,
+    cdr=CDR,
     pes=PES,
+    pencil=PENCIL,
+    dyr=DYR,
     co_teaching=CoTeaching,
     co_teaching_plus=CoTeachingPlus,
     jocor=JoCoR,
     confident_learning=ConfidentLearning,
     dividemix=DivideMix,
+    elr_plus=ELRPlus,
 )
 serve(METHODS)
 

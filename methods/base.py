@@ -90,6 +90,7 @@ class Method(Bounded):
     views: ClassVar[int] = 1  # independent augmentations of each image
     peeks: ClassVar[bool] = False  # gets Batch.outputs: another forward pass, without gradient
     averaged: ClassVar[tuple[str, ...]] = ()  # what averaged weights are for: peeks, predictions
+    stops_early: ClassVar[bool] = False  # ends at the epoch that is best on noisy validation labels
     learnable: ClassVar[tuple[str, ...]] = ()  # entries of the state that get a gradient
 
     @property

@@ -31,7 +31,7 @@ class CrossEntropyEMA(Method):
     """
 
     averaged: ClassVar[tuple[str, ...]] = ("predictions",)
-    horizon: Annotated[float, Between(1e-6, 1.0)] = 0.2
+    horizon: Annotated[float, Between(1e-6, 1.0)] = 0.5
 
     def decay(self, steps: int, epochs: int) -> float:
         """Keep what makes the average as long as the horizon."""

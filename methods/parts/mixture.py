@@ -37,6 +37,53 @@ def lower_component(value: Tensor, steps: int = 10, floor: float = 5e-4) -> Tens
     return weight.index_select(1, lower[None]).squeeze(1)
 
 
+def higher_beta_component(value: Tensor, steps: int = 10) -> Tensor:
+    """Return the posterior of the higher of two Beta distributions fitted to ``value``.
+
+    Values are scaled so that their 5th and 95th percentile are 0 and 1; those outside are left out
+    of the fit and count as the nearer end. Expectation-maximisation from ``Beta(1, 2)`` and
+    ``Beta(2, 1)`` with equal shares; each step matches the weighted mean and variance. Above the
+    value at which the posterior peaks it stays there, as a higher value cannot be less suspect.
+
+    Args:
+        value: ``(N,)``.
+        steps: of expectation-maximisation.
+
+    Returns:
+        ``(N,)``, probabilities.
+
+    Reference:
+        Arazo et al., "Unsupervised label noise modeling and loss correction", ICML 2019.
+        https://arxiv.org/abs/1904.11238 (equations 3 to 8)
+    """
+    low, high = value.sort().values[_percentiles(len(value))].unbind()
+    inside = ((value >= low) & (value <= high)).to(value.dtype)  # (N,)
+    x = ((value - low) / (high - low + 1e-6)).clamp(1e-3, 1 - 1e-3)
+    a, b = x.new_tensor([1.0, 2.0]), x.new_tensor([2.0, 1.0])
+    share = torch.full_like(a, 0.5)
+    for _ in range(steps):
+        weight = _beta_posterior(x, a, b, share) * inside[:, None]  # (N, 2)
+        size = weight.sum(0).clamp(min=torch.finfo(x.dtype).tiny)
+        mean = (weight * x[:, None]).sum(0) / size
+        variance = (weight * (x[:, None] - mean).square()).sum(0) / size
+        spread = (mean * (1 - mean) / variance.clamp(min=1e-8) - 1).clamp(min=1e-4)
+        a, b, share = mean * spread, (1 - mean) * spread, size / size.sum()
+    found = _beta_posterior(x, a, b, share)
+    higher = found.index_select(1, (a / (a + b)).argmax()[None]).squeeze(1)
+    return torch.where(x >= x[higher.argmax()], higher.max(), higher)
+
+
+def _percentiles(size: int) -> list[int]:
+    """Return the ranks of the 5th and the 95th percentile, the nearest ones."""
+    return [round(0.05 * (size - 1)), round(0.95 * (size - 1))]
+
+
+def _beta_posterior(x: Tensor, a: Tensor, b: Tensor, share: Tensor) -> Tensor:
+    x = x[:, None]
+    norm = torch.lgamma(a + b) - torch.lgamma(a) - torch.lgamma(b)
+    return (share.log() + norm + (a - 1) * x.log() + (b - 1) * (-x).log1p()).softmax(-1)
+
+
 def _posterior(x: Tensor, mean: Tensor, variance: Tensor, share: Tensor) -> Tensor:
     log = share.log() - 0.5 * (variance.log() + (x - mean).square() / variance)
     return log.softmax(-1)
