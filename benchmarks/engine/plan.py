@@ -112,10 +112,21 @@ def settle(
             f"mixed with it; use --device {found['device']} or another --out"
         )
     known = tuple(_known_cells(found["cells"], folder))
+    _refuse_other_profile(known, asked, folder)
     every = tuple(dict.fromkeys((*known, *asked)))
     fixed = {kind: driver["width"] for kind, driver in found["drivers"].items()}
     widths = _widths(every, device, found["pack"], fixed)
     return Plan(found["suite"], device.type, found["pack"], found["keep_all"], every, widths)
+
+
+def _refuse_other_profile(known: Sequence[Cell], asked: Sequence[Cell], folder: Path) -> None:
+    """Refuse cells whose hyper-parameters come from elsewhere than those of the folder."""
+    there, here = ({cell.profile: cell for cell in cells} for cells in (known, asked))
+    if others := [name for name in here if there and name not in there]:
+        raise RefusedError(
+            f"{folder} was started with the profile {', '.join(there)} and {others[0]} must not be "
+            f"mixed with it; use --profile '{', '.join(there)}' or another --out"
+        )
 
 
 def _widths(
