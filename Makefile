@@ -1,5 +1,5 @@
 # One command is the gate, here and in CI.
-.PHONY: check lint types contracts test
+.PHONY: check lint types contracts test soak
 check: lint types contracts test
 
 lint:
@@ -19,3 +19,7 @@ WORKER = OMP_NUM_THREADS=1 MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TOP_PAD_=26843
 test:
 	$(WORKER) python -m pytest -n 2 --dist worksteal --benchmark-disable --ignore tests/speed
 	$(WORKER) python -m pytest tests/speed
+
+# What takes minutes: the same checks on many more draws.
+soak:
+	$(WORKER) python -m pytest -n 2 --benchmark-disable -m soak --timeout=3600

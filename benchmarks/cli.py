@@ -44,6 +44,7 @@ VERBS = (
     *("run", "plan", "probe", "status", "report", "collect", "suspects", "relabel"),
     *("ls", "data", "check"),
 )
+VenueName = Literal["neurips", "iclr", "icml", "tmlr", "jmlr"]
 Kind = Literal[
     "datasets", "noises", "methods", "models", "recipes", "profiles", "metrics", "suites"
 ]
@@ -150,18 +151,21 @@ def status(folder: Path = Path("results/default")) -> Exit:
 
 
 @app.command
-def report(folder: Path = Path("results/default"), *, force: bool = False) -> Exit:
+def report(
+    folder: Path = Path("results/default"), *, force: bool = False, venue: VenueName = "neurips"
+) -> Exit:
     """Draw the figures, tables and verdict of a results folder.
 
     Args:
         folder: The results folder.
         force: Draw them again even if nothing changed.
+        venue: Whose page the figures fit at their natural size.
     """
     from benchmarks.store import Parts, derive  # noqa: PLC0415
 
     if (folder / "parts").is_dir():  # committed results have only the CSV files
         derive(folder, Parts(folder))
-    _show(folder, force=force)
+    _show(folder, force=force, venue=venue)
     return Exit.DONE
 
 
@@ -218,14 +222,15 @@ def check(*, plugin: Annotated[tuple[Path, ...], Parameter(negative="")]) -> Exi
     return Exit.SOME_FAILED if faults else Exit.DONE
 
 
-def _show(folder: Path, *, force: bool = False) -> None:
+def _show(folder: Path, *, force: bool = False, venue: VenueName = "neurips") -> None:
     """Draw a report and print what it says and where it is."""
     from benchmarks.report import build  # noqa: PLC0415
 
-    built = build(folder, force=force)
+    built = build(folder, force=force, venue=venue)
     print(f"\n{built.ranking}\n\n{built.verdict}\n")
     print(f"results  {folder / 'results.csv'}")
     print(f"report   {built.folder / 'report.md'}{'' if built.rebuilt else ' (unchanged)'}")
+    print(f"browser  {built.folder / 'report.html'}")
     print(f"figures  {built.folder / 'figures'}")
 
 

@@ -24,9 +24,9 @@ def listing(kind: str | None) -> str:
 def _entries(registry: Registry[Any]) -> Iterator[str]:
     for entry_name, entry in registry.items():
         shown = [
-            f"{field.name}={getattr(entry, field.name)!r}"
+            f"{field.key}={getattr(entry, field.name)!r}"
             if hasattr(entry, field.name)
-            else f"{field.name}=…"
+            else f"{field.key}=…"
             for field in entry.fields()
         ]
         spec = f"{entry_name}({', '.join(shown)})" if shown else entry_name

@@ -34,6 +34,10 @@ class Request:
         pack: How many cells alike in all but seed and noise to train at once, in one process. More
             is faster for small networks, and changes the last bits. [default: as `probe` measured,
             else 16 for small dense networks on the CPU and 1 for others]
+        compile: Compile the training step with torch.compile, which takes up to a minute to begin
+            with, less when torch has it in its cache, and changes the last bits.
+        deterministic: Use none but deterministic algorithms, so that a GPU repeats its numbers to
+            the last bit; slower, and a method that needs another fails with a sentence.
         plugin: A Python file that registers methods of your own; may be given several times.
     """
 
@@ -51,6 +55,8 @@ class Request:
     precision: Literal["float32", "bfloat16"] | None = None
     workers: int | None = None
     pack: int | None = None
+    compile: Annotated[bool, Parameter(negative="")] = False
+    deterministic: Annotated[bool, Parameter(negative="")] = False
     plugin: Annotated[tuple[Path, ...], Parameter(negative="")] = ()
 
     def axes(self) -> dict[str, list[str] | list[int] | None]:

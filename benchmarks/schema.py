@@ -96,7 +96,8 @@ METHOD_METRICS = tuple(metric.id for metric in _METHOD)
 LATER_METRICS = frozenset(
     (*SELECTED_METRICS, *METHOD_METRICS, "ece_over", "ece_under", "mce", "rmsce")
 )
-"""Blank where a CSV of results format 1 lacks the column."""
+LATER_COLUMNS = LATER_METRICS | {"backward_passes"}
+"""Blank where a CSV of an earlier version lacks the column."""
 
 KEYS = (
     "cell_id",  # 12 hex digits of the fully expanded cell
@@ -130,6 +131,10 @@ RESULTS = (
 )
 CURVES = (*KEYS, "epoch", "lr", "train_loss", "val_acc", *EPOCH_METRICS)
 BINS = (*KEYS, "selection", "bin", "low", "high", "count", "confidence", "accuracy")
+POOLED_KEYS = KEYS[1:-1]
+"""What names a row that pools the seeds of a method and setting."""
+LOSSES = (*POOLED_KEYS, "seeds", "bin", "low", "high", "right", "wrong")
+TRANSITIONS = (*POOLED_KEYS, "seeds", "label", "estimated", "realised")
 DETECTION = (*KEYS, "score", "auroc", "ap", "mislabelled", "n_train")
 COSTS = (
     "cell_id",
@@ -137,7 +142,8 @@ COSTS = (
     "train_seconds",
     "eval_seconds",
     "steps",
-    "forward_passes",  # images sent through a network in training; two networks count double
+    "forward_passes",  # images times networks sent forwards to train; blank if not known
+    "backward_passes",  # likewise backwards
     "peak_memory_mb",
     "device",
     "driver",
@@ -153,11 +159,15 @@ TABLES: dict[str, tuple[str, ...]] = {
     "curves.csv": CURVES,
     "bins.csv": BINS,
     "detection.csv": DETECTION,
+    "losses.csv": LOSSES,
+    "transitions.csv": TRANSITIONS,
     "costs.csv": COSTS,
 }
 """Every CSV of a results folder. All but ``costs.csv`` are byte-identical from run to run."""
 
 BINS_COUNT = 15
+LOSS_BINS, LOSS_RANGE = 36, (1e-4, 1e2)
+"""Of ``losses.csv``: six bins a decade, in nats; the first and the last hold what lies beyond."""
 STATUSES = ("done", "diverged", "failed")
 
 
@@ -188,7 +198,7 @@ FAMILIES: dict[str, str] = {
 LOOKS: dict[str, Look] = {
     "cross_entropy": Look("Cross-entropy (hard labels)", FAMILIES["baseline"], "o", "solid"),
     "focal": Look("Focal loss", FAMILIES["baseline"], "s", (0, (3, 1, 1, 1))),
-    "ce_ema": Look("Cross-entropy (averaged weights)", FAMILIES["baseline"], "^", (0, (6, 2))),
+    "ce_ema": Look("Cross-entropy (EMA)", FAMILIES["baseline"], "^", (0, (6, 2))),
     "early_stopping": Look("Early stopping", FAMILIES["baseline"], "v", (0, (8, 2, 2, 2))),
     "label_smoothing": Look("Label smoothing", FAMILIES["targets"], "s", (0, (6, 2))),
     "negative_ls": Look("Negative label smoothing", FAMILIES["targets"], "<", (0, (2, 2))),
@@ -201,6 +211,7 @@ LOOKS: dict[str, Look] = {
     "taylor_ce": Look("Taylor-CE", FAMILIES["bounded"], "X", (0, (3, 2))),
     "phuber_ce": Look("PHuber-CE", FAMILIES["bounded"], "*", (0, (9, 2))),
     "bi_tempered": Look("Bi-tempered", FAMILIES["bounded"], "d", (0, (2, 1, 2, 3))),
+    "jal_ce": Look("JAL-CE", FAMILIES["bounded"], "^", (0, (4, 1))),  # no marker left there
     "logit_clip": Look("LogitClip", FAMILIES["bounded"], "s", (0, (1, 1, 4, 1))),
     "sce": Look("SCE", FAMILIES["normalised"], "X", (0, (5, 1, 1, 1))),
     "nce_mae": Look("NCE+MAE", FAMILIES["normalised"], "h", (0, (1, 1, 7, 1))),

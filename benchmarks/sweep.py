@@ -99,7 +99,7 @@ class Cell:
     @property
     def id(self) -> str:
         """Twelve hex digits of the full specs, of each part's version, and of a noise's file."""
-        versions = {name: getattr(self, name).version for name in REGISTRIES}
+        versions = {name: reg.version(getattr(self, name)) for name, reg in REGISTRIES.items()}
         if content := self.noise.content(self.seed):
             versions["noise"] = f"{self.noise.version}+{content}"
         text = json.dumps([self.identity(), versions], sort_keys=True)

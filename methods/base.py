@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ Weights = dict[str, Tensor]
 """A network's parameters by name."""
 
 NOTHING: Mapping[str, Tensor] = {}
+UNCHANGED: Mapping[str, Any] = {}
 
 
 class Trusted(NamedTuple):
@@ -51,6 +52,7 @@ class Network(NamedTuple):
 
     params: Weights
     forward: Callable[[Weights, Tensor], Tensor]  # training mode; running statistics untouched
+    lr: Tensor  # 0-d, the learning rate of the step about to be taken
 
 
 class Stage(NamedTuple):
@@ -58,6 +60,8 @@ class Stage(NamedTuple):
 
     epochs: int
     fresh_networks: bool = False  # start from new weights, state kept
+    fresh_layers: int = 0  # renew so many of the last layers, and train nothing else
+    recipe: Mapping[str, Any] = UNCHANGED  # fields of the recipe that this stage replaces
 
 
 @dataclass(frozen=True)
@@ -85,8 +89,8 @@ class Method(Bounded):
     networks: ClassVar[int] = 1
     views: ClassVar[int] = 1  # independent augmentations of each image
     peeks: ClassVar[bool] = False  # gets Batch.outputs: another forward pass, without gradient
+    averaged: ClassVar[tuple[str, ...]] = ()  # what averaged weights are for: peeks, predictions
     learnable: ClassVar[tuple[str, ...]] = ()  # entries of the state that get a gradient
-    version: ClassVar[int | str] = 1  # raised when the same fields come to mean other numbers
 
     @property
     def privileges(self) -> tuple[str, ...]:
@@ -97,6 +101,15 @@ class Method(Bounded):
     def trusted_per_class(self) -> int:
         """How many clean examples of each class the privilege ``clean_subset`` comprises."""
         return 0
+
+    def decay(self, steps: int, epochs: int) -> float:
+        """Return how much of its averaged weights a step keeps, for a method that has them.
+
+        Args:
+            steps: that an epoch has.
+            epochs: of the recipe.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has averaged weights and no decay")
 
     def init(self, task: Task) -> State:
         """Return the state before the first step."""
@@ -149,6 +162,20 @@ class Method(Bounded):
         """Return the scalar to minimise and the next state: the mean of :meth:`losses`."""
         losses, state = self.losses(logits, batch, state, epoch)
         return losses.mean(), state
+
+    def gradient(self, params: Weights, grads: Weights, state: State, epoch: Tensor) -> Weights:
+        """Return the gradient of one network as the optimiser is to get it.
+
+        Called once for each network, after the backward pass. The recipe clips afterwards, so its
+        bound holds for what this returns; weight decay and momentum, the optimiser's, come last.
+
+        Args:
+            params: the network's weights.
+            grads: the gradient of the loss, of the same keys and shapes.
+            state: the result of :meth:`loss`.
+            epoch: 0-d, counts from 0.
+        """
+        return grads
 
     def learn(self, state: State, slopes: State, epoch: Tensor) -> State:
         """Return the state after a step on its ``learnable`` entries.

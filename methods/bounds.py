@@ -1,11 +1,20 @@
 """Fields that state their own type and range."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from itertools import pairwise
-from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    NamedTuple,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 
 class Between(NamedTuple):
@@ -29,6 +38,13 @@ class Added(NamedTuple):
     neutral: float | int | bool | str
 
 
+class SpecOf(NamedTuple):
+    """Marks a text field that names an entry of the same catalogue by its spec."""
+
+    canonical: Callable[[str], str]  # returns the shortest spec, or raises ValueError
+    noun: str
+
+
 Fraction = Annotated[float, Between(0.0, 1.0)]
 NonNegative = Annotated[float, Between(0.0, float("inf"))]
 Epochs = Annotated[int, Between(0, 100_000)]
@@ -44,6 +60,12 @@ class Field(NamedTuple):
     interval: Between | None
     choices: tuple[str, ...]
     added: Added | None = None
+    spec: SpecOf | None = None
+
+    @property
+    def key(self) -> str:
+        """The field's name in specs, which lack the underscore after a name that a hook has."""
+        return self.name.rstrip("_")
 
     def check(self, owner: str, value: object) -> object:
         """Return ``value`` as this field's type, or refuse it in one sentence.
@@ -51,7 +73,7 @@ class Field(NamedTuple):
         Raises:
             ValueError: the value has another type or lies outside the range.
         """
-        fits = isinstance(value, int | float if self.kind is float else self.kind)
+        fits, why = isinstance(value, int | float if self.kind is float else self.kind), ""
         if isinstance(value, bool):
             fits = self.kind is bool
         if isinstance(value, int | float):
@@ -59,18 +81,30 @@ class Field(NamedTuple):
             fits = fits and low <= value <= high and abs(value) <= sys.float_info.max
         if self.choices and value not in self.choices:
             hint = suggestion(str(value), self.choices)
-            raise ValueError(f"{owner}.{self.name} must be {self.wanted()}, got {value!r}{hint}")
+            raise ValueError(f"{owner}.{self.key} must be {self.wanted()}, got {value!r}{hint}")
         if fits and self.interval and isinstance(value, str):
             numbers = _rising(value, self.interval)
             fits, value = bool(numbers), " ".join(map(repr, numbers)) or value
-        if not fits:
-            raise ValueError(f"{owner}.{self.name} must be {self.wanted()}, got {value!r}")
+        if fits and self.spec and isinstance(value, str):
+            value, why = self._canonical(value, self.spec)
+        if why or not fits:
+            raise ValueError(f"{owner}.{self.key} must be {self.wanted()}, got {value!r}{why}")
         if isinstance(value, int | float) and self.kind is float:
             return float(value) + 0.0  # minus zero is zero, and has its spec
         return value
 
+    @staticmethod
+    def _canonical(value: str, spec: SpecOf) -> tuple[str, str]:
+        """Return the shortest spec that builds the same; or the value, and why it builds none."""
+        try:
+            return spec.canonical(value), ""
+        except ValueError as error:
+            return value, f": {error}"
+
     def wanted(self) -> str:
         """Say in words what the field may hold."""
+        if self.spec:
+            return self.spec.noun
         if self.choices:
             return "one of " + ", ".join(self.choices)
         noun = {float: "a number", int: "a whole number", bool: "True or False", str: "text"}
@@ -82,6 +116,8 @@ class Field(NamedTuple):
 @dataclass(frozen=True)
 class Bounded:
     """A dataclass that refuses a field of another type or outside its annotation's interval."""
+
+    version: ClassVar[int | str] = 1  # raised when the same fields come to mean other numbers
 
     def __post_init__(self) -> None:
         for field in self.fields():
@@ -109,12 +145,13 @@ def _field(name: str, hint: Any) -> Field:  # noqa: ANN401  an annotation can be
     marks = getattr(hint, "__metadata__", ())
     interval = next((mark for mark in marks if isinstance(mark, Between)), None)
     added = next((mark for mark in marks if isinstance(mark, Added)), None)
+    spec = next((mark for mark in marks if isinstance(mark, SpecOf)), None)
     kind = get_args(hint)[0] if get_origin(hint) is Annotated else hint
     if get_origin(kind) is Literal:
         return Field(name, str, None, get_args(kind), added)
     if kind not in {float, int, bool, str}:
         raise TypeError(f"field {name!r} must be float, int, bool, str or Literal, got {kind}")
-    return Field(name, kind, interval, (), added)
+    return Field(name, kind, interval, (), added, spec)
 
 
 def _rising(text: str, interval: Between) -> tuple[float, ...]:

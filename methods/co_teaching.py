@@ -1,25 +1,25 @@
 """Co-teaching."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
-import torch
 from torch import Tensor
 
-from methods.base import Batch, Method, State, Task
-from methods.bounds import Epochs, Fraction
+from methods.base import Batch, State
+from methods.injected import injected
+from methods.parts.small_loss import SmallLoss, easiest
 
 
 @dataclass(frozen=True)
-class CoTeaching(Method):
+class CoTeaching(SmallLoss):
     """Two networks; each learns only from the examples its peer finds easy.
 
     Each network keeps the share ``1 - R(epoch)`` of the batch on which its loss is smallest,
     with ``R`` rising linearly from 0 to ``forget_rate`` over ``ramp`` epochs (none: at once), and
-    hands that selection to its peer. Predictions average the two networks' probabilities.
+    hands that selection to its peer. Predictions average the two networks' probabilities. ``loss``
+    is what ranks and teaches: the paper's is cross-entropy, and any other loss can be named.
+    ``rate="true"`` forgets the true share of wrong labels, a privilege.
 
-    State:
-        kept: (2, N) bool, whether each network learnt from an example at its last visit.
+    State: see ``SmallLoss``.
 
     Reference:
         Han et al., "Co-teaching: robust training of deep neural networks with extremely
@@ -27,31 +27,19 @@ class CoTeaching(Method):
 
     Differs from the authors' code (bhanML/Co-teaching, ``loss.py`` and ``main.py``):
         It divides an already averaged loss by the number kept; we average once.
-        It sets ``forget_rate`` to the true noise rate, which nobody knows; here it is a fixed 0.2.
+        It sets ``forget_rate`` to the true noise rate, which nobody knows; here it is a fixed 0.2
+        unless ``rate="true"``.
         It truncates the number kept; we round.
         It evaluates the networks one by one.
     """
-
-    networks: ClassVar[int] = 2
-    forget_rate: Fraction = 0.2
-    ramp: Epochs = 10
-
-    def init(self, task: Task) -> State:
-        """Have nothing kept."""
-        label = task.label
-        return {"kept": torch.zeros(2, len(label), dtype=torch.bool, device=label.device)}
 
     def loss(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
         """Sum over both networks of the mean loss on the peer's selection."""
         size = len(batch.label)
-        ramped = (epoch / self.ramp).clamp(max=1.0) if self.ramp else torch.ones_like(epoch)
-        forget = self.forget_rate * ramped
-        kept = ((1 - forget) * size).round().clamp(min=1)
-        label = batch.label.expand(self.networks, size)
-        loss = -logits.log_softmax(-1).gather(-1, label[..., None]).squeeze(-1)  # (2, B)
-        rank = loss.detach().argsort(dim=-1, stable=True).argsort(dim=-1)  # 0 is the easiest
-        taught = (rank < kept).flip(0)
-        after = {"kept": state["kept"].index_copy(1, batch.ids, taught)}
+        kept = self.count(size, state, epoch)
+        loss = injected(self.loss_, logits, batch, epoch)  # (2, B)
+        taught = easiest(loss, kept).flip(0)
+        after = {**state, "kept": state["kept"].index_copy(1, batch.ids, taught)}
         return (loss * taught.to(loss.dtype)).sum() / kept, after

@@ -62,12 +62,13 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         """
         name, kwargs = self._parse(spec)
         entry = self[name]
+        names = {field.key: field.name for field in entry.fields()}
         for key in kwargs:
-            self._known(f"{name} parameter", key, tuple(f.name for f in fields(entry)))
+            self._known(f"{name} parameter", key, tuple(names))
         for field in fields(entry):
             if field.default is MISSING and field.name not in kwargs:
                 raise ValueError(f"{self.kind} {name!r} needs {field.name}: {name}({field.name}=…)")
-        built = entry(**kwargs)
+        built = entry(**{names[key]: value for key, value in kwargs.items()})
         return self._canonical(built) if self._canonical else built
 
     def explicit(self, spec: str) -> tuple[str, dict[str, Any]]:
@@ -82,13 +83,19 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         """Return the name under which the type of ``obj`` is registered."""
         return next(name for name, entry in self._entries.items() if entry is type(obj))
 
+    def version(self, obj: T) -> int | str:
+        """Return the version of ``obj``, with those of entries that its fields name, if raised."""
+        named = [self.build(getattr(obj, field.name)) for field in obj.fields() if field.spec]
+        raised = [self.version(entry) for entry in named if self.version(entry) != 1]
+        return "+".join(map(str, [obj.version, *raised])) if raised else obj.version
+
     def spec(self, obj: T) -> str:
         """Return the shortest spec that builds ``obj``: the inverse of :meth:`build`."""
-        return self._write(obj, lambda name, default: getattr(obj, name) != default)
+        return self._write(obj, lambda name, default: getattr(obj, name) != default, self.spec)
 
     def full(self, obj: T) -> str:
         """Return the spec with every field spelled out, so a changed default is a changed text."""
-        return self._write(obj, lambda _name, _default: True)
+        return self._write(obj, lambda _name, _default: True, self.full)
 
     def identity(self, obj: T) -> str:
         """Return the full spec without fields that were ``Added`` later and change nothing."""
@@ -98,15 +105,19 @@ class Registry(Mapping[str, type[T]], Generic[T]):
             if field.added and getattr(type(obj), field.name, None) == field.added.neutral
         }
         return self._write(
-            obj, lambda name, default: name not in silent or getattr(obj, name) != default
+            obj,
+            lambda name, default: name not in silent or getattr(obj, name) != default,
+            self.identity,
         )
 
-    def _write(self, obj: T, keep: Callable[[str, Any], bool]) -> str:
-        shown = [
-            f"{field.name}={getattr(obj, field.name)!r}"
-            for field in fields(obj)
-            if keep(field.name, field.default)
-        ]
+    def _write(self, obj: T, keep: Callable[[str, Any], bool], write: Callable[[T], str]) -> str:
+        """Return the spec with the fields to keep; specs inside it are written by ``write``."""
+        defaults, shown = {field.name: field.default for field in fields(obj)}, []
+        for field in obj.fields():
+            if keep(field.name, defaults[field.name]):
+                value = getattr(obj, field.name)
+                value = write(self.build(value)) if field.spec else value
+                shown.append(f"{field.key}={value!r}")
         return f"{self.name(obj)}({', '.join(shown)})" if shown else self.name(obj)
 
     def _parse(self, spec: str) -> tuple[str, dict[str, Any]]:

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from methods.base import Batch, Method, Stage, State, Task
-from methods.bounds import Between, Fraction
-from methods.parts.transition import anchor_transition, clean_posterior
+from methods.bounds import Added, Between, Fraction
+from methods.parts.estimated import estimated, warmed_up
+from methods.parts.transition import clean_posterior
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Reweighting(Method):
     What is estimated from what: a first stage of ``warmup`` of the epochs fits the noisy labels by
     cross-entropy and is stopped there, before it memorises. Its softmax on the training images is
     ``P_noisy(. | x)``. The flip rates ``T`` are read off that posterior at anchor points (in the
-    paper, with two classes, its minimum). ``P_clean(. | x)`` solves ``P_noisy = T' P_clean``.
+    paper, with two classes, its minimum; ``estimator="dual"``: see ``dual_t``). ``P_clean(. | x)``
+    solves ``P_noisy = T' P_clean``.
     New networks then train with these weights, held fixed. No clean label is used.
 
     State:
@@ -45,11 +47,11 @@ class Reweighting(Method):
 
     warmup: Annotated[float, Between(0.01, 0.99)] = 0.2
     anchor_quantile: Fraction = 0.97
+    estimator: Annotated[Literal["anchor", "dual"], Added("anchor")] = "anchor"
 
     def stages(self, epochs: int) -> Sequence[Stage]:
         """Warm-up, then training proper from new weights."""
-        first = min(max(round(self.warmup * epochs), 1), epochs - 1)
-        return [Stage(first), Stage(epochs - first, fresh_networks=True)]
+        return warmed_up(self.warmup, epochs)
 
     def init(self, task: Task) -> State:
         """Weigh everything alike until the warm-up is over."""
@@ -72,10 +74,10 @@ class Reweighting(Method):
     def refit(self, outputs: Tensor, state: State, epoch: Tensor) -> State:
         """Estimate the weights, once, when the warm-up ends."""
         noisy = outputs[0].softmax(-1)  # (N, C)
-        transition = anchor_transition(noisy, self.anchor_quantile)
-        label = state["label"][:, None]
-        clean = clean_posterior(noisy, transition).gather(1, label)
-        odds = (clean / noisy.gather(1, label).clamp(min=1e-6)).squeeze(1)
+        label = state["label"]
+        transition = estimated(noisy, label, self.estimator, self.anchor_quantile)
+        clean = clean_posterior(noisy, transition).gather(1, label[:, None])
+        odds = (clean / noisy.gather(1, label[:, None]).clamp(min=1e-6)).squeeze(1)
         now = epoch == state["start"]
         return {
             **state,

@@ -28,6 +28,8 @@ def legal(field):
         return list(field.choices)
     if field.kind is bool:
         return [True, False]
+    if field.spec:
+        return ["cross_entropy", "gce", "gce(q=0.5)"]
     if field.kind is str and not field.interval:
         return ["a.npy", "it's (1).csv"]
     low, high = field.interval
@@ -44,6 +46,8 @@ def illegal(field):
         return ["typo", "", None, 1, 0.5, True, math.nan]
     if field.kind is bool:
         return [0, 1, 1.0, "True", None, math.nan]
+    if field.spec:
+        return ["", "gec", "gce(q=2.0)", "elr", "gjs", "co_teaching", 0, True, None, ["gce"]]
     if field.kind is str and not field.interval:
         return [0, 1.0, True, None, ["a"]]
     low, high = field.interval

@@ -74,6 +74,11 @@ class Branches(CrossEntropy):
         return (2 * losses if losses.mean() > 1 else losses), state
 
 
+class LosesWeights(CrossEntropy):
+    def gradient(self, params, grads, state, epoch):
+        return {}
+
+
 class Explodes(CrossEntropy):
     def losses(self, logits, batch, state, epoch):
         losses, state = super().losses(logits, batch, state, epoch)
@@ -160,6 +165,7 @@ FAULTY = [
     ("method", InPlace, "changes nothing", "a hook changes what it was given"),
     ("method", FirstCounts, "does not see the order", "another order of the same batch gives"),
     ("method", Branches, "maps over cells", "cannot be mapped by torch.func.vmap"),
+    ("method", LosesWeights, "hands on a gradient", "has other keys or shapes"),
     ("method", Explodes, "stays finite", "is not finite at 10000"),
     ("method", LosesEpochs, "divides any number", "of 3 epochs it makes stages of [1, 1]"),
     ("method", Diverges, "trains on digits", "it does not train: "),

@@ -1,11 +1,13 @@
 """The drivers against each other and a second engine, and what a cell leaves behind."""
 
 import math
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from benchmarks import schema
 from benchmarks.engine import cell as engine
@@ -17,11 +19,28 @@ from benchmarks.engine.problem import pose
 from benchmarks.refusals import RefusedError
 from benchmarks.store import CURVE_VALUES
 from benchmarks.sweep import Cell
-from methods import METHODS
+from methods import METHODS, Method
 from tests.oracles import fused
 
 CPU, NOWHERE = torch.device("cpu"), Path("nowhere")
-EVERY_HOOK = ["reweighting", "co_teaching", "mixup", "gjs", "elr", "sop", "l2rw", "dividemix"]
+EVERY_HOOK = [
+    "ce_ema",
+    "pes",
+    "reweighting",
+    "co_teaching",
+    "mixup",
+    "gjs",
+    "elr",
+    "sop",
+    "l2rw",
+    "dividemix",
+]
+EVERY_HOOK += ["anl_ce(delta=0.01)"]
+VARIANTS = ["forward(source='given')", "co_teaching(loss='gce')"]
+HOOKS = {name for name in vars(Method) if not name.startswith("_")} - {"losses"}
+MORE_THAN_LOSSES = [name for name in METHODS if vars(METHODS[name]).keys() & HOOKS]
+PACKED = [(method, "mlp") for method in (*METHODS, *VARIANTS)]
+PACKED += [(method, "convnet") for method in ("cross_entropy", *MORE_THAN_LOSSES, *VARIANTS)]
 HARD = "small(epochs=2, lr=0.05, batch=97, weight_decay=0.01, clip_norm=0.5, crop=1, flip=True)"
 
 
@@ -72,8 +91,7 @@ def test_hooks_mapped_over_cells_train_as_the_reference_does_one_by_one(method):
             assert (epoch.test - expected).abs().max() < 1e-10
 
 
-@pytest.mark.parametrize("model", ["mlp", "convnet"])
-@pytest.mark.parametrize("method", [*METHODS, "forward(source='given')"])
+@pytest.mark.parametrize(("method", "model"), PACKED)
 @pytest.mark.usefixtures("double")
 def test_a_pack_trains_as_the_reference_does_one_by_one(method, model):
     points = [("symmetric(rate=0.4)", 0), ("asymmetric(rate=0.4)", 1), ("clean", 1)]
@@ -252,12 +270,42 @@ def test_a_diverging_cell_says_when_and_keeps_its_curves():
     assert list(record.arrays) == ["curves"]
 
 
-def test_costs_count_both_networks():
-    one, two = (
-        trained(build(m), keep_all=False).meta["costs"] for m in ("cross_entropy", "co_teaching")
-    )
-    assert two["forward_passes"] == 2 * one["forward_passes"] == 2 * 3 * 970
-    assert one["steps"] == two["steps"] == 3 * 8
+@pytest.mark.parametrize(
+    ("method", "backward"),
+    [("cross_entropy", 1), ("co_teaching", 2), ("gjs", 2), ("forward", 1), ("dividemix", 4)],
+)
+def test_costs_count_networks_views_peeks_and_refits(method, backward):
+    cell = build(method)
+    with counted_images() as seen:
+        costs = trained(cell, keep_all=False).meta["costs"]
+    refits = 2 * 970 * cell.method.networks if method in {"forward", "dividemix"} else 0
+    assert costs["forward_passes"] == sum(seen) + refits
+    assert costs["backward_passes"] == backward * 3 * 970
+    assert costs["steps"] == 3 * 8
+
+
+def test_costs_count_the_look_ahead_of_reweighting_by_clean_examples():
+    cell = build("l2rw(per_class=15)")  # 150 trusted images: batches of 128, 22, 128, ...
+    with counted_images() as seen:
+        costs = trained(cell, keep_all=False).meta["costs"]
+    assert costs["forward_passes"] == sum(seen) == 3 * (2 * 970 + 4 * 150)
+    assert costs["backward_passes"] == 3 * (3 * 970 + 4 * 150)
+
+
+@contextmanager
+def counted_images():
+    """The size of every batch that whole networks see in training mode."""
+    seen = []
+
+    def note(module, inputs, _):
+        if isinstance(module, nn.Sequential) and module.training and inputs[0].ndim == 4:
+            seen.append(len(inputs[0]))
+
+    hook = nn.modules.module.register_module_forward_hook(note)
+    try:
+        yield seen
+    finally:
+        hook.remove()
 
 
 def test_longest_cells_go_first():

@@ -14,7 +14,7 @@ from benchmarks.datasets import DATASETS
 from benchmarks.models import MODELS
 from benchmarks.noise import NOISES, Clean
 from benchmarks.recipes import RECIPES
-from methods import METHODS, Registry
+from methods import METHODS, Method, Registry
 from methods.bounds import Between, Bounded, Fraction, NonNegative
 from tests.spec_inputs import ENTRIES, FIELDS, REGISTRIES, example, illegal, legal
 
@@ -39,7 +39,7 @@ def frozen(entry, name):
     """What results depend on: name, every default, version, and the constants of a dataset."""
     neutral = {f.name: f" [{f.added.neutral!r}]" for f in entry.fields() if f.added}
     defaults = [
-        f"{f.name}={'required' if f.default is MISSING else repr(f.default)}"
+        f"{f.name.rstrip('_')}={'required' if f.default is MISSING else repr(f.default)}"
         + neutral.get(f.name, "")
         for f in fields(entry)
     ]
@@ -72,7 +72,7 @@ def test_the_full_spec_names_every_field(kind, name):
     built = example(kind, name)
     full = REGISTRIES[kind].full(built)
     assert [part.split("=")[0] for part in re.findall(r"\w+=", full)] == [
-        f.name for f in fields(built)
+        f.key for f in built.fields()
     ]
 
 
@@ -88,7 +88,7 @@ def test_specs_round_trip_for_every_field(kind, name, field):
             again = registry.build(text)
             assert again == changed
             assert registry.full(again) == registry.full(changed)
-        assert (field.name in registry.spec(changed)) == (value != default(changed, field))
+        assert (field.key in registry.spec(changed)) == (value != default(changed, field))
 
 
 @every_field
@@ -100,7 +100,8 @@ def test_a_field_added_later_is_part_of_the_identity_only_where_it_changes_somet
         changed = replace(example(kind, name), **{field.name: value})
         assert registry.build(registry.identity(changed)) == registry.build(registry.full(changed))
         silent = field.added and value == neutral == default(changed, field)
-        assert (f"{field.name}=" in registry.identity(changed)) == (not silent)
+        shown = re.search(rf"\b{field.key}=", registry.identity(changed))
+        assert bool(shown) == (not silent)
 
 
 def default(built, field):
@@ -111,10 +112,10 @@ def default(built, field):
 def test_a_field_refuses_what_it_may_not_hold_in_one_sentence(kind, name, field):
     owner = REGISTRIES[kind][name].__name__
     for value in illegal(field):
-        with pytest.raises(ValueError, match=rf"^{owner}\.{field.name} must be ") as caught:
+        with pytest.raises(ValueError, match=rf"^{owner}\.{field.key} must be ") as caught:
             replace(example(kind, name), **{field.name: value})
         sentence = str(caught.value)
-        assert f"{owner}.{field.name} must be {field.wanted()}, got {value!r}" in sentence
+        assert f"{owner}.{field.key} must be {field.wanted()}, got {value!r}" in sentence
         assert "\n" not in sentence
         assert ". " not in sentence
 
@@ -123,7 +124,9 @@ def test_a_field_refuses_what_it_may_not_hold_in_one_sentence(kind, name, field)
     "field", {field.name: field for *_, field in FIELDS}.values(), ids=lambda f: f.name
 )
 def test_a_refusal_says_the_range(field):
-    if field.choices:
+    if field.spec:
+        assert field.wanted() == "the spec of a loss on logits and labels alone"
+    elif field.choices:
         assert all(choice in field.wanted() for choice in field.choices)
     elif field.kind is bool:
         assert field.wanted() == "True or False"
@@ -142,8 +145,8 @@ def test_a_refusal_says_the_range(field):
 @pytest.mark.parametrize(
     ("registry", "spec", "sentence"),
     [
-        (METHODS, "erl", "unknown method 'erl'; did you mean 'elr'? known: bootstrap_hard, "),
-        (METHODS, "zzz", "unknown method 'zzz'; known: bootstrap_hard, bootstrap_soft, "),
+        (METHODS, "erl", "unknown method 'erl'; did you mean 'elr'? known: "),
+        (METHODS, "zzz", "unknown method 'zzz'; known: anl_ce, "),
         (METHODS, "elr(bta=0.5)", "unknown elr parameter 'bta'; did you mean 'beta'? known: beta"),
         (METHODS, "cross_entropy(q=1)", "unknown cross_entropy parameter 'q'; known: none"),
         (NOISES, "symetric(rate=0.1)", "unknown noise 'symetric'; did you mean 'symmetric'? known"),
@@ -158,6 +161,11 @@ def test_a_refusal_says_the_range(field):
         ),
         (METHODS, "elr(beta=1.5)", "ELR.beta must be a number in [0, 1], got 1.5"),
         (METHODS, "elr(beta='x')", "ELR.beta must be a number in [0, 1], got 'x'"),
+        (
+            METHODS,
+            "co_teaching(loss_='gce')",
+            "unknown co_teaching parameter 'loss_'; did you",
+        ),
         (METHODS, "co_teaching(ramp=2.0)", "CoTeaching.ramp must be a whole number in [0, "),
         (RECIPES, "small(flip=1)", "Small.flip must be True or False, got 1"),
     ],
@@ -218,6 +226,60 @@ def test_spaces_and_order_of_fields_do_not_matter():
     expected = METHODS.build("elr(beta=0.25, weight=2.0)")
     assert METHODS.build("  elr( weight = 2.0,beta=0.25 ) ") == expected
     assert METHODS.build("elr()") == METHODS.build("elr")
+
+
+# ------------------------------------------------------------------- a spec inside a spec
+
+
+def test_a_loss_inside_a_method_has_one_spelling_and_spells_out_its_fields_in_full():
+    written = [METHODS.build(f"co_teaching(loss={s!r})") for s in ("gce", "gce()", " gce( q=0.7 )")]
+    assert [METHODS.spec(method) for method in written] == ["co_teaching(loss='gce')"] * 3
+    full = "co_teaching(forget_rate=0.2, ramp=10, rate='fixed', loss='gce(q=0.7)')"
+    assert METHODS.full(written[0]) == full
+    assert METHODS.identity(written[0]) == full.replace(" rate='fixed',", "")
+    assert METHODS.identity(METHODS["co_teaching"]()) == "co_teaching(forget_rate=0.2, ramp=10)"
+
+
+def test_a_new_version_of_a_loss_is_a_new_version_of_what_takes_it(monkeypatch):
+    taker, other = (METHODS.build(s) for s in ("co_teaching(loss='gce(q=0.5)')", "co_teaching"))
+    assert METHODS.version(taker) == METHODS.version(other) == 1
+    monkeypatch.setattr(METHODS["gce"], "version", 3)
+    assert METHODS.version(taker) == "1+3"
+    assert METHODS.version(other) == 1
+
+
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        ("gec", "unknown method 'gec'; did you mean 'gce'? known: "),
+        ("elr(beta=0.9)", "elr also has init; known: cross_entropy, "),
+        ("gjs", "gjs also has views; known: "),
+        ("co_teaching", "co_teaching also has an injected loss; known: "),
+        ("gce(q=2.0)", "GCE.q must be a number in [1e-06, 1], got 2.0"),
+        ("gce q", "a method is name or name(field=literal, ...), got 'gce q'"),
+    ],
+)
+def test_a_loss_that_cannot_be_taken_is_refused_with_the_reason(spec, why):
+    owner = "CoTeaching.loss must be the spec of a loss on logits and labels alone"
+    sentence = f"{owner}, got {spec!r}: {why}"
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}"):
+        METHODS.build(f"co_teaching(loss={spec!r})")
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_what_can_be_taken_as_a_loss_has_no_hook_but_losses(name):
+    method = METHODS[name]
+    hooks = {"init", "draw", "lookahead", "prepare", "loss", "learn", "gradient", "refit", "decay"}
+    plain = all(
+        getattr(method, hook) is getattr(Method, hook) for hook in (*hooks, "stages", "predict")
+    )
+    plain = plain and method.losses is not Method.losses
+    plain = plain and method.views == 1 and not any(field.spec for field in method.fields())
+    if plain:
+        assert METHODS["co_teaching"](loss_=name).loss_ == name
+    else:
+        with pytest.raises(ValueError, match=f"{name} also has "):
+            METHODS["co_teaching"](loss_=name)
 
 
 # ------------------------------------------------------------------------------- registering

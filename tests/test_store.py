@@ -269,3 +269,55 @@ def test_results_page_names_every_column_and_file():
     missing = {c for columns in schema.TABLES.values() for c in columns if f"`{c}`" not in page}
     assert not missing
     assert all(f"`{name}`" in page for name in schema.TABLES)
+
+
+def with_arrays(one, **arrays):
+    return Record(one.meta, one.arrays | arrays)
+
+
+def test_losses_of_all_seeds_are_counted_by_whether_the_label_is_right(tmp_path):
+    plan(tmp_path, "1", "2", "3")
+    clean = np.array([0, 1, 2, 0], np.int16)
+    noisy = np.array([0, 1, 0, 0], np.int16)
+    scores = {"1": [0.5, 1e-9, 20.0, 1e5], "2": [0.5, 0.5, 0.5, 0.5], "3": [3.0, 3.0, 3.0, 3.0]}
+    labels = {"noisy": noisy, "clean": clean}
+    records = [
+        with_arrays(record(i, seed=int(i)), train_scores=np.array([row]), **labels)
+        for i, row in scores.items()
+        if i != "3"
+    ]
+    records.append(  # no label is wrong: nothing to tell apart
+        with_arrays(record("3", noise="clean"), train_scores=np.array([scores["3"]]))
+    )
+    records[-1].arrays.update(noisy=clean, clean=clean)
+    write_part(tmp_path, records)
+    derive(tmp_path, Parts(tmp_path))
+    rows = read(tmp_path / "losses.csv")
+    assert {(row["noise"], row["seeds"]) for row in rows} == {("x", "2")}
+    found = {row["bin"]: (row["right"], row["wrong"]) for row in rows}
+    assert found == {"0": ("1", "0"), "22": ("4", "1"), "31": ("0", "1"), "35": ("1", "0")}
+    for row in rows:
+        if row["bin"] in {"22", "31"}:
+            (loss,) = {"22": [0.5], "31": [20.0]}[row["bin"]]
+            assert float(row["low"]) <= loss < float(row["high"])
+
+
+def test_an_estimated_matrix_stands_beside_what_happened_to_the_labels(tmp_path):
+    plan(tmp_path, "1", "2")
+    labels = {
+        "1": {"clean": np.array([0, 0, 1]), "noisy": np.array([0, 1, 1])},
+        "2": {"clean": np.array([0, 0, 0]), "noisy": np.array([0, 0, 0])},
+    }
+    estimates = {"1": [[0.8, 0.2], [0.0, 1.0]], "2": [[0.6, 0.4], [0.5, 0.5]]}
+    write_part(
+        tmp_path,
+        [
+            with_arrays(record(i, seed=int(i)), estimate=np.array(estimates[i]), **labels[i])
+            for i in "12"
+        ],
+    )
+    derive(tmp_path, Parts(tmp_path))
+    zero, one = read(tmp_path / "transitions.csv")
+    assert (zero["label"], zero["seeds"]) == ("0", "2")
+    assert (zero["estimated"], zero["realised"]) == ("0.7 0.3", "0.8 0.2")  # 4 of 5 stayed
+    assert (one["estimated"], one["realised"]) == ("0.25 0.75", "0 1")

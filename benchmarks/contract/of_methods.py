@@ -56,11 +56,14 @@ def changes_nothing_in_place(method: Method) -> None:
     """Hooks return new tensors."""
     logits, batch, state = samples.drawn(method)
     outputs, image = samples.outputs_of(method), samples.images_of(method, samples.B)
-    given = samples.tensors(logits, batch, state, outputs, image)
+    params = samples.network_of().params
+    grads = samples.network_of(seed=1).params
+    given = samples.tensors(logits, batch, state, outputs, image, params, grads)
     before = [tensor.clone() for tensor in given]
     method.prepare(image, batch, state, EPOCH)
     samples.step(method, logits, batch, state, EPOCH)
     method.refit(outputs, state, EPOCH)
+    method.gradient(params, grads, state, EPOCH)
     method.predict(outputs)
     demand(all(map(torch.equal, before, given)), "a hook changes what it was given")
 
@@ -94,6 +97,16 @@ def maps_over_cells(method: Method) -> None:
         for found, cell in zip(mapped, cells, strict=True):
             apart = (found - slope(*cell)).abs().max().item()
             demand(apart < 1e-10, f"mapped, the gradient of a cell is off by {apart:.2g}")
+
+
+def hands_on_a_gradient_for_every_weight(method: Method) -> None:
+    """What it makes of a gradient has a finite value for each weight."""
+    grads = samples.network_of(seed=1).params
+    state = samples.drawn(method)[2]
+    found = method.gradient(samples.network_of().params, grads, state, EPOCH)
+    fits = {n: g.shape for n, g in found.items()} == {n: g.shape for n, g in grads.items()}
+    demand(fits, "the gradient that it hands on has other keys or shapes")
+    demand(all(bool(g.isfinite().all()) for g in found.values()), "that gradient is not finite")
 
 
 def stays_finite_on_huge_logits(method: Method) -> None:
@@ -135,6 +148,7 @@ CHECKS: tuple[Callable[[Method], None], ...] = (
     changes_nothing_in_place,
     does_not_see_the_order_of_a_batch,
     maps_over_cells,
+    hands_on_a_gradient_for_every_weight,
     stays_finite_on_huge_logits,
     divides_any_number_of_epochs,
     trains_on_digits,

@@ -58,7 +58,7 @@ def network_of(seed: int = 0, classes: int = C) -> Network:
         return image.flatten(1) @ params["weight"]
 
     weight = torch.randn(6, classes, generator=_source(600 + seed))
-    return Network({"weight": weight}, forward)
+    return Network({"weight": weight}, forward, torch.tensor(0.1))
 
 
 def trusted_of(seed: int = 0, classes: int = C) -> Trusted:

@@ -1,10 +1,12 @@
 """Digits: the images that ship with scikit-learn."""
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
+from numpy.typing import NDArray
 
 from benchmarks.datasets.base import Dataset, Split
 from benchmarks.seeds import integer
@@ -42,10 +44,9 @@ class Digits(Dataset):
 
     def load(self, root: Path, seed: int) -> tuple[Split, Split]:
         """Return the (train, test) of this seed; needs no file."""
-        from sklearn.datasets import load_digits  # noqa: PLC0415  slow, and not always needed
-        from sklearn.model_selection import train_test_split  # noqa: PLC0415
+        from sklearn.model_selection import train_test_split  # noqa: PLC0415  slow, not always needed
 
-        images, labels = load_digits(return_X_y=True)
+        images, labels = _published()
         image = torch.from_numpy(images).to(torch.uint8).view(-1, *self.shape)
         label = torch.from_numpy(labels).long()
         parts = train_test_split(
@@ -56,3 +57,12 @@ class Digits(Dataset):
         )
         train, test = (torch.from_numpy(part).sort().values for part in parts)
         return Split(image[train], label[train]), Split(image[test], label[test])
+
+
+@functools.cache
+def _published() -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return all images and labels, read once for every seed."""
+    from sklearn.datasets import load_digits  # noqa: PLC0415
+
+    images, labels = load_digits(return_X_y=True)
+    return images, labels

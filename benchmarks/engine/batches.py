@@ -1,7 +1,8 @@
 """What one epoch shows to a method: order, augmented views, and its own random numbers."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,57 +12,95 @@ from benchmarks.engine.augment import crop_and_flip, draw, rotate, stream
 from benchmarks.engine.problem import Problem
 from benchmarks.seeds import generator, seeded
 from benchmarks.sweep import Cell
-from methods import Batch, Trusted
+from methods import Batch, Method, Trusted
+from methods.base import NOTHING
 
 AT_ONCE = 2**20
 """Pixels that are prepared together, for as many batches as they make."""
 
 
+class Step(NamedTuple):
+    """One batch of a chunk."""
+
+    own: slice  # its places in the chunk
+    draws: Mapping[str, Tensor]  # what the method drew for it
+    trusted: Trusted | None
+
+
+class Chunk(NamedTuple):
+    """Consecutive batches whose images are prepared together."""
+
+    image: Tensor  # (views, n, channels, H, W), normalised
+    ids: Tensor  # (n,) int64
+    label: Tensor  # (n,) int64
+    steps: Sequence[Step]
+
+
 def batches(cell: Cell, problem: Problem, epoch: int) -> Iterator[tuple[Tensor, Batch]]:
-    """Yield images ``(views, B, channels, H, W)``, normalised, and the batch behind them.
+    """Yield images ``(views, B, channels, H, W)``, normalised, and the batch behind them."""
+    for image, ids, label, steps in chunks(cell, problem, epoch):
+        for own, draws, trusted in steps:
+            yield image[:, own], Batch(ids[own], label[own], draws, trusted=trusted)
+
+
+def chunks(cell: Cell, problem: Problem, epoch: int) -> Iterator[Chunk]:
+    """Yield the batches of an epoch, some at a time.
 
     Order and augmentation are the same for every method; a further view has its own stream. A last
     batch of one joins the one before.
     """
     name, device, size = DATASETS.name(cell.dataset), problem.noisy.device, len(problem.noisy)
     order = torch.randperm(size, generator=generator("order", name, cell.seed, epoch)).to(device)
-    views = [_View(cell, problem, epoch, view) for view in range(cell.method.views)]
+    views = [_view(cell, problem, epoch, view) for view in range(cell.method.views)]
     spans = list(itertools.pairwise([*range(0, size - 1, cell.recipe.batch), size]))
-    with seeded("method", name, cell.seed, epoch):
-        draws = [cell.method.draw(stop - start) for start, stop in spans]
+    draws = _draws(cell, epoch, [stop - start for start, stop in spans], device)
     trusted = _trusted(cell, problem, epoch)
     numbers = cell.recipe.batch * problem.train[0].numel() * len(views)
-    steps, count = list(zip(spans, draws, strict=True)), max(1, AT_ONCE // numbers)
-    for some in (steps[i : i + count] for i in range(0, len(steps), count)):
-        first, last = some[0][0][0], some[-1][0][1]
+    count = max(1, AT_ONCE // numbers)
+    for some in (slice(i, i + count) for i in range(0, len(spans), count)):
+        (first, _), (_, last) = spans[some][0], spans[some][-1]
         ids = order[first:last]
-        label = problem.noisy[ids]
-        image = torch.stack([problem.pixels(view.of(ids)) for view in views])
-        for (start, stop), drawn in some:
-            own = slice(start - first, stop - first)
-            on_device = {key: value.to(device) for key, value in drawn.items()}
-            batch = Batch(ids[own], label[own], on_device, trusted=next(trusted, None))
-            yield image[:, own], batch
+        image = torch.stack([problem.pixels(view(ids)) for view in views])
+        steps = [
+            Step(slice(start - first, stop - first), drawn, next(trusted, None))
+            for (start, stop), drawn in zip(spans[some], draws[some], strict=True)
+        ]
+        yield Chunk(image, ids, problem.noisy[ids], steps)
 
 
-class _View:
-    """One augmentation of the whole training set in one epoch."""
+def _draws(
+    cell: Cell, epoch: int, sizes: Sequence[int], device: torch.device
+) -> Sequence[Mapping[str, Tensor]]:
+    """Return what the method draws for each batch of an epoch."""
+    if type(cell.method).draw is Method.draw:
+        return [NOTHING] * len(sizes)
+    with seeded("method", DATASETS.name(cell.dataset), cell.seed, epoch):
+        drawn = [cell.method.draw(size) for size in sizes]
+    return [{key: value.to(device) for key, value in one.items()} for one in drawn]
 
-    def __init__(self, cell: Cell, problem: Problem, epoch: int, view: int) -> None:
-        source = stream(DATASETS.name(cell.dataset), cell.seed, epoch, view)
-        draws = draw(len(problem.noisy), cell.recipe.crop, source)
-        offsets, flips, turns = (numbers.to(problem.noisy.device) for numbers in draws)
-        self._recipe, self._image = cell.recipe, problem.train
-        self._offsets, self._flips, self._turns = offsets, flips & cell.recipe.flip, turns
 
-    def of(self, ids: Tensor) -> Tensor:
-        """Return the images at ``ids``, ``(B, channels, H, W)`` uint8."""
-        image, recipe = self._image[ids], self._recipe
+def steps_of(cell: Cell, problem: Problem) -> int:
+    """Return how many batches an epoch has."""
+    return len(range(0, len(problem.noisy) - 1, cell.recipe.batch))
+
+
+def _view(cell: Cell, problem: Problem, epoch: int, view: int) -> Callable[[Tensor], Tensor]:
+    """Return one augmentation of the training set: from places to uint8 images."""
+    recipe, every = cell.recipe, problem.train
+    if not (recipe.crop or recipe.flip or recipe.rotation):
+        return every.__getitem__
+    source = stream(DATASETS.name(cell.dataset), cell.seed, epoch, view)
+    draws = draw(len(problem.noisy), recipe.crop, source)
+    offsets, flips, turns = (numbers.to(problem.noisy.device) for numbers in draws)
+    flips = flips & recipe.flip
+
+    def of(ids: Tensor) -> Tensor:
+        image = every[ids]
         if recipe.crop or recipe.flip:
-            image = crop_and_flip(image, self._offsets[ids], self._flips[ids], recipe.crop)
-        if recipe.rotation:
-            image = rotate(image, recipe.rotation * self._turns[ids])
-        return image
+            image = crop_and_flip(image, offsets[ids], flips[ids], recipe.crop)
+        return rotate(image, recipe.rotation * turns[ids]) if recipe.rotation else image
+
+    return of
 
 
 def _trusted(cell: Cell, problem: Problem, epoch: int) -> Iterator[Trusted]:

@@ -4,57 +4,30 @@ import math
 import platform
 import resource
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
 
-from benchmarks import metrics, schema
+from benchmarks import schema
 from benchmarks.engine import packed, reference
+from benchmarks.engine.batches import steps_of
+from benchmarks.engine.history import SELECTED, History
 from benchmarks.engine.measure import measure
+from benchmarks.engine.passes import passes
+from benchmarks.engine.plan import driver
 from benchmarks.engine.problem import Problem, pose
 from benchmarks.engine.reference import Epoch
 from benchmarks.store import CURVE_VALUES, Record
 from benchmarks.sweep import Cell
-from methods import State
 
-SELECTED = ("last", "val", "oracle")
 SCORES = ("loss", "loss_mean")  # of a training example: at the end, and averaged over epochs
 OWN = "own"  # one less the method's own probability that a label is right, where it has one
 TAIL = 31  # numbers: two registers of 16, less one
 LOGITS = ("logits", "val_logits")  # what takes the room: of every selection, or only of the first
-
-
-class _Chosen(NamedTuple):
-    """The best epoch so far of a selection."""
-
-    score: float
-    row: int  # of the curves
-    test: Tensor  # (M, C) logits
-    val: Tensor  # (V, C)
-
-
-@dataclass
-class _History:
-    """What is gathered while a cell trains."""
-
-    keys: dict[str, Any]
-    rows: list[list[float]] = field(default_factory=list)  # per epoch, CURVE_VALUES
-    final: list[int] = field(default_factory=list)  # positions in rows that belong to the method
-    chosen: dict[str, _Chosen] = field(default_factory=dict)
-    state: State = field(default_factory=dict)  # the method's own, after the last epoch
-    loss_last: Tensor = field(default_factory=lambda: torch.zeros(()))  # (N,) -log p[given]
-    loss_sum: Tensor = field(default_factory=lambda: torch.zeros(()))
-    predicted: Tensor = field(default_factory=lambda: torch.zeros(()))  # (N,) after the last epoch
-    reason: str = ""  # why the cell has no result
-    train_seconds: float = 0.0
-    eval_seconds: float = 0.0
 
 
 class How(NamedTuple):
@@ -64,6 +37,7 @@ class How(NamedTuple):
     device: torch.device
     keep_all: bool  # the logits of every selection, not only of ``last``
     width: int = 1  # cells that a pack is trained for; 1 is the reference driver
+    flags: tuple[str, ...] = ()  # of FLAGS
 
 
 def run(cells: Sequence[Cell], how: How) -> list[Record]:
@@ -76,15 +50,17 @@ def run(cells: Sequence[Cell], how: How) -> list[Record]:
     Raises:
         Exception: anything but divergence, which is a result and is recorded as one.
     """
-    histories = [_History(cell.keys()) for cell in cells]  # before a noise's file can be edited
+    histories = [History(cell.keys()) for cell in cells]  # before a noise's file can be edited
     problems = [pose(cell, how.root, how.device) for cell in cells]
     for epochs in _driven(cells, problems, how):
         for history, epoch, problem in zip(histories, epochs, problems, strict=False):
             if not history.reason:
-                history.reason = _note(history, epoch, problem)
+                history.note(epoch, problem)
         if all(history.reason for history in histories):
             break
-    together = zip(cells, problems, histories, strict=True)
+    together = list(zip(cells, problems, histories, strict=True))
+    for _, problem, history in together:
+        history.measure(problem)
     return [_record(cell, problem, history, how) for cell, problem, history in together]
 
 
@@ -97,15 +73,17 @@ def _driven(
     number does not. Kernels treat the end of a tensor by itself, in up to ``TAIL`` numbers, so more
     are added for no cell to lie there: then its place does not.
     """
+    compile_ = "compile" in how.flags
     if how.width == 1:
         (cell,), (problem,) = cells, problems
-        return ([epoch] for epoch in reference.train(cell, problem))
+        return ([epoch] for epoch in reference.train(cell, problem, compile_=compile_))
     last_batch = (len(problems[0].noisy) - 2) % cells[0].recipe.batch + 2
     missing = how.width - len(cells) + math.ceil(TAIL / last_batch)
-    return packed.train([*cells, *[cells[-1]] * missing], [*problems, *[problems[-1]] * missing])
+    cells, problems = [*cells, *[cells[-1]] * missing], [*problems, *[problems[-1]] * missing]
+    return packed.train(cells, problems, compile_=compile_)
 
 
-def _record(cell: Cell, problem: Problem, history: "_History", how: How) -> Record:
+def _record(cell: Cell, problem: Problem, history: History, how: How) -> Record:
     """Return what a cell leaves."""
     status = "diverged" if history.reason else "done"
     meta: dict[str, Any] = {
@@ -134,47 +112,6 @@ def _record(cell: Cell, problem: Problem, history: "_History", how: How) -> Reco
     return Record(meta, arrays)
 
 
-def _note(history: _History, epoch: Epoch, problem: Problem) -> str:
-    """Add an epoch's metrics and keep what a selection may need; say if it left finite numbers."""
-    began = time.perf_counter()
-    if not math.isfinite(epoch.loss):
-        return f"the training loss is {epoch.loss} in epoch {epoch.number}"
-    if not epoch.test.isfinite().all():
-        return f"the logits are not finite after epoch {epoch.number}"
-    val_acc = _accuracy(epoch.val, problem.val_noisy)
-    test = _plain(metrics.test_metrics(epoch.test, problem.test.label), schema.TEST_METRICS)
-    train = _plain(
-        metrics.train_metrics(epoch.train, problem.noisy, problem.clean), schema.TRAIN_METRICS
-    )
-    row = len(history.rows)
-    history.rows.append([epoch.number, epoch.lr, epoch.loss, val_acc, *test, *train])
-    if epoch.final_stage:
-        history.final.append(row)
-        scores = {"last": float(row), "val": val_acc, "oracle": test[0]}
-        for name, score in scores.items():
-            if score > history.chosen.get(name, (-math.inf,))[0]:  # the first of equals stays
-                history.chosen[name] = _Chosen(score, row, epoch.test, epoch.val)
-        history.state = epoch.state
-        loss = F.cross_entropy(epoch.train.double(), problem.noisy, reduction="none")
-        history.loss_last = loss
-        history.loss_sum = history.loss_sum.to(loss.device) + loss
-        history.predicted = epoch.train.argmax(-1)
-    history.train_seconds += epoch.train_seconds
-    history.eval_seconds += epoch.eval_seconds + time.perf_counter() - began
-    return ""
-
-
-def _accuracy(logits: Tensor, label: Tensor) -> float:
-    """Share right; NaN without examples."""
-    return (logits.argmax(-1) == label).double().mean().item()
-
-
-def _plain(values: Mapping[str, Tensor], order: Iterable[str]) -> list[float]:
-    """Bring a dict of 0-d tensors to the CPU at once, in order."""
-    found: list[float] = torch.stack([values[name].double() for name in order]).tolist()
-    return found
-
-
 def _facts(cell: Cell, problem: Problem) -> dict[str, Any]:
     """Return the columns of ``results.csv`` that every selection of a cell shares."""
     return {
@@ -190,7 +127,7 @@ def _facts(cell: Cell, problem: Problem) -> dict[str, Any]:
     }
 
 
-def _arrays(history: _History, problem: Problem, selected: list[str]) -> dict[str, NDArray[Any]]:
+def _arrays(history: History, problem: Problem, selected: list[str]) -> dict[str, NDArray[Any]]:
     """Return what is kept of a finished cell beside its curves, all selections' logits included."""
     chosen = [history.chosen[name] for name in selected]
     scores = [history.loss_last, history.loss_sum / len(history.final)]  # SCORES
@@ -220,11 +157,12 @@ def _arrays(history: _History, problem: Problem, selected: list[str]) -> dict[st
 
 
 def _costs(
-    cell: Cell, problem: Problem, history: _History, how: How
+    cell: Cell, problem: Problem, history: History, how: How
 ) -> dict[str, str | int | float]:
     """Return what training took; differs from run to run, so it is kept apart."""
     epochs, n = len(history.rows), len(problem.noisy)
-    steps = len(range(0, n - 1, cell.recipe.batch))
+    steps = steps_of(cell, problem)
+    taken = passes(cell, n, epochs, len(problem.trusted))
     device = how.device
     if device.type == "cuda":
         peak, name = torch.cuda.max_memory_allocated(device), torch.cuda.get_device_name(device)
@@ -235,8 +173,9 @@ def _costs(
         "train_seconds": history.train_seconds,
         "eval_seconds": history.eval_seconds,
         "steps": steps * epochs,
-        "forward_passes": n * epochs * cell.method.networks,
+        "forward_passes": taken.forward,
+        "backward_passes": taken.backward,
         "peak_memory_mb": peak / 2**20,
         "device": f"{device.type} {name}",
-        "driver": "reference" if how.width == 1 else "packed",
+        "driver": driver(how.width, how.flags),
     }

@@ -1,33 +1,34 @@
 """Train many cells at once: the same hooks, mapped over stacked networks.
 
 Cells of a pack share method, recipe, model and dataset; they differ in seed and noise. Parameters,
-buffers and the method's state carry a leading axis of ``K`` cells. One step is one call of
-``torch.func.vmap`` over the whole step of one cell, so small networks no longer pay the price of
-a kernel launch each. ``tests/test_engine.py`` holds it to 1e-10 of the reference driver.
+buffers and the method's state carry a leading axis of ``K`` cells. Hooks and networks are mapped by
+``torch.func.vmap``, dense networks by batched products, so small networks no longer pay the price
+of a kernel launch each. ``tests/test_engine.py`` holds it to 1e-10 of the reference driver.
 """
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad_and_value, stack_module_state, vmap
-from torch.utils import _pytree as pytree
+from torch.func import functional_call, stack_module_state
 
 from benchmarks.datasets import DATASETS
-from benchmarks.engine.batches import batches
+from benchmarks.engine.average import StackedAverage
+from benchmarks.engine.batches import chunks, steps_of
+from benchmarks.engine.compiled import compiled
+from benchmarks.engine.gallery import Gallery
+from benchmarks.engine.layers import last_layers
+from benchmarks.engine.mapped import Forward, Given, Hooks, Stacked, forward, of_network
 from benchmarks.engine.problem import Problem
-from benchmarks.engine.reference import EVALUATION_BATCH, Epoch, initial_state, optimizer_of
-from benchmarks.engine.step import autocast, squeezed, without_running_statistics
+from benchmarks.engine.reference import Epoch, initial_state, optimizer_of
+from benchmarks.engine.step import autocast, learning_rate, without_running_statistics
 from benchmarks.models import initialised
+from benchmarks.recipes import Recipe
 from benchmarks.sweep import Cell
-from methods import Batch, Method, Network, State, Trusted
+from methods import Method, Network, Stage, State, Trusted
 from methods.base import Weights
-
-Stacked = dict[str, Tensor]
-"""Tensors with leading axes ``(K, networks)``, by name."""
 
 
 @dataclass
@@ -38,11 +39,17 @@ class Learners:
     blueprint: nn.Module
     params: Stacked
     buffers: Stacked
-    optimizer: torch.optim.Optimizer
+    average: StackedAverage | None
+    compile: bool
+    recipe: Recipe = field(init=False)  # of the stage
+    learning: list[str] = field(init=False)  # the parameters that the stage trains
+    optimizer: torch.optim.Optimizer = field(init=False)  # of the stage
 
     @classmethod
-    def fresh(cls, cells: Sequence[Cell], part: int, device: torch.device) -> "Learners":
-        """Start a stage from the weights that the reference driver starts each cell from."""
+    def fresh(
+        cls, cells: Sequence[Cell], part: int, device: torch.device, *, compile_: bool
+    ) -> "Learners":
+        """Return the weights that the reference driver starts each cell from."""
         first, networks = cells[0], cells[0].method.networks
         every = [
             initialised(
@@ -61,158 +68,156 @@ class Learners:
             }
             for tree in stack_module_state(every)
         )
-        return cls(
-            first,
-            every[0].to(device),
-            params,
-            buffers,
-            optimizer_of(first.recipe, list(params.values())),
-        )
+        return cls(first, every[0].to(device), params, buffers, None, compile_)
 
-    def restarted(self) -> "Learners":
-        """Keep the weights and start a stage with a new optimiser."""
-        optimizer = optimizer_of(self.cell.recipe, list(self.params.values()))
-        return Learners(self.cell, self.blueprint, self.params, self.buffers, optimizer)
+    def averaged(self, steps: int) -> "Learners":
+        """Begin an average, if the method uses one; an epoch has ``steps``."""
+        method = self.cell.method
+        if method.averaged:
+            decay = method.decay(steps, self.cell.recipe.epochs)
+            self.average = StackedAverage.of(self.params, self.buffers, decay)
+        return self
 
-    def step(self, batch: Any, state: State, epoch: Tensor) -> tuple[Tensor, State]:  # noqa: ANN401
+    def begin(self, stage: Stage, fresh: "Learners") -> None:
+        """Start a stage with a new optimiser, and with fresh last layers where it renews some."""
+        names = last_layers(self.blueprint, stage.fresh_layers)
+        if stage.fresh_layers:
+            self.params |= {name: fresh.params[name] for name in names if name in self.params}
+            self.buffers |= {name: fresh.buffers[name] for name in names if name in self.buffers}
+        self.learning = [name for name in self.params if name in set(names)]
+        self.recipe = replace(self.cell.recipe, **stage.recipe)
+        for name, param in self.params.items():
+            param.requires_grad_(name in self.learning)
+        self.optimizer = optimizer_of(self.recipe, [self.params[name] for name in self.learning])
+
+    def step(
+        self, image: Tensor, given: Given, state: State, epoch: Tensor
+    ) -> tuple[Tensor, State]:
         """Take one step of every cell; return the losses ``(K,)`` and the state.
 
         Args:
-            batch: what :func:`together` yields.
+            image: ``(K, views, B, channels, H, W)``.
+            given: the batches behind the images.
             state: stacked.
             epoch: 0-d.
         """
-        one = _OneCell(self.cell, self.blueprint.train())
-        learnt = (self.params, {name: state[name] for name in self.cell.method.learnable})
-        axes = (0, 0, 0, 0, None)
-        mapped = vmap(grad_and_value(one.loss, has_aux=True), in_dims=axes)
-        (grads, slopes), (loss, (state, self.buffers)) = mapped(
-            learnt, self.buffers, batch, state, epoch
+        method, hooks = self.cell.method, Hooks(self.cell.method)
+        self.blueprint.train()
+        if "trusted" in given:
+            state = hooks.lookahead(self._network(), image[:, 0], given, state)
+        if method.peeks:
+            given = {**given, "outputs": self._peek(image)}
+        image, given = hooks.prepare(image, given, state, epoch)
+        leaves = {name: state[name].detach().requires_grad_() for name in method.learnable}
+        learning = {name: self.params[name] for name in self.learning}
+        objective = compiled(_objective) if self.compile else _objective
+        loss, state, self.buffers = objective(
+            self._forward, (self.params, self.buffers), image, (given, {**state, **leaves}, epoch)
         )
-        self._move(grads)
-        state = {name: value.detach() for name, value in state.items()}
-        if slopes:
-            state = vmap(self.cell.method.learn, in_dims=(0, 0, None))(state, slopes, epoch)
-        return loss.detach(), state
+        wanted = [*learning.values(), *leaves.values()]
+        slopes = torch.autograd.grad(loss.sum(), wanted, materialize_grads=True)
+        with torch.no_grad():
+            state = {name: value.detach() for name, value in state.items()}
+            grads = dict(zip(learning, slopes, strict=False))
+            self._move(hooks.gradient(learning, grads, state, epoch))
+            own = dict(zip(leaves, slopes[len(learning) :], strict=True))
+            return loss.detach(), hooks.learn(state, own, epoch)
+
+    @property
+    def _forward(self) -> Forward:
+        return Forward(self.cell.method, self.blueprint, self.cell.precision)
+
+    def _logits(self, weights: tuple[Stacked, Stacked], image: Tensor) -> tuple[Tensor, Stacked]:
+        return self._forward.logits(weights, image)
+
+    @torch.no_grad()
+    def _peek(self, image: Tensor) -> Tensor:
+        """Return logits before the step; the networks' own move their running statistics."""
+        if self.average is None or "peeks" not in self.cell.method.averaged:
+            outputs, self.buffers = self._logits((self.params, self.buffers), image)
+            return outputs
+        self.blueprint.eval()
+        outputs, _ = self._logits((self.average.params, self.average.buffers), image)
+        self.blueprint.train()
+        return outputs
+
+    def _network(self) -> Network:
+        """Return the first networks as functions."""
+        blueprint = without_running_statistics(self.blueprint)
+
+        def run(weights: Weights, image: Tensor) -> Tensor:
+            with autocast(self.cell.precision, image.device):
+                logits: Tensor = functional_call(blueprint, weights, (image,))
+            return logits.to(image.dtype)
+
+        params = {name: value[:, 0].detach() for name, value in self.params.items()}
+        return Network(params, run, learning_rate(self.optimizer))
 
     def _move(self, grads: Stacked) -> None:
         """Clip each network's gradient by its own norm, and let the optimiser step."""
-        if limit := self.cell.recipe.clip_norm:
+        if limit := self.recipe.clip_norm:
             squares = [grad.flatten(2).square().sum(-1) for grad in grads.values()]
             norm = torch.stack(squares).sum(0).sqrt()  # (K, networks)
             scale = (limit / (norm + 1e-6)).clamp(max=1.0)
             grads = {
                 n: g * scale.view(*scale.shape, *[1] * (g.dim() - 2)) for n, g in grads.items()
             }
-        for name, param in self.params.items():
-            param.grad = grads[name]
+        for name, grad in grads.items():
+            self.params[name].grad = grad
         self.optimizer.step()
+        if self.average is not None:
+            self.average.update(self.params, self.buffers)
 
     @torch.no_grad()
-    def evaluate(self, problems: Sequence[Problem], images: Sequence[Tensor]) -> Tensor:
-        """Return logits ``(K, networks, N, C)`` in evaluation mode and full precision."""
-        network = self.blueprint.eval()
+    def evaluate(self, images: Iterable[Tensor]) -> Tensor:
+        """Return logits ``(K, networks, N, C)`` in evaluation mode and full precision.
 
-        def run(params: Weights, buffers: Weights, image: Tensor) -> Tensor:
-            found: Tensor = functional_call(network, (params, buffers), (image,))
-            return found
-
-        mapped = vmap(vmap(run, in_dims=(0, 0, None)))
-        parts = []
-        for chunks in zip(*(image.split(EVALUATION_BATCH) for image in images), strict=True):
-            pixels = [problem.pixels(part) for problem, part in zip(problems, chunks, strict=True)]
-            parts.append(mapped(self.params, self.buffers, torch.stack(pixels)))
-        return torch.cat(parts, 2)
-
-
-@dataclass(frozen=True)
-class _OneCell:
-    """A step of one cell as a function, to be mapped over many."""
-
-    cell: Cell
-    blueprint: nn.Module
-
-    @property
-    def method(self) -> Method:
-        return self.cell.method
-
-    def logits(self, params: Stacked, buffers: Stacked, image: Tensor) -> tuple[Tensor, Stacked]:
-        """Return logits, axes of size 1 dropped, and the running statistics after them."""
-        found, after = [], []
-        flat = image.flatten(0, 1)
-        for k in range(self.method.networks):
-            own = {name: value[k].clone() for name, value in buffers.items()}
-            weights = {name: value[k] for name, value in params.items()}
-            with autocast(self.cell.precision, image.device):
-                outputs = functional_call(self.blueprint, (weights, own), (flat,))
-            found.append(outputs.to(image.dtype).unflatten(0, image.shape[:2]))
-            after.append(own)
-        kept = {name: torch.stack([own[name] for own in after]) for name in buffers}
-        return squeezed(torch.stack(found)), kept
-
-    def loss(
-        self,
-        learnt: tuple[Stacked, State],
-        buffers: Stacked,
-        batch: Any,  # noqa: ANN401  nested tuples of tensors
-        state: State,
-        epoch: Tensor,
-    ) -> tuple[Tensor, tuple[State, Stacked]]:
-        """Return the loss, and what it leaves behind: state and running statistics."""
-        params, leaves = learnt
-        image, ids, label, draws, trusted = batch
-        known = Batch(ids, label, draws, trusted=Trusted(*trusted) if trusted else None)
-        if trusted:
-            state = self.method.lookahead(self._network(params), image[0], known, state)
-        if self.method.peeks:
-            with torch.no_grad():
-                outputs, buffers = self.logits(params, buffers, image)
-            known = known._replace(outputs=outputs.detach())
-        image, known = self.method.prepare(image, known, state, epoch)
-        logits, buffers = self.logits(params, buffers, image)
-        loss, state = self.method.loss(logits, known, {**state, **leaves}, epoch)
-        return loss, (state, buffers)
-
-    def _network(self, params: Stacked) -> Network:
-        blueprint = without_running_statistics(self.blueprint)
-
-        def forward(weights: Weights, image: Tensor) -> Tensor:
-            with autocast(self.cell.precision, image.device):
-                logits: Tensor = functional_call(blueprint, weights, (image,))
-            return logits.to(image.dtype)
-
-        return Network({name: value[0].detach() for name, value in params.items()}, forward)
+        Args:
+            images: chunks ``(K, n, channels, H, W)``, normalised.
+        """
+        shown = (self.params, self.buffers)
+        if self.average is not None and "predictions" in self.cell.method.averaged:
+            shown = (self.average.params, self.average.buffers)
+        self.blueprint.eval()
+        count = self.cell.method.networks
+        parts = [
+            [forward(self.blueprint, of_network(shown, k), part)[0] for k in range(count)]
+            for part in images
+        ]
+        return torch.cat([torch.stack(part, 1) for part in parts], 2)
 
 
-def train(cells: Sequence[Cell], problems: Sequence[Problem]) -> Iterator[list[Epoch]]:
+def train(
+    cells: Sequence[Cell], problems: Sequence[Problem], *, compile_: bool = False
+) -> Iterator[list[Epoch]]:
     """Train a pack and yield, after each epoch, what is known of every cell.
 
     Args:
         cells: alike in everything but seed and noise.
         problems: theirs.
+        compile_: compile the loss and its gradient.
     """
     first, device = cells[0], problems[0].noisy.device
     method = first.method
     state = _stacked([initial_state(*pair) for pair in zip(cells, problems, strict=True)])
     stages, outputs, number = method.stages(first.recipe.epochs), None, 0
-    learners = Learners.fresh(cells, 0, device)
+    gallery = Gallery(problems)
     for part, stage in enumerate(stages):
-        if part:
-            fresh = stage.fresh_networks
-            learners = Learners.fresh(cells, part, device) if fresh else learners.restarted()
+        if not part or stage.fresh_networks or stage.fresh_layers:
+            fresh = Learners.fresh(cells, part, device, compile_=compile_)
+        if not part or stage.fresh_networks:
+            learners = fresh.averaged(steps_of(first, problems[0]))
+        learners.begin(stage, fresh)
         for local in range(stage.epochs):
             began, epoch = time.perf_counter(), torch.tensor(number, device=device)
             if outputs is not None:
                 state = _refitted(method, outputs, state, epoch)
-            lr = first.recipe.lr_at(local, stage.epochs)
+            lr = learners.recipe.lr_at(local, stage.epochs)
             for group in learners.optimizer.param_groups:
                 group["lr"] = lr
             mean_loss, state = _epoch(learners, together(cells, problems, number), state, epoch)
             trained = time.perf_counter()
-            outputs, val, test = (
-                learners.evaluate(problems, images)
-                for images in zip(*((p.train, p.val, p.test.image) for p in problems), strict=True)
-            )
+            outputs, val, test = map(learners.evaluate, gallery.sets())
             number += 1
             evaluated = time.perf_counter()
             yield [
@@ -232,29 +237,52 @@ def train(cells: Sequence[Cell], problems: Sequence[Problem]) -> Iterator[list[E
             ]
 
 
+def _objective(
+    forward: Forward,
+    weights: tuple[Stacked, Stacked],
+    image: Tensor,
+    known: tuple[Given, State, Tensor],
+) -> tuple[Tensor, State, Stacked]:
+    """Return the losses ``(K,)``, the state and the running statistics: what is differentiated."""
+    given, state, epoch = known
+    logits, buffers = forward.logits(weights, image)
+    loss, state = Hooks(forward.method).loss(logits, given, state, epoch)
+    return loss, state, buffers
+
+
 def _epoch(
     learners: Learners,
-    steps: Iterator[Any],
+    steps: Iterator[tuple[Tensor, Given]],
     state: State,
     epoch: Tensor,
 ) -> tuple[list[float], State]:
     """Take one pass over the training sets; return each cell's mean batch loss and the state."""
     losses = []
-    for batch in steps:
-        loss, state = learners.step(batch, state, epoch)
+    for image, given in steps:
+        loss, state = learners.step(image, given, state, epoch)
         losses.append(loss)
     return torch.stack(losses, 1).mean(1).tolist(), state
 
 
-def together(cells: Sequence[Cell], problems: Sequence[Problem], epoch: int) -> Iterator[Any]:
-    """Yield the batches of all cells in step: images, ids, labels, draws, trusted; stacked."""
-    streams = [batches(cell, problem, epoch) for cell, problem in zip(cells, problems, strict=True)]
+def together(
+    cells: Sequence[Cell], problems: Sequence[Problem], epoch: int
+) -> Iterator[tuple[Tensor, Given]]:
+    """Yield the batches of all cells in step: images and what is given with them, stacked."""
+    streams = [chunks(cell, problem, epoch) for cell, problem in zip(cells, problems, strict=True)]
     for parts in zip(*streams, strict=True):
-        plain = [
-            (image, batch.ids, batch.label, dict(batch.draws), tuple(batch.trusted or ()))
-            for image, batch in parts
-        ]
-        yield pytree.tree_map(lambda *leaves: torch.stack(leaves), *plain)
+        image, ids, label = (
+            torch.stack([getattr(part, name) for part in parts])
+            for name in ("image", "ids", "label")
+        )
+        for steps in zip(*(part.steps for part in parts), strict=True):
+            own = steps[0].own
+            given: Given = {"ids": ids[:, own], "label": label[:, own]}
+            if steps[0].draws:
+                given["draws"] = _stacked([step.draws for step in steps])
+            if steps[0].trusted:
+                every = (step.trusted for step in steps if step.trusted)
+                given["trusted"] = Trusted(*map(torch.stack, zip(*every, strict=True)))
+            yield image[:, :, own], given
 
 
 def _refitted(method: Method, outputs: Tensor, state: State, epoch: Tensor) -> State:
@@ -269,5 +297,5 @@ def _refitted(method: Method, outputs: Tensor, state: State, epoch: Tensor) -> S
     )
 
 
-def _stacked(states: Sequence[State]) -> State:
+def _stacked(states: Sequence[Mapping[str, Tensor]]) -> State:
     return {name: torch.stack([state[name] for state in states]) for name in states[0]}

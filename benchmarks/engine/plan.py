@@ -22,6 +22,9 @@ KEEP_ALL_UP_TO = 1000
 WIDEST = 4096
 """No machine trains more cells at once."""
 
+FLAGS = ("compile", "deterministic")
+"""Of the command line: they change the last bits, so a folder has them from start to end."""
+
 DEVICES = ("cuda", "mps", "cpu")
 
 
@@ -35,6 +38,7 @@ class Plan:
     keep_all: bool
     cells: tuple[Cell, ...]
     widths: Mapping[str, int]  # by kind: how many cells are trained together; 1 is one by one
+    flags: tuple[str, ...] = ()  # of FLAGS
 
     def width(self, cell: Cell) -> int:
         """Return how many cells like this one are trained together."""
@@ -45,7 +49,7 @@ class Plan:
         precision = {kind_of(cell): cell.precision for cell in self.cells}
         drivers = {
             kind: {
-                "driver": "reference" if self.widths[kind] == 1 else "packed",
+                "driver": driver(self.widths[kind], self.flags),
                 "width": self.widths[kind],
                 "precision": precision[kind],
             }
@@ -57,6 +61,7 @@ class Plan:
             "device": self.device,
             "pack": self.pack,
             "keep_all": self.keep_all,
+            "flags": list(self.flags),
             "drivers": drivers,
             "cells": [{**cell.keys(), "specs": cell.specs()} for cell in self.cells],
         }
@@ -64,6 +69,11 @@ class Plan:
         path = folder / "plan.json"
         if not path.exists() or path.read_bytes() != data:
             write_atomically(path, data)
+
+
+def driver(width: int, flags: Sequence[str]) -> str:
+    """Name what trains packs of a width: in ``plan.json`` and ``costs.csv``."""
+    return " ".join(["reference" if width == 1 else "packed", *flags])
 
 
 def kind_of(cell: Cell) -> str:
@@ -116,7 +126,24 @@ def settle(
     every = tuple(dict.fromkeys((*known, *asked)))
     fixed = {kind: driver["width"] for kind, driver in found["drivers"].items()}
     widths = _widths(every, device, found["pack"], fixed)
-    return Plan(found["suite"], device.type, found["pack"], found["keep_all"], every, widths)
+    flags = tuple(found.get("flags", ()))
+    return Plan(found["suite"], device.type, found["pack"], found["keep_all"], every, widths, flags)
+
+
+def flagged(plan: Plan, folder: Path, wanted: Sequence[str]) -> Plan:
+    """Return the plan with these of ``FLAGS``, which a folder gets at its first start.
+
+    Raises:
+        RefusedError: the folder was started without one of them.
+    """
+    if not (folder / "plan.json").exists():
+        return replace(plan, flags=tuple(wanted))
+    if missing := [name for name in wanted if name not in plan.flags]:
+        raise RefusedError(
+            f"{folder} was started without --{missing[0]}, which changes the last bits of its "
+            f"numbers; leave it out or use another --out"
+        )
+    return plan
 
 
 def _refuse_other_profile(known: Sequence[Cell], asked: Sequence[Cell], folder: Path) -> None:

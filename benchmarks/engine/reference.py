@@ -2,13 +2,18 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from benchmarks.datasets import DATASETS
-from benchmarks.engine.batches import batches
+from benchmarks.engine.average import averages_of
+from benchmarks.engine.batches import batches, steps_of
+from benchmarks.engine.compiled import compiled
+from benchmarks.engine.layers import last_layers
 from benchmarks.engine.problem import Problem
 from benchmarks.engine.step import Learner, channels_last, without_running_statistics
 from benchmarks.models import initialised
@@ -36,30 +41,37 @@ class Epoch(NamedTuple):
     state: State  # the method's own
 
 
-def train(cell: Cell, problem: Problem) -> Iterator[Epoch]:
+def train(cell: Cell, problem: Problem, *, compile_: bool = False) -> Iterator[Epoch]:
     """Train a cell and yield after each epoch, as long as the caller asks for more."""
     method, device = cell.method, problem.noisy.device
     state = initial_state(cell, problem)
     stages = method.stages(cell.recipe.epochs)
     networks = _networks(cell, device, 0)
+    averages = _averages(cell, networks, problem)
     outputs, number = None, 0
     for part, stage in enumerate(stages):
+        recipe = replace(cell.recipe, **stage.recipe)
         if part and stage.fresh_networks:
             networks = _networks(cell, device, part)
-        learner = _learner(cell, networks)
+            averages = _averages(cell, networks, problem)
+        _renew(networks, cell, part, stage.fresh_layers)
+        learner = _learner(cell, networks, recipe, averages)
+        if compile_:
+            _compile(networks)
+        shown = averages if "predictions" in method.averaged else networks
         for local in range(stage.epochs):
             began, epoch = time.perf_counter(), torch.tensor(number, device=device)
             if outputs is not None:
                 state = method.refit(outputs, state, epoch)
-            lr = cell.recipe.lr_at(local, stage.epochs)
+            lr = recipe.lr_at(local, stage.epochs)
             for group in learner.optimizer.param_groups:
                 group["lr"] = lr
             loss, state = _epoch(cell, problem, learner, state, epoch)
             mean_loss = loss.item()
             trained = time.perf_counter()
-            outputs = evaluate(networks, problem, problem.train)
-            test = method.predict(evaluate(networks, problem, problem.test.image))
-            val = method.predict(evaluate(networks, problem, problem.val))
+            outputs = evaluate(shown, problem, problem.train)
+            test = method.predict(evaluate(shown, problem, problem.test.image))
+            val = method.predict(evaluate(shown, problem, problem.val))
             number += 1
             yield Epoch(
                 number,
@@ -132,16 +144,42 @@ def _networks(cell: Cell, device: torch.device, part: int) -> list[nn.Module]:
     ]
 
 
-def _learner(cell: Cell, networks: Sequence[nn.Module]) -> Learner:
+def _compile(networks: Sequence[nn.Module]) -> None:
+    """Let networks be compiled when they are called, each shape once."""
+    for network in networks:
+        network.forward = compiled(type(network).forward).__get__(network)
+
+
+def _averages(cell: Cell, networks: Sequence[nn.Module], problem: Problem) -> list[AveragedModel]:
+    """Return the networks' moving averages, if the method uses any."""
+    if not cell.method.averaged:
+        return []
+    return averages_of(networks, cell.method.decay(steps_of(cell, problem), cell.recipe.epochs))
+
+
+def _renew(networks: Sequence[nn.Module], cell: Cell, part: int, count: int) -> None:
+    """Start the last ``count`` layers anew and hold the others; with 0, let everything learn."""
+    device = next(networks[0].parameters()).device
+    fresh = _networks(cell, device, part) if count else networks
+    for network, new in zip(networks, fresh, strict=True):
+        learns = set(last_layers(network, count))
+        old, start = network.state_dict(), new.state_dict()
+        network.load_state_dict({name: (start if name in learns else old)[name] for name in old})
+        for name, param in network.named_parameters():
+            param.requires_grad_(name in learns)
+
+
+def _learner(
+    cell: Cell, networks: Sequence[nn.Module], recipe: Recipe, averages: Sequence[AveragedModel]
+) -> Learner:
     """Return the networks with an optimiser that has seen nothing yet."""
     blueprint = None
     if cell.method.trusted_per_class:
         blueprint = without_running_statistics(networks[0])
-    params = [p for network in networks for p in network.parameters()]
-    optimizer = optimizer_of(cell.recipe, params)
-    return Learner(
-        cell.method, networks, optimizer, cell.recipe.clip_norm, cell.precision, blueprint
-    )
+    params = [p for network in networks for p in network.parameters() if p.requires_grad]
+    optimizer = optimizer_of(recipe, params)
+    clip_norm, precision = recipe.clip_norm, cell.precision
+    return Learner(cell.method, networks, optimizer, clip_norm, precision, blueprint, averages)
 
 
 def optimizer_of(recipe: Recipe, params: Sequence[Tensor]) -> torch.optim.Optimizer:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, replace_all_batch_norm_modules_
+from torch.optim.swa_utils import AveragedModel
 
 from methods import Batch, Method, Network, State
 from methods.base import Weights
@@ -23,16 +24,18 @@ class Learner:
     clip_norm: float
     precision: str
     blueprint: nn.Module | None  # the first network, for a method that looks ahead
+    averages: Sequence[AveragedModel] = ()  # of each network, for a method that uses them
 
-    def logits(self, image: Tensor) -> Tensor:
+    def logits(self, image: Tensor, networks: Sequence[nn.Module]) -> Tensor:
         """Return logits ``(networks, views, B, C)``, axes of size 1 dropped, never half precision.
 
         Args:
             image: ``(views, B, channels, H, W)``. Batch normalisation sees all views together.
+            networks: those of the method, or their averages.
         """
         flat = channels_last(image.flatten(0, 1))
         with autocast(self.precision, image.device):
-            outputs = torch.stack([network(flat) for network in self.networks])
+            outputs = torch.stack([network(flat) for network in networks])
         shaped = outputs.to(image.dtype).unflatten(1, image.shape[:2])
         return squeezed(shaped)
 
@@ -44,22 +47,37 @@ class Learner:
         if self.blueprint is not None:
             state = method.lookahead(self._network(self.blueprint), image[0], batch, state)
         if method.peeks:
+            peeker = self.averages if "peeks" in method.averaged else self.networks
             with torch.no_grad():
-                batch = batch._replace(outputs=self.logits(image))
+                batch = batch._replace(outputs=self.logits(image, peeker))
         image, batch = method.prepare(image, batch, state, epoch)
         leaves = {name: state[name].detach().requires_grad_() for name in method.learnable}
-        loss, state = method.loss(self.logits(image), batch, {**state, **leaves}, epoch)
+        logits = self.logits(image, self.networks)
+        loss, state = method.loss(logits, batch, {**state, **leaves}, epoch)
         self.optimizer.zero_grad()
         loss.backward()
+        state = {name: value.detach() for name, value in state.items()}
+        if changes_gradient(method):
+            self._change_gradient(state, epoch)
         if self.clip_norm:
             for network in self.networks:
                 nn.utils.clip_grad_norm_(network.parameters(), self.clip_norm)
         self.optimizer.step()
-        state = {name: value.detach() for name, value in state.items()}
+        for average, network in zip(self.averages, self.networks, strict=False):
+            average.update_parameters(network)
         if leaves:
             slopes = {name: leaf.grad for name, leaf in leaves.items() if leaf.grad is not None}
             state = method.learn(state, slopes, epoch)
         return loss.detach(), state
+
+    def _change_gradient(self, state: State, epoch: Tensor) -> None:
+        """Give the optimiser what the method makes of each network's gradient."""
+        for network in self.networks:
+            own = {name: p for name, p in network.named_parameters() if p.requires_grad}
+            params = {name: param.detach() for name, param in own.items()}
+            grads = {name: param.grad for name, param in own.items() if param.grad is not None}
+            for name, grad in self.method.gradient(params, grads, state, epoch).items():
+                own[name].grad = grad
 
     def _network(self, blueprint: nn.Module) -> Network:
         """Return the first network as a function."""
@@ -70,7 +88,12 @@ class Learner:
             return logits.to(image.dtype)
 
         params = {name: p.detach() for name, p in self.networks[0].named_parameters()}
-        return Network(params, forward)
+        return Network(params, forward, learning_rate(self.optimizer))
+
+
+def changes_gradient(method: Method) -> bool:
+    """Whether the method has a hook between backward pass and optimiser; most do not."""
+    return type(method).gradient is not Method.gradient
 
 
 def squeezed(logits: Tensor) -> Tensor:
@@ -79,6 +102,13 @@ def squeezed(logits: Tensor) -> Tensor:
     if views == 1:
         logits = logits[:, 0]
     return logits if networks > 1 else logits[0]
+
+
+def learning_rate(optimizer: torch.optim.Optimizer) -> Tensor:
+    """Return the rate of the coming step, 0-d, on the device of what it moves."""
+    (group,) = optimizer.param_groups
+    like: Tensor = group["params"][0]
+    return torch.full((), group["lr"], dtype=like.dtype, device=like.device)
 
 
 def without_running_statistics(network: nn.Module) -> nn.Module:

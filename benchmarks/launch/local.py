@@ -26,6 +26,7 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OMP_WAIT_POLICY": "PASSIVE",
     "MKL_NUM_THREADS": "1",
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # its sums are then repeatable; for --deterministic
     "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),  # glibc keeps freed memory up to these sizes, so
     "MALLOC_TOP_PAD_": str(256 * 2**20),  # that the kernel need not clear its pages again
 }
@@ -103,6 +104,9 @@ def _start(job: Job, started: "Synchronized[int]") -> None:
     """Set up a worker: one thread, its device, the user's plugins."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     torch.set_num_threads(1)
+    if "deterministic" in job.flags:
+        torch.use_deterministic_algorithms(mode=True)
+        torch.backends.cudnn.benchmark = False
     for path in job.plugins:
         plugins.load(path)
     with started.get_lock():

@@ -13,7 +13,9 @@ import torch
 from benchmarks import plugins
 from benchmarks.datasets import DATASETS, data_root
 from benchmarks.engine import rates
-from benchmarks.engine.plan import Plan, choose_device, packs, precision_of, settle
+from benchmarks.engine.compiled import why_not
+from benchmarks.engine.passes import passes
+from benchmarks.engine.plan import FLAGS, Plan, choose_device, flagged, packs, precision_of, settle
 from benchmarks.engine.rates import STARTED_SECONDS, Rate, Rates
 from benchmarks.launch import local, tuning
 from benchmarks.launch.progress import Progress
@@ -53,12 +55,12 @@ class Session:
             total = sum(found) / max(1, count) + (STARTED_SECONDS if missing else 0)
             return f"about {total:.0f} s, from the rates that probe measured"
         costs = [meta["costs"] for meta in self.parts.meta.values() if meta["costs"]]
-        passes = sum(cost["forward_passes"] for cost in costs)
-        if not passes:
+        taken = sum(cost["forward_passes"] for cost in costs)
+        if not taken:
             return "unknown until `probe` has measured it or the first cells are done"
-        rate = sum(cost["train_seconds"] + cost["eval_seconds"] for cost in costs) / passes
+        rate = sum(cost["train_seconds"] + cost["eval_seconds"] for cost in costs) / taken
         todo = sum(
-            cell.dataset.sizes[0] * cell.recipe.epochs * cell.method.networks for cell in missing
+            passes(cell, cell.dataset.sizes[0], cell.recipe.epochs).forward for cell in missing
         )
         return f"about {rate * todo / self.workers:.0f} s, as fast as the finished cells"
 
@@ -140,15 +142,33 @@ def _session(
     workers = request.workers if request.workers is not None else local.default_workers(device)
     if workers < 1:
         raise RefusedError(f"--workers must be a whole number of at least 1, got {workers}")
+    plan = settle(folder, Path(request.suite).stem, cells, device, request.pack)
     return Session(
         folder=folder,
         root=data_root(request.data),
         device=device,
-        plan=settle(folder, Path(request.suite).stem, cells, device, request.pack),
+        plan=flagged(plan, folder, _flags(request, plan, device)),
         parts=Parts(folder),
         plugins=tuple(path.resolve() for path in request.plugin),
         workers=workers,
     )
+
+
+def _flags(request: Request, plan: Plan, device: torch.device) -> list[str]:
+    """Return which of ``FLAGS`` are asked for and can be had here.
+
+    Raises:
+        RefusedError: the folder was started with ``--compile``, which cannot be done here.
+    """
+    wanted = [name for name in FLAGS if getattr(request, name)]
+    if "compile" not in (*wanted, *plan.flags) or not (reason := why_not(device)):
+        return wanted
+    if "compile" in plan.flags:
+        raise RefusedError(
+            f"{request.folder()} was started with --compile, but {reason}; use another --out"
+        )
+    print(f"--compile is left out: {reason}; training goes on without it")
+    return [name for name in wanted if name != "compile"]
 
 
 def train(session: Session) -> Parts:
@@ -193,6 +213,7 @@ def _launch(session: Session, missing: Sequence[Cell]) -> None:
         keep_all=session.plan.keep_all,
         commit=_commit(),
         plugins=session.plugins,
+        flags=session.plan.flags,
     )
     with Progress(missing, len(session.plan.cells)) as progress:
         local.run(job, packs(missing, session.plan.widths), session.workers, progress.tell)

@@ -27,6 +27,7 @@ class Job:
     keep_all: bool
     commit: str
     plugins: tuple[Path, ...] = ()
+    flags: tuple[str, ...] = ()  # of FLAGS
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def train_pack(
     job: Job, specs: Sequence[Mapping[str, Any]], width: int, device: torch.device
 ) -> list[Done]:
     """Train the cells of a pack, write its part, and say how each went."""
-    how = How(job.root, device, job.keep_all, width)
+    how = How(job.root, device, job.keep_all, width, job.flags)
     records = _train(job, [Cell.build(spec) for spec in specs], how)
     write_part(job.folder, records)
     return [summary(record) for record in records]

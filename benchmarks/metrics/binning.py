@@ -4,13 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.metrics.examples import GRID, Rows
-
-
-def by_confidence(rows: Rows) -> Tensor:
-    """``(..., 3, N)``: confidence, correct and squared confidence by rising confidence."""
-    confidence, order = rows.confidence.sort(-1)
-    return torch.stack((confidence, rows.correct.gather(-1, order), confidence.square()), -2)
+from benchmarks.metrics.examples import GRID
 
 
 def equal_width(ordered: Tensor, bins: int) -> Tensor:
@@ -32,7 +26,8 @@ def bin_sums(ordered: Tensor, edges: Tensor) -> tuple[Tensor, ...]:
 
     Bins are runs of the sorted examples: a sum over one is a difference of two running totals. No
     confidence is 0, since none is below ``1 / C``, so that the lowest edge shuts nothing out.
-    ``edges`` is ``(..., G, bins + 1)`` for ``G`` ways to bin; returned are four ``(..., G, bins)``.
+    ``ordered`` is that of ``Rows``; ``edges`` is ``(..., G, bins + 1)`` for ``G`` ways to bin;
+    returned are four ``(..., G, bins)``.
     """
     ranked = ordered[..., 0, :].contiguous()
     ends = torch.searchsorted(ranked, edges.flatten(-2).contiguous(), right=True)

@@ -1,5 +1,6 @@
 """Calibration of the probability of every class, not only of the predicted one."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -40,15 +41,20 @@ def classwise_ece(logits: Tensor, label: Tensor, rows: Rows | None = None) -> Te
     gap = share.new_zeros(*leading, classes, BINS_COUNT)
     gap[..., 0] = share.sum(-2)  # as if all lay in the first bin; the few that do not are moved
     flat, moved = gap.view(-1), share.flatten()
-    place = (moved > edges[0]).nonzero().squeeze(1)
+    place = _places(moved > edges[0])
     column = (place // (examples * classes) * classes + place % classes) * BINS_COUNT
-    value = _on_grid(moved[place])
+    value = _on_grid(moved.take(place))
     flat.index_add_(0, column, -value)
     flat.index_add_(0, column + torch.bucketize(value, edges), value)
     hit = _on_grid(share.gather(-1, label.expand(share.shape[:-1])[..., None])[..., 0])  # (..., N)
     bin_of = label * BINS_COUNT + torch.bucketize(hit, edges)
     gap.flatten(-2).scatter_add_(-1, bin_of, share.new_full(hit.shape, -1.0))
     return (gap.abs().sum((-1, -2)) / examples / classes).masked_fill(~finite, torch.nan)
+
+
+def _places(mask: Tensor) -> Tensor:
+    """Where a mask ``(M,)`` holds; torch takes its time over it on the CPU."""
+    return torch.from_numpy(np.flatnonzero(mask.cpu().numpy())).to(mask.device)
 
 
 def _on_grid(share: Tensor) -> Tensor:

@@ -25,6 +25,8 @@ class Rows(NamedTuple):
     predicted: Tensor  # (..., N), the lowest class of the largest logit
     below: Tensor  # (..., N, C), each logit less the largest of its example
     share: Tensor  # (..., N, C), the softmax
+    rest: Tensor  # (..., N), the share of all classes but the predicted one
+    ordered: Tensor  # (..., 3, N), confidence, correct, squared confidence; by rising confidence
 
 
 def _refuse_other_lengths(logits: Tensor, *labels: Tensor) -> None:
@@ -63,16 +65,19 @@ def rows_of(logits: Tensor, label: Tensor) -> Rows:
     """Measure each example with a single exponential per logit."""
     logits = logits.detach()
     highest, predicted, finite = predict(logits, label)
-    target = label.expand(predicted.shape)
-    below = logits.double() - highest.double()[..., None]  # (..., N, C), 0 or less
-    others = logits.scatter(-1, predicted[..., None], -torch.inf)
-    tied = others.amax(-1) == highest
+    place, target = predicted[..., None], label.expand(predicted.shape)
+    below = logits.to(torch.float64, copy=True).sub_(highest.double()[..., None])  # 0 or less
+    tied = logits.scatter(-1, place, -torch.inf).amax(-1) == highest
     at_label = below.gather(-1, target[..., None])[..., 0]
     share = below.exp()
     total = share.sum(-1)  # 1 to C
-    share.div_(total[..., None])
+    rest = share.scatter_(-1, place, 0.0).sum(-1).div_(total)
+    share.scatter_(-1, place, 1.0).div_(total[..., None])
     own = share.gather(-1, target[..., None])[..., 0]
     confidence = total.reciprocal().mul_(GRID).round_().div_(GRID)
-    brier = torch.linalg.vecdot(share, share) + (1 - 2 * own)
+    brier = torch.linalg.vector_norm(share, dim=-1).square_().add_(1 - 2 * own)
     correct, nll = (predicted == target).double(), total.log() - at_label
-    return Rows(confidence, correct, nll, brier, tied.double(), finite, predicted, below, share)
+    ranked, order = confidence.sort(-1)
+    ordered = torch.stack((ranked, correct.gather(-1, order), ranked.square()), -2)
+    every = (confidence, correct, nll, brier, tied.double())
+    return Rows(*every, finite, predicted, below, share, rest, ordered)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from benchmarks.metrics.binning import bin_sums, by_confidence, equal_mass, equal_width
+from benchmarks.metrics.binning import bin_sums, equal_mass, equal_width
 from benchmarks.metrics.examples import Rows, rows_of
 from benchmarks.schema import BINS_COUNT, TEST_METRICS
 
@@ -67,7 +67,7 @@ def test_metrics(
         return dict(zip(TEST_METRICS, empty, strict=True))
     rows = rows or rows_of(logits, label)
     conf_mean, acc, nll, brier, tied = torch.stack(rows[:5]).mean(-1).unbind()
-    ordered = by_confidence(rows)
+    ordered = rows.ordered
     edges = torch.stack((equal_width(ordered, BINS_COUNT), equal_mass(ordered, BINS_COUNT)), -2)
     count, confidence, correct, square = bin_sums(ordered, edges)  # (..., 2, bins) each
     gap = confidence - correct  # n_b * (c_b - a_b)
@@ -108,8 +108,8 @@ def reliability(
         NaN in all bins of a slice that has a non-finite logit.
     """
     rows = rows or rows_of(logits, label)
-    ordered = by_confidence(rows)
-    count, confidence, correct, _ = bin_sums(ordered, equal_width(ordered, bins).unsqueeze(-2))
+    edges = equal_width(rows.ordered, bins).unsqueeze(-2)
+    count, confidence, correct, _ = bin_sums(rows.ordered, edges)
     sums = torch.stack((count, confidence, correct))[..., 0, :]  # (3, ..., bins)
     count, confidence, correct = sums.masked_fill(~rows.finite[..., None], torch.nan)
     return count, confidence, correct

@@ -40,13 +40,12 @@ def risk_coverage(logits: Tensor, label: Tensor, rows: Rows | None = None) -> di
         nothing = logits.new_full(logits.shape[:-2], torch.nan).double()
         return {"aurc": nothing, "eaurc": nothing}
     rows = rows or rows_of(logits, label)
-    rest = rows.share.scatter(-1, rows.predicted[..., None], 0.0).sum(-1)  # (..., N)
-    fraction, exponent = torch.frexp(rest)
+    fraction, exponent = torch.frexp(rows.rest)
     key = torch.ldexp(fraction.mul_(2.0**DIGITS).round_(), exponent)
     key, order = key.sort(-1)  # the most confident first
     wrong = (1 - rows.correct).gather(-1, order)
     so_far = F.pad(wrong.cumsum(-1), (1, 0))  # (..., N + 1)
-    first, end = torch.searchsorted(key, key), torch.searchsorted(key, key, right=True)
+    first, end = _ties(key)
     tied_mean = (so_far.gather(-1, end) - so_far.gather(-1, first)) / (end - first)
     k = torch.arange(1, examples + 1, dtype=torch.float64, device=logits.device)
     aurc = (tied_mean.cumsum(-1) / k).mean(-1)
@@ -54,3 +53,13 @@ def risk_coverage(logits: Tensor, label: Tensor, rows: Rows | None = None) -> di
     best = ((k - (examples - errors)).clamp(min=0) / k).mean(-1)
     found = {"aurc": aurc, "eaurc": aurc - best}
     return {name: value.masked_fill(~rows.finite, torch.nan) for name, value in found.items()}
+
+
+def _ties(key: Tensor) -> tuple[Tensor, Tensor]:
+    """Where each one's run of equal keys begins and ends, ``(..., N)`` of a sorted ``(..., N)``."""
+    place = torch.arange(key.shape[-1], device=key.device)
+    new = F.pad(key.diff(dim=-1) != 0, (1, 0), value=True)
+    last = F.pad(new[..., 1:], (0, 1), value=True)
+    first = torch.where(new, place, 0).cummax(-1).values
+    end = torch.where(last, place + 1, len(place)).flip(-1).cummin(-1).values.flip(-1)
+    return first, end

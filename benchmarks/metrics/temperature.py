@@ -16,8 +16,9 @@ PRECISION = 1e-10
 """Of the temperature's logarithm."""
 LAST_STEP = 1e-6
 """A Newton step this short leaves an error of about its square."""
-SAMPLE = 8
-"""Of at least SAMPLED examples, one in so many tells where to start."""
+LADDER = ((8, torch.float32, 1e-2), (1, torch.float32, 1e-3))
+"""Of at least SAMPLED examples one in so many, in less precision, up to a longer last step: each
+tells the next where to start."""
 SAMPLED = 1000
 CLOSING = 3
 """Newton's method divides a slope that fades away, exponentially, by ``e`` only."""
@@ -61,19 +62,29 @@ def fit_temperature(logits: Tensor, label: Tensor, transition: Tensor | None = N
         raise ValueError(f"{logits.shape[-1]} classes need a square transition, got {shape}")
     if not measurable(logits, label):
         return math.nan
-    start, z = 0.0, logits.detach().double()
-    if len(label) >= SAMPLED:
-        near = _root(_slope_of(z[::SAMPLE], label[::SAMPLE], transition), start)
-        start = near if abs(near) < LONGEST_STEP else start
-    return math.exp(-_root(_slope_of(z, label, transition), start))
+    start, known, z = 0.0, False, logits.detach()
+    z = z.to(torch.float64, copy=True).sub_(z.amax(-1, keepdim=True))
+    for one_in, dtype, last in LADDER if len(label) >= SAMPLED else ():
+        slope = _slope_of(z[::one_in].to(dtype), label[::one_in], transition)
+        near = _root(slope, start, last, known=known)
+        known = abs(near) < LONGEST_STEP
+        start = near if known else 0.0
+    return math.exp(-_root(_slope_of(z, label, transition), start, LAST_STEP, known=known))
 
 
 Slope = Callable[[float], tuple[float, float]]
 """From ``log(1 / T)`` to the loss's derivative with respect to ``1 / T``, and its own to that."""
 
 
-def _root(slope: Slope, at: float) -> float:
-    """Where the slope is 0, or the bound towards which the loss falls."""
+def _root(slope: Slope, at: float, last: float, *, known: bool) -> float:
+    """Where the slope is 0, or the bound towards which the loss falls.
+
+    Args:
+        slope: the loss's.
+        at: where to start.
+        last: a step as short as this is the last.
+        known: whether ``at`` is so near that any step as short as that can be trusted.
+    """
     low, high = -LOG_BOUND, LOG_BOUND
     seen: dict[float, float] = {}
     before = 0.0
@@ -85,24 +96,27 @@ def _root(slope: Slope, at: float) -> float:
             return at if value == 0 else math.nan
         low, high = (low, at) if value > 0 else (at, high)
         seen[at] = value
-        near = min(seen.values()) < 0 < max(seen.values()) or abs(value) < abs(before) / CLOSING
+        near = known or min(seen.values()) < 0 < max(seen.values())
+        near = near or abs(value) < abs(before) / CLOSING
         step = -value / rise if rise > 0 and (near or not before) else math.inf * -value
         to = min(max(at + step, at - LONGEST_STEP, low), at + LONGEST_STEP, high)
         if to in seen:
             to = (low + high) / 2
-        if abs(to - at) < LAST_STEP and (near or low == high):
+        if abs(to - at) < last and (near or low == high):
             return to
         at, before = to, value
 
 
 def _slope_of(z: Tensor, label: Tensor, transition: Tensor | None) -> Slope:
-    """Return the slope of the loss.
+    """Return the slope of the loss, of logits whose largest is 0.
 
     It is ``E_p z - E_q z``, where ``q`` is ``p`` once the label is known: its class alone, or
     ``p_k transition[k, y]`` normalised. The derivative of ``E_p z`` is the variance of ``z``.
     """
-    z = z - z.amax(-1, keepdim=True)
-    square, weight = z.square(), torch.empty_like(z)
+    square, weight, product = z.square(), torch.empty_like(z), torch.empty_like(z)
+
+    def dot(a: Tensor, b: Tensor) -> Tensor:
+        return torch.mul(a, b, out=product).sum(-1)
 
     def moments(known: Tensor, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
         mean = first / known
@@ -110,8 +124,7 @@ def _slope_of(z: Tensor, label: Tensor, transition: Tensor | None) -> Slope:
 
     def weigh(at: float) -> tuple[Tensor, Tensor]:
         torch.mul(z, math.exp(at), out=weight).exp_()
-        vecdot = torch.linalg.vecdot
-        return moments(weight.sum(-1), vecdot(weight, z), vecdot(weight, square))
+        return moments(weight.sum(-1), dot(weight, z), dot(weight, square))
 
     if transition is None:
         at_label = z.gather(-1, label[:, None]).mean()
@@ -121,18 +134,16 @@ def _slope_of(z: Tensor, label: Tensor, transition: Tensor | None) -> Slope:
             return float((mean.mean() - at_label).item()), math.exp(at) * variance.mean().item()
 
         return plain
-    given = transition.double().T.contiguous().index_select(0, label)  # (N, C)
-    of_z, of_square = given * z, given * square
+    given = transition.to(z.dtype).T.contiguous().index_select(0, label)  # (N, C)
 
     def corrected(at: float) -> tuple[float, float]:
         mean, variance = weigh(at)
-        vecdot = torch.linalg.vecdot
-        known = vecdot(weight, given)
+        q = weight.mul_(given)
+        known = q.sum(-1)
         if (known == 0).any():  # too small for a float, which its logarithm is not
             q = (math.exp(at) * z).add_(given.log()).softmax(-1)
-            after, spread = moments(q.sum(-1), vecdot(q, z), vecdot(q, square))
-        else:
-            after, spread = moments(known, vecdot(weight, of_z), vecdot(weight, of_square))
+            known = q.sum(-1)
+        after, spread = moments(known, dot(q, z), dot(q, square))
         rise = math.exp(at) * (variance - spread).mean().item()
         return float((mean - after).mean().item()), rise
 
@@ -167,11 +178,11 @@ def scaled_metrics(
         rows = rows_of(logits, label)
     if rows is None or not bool(rows.finite) or not len(label) or math.isnan(temperature):
         return dict.fromkeys(names, math.nan)
-    z = rows.below / temperature
-    at_label = z.gather(-1, label[:, None])[:, 0]
-    weight = z.exp_()
+    at_label = rows.below.gather(-1, label[:, None])[:, 0] / temperature
+    weight = (rows.below * (math.log2(math.e) / temperature)).exp2_()
     total = weight.sum(-1)
-    own, square = at_label.exp() / total, torch.linalg.vecdot(weight, weight) / total.square()
+    own = at_label.exp() / total
+    square = torch.linalg.vector_norm(weight, dim=-1).div_(total).square_()
     confidence = total.reciprocal().mul_(GRID).round_().div_(GRID)
     width = torch.arange(1, BINS_COUNT, dtype=torch.float64, device=logits.device) / BINS_COUNT
     bin_of = torch.bucketize(confidence, width.mul_(GRID).round_().div_(GRID))

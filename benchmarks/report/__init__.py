@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.report import digest
+from benchmarks.report import digest, venues
 
 _STALE_SECONDS = 3600.0
 
@@ -22,7 +22,7 @@ class Report:
     rebuilt: bool
 
 
-def build(folder: Path, *, force: bool = False) -> Report:
+def build(folder: Path, *, force: bool = False, venue: str = venues.DEFAULT) -> Report:
     """Write ``folder/report`` unless it already shows exactly these results.
 
     The report is written to a folder beside it and swapped in whole: whenever this is killed,
@@ -31,12 +31,13 @@ def build(folder: Path, *, force: bool = False) -> Report:
     Args:
         folder: a results folder with its CSVs, and ``plan.json`` if the sweep had a plan.
         force: build again even if nothing changed.
+        venue: whose page widths and type sizes the figures have, one of ``VENUES``.
 
     Raises:
         RefusedError: a CSV is missing, empty or of other columns, or its rows contradict.
     """
     report = folder / "report"
-    wanted = digest.digest(folder)
+    wanted = digest.digest(folder, venue)
     kept = None if force else digest.recall(report, wanted)
     if kept is not None:
         return _report(report, kept, rebuilt=False)
@@ -46,7 +47,7 @@ def build(folder: Path, *, force: bool = False) -> Report:
     _clear(folder)
     shutil.rmtree(new, ignore_errors=True)
     try:
-        texts = page.write(folder, new)
+        texts = page.write(folder, new, venues.VENUES[venue])
         digest.remember(new, wanted, texts)
         _swap(new, report)
     finally:

@@ -6,22 +6,27 @@ from importlib.metadata import version
 from pathlib import Path
 
 FILE = "digest.json"
-INPUTS = ("results.csv", "curves.csv", "bins.csv", "detection.csv", "plan.json")
-DRAWN_BY = ("pandas", "numpy", "scipy", "matplotlib", "seaborn", "jinja2")
+INPUTS = (
+    *("results.csv", "curves.csv", "bins.csv", "detection.csv"),
+    *("losses.csv", "transitions.csv", "costs.csv", "plan.json", "suspects/index.md"),
+)
+DRAWN_BY = ("pandas", "numpy", "scipy", "matplotlib", "seaborn", "jinja2", "markdown-it-py")
 """Packages whose next version may draw or print the same numbers otherwise."""
 
 
-def digest(folder: Path) -> str:
-    """SHA-256 over the inputs, the source of this package and the versions that draw.
+def digest(folder: Path, venue: str) -> str:
+    """SHA-256 over the inputs, the source of this package, the versions that draw, the venue.
 
     Hashing the source in place of a hand-kept version number means that no edit of the report
     can leave an old one standing.
     """
     here = Path(__file__).parent
-    sources = [*sorted(here.rglob("*.py")), *sorted(here.glob("*.mplstyle"))]
+    kinds = ("*.py", "*.mplstyle", "*.j2", "*.css", "*.js")
+    sources = [path for kind in kinds for path in sorted(here.rglob(kind))]
     parts = {f"source {path.relative_to(here).as_posix()}": _sha256(path) for path in sources}
     parts["source schema.py"] = _sha256(here.parent / "schema.py")
     parts |= {f"input {name}": _sha256(folder / name) for name in INPUTS}
+    parts["venue"] = venue
     parts |= {f"version of {name}": version(name) for name in DRAWN_BY}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

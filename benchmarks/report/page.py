@@ -4,14 +4,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.report import figures, render, stats, tables
+from benchmarks.report import across, browser, figures, render, statistics, stats, tables, values
+from benchmarks.report.checklist import checklist
 from benchmarks.report.looks import resolve
 from benchmarks.report.read import Run, load
 from benchmarks.report.tables import Table
+from benchmarks.report.venues import Venue
 from benchmarks.report.verdict import FEWEST_PAIRS, JUDGED, verdict
 from benchmarks.report.wording import count, listing
 from benchmarks.schema import METRICS
 
+FIGURES = "Figures"
 _FAULTS_SHOWN = 20
 _PAIRED = (
     "Within a seed every method has the same noisy labels, initial weights and order of the data, "
@@ -27,50 +30,119 @@ _FLOOR = (
 )
 
 
-def write(folder: Path, new: Path) -> dict[str, str]:
+def write(folder: Path, new: Path, venue: Venue) -> dict[str, str]:
     """Read ``folder``, write its report to ``new``, and return what a terminal shows of it."""
     run = load(folder)
-    ranking, by_setting = tables.ranking(run), tables.by_setting(run)
-    words = verdict(run)
-    captions = figures.draw(run, new / "figures")
-    for name, table in (("ranking", ranking), ("settings", by_setting)):
+    shown, words = _tables(run), verdict(run)
+    differences = across.all_differences(run)
+    drawn = figures.draw(run, new / "figures", venue)
+    for name, table in shown.items():
         _text(new / f"{name}.md", render.markdown(table))
         _text(new / f"{name}.tex", render.latex(table, name))
-        table.numbers.to_csv(
-            new / f"{name}.csv", index=name == "ranking", lineterminator="\n", float_format="%.12g"
-        )
+        _csv(new / f"{name}.csv", table.numbers, index=table.numbers.index.name is not None)
+    _csv(new / "differences.csv", differences)
+    _text(new / "values.tex", values.latex(run, differences))
     sections = [
         ("Verdict", words),
-        ("Ranking", render.markdown(ranking)),
-        ("Accuracy in each setting", render.markdown(by_setting)),
-        ("Figures", _figures(captions)),
-        ("Finding the wrong labels", _detection(run)),
+        ("Ranking", render.markdown(shown["ranking"])),
+        ("Accuracy in each setting", render.markdown(shown["settings"])),
+        ("ECE in each setting", render.markdown(shown["settings_ece"])),
+        ("Statistics", _statistics(run, shown, differences)),
+        (FIGURES, _figures(drawn)),
+        ("Finding the wrong labels", _detection(run, folder)),
         ("Coverage", _coverage(run)),
+        ("What a reviewer asks first", _checks(run)),
         ("How the numbers were made", _protocol(run)),
     ]
     title = "# Report\n\n" + (f"**{run.note}**\n\n" if run.note else "")
     _text(new / "report.md", title + "\n".join(f"## {a}\n\n{b}" for a, b in sections))
-    return {"ranking": render.plain(ranking), "verdict": words}
+    images = [browser.Shown(*pair) for pair in drawn.captions]
+    embedded: browser.Content = [*images, *_absent(drawn)]
+    pages: list[tuple[str, browser.Content]] = [
+        (name, embedded if name == FIGURES else body) for name, body in sections
+    ]
+    browser.write(run, pages, new)
+    return {"ranking": render.plain(shown["ranking"]), "verdict": words}
+
+
+def _tables(run: Run) -> dict[str, Table]:
+    """Every table that is a file of its own, by the stem of its files."""
+    found = {"ranking": tables.ranking(run)}
+    for metric in tables.BY_SETTING:
+        stem = "settings" if metric == "acc" else f"settings_{metric}"
+        found[stem] = tables.by_setting(run, metric)
+    optional = {
+        "aggregate": statistics.aggregate(run),
+        "seeds": statistics.seeds(run),
+        "probabilities": statistics.probabilities(run),
+        "datasets": statistics.datasets(run),
+    }
+    return found | {name: table for name, table in optional.items() if table is not None}
+
+
+def _csv(path: Path, numbers: pd.DataFrame, *, index: bool = False) -> None:
+    numbers.to_csv(path, index=index, lineterminator="\n", float_format="%.12g")
 
 
 def _text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _figures(captions: list[tuple[str, str]]) -> str:
-    if not captions:
-        return "No cell finished, so there is nothing to draw.\n"
+def _absent(drawn: figures.Drawn) -> list[str]:
+    """Why figures are not there."""
+    if not any(stem != "coverage" for stem, _ in drawn.captions):
+        return ["No cell finished, so there is nothing to draw but what was run."]
+    return [f"{name} is not drawn. {reason}" for name, reason in drawn.absent]
+
+
+def _figures(drawn: figures.Drawn) -> str:
     shown = [
         f"![{name}](figures/{name}.png)\n\n{caption} "
-        f"([PDF](figures/{name}.pdf), [numbers](figures/{name}.csv))\n"
-        for name, caption in captions
+        f"([PDF](figures/{name}.pdf), [SVG](figures/{name}.svg), [numbers](figures/{name}.csv))\n"
+        for name, caption in drawn.captions
     ]
-    return "\n".join(shown)
+    return "\n".join([*shown, *(f"- {reason}" for reason in _absent(drawn))]).rstrip() + "\n"
 
 
-def _detection(run: Run) -> str:
+def _statistics(run: Run, shown: dict[str, Table], differences: pd.DataFrame) -> str:
+    """Over all settings, over datasets, and what the seeds could have shown."""
+    parts = ["### Over all settings", render.markdown(shown["aggregate"])]
+    parts.append(statistics.over_settings(run))
+    if "probabilities" in shown:
+        parts += ["### How probably better", render.markdown(shown["probabilities"])]
+    if "datasets" in shown:
+        parts += ["### One value for each dataset", render.markdown(shown["datasets"])]
+    parts.append("### What so many seeds can show")
+    if "seeds" in shown:
+        parts.append(render.markdown(shown["seeds"]))
+    parts.append(statistics.detectable(run, differences))
+    parts.append(
+        "Every difference from a reference, with its tests and effect size, is in "
+        "[differences.csv](differences.csv); every number is a LaTeX macro in "
+        "[values.tex](values.tex).\n"
+    )
+    return "\n".join(part if part.endswith("\n") else f"{part}\n" for part in parts)
+
+
+def _checks(run: Run) -> str:
+    """The checklist as a table, each item answered from the data."""
+    items = checklist(run)
+    text = pd.DataFrame(
+        {"Holds": [i.answer for i in items], "Evidence": [i.evidence for i in items]},
+        index=pd.Index([item.statement for item in items], name="Statement"),
+    )
+    marks = pd.DataFrame("", index=text.index, columns=text.columns)
+    marks.loc[(text["Holds"] != "yes").to_numpy(), "Holds"] = "best"
+    notes = ("Answered from the rows of this run. A no is not a fault, but must be said.",)
+    return render.markdown(Table(text, marks, text, notes))
+
+
+def _detection(run: Run, folder: Path) -> str:
     table = tables.detection(run)
-    return "No score was kept.\n" if table is None else render.markdown(table)
+    text = "No score was kept.\n" if table is None else render.markdown(table)
+    if (folder / "suspects" / "index.md").is_file():
+        return f"{text}\nThe [most doubtful labels](../suspects/index.md), drawn for review.\n"
+    return f"{text}\n`run_all.py suspects` lists the most doubtful labels and draws them.\n"
 
 
 def _coverage(run: Run) -> str:

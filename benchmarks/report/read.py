@@ -3,22 +3,25 @@
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import pandas as pd
 
 from benchmarks.refusals import RefusedError
 from benchmarks.report.looks import order_methods
-from benchmarks.schema import KEYS, LATER_METRICS, TABLES
+from benchmarks.schema import KEYS, LATER_COLUMNS, TABLES
 
 READ = ("results.csv", "curves.csv", "bins.csv", "detection.csv")
+LATER = ("losses.csv", "transitions.csv", "costs.csv")
+"""Empty where the folder, of an earlier version, lacks the file."""
 TEXT = {
     *(set(KEYS) - {"noise_rate", "seed"}),
     *("method_spec", "profile", "privileges", "precision", "noise_sha256"),
-    *("metric_spec", "status", "reason", "selection", "score"),
+    *("metric_spec", "status", "reason", "selection", "score", "estimated", "realised"),
+    *("device", "driver", "host", "torch", "python", "commit", "finished_utc"),
 }
 ARENA = ("dataset", "model", "recipe")
 """What stays the same along one curve over noise rates."""
@@ -31,16 +34,22 @@ class Run:
     A setting is dataset, noise, model and recipe; its ``panel`` is its name without the arena.
     A family is a noise without its rate, ``x`` the nominal rate (the realised one where the
     noise has no nominal rate). All but ``results`` hold finished cells only, and ``bins`` only
-    the selection ``last``.
+    the selection ``last``. ``losses`` and ``transitions`` pool seeds, ``costs`` has cell ids
+    only. ``plan`` has the planned cells: none where the folder has no plan.
     """
 
     results: pd.DataFrame
     curves: pd.DataFrame
     bins: pd.DataFrame
     detection: pd.DataFrame
+    losses: pd.DataFrame
+    transitions: pd.DataFrame
+    costs: pd.DataFrame
+    plan: pd.DataFrame
     methods: tuple[str, ...]
     settings: tuple[str, ...]
     planned: int | None
+    absent: tuple[str, ...] = ()  # of LATER
 
     @cached_property
     def cells(self) -> pd.DataFrame:
@@ -86,16 +95,19 @@ def load(folder: Path) -> Run:
     Raises:
         RefusedError: a file is missing, empty or has other columns than the schema names.
     """
-    tables = {name: _table(folder / name) for name in READ}
+    tables = {name: _table(folder / name) for name in (*READ, *LATER)}
     results = tables["results.csv"]
     if results.empty:
         raise RefusedError(f"{folder / 'results.csv'} has no rows: no cell has ended yet")
-    named = {name: _with_names(table, results) for name, table in tables.items()}
+    costs, plan = tables.pop("costs.csv"), _plan(folder / "plan.json")
+    tables["plan"] = _cells(plan or [])
+    told = _told([results, tables["plan"]])
+    named = {name: _with_names(table, results, told) for name, table in tables.items()}
     results = named["results.csv"]
     _refuse_profiles(results, folder)
     _refuse_duplicates(results, folder)
     done = set(results.loc[results["status"] == "done", "cell_id"])
-    finished = {name: table[table["cell_id"].isin(done)] for name, table in named.items()}
+    finished = {name: named[name][named[name]["cell_id"].isin(done)] for name in READ}
     bins = finished["bins.csv"]
     ordered = results.sort_values(["arena", "noisy", "family", "x", "setting"])
     return Run(
@@ -103,14 +115,21 @@ def load(folder: Path) -> Run:
         curves=finished["curves.csv"],
         bins=bins[bins["selection"] == "last"],
         detection=finished["detection.csv"],
+        losses=named["losses.csv"],
+        transitions=named["transitions.csv"],
+        costs=costs,
+        plan=named["plan"],
         methods=order_methods(results["method"]),
         settings=tuple(dict.fromkeys(ordered["setting"])),
-        planned=_planned(folder / "plan.json"),
+        planned=None if plan is None else len(plan),
+        absent=tuple(name for name in LATER if not (folder / name).is_file()),
     )
 
 
 def _table(path: Path) -> pd.DataFrame:
     if not path.is_file():
+        if path.name in LATER:
+            return pd.DataFrame(columns=list(TABLES[path.name]))
         raise RefusedError(f"{path} is missing: a report needs {', '.join(READ)}")
     types = dict.fromkeys(TEXT, "str")
     try:
@@ -119,7 +138,7 @@ def _table(path: Path) -> pd.DataFrame:
         raise RefusedError(f"{path} cannot be read: {error}") from None
     wanted = set(TABLES[path.name])
     have = {str(column) for column in table}
-    missing, foreign = sorted(wanted - have - LATER_METRICS), sorted(have - wanted)
+    missing, foreign = sorted(wanted - have - LATER_COLUMNS), sorted(have - wanted)
     if missing or foreign:
         faults = [f"lacks {', '.join(missing)}"] if missing else []
         faults += [f"has the unknown {', '.join(foreign)}"] if foreign else []
@@ -160,9 +179,13 @@ def _refuse_duplicates(results: pd.DataFrame, folder: Path) -> None:
         )
 
 
-def _with_names(table: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
+def _told(tables: Sequence[pd.DataFrame]) -> list[str]:
+    """The columns of an arena that vary, in what ran or in what is planned."""
+    return [name for name in ARENA if len({value for t in tables for value in t[name]}) > 1]
+
+
+def _with_names(table: pd.DataFrame, results: pd.DataFrame, told: list[str]) -> pd.DataFrame:
     """Add ``setting``, ``arena``, ``panel``, ``family``, ``x`` and the flag ``noisy``."""
-    told = [column for column in ARENA if len(set(results[column])) > 1]
     arena = _join(table, told)
     rate = table["noise_rate"].astype("float64")
     place = ["dataset", "noise"]
@@ -188,6 +211,7 @@ def _join(table: pd.DataFrame, columns: Iterable[str]) -> list[str]:
     return [", ".join(row) for row in zip(*parts, strict=True)] if parts else [""] * len(table)
 
 
+@cache
 def family(noise: str) -> str:
     """The noise without its rate: what one panel over rates shows.
 
@@ -208,7 +232,8 @@ def noise_label(noise: str, rate: float) -> str:
     return noise if short == noise else f"{short} {100 * rate:.6g}%"
 
 
-def _planned(path: Path) -> int | None:
+def _plan(path: Path) -> list[object] | None:
+    """The planned cells, or ``None`` where nothing was planned."""
     if not path.is_file():
         return None
     try:
@@ -217,4 +242,10 @@ def _planned(path: Path) -> int | None:
         raise RefusedError(f'{path} is not a plan: it has no list "cells"') from None
     if not isinstance(cells, list):
         raise RefusedError(f'{path} is not a plan: it has no list "cells"')
-    return len(cells)
+    return cells
+
+
+def _cells(plan: Iterable[object]) -> pd.DataFrame:
+    """The keys of the planned cells, of as many as have all of them."""
+    rows = [{key: cell.get(key) for key in KEYS} for cell in plan if isinstance(cell, dict)]
+    return pd.DataFrame(rows, columns=list(KEYS)).dropna(subset=[*ARENA, "noise", "method"])

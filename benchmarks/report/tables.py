@@ -1,6 +1,6 @@
-"""The ranking, the accuracy of each setting and the detection of wrong labels, as tables."""
+"""The ranking, each metric in each setting and the detection of wrong labels, as tables."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -12,6 +12,8 @@ from benchmarks.report.wording import BLANK, MINUS, count, listing, number, sign
 from benchmarks.schema import METRICS
 
 ORACLE = "†"
+BY_SETTING = ("acc", "ece", "nll", "brier")
+"""The metrics that get a table of their own, settings across."""
 COMPARED = ("acc", "nll", "brier", "ece", "mem_frac")
 """The columns of the ranking in which the best is marked, and what ties with it."""
 
@@ -46,26 +48,37 @@ def over_seeds(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def against_best(rows: pd.DataFrame, metric: str) -> dict[str, str]:
-    """``best`` for the best mean, ``tied`` for what no paired t test tells from it (Holm)."""
+    """``best`` for the best mean, ``tied`` for what no paired t test tells from it (Holm).
+
+    Where there are too few pairs for a test, nothing tells them apart.
+    """
     means = over_seeds(rows, metric).groupby("method")[metric].mean()
     better = METRICS[metric].better
     if better not in {"higher", "lower"} or means.empty:
         return {}
     best = str(means.idxmax() if better == "higher" else means.idxmin())
     others = [str(method) for method in means.index if method != best]
-    wanted = rows.dropna(subset=[metric])["setting"].nunique()
-    tests = [stats.paired_t(_seed_differences(rows, m, best, metric, wanted)) for m in others]
+    found = _seed_differences(rows, best, others, metric)
+    tests = [stats.paired_t(found[method]) for method in others]
     adjusted = stats.holm([test.p for test in tests])
-    tied = {m: "tied" for m, p in zip(others, adjusted, strict=True) if p >= stats.ALPHA}
+    tied = {m: "tied" for m, p in zip(others, adjusted, strict=True) if not p < stats.ALPHA}
     return {best: "best"} | tied
 
 
 def _seed_differences(
-    rows: pd.DataFrame, method: str, best: str, metric: str, wanted: int
-) -> list[float]:
-    pairs = stats.pair(rows, method, best, metric)
-    seeds = pairs.groupby("seed")["difference"].agg(["mean", "count"])
-    return [float(value) for value in seeds.loc[seeds["count"] == wanted, "mean"]]
+    rows: pd.DataFrame, best: str, others: Sequence[str], metric: str
+) -> dict[str, list[float]]:
+    """:func:`stats.pair` of every method with the best, averaged within each whole seed."""
+    keys = list(stats.PAIR_KEYS)
+    labels = rows[[*keys, "noise_sha256"]].drop_duplicates()
+    if labels.duplicated(keys).any():
+        for method in others:
+            stats.pair(rows, method, best, metric)  # refuses those that are no pair
+    wanted = rows.dropna(subset=[metric])["setting"].nunique()
+    table = rows.pivot_table(index=keys, columns="method", values=metric)
+    by_seed = table.sub(table[best], axis=0).groupby("seed")
+    means, counts = by_seed.mean(), by_seed.count()
+    return {m: means.loc[counts[m] == wanted, m].astype(float).tolist() for m in others}
 
 
 def ranking(run: Run) -> Table:
@@ -85,13 +98,15 @@ def ranking(run: Run) -> Table:
     text["ECE %"] = _cells("ece", numbers["ece"], numbers["ece_half"])
     text[f"Conf. {MINUS} acc."] = [signed("gap_signed", v) for v in numbers["gap_signed"]]
     text["Memorised %"] = [number("mem_frac", v) for v in numbers["mem_frac"]]
+    if numbers["backward"].notna().any():
+        text["Passes"] = _passes(numbers)
     text["Runs"] = [f"{a}/{b}" for a, b in zip(numbers["done"], numbers["planned"], strict=True)]
     marks = pd.DataFrame("", index=text.index, columns=text.columns)
     headers = ("Accuracy %", "NLL", "Brier", "ECE %", "Memorised %")
     for metric, header in zip(COMPARED, headers, strict=True):
         for method, mark in against_best(rows, metric).items():
             marks.loc[method, header] = mark
-    return _labelled(run, Table(text, marks, numbers, _ranking_notes(run, numbers, shared)))
+    return labelled(run, Table(text, marks, numbers, _ranking_notes(run, numbers, shared)))
 
 
 def _cells(metric: str, means: pd.Series, halves: pd.Series) -> list[str]:
@@ -112,12 +127,34 @@ def _ranking_numbers(run: Run, rows: pd.DataFrame, shared: tuple[str, ...]) -> p
         means = over_seeds(chosen[chosen["setting"].isin(shared)], "acc")
         table[f"acc_{selection}"] = means.groupby("method")["acc"].mean().reindex(table.index)
     table["rank"] = mean_ranks(rows, run.methods)
+    table[["forward", "backward"]] = compute(run, rows).reindex(table.index)
     done = run.cells[run.cells["status"] == "done"]
     table["settings"] = len(shared)
     table["done"] = done.groupby("method").size().reindex(table.index, fill_value=0)
     table["planned"] = len(run.cells[["setting", "seed"]].drop_duplicates())
     table["privileges"] = [run.privileges.get(method, "") for method in table.index]
     return table.sort_values("acc", ascending=False, kind="stable", na_position="last")
+
+
+def compute(run: Run, rows: pd.DataFrame) -> pd.DataFrame:
+    """By method: ``forward`` and ``backward`` passes through networks per image and epoch.
+
+    Both are nan where any cell's are unknown: older versions counted networks only.
+    """
+    taken = rows.merge(run.costs.drop(columns="status"), on="cell_id", how="left")
+    epochs = run.curves.groupby("cell_id")["epoch"].max()
+    shown = taken["n_train"] * taken["cell_id"].map(epochs)
+    known = taken["backward_passes"].notna()
+    for name in ("forward", "backward"):
+        taken[name] = (taken[f"{name}_passes"].where(known) / shown).astype(float)
+    groups = taken.groupby("method")
+    means = groups[["forward", "backward"]].mean()
+    return means.where(groups["backward"].count() == groups.size())
+
+
+def _passes(numbers: pd.DataFrame) -> list[str]:
+    pairs = zip(numbers["forward"], numbers["backward"], strict=True)
+    return [f"{a:.3g} + {b:.3g}" if a == a else BLANK for a, b in pairs]  # noqa: PLR0124
 
 
 def mean_ranks(rows: pd.DataFrame, methods: Iterable[str]) -> pd.Series:
@@ -134,10 +171,11 @@ def _ranking_notes(run: Run, numbers: pd.DataFrame, shared: tuple[str, ...]) -> 
     seeds = sorted(set(numbers["seeds"]))
     spread = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     notes = [
+        *incomplete(run),
         (
-            f"Mean over {count(len(shared), 'setting')}, taken within each seed first, then over "
-            f"{spread} {'seed' if seeds == [1] else 'seeds'}; ± is the half width of the 95% t "
-            "interval over seeds. A seed counts where it finished in every setting."
+            f"Last epoch. Mean over {count(len(shared), 'setting')}, taken within each seed first, "
+            f"then over {spread} {'seed' if seeds == [1] else 'seeds'}; ± is the half width of the "
+            "95% t interval over seeds. A seed counts where it finished in every setting."
         ),
         (
             "Bold: best mean. Underlined: no paired t test over seeds tells it from the best "
@@ -145,12 +183,22 @@ def _ranking_notes(run: Run, numbers: pd.DataFrame, shared: tuple[str, ...]) -> 
         ),
         "Rank: mean over settings of the rank by accuracy. Runs: finished of attempted.",
     ]
+    if numbers["backward"].notna().any():
+        notes.append(
+            "Passes: images sent forwards and backwards through networks to train, per training "
+            "image and epoch: the compute that each method takes."
+        )
     left_out = [name for name in run.settings if name not in shared]
     if left_out:
         notes.append(f"Left out, because not every method has tried it: {listing(left_out)}.")
     if numbers["acc_oracle"].notna().any():
         notes.append(f"{ORACLE} selected with clean test labels: not attainable in practice.")
     return (*notes, *privilege_notes(run))
+
+
+def incomplete(run: Run) -> tuple[str, ...]:
+    """What every table of an unfinished sweep says first."""
+    return (f"{run.note[0].upper()}{run.note[1:]}.",) if run.note else ()
 
 
 def privilege_notes(run: Run) -> tuple[str, ...]:
@@ -160,33 +208,50 @@ def privilege_notes(run: Run) -> tuple[str, ...]:
     return (f"{PRIVILEGED} given clean knowledge ({'; '.join(given)}).",) if given else ()
 
 
-def _labelled(run: Run, table: Table) -> Table:
+def labelled(run: Run, table: Table) -> Table:
+    """The table with labels, marked where privileged, in place of specs."""
     looks = resolve(run.methods, run.privileges)
     labels = pd.Index([looks[str(method)].label for method in table.text.index], name="Method")
     text, marks = table.text.set_axis(labels), table.marks.set_axis(labels)
     return Table(text, marks, table.numbers, table.notes)
 
 
-def by_setting(run: Run) -> Table:
-    """Accuracy at the last epoch: methods in the order of the ranking, settings across."""
-    means = stats.t_intervals(run.last, ["method", "setting"], "acc")
+def by_setting(run: Run, metric: str = "acc") -> Table:
+    """One metric at the last epoch: methods in the order of the ranking, settings across."""
+    means = stats.t_intervals(run.last, ["method", "setting"], metric)
+    owed = run.cells.groupby("setting")["seed"].nunique()
     order = list(_ranking_numbers(run, run.last, basis(run)).index)
     text = pd.DataFrame(BLANK, index=order, columns=list(run.settings))
     marks = pd.DataFrame("", index=order, columns=list(run.settings))
-    cells = _cells("acc", means["mean"], means["half"])
-    for method, setting, cell in zip(means["method"], means["setting"], cells, strict=True):
-        text.loc[str(method), str(setting)] = cell
-    for setting, rows in run.last.groupby("setting"):
-        for method, mark in against_best(rows, "acc").items():
-            marks.loc[method, str(setting)] = mark
-    notes = (
+    for method, setting in run.cells[["method", "setting"]].drop_duplicates().to_numpy():
+        text.loc[method, setting] = f"{BLANK} [0/{owed[setting]}]"
+    cells = _cells(metric, means["mean"], means["half"])
+    for place, cell in enumerate(cells):
+        method, setting, n = (means[name].iloc[place] for name in ("method", "setting", "n"))
+        whole = n == owed[setting]
+        text.loc[method, setting] = cell if whole else f"{cell} [{n}/{owed[setting]}]"
+    for name, rows in run.last.groupby("setting"):
+        for method, mark in against_best(rows, metric).items():
+            marks.loc[method, str(name)] = mark
+    return labelled(run, Table(text, marks, means, _setting_notes(run, metric)))
+
+
+def _setting_notes(run: Run, metric: str) -> tuple[str, ...]:
+    shown = METRICS[metric]
+    unit = " in percent" if shown.percent else " in nats" if metric == "nll" else ""
+    seeds = sorted(set(run.cells.groupby("setting")["seed"].nunique()))
+    n = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    best = {"higher": "highest", "lower": "lowest"}.get(shown.better, "best")
+    return (
+        *incomplete(run),
         (
-            "Accuracy in percent, mean over seeds ± half width of the 95% t interval. Bold: best. "
-            "Underlined: not told from the best by a paired t test (Holm within the column)."
+            f"{shown.label}{unit} on clean test labels at the last epoch ({shown.meaning}), mean "
+            f"over n = {n} {'seed' if seeds == [1] else 'seeds'} ± half width of the 95% t "
+            f"interval; [finished/attempted] where some did not finish. Bold: {best}. Underlined: "
+            f"not told from it by a paired t test (p ≥ {stats.ALPHA:g}, Holm within the column)."
         ),
         *privilege_notes(run),
     )
-    return _labelled(run, Table(text, marks, means, notes))
 
 
 def detection(run: Run) -> Table | None:
@@ -213,12 +278,13 @@ def detection(run: Run) -> Table | None:
     ).set_axis(numbers["method"].tolist())
     marks = pd.DataFrame("", index=range(len(text)), columns=text.columns)
     notes = (
+        *incomplete(run),
         (
             "Mean over noisy settings within each seed, then over seeds, ± half width of the 95% t "
             "interval. 1 is perfect; the average precision by chance is the share of wrong labels."
         ),
     )
-    return _labelled(run, Table(text, marks, numbers, notes))
+    return labelled(run, Table(text, marks, numbers, notes))
 
 
 def _fractions(means: pd.Series, halves: pd.Series) -> list[str]:

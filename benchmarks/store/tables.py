@@ -5,14 +5,13 @@ import io
 import math
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from benchmarks import schema
 from benchmarks.store.parts import Parts, Record, read_plan, write_atomically
+from benchmarks.store.pooled import Losses, Row, Transitions
 
-Row = dict[str, Any]
 CURVE_VALUES = schema.CURVES[len(schema.KEYS) :]
 LAST_EPOCHS = 10
 
@@ -28,9 +27,16 @@ def derive(folder: Path, parts: Parts) -> None:
         "detection.csv": _detection,
         "costs.csv": _costs,
     }
+    pools: dict[str, Losses | Transitions] = {
+        "losses.csv": Losses(),
+        "transitions.csv": Transitions(),
+    }
     for record in parts.records(planned):
         for name, make in makers.items():
             tables[name] += make(record)
+        for pool in pools.values():
+            pool.add(record)
+    tables |= {name: list(pool.rows()) for name, pool in pools.items()}
     for name, rows in tables.items():
         block = io.StringIO()
         writer = csv.DictWriter(block, schema.TABLES[name], lineterminator="\n")

@@ -7,11 +7,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from benchmarks.report.figures.canvas import FULL, new_figure, paper_style, wrapped
+from benchmarks.report.figures.canvas import new_figure, paper_style, wrapped
+from benchmarks.report.venues import VENUES
 from benchmarks.suspects.rank import Suspects
 
+PAGE = VENUES["tmlr"]
 COLUMNS = 10
-CELL = (FULL / COLUMNS, 0.94)  # inches: an image with two lines of text
+LINE = 0.94  # inches: an image with two lines of text
 WORD = 11  # letters of a class name that fit below an image
 
 
@@ -28,8 +30,8 @@ def draw(suspects: Suspects, image: Tensor, top: int, folder: Path, *, reveal: b
     rows = suspects.table.head(top)
     lines = -(-len(rows) // COLUMNS)
     names = suspects.cell.dataset.classes
-    with paper_style():
-        figure = new_figure(FULL, 0.5 + CELL[1] * lines)
+    with paper_style(PAGE):
+        figure = new_figure(PAGE.width, 0.5 + LINE * lines)
         grid = figure.subplots(lines, COLUMNS, squeeze=False).ravel()
         for axes, row in zip(grid, rows.to_dict("records"), strict=False):
             words = [named(names, int(row[key]))[:WORD] for key in ("given", "predicted")]
@@ -44,7 +46,7 @@ def draw(suspects: Suspects, image: Tensor, top: int, folder: Path, *, reveal: b
             f"{suspects.title}. Given label, then the predicted one"
         )
         caption += "; framed where the label is known to be wrong." if reveal else "."
-        figure.suptitle(wrapped(caption, FULL - 0.3), color="0.35")
+        figure.suptitle(wrapped(caption, PAGE.width - 0.3, PAGE), color="0.35")
         path = folder / f"{suspects.stem}.png"
         figure.savefig(path, metadata={"Software": None})
     return path

@@ -6,6 +6,7 @@ initial weights and the named random streams.
 """
 
 import copy
+import dataclasses
 import math
 
 import torch
@@ -35,24 +36,68 @@ def train(cells, problems):
     for part, stage in enumerate(method.stages(recipe.epochs)):
         if part == 0 or stage.fresh_networks:
             params, buffers = stacked_networks(cells, part)
-        velocity = {name: torch.zeros_like(p) for name, p in params.items()}
+            slow, steps = (params, buffers), 0
+        moving = recipe if not stage.recipe else dataclasses.replace(recipe, **stage.recipe)
+        learns = list(params)
+        if stage.fresh_layers:
+            learns = renewed(base, params, buffers, stacked_networks(cells, part), stage)
+        moments = {name: (torch.zeros_like(params[name]),) * 2 for name in learns}
         for local in range(stage.epochs):
-            lr = recipe.lr * 0.5 * (1 + math.cos(math.pi * local / stage.epochs))
+            lr = moving.lr
+            if moving.schedule == "cosine":
+                lr *= 0.5 * (1 + math.cos(math.pi * local / stage.epochs))
             epoch = torch.tensor(number)
             if outputs is not None:
                 state = refit_one_by_one(method, outputs, state, epoch)
-            for batch in batches(cells, problems, number):
+            for count_in_stage, batch in enumerate(batches(cells, problems, number)):
                 grads, state, buffers = gradients(
-                    method, base, params, buffers, batch, state, epoch
+                    method, base, (params, slow), buffers, batch, state, epoch, lr
                 )
-                params, velocity = step(recipe, params, grads, velocity, lr)
+                time = 1 + count_in_stage + local * per_epoch(cells[0], problems[0])
+                moved = step(moving, params, {n: grads[n] for n in learns}, moments, (lr, time))
+                params = {**params, **moved}
+                steps += 1
+                slow = average(method, slow, (params, buffers), steps, cells[0], problems[0])
+            shown = slow if "predictions" in method.averaged else (params, buffers)
             images = torch.stack([p.pixels(p.train) for p in problems])
-            outputs = evaluate(base, params, buffers, images)
+            outputs = evaluate(base, *shown, images)
             tests = torch.stack([p.pixels(p.test.image) for p in problems])
-            curve.append(evaluate(base, params, buffers, tests))
+            curve.append(evaluate(base, *shown, tests))
             number += 1
     assert len(curve[0]) == count
     return torch.stack(curve)
+
+
+def per_epoch(cell, problem):
+    """Batches of an epoch; a last one of one example joins the one before."""
+    full, rest = divmod(len(problem.noisy), cell.recipe.batch)
+    return full + (rest > 1)
+
+
+def renewed(base, params, buffers, fresh, stage):
+    """Put fresh tensors into the last layers, counted from the end; return what learns."""
+    owners, found = [name for name, _ in base.named_children()], []
+    while stage.fresh_layers > sum(found_one for _, found_one in found):
+        name = owners.pop()
+        found.append((name, any(p.dim() > 1 for p in getattr(base, name).parameters())))
+    last = [name for name, _ in found]
+    for mine, theirs in zip((params, buffers), fresh, strict=True):
+        for name in mine:
+            if name.split(".")[0] in last:
+                mine[name] = theirs[name]
+    return [name for name in params if name.split(".")[0] in last]
+
+
+def average(method, slow, fast, steps, cell, problem):
+    """The mean of all steps, until it would reach back further than the decay does."""
+    if not method.averaged:
+        return slow
+    decay = method.decay(per_epoch(cell, problem), cell.recipe.epochs)
+    keep = min(decay, 1 - 1 / steps)
+    return tuple(
+        {n: (keep * old[n] + (1 - keep) * new[n]).to(new[n].dtype) for n in old}
+        for old, new in zip(slow, fast, strict=True)
+    )
 
 
 def start(cell, problem):
@@ -111,11 +156,13 @@ def batches_of(cell, problem, epoch):
         yield ids, image, problem.noisy[ids], drawn, trusted
 
 
-def gradients(method, base, params, buffers, batch, state, epoch):
+def gradients(method, base, weights, buffers, batch, state, epoch, lr):
+    params, slow = weights
     base.train()
+    calm = copy.deepcopy(base).eval()
     memoryless = replace_all_batch_norm_modules_(copy.deepcopy(base))
 
-    def logits_of(params, buffers, image):
+    def logits_of(params, buffers, image, base=base):
         """Logits ``(networks, views, B, C)`` and the running statistics after them."""
         views, rows = image.shape[:2]
         logits, after = [], []
@@ -132,17 +179,21 @@ def gradients(method, base, params, buffers, batch, state, epoch):
         logits = logits if method.views > 1 else logits[:, 0]
         return logits if method.networks > 1 else logits[0]
 
-    def loss_of_one_cell(learnt, buffers, batch, state):
+    def loss_of_one_cell(learnt, slow, buffers, batch, state):
         params, leaves = learnt
         ids, image, label, draws, trusted = batch
         batch = Batch(ids, label, draws, trusted=Trusted(*trusted) if trusted else None)
         if trusted:
             alone = {name: p[0].detach() for name, p in params.items()}
-            network = Network(alone, lambda p, x: functional_call(memoryless, p, (x,)))
+            rate = torch.tensor(lr)
+            network = Network(alone, lambda p, x: functional_call(memoryless, p, (x,)), rate)
             state = method.lookahead(network, image[0], batch, state)
         if method.peeks:
             with torch.no_grad():
-                seen, buffers = logits_of(params, buffers, image)
+                if "peeks" in method.averaged:
+                    seen, _ = logits_of(*slow, image, calm)
+                else:
+                    seen, buffers = logits_of(params, buffers, image)
             batch = batch._replace(outputs=seen.detach())
         image, batch = method.prepare(image, batch, state, epoch)
         logits, buffers = logits_of(params, buffers, image)
@@ -151,22 +202,53 @@ def gradients(method, base, params, buffers, batch, state, epoch):
 
     leaves = {name: state[name] for name in method.learnable}
     (grads, slopes), (_, (state, buffers)) = vmap(grad_and_value(loss_of_one_cell, has_aux=True))(
-        (params, leaves), buffers, batch, state
+        (params, leaves), slow, buffers, batch, state
     )
     state = {name: s.detach() for name, s in state.items()}
+    grads = changed_one_by_one(method, params, grads, state, epoch)
     if leaves:
         state = vmap(method.learn, in_dims=(0, 0, None))(state, slopes, epoch)
     return grads, state, buffers
 
 
-def step(recipe, params, grads, velocity, lr):
+def changed_one_by_one(method, params, grads, state, epoch):
+    """The hook between backward pass and optimiser, cell by cell and network by network."""
+    cells, networks = next(iter(params.values())).shape[:2]
+    found = [
+        [
+            method.gradient(
+                {name: p[i, k] for name, p in params.items()},
+                {name: g[i, k] for name, g in grads.items()},
+                {name: s[i] for name, s in state.items()},
+                epoch,
+            )
+            for k in range(networks)
+        ]
+        for i in range(cells)
+    ]
+    return {n: torch.stack([torch.stack([f[n] for f in row]) for row in found]) for n in grads}
+
+
+def step(recipe, params, grads, moments, clock):
+    """Move what has a gradient; ``moments`` are overwritten: velocity, or those of Adam."""
+    lr, time = clock
     if recipe.clip_norm:
         squares = sum(g.flatten(2).pow(2).sum(-1) for g in grads.values())  # (K, networks)
         scale = (recipe.clip_norm / (squares.sqrt() + 1e-6)).clamp(max=1)
         grads = {n: g * scale.view(*scale.shape, *[1] * (g.dim() - 2)) for n, g in grads.items()}
-    grads = {n: g + recipe.weight_decay * params[n] for n, g in grads.items()}
-    velocity = {n: recipe.momentum * velocity[n] + g for n, g in grads.items()}
-    return {n: p - lr * velocity[n] for n, p in params.items()}, velocity
+    moved = {}
+    for name, grad in grads.items():
+        pull = grad + recipe.weight_decay * params[name]
+        first, second = moments[name]
+        if recipe.optimizer == "sgd":
+            first = recipe.momentum * first + pull
+            way = first
+        else:
+            first, second = 0.9 * first + 0.1 * pull, 0.999 * second + 0.001 * pull**2
+            way = first / (1 - 0.9**time) / ((second / (1 - 0.999**time)).sqrt() + 1e-8)
+        moments[name] = first, second
+        moved[name] = params[name] - lr * way
+    return moved
 
 
 def evaluate(base, params, buffers, images):

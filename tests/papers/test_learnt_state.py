@@ -85,12 +85,13 @@ def tanh_network(seed=0):
     rng = torch.Generator().manual_seed(seed)
     shapes = {"first": (6, 4), "second": (4, C)}
     params = {name: torch.randn(shape, generator=rng) for name, shape in shapes.items()}
-    return Network(params, lambda p, x: (x.flatten(1) @ p["first"]).tanh() @ p["second"])
+    lr = torch.tensor(0.1)
+    return Network(params, lambda p, x: (x.flatten(1) @ p["first"]).tanh() @ p["second"], lr)
 
 
 @pytest.mark.parametrize("network", [network_of(), tanh_network()], ids=["linear", "two layers"])
 def test_l2rw_weighs_as_the_virtual_step_of_the_paper(network):
-    network = Network({k: p.double() for k, p in network.params.items()}, network.forward)
+    network = network._replace(params={k: p.double() for k, p in network.params.items()})
     method, training, state = METHODS["l2rw"](), task(), started(METHODS["l2rw"](), task())
     expected = torch.zeros(N)
     for visit in range(3):

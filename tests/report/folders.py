@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.schema import BINS, CURVES, DETECTION, RESULTS
+from benchmarks.schema import LOSS_BINS, LOSS_RANGE, TABLES
+
+COLUMNS = {name.removesuffix(".csv"): columns for name, columns in TABLES.items()}
 
 SIX = (
     "cross_entropy",
@@ -71,35 +73,64 @@ def stream(*parts: object) -> np.random.Generator:
 
 def write(folder: Path, sweep: Sweep) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    tables: dict[str, list[dict]] = {"results": [], "curves": [], "bins": [], "detection": []}
+    tables: dict[str, list[dict]] = {name: [] for name in COLUMNS}
     for dataset in sweep.datasets:
         for noise in sweep.noises:
             for method in sweep.methods:
                 for seed in range(sweep.seeds):
                     _cell(tables, sweep, (dataset, noise, method, seed))
-    columns = {"results": RESULTS, "curves": CURVES, "bins": BINS, "detection": DETECTION}
+                if sweep.status == "done":
+                    _pool(tables, sweep, (dataset, noise, method))
     for name, rows in tables.items():
-        frame = pd.DataFrame(rows, columns=list(columns[name]))
+        frame = pd.DataFrame(rows, columns=list(COLUMNS[name]))
         frame.to_csv(folder / f"{name}.csv", index=False, float_format="%.9g")
     if sweep.planned is not None:
         (folder / "plan.json").write_text(json.dumps({"cells": ["?"] * sweep.planned}))
     return folder
 
 
-def _cell(tables: dict[str, list[dict]], sweep: Sweep, key: tuple[str, str, str, int]) -> None:
-    dataset, noise, method, seed = key
-    rate = rate_of(noise)
-    keys = {
-        "cell_id": hashed(*key)[:12],
+def _pooled(dataset: str, noise: str, method: str) -> dict:
+    return {
         "dataset": dataset,
         "noise": noise,
         "noise_kind": noise.partition("(")[0],
-        "noise_rate": rate,
+        "noise_rate": rate_of(noise),
         "model": "mlp",
         "recipe": "short",
         "method": method,
-        "seed": seed,
     }
+
+
+def _pool(tables: dict[str, list[dict]], sweep: Sweep, key: tuple[str, str, str]) -> None:
+    """Loss histograms, and a transition matrix of the methods that estimate one."""
+    _, noise, method = key
+    rate, classes = rate_of(noise), sweep.classes
+    keys = _pooled(*key) | {"seeds": sweep.seeds}
+    draws = stream("pool", *key)
+    edges = np.geomspace(*LOSS_RANGE, LOSS_BINS + 1)
+    if rate:
+        right = np.histogram(np.exp(draws.normal(-3, 1.5, 900)), edges)[0]
+        wrong = np.histogram(np.exp(draws.normal(0.5, 0.8, round(1000 * rate))), edges)[0]
+        tables["losses"] += [
+            keys | {"bin": b, "low": edges[b], "high": edges[b + 1]}
+            | {"right": int(right[b]), "wrong": int(wrong[b])}
+            for b in np.flatnonzero(right + wrong)
+        ]  # fmt: skip
+    if method.startswith("reweighting"):
+        realised = (1 - rate) * np.eye(classes) + rate / max(classes - 1, 1) * (1 - np.eye(classes))
+        estimated = np.clip(realised + draws.normal(0, 0.02, realised.shape), 0, 1)
+        tables["transitions"] += [
+            keys | {"label": c}
+            | {"estimated": " ".join(f"{v:.4g}" for v in estimated[c])}
+            | {"realised": " ".join(f"{v:.4g}" for v in realised[c])}
+            for c in range(classes)
+        ]  # fmt: skip
+
+
+def _cell(tables: dict[str, list[dict]], sweep: Sweep, key: tuple[str, str, str, int]) -> None:
+    dataset, noise, method, seed = key
+    rate = rate_of(noise)
+    keys = {"cell_id": hashed(*key)[:12], **_pooled(dataset, noise, method), "seed": seed}
     draws, shared = stream(*key), stream(dataset, noise, seed)
     curve = [_epoch(sweep, method, rate, t + 1, (draws, shared)) for t in range(sweep.epochs)]
     extra = {
@@ -121,6 +152,10 @@ def _cell(tables: dict[str, list[dict]], sweep: Sweep, key: tuple[str, str, str,
         row = keys | extra | shown | {"selection": selection, "epoch": sweep.epochs}
         row = sweep.alter(row)
         tables["results"].append(row)
+    cost = {"cell_id": keys["cell_id"], "status": sweep.status, "device": "cpu x"}
+    double = 1 + method.startswith("co_teaching")
+    seconds = double * (20 + draws.normal(0, 1))
+    tables["costs"].append(cost | {"train_seconds": seconds, "forward_passes": double * 6000})
     if sweep.status != "done":
         return
     for t, metrics in enumerate(curve, start=1):

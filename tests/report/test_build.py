@@ -2,11 +2,11 @@ import json
 import re
 import subprocess
 import sys
-import zlib
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+import pikepdf
 import pytest
 from folders import SIX, Sweep, write
 
@@ -14,7 +14,10 @@ from benchmarks.refusals import RefusedError
 from benchmarks.report import build, page
 
 SMALL = Sweep(methods=SIX[:2], noises=("clean", "symmetric(rate=0.4)"), seeds=5, epochs=2)
-FIGURES = ("accuracy", "nll", "ece", "memorisation", "reliability")
+FIGURES = (
+    *("accuracy", "nll", "ece", "delta", "delta_ece", "forest", "pareto", "profile"),
+    *("memorisation", "reliability", "losses", "coverage"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -29,15 +32,17 @@ def contents(report):
 def test_every_promised_file_is_there(small):
     files = {str(path.relative_to(small.folder)) for path in small.paths}
     tables = {f"{a}.{b}" for a in ("ranking", "settings") for b in ("md", "tex", "csv")}
-    figures = {f"figures/{name}.{kind}" for name in FIGURES for kind in ("png", "pdf", "csv")}
-    assert files == {"report.md", "digest.json"} | tables | figures
+    kinds = ("png", "pdf", "svg", "csv")
+    figures = {f"figures/{name}.{kind}" for name in FIGURES for kind in kinds}
+    assert {name for name in files if name.startswith("figures/")} == figures
+    assert files >= {"report.md", "digest.json"} | tables
     assert small.rebuilt
 
 
 def test_the_page_embeds_what_exists_and_names_no_path_of_this_machine(small):
     text = (small.folder / "report.md").read_text(encoding="utf-8")
     shown = re.findall(r"\]\((figures/[^)]*)\)", text)
-    assert len(shown) == 3 * len(FIGURES)
+    assert len(shown) == 4 * len(FIGURES)
     assert all((small.folder / name).is_file() for name in shown)
     assert str(small.folder.parent) not in text
 
@@ -68,18 +73,36 @@ def test_files_carry_no_date_and_no_version(small):
         data = path.read_bytes()
         if path.suffix in {".pdf", ".png"}:
             assert not re.search(rb"CreationDate|Producer|Creator|Software|tEXt", data), path
+        if path.suffix == ".svg":
+            assert not re.search(rb"dc:date|dc:creator|Matplotlib v", data), path
 
 
-def test_fonts_in_the_pdf_are_embedded_as_truetype(small):
+def fonts(resources):
+    """Every font of a page or form and of the forms within it."""
+    yield from (resources.get("/Font") or {}).values()
+    for form in (resources.get("/XObject") or {}).values():
+        yield from fonts(form.get("/Resources") or {})
+
+
+def test_fonts_in_the_pdf_are_embedded_as_truetype_on_a_page_of_the_venue(small):
     for path in small.folder.glob("figures/*.pdf"):
-        data = path.read_bytes()
-        streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", data, re.DOTALL)
-        plain = data + b"".join(
-            zlib.decompressobj().decompress(s) for s in streams if s[:1] == b"x"
-        )
-        assert b"/Type3" not in plain
-        assert b"/CIDFontType2" in plain
-        assert b"/FontFile2" in plain
+        with pikepdf.open(path) as pdf:
+            (page,) = pdf.pages
+            assert float(page.mediabox[2]) <= 5.5 * 72 + 0.01, path
+            found = list(fonts(page.resources))
+            assert found, path
+            for font in found:
+                assert font.Subtype == "/Type0", path
+                (inner,) = font.DescendantFonts
+                assert inner.Subtype == "/CIDFontType2", path
+                assert len(inner.FontDescriptor.FontFile2.read_bytes()) > 1000, path
+
+
+def test_svg_files_are_small_and_their_text_is_text(small):
+    for path in small.folder.glob("figures/*.svg"):
+        text = path.read_text(encoding="utf-8")
+        assert len(text) < 300_000, path
+        assert "<text" in text, path
 
 
 def test_the_numbers_of_each_figure_lie_beside_it(small):
@@ -124,7 +147,7 @@ def test_a_report_never_imports_torch():
 def standing(tmp_path, monkeypatch):
     """A folder with a report, and ``page.write`` replaced by something quick."""
 
-    def quick(folder, new):
+    def quick(folder, new, _venue):
         new.mkdir()
         (new / "report.md").write_text((folder / "results.csv").read_text(encoding="utf-8"))
         return {"ranking": "r", "verdict": "v"}
@@ -153,6 +176,12 @@ def test_a_damaged_report_is_built_again(standing, fault):
     assert (standing / "report" / "report.md").is_file()
 
 
+def test_another_venue_is_noticed(standing):
+    assert build(standing, venue="icml").rebuilt
+    assert not build(standing, venue="icml").rebuilt
+    assert build(standing).rebuilt
+
+
 def test_another_version_of_what_draws_is_noticed(standing, monkeypatch):
     monkeypatch.setattr("benchmarks.report.digest.version", lambda name: f"{name} next")
     assert build(standing).rebuilt
@@ -161,7 +190,7 @@ def test_another_version_of_what_draws_is_noticed(standing, monkeypatch):
 def test_a_build_that_dies_leaves_the_old_report_whole(standing, monkeypatch):
     old = (standing / "report" / "report.md").read_bytes()
 
-    def die(_, new):
+    def die(_, new, _venue):
         (new / "figures").mkdir(parents=True)
         raise KeyboardInterrupt
 
@@ -180,7 +209,7 @@ def test_a_folder_without_results_is_refused_in_a_sentence(tmp_path):
 def test_nothing_finished_makes_a_report_that_says_so(tmp_path):
     report = build(write(tmp_path, replace(SMALL, status="diverged", planned=40)))
     text = (report.folder / "report.md").read_text(encoding="utf-8")
-    assert "No cell finished, so there is nothing to draw." in text
+    assert "No cell finished, so there is nothing to draw but what was run." in text
     assert "40 cells planned, 0 finished, 20 diverged." in text
     assert "Incomplete: 20 of 40 cells: 20 are missing." in text
     assert "loss is nan" in text

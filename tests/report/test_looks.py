@@ -6,11 +6,15 @@ from itertools import combinations
 import matplotlib.style
 import numpy as np
 import pytest
+from folders import SIX
 from matplotlib.colors import to_rgb
 
+from benchmarks.report.looks import base, order_methods, resolve
 from benchmarks.schema import FAMILIES, LOOKS, SPARE_LOOKS
 from methods import METHODS
 
+MANY = (*SIX, *(f"plugin_{n}(strength={n / 10})" for n in range(24)))
+SPECS = ("cross_entropy", "label_smoothing", "label_smoothing(smoothing=0.4, schedule='cosine')")
 ALIKE = {"8": "o", "h": "o", "H": "o", "p": "o", "d": "D"}
 """Markers that 3.5 points do not tell apart."""
 SIGHT = {  # Machado, Oliveira, Fernandes 2009, severity 1, on linear RGB
@@ -82,3 +86,59 @@ def test_labels_are_unique_and_plain_ascii_that_latex_and_every_font_can_set():
 
 def test_a_spare_look_is_no_methods_own():
     assert not set(SPARE_LOOKS) & {(look.colour, look.marker) for look in LOOKS.values()}
+
+
+def test_a_method_looks_the_same_whoever_else_is_in_the_run():
+    alone = resolve(["elr"], {})["elr"]
+    assert alone == resolve(SIX, {})["elr"] == LOOKS["elr"]
+
+
+def test_two_specs_of_a_method_differ_in_shade_dash_and_label_but_not_in_marker():
+    bare, other = (look for _, look in resolve(SPECS[1:], {}).items())
+    assert bare == LOOKS["label_smoothing"]
+    assert other.marker == bare.marker
+    assert other.colour != bare.colour
+    assert other.dash != bare.dash
+    assert other.label == "Label smoothing (smoothing=0.4, schedule='cosine')"
+
+
+def test_many_values_of_one_method_are_a_scale_from_dark_to_light():
+    specs = [f"label_smoothing(smoothing={v})" for v in (0.6, -0.4, 0.05, 0.4, 0.2, 0.0)]
+    looks = resolve(["label_smoothing", *specs], {})
+    assert [m.partition("=")[2] for m in looks][1:] == [
+        "-0.4)",
+        "0.0)",
+        "0.05)",
+        "0.2)",
+        "0.4)",
+        "0.6)",
+    ]
+    light = [sum(int(look.colour[k : k + 2], 16) for k in (1, 3, 5)) for look in looks.values()]
+    assert light[1:] == sorted(set(light[1:]))
+    assert next(iter(looks.values())) == LOOKS["label_smoothing"]
+
+
+def test_strangers_share_out_the_spare_looks_by_name():
+    names = [f"m{n}" for n in range(9)]
+    looks = resolve(reversed(names), {})
+    spare = [(looks[name].colour, looks[name].marker) for name in names[:4]]
+    assert spare == list(SPARE_LOOKS)
+    assert looks["m4"].marker == looks["m0"].marker
+    assert len({(look.colour, look.marker, look.dash) for look in looks.values()}) == 9
+
+
+def test_thirty_methods_all_look_different():
+    looks = resolve(MANY, {}).values()
+    assert len({(look.colour, look.marker, look.dash) for look in looks}) == len(MANY)
+
+
+def test_known_methods_come_first_in_the_order_of_the_schema():
+    shuffled = ("zeta", "elr", "alpha", "label_smoothing(smoothing=0.4)", "label_smoothing")
+    assert order_methods(shuffled) == (
+        "label_smoothing",
+        "label_smoothing(smoothing=0.4)",
+        "elr",
+        "alpha",
+        "zeta",
+    )
+    assert base("label_smoothing(smoothing=0.4)") == "label_smoothing"

@@ -78,18 +78,19 @@ def plainly(record):
     return found
 
 
+@pytest.mark.benchmark(timer=time.process_time)  # which another job on the core leaves alone
 def test_measuring_takes_less_time_than_the_formulas(benchmark, record):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         found = benchmark.pedantic(measure, (record,), rounds=7, warmup_rounds=1)
-        began = time.perf_counter()
+        began = time.process_time()
         expected = plainly(record)
-        took = time.perf_counter() - began
+        took = time.process_time() - began
     finally:
         torch.set_num_threads(threads)
     row = dict(zip(schema.METRICS, found["measured"][0], strict=True))
     assert {name: row[name] for name in expected} == pytest.approx(expected, rel=1e-5)
     ratio = benchmark.stats.stats.min / took
     benchmark.extra_info["ratio"] = ratio
-    assert ratio < 0.45  # 0.21 measured, beside another job on the other core
+    assert ratio < 0.3  # 0.14 measured, beside other jobs

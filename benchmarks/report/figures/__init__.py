@@ -1,30 +1,72 @@
 """The standard figures, each with the numbers it shows. Importing this imports matplotlib."""
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from benchmarks.report.figures import memorisation, rates, reliability
-from benchmarks.report.figures.canvas import Drawing, paper_style, save
+from benchmarks.report.figures import (
+    coverage,
+    delta,
+    forest,
+    losses,
+    memorisation,
+    pareto,
+    profiles,
+    ranks,
+    rates,
+    reliability,
+    transitions,
+)
+from benchmarks.report.figures.canvas import AbsentError, Drawing, paper_style, save
 from benchmarks.report.read import Run
+from benchmarks.report.venues import Venue
+
+FIGURES: dict[str, Callable[[Run, Venue], list[Drawing]]] = {
+    "accuracy": partial(rates.pages, metric="acc"),
+    "nll": partial(rates.pages, metric="nll"),
+    "ece": partial(rates.pages, metric="ece"),
+    "delta": partial(delta.pages, metric="acc"),
+    "delta_ece": partial(delta.pages, metric="ece"),
+    "forest": forest.pages,
+    "pareto": pareto.pages,
+    "profile": profiles.pages,
+    "ranks": ranks.pages,
+    "memorisation": memorisation.pages,
+    "reliability": reliability.pages,
+    "losses": losses.pages,
+    "transitions": transitions.pages,
+    "coverage": coverage.pages,
+}
+"""In reading order. Each is a pure function that raises ``AbsentError`` where data do not do."""
 
 
-def draw(run: Run, folder: Path) -> list[tuple[str, str]]:
-    """Write every figure that has data to ``folder``: PNG, PDF and CSV.
+@dataclass(frozen=True)
+class Drawn:
+    """File stem and caption of each figure, and why others are not there, by name."""
 
-    Returns:
-        File stem and caption of each, in reading order.
-    """
+    captions: list[tuple[str, str]]
+    absent: list[tuple[str, str]]
+
+
+def draw(run: Run, folder: Path, venue: Venue) -> Drawn:
+    """Write every figure that has data to ``folder``: PNG, PDF, SVG and CSV."""
     folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    with paper_style():
-        for drawing in drawings(run):
-            save(drawing, folder)
-            written.append((drawing.name, drawing.caption))
-    return written
+    drawn = Drawn([], [])
+    with paper_style(venue):
+        for name, found in drawings(run, venue):
+            if isinstance(found, Drawing):
+                save(found, folder)
+                drawn.captions.append((found.name, found.caption))
+            else:
+                drawn.absent.append((name, found))
+    return drawn
 
 
-def drawings(run: Run) -> list[Drawing]:
-    """The figures of a run, not yet on disk; none where no cell finished."""
-    if run.last.empty:
-        return []
-    found = [page for metric in ("acc", "nll", "ece") for page in rates.pages(run, metric)]
-    return [*found, *memorisation.pages(run), *reliability.pages(run)]
+def drawings(run: Run, venue: Venue) -> Iterator[tuple[str, Drawing | str]]:
+    """Every figure of a run, not yet on disk, or the sentence why there is none."""
+    for name, pages in FIGURES.items():
+        try:
+            yield from ((name, drawing) for drawing in pages(run, venue))
+        except AbsentError as reason:
+            yield name, str(reason)

@@ -11,22 +11,18 @@ import matplotlib as mpl
 import pandas as pd
 import seaborn as sns
 from matplotlib.artist import Artist
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
+from benchmarks.report.venues import Venue
 from benchmarks.schema import METRICS, Look
 
 STYLE = Path(__file__).parents[1] / "paper.mplstyle"
-NEURIPS, FULL = 5.5, 6.75
-"""Text widths in inches: figures are included at natural size."""
 
-LETTER = 0.052
-"""Inches that a letter of 7 points takes on average."""
-
-CROWDED = 10
-"""With more methods than this, bands would cover each other and are left out."""
+PAGES = 2
+"""Of one kind of figure; what does not fit is left out and said so."""
 
 T = TypeVar("T")
 
@@ -41,11 +37,27 @@ class Drawing:
     caption: str
 
 
+class AbsentError(Exception):
+    """There is no figure to draw; the message is the sentence that says why."""
+
+
 @contextmanager
-def paper_style() -> Iterator[None]:
+def paper_style(venue: Venue) -> Iterator[None]:
     """Seaborn's ticks style under the paper's sizes and fonts; nothing global is left changed."""
     with mpl.rc_context(sns.axes_style("ticks")):
         mpl.rcParams.update(mpl.rc_params_from_file(STYLE, use_default_template=False))
+        large, small = venue.points, venue.points - 1
+        mpl.rcParams.update(
+            {
+                "font.size": large,
+                "axes.labelsize": large,
+                "axes.titlesize": large,
+                "xtick.labelsize": small,
+                "ytick.labelsize": small,
+                "legend.fontsize": small,
+                "figure.titlesize": small,
+            }
+        )
         yield
 
 
@@ -57,7 +69,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def save(drawing: Drawing, folder: Path) -> None:
-    """Write ``name.png``, ``name.pdf`` and ``name.csv`` without dates or versions in them."""
+    """Write ``name`` as PNG, PDF, SVG and CSV, without dates or versions in them."""
     figure = drawing.figure
     stem = folder / drawing.name
     nothing = dict.fromkeys(("CreationDate", "Producer", "Creator"))
@@ -65,7 +77,10 @@ def save(drawing: Drawing, folder: Path) -> None:
     with _as_it_stands():
         figure.savefig(stem.with_suffix(".png"), metadata={"Software": None})
         figure.savefig(stem.with_suffix(".pdf"), metadata=nothing)
-    drawing.data.to_csv(stem.with_suffix(".csv"), index=False, lineterminator="\n")
+        figure.savefig(stem.with_suffix(".svg"), metadata=dict.fromkeys(("Date", "Creator")))
+    drawing.data.to_csv(
+        stem.with_suffix(".csv"), index=False, lineterminator="\n", float_format="%.9g"
+    )
 
 
 @contextmanager
@@ -76,7 +91,7 @@ def _as_it_stands() -> Iterator[None]:
 
 
 def settle(figure: Figure) -> None:
-    """Lay the figure out once; both files then show the same, and each is drawn only once."""
+    """Lay the figure out once; all files then show the same, and each is drawn only once."""
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.execute(figure)
@@ -84,7 +99,9 @@ def settle(figure: Figure) -> None:
         figure.set_layout_engine()  # none at all: "none" would leave one that draws twice
 
 
-def legend(figure: Figure, looks: Mapping[str, Look], extra: Sequence[Artist] = ()) -> None:
+def legend(
+    figure: Figure, looks: Mapping[str, Look], venue: Venue, extra: Sequence[Artist] = ()
+) -> None:
     """One legend below all panels, in the order of the looks."""
     handles: list[Artist] = [
         Line2D([], [], color=k.colour, marker=k.marker, ls=k.dash, label=k.label)
@@ -92,19 +109,21 @@ def legend(figure: Figure, looks: Mapping[str, Look], extra: Sequence[Artist] = 
     ]
     handles += extra
     labels = [str(handle.get_label()) for handle in handles]
-    rows = -(-len(labels) // _columns(labels, figure.get_figwidth()))
+    rows = -(-len(labels) // _columns(labels, figure.get_figwidth(), venue))
     figure.legend(handles=handles, loc="outside lower center", ncols=-(-len(labels) // rows))
 
 
-def legend_height(looks: Mapping[str, Look], width: float) -> float:
+def legend_height(looks: Mapping[str, Look], width: float, venue: Venue) -> float:
     """Inches that :func:`legend` will take, to be added to the height of the panels."""
     labels = [look.label for look in looks.values()]
-    return 0.1 + 0.135 * -(-(len(labels) + 1) // _columns(labels, width))
+    rows = -(-(len(labels) + 1) // _columns(labels, width, venue))
+    return 0.1 + 0.0205 * venue.points * rows
 
 
-def _columns(labels: Sequence[str], width: float) -> int:
-    """How many entries fit side by side: a handle of 0.42 inches and the longest label each."""
-    return max(1, int(width / (0.42 + 0.9 * LETTER * max(map(len, labels)))))
+def _columns(labels: Sequence[str], width: float, venue: Venue) -> int:
+    """How many entries fit side by side: a handle and the longest label each."""
+    widest = 0.78 * venue.letter * max(map(len, labels))
+    return max(1, int(width / (0.06 * venue.points + widest)))
 
 
 def heading(figure: Figure, *parts: str) -> None:
@@ -112,27 +131,6 @@ def heading(figure: Figure, *parts: str) -> None:
     text = "  ·  ".join(part for part in parts if part)
     if text:
         figure.suptitle(text, color="0.35")
-
-
-def lines(axes: Axes, rows: pd.DataFrame, looks: Mapping[str, Look], *, markers: bool) -> None:
-    """Draw ``mean`` over ``x`` for each method, with its band ``low`` to ``high`` behind it."""
-    for method, look in looks.items():
-        line = rows[rows["method"] == method]
-        axes.plot(
-            line["x"],
-            line["mean"],
-            color=look.colour,
-            linestyle=look.dash,
-            marker=look.marker if markers else "",
-            markeredgecolor="white",
-            markeredgewidth=0.3,
-        )
-    if len(looks) <= CROWDED:
-        for name, band in rows.dropna(subset=["low"]).groupby("method"):
-            colour = looks[str(name)].colour
-            axes.fill_between(
-                band["x"], band["low"], band["high"], color=colour, alpha=0.15, linewidth=0
-            )
 
 
 def with_bounds(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -154,9 +152,9 @@ def y_label(metric: str) -> str:
     return METRICS[metric].label + unit
 
 
-def wrapped(text: str, inches: float) -> str:
+def wrapped(text: str, inches: float, venue: Venue) -> str:
     """The text in as many lines as it takes to be no wider than ``inches``."""
-    width = max(8, int(inches / LETTER))
+    width = max(8, int(inches / venue.letter))
     return "\n".join(textwrap.wrap(text, width, break_on_hyphens=False)) or text
 
 
@@ -167,6 +165,27 @@ def chunks(items: Sequence[T], size: int) -> list[tuple[T, ...]]:
     pieces = -(-len(items) // size)
     step = -(-len(items) // pieces)
     return [tuple(items[start : start + step]) for start in range(0, len(items), step)]
+
+
+def spread(items: Sequence[T], count: int) -> list[T]:
+    """At most ``count`` of the items, evenly spaced, with the first and the last.
+
+    >>> spread(range(10), 4), spread("ab", 4), spread("abc", 1)
+    ([0, 3, 6, 9], ['a', 'b'], ['a'])
+    """
+    if len(items) <= count:
+        return list(items)
+    return [items[round(k * (len(items) - 1) / max(count - 1, 1))] for k in range(count)]
+
+
+def few_ticks(count: int) -> MaxNLocator:
+    """Round numbers, about so many; not by size, for then the layout would not settle."""
+    return MaxNLocator(count)
+
+
+def of_many(shown: int, total: int, noun: str) -> str:
+    """`` Shown: 8 of 30 settings.`` where not all are, or nothing."""
+    return "" if shown == total else f" Shown: {shown} of {total} {noun}, evenly spaced."
 
 
 def page_name(stem: str, page: int) -> str:

@@ -1,6 +1,6 @@
 """Learning the truth, then the mistakes: accuracy and memorised labels over the epochs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import product
 
 import pandas as pd
@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from benchmarks.report import stats
-from benchmarks.report.figures import canvas
-from benchmarks.report.figures.canvas import Drawing
-from benchmarks.report.looks import resolve
+from benchmarks.report.figures import canvas, cast
+from benchmarks.report.figures.canvas import AbsentError, Drawing
+from benchmarks.report.figures.cast import Cast
 from benchmarks.report.read import Run
-from benchmarks.schema import Look
+from benchmarks.report.venues import Venue
 
 SHOWN = ("acc", "mem_frac", "clean_recovery")
 NAMES = {"acc": "Test accuracy (%)", "mem_frac": "Memorised (%)", "clean_recovery": "Recovered (%)"}
@@ -25,24 +25,31 @@ _CAPTION = (
 )
 
 
-def pages(run: Run) -> list[Drawing]:
+def pages(run: Run, venue: Venue) -> list[Drawing]:
     """One figure per dataset, model and recipe; more than four settings leave the clean one out."""
     data = points(run)
-    looks = resolve(run.methods, run.privileges)
+    players = cast.of(run)
+    arenas = list(dict.fromkeys(data["arena"]))
     drawn: list[Drawing] = []
-    for arena in dict.fromkeys(data["arena"]):
+    for arena in canvas.spread(arenas, canvas.PAGES):
         here = data[data["arena"] == arena]
-        columns = list(dict.fromkeys(here["panel"]))
-        if len(columns) > COLUMNS:
-            columns = [name for name in columns if name != "clean"]
+        known = list(dict.fromkeys(here["panel"]))
+        if len(known) > COLUMNS:
+            known = [name for name in known if name != "clean"]
+        share = canvas.PAGES // min(len(arenas), canvas.PAGES)
+        columns = canvas.spread(known, COLUMNS * share)
+        more = canvas.of_many(len(columns), len(known), "noises")
+        more += canvas.of_many(min(len(arenas), canvas.PAGES), len(arenas), "datasets and models")
         for part in canvas.chunks(columns, COLUMNS):
             rows = here[here["panel"].isin(part)]
-            figure = _figure(rows, looks, part)
+            figure = _figure(rows, players, part, venue)
             canvas.heading(figure, arena, run.note)
-            canvas.legend(figure, looks)
-            bands = ", 95% t bands" if len(looks) <= canvas.CROWDED else ""
+            canvas.legend(figure, players.shown, venue, cast.others(players))
+            bands = ", 95% t bands" if players.banded else ""
             name = canvas.page_name("memorisation", len(drawn) + 1)
-            drawn.append(Drawing(name, figure, rows, _CAPTION.format(bands)))
+            drawn.append(Drawing(name, figure, rows, _CAPTION.format(bands) + players.note + more))
+    if not drawn:
+        raise AbsentError("No finished cell has a curve.")
     return drawn
 
 
@@ -60,39 +67,40 @@ def points(run: Run) -> pd.DataFrame:
     return table.sort_values("setting", key=lambda s: s.map(place), kind="stable")
 
 
-def _figure(rows: pd.DataFrame, looks: Mapping[str, Look], columns: Sequence[str]) -> Figure:
-    width = canvas.NEURIPS if len(columns) <= 3 else canvas.FULL
-    figure = canvas.new_figure(width, 1.25 * len(SHOWN) + 0.3 + canvas.legend_height(looks, width))
+def _figure(rows: pd.DataFrame, players: Cast, columns: Sequence[str], venue: Venue) -> Figure:
+    width = venue.width
+    height = 1.25 * len(SHOWN) + 0.3 + canvas.legend_height(players.shown, width, venue)
+    figure = canvas.new_figure(width, height)
     grid = figure.subplots(len(SHOWN), len(columns), squeeze=False, sharex=True, sharey="row")
     for (row, metric), (column, name) in product(enumerate(SHOWN), enumerate(columns)):
         axes = grid[row, column]
-        _panel(axes, rows[(rows["metric"] == metric) & (rows["panel"] == name)], looks)
+        _panel(axes, rows[(rows["metric"] == metric) & (rows["panel"] == name)], players)
         if row == 0:
-            axes.set_title(canvas.wrapped(name, width / len(columns) - 0.3))
+            axes.set_title(canvas.wrapped(name, width / len(columns) - 0.3, venue))
         if column == 0:
             axes.set_ylabel(NAMES[metric])
         if row == len(SHOWN) - 1:
             axes.set_xlabel("Epoch")
     for row, metric in enumerate(SHOWN):
         drawn = rows[rows["metric"] == metric]
-        _limit(grid[row, 0], drawn, crowded=len(looks) > canvas.CROWDED)
+        _limit(grid[row, 0], drawn, banded=players.banded)
     grid[0, 0].xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
     return figure
 
 
-def _panel(axes: Axes, rows: pd.DataFrame, looks: Mapping[str, Look]) -> None:
+def _panel(axes: Axes, rows: pd.DataFrame, players: Cast) -> None:
     if rows.empty:
         axes.text(
             0.5, 0.5, "no label is wrong", transform=axes.transAxes, ha="center", color="0.45"
         )
         return
-    canvas.lines(axes, rows, looks, markers=len(set(rows["x"])) == 1)
+    cast.lines(axes, rows, players, markers=len(set(rows["x"])) == 1)
 
 
-def _limit(axes: Axes, rows: pd.DataFrame, *, crowded: bool) -> None:
+def _limit(axes: Axes, rows: pd.DataFrame, *, banded: bool) -> None:
     if rows.empty:
         return
-    shown = rows[["mean"] if crowded else ["mean", "low", "high"]]
+    shown = rows[["mean", "low", "high"] if banded else ["mean"]]
     low, high = shown.min().min(), shown.max().max()
     pad = 0.04 * (high - low) or 1.0
     axes.set_ylim(max(low - pad, 0), min(high + pad, 102))

@@ -1,8 +1,6 @@
 """A metric against the noise rate: one panel per noise kind, one row per dataset."""
 
-from collections.abc import Mapping
 from itertools import product
-from typing import TYPE_CHECKING
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,14 +9,12 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from benchmarks.report import stats
-from benchmarks.report.figures import canvas
-from benchmarks.report.figures.canvas import Drawing
-from benchmarks.report.looks import resolve
+from benchmarks.report.figures import canvas, cast
+from benchmarks.report.figures.canvas import AbsentError, Drawing
+from benchmarks.report.figures.cast import Cast
 from benchmarks.report.read import Run
-from benchmarks.schema import METRICS, Look
-
-if TYPE_CHECKING:
-    from matplotlib.artist import Artist
+from benchmarks.report.venues import Venue
+from benchmarks.schema import METRICS
 
 NAMES = {"acc": "accuracy", "nll": "nll", "ece": "ece"}
 ROWS, COLUMNS = 6, 5
@@ -27,20 +23,22 @@ WIDE = 20
 _GREY = "0.85"
 
 
-def pages(run: Run, metric: str) -> list[Drawing]:
+def pages(run: Run, venue: Venue, metric: str) -> list[Drawing]:
     """The metric over rates at the last epoch, with 95% t bands over seeds."""
     data = points(run, metric)
     if data.empty:
-        return []
-    looks = resolve(run.methods, run.privileges)
+        raise AbsentError(f"No finished cell has a value of {METRICS[metric].label}.")
+    players = cast.of(run)
     arenas, families = (list(dict.fromkeys(data[name])) for name in ("arena", "family"))
-    grids = product(canvas.chunks(arenas, ROWS), canvas.chunks(families, COLUMNS))
+    kept = canvas.spread(arenas, ROWS * max(1, canvas.PAGES * COLUMNS // len(families)))
+    more = canvas.of_many(len(kept), len(arenas), "datasets and models")
+    grids = list(product(canvas.chunks(kept, ROWS), canvas.chunks(families, COLUMNS)))
     drawn = []
-    for page, (rows, columns) in enumerate(grids, start=1):
+    for page, (rows, columns) in enumerate(grids[: canvas.PAGES], start=1):
         part = data[data["arena"].isin(rows) & data["family"].isin(columns)]
-        drawing = _Page(part, looks, metric, (rows, columns))
+        drawing = _Page(part, players, metric, (rows, columns), venue)
         name = canvas.page_name(NAMES[metric], page)
-        caption = _caption(run, metric, part, looks)
+        caption = _caption(run, metric, part, players) + more
         drawn.append(Drawing(name, drawing.figure(run.note), part, caption))
     return drawn
 
@@ -67,12 +65,10 @@ def points(run: Run, metric: str) -> pd.DataFrame:
     return table.sort_values(by, kind="stable").reset_index(drop=True)
 
 
-def _caption(run: Run, metric: str, data: pd.DataFrame, looks: Mapping[str, Look]) -> str:
-    band = (
-        "Bands are left out, as there are too many methods to tell them apart."
-        if len(looks) > canvas.CROWDED
-        else "Bands: 95% t intervals over seeds."
-    )
+def _caption(run: Run, metric: str, data: pd.DataFrame, players: Cast) -> str:
+    band = "Bands: 95% t intervals over seeds."
+    if not players.banded:
+        band = "Bands are left out, as there are too many methods to tell them apart."
     nameless = " (the realised one where a noise states none)"
     rate = f"nominal noise rate{nameless if run.last['noise_rate'].isna().any() else ''}"
     text = (
@@ -85,7 +81,7 @@ def _caption(run: Run, metric: str, data: pd.DataFrame, looks: Mapping[str, Look
         text += " The axis is logarithmic."
     if metric == "ece":
         text += " Grey: what a perfectly calibrated model of this confidence would show by chance."
-    return text
+    return text + players.note
 
 
 class _Page:
@@ -94,18 +90,20 @@ class _Page:
     def __init__(
         self,
         data: pd.DataFrame,
-        looks: Mapping[str, Look],
+        players: Cast,
         metric: str,
         grid: tuple[tuple[str, ...], tuple[str, ...]],
+        venue: Venue,
     ) -> None:
-        self.data, self.looks, self.metric = data, looks, metric
+        self.data, self.players, self.metric, self.venue = data, players, metric, venue
+        self.looks = players.shown
         self.rows, self.columns = grid
 
     def figure(self, note: str) -> Figure:
         across = len(self.columns)
-        width = canvas.NEURIPS if across <= 3 else canvas.FULL
+        width = self.venue.column if across == 1 else self.venue.width
         height = (1.75 if across > 1 else 2.2) * len(self.rows)
-        height += 0.3 + canvas.legend_height(self.looks, width)
+        height += 0.3 + canvas.legend_height(self.looks, width, self.venue)
         figure = canvas.new_figure(width, height)
         grid = figure.subplots(len(self.rows), across, squeeze=False, sharey="row")
         for (row, arena), (column, family) in product(
@@ -119,16 +117,18 @@ class _Page:
         for row in range(len(self.rows)):
             self._limit(grid[row, 0], self.rows[row])
         canvas.heading(figure, note)
-        floor: list[Artist] = [Patch(color=_GREY, label="Floor: calibrated model")]
-        canvas.legend(figure, self.looks, floor if self.metric == "ece" else ())
+        extra = cast.others(self.players)
+        if self.metric == "ece":
+            extra.append(Patch(color=_GREY, label="Floor: calibrated model"))
+        canvas.legend(figure, self.looks, self.venue, extra)
         return figure
 
     def _y_label(self, arena: str) -> str:
         label = canvas.y_label(self.metric)
-        return f"{canvas.wrapped(arena, 1.4)}\n{label}" if arena else label
+        return f"{canvas.wrapped(arena, 1.4, self.venue)}\n{label}" if arena else label
 
     def _panel(self, axes: Axes, arena: str, family: str, inches: float) -> None:
-        axes.set_title(canvas.wrapped(family, inches - 0.3))
+        axes.set_title(canvas.wrapped(family, inches - 0.3, self.venue))
         here = (self.data["arena"] == arena) & (self.data["family"] == family)
         rows = self.data[here]
         rates = sorted(rows["x"].unique())
@@ -136,7 +136,7 @@ class _Page:
             axes.set_axis_off()
             return
         if len(rates) > 1:
-            canvas.lines(axes, rows, self.looks, markers=True)
+            cast.lines(axes, rows, self.players, markers=True)
         else:
             self._whiskers(axes, rows, rates[0])
         if "floor" in rows:
@@ -147,6 +147,9 @@ class _Page:
     def _whiskers(self, axes: Axes, rows: pd.DataFrame, rate: float) -> None:
         """A single rate has no line: the methods stand side by side around it."""
         count = len(self.looks)
+        for method in self.players.others:
+            levels = rows.loc[rows["method"] == method, "mean"]
+            axes.plot([rate - 1, rate + 1], [levels, levels], color=cast.GREY, linewidth=0.6)
         for place, (method, look) in enumerate(self.looks.items()):
             row = rows[rows["method"] == method]
             x = rate + (place - (count - 1) / 2) / max(count, 6)
@@ -166,7 +169,7 @@ class _Page:
 
     def _limit(self, axes: Axes, arena: str) -> None:
         rows = self.data[self.data["arena"] == arena]
-        shown = ["mean"] if len(self.looks) > canvas.CROWDED else ["mean", "low", "high"]
+        shown = ["mean", "low", "high"] if self.players.banded else ["mean"]
         low, high = rows[shown].min().min(), rows[shown].max().max()
         if _logarithmic(self.data, self.metric):
             axes.set_yscale("log")

@@ -13,13 +13,13 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
 from benchmarks.report import stats
-from benchmarks.report.figures import canvas
-from benchmarks.report.figures.canvas import Drawing
-from benchmarks.report.looks import resolve
+from benchmarks.report.figures import canvas, cast
+from benchmarks.report.figures.canvas import AbsentError, Drawing
 from benchmarks.report.read import Run
+from benchmarks.report.venues import Venue
 from benchmarks.schema import Look
 
-ROWS, COLUMNS = 8, 6
+ROWS, COLUMNS = 8, 5
 OVER, UNDER = "#c8553d", "#3a7ca5"
 """Colours of a gap to the diagonal: right less often than believed, and more often."""
 
@@ -37,23 +37,21 @@ _CAPTION = (
 )
 
 
-def pages(run: Run) -> list[Drawing]:
-    """Methods by noise settings, at most eight by six on a page."""
+def pages(run: Run, venue: Venue) -> list[Drawing]:
+    """Methods by noise settings, at most eight by five on a page."""
     data = pooled(run.bins)
-    looks = resolve(run.methods, run.privileges)
+    if data.empty:
+        raise AbsentError("No finished cell has a reliability diagram.")
+    players = cast.of(run)
+    grids, more = cast.grids(run, players, data, (ROWS, COLUMNS))
     drawn: list[Drawing] = []
-    for arena in dict.fromkeys(run.results["arena"]):
-        here = data[data["arena"] == arena]
-        known = run.results[run.results["arena"] == arena]
-        names = dict(zip(known["setting"], known["panel"], strict=True))
-        panels = [names[s] for s in run.settings if s in names and names[s] in set(here["panel"])]
-        methods = [method for method in run.methods if method in set(here["method"])]
-        for rows, columns in product(canvas.chunks(methods, ROWS), canvas.chunks(panels, COLUMNS)):
-            part = here[here["method"].isin(rows) & here["panel"].isin(columns)]
-            figure = _figure(part, {method: looks[method] for method in rows}, columns)
-            canvas.heading(figure, arena, run.note)
-            name = canvas.page_name("reliability", len(drawn) + 1)
-            drawn.append(Drawing(name, figure, part, _CAPTION))
+    for arena, rows, columns in grids:
+        here = (data["arena"] == arena) & data["method"].isin(rows) & data["panel"].isin(columns)
+        part = data[here]
+        figure = _figure(part, {method: players.shown[method] for method in rows}, columns, venue)
+        canvas.heading(figure, arena, run.note)
+        name = canvas.page_name("reliability", len(drawn) + 1)
+        drawn.append(Drawing(name, figure, part, _CAPTION + more))
     return drawn
 
 
@@ -81,39 +79,44 @@ def pooled(bins: pd.DataFrame) -> pd.DataFrame:
     return table.drop(columns=["confident", "right"]).merge(ece, on=group)
 
 
-def _figure(data: pd.DataFrame, looks: Mapping[str, Look], columns: tuple[str, ...]) -> Figure:
+def _figure(
+    data: pd.DataFrame, looks: Mapping[str, Look], columns: tuple[str, ...], venue: Venue
+) -> Figure:
     across = len(columns)
-    width = (
-        canvas.NEURIPS if across in {3, 4} else canvas.FULL if across > 4 else 1.6 * across + 0.6
-    )
+    width = venue.width if across > 2 else 1.4 * across + 0.75
     side = width / across
     figure = canvas.new_figure(width, min(side, 1.15) * len(looks) + 0.75)
     grid = figure.subplots(len(looks), across, squeeze=False, sharex=True, sharey=True)
-    start = float(data["low"].min())
-    fullest = float(data["count"].max())
+    scale = float(data["low"].min()), float(data["count"].max())
     for (row, (method, look)), (column, name) in product(
         enumerate(looks.items()), enumerate(columns)
     ):
         axes = grid[row, column]
-        _panel(axes, data[(data["method"] == method) & (data["panel"] == name)], start, fullest)
+        _panel(
+            axes,
+            data[(data["method"] == method) & (data["panel"] == name)],
+            scale,
+            venue.points - 2,
+        )
         if row == 0:
-            axes.set_title(canvas.wrapped(name, side - 0.3))
+            axes.set_title(canvas.wrapped(name, side - 0.3, venue))
         if column == 0:
-            axes.set_ylabel(canvas.wrapped(look.label, 0.95))
+            axes.set_ylabel(canvas.wrapped(look.label, 0.95, venue))
         if row == len(looks) - 1:
             axes.set_xlabel("Confidence")
-    figure.supylabel("Accuracy", fontsize=7)
+    figure.supylabel("Accuracy", fontsize=venue.points)
     handles = [
         Line2D([], [], color=OVER, linewidth=4, alpha=0.7, label="overconfident"),
         Line2D([], [], color=UNDER, linewidth=4, alpha=0.7, label="underconfident"),
         Line2D([], [], color="0.78", linewidth=4, label="images per bin (log)"),
     ]
-    ncols = 3 if width > 3 else 1
+    ncols = 3 if width > 4 else 1
     figure.legend(handles=handles, loc="outside lower center", ncols=ncols)
     return figure
 
 
-def _panel(axes: Axes, rows: pd.DataFrame, start: float, fullest: float) -> None:
+def _panel(axes: Axes, rows: pd.DataFrame, scale: tuple[float, float], size: float) -> None:
+    start, fullest = scale
     axes.plot([start, 1], [start, 1], color="0.5", linewidth=0.6, linestyle=(0, (3, 2)))
     axes.set(xlim=(start, 1.0), ylim=(0, 1.02))
     axes.grid(visible=False)
@@ -136,8 +139,9 @@ def _panel(axes: Axes, rows: pd.DataFrame, start: float, fullest: float) -> None
     black = to_rgba_array(["0.1"] * len(x), trust)
     axes.add_collection(LineCollection(bars, colors=black, linewidths=0.6))
     axes.scatter(x, y, s=3.5, c=black, linewidths=0, clip_on=False)
+    box = {"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 0.5}
     ece = f"ECE {100 * float(rows['ece'].iloc[0]):.1f}%"
-    axes.text(0.97, 0.2, ece, transform=axes.transAxes, ha="right", fontsize=6)
+    axes.text(0.97, 0.2, ece, transform=axes.transAxes, ha="right", fontsize=size, bbox=box)
 
 
 def _histogram(axes: Axes, rows: pd.DataFrame, fullest: float) -> None:

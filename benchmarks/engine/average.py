@@ -1,0 +1,49 @@
+"""Moving averages of weights and running statistics, for methods that peek or predict with them.
+
+They are plain means of what the steps left behind, until these reach as far back as the decay does.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+
+def averages_of(networks: Sequence[nn.Module], decay: float) -> list[AveragedModel]:
+    """Return the average of each network, to be updated after every step."""
+
+    def mixed(old: Tensor, new: Tensor, count: Tensor | int) -> Tensor:
+        return old + (new - old) * max(1 - decay, 1 / (int(count) + 1))
+
+    return [AveragedModel(network, avg_fn=mixed, use_buffers=True).eval() for network in networks]
+
+
+@dataclass
+class StackedAverage:
+    """The same of stacked networks, for the packed driver."""
+
+    decay: float
+    params: dict[str, Tensor]
+    buffers: dict[str, Tensor]
+    count: Tensor  # 0-d, steps so far
+
+    @classmethod
+    def of(
+        cls, params: dict[str, Tensor], buffers: dict[str, Tensor], decay: float
+    ) -> "StackedAverage":
+        """Start from tensors that no step has moved yet."""
+        count = torch.zeros((), device=next(iter(params.values())).device)
+        return cls(decay, dict(params), dict(buffers), count)
+
+    def update(self, params: dict[str, Tensor], buffers: dict[str, Tensor]) -> None:
+        """Mix in what a step left behind."""
+        weight = (1 / (self.count + 1)).clamp(min=1 - self.decay)
+
+        def mixed(old: dict[str, Tensor], new: dict[str, Tensor]) -> dict[str, Tensor]:
+            found = {name: old[name] + (new[name] - old[name]) * weight for name in old}
+            return {name: value.to(old[name].dtype) for name, value in found.items()}
+
+        self.params, self.buffers = mixed(self.params, params), mixed(self.buffers, buffers)
+        self.count = self.count + 1

@@ -1,0 +1,110 @@
+"""What is gathered while a cell trains: metrics of every epoch, and what a selection needs."""
+
+import math
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from benchmarks import metrics, schema
+from benchmarks.engine.problem import Problem
+from benchmarks.engine.reference import Epoch
+from methods import State
+
+SELECTED = ("last", "val", "oracle")
+
+AT_ONCE = 2**20
+"""Logits of a cell that wait until the metrics of their epochs are computed together."""
+
+
+class Chosen(NamedTuple):
+    """The best epoch so far of a selection."""
+
+    score: float
+    row: int  # of the curves
+    test: Tensor  # (M, C) logits
+    val: Tensor  # (V, C)
+
+
+@dataclass
+class History:
+    """One cell's."""
+
+    keys: dict[str, Any]
+    rows: list[list[float]] = field(default_factory=list)  # per epoch, CURVE_VALUES
+    final: list[int] = field(default_factory=list)  # positions in rows that belong to the method
+    chosen: dict[str, Chosen] = field(default_factory=dict)
+    state: State = field(default_factory=dict)  # the method's own, after the last epoch
+    loss_last: Tensor = field(default_factory=lambda: torch.zeros(()))  # (N,) -log p[given]
+    loss_sum: Tensor = field(default_factory=lambda: torch.zeros(()))
+    predicted: Tensor = field(default_factory=lambda: torch.zeros(()))  # (N,) after the last epoch
+    reason: str = ""  # why the cell has no result
+    train_seconds: float = 0.0
+    eval_seconds: float = 0.0
+    waiting: list[Epoch] = field(default_factory=list)
+
+    def note(self, epoch: Epoch, problem: Problem) -> None:
+        """Take in an epoch; give a reason if it left numbers that are not finite."""
+        if not math.isfinite(epoch.loss):
+            self.reason = f"the training loss is {epoch.loss} in epoch {epoch.number}"
+        elif not epoch.test.isfinite().all():
+            self.reason = f"the logits are not finite after epoch {epoch.number}"
+        else:
+            self.waiting.append(epoch)
+            if epoch.final_stage:
+                self.state = epoch.state
+            held = epoch.train.numel() + epoch.val.numel() + epoch.test.numel()
+            if len(self.waiting) * held >= AT_ONCE:
+                self.measure(problem)
+
+    def measure(self, problem: Problem) -> None:
+        """Add the metrics of the epochs that wait and keep what a selection may need of them."""
+        if not self.waiting:
+            return
+        began, epochs = time.perf_counter(), self.waiting
+        self.waiting = []
+        val, test, train = (
+            torch.stack([getattr(epoch, name) for epoch in epochs])  # (E, examples, C)
+            for name in ("val", "test", "train")
+        )
+        val_acc = (val.argmax(-1) == problem.val_noisy).double().mean(-1).tolist()
+        of_test = _table(metrics.test_metrics(test, problem.test.label), schema.TEST_METRICS)
+        of_train = _table(
+            metrics.train_metrics(train, problem.noisy, problem.clean), schema.TRAIN_METRICS
+        )
+        for epoch, share, *found in zip(epochs, val_acc, of_test, of_train, strict=True):
+            scores = {"last": float(len(self.rows)), "val": share, "oracle": found[0][0]}
+            if epoch.final_stage:
+                self._select(epoch, scores)
+            own = [epoch.number, epoch.lr, epoch.loss, share]
+            self.rows.append([*own, *found[0], *found[1]])
+            self.train_seconds += epoch.train_seconds
+            self.eval_seconds += epoch.eval_seconds
+        self._score([epoch.train for epoch in epochs if epoch.final_stage], problem.noisy)
+        self.eval_seconds += time.perf_counter() - began
+
+    def _select(self, epoch: Epoch, scores: Mapping[str, float]) -> None:
+        """Keep an epoch that is the best so far of a selection."""
+        row = len(self.rows)
+        self.final.append(row)
+        for name, score in scores.items():
+            best = self.chosen[name].score if name in self.chosen else -math.inf
+            if score > best:  # the first of equals stays; NaN never comes
+                self.chosen[name] = Chosen(score, row, epoch.test, epoch.val)
+
+    def _score(self, train: list[Tensor], noisy: Tensor) -> None:
+        """Add the losses of the training examples on their given labels."""
+        for logits in train:
+            self.loss_last = F.cross_entropy(logits.double(), noisy, reduction="none")
+            self.loss_sum = self.loss_sum.to(noisy.device) + self.loss_last
+            self.predicted = logits.argmax(-1)
+
+
+def _table(values: Mapping[str, Tensor], order: Iterable[str]) -> list[list[float]]:
+    """Bring a dict of ``(E,)`` tensors to the CPU at once: a row per epoch, in order."""
+    found: list[list[float]] = torch.stack([values[n].double() for n in order], -1).tolist()
+    return found

@@ -1,0 +1,162 @@
+"""Networks and hooks of one cell, mapped over stacked cells."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from benchmarks.engine.step import autocast, changes_gradient
+from methods import Batch, Method, Network, State
+from methods.base import Weights
+
+Stacked = dict[str, Tensor]
+"""Tensors with leading axes ``(K, networks)``, by name."""
+
+Given = dict[str, Any]
+"""The fields of a ``Batch`` that are there, every tensor with a leading axis of ``K`` cells."""
+
+DENSE = {nn.Flatten, nn.Linear, nn.ReLU}
+
+
+def forward(
+    network: nn.Module, weights: tuple[Stacked, Stacked], image: Tensor
+) -> tuple[Tensor, Stacked]:
+    """Send each cell's images through its own network; return logits and running statistics.
+
+    A stack of dense layers is one batched product a layer. Any other network is mapped.
+
+    Args:
+        network: the architecture, in training or evaluation mode.
+        weights: parameters and buffers, ``(K, ...)``.
+        image: ``(K, B, channels, H, W)``.
+    """
+    params, buffers = weights
+    if is_dense(network):
+        return _dense(network, params, image), buffers
+
+    def one(params: Weights, buffers: Weights, image: Tensor) -> tuple[Tensor, Weights]:
+        own = {name: value.clone() for name, value in buffers.items()}
+        found: Tensor = functional_call(network, (params, own), (image,))
+        return found, own
+
+    found: tuple[Tensor, Stacked] = vmap(one)(params, buffers, image)
+    return found
+
+
+def of_network(weights: tuple[Stacked, Stacked], k: int) -> tuple[Stacked, Stacked]:
+    """Return parameters and buffers ``(K, ...)`` of the ``k``-th network of every cell."""
+    params, buffers = ({name: value[:, k] for name, value in tree.items()} for tree in weights)
+    return params, buffers
+
+
+def is_dense(network: nn.Module) -> bool:
+    """Whether a network is a sequence of dense layers and rectifiers."""
+    return type(network) is nn.Sequential and {type(layer) for layer in network} <= DENSE
+
+
+def _dense(network: nn.Module, params: Stacked, image: Tensor) -> Tensor:
+    values = image
+    for name, layer in network.named_children():
+        if isinstance(layer, nn.Flatten):
+            values = values.flatten(2)
+        elif isinstance(layer, nn.ReLU):
+            values = values.relu()
+        else:
+            weight, bias = params[f"{name}.weight"], params[f"{name}.bias"]
+            values = torch.baddbmm(bias[:, None], values, weight.mT)
+    return values
+
+
+@dataclass(frozen=True)
+class Forward:
+    """From the images of many cells to the logits that their method gets."""
+
+    method: Method
+    network: nn.Module
+    precision: str
+
+    def logits(self, weights: tuple[Stacked, Stacked], image: Tensor) -> tuple[Tensor, Stacked]:
+        """Return logits of every cell, axes of size 1 dropped, and the running statistics.
+
+        Args:
+            weights: parameters and buffers.
+            image: ``(K, views, B, channels, H, W)``.
+        """
+        flat, found, after = image.flatten(1, 2), [], []
+        for k in range(self.method.networks):
+            with autocast(self.precision, image.device):
+                outputs, buffers = forward(self.network, of_network(weights, k), flat)
+            found.append(outputs.to(image.dtype).unflatten(1, image.shape[1:3]))
+            after.append(buffers)
+        kept = {name: torch.stack([own[name] for own in after], 1) for name in weights[1]}
+        logits = torch.stack(found, 1)  # (K, networks, views, B, C)
+        if image.shape[1] == 1:
+            logits = logits[:, :, 0]
+        return (logits if len(found) > 1 else logits[:, 0]), kept
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """The hooks of a step, each for ``K`` cells at once; one that a method leaves alone is free."""
+
+    method: Method
+
+    def lookahead(self, network: Network, image: Tensor, given: Given, state: State) -> State:
+        """Map ``lookahead``.
+
+        Args:
+            network: parameters ``(K, ...)`` and how one network makes its logits.
+            image: ``(K, B, channels, H, W)``.
+            given: the batches.
+            state: stacked.
+        """
+
+        def one(params: Weights, image: Tensor, given: Given, state: State) -> State:
+            alone = network._replace(params=params)
+            return self.method.lookahead(alone, image, Batch(**given), state)
+
+        found: State = vmap(one)(network.params, image, given, state)
+        return found
+
+    def prepare(
+        self, image: Tensor, given: Given, state: State, epoch: Tensor
+    ) -> tuple[Tensor, Given]:
+        """Map ``prepare``."""
+        if type(self.method).prepare is Method.prepare:
+            return image, given
+
+        def one(image: Tensor, given: Given, state: State) -> tuple[Tensor, Given]:
+            image, batch = self.method.prepare(image, Batch(**given), state, epoch)
+            fields = batch._asdict().items()
+            return image, {name: value for name, value in fields if value is not None}
+
+        found: tuple[Tensor, Given] = vmap(one)(image, given, state)
+        return found
+
+    def loss(
+        self, logits: Tensor, given: Given, state: State, epoch: Tensor
+    ) -> tuple[Tensor, State]:
+        """Map ``loss``: ``(K,)`` and the next state."""
+
+        def one(logits: Tensor, given: Given, state: State) -> tuple[Tensor, State]:
+            return self.method.loss(logits, Batch(**given), state, epoch)
+
+        found: tuple[Tensor, State] = vmap(one)(logits, given, state)
+        return found
+
+    def gradient(self, params: Stacked, grads: Stacked, state: State, epoch: Tensor) -> Stacked:
+        """Map ``gradient`` over cells and the networks of each."""
+        if not changes_gradient(self.method):
+            return grads
+        each = vmap(self.method.gradient, in_dims=(0, 0, None, None))  # network of a cell
+        found: Stacked = vmap(each, in_dims=(0, 0, 0, None))(params, grads, state, epoch)
+        return found
+
+    def learn(self, state: State, slopes: State, epoch: Tensor) -> State:
+        """Map ``learn``."""
+        if not slopes:
+            return state
+        found: State = vmap(self.method.learn, in_dims=(0, 0, None))(state, slopes, epoch)
+        return found

@@ -1,0 +1,250 @@
+"""What a distrustful reviewer asks first, each answered from the rows of this run."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.report import stats
+from benchmarks.report.looks import base, resolve
+from benchmarks.report.read import Run
+from benchmarks.report.tables import compute
+from benchmarks.report.wording import count, listing, signed
+
+FEWEST_SEEDS = 5
+Answer = Literal["yes", "no", "unknown"]
+SAME = ["dataset", "noise", "seed"]
+"""Where these agree, every method must have been given the same labels."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A statement that should hold, whether it does, and what in the data says so."""
+
+    statement: str
+    answer: Answer
+    evidence: str
+
+
+def checklist(run: Run) -> list[Item]:
+    """Every check, in reading order; one that the data cannot decide is ``unknown``."""
+    return [check(run) for check in CHECKS]
+
+
+def _item(statement: str, holds: bool | None, evidence: str) -> Item:
+    return Item(statement, "unknown" if holds is None else "yes" if holds else "no", evidence)
+
+
+def _some(names: Iterable[object], most: int = 4) -> str:
+    found = [str(name) for name in names]
+    return listing(found if len(found) <= most else [*found[:most], f"{len(found) - most} more"])
+
+
+def _complete(run: Run) -> Item:
+    status = run.cells["status"].value_counts()
+    planned = len(run.cells) if run.planned is None else run.planned
+    told = [f"{n} {name}" for name, n in sorted(status.items())]
+    if planned > len(run.cells):
+        told.append(f"{planned - len(run.cells)} not run")
+    whole = int(status.get("done", 0)) == planned
+    return _item("Every planned cell finished", whole, f"of {planned}: {listing(told)}")
+
+
+def _last_epoch(run: Run) -> Item:
+    statement = "The headline is the last epoch, not the best on test"
+    ends = run.curves.groupby("cell_id")["epoch"].max()
+    known = run.last[run.last["cell_id"].isin(ends.index)]
+    if known.empty:
+        return _item(statement, None, "no curve was kept")
+    off = int((known["epoch"] != known["cell_id"].map(ends)).sum())
+    best = run.at("oracle").set_index("cell_id")["acc"]
+    gain = float((best - run.last.set_index("cell_id")["acc"]).mean())
+    text = f"{count(len(known) - off, 'cell')} of {len(known)} at their last epoch"
+    if np.isfinite(gain):
+        text += f"; the best epoch on test would read {signed('acc', gain)} points"
+    return _item(statement, off == 0, text)
+
+
+def _variants(run: Run) -> Item:
+    sizes = pd.Series([base(method) for method in run.methods]).value_counts(sort=False)
+    several = [f"{name} {n}" for name, n in sizes.items() if n > 1]
+    profiles = sorted(set(run.cells["profile"]))
+    text = f"profile {listing(profiles)}; "
+    text += f"variants shown: {_some(several)}" if several else "one variant of each"
+    return _item("Every method has as many tries as any other", len(set(sizes)) == 1, text)
+
+
+def _privileges(run: Run) -> Item:
+    looks = resolve(run.methods, {})
+    given = [f"{looks[m].label}: {what}" for m, what in sorted(run.privileges.items())]
+    text = f"given clean knowledge: {_some(given)}" if given else "none declares a privilege"
+    return _item("No method was given clean knowledge", not given, text)
+
+
+def _same_labels(run: Run) -> Item:
+    kinds = run.cells.groupby(SAME)["noise_sha256"].nunique()
+    unlike = [f"{noise}, seed {seed}" for _, noise, seed in kinds.index[kinds > 1]]
+    text = f"one hash in {int((kinds == 1).sum())} of {count(len(kinds), 'noise and seed')}"
+    text = text.replace("seeds", "seed") + (f"; not in {_some(unlike)}" if unlike else "")
+    return _item("Every method saw the same noisy labels", not unlike, text)
+
+
+def _noise_varies(run: Run) -> Item:
+    statement = "Seeds draw their noise anew"
+    noisy = run.cells[run.cells["noisy"]]
+    groups = noisy.groupby("setting").agg({"seed": "nunique", "noise_sha256": "nunique"})
+    groups = groups[groups["seed"] > 1]
+    if groups.empty:
+        return _item(statement, None, "no noisy setting has two seeds")
+    fixed = list(groups.index[groups["noise_sha256"] < groups["seed"]])
+    text = f"the labels of {_some(fixed)} are the same for several seeds: their intervals do not "
+    text += "contain the noise"
+    told = f"as many hashes as seeds in {count(len(groups), 'noisy setting')}"
+    return _item(statement, not fixed, text if fixed else told)
+
+
+def _realised(run: Run) -> Item:
+    statement = "The realised noise rate is the nominal one"
+    noisy = run.cells[run.cells["noisy"] & run.cells["noise_rate"].notna()]
+    if noisy.empty:
+        return _item(statement, None, "no noise with a nominal rate")
+    gap = noisy["noise_rate_realised"] - noisy["noise_rate"]
+    rate = noisy["noise_rate"].clip(0.0, 1.0)
+    chance = 4 * np.sqrt(rate * (1 - rate) / noisy["n_train"])
+    off = list(dict.fromkeys(noisy.loc[gap.abs() > chance, "setting"]))
+    worst = int(gap.abs().to_numpy().argmax())
+    text = f"largest gap {signed('acc', float(gap.iloc[worst]))} points, "
+    text += f"{noisy['setting'].iloc[worst]}; beyond chance in {_some(off) if off else 'none'}"
+    return _item(statement, not off, text)
+
+
+def _whole_test_set(run: Run) -> Item:
+    statement = "Every test image was evaluated"
+    sizes = run.last.groupby("dataset")["n_test"].agg(["min", "max"])
+    counted = run.bins.groupby("cell_id")["count"].sum()
+    known = run.last[run.last["cell_id"].isin(counted.index)]
+    if known.empty:
+        return _item(statement, None, "no reliability diagram was kept")
+    short = int((known["cell_id"].map(counted) != known["n_test"]).sum())
+    same = bool((sizes["min"] == sizes["max"]).all())
+    told = [f"{name} {n:.0f}" for name, n in sizes["max"].items()]
+    text = f"{_some(told)} images; {count(short, 'cell')} with fewer in its bins"
+    return _item(statement, same and not short, text)
+
+
+def _one_definition(run: Run) -> Item:
+    specs = sorted(set(run.cells["metric_spec"]))
+    precisions = sorted(set(run.cells["precision"]))
+    text = f"metrics {listing(specs)}; trained in {listing(precisions)}, evaluated in float32"
+    return _item(
+        "One definition of metrics, one precision", len(specs) == len(precisions) == 1, text
+    )
+
+
+def _floors(run: Run) -> Item:
+    statement = "Every ECE has its floor and stands with NLL and Brier score"
+    rows = run.last.dropna(subset=["ece"])
+    if rows.empty:
+        return _item(statement, None, "no ECE")
+    with_all = rows[["ece_floor", "acc", "nll", "brier"]].notna().all(axis=1)
+    below = float((rows["ece"] <= rows["ece_floor"]).mean())
+    text = f"{int(with_all.sum())} of {count(len(rows), 'cell')}; mean floor "
+    text += (
+        f"{100 * rows['ece_floor'].mean():.1f} points; {100 * below:.0f}% of ECEs at or below it"
+    )
+    return _item(statement, bool(with_all.all()), text)
+
+
+def _ties(run: Run) -> Item:
+    tied = run.last["ties"] / run.last["n_test"]
+    if tied.dropna().empty:
+        return _item("Predictions are not decided by ties", None, "ties were not counted")
+    text = (
+        f"tied test images: {int(run.last['ties'].sum())}, at most {100 * tied.max():.2g}% a cell"
+    )
+    return _item("Predictions are not decided by ties", bool(tied.max() < 0.01), text)
+
+
+def _seeds(run: Run) -> Item:
+    n = run.last.groupby(["method", "setting"])["seed"].nunique()
+    owed = run.cells.groupby(["method", "setting"]).size()
+    n = n.reindex(owed.index, fill_value=0)
+    fewer = int((n < FEWEST_SEEDS).sum())
+    text = f"n = {n.min()} to {n.max()}; fewer in {fewer} of {count(len(n), 'group')}"
+    return _item(f"At least {FEWEST_SEEDS} seeds behind every mean", fewer == 0, text)
+
+
+def _same_seeds(run: Run) -> Item:
+    seeds = run.last.groupby(["setting", "method"])["seed"].agg(lambda s: str(sorted(s)))
+    kinds = seeds.groupby("setting").nunique()
+    tried = run.cells.groupby("setting")["method"].nunique()
+    found = seeds.groupby("setting").size().reindex(tried.index, fill_value=0)
+    odd = [n for n in run.settings if kinds.get(n, 0) != 1 or found[n] < len(run.methods)]
+    text = f"differ in {_some(odd)}" if odd else f"equal in {count(len(kinds), 'setting')}"
+    return _item("Every method has the same seeds in each setting", not odd, text)
+
+
+def _settings(run: Run) -> Item:
+    n = len(run.settings)
+    text = f"{count(n, 'setting')}; ranks and Bayesian tests need {stats.FEWEST_SETTINGS}"
+    return _item("Enough settings to test over them", n >= stats.FEWEST_SETTINGS, text)
+
+
+def _datasets(run: Run) -> Item:
+    names = sorted(set(run.cells["dataset"]))
+    return _item("Settings come from more than one dataset", len(names) > 1, listing(names))
+
+
+def _baseline(run: Run) -> Item:
+    found = [method for method in run.methods if base(method) == "cross_entropy"]
+    text = listing(found) if found else "no cross_entropy among the methods"
+    return _item("The plain baseline was trained here too", bool(found), text)
+
+
+def _equal_training(run: Run) -> Item:
+    ends = run.curves.groupby(["setting", "method"])["epoch"].max()
+    kinds = ends.groupby("setting").nunique()
+    if kinds.empty:
+        return _item("Every method trained as many epochs", None, "no curve was kept")
+    odd = list(kinds.index[kinds > 1])
+    text = f"differ in {_some(odd)}" if odd else f"{_some(sorted(set(ends)))} epochs"
+    return _item("Every method trained as many epochs", not odd, text)
+
+
+def _equal_compute(run: Run) -> Item:
+    taken = compute(run, run.last).sum(axis=1, skipna=False).dropna()
+    if taken.empty:
+        return _item("Every method took the same compute", None, "passes were not recorded")
+    ratio = (taken / taken.min()).sort_values(ascending=False)
+    looks = resolve(run.methods, {})
+    dear = [f"{looks[str(m)].label} {value:.2g} times" for m, value in ratio.items() if value > 1.1]
+    text = f"passes of the cheapest: {_some(dear)}" if dear else "passes within a tenth"
+    return _item("Every method took the same compute", not dear, text)
+
+
+def _one_code(run: Run) -> Item:
+    statement = "One commit of this code, nothing uncommitted"
+    commits = sorted(set(run.costs["commit"].dropna()) - {""})
+    if not commits:
+        return _item(statement, None, "no commit was recorded")
+    clean = not any(commit.endswith("-dirty") for commit in commits)
+    return _item(statement, len(commits) == 1 and clean, _some(commits))
+
+
+def _one_machine(run: Run) -> Item:
+    kinds = run.costs[["device", "torch", "driver"]].drop_duplicates().dropna()
+    if kinds.empty:
+        return _item("One kind of device, driver and torch", None, "none was recorded")
+    told = [f"{r['device']}, torch {r['torch']}, {r['driver']}" for r in kinds.to_dict("records")]
+    return _item("One kind of device, driver and torch", len(told) == 1, _some(told))
+
+
+CHECKS: tuple[Callable[[Run], Item], ...] = (
+    *(_complete, _last_epoch, _variants, _privileges),
+    *(_same_labels, _noise_varies, _realised),
+    *(_whole_test_set, _one_definition, _floors, _ties),
+    *(_seeds, _same_seeds, _settings, _datasets, _baseline),
+    *(_equal_training, _equal_compute, _one_code, _one_machine),
+)

@@ -1,0 +1,129 @@
+"""Losses of rightly labelled and of mislabelled training images: can they be told apart?"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FixedLocator, LogFormatterMathtext, NullLocator
+
+from benchmarks.report.figures import canvas, cast
+from benchmarks.report.figures.canvas import AbsentError, Drawing
+from benchmarks.report.read import Run
+from benchmarks.report.stats import Floats
+from benchmarks.report.venues import Venue
+from benchmarks.schema import LOSS_BINS, LOSS_RANGE, Look
+
+ROWS, COLUMNS = 8, 5
+_TICKS = (0, 5, 25, 80)
+RIGHT, WRONG = "#3a7ca5", "#c8553d"
+_CAPTION = (
+    "Loss of the given label (nats, log scale) of training images at the end, all seeds together: "
+    "filled, images whose label is right; outlined, those whose label is wrong, each as a share of "
+    "its kind on a square-root axis; the bins at either end hold what lies beyond. The AUROC is "
+    "how well the loss tells them apart, mean over seeds (0.5 is chance)."
+)
+
+
+def pages(run: Run, venue: Venue) -> list[Drawing]:
+    """Methods by noise settings, at most eight by five on a page."""
+    if run.losses.empty:
+        raise AbsentError(missing(run, "losses.csv", "no training label is wrong"))
+    data = points(run)
+    players = cast.of(run)
+    grids, more = cast.grids(run, players, data, (ROWS, COLUMNS))
+    drawn: list[Drawing] = []
+    for arena, rows, columns in grids:
+        here = (data["arena"] == arena) & data["method"].isin(rows) & data["panel"].isin(columns)
+        part = data[here]
+        figure = _figure(part, {method: players.shown[method] for method in rows}, columns, venue)
+        canvas.heading(figure, arena, run.note)
+        name = canvas.page_name("losses", len(drawn) + 1)
+        drawn.append(Drawing(name, figure, part, _CAPTION + more))
+    return drawn
+
+
+def missing(run: Run, name: str, otherwise: str) -> str:
+    """Why a pooled table is empty: an old folder, or nothing to put in it."""
+    if name in run.absent:
+        return f"The folder has no {name}; `report` writes it where the parts are still there."
+    return f"{otherwise[0].upper()}{otherwise[1:]}."
+
+
+def points(run: Run) -> pd.DataFrame:
+    """``right`` and ``wrong`` as percentages of their kind in each bin, and the ``auroc``."""
+    group = ["arena", "panel", "setting", "method"]
+    data = run.losses[[*group, "seeds", "bin", "low", "high", "right", "wrong"]].copy()
+    totals = data.groupby(group)[["right", "wrong"]].transform("sum")
+    data[["right", "wrong"]] = 100 * data[["right", "wrong"]] / totals.clip(lower=1)
+    scores = run.detection[run.detection["score"] == "loss"]
+    auroc = scores.groupby(["setting", "method"])["auroc"].mean().reset_index()
+    return data.merge(auroc, on=["setting", "method"], how="left")
+
+
+def _figure(
+    data: pd.DataFrame, looks: Mapping[str, Look], columns: tuple[str, ...], venue: Venue
+) -> Figure:
+    across = len(columns)
+    width = venue.width if across > 2 else 1.4 * across + 0.75
+    figure = canvas.new_figure(width, 0.85 * len(looks) + 0.9)
+    grid = figure.subplots(len(looks), across, squeeze=False, sharex=True, sharey=True)
+    side, small = width / across, replace(venue, points=venue.points - 1.5)
+    top = float(data[["right", "wrong"]].max().max())
+    for (row, (method, look)), (column, name) in product(
+        enumerate(looks.items()), enumerate(columns)
+    ):
+        axes = grid[row, column]
+        _panel(axes, data[(data["method"] == method) & (data["panel"] == name)], venue)
+        if row == 0:
+            axes.set_title(canvas.wrapped(name, side - 0.3, venue))
+        if column == 0:
+            axes.set_ylabel(canvas.wrapped(look.label, 0.72, small), fontsize=small.points)
+        if row == len(looks) - 1:
+            axes.set_xlabel("Loss (nats)")
+    grid[0, 0].set_ylim(0, 1.6 * top)
+    grid[0, 0].set_yticks([tick for tick in _TICKS if tick <= 1.6 * top])
+    figure.supylabel("Share of images (%)", fontsize=venue.points)
+    handles = [
+        Patch(color=RIGHT, alpha=0.6, label="label is right"),
+        Line2D([], [], color=WRONG, linewidth=1.2, label="label is wrong"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    return figure
+
+
+def _root(shares: Floats) -> Floats:
+    return np.sqrt(np.maximum(shares, 0))
+
+
+def _panel(axes: Axes, rows: pd.DataFrame, venue: Venue) -> None:
+    axes.set_xscale("log")
+    axes.set_xlim(*LOSS_RANGE)
+    axes.grid(visible=False)
+    axes.xaxis.set_major_locator(FixedLocator([1e-4, 1e-2, 1, 100]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(LogFormatterMathtext())
+    axes.set_yscale("function", functions=(_root, np.square))
+    if rows.empty:
+        axes.text(0.5, 0.5, "no run", transform=axes.transAxes, ha="center", color="0.45")
+        return
+    edges = np.geomspace(*LOSS_RANGE, LOSS_BINS + 1)
+    right, wrong = np.zeros(len(edges) - 1), np.zeros(len(edges) - 1)
+    right[rows["bin"]], wrong[rows["bin"]] = rows["right"], rows["wrong"]
+    axes.stairs(right, edges, fill=True, color=RIGHT, alpha=0.6)
+    axes.stairs(wrong, edges, color=WRONG, linewidth=1.0)
+    score = float(rows["auroc"].iloc[0])
+    if np.isfinite(score):
+        axes.text(
+            0.03,
+            0.95,
+            f"AUROC {score:.2f}",
+            transform=axes.transAxes,
+            va="top",
+            fontsize=venue.points - 2,
+        )

@@ -1,0 +1,60 @@
+"""How probable it is that one method is better than another by an amount that matters."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from benchmarks.report.stats.intervals import Floats
+
+_PRIOR = 0.5  # weight of a made-up difference of zero
+_DRAWS = 20_000  # leaves a standard error below 0.004
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Probabilities that sum to 1, from ``n`` settings; "same" is within ``rope`` of zero."""
+
+    below: float  # the differences are below -rope
+    same: float
+    above: float
+    rope: float
+    n: int
+
+
+def signed_rank(differences: Sequence[float] | Floats, rope: float) -> Posterior:
+    """Bayesian signed-rank test on one mean difference per setting.
+
+    Formula: the differences ``z`` and one made-up ``z_0 = 0`` get Dirichlet weights ``w`` with
+    parameters 1 and 0.5; of the shares ``sum w_i w_j`` of pairs whose ``(z_i + z_j) / 2`` lies
+    below, within and above ``[-rope, rope]`` (an end counts half to either side), the
+    probabilities are how often each is the largest. It knows nothing of the spread over seeds
+    within a setting, and takes settings as independent.
+    Source: Benavoli et al. 2014, ICML; Benavoli et al. 2017, JMLR 18.
+
+    Args:
+        differences: finite, at least one.
+        rope: half width of the region of practical equivalence, above 0, in the same unit.
+    """
+    z = np.concatenate([[0.0], np.asarray(differences, dtype=np.float64)])
+    sums = z[:, None] + z  # (n + 1, n + 1)
+    weights = _weights(len(z) - 1)  # (draws, n + 1)
+    shares = np.empty((len(weights), 3))
+    shares[:, 0] = np.einsum("di,di->d", weights @ _beyond(-sums, 2 * rope), weights)
+    shares[:, 2] = np.einsum("di,di->d", weights @ _beyond(sums, 2 * rope), weights)
+    shares[:, 1] = 1 - shares[:, 0] - shares[:, 2]
+    below, same, above = np.bincount(shares.argmax(1), minlength=3) / len(shares)
+    return Posterior(float(below), float(same), float(above), rope, len(z) - 1)
+
+
+def _beyond(sums: Floats, end: float) -> Floats:
+    return np.where(np.isclose(sums, end, rtol=1e-9, atol=0), 0.5, (sums > end).astype(np.float64))
+
+
+@lru_cache(maxsize=4)
+def _weights(n: int) -> Floats:
+    """The same draws for every comparison of ``n`` settings."""
+    parameters = np.ones(n + 1)
+    parameters[0] = _PRIOR
+    return np.random.default_rng(0).dirichlet(parameters, _DRAWS)

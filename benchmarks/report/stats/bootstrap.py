@@ -1,0 +1,119 @@
+"""Aggregates over settings, with intervals from resampling the seeds of each."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.report.stats.intervals import LEVEL, Floats
+
+_DRAWS = 2000
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """A value over settings with its approximate 95% interval, nan below two seeds."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Share of runs beyond each threshold, with its pointwise approximate 95% interval."""
+
+    tau: Floats
+    share: Floats
+    low: Floats
+    high: Floats
+
+
+def iqm(scores: Floats) -> Floats:
+    """Interquartile mean over the last axis: the mean of what is left without either quarter.
+
+    Formula: of ``K`` sorted values the mean without the first and the last ``floor(K / 4)``.
+    Source: Agarwal et al. 2021, NeurIPS.
+    """
+    ordered = np.sort(scores, axis=-1)
+    cut = ordered.shape[-1] // 4
+    return np.asarray(ordered[..., cut : ordered.shape[-1] - cut].mean(-1))
+
+
+def interquartile_mean(scores: Sequence[Floats]) -> Aggregate:
+    """:func:`iqm` over all runs, with a stratified bootstrap interval.
+
+    The interval resamples seeds within each setting. It is approximate: at 5 seeds and 12
+    settings it covers 91%, at 3 seeds 87%.
+
+    Args:
+        scores: for each setting those of its seeds, finite, at least one.
+    """
+    return _aggregate(scores, _pooled_iqm)
+
+
+def _pooled_iqm(strata: Sequence[Floats]) -> Floats:
+    return iqm(np.concatenate(strata, axis=-1))
+
+
+def improvement(differences: Sequence[Floats]) -> Aggregate:
+    """Chance that a method beats another on the same seed, averaged over settings.
+
+    Formula: the mean over settings of the share of seeds whose difference is positive, a zero
+    counting half. Paired, unlike the Mann-Whitney version of rliable, which compares every seed
+    of one with every seed of the other and so sees the noise that pairing removes.
+    Source: after Agarwal et al. 2021, NeurIPS.
+
+    Args:
+        differences: for each setting those of its seeds, finite, at least one.
+    """
+    return _aggregate([0.5 + 0.5 * np.sign(d) for d in differences], _mean_of_means)
+
+
+def _mean_of_means(strata: Sequence[Floats]) -> Floats:
+    return np.asarray(np.mean([stratum.mean(-1) for stratum in strata], axis=0))
+
+
+def _aggregate(
+    strata: Sequence[Floats], statistic: Callable[[Sequence[Floats]], Floats]
+) -> Aggregate:
+    value = float(statistic(strata))
+    if min(len(stratum) for stratum in strata) < 2:
+        return Aggregate(value, float("nan"), float("nan"))
+    low, high = _bounds(statistic(_resampled(strata)))
+    return Aggregate(value, float(low), float(high))
+
+
+def _resampled(strata: Sequence[Floats]) -> list[Floats]:
+    """``(draws, seeds)`` of each stratum, drawn with replacement."""
+    random = np.random.default_rng(0)
+    return [
+        stratum[random.integers(len(stratum), size=(_DRAWS, len(stratum)))] for stratum in strata
+    ]
+
+
+def _bounds(draws: Floats) -> Floats:
+    outside = (1 - LEVEL) / 2
+    return np.asarray(np.quantile(draws, [outside, 1 - outside], axis=0))
+
+
+def profile(values: Sequence[Floats], taus: Floats) -> Profile:
+    """Share of runs whose value is at most ``tau``, for each ``tau``.
+
+    Of gaps to the best run of the same seed and setting it is the performance profile of Dolan &
+    More 2002, Mathematical Programming 91; of negated scores that of Agarwal et al. 2021, NeurIPS.
+
+    Args:
+        values: for each setting those of its seeds, at least one; infinite where a run failed.
+        taus: ``(T,)``.
+    """
+    share = _shares(np.concatenate(values), taus)
+    low = high = np.full(len(taus), np.nan)
+    if min(len(stratum) for stratum in values) >= 2:
+        runs = np.concatenate(_resampled(values), axis=-1)  # (draws, runs)
+        low, high = _bounds(np.stack([_shares(drawn, taus) for drawn in runs]))
+    return Profile(taus, share, low, high)
+
+
+def _shares(runs: Floats, taus: Floats) -> Floats:
+    return np.searchsorted(np.sort(runs), taus, side="right") / len(runs)

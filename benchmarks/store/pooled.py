@@ -1,0 +1,110 @@
+"""Tables of one row group per method and setting: what the seeds' arrays say together."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import schema
+from benchmarks.store.parts import Record
+
+Row = dict[str, Any]
+Group = tuple[Any, ...]
+
+
+class Losses:
+    """Histograms of the last epoch's losses, of rightly labelled and of mislabelled images."""
+
+    def __init__(self) -> None:
+        self._seeds: dict[Group, int] = {}
+        self._counts: dict[Group, NDArray[np.int64]] = {}  # (2, bins): right, wrong
+
+    def add(self, record: Record) -> None:
+        """Count the losses of one cell; one without wrong labels has nothing to tell apart."""
+        arrays = record.arrays
+        if "train_scores" not in arrays or "loss" not in record.meta["scores"]:
+            return
+        wrong = arrays["noisy"] != arrays["clean"]
+        if not wrong.any():
+            return
+        loss = arrays["train_scores"][record.meta["scores"].index("loss")]
+        place = loss_bin(loss)
+        counts = [np.bincount(place[wrong == w], minlength=schema.LOSS_BINS) for w in (0, 1)]
+        group = _group(record)
+        self._counts[group] = self._counts.get(group, 0) + np.stack(counts)
+        self._seeds[group] = self._seeds.get(group, 0) + 1
+
+    def rows(self) -> Iterator[Row]:
+        """One row per bin that holds an image, in the order in which the groups came."""
+        edges = loss_edges()
+        for group, counts in self._counts.items():
+            for b in np.flatnonzero(counts.sum(0)).tolist():
+                yield {
+                    **dict(zip(schema.POOLED_KEYS, group, strict=True)),
+                    "seeds": self._seeds[group],
+                    "bin": b,
+                    "low": float(edges[b]),
+                    "high": float(edges[b + 1]),
+                    "right": int(counts[0, b]),
+                    "wrong": int(counts[1, b]),
+                }
+
+
+def loss_edges() -> NDArray[np.float64]:
+    """Bounds of the bins, equally wide on a log scale.
+
+    >>> [round(float(edge), 4) for edge in loss_edges()[::6]]
+    [0.0001, 0.001, 0.01, 0.1, 1.0, 10.0, 100.0]
+    """
+    return np.geomspace(*schema.LOSS_RANGE, schema.LOSS_BINS + 1)
+
+
+def loss_bin(loss: NDArray[np.floating[Any]]) -> NDArray[np.intp]:
+    """The bin of each loss, left-closed; what lies beyond the range is in the first or last.
+
+    >>> loss_bin(np.array([0.0, 2e-4, 0.99, 1.01, 1e9])).tolist()
+    [0, 1, 23, 24, 35]
+    """
+    return np.searchsorted(loss_edges()[1:-1], loss, "right")
+
+
+class Transitions:
+    """Estimated transition matrices beside what happened to the labels."""
+
+    def __init__(self) -> None:
+        self._found: dict[Group, list[tuple[NDArray[np.float64], NDArray[np.float64]]]] = {}
+
+    def add(self, record: Record) -> None:
+        """Keep the matrix of one cell, if its method has one."""
+        arrays = record.arrays
+        if "estimate" not in arrays:
+            return
+        estimate = arrays["estimate"].astype(np.float64)
+        classes = len(estimate)
+        pairs = arrays["clean"].astype(np.int64) * classes + arrays["noisy"]
+        counts = np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+        self._found.setdefault(_group(record), []).append((estimate, counts.astype(np.float64)))
+
+    def rows(self) -> Iterator[Row]:
+        """One row per true class: estimates averaged over seeds, labels pooled."""
+        for group, found in self._found.items():
+            estimate = np.mean([one for one, _ in found], axis=0)
+            counts = np.sum([many for _, many in found], axis=0)
+            realised = counts / counts.sum(1, keepdims=True).clip(min=1)
+            for label, (told, happened) in enumerate(zip(estimate, realised, strict=True)):
+                yield {
+                    **dict(zip(schema.POOLED_KEYS, group, strict=True)),
+                    "seeds": len(found),
+                    "label": label,
+                    "estimated": _numbers(told),
+                    "realised": _numbers(happened),
+                }
+
+
+def _numbers(values: NDArray[np.float64]) -> str:
+    return " ".join(f"{value:.4g}" for value in values.tolist())
+
+
+def _group(record: Record) -> Group:
+    return tuple(record.meta["keys"][name] for name in schema.POOLED_KEYS)

@@ -1,0 +1,97 @@
+"""Confident learning."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from methods.base import Batch, Method, Stage, State, Task
+from methods.bounds import Between
+from methods.parts.confident import confident_joint, mislabelled, transition_of
+
+
+@dataclass(frozen=True)
+class ConfidentLearning(Method):
+    """Judge each label by networks that have not seen it, drop the wrong ones, train on the rest.
+
+    The training set is divided into ``folds``. For each, new networks train on the others, all
+    together for the share ``judging`` of the epochs, and predict it. By these predictions labels
+    are counted as wrong and pruned (``prune``: see ``methods/parts/confident.py``); new networks
+    then train on what is left: ``loss = mean_i -log p[y_i] / T[y_i, y_i]``, where ``T[k, k]`` is
+    the estimated share of class ``k`` that is labelled so, to make up for what was pruned.
+
+    State:
+        fold: (N,) int64; posterior: (N, C), what was predicted of each fold; label: (N,) int64.
+        weight: (N,), 0 for what is held out or pruned; kept: (N,) bool, what is not pruned.
+        transition: (C, C), the estimated ``T``; the identity before.
+        folds, every: 0-d int64, how many folds there are, and the epochs of each.
+
+    Reference:
+        Northcutt, Jiang & Chuang, "Confident learning: estimating uncertainty in dataset labels",
+        JAIR 2021. https://arxiv.org/abs/1911.00068 (section 3)
+
+    Differs from the paper:
+        All stages share the budget of any other method, so those that judge are short; in the paper
+        each has a full one. With 2 epochs nothing is held out.
+        Its software cleanlab also keeps every label that is the most likely class.
+    """
+
+    folds: Annotated[int, Between(2, 20)] = 4
+    judging: Annotated[float, Between(0.01, 0.99)] = 0.5
+    prune: Literal["noise_rate", "class", "both"] = "noise_rate"
+
+    def stages(self, epochs: int) -> Sequence[Stage]:
+        """One for each fold, and one for what is left."""
+        folds = min(self.folds, epochs - 1)
+        every = min(max(round(self.judging * epochs / folds), 1), (epochs - 1) // folds)
+        judges = [Stage(every, fresh_networks=k > 0) for k in range(folds)]
+        return [*judges, Stage(epochs - folds * every, fresh_networks=True)]
+
+    def init(self, task: Task) -> State:
+        """Draw the folds and hold the first out."""
+        stages, size, device = self.stages(task.epochs), len(task.label), task.label.device
+        folds = len(stages) - 1
+        fold = (torch.randperm(size) % folds).to(device)
+        held = fold.eq(0) if folds > 1 else torch.zeros_like(fold, dtype=torch.bool)
+        return {
+            "fold": fold,
+            "posterior": torch.zeros(size, task.num_classes, device=device),
+            "label": task.label,
+            "weight": (~held).to(torch.get_default_dtype()),
+            "kept": torch.ones_like(held),
+            "transition": torch.eye(task.num_classes, device=device),
+            "folds": torch.tensor(folds, device=device),
+            "every": torch.tensor(stages[0].epochs, device=device),
+        }
+
+    def loss(
+        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
+    ) -> tuple[Tensor, State]:
+        """Mean weighted cross-entropy of the examples that are trained on."""
+        weight = state["weight"][batch.ids]
+        hard = F.cross_entropy(logits, batch.label, reduction="none")
+        return (weight * hard).sum() / weight.count_nonzero().clamp(min=1), state
+
+    def refit(self, outputs: Tensor, state: State, epoch: Tensor) -> State:
+        """Keep what was predicted of a fold when its stage ends; prune when the last has ended."""
+        stage, label = epoch // state["every"], state["label"]
+        begins = (epoch % state["every"] == 0) & (stage <= state["folds"])
+        unseen = (state["fold"] == stage - 1) | (state["folds"] == 1)
+        keeps = (begins & unseen)[:, None]
+        posterior = torch.where(keeps, outputs[0].softmax(-1), state["posterior"])
+        joint = confident_joint(label, posterior)
+        kept = ~mislabelled(label, posterior, joint, self.prune)
+        transition = transition_of(joint)
+        final = begins & (stage == state["folds"])
+        share = transition.diagonal()[label].clamp(min=1e-3)
+        weight = torch.where(final, kept / share, (state["fold"] != stage).to(share.dtype))
+        return {
+            **state,
+            "posterior": posterior,
+            "weight": torch.where(begins, weight, state["weight"]),
+            "kept": torch.where(final, kept, state["kept"]),
+            "transition": torch.where(final, transition, state["transition"]),
+        }

@@ -1,0 +1,70 @@
+"""A loss that one method takes from another, named by its spec: ``co_teaching(loss='gce')``."""
+
+from functools import cache
+from typing import Annotated
+
+import torch
+from torch import Tensor
+
+from methods.base import Batch, Method
+from methods.bounds import SpecOf
+from methods.registry import Registry
+
+_CATALOGUE: list[Registry[Method]] = []
+
+
+def serve(catalogue: Registry[Method]) -> None:
+    """Take losses from this catalogue; its module calls this, for no method imports another."""
+    _CATALOGUE[:] = [catalogue]
+
+
+def injected(spec: str, logits: Tensor, batch: Batch, epoch: Tensor) -> Tensor:
+    """Return what the loss called ``spec`` makes of each example: the logits' shape without ``C``.
+
+    Args:
+        spec: the value of a field of the type :data:`LossSpec`.
+        logits: ``(..., B, C)``; leading axes are networks or views, each by itself.
+        batch: the examples; only ``ids`` and ``label`` are read.
+        epoch: 0-d, counts from 0.
+    """
+    if logits.dim() > 2:
+        return torch.stack([injected(spec, part, batch, epoch) for part in logits])
+    return _named(spec).losses(logits, Batch(batch.ids, batch.label), {}, epoch)[0]
+
+
+@cache
+def _named(spec: str) -> Method:
+    return _CATALOGUE[0].build(spec)
+
+
+def _canonical(spec: str) -> str:
+    """Return the shortest spec of the loss called ``spec``.
+
+    Raises:
+        ValueError: there is none, or it needs more than the logits and labels of a batch.
+    """
+    (catalogue,) = _CATALOGUE
+    method = catalogue.build(spec)
+    if needs := _needs(type(method)):
+        known = [name for name, entry in catalogue.items() if not _needs(entry)]
+        raise ValueError(
+            f"{catalogue.name(method)} also has {', '.join(needs)}; known: {', '.join(known)}"
+        )
+    return catalogue.spec(method)
+
+
+def _needs(entry: type[Method]) -> list[str]:
+    """Return what a method has beside a loss of its own for each example."""
+    if any(field.spec for field in entry.fields()):
+        return ["an injected loss"]
+    hooks = [name for name in vars(Method) if not name.startswith("_") and name != "losses"]
+    changed = [name for name in hooks if getattr(entry, name) != getattr(Method, name)]
+    return changed if entry.losses is not Method.losses else [*changed, "no losses"]
+
+
+LossSpec = Annotated[str, SpecOf(_canonical, "the spec of a loss on logits and labels alone")]
+"""The type of a field that holds another method's loss.
+
+It accepts every method whose only hook is ``losses``. A field called ``loss_`` is ``loss`` in spec
+strings, since the hook :meth:`Method.loss` has the name.
+"""

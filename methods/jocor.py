@@ -1,0 +1,49 @@
+"""JoCoR: joint training with co-regularisation."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from methods.base import Batch, State
+from methods.bounds import Fraction
+from methods.injected import injected
+from methods.parts.small_loss import SmallLoss, easiest
+
+
+@dataclass(frozen=True)
+class JoCoR(SmallLoss):
+    """Two networks trained as one, to agree with each other, on what is easy for both.
+
+    ``loss = (1 - agreement) * (CE(p, y) + CE(q, y)) + agreement * (KL(p | q) + KL(q | p))`` for
+    the predictions ``p`` and ``q`` of the networks, averaged over the share ``1 - R(epoch)`` of the
+    batch on which it is smallest. ``R`` rises linearly to ``forget_rate`` over ``ramp`` epochs.
+    Another ``loss`` takes the place of ``CE``.
+
+    State: see ``SmallLoss``; both networks keep the same.
+
+    Reference:
+        Wei et al., "Combating noisy labels by agreement: a joint training method with
+        co-regularization", CVPR 2020. https://arxiv.org/abs/2003.02752 (equations 3 to 6,
+        algorithm 1). ``agreement`` is that of CIFAR-10; its code's default is 0.1.
+
+    Differs from the authors' code (hongxin001/JoCoR, ``algorithm/`` at commit 20a570e):
+        It forgets at the true rate, and at half of it if the noise is asymmetric; here that is a
+        fixed share, or the true rate with ``rate="true"``. It truncates the number kept.
+    """
+
+    agreement: Fraction = 0.9
+
+    def loss(
+        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
+    ) -> tuple[Tensor, State]:
+        """Mean joint loss of the common selection."""
+        size, log_p = len(batch.label), logits.log_softmax(-1)  # (2, B, C)
+        hard = injected(self.loss_, logits, batch, epoch).sum(0)  # (B,)
+        (p, q), (log_of_p, log_of_q) = log_p.exp(), log_p
+        apart = ((p - q) * (log_of_p - log_of_q)).sum(-1)  # both divergences
+        joint = (1 - self.agreement) * hard + self.agreement * apart
+        kept = self.count(size, state, epoch)
+        taught = easiest(joint, kept)
+        both = taught.expand(self.networks, size)
+        after = {**state, "kept": state["kept"].index_copy(1, batch.ids, both)}
+        return (joint * taught.to(joint.dtype)).sum() / kept, after

@@ -1,0 +1,91 @@
+"""Meta-Weight-Net."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.func import grad, vjp
+
+from methods.base import Batch, Method, Network, State, Task, Weights
+from methods.bounds import Between, NonNegative
+from methods.parts.adam import adam, with_moments
+
+
+@dataclass(frozen=True)
+class MWNet(Method):
+    """Learn the weight of an example as a function of its loss, from a few clean examples.
+
+    ``loss = mean_i V(l_i) * l_i``, where ``V`` is a network with one hidden layer of ``hidden``
+    units and a sigmoid. Before each step, ``V`` takes one of Adam on the clean loss after the step
+    that the network would take: ``L_clean(theta - a * d/dtheta mean_i V(l_i) * l_i)``, with ``a``
+    the learning rate.
+
+    State:
+        net: (3 * hidden + 1,), the weights of ``V``, with Adam's moments.
+
+    Privilege ``clean_subset``: ``per_class`` examples of each class with their true label. They
+    stay in the training set with their given label, as for every other method.
+
+    Reference:
+        Shu et al., "Meta-Weight-Net: learning an explicit mapping for sample weighting", NeurIPS
+        2019. https://arxiv.org/abs/1902.07379 (algorithm 1, equations 3 to 5)
+
+    Differs from the paper:
+        It draws the clean examples outside the training set (1,000 on CIFAR).
+    """
+
+    per_class: Annotated[int, Between(1, 100_000)] = 10
+    hidden: Annotated[int, Between(1, 100_000)] = 100
+    lr: NonNegative = 1e-3
+    weight_decay: NonNegative = 1e-4
+
+    @property
+    def privileges(self) -> tuple[str, ...]:
+        """Some clean labels."""
+        return ("clean_subset",)
+
+    @property
+    def trusted_per_class(self) -> int:
+        """The field."""
+        return self.per_class
+
+    def init(self, task: Task) -> State:
+        """Draw the weights of ``V`` as torch draws those of a linear layer."""
+        size, inner = self.hidden, self.hidden**-0.5
+        first, second = torch.rand(2 * size) * 2 - 1, torch.rand(size + 1) * 2 - 1
+        return with_moments("net", torch.cat([first, inner * second]).to(task.label.device))
+
+    def lookahead(self, network: Network, image: Tensor, batch: Batch, state: State) -> State:
+        """Take a step on ``V``."""
+        if batch.trusted is None:
+            raise ValueError("mw_net needs the privilege clean_subset")
+        trusted = batch.trusted
+
+        def losses(params: Weights) -> Tensor:
+            logits = network.forward(params, image)
+            return F.cross_entropy(logits, batch.label, reduction="none")
+
+        hard, pull, *_ = vjp(losses, network.params)
+
+        def clean_loss(net: Tensor) -> Tensor:
+            (slope,) = pull(self._weigh(hard, net) / len(hard))
+            ahead = {name: p - network.lr * slope[name] for name, p in network.params.items()}
+            return F.cross_entropy(network.forward(ahead, trusted.image), trusted.label)
+
+        return adam(state, "net", grad(clean_loss)(state["net"]), self.lr, self.weight_decay)
+
+    def losses(
+        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
+    ) -> tuple[Tensor, State]:
+        """Weighted cross-entropy; the weights are constants."""
+        hard = F.cross_entropy(logits, batch.label, reduction="none")
+        return self._weigh(hard.detach(), state["net"]) * hard, state
+
+    def _weigh(self, loss: Tensor, net: Tensor) -> Tensor:
+        """Return ``V`` of each loss ``(B,)``."""
+        first, bias, second, last = net.split([self.hidden, self.hidden, self.hidden, 1])
+        inner = (loss[:, None] * first + bias).relu()  # (B, hidden)
+        weight: Tensor = (inner @ second + last).sigmoid()
+        return weight

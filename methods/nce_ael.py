@@ -1,0 +1,37 @@
+"""Normalised cross-entropy and the asymmetric exponential loss."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from torch import Tensor
+
+from methods.base import Batch, Method, State
+from methods.bounds import Between, NonNegative
+from methods.parts.losses import miss, normalised
+
+
+@dataclass(frozen=True)
+class NCEAEL(Method):
+    """Bend the absolute error so that the most frequent label wins, however little ahead it is.
+
+    ``loss = alpha * NCE + beta * AEL``, with ``NCE = log p_y / sum_k log p_k`` and
+    ``AEL = exp(-p_y / a)``: asymmetric, that is, minimised by the class with the largest share of
+    the labels, where ``a`` is large enough for the noise.
+
+    Reference:
+        Zhou et al., "Asymmetric loss functions for learning with noisy labels", ICML 2021.
+        https://arxiv.org/abs/2106.03110. The authors' code hitcszx/ALFs was read at commit
+        61245e9, ``lnl/losses.py`` and ``lnl/config.py``. The defaults are those of CIFAR-10.
+    """
+
+    alpha: NonNegative = 1.0
+    beta: NonNegative = 4.0
+    a: Annotated[float, Between(0.01, 100.0)] = 5.0
+
+    def losses(
+        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
+    ) -> tuple[Tensor, State]:
+        """Weighted sum of the active and the passive part."""
+        active = normalised(-logits.log_softmax(-1), batch.label)
+        passive = ((miss(logits, batch.label) - 1) / self.a).exp()
+        return self.alpha * active + self.beta * passive, state

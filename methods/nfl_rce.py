@@ -1,0 +1,43 @@
+"""Active passive loss: normalised focal loss and reverse cross-entropy."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from torch import Tensor
+
+from methods.base import Batch, Method, State
+from methods.bounds import Between, NonNegative
+from methods.parts.losses import LOG_ZERO, focal, miss, normalised
+
+
+@dataclass(frozen=True)
+class NFLRCE(Method):
+    """Pair a robust loss that raises the label with one that lowers the other classes.
+
+    ``loss = alpha * NFL + beta * RCE``, with ``RCE = 9.21 * (1 - p_y)`` and
+    ``NFL = f_y / sum_k f_k``, ``f_k = -(1 - p_k)^gamma * log p_k``. ``detach`` treats the factors
+    of ``f`` as constants, as the authors' code does.
+
+    Reference:
+        Ma et al., "Normalized loss functions for deep learning with noisy labels", ICML 2020.
+        https://arxiv.org/abs/2006.13554 (equations 5 and 11; table 2). The authors' code
+        HanxunH/Active-Passive-Losses was read at commit 04bce53, ``loss.py``. The defaults are
+        those of CIFAR-100, for a learning rate of 0.1; CIFAR-10, at 0.01, has ``alpha=1, beta=1``.
+
+    Differs from the paper:
+        It takes -4 for the logarithm of 0; the authors' code takes that of 1e-4, -9.21, and so does
+        this.
+    """
+
+    alpha: NonNegative = 10.0
+    beta: NonNegative = 0.1
+    gamma: Annotated[float, Between(0.0, 10.0)] = 0.5
+    detach: bool = False
+
+    def losses(
+        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
+    ) -> tuple[Tensor, State]:
+        """Weighted sum of the active and the passive part."""
+        active = normalised(focal(logits, self.gamma, detach=self.detach), batch.label)
+        passive = -LOG_ZERO * miss(logits, batch.label)
+        return self.alpha * active + self.beta * passive, state

@@ -1,0 +1,42 @@
+"""Adam, for what a method learns beside the network."""
+
+import torch
+from torch import Tensor
+
+from methods.base import State
+
+BETAS, EPS = (0.9, 0.999), 1e-8
+
+
+def with_moments(name: str, value: Tensor) -> State:
+    """Return the entries of a state that :func:`adam` moves: the value, its moments, its steps."""
+    none = torch.zeros_like(value)
+    steps = torch.zeros((), dtype=torch.long, device=value.device)
+    return {name: value, f"{name}_mean": none, f"{name}_square": none, f"{name}_steps": steps}
+
+
+def adam(state: State, name: str, slope: Tensor, lr: float, decay: float = 0.0) -> State:
+    """Return the state after a step of Adam on one entry.
+
+    ``m <- b1 * m + (1 - b1) * g``, ``s <- b2 * s + (1 - b2) * g^2``, both divided by one minus the
+    power of their ``b``, then ``x <- x - lr * m / (sqrt(s) + eps)``; ``g`` includes ``decay * x``.
+
+    Args:
+        state: with the entries of :func:`with_moments`.
+        name: of the value.
+        slope: its gradient.
+        lr: the learning rate.
+        decay: of the weights, added to the gradient.
+
+    Reference:
+        Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015.
+        https://arxiv.org/abs/1412.6980 (algorithm 1)
+    """
+    (first, second), value = BETAS, state[name].detach()
+    slope, steps = slope + decay * value, state[f"{name}_steps"] + 1
+    mean = first * state[f"{name}_mean"] + (1 - first) * slope
+    square = second * state[f"{name}_square"] + (1 - second) * slope.square()
+    size = (square / (1 - second**steps)).sqrt() + EPS
+    moved = value - lr * (mean / (1 - first**steps)) / size
+    new = {name: moved, f"{name}_mean": mean, f"{name}_square": square, f"{name}_steps": steps}
+    return {**state, **new}

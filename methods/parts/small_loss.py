@@ -1,0 +1,57 @@
+"""Two networks that train on the easy part of each batch."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from methods.base import Method, State, Task
+from methods.bounds import Added, Epochs, Fraction
+from methods.injected import LossSpec
+
+
+@dataclass(frozen=True)
+class SmallLoss(Method):
+    """Forget a share of each batch that rises linearly from 0 over ``ramp`` epochs (0: at once).
+
+    ``rate="fixed"``: to ``forget_rate``. ``rate="true"``: to the true share of wrong labels, a
+    privilege, as in the published experiments; ``forget_rate`` is then not read. ``loss``: what
+    ranks and teaches.
+
+    State:
+        kept: (2, N) bool, whether each network learnt from an example at its last visit.
+        forget: 0-d, the final share.
+    """
+
+    networks: ClassVar[int] = 2
+    forget_rate: Fraction = 0.2
+    ramp: Epochs = 10
+    rate: Annotated[Literal["fixed", "true"], Added("fixed")] = "fixed"
+    loss_: Annotated[LossSpec, Added("cross_entropy")] = "cross_entropy"
+
+    @property
+    def privileges(self) -> tuple[str, ...]:
+        """The true rate, when it is what is forgotten."""
+        return ("rate",) if self.rate == "true" else ()
+
+    def init(self, task: Task) -> State:
+        """Have nothing kept."""
+        label = task.label
+        known = task.rate if self.rate == "true" else None
+        forget = self.forget_rate if known is None else known
+        return {
+            "kept": torch.zeros(2, len(label), dtype=torch.bool, device=label.device),
+            "forget": torch.tensor(forget, device=label.device),
+        }
+
+    def count(self, size: Tensor | int, state: State, epoch: Tensor) -> Tensor:
+        """Return how many of ``size`` examples are kept: rounded, at least one."""
+        ramped = (epoch / self.ramp).clamp(max=1.0) if self.ramp else torch.ones_like(epoch)
+        return ((1 - state["forget"] * ramped) * size).round().clamp(min=1)
+
+
+def easiest(loss: Tensor, count: Tensor) -> Tensor:
+    """Return a mask ``(..., B)`` of the ``count`` smallest losses ``(..., B)`` of each network."""
+    rank = loss.detach().argsort(dim=-1, stable=True).argsort(dim=-1)  # 0 is the easiest
+    return rank < count

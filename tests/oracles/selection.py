@@ -1,0 +1,109 @@
+"""Choosing and weighing examples as the papers write it: lists in, numbers out, loops."""
+
+import math
+
+from tests.oracles.methods import cross_entropy, divergence, easiest, mean, softmax
+
+
+def risen(share, start, end):
+    """A line from 0 to 1 between two shares of training."""
+    return min(max((share - start) / (end - start), 0.0), 1.0)
+
+
+def cores_sieve(rows, labels):
+    """Which losses are at most the mean over all labels (Cheng et al. 2021, equation 5)."""
+    kept = []
+    for row, y in zip(rows, labels, strict=True):
+        losses = [-math.log(p + 1e-8) for p in softmax(row)]
+        kept.append(losses[y] <= mean(losses))
+    return kept
+
+
+def cores(rows, labels, kept, prior, beta):
+    """Mean of the kept, confidence rewarded (Cheng et al. 2021, equations 3 and 4)."""
+    found = []
+    for row, y, keep in zip(rows, labels, kept, strict=True):
+        losses = [-math.log(p + 1e-8) for p in softmax(row)]
+        reward = math.fsum(q * loss for q, loss in zip(prior, losses, strict=True))
+        if keep:
+            found.append((losses[y] - beta * reward) / (1 + beta))
+    return math.fsum(found) / max(len(found), 1)
+
+
+def peer(rows, labels, partners, alpha):
+    """Own loss less that on another's label (Liu & Guo 2020, equation 5)."""
+    found = []
+    for i, row in enumerate(rows):
+        losses = [-math.log(p + 1e-5) for p in softmax(row)]
+        found.append((losses[labels[i]] - alpha * losses[labels[partners[i]]]) / (1 + alpha))
+    return found
+
+
+def disagreed(nets):
+    """The positions at which two networks predict different classes; all if there are none."""
+    best = [[row.index(max(row)) for row in net] for net in nets]
+    apart = [i for i, (a, b) in enumerate(zip(*best, strict=True)) if a != b]
+    return apart or list(range(len(nets[0])))
+
+
+def easiest_of(rows, labels, places, count):
+    """The positions with the smallest loss among some."""
+    order = easiest([rows[i] for i in places], [labels[i] for i in places], count)
+    return [places[k] for k in order]
+
+
+def jocor_losses(nets, labels, agreement):
+    """Joint loss of each example (Wei et al. 2020, equations 3 to 5)."""
+    first, second = nets
+    hard = [a + b for a, b in zip(*(cross_entropy(net, labels) for net in nets), strict=True)]
+    found = []
+    for a, b, loss in zip(first, second, hard, strict=True):
+        p, q = softmax(a), softmax(b)
+        both = divergence(p, q) + divergence(q, p)
+        found.append((1 - agreement) * loss + agreement * both)
+    return found
+
+
+def confident_joint(labels, posterior):
+    """Counts of given and confident classes, scaled (Northcutt et al. 2021, equations 1 to 3)."""
+    classes = range(len(posterior[0]))
+    threshold = []
+    for k in classes:
+        own = [row[k] for row, y in zip(posterior, labels, strict=True) if y == k]
+        threshold.append(mean(own) if own else math.inf)
+    count = [[0.0] * len(classes) for _ in classes]
+    for row, y in zip(posterior, labels, strict=True):
+        sure = [k for k in classes if row[k] >= threshold[k] - 1e-6]
+        if sure:
+            count[y][max(sure, key=row.__getitem__)] += 1
+    for k in classes:
+        count[k][k] = max(count[k][k], 1.0)
+    sizes = [labels.count(k) for k in classes]
+    return [[c / sum(count[k]) * sizes[k] for c in count[k]] for k in classes]
+
+
+def half_up(number):
+    """The nearest whole number."""
+    return math.floor(number + 0.5)
+
+
+def pruned_by_class(labels, posterior, joint):
+    """The least confident of each class, as many as are off the diagonal (section 3.2)."""
+    gone = set()
+    for k in range(len(joint)):
+        own = [i for i, y in enumerate(labels) if y == k]
+        own.sort(key=lambda i, k=k: posterior[i][k])
+        gone |= set(own[: half_up(sum(joint[k]) - max(joint[k][k], 1.0))])
+    return gone
+
+
+def pruned_by_noise_rate(labels, posterior, joint):
+    """Of each pair of classes, those with the largest margin (section 3.2)."""
+    gone = set()
+    for k in range(len(joint)):
+        for j in range(len(joint)):
+            own = [i for i, y in enumerate(labels) if y == k]
+            own.sort(key=lambda i, j=j, k=k: posterior[i][k] - posterior[i][j])
+            if j != k:
+                gone |= set(own[: half_up(joint[k][j])])
+    return gone

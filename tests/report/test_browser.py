@@ -1,0 +1,191 @@
+"""The page in a real browser: sorted, filtered, and read back against the CSV files."""
+
+import json
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from folders import SIX, Sweep, write
+
+from benchmarks.report import browser, build
+from benchmarks.report.browser.data import embedded
+from benchmarks.report.read import load
+from benchmarks.schema import METRICS
+
+SMALL = Sweep(methods=SIX[:4], noises=("clean", "symmetric(rate=0.4)"), seeds=3, epochs=4)
+QUIET = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    found = write(tmp_path_factory.mktemp("small"), SMALL)
+    build(found)
+    return found
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("no Chromium on this machine")
+    api = pytest.importorskip("playwright.sync_api")
+    with api.sync_playwright() as running:
+        started = running.chromium.launch(executable_path=path, args=[*QUIET])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(chromium, folder):
+    opened = chromium.new_page()
+    faults = []
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.on("console", lambda message: faults.append(message.text))
+    opened.on("request", lambda request: faults.append(request.url) if network(request) else None)
+    opened.goto((folder / "report" / "report.html").resolve().as_uri())
+    yield opened
+    assert faults == []
+    opened.close()
+
+
+def network(request):
+    return not request.url.startswith(("file:", "data:"))
+
+
+def shown(page):
+    """The rows of the leaderboard as texts."""
+    rows = page.locator("#board tbody tr[data-row]").all()
+    return [[cell.strip() for cell in row.locator("td").all_inner_texts()] for row in rows]
+
+
+def expected(folder, selection="last"):
+    rows = pd.read_csv(folder / "results.csv")
+    rows = rows[rows["selection"] == selection]
+    return rows.groupby(["noise", "method"])["acc"].agg(["mean", "std", "count"])
+
+
+def test_the_numbers_are_those_of_the_csv(page, folder):
+    table, rows = expected(folder), shown(page)
+    assert len(rows) == len(table) == 8
+    labels = {row["method"]: row["label"] for row in looks(folder)}
+    for (noise, method), (mean, sd, n) in zip(table.index, table.to_numpy(), strict=True):
+        wanted = "clean" if noise == "clean" else "symmetric 40%"
+        (row,) = [r for r in rows if r[0] == labels[method] and r[1].endswith(wanted)]
+        half = 4.302652729911275 * sd / 3**0.5  # the quantile .975 of t with two degrees of freedom
+        assert row[2] == str(int(n))
+        assert row[3] == f"{100 * mean:.1f} ± {100 * half:.1f}"
+
+
+def looks(folder):
+    run = load(folder)
+    data = embedded(run)
+    return [
+        {"method": spec, "label": look["label"]}
+        for spec, look in zip(run.methods, data["methods"], strict=True)
+    ]
+
+
+def test_a_head_sorts_up_and_down_and_says_so(page):
+    button = page.locator("#board th[data-column] button", has_text="Accuracy (%)").first
+    button.click()
+    means = [float(row[3].partition(" ")[0]) for row in shown(page)]
+    assert means == sorted(means, reverse=True)
+    assert len(set(means)) > 1
+    head = page.locator("#board th", has_text="Accuracy (%)").first
+    assert head.get_attribute("aria-sort") == "descending"
+    page.keyboard.press("Enter")  # the button keeps the focus
+    means = [float(row[3].partition(" ")[0]) for row in shown(page)]
+    assert means == sorted(means)
+    assert head.get_attribute("aria-sort") == "ascending"
+
+
+def test_filters_leave_what_they_name(page, folder):
+    page.select_option("#noise", "symmetric 40%")
+    assert {row[1] for row in shown(page)} == {"digits, symmetric 40%"}
+    page.select_option("#method", "gce")
+    assert len(shown(page)) == 1
+    page.select_option("#noise", "")
+    assert len(shown(page)) == 2
+    page.select_option("#selection", "oracle")
+    assert "clean knowledge" in page.locator("#said").inner_text()
+    mean = expected(folder, "oracle")["mean"][("clean", "gce")]
+    assert shown(page)[0][3].startswith(f"{100 * mean:.1f} ±")
+
+
+def test_metrics_can_be_chosen(page):
+    page.locator("#columns summary").click()
+    before = len(shown(page)[0])
+    page.locator("#metrics input[value=ece_em]").check()
+    assert len(shown(page)[0]) == before + 1
+    page.locator("#metrics input[value=acc]").uncheck()
+    heads = page.locator("#board th").all_inner_texts()
+    assert "Accuracy (%)" not in [text.strip() for text in heads]
+
+
+def test_a_row_opens_to_its_runs(page, folder):
+    page.locator("#board [data-row] button").first.click()
+    runs = page.locator("#board .runs tbody tr")
+    assert runs.count() == 3
+    results = pd.read_csv(folder / "results.csv").query("selection == 'last'")
+    for row in runs.all():
+        seed, cell, status, acc, *_ = (text.strip() for text in row.locator("td").all_inner_texts())
+        (known,) = results[results["cell_id"] == cell].to_dict("records")
+        assert (int(seed), status) == (known["seed"], known["status"])
+        assert acc == f"{100 * known['acc']:.1f}"
+        assert row.locator("svg path").count() in {1, 2}
+    page.keyboard.press("Enter")
+    assert runs.count() == 0
+
+
+def test_every_figure_is_drawn_and_nothing_is_wider_than_a_phone(page):
+    images = page.locator("figure img")
+    assert images.count() >= 5
+    for image in images.all():
+        image.scroll_into_view_if_needed()
+        assert image.evaluate("i => i.decode().then(() => i.naturalWidth)") > 100
+        assert image.get_attribute("alt")
+    page.set_viewport_size({"width": 360, "height": 720})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_paper_gets_the_tables_without_the_controls(page):
+    page.emulate_media(media="print")
+    assert not page.locator("#controls").is_visible()
+    assert page.locator("#board tbody tr").first.is_visible()
+    assert page.locator("#verdict").is_visible()
+
+
+def test_the_page_needs_no_other_file(folder):
+    text = (folder / "report" / "report.html").read_text()
+    links = re.findall(r'(?:src|href)="([^"]*)"', text)
+    assert {link.partition(":")[0] for link in links if not link.startswith("#")} <= {
+        *("data", "differences.csv", "values.tex", "../suspects/index.md"),
+    }
+
+
+def test_what_a_message_brings_stays_text(tmp_path):
+    bad = "</script><script>alert(1)</script><img src=x>"
+
+    folder = write(tmp_path, replace(SMALL, alter=lambda row: row | {"reason": bad}))
+    run = load(folder)
+    (tmp_path / "new").mkdir()
+    browser.write(run, [("Coverage", f"| a |\n|---|\n| {bad} |\n")], tmp_path / "new")
+    text = (tmp_path / "new" / "report.html").read_text()
+    assert text.count("<script") == 2
+    assert "<img" not in text
+    data = re.search(r'id="data">(.*?)</script>', text, re.DOTALL).group(1)
+    assert bad in {cell[5] for cell in json.loads(data)["cells"]}
+
+
+def test_the_embedded_metrics_explain_themselves(folder):
+    data = embedded(load(folder))
+    assert data["metrics"]
+    for metric in data["metrics"]:
+        assert METRICS[metric["id"]].meaning == metric["meaning"]
+    assert Path(browser.HERE / "report.js").is_file()

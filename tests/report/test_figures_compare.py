@@ -1,0 +1,236 @@
+"""The numbers behind the figures that compare methods, each against another way to get them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import scipy.stats
+from folders import NOISES, SIX, Sweep, write
+
+from benchmarks.report import across
+from benchmarks.report.figures import (
+    canvas,
+    cast,
+    coverage,
+    delta,
+    forest,
+    losses,
+    pareto,
+    profiles,
+    ranks,
+    transitions,
+)
+from benchmarks.report.looks import resolve
+from benchmarks.report.read import load
+from benchmarks.report.venues import VENUES
+from benchmarks.schema import LOOKS
+
+VENUE = VENUES["neurips"]
+NINE = ("clean", *(f"{k}(rate={r / 10})" for k in ("symmetric", "asymmetric") for r in range(1, 5)))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return load(write(tmp_path_factory.mktemp("compare"), Sweep(epochs=2)))
+
+
+def accuracies(run, method, setting):
+    rows = run.last[(run.last["method"] == method) & (run.last["setting"] == setting)]
+    return 100 * rows.sort_values("seed")["acc"].to_numpy()
+
+
+def test_the_heat_map_shows_paired_differences_and_hatches_what_holm_does_not_reject(run):
+    data = delta.points(run, "cross_entropy", "acc").set_index(["method", "setting"])
+    p = {}
+    for method in SIX[1:]:
+        for setting in run.settings:
+            own, other = (accuracies(run, m, setting) for m in (method, "cross_entropy"))
+            assert data.loc[(method, setting), "difference"] == pytest.approx((own - other).mean())
+            p[method, setting] = scipy.stats.ttest_rel(own, other).pvalue
+    ordered = sorted(p, key=p.get)
+    factors = np.maximum.accumulate([(len(p) - k) * p[key] for k, key in enumerate(ordered)])
+    told = {key for key, q in zip(ordered, factors, strict=True) if q < 0.05}
+    _, shown = delta._grids(data.reset_index(), SIX[1:], run.settings)
+    assert {(SIX[1:][i], run.settings[j]) for i, j in np.argwhere(shown)} == told
+    assert 0 < len(told) < len(p)
+
+
+def test_the_colours_of_the_heat_map_are_centred_and_blue_where_a_method_is_better(run):
+    with canvas.paper_style(VENUE):
+        for metric, sign in (("acc", 1), ("ece", -1)):
+            drawing = delta.pages(run, VENUE, metric)[0]
+            mesh = drawing.figure.axes[0].collections[0]
+            assert mesh.norm.vmin == -mesh.norm.vmax
+            first = drawing.data.iloc[0]
+            red, _, blue, _ = mesh.cmap(mesh.norm(sign * first["difference"]))
+            assert (blue > red) == (sign * first["difference"] > 0)
+
+
+def test_the_forest_has_the_t_interval_of_the_means_within_each_seed(run):
+    pooled, each = forest.points(run, "cross_entropy")
+    row = pooled[(pooled["method"] == "gce") & (pooled["metric"] == "acc")].iloc[0]
+    gains = [accuracies(run, "gce", s) - accuracies(run, "cross_entropy", s) for s in run.settings]
+    low, high = scipy.stats.ttest_1samp(np.mean(gains, axis=0), 0).confidence_interval(0.95)
+    assert (row["low"], row["high"]) == pytest.approx((low, high))
+    dots = each[(each["method"] == "gce") & (each["metric"] == "acc")]["mean"]
+    assert sorted(dots) == pytest.approx(sorted(np.mean(gains, axis=1)))
+
+
+def test_a_marker_of_the_forest_is_filled_only_beyond_what_matters(run):
+    with canvas.paper_style(VENUE):
+        (drawing,) = forest.pages(run, VENUE)
+    pooled = drawing.data[(drawing.data["setting"] == "all") & (drawing.data["metric"] == "acc")]
+    told = {r["method"] for _, r in pooled.iterrows() if r["low"] > 0.5 or r["high"] < -0.5}
+    looks = resolve(run.methods, run.privileges)
+    large = [line for line in drawing.figure.axes[0].lines if line.get_markersize() == 4.5]
+    filled = {line.get_markerfacecolor() for line in large} - {"white"}
+    assert filled == {looks[method].colour for method in told}
+    assert 0 < len(told) < len(SIX)
+
+
+def test_the_front_is_what_nothing_beats_in_both(run):
+    random = np.random.default_rng(0)
+    cost, gain = random.integers(0, 6, (2, 40)).astype(float)
+    beaten = [
+        any(
+            c <= cost[i] and g >= gain[i] and (c < cost[i] or g > gain[i])
+            for c, g in zip(cost, gain, strict=True)
+        )
+        for i in range(40)
+    ]
+    assert pareto.front(cost, gain) == [not b for b in beaten]
+    data = pareto.points(run)
+    assert data.loc["elr", "acc"] == pytest.approx(
+        np.mean([accuracies(run, "elr", s).mean() for s in run.settings])
+    )
+    assert data["seconds"].idxmax() == "co_teaching"  # two networks
+    assert data.loc["co_teaching", "passes"] == 2 * data.loc["gce", "passes"]
+
+
+def test_several_devices_are_said_not_to_compare(run):
+    costs = run.costs.assign(device=["a", "b"] * (len(run.costs) // 2))
+    with canvas.paper_style(VENUE):
+        (one,) = pareto.pages(run, VENUE)
+        (two,) = pareto.pages(replace(run, costs=costs), VENUE)
+        (none,) = pareto.pages(replace(run, costs=run.costs.iloc[:0]), VENUE)
+    assert "on cpu x" in one.caption
+    assert "do not compare" in two.caption
+    assert "Times are not known" in none.caption
+    assert [len(d.figure.axes) for d in (one, two, none)] == [2, 2, 1]
+
+
+def test_the_profile_counts_the_runs_within_a_distance_of_the_best(run):
+    data = profiles.points(run)
+    row = data[data["method"] == "reweighting"].iloc[30]
+    best = run.last.groupby(["setting", "seed"])["acc"].max()
+    own = run.last[run.last["method"] == "reweighting"].set_index(["setting", "seed"])["acc"]
+    gaps = 100 * (best - own)
+    assert row["share"] == pytest.approx(100 * (gaps <= row["gap"]).mean())
+    assert data.groupby("method")["share"].apply(lambda s: s.is_monotonic_increasing).all()
+
+
+def test_below_eight_settings_there_is_a_sentence_in_place_of_ranks(run):
+    with pytest.raises(canvas.AbsentError, match=r"at least 8 settings .* p = 0\.0625"):
+        ranks.pages(run, VENUE)
+
+
+def test_a_bar_of_the_diagram_has_a_dot_for_each_method_of_its_clique_and_none_else(tmp_path):
+    wide = load(write(tmp_path, Sweep(noises=NINE, seeds=2, epochs=2)))
+    with canvas.paper_style(VENUE):
+        (drawing,) = ranks.pages(wide, VENUE)
+    found = across.compare_ranks(wide, "acc")
+    axes = drawing.figure.axes[0]
+    dark = [line for line in axes.lines if line.get_color() == "0.25"]
+    dots = [line for line in dark if line.get_marker() == "o"]
+    assert sorted(len(line.get_xdata()) for line in dots) == sorted(map(len, found.cliques))
+    bars = [line for line in dark if line.get_linewidth() == 1.6]
+    heights = [line.get_ydata()[0] for line in bars]
+    spans = {}
+    for height, line in zip(heights, bars, strict=True):
+        low, high = line.get_xdata()
+        assert all(high < a or b < low for a, b in spans.get(height, []))
+        spans.setdefault(height, []).append((low, high))
+    table = drawing.data.set_index("method")
+    for number, clique in enumerate(found.cliques):
+        inside = {m for m, text in table["cliques"].items() if str(number) in text.split()}
+        assert inside == set(clique)
+
+
+def test_histograms_are_shares_of_each_kind_beside_the_auroc_of_the_score(run):
+    data = losses.points(run)
+    sums = data.groupby(["setting", "method"])[["right", "wrong"]].sum()
+    assert sums.to_numpy() == pytest.approx(100)
+    scores = run.detection[
+        (run.detection["method"] == "elr") & (run.detection["setting"] == "symmetric 40%")
+    ]
+    here = data[(data["method"] == "elr") & (data["setting"] == "symmetric 40%")]
+    assert here["auroc"].to_numpy() == pytest.approx(scores["auroc"].mean())
+
+
+def test_folders_of_an_earlier_version_have_no_histograms_and_say_why(tmp_path):
+    old = write(tmp_path / "old", Sweep(SIX[:2], NOISES[:2], seeds=1, epochs=1))
+    for name in ("losses.csv", "transitions.csv", "costs.csv"):
+        (old / name).unlink()
+    clean = write(tmp_path / "clean", Sweep(SIX[:2], NOISES[:1], seeds=1, epochs=1))
+    for folder, module, why in (
+        (old, losses, r"The folder has no losses\.csv"),
+        (old, transitions, r"The folder has no transitions\.csv"),
+        (clean, losses, "No training label is wrong"),
+        (clean, transitions, "No method of this run estimates the noise"),
+    ):
+        with pytest.raises(canvas.AbsentError, match=why):
+            module.pages(load(folder), VENUE)
+
+
+def test_matrices_are_drawn_as_they_were_estimated(run):
+    with canvas.paper_style(VENUE):
+        drawing = transitions.pages(run, VENUE)[0]
+    row = run.transitions[run.transitions["setting"] == drawing.data["setting"].iloc[0]]
+    estimated = [[float(v) for v in text.split()] for text in row.sort_values("label")["estimated"]]
+    shown = drawing.figure.axes[1].images[0].get_array()
+    assert np.asarray(shown) == pytest.approx(np.array(estimated))
+    error = np.asarray(drawing.figure.axes[2].images[0].get_array())
+    told = drawing.figure.axes[2].get_xlabel()
+    assert told == f"L1 {np.mean([sum(abs(v) for v in line) for line in error]):.3f}"
+
+
+def test_coverage_counts_what_is_planned_done_and_failed(run):
+    cells = run.results["cell_id"].unique()
+    status = dict.fromkeys(cells[:3], "failed")
+    results = run.results.assign(status=run.results["cell_id"].map(status).fillna("done"))
+    more = run.cells.iloc[[0]].assign(cell_id="f" * 12, method="sop", setting="new noise")
+    partial = replace(run, results=results, plan=more[run.plan.columns])
+    table = coverage.points(partial).set_index(["method", "setting"])
+    assert table["planned"].sum() == len(cells) + 1
+    assert table["failed"].sum() == 3
+    assert table.loc[("sop", "new noise"), ["planned", "done", "missing"]].tolist() == [1, 0, 1]
+    assert table["done"].sum() == len(cells) - 3
+
+
+def test_of_many_methods_the_references_and_the_best_of_each_family_are_in_colour(tmp_path):
+    names = tuple(LOOKS)[:30]
+    many = load(write(tmp_path, Sweep(names, NOISES[2:3], seeds=2, epochs=2)))
+    players = cast.of(many)
+    means = many.last.groupby("method")["acc"].mean()
+    best = {}
+    for method in names:
+        colour = LOOKS[method].colour
+        if colour not in best or means[method] > means[best[colour]]:
+            best[colour] = method
+    assert set(players.shown) == {*best.values(), "cross_entropy", "label_smoothing"}
+    assert set(players.others) == set(names) - set(players.shown)
+    assert "grey: the others" in players.note
+    few = cast.of(load(write(tmp_path / "few", Sweep(names[:10], NOISES[2:3], 1, 1))))
+    assert (len(few.shown), few.others, few.note) == (10, (), "")
+
+
+def test_figures_stay_few_however_many_settings_there_are(tmp_path):
+    noises = [f"symmetric(rate={r / 100})" for r in range(1, 41)]
+    sweep = Sweep(SIX[:3], noises, seeds=1, epochs=1, datasets=("a", "b", "c"))
+    wide = load(write(tmp_path, sweep))
+    stems = []
+    with canvas.paper_style(VENUE):
+        for pages in (delta.pages(wide, VENUE, "acc"), losses.pages(wide, VENUE)):
+            stems += [drawing.name for drawing in pages]
+            assert all("Shown: " in drawing.caption for drawing in pages)
+    assert stems == ["delta", "delta_2", "losses", "losses_2"]
