@@ -96,8 +96,14 @@ def test_a_dataset_has_its_setting_and_a_named_field_wins():
 
 @pytest.mark.parametrize(
     ("noise", "q"),
-    [("clean", 0.5), ("symmetric(rate=0.29)", 0.5), ("symmetric(rate=0.31)", 0.7)]
-    + [("symmetric(rate=0.75)", 0.9), ("asymmetric(rate=0.2)", 0.7), ("pdn(rate=0.2)", 0.7)],
+    [
+        ("clean", 0.5),
+        ("symmetric(rate=0.29)", 0.5),
+        ("symmetric(rate=0.31)", 0.7),
+        ("symmetric(rate=0.75)", 0.9),
+        ("asymmetric(rate=0.2)", 0.7),
+        ("pdn(rate=0.2)", 0.7),
+    ],
 )
 def test_the_paper_profile_takes_the_nearest_published_rate(noise, q):
     assert settled("paper", "gce", "cifar100", noise).method.q == q
