@@ -39,8 +39,10 @@ def cells_of(profile, methods, dataset="digits", noise="symmetric(rate=0.4)"):
 # ----------------------------------------------------------------------------------- the tables
 
 
-@pytest.mark.parametrize(("name", "method", "row"), ROWS, ids=[f"{n}-{m}" for n, m, _ in ROWS])
-def test_every_row_names_known_things_within_their_ranges(name, method, row):
+@pytest.mark.parametrize(
+    ("method", "row"), [row[1:] for row in ROWS], ids=[f"{n}-{m}" for n, m, _ in ROWS]
+)
+def test_every_row_names_known_things_within_their_ranges(method, row):
     values = values_of(METHODS.build(written(method, row.fields)))
     assert row.fields.items() <= values.items()
     assert set(row.dataset) <= set(DATASETS)
