@@ -241,3 +241,11 @@ def test_two_profiles_do_not_stand_in_one_table(tmp_path):
     )
     with pytest.raises(RefusedError, match="holds cells of the profiles default and paper"):
         load(tmp_path)
+
+
+def test_no_trial_changes_what_a_method_is_told():
+    for method in METHODS:
+        base = METHODS[method]()
+        for trial in candidates(base, (), 4):
+            assert trial.privileges == base.privileges
+            assert trial.trusted_per_class == base.trusted_per_class
