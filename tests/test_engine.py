@@ -66,7 +66,7 @@ def few(problem, size=293):
     names = ("train", "noisy", "clean", "position")
     kept = {name: getattr(problem, name)[:size] for name in names}
     kept |= {name: getattr(problem, name)[:31] for name in ("val", "val_noisy", "val_clean")}
-    test = type(problem.test)(*(part[:83] for part in problem.test))
+    test = type(problem.test)(problem.test.image[:83], problem.test.label[:83])
     trusted = problem.trusted[problem.trusted < size][:20]
     return problem._replace(**kept, test=test, trusted=trusted)
 
