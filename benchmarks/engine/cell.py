@@ -116,7 +116,7 @@ def _facts(cell: Cell, problem: Problem) -> dict[str, Any]:
     """Return the columns of ``results.csv`` that every selection of a cell shares."""
     return {
         "method_spec": cell.specs()["method"],
-        "profile": "default",
+        "profile": cell.profile,
         "privileges": " ".join(cell.method.privileges),
         "precision": cell.precision,
         "noise_rate_realised": problem.noise_rate,
