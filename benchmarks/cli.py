@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -16,6 +16,9 @@ from benchmarks.cli_data import data
 from benchmarks.cli_suspects import relabel, suspects
 from benchmarks.refusals import Exit, RefusedError
 from benchmarks.request import Request
+
+if TYPE_CHECKING:
+    from benchmarks.launch.session import Session
 
 app = App(
     name="run_all.py",
@@ -44,7 +47,9 @@ VERBS = (
     *("ls", "data", "check"),
 )
 VenueName = Literal["neurips", "iclr", "icml", "tmlr", "jmlr"]
-Kind = Literal["datasets", "noises", "methods", "models", "recipes", "metrics", "suites"]
+Kind = Literal[
+    "datasets", "noises", "methods", "models", "recipes", "profiles", "metrics", "suites"
+]
 
 
 @app.command
@@ -57,18 +62,13 @@ def run(request: Request = DEFAULT, *, report: bool = True) -> Exit:
     """
     from benchmarks.launch import session  # noqa: PLC0415
 
+    if trial := session.trials(request):
+        _announce(trial, "trials")
+        session.tune(request, trial)
     prepared = session.prepare(request)
-    missing = len(prepared.missing())
-    planned = len(prepared.plan.cells)
-    workers = min(prepared.workers, missing)
-    print(
-        f"{prepared.folder}: {planned} cells, {planned - missing} done, {missing} to train on "
-        f"{prepared.device} in {workers} {'process' if workers == 1 else 'processes'}",
-        flush=True,
-    )
-    for path in prepared.parts.damaged:
-        print(f"damaged, put aside, its cells are trained again: {path}")
+    _announce(prepared, "cells")
     parts = session.train(prepared)
+    planned = len(prepared.plan.cells)
     planned_ids = {cell.id for cell in prepared.plan.cells}
     counts = Counter(m["status"] for i, m in parts.meta.items() if i in planned_ids)
     if report and counts["done"]:
@@ -77,6 +77,19 @@ def run(request: Request = DEFAULT, *, report: bool = True) -> Exit:
         print(f"{bad} of {planned} cells have no result; results.csv says why")
         return Exit.SOME_FAILED
     return Exit.DONE
+
+
+def _announce(prepared: "Session", noun: str) -> None:
+    """Say what is about to be trained, and what was damaged."""
+    missing, planned = len(prepared.missing()), len(prepared.plan.cells)
+    workers = min(prepared.workers, missing)
+    print(
+        f"{prepared.folder}: {planned} {noun}, {planned - missing} done, {missing} to train on "
+        f"{prepared.device} in {workers} {'process' if workers == 1 else 'processes'}",
+        flush=True,
+    )
+    for path in prepared.parts.damaged:
+        print(f"damaged, put aside, its cells are trained again: {path}")
 
 
 @app.command
@@ -89,8 +102,12 @@ def plan(request: Request = DEFAULT) -> Exit:
     from benchmarks.engine.plan import disk_bytes  # noqa: PLC0415
     from benchmarks.launch import session  # noqa: PLC0415
 
-    prepared = session.prepare(request)
+    trial = session.trials(request)
+    first = trial if trial and trial.missing() else None
+    prepared = first or session.prepare(request)
     cells, missing = prepared.plan.cells, prepared.missing()
+    if first:
+        print("trials of the profile tuned; the cells follow with what they choose")
     for axis in ("dataset", "noise", "method", "model", "recipe", "seed"):
         values = dict.fromkeys(str(cell.keys()[axis]) for cell in cells)
         print(f"{axis:8} {'  '.join(values)}")
@@ -174,7 +191,7 @@ def collect(folder: Path = Path("results/default")) -> Exit:
 
 @app.command
 def ls(kind: Kind | None = None) -> Exit:
-    """List what can be named: datasets, noises, methods, models, recipes, metrics, suites.
+    """List what can be named: datasets, noises, methods, models, profiles, metrics and so on.
 
     Args:
         kind: Only these.

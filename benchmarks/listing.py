@@ -2,23 +2,26 @@
 
 import inspect
 from collections.abc import Iterator
+from typing import Any
 
 from benchmarks import schema
+from benchmarks.profiles import PROFILES
 from benchmarks.suites import FOLDER, names
 from benchmarks.sweep import REGISTRIES, Suite
+from methods import Registry
 
 
 def listing(kind: str | None) -> str:
     """Return the entries of one kind, or of all, each with its defaults and what it is."""
-    blocks = {f"{name}s": list(_entries(name)) for name in REGISTRIES}
+    named = {**REGISTRIES, "profile": PROFILES}
+    blocks = {f"{name}s": list(_entries(registry)) for name, registry in named.items()}
     blocks["metrics"] = [f"{m.id}: {m.label}; {m.meaning}" for m in schema.METRICS.values()]
     blocks["suites"] = list(_suites())
     shown = [kind] if kind else list(blocks)
     return "\n\n".join("\n".join([f"{name}:", *(f"  {e}" for e in blocks[name])]) for name in shown)
 
 
-def _entries(name: str) -> Iterator[str]:
-    registry = REGISTRIES[name]
+def _entries(registry: Registry[Any]) -> Iterator[str]:
     for entry_name, entry in registry.items():
         shown = [
             f"{field.key}={getattr(entry, field.name)!r}"

@@ -22,6 +22,10 @@ class Request:
         models: Replace its models.
         recipes: Replace its recipes, e.g. 'small(epochs=5)'.
         seeds: Replace its seeds.
+        profile: Where hyper-parameters come from that a method's spec leaves open: default, one
+            setting per method and dataset; paper, what was published for dataset and noise; tuned,
+            or 'tuned(trials=16)', random trials judged on noisy validation labels. [default: the
+            suite's, else default]
         out: The results folder. [default: results/SUITE]
         data: The folder of image files. [default: $NOISY_LABELS_DATA, else ./data]
         device: cuda, mps or cpu. [default: the first there is]
@@ -44,6 +48,7 @@ class Request:
     models: Specs = None
     recipes: Specs = None
     seeds: Annotated[list[int] | None, Parameter(consume_multiple=True, negative="")] = None
+    profile: str | None = None
     out: Path | None = None
     data: Path | None = None
     device: str | None = None

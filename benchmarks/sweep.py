@@ -5,7 +5,7 @@ import itertools
 import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 from benchmarks.datasets import DATASETS, Dataset, Split
 from benchmarks.models import MODELS, Model
 from benchmarks.noise import NOISES, Given, Images, LabelSpace, Noise
+from benchmarks.profiles import PROFILES, Place, Tuned
 from benchmarks.recipes import RECIPES, Recipe
 from benchmarks.refusals import RefusedError
 from benchmarks.suites import FOLDER, names
@@ -70,17 +71,27 @@ class Cell:
     recipe: Recipe
     seed: int
     precision: str = "float32"
+    asked: str = field(default="", compare=False)  # the method's name under the profile, if another
+    profile: str = field(default="default", compare=False)  # where hyper-parameters come from
 
     @classmethod
     def build(cls, specs: Mapping[str, Any]) -> "Cell":
         """Return the cell that :meth:`specs` describes."""
         parts = {name: registry.build(specs[name]) for name, registry in REGISTRIES.items()}
-        return cls(**parts, seed=specs["seed"], precision=specs["precision"])
+        told = {name: specs[name] for name in ("asked", "profile") if name in specs}
+        return cls(**parts, seed=specs["seed"], precision=specs["precision"], **told)
 
     def specs(self) -> dict[str, str | int]:
+        """Return what :meth:`build` needs: the cell spelled out, and how it came about."""
+        told = {"asked": self.asked} if self.asked else {}
+        told |= {"profile": self.profile} if self.profile != "default" else {}
+        return {**self.identity(), **told}
+
+    def identity(self) -> dict[str, str | int]:
         """Return the cell with every field of every part spelled out.
 
-        Left out are fields that were added after results had been kept and that change nothing.
+        Left out are fields that were added after results had been kept and that change nothing, and
+        the profile: the same fields are the same cell, wherever they come from.
         """
         parts = {name: reg.identity(getattr(self, name)) for name, reg in REGISTRIES.items()}
         return {**parts, "seed": self.seed, "precision": self.precision}
@@ -91,7 +102,7 @@ class Cell:
         versions = {name: reg.version(getattr(self, name)) for name, reg in REGISTRIES.items()}
         if content := self.noise.content(self.seed):
             versions["noise"] = f"{self.noise.version}+{content}"
-        text = json.dumps([self.specs(), versions], sort_keys=True)
+        text = json.dumps([self.identity(), versions], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def keys(self) -> dict[str, str | int | float | None]:
@@ -104,7 +115,7 @@ class Cell:
             "noise_rate": self.noise.nominal_rate,
             "model": MODELS.spec(self.model),
             "recipe": RECIPES.spec(self.recipe),
-            "method": METHODS.spec(self.method),
+            "method": self.asked or METHODS.spec(self.method),
             "seed": self.seed,
         }
 
@@ -120,6 +131,7 @@ class Suite:
     model: tuple[str, ...]
     recipe: tuple[str, ...]
     seed: tuple[int, ...]
+    profile: str = "default"
 
     @classmethod
     def read(cls, name: str) -> "Suite":
@@ -141,18 +153,23 @@ class Suite:
             raise RefusedError(f"{path} is not TOML: {error}") from error
         return cls(name=path.stem, **_axes(path, found))
 
-    def override(self, axes: Mapping[str, Sequence[Any] | None]) -> "Suite":
+    def override(
+        self, axes: Mapping[str, Sequence[Any] | None], profile: str | None = None
+    ) -> "Suite":
         """Return the suite with the given axes in place of its own; empty ones change nothing."""
         changes: dict[str, Any] = {name: tuple(values) for name, values in axes.items() if values}
-        return replace(self, **changes)
+        return replace(self, profile=profile or self.profile, **changes)
 
     def cells(self, precision: str) -> Iterator[Cell]:
         """Yield every cell once, in the order of the file, seeds fastest.
+
+        Under the profile ``tuned``, these are the cells before they are tuned.
 
         Raises:
             RefusedError: a spec is wrong; nothing has been trained.
         """
         try:
+<<<<<<< HEAD
             axes = [
                 [registry.build(spec) for spec in getattr(self, name)]
                 for name, registry in REGISTRIES.items()
@@ -161,14 +178,34 @@ class Suite:
                 noise.check(label_space(dataset), self.seed)
             for method, recipe in itertools.product(axes[2], axes[4]):
                 _check_validation(method, recipe)
+=======
+            return iter(dict.fromkeys(self._cells(precision)))
+>>>>>>> integration
         except ValueError as error:
             raise RefusedError(f"suite {self.name!r}: {error}") from error
-        points: Iterator[tuple[Any, ...]] = itertools.product(*axes, self.seed)
-        axis = [*REGISTRIES, "seed"]
-        cells = (Cell(**dict(zip(axis, p, strict=True)), precision=precision) for p in points)
-        return iter(dict.fromkeys(cells))
+
+    def _cells(self, precision: str) -> Iterator[Cell]:
+        profile = PROFILES.build(self.profile)
+        if isinstance(profile, Tuned) and profile.seed in self.seed:
+            raise ValueError(f"Tuned.seed must not be a seed that is reported, got {profile.seed}")
+        built = {
+            name: [registry.build(spec) for spec in getattr(self, name)]
+            for name, registry in REGISTRIES.items()
+            if name != "method"
+        }
+        told = {"precision": precision, "profile": PROFILES.full(profile)}
+        for dataset, noise in itertools.product(built["dataset"], built["noise"]):
+            noise.check(label_space(dataset), self.seed)
+            kind = (NOISES.name(noise), NOISES.spec(noise))
+            place = Place(DATASETS.name(dataset), kind, noise.nominal_rate)
+            settled = [profile.settle(spec, place) for spec in self.method]
+            axes = (settled, built["model"], built["recipe"], self.seed)
+            for (method, asked), model, recipe, seed in itertools.product(*axes):
+                name = "" if asked == METHODS.spec(method) else asked
+                yield Cell(dataset, noise, method, model, recipe, seed, asked=name, **told)
 
 
+<<<<<<< HEAD
 def _check_validation(method: Method, recipe: Recipe) -> None:
     """Refuse to stop early where nothing is held out.
 
@@ -187,10 +224,18 @@ def _check_validation(method: Method, recipe: Recipe) -> None:
 def _axes(path: Path, found: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
     """Check that a suite file has exactly the axes, each a list of the right type."""
     wanted = tuple(field.name for field in fields(Suite) if field.name != "name")
+=======
+def _axes(path: Path, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Check that a suite file has the axes, each a list of its type, and at most a profile."""
+    known = tuple(each.name for each in fields(Suite) if each.name != "name")
+    wanted = known[:-1]
+>>>>>>> integration
     for key in found:
-        if key not in wanted:
-            hint = suggestion(key, wanted) or ";"
-            raise RefusedError(f"{path}: unknown key {key!r}{hint} known: {', '.join(wanted)}")
+        if key not in known:
+            hint = suggestion(key, known) or ";"
+            raise RefusedError(f"{path}: unknown key {key!r}{hint} known: {', '.join(known)}")
+    if not isinstance(found.get("profile", ""), str):
+        raise RefusedError(f"{path}: profile must be a text, got {found['profile']!r}")
     if absent := [key for key in wanted if key not in found]:
         raise RefusedError(f"{path}: missing key {absent[0]!r}")
     for key in wanted:
@@ -199,4 +244,5 @@ def _axes(path: Path, found: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
         if not isinstance(values, list) or not values or any(type(v) is not kind for v in values):
             noun = "whole numbers" if kind is int else "texts"
             raise RefusedError(f"{path}: {key} must be a list of {noun}, got {values!r}")
-    return {key: tuple(found[key]) for key in wanted}
+    profile = {"profile": found["profile"]} if "profile" in found else {}
+    return {key: tuple(found[key]) for key in wanted} | profile

@@ -16,13 +16,12 @@ from methods.cores import CORES
 from methods.cross_entropy import CrossEntropy
 from methods.dividemix import DivideMix
 from methods.dual_t import DualT
-from methods.elr import ELR
-from methods.eps_softmax import EpsSoftmax
-from methods.focal import Focal
 from methods.dyr import DYR
 from methods.early_stopping import EarlyStopping
 from methods.elr import ELR
 from methods.elr_plus import ELRPlus
+from methods.eps_softmax import EpsSoftmax
+from methods.focal import Focal
 from methods.forward import Forward
 from methods.gce import GCE
 from methods.gce_trunc import GCETrunc

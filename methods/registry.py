@@ -78,6 +78,14 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         built = entry(**{names[key]: value for key, value in kwargs.items()})
         return self._canonical(built) if self._canonical else built
 
+    def explicit(self, spec: str) -> tuple[str, dict[str, Any]]:
+        """Return the name in a spec and the fields that it sets, as written.
+
+        Raises:
+            ValueError: the text is not a spec.
+        """
+        return self._parse(spec)
+
     def name(self, obj: T) -> str:
         """Return the name under which the type of ``obj`` is registered."""
         return next(name for name, entry in self._entries.items() if entry is type(obj))

@@ -50,7 +50,9 @@ def run(cells: Sequence[Cell], how: How) -> list[Record]:
     Raises:
         Exception: anything but divergence, which is a result and is recorded as one.
     """
-    histories = [History(cell.keys()) for cell in cells]  # before a noise's file can be edited
+    histories = [  # before a noise's file can be edited
+        History(cell.keys(), cell.method.stops_early) for cell in cells
+    ]
     problems = [pose(cell, how.root, how.device) for cell in cells]
     for epochs in _driven(cells, problems, how):
         for history, epoch, problem in zip(histories, epochs, problems, strict=False):
@@ -116,7 +118,7 @@ def _facts(cell: Cell, problem: Problem) -> dict[str, Any]:
     """Return the columns of ``results.csv`` that every selection of a cell shares."""
     return {
         "method_spec": cell.specs()["method"],
-        "profile": "default",
+        "profile": cell.profile,
         "privileges": " ".join(cell.method.privileges),
         "precision": cell.precision,
         "noise_rate_realised": problem.noise_rate,
@@ -130,7 +132,7 @@ def _facts(cell: Cell, problem: Problem) -> dict[str, Any]:
 def _arrays(history: History, problem: Problem, selected: list[str]) -> dict[str, NDArray[Any]]:
     """Return what is kept of a finished cell beside its curves, all selections' logits included."""
     chosen = [history.chosen[name] for name in selected]
-    scores = [history.loss_last, history.loss_sum / len(history.final)]  # SCORES
+    scores = [history.loss_last, history.loss_mean]  # SCORES
     if (clean := history.state.get("clean")) is not None:
         scores.append(1 - clean.double().reshape(-1, len(problem.noisy)).mean(0))  # OWN
     kept = {
@@ -151,7 +153,7 @@ def _arrays(history: History, problem: Problem, selected: list[str]) -> dict[str
             kept[name] = found.detach()
     return {
         "selected": np.array([epoch.row for epoch in chosen]),
-        "final": np.array(history.final),
+        "final": np.array([row for row in history.final if row <= history.chosen["last"].row]),
         **{name: tensor.cpu().numpy() for name, tensor in kept.items()},
     }
 

@@ -35,13 +35,17 @@ class History:
     """One cell's."""
 
     keys: dict[str, Any]
+    stops_early: bool = (
+        False  # the method ends at the epoch that is best on noisy validation labels
+    )
     rows: list[list[float]] = field(default_factory=list)  # per epoch, CURVE_VALUES
     final: list[int] = field(default_factory=list)  # positions in rows that belong to the method
     chosen: dict[str, Chosen] = field(default_factory=dict)
     state: State = field(default_factory=dict)  # the method's own, after the last epoch
     loss_last: Tensor = field(default_factory=lambda: torch.zeros(()))  # (N,) -log p[given]
+    loss_mean: Tensor = field(default_factory=lambda: torch.zeros(()))  # over the epochs until then
     loss_sum: Tensor = field(default_factory=lambda: torch.zeros(()))
-    predicted: Tensor = field(default_factory=lambda: torch.zeros(()))  # (N,) after the last epoch
+    predicted: Tensor = field(default_factory=lambda: torch.zeros(()))  # (N,) where it ends
     reason: str = ""  # why the cell has no result
     train_seconds: float = 0.0
     eval_seconds: float = 0.0
@@ -77,14 +81,18 @@ class History:
             metrics.train_metrics(train, problem.noisy, problem.clean), schema.TRAIN_METRICS
         )
         for epoch, share, *found in zip(epochs, val_acc, of_test, of_train, strict=True):
-            scores = {"last": float(len(self.rows)), "val": share, "oracle": found[0][0]}
+            end = share if self.stops_early else float(len(self.rows))
+            scores = {"last": end, "val": share, "oracle": found[0][0]}
             if epoch.final_stage:
                 self._select(epoch, scores)
             own = [epoch.number, epoch.lr, epoch.loss, share]
             self.rows.append([*own, *found[0], *found[1]])
             self.train_seconds += epoch.train_seconds
             self.eval_seconds += epoch.eval_seconds
-        self._score([epoch.train for epoch in epochs if epoch.final_stage], problem.noisy)
+        mine = [epoch.train for epoch in epochs if epoch.final_stage]
+        self._score(
+            dict(zip(self.final[len(self.final) - len(mine) :], mine, strict=True)), problem
+        )
         self.eval_seconds += time.perf_counter() - began
 
     def _select(self, epoch: Epoch, scores: Mapping[str, float]) -> None:
@@ -96,12 +104,14 @@ class History:
             if score > best:  # the first of equals stays; NaN never comes
                 self.chosen[name] = Chosen(score, row, epoch.test, epoch.val)
 
-    def _score(self, train: list[Tensor], noisy: Tensor) -> None:
-        """Add the losses of the training examples on their given labels."""
-        for logits in train:
-            self.loss_last = F.cross_entropy(logits.double(), noisy, reduction="none")
-            self.loss_sum = self.loss_sum.to(noisy.device) + self.loss_last
-            self.predicted = logits.argmax(-1)
+    def _score(self, train: Mapping[int, Tensor], problem: Problem) -> None:
+        """Add the losses of the training examples on their given labels, by row."""
+        for row, logits in train.items():
+            loss = F.cross_entropy(logits.double(), problem.noisy, reduction="none")
+            self.loss_sum = self.loss_sum.to(loss.device) + loss
+            if row == self.chosen["last"].row:
+                self.loss_last, self.predicted = loss, logits.argmax(-1)
+                self.loss_mean = self.loss_sum / (self.final.index(row) + 1)
 
 
 def _table(values: Mapping[str, Tensor], order: Iterable[str]) -> list[list[float]]:

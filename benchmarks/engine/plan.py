@@ -122,6 +122,7 @@ def settle(
             f"mixed with it; use --device {found['device']} or another --out"
         )
     known = tuple(_known_cells(found["cells"], folder))
+    _refuse_other_profile(known, asked, folder)
     every = tuple(dict.fromkeys((*known, *asked)))
     fixed = {kind: driver["width"] for kind, driver in found["drivers"].items()}
     widths = _widths(every, device, found["pack"], fixed)
@@ -143,6 +144,16 @@ def flagged(plan: Plan, folder: Path, wanted: Sequence[str]) -> Plan:
             f"numbers; leave it out or use another --out"
         )
     return plan
+
+
+def _refuse_other_profile(known: Sequence[Cell], asked: Sequence[Cell], folder: Path) -> None:
+    """Refuse cells whose hyper-parameters come from elsewhere than those of the folder."""
+    there, here = ({cell.profile: cell for cell in cells} for cells in (known, asked))
+    if others := [name for name in here if there and name not in there]:
+        raise RefusedError(
+            f"{folder} was started with the profile {', '.join(there)} and {others[0]} must not be "
+            f"mixed with it; use --profile '{', '.join(there)}' or another --out"
+        )
 
 
 def _widths(

@@ -17,9 +17,10 @@ from benchmarks.engine.compiled import why_not
 from benchmarks.engine.passes import passes
 from benchmarks.engine.plan import FLAGS, Plan, choose_device, flagged, packs, precision_of, settle
 from benchmarks.engine.rates import STARTED_SECONDS, Rate, Rates
-from benchmarks.launch import local
+from benchmarks.launch import local, tuning
 from benchmarks.launch.progress import Progress
 from benchmarks.launch.work import Job
+from benchmarks.profiles import PROFILES, Tuned
 from benchmarks.refusals import RefusedError
 from benchmarks.request import Request
 from benchmarks.store import Parts, derive
@@ -70,11 +71,7 @@ def probe(request: Request) -> Iterator[tuple[Cell, int, Rate]]:
     Yields:
         a cell of each kind, a width, and its rate.
     """
-    for path in request.plugin:
-        plugins.load(path)
-    device, root = choose_device(request.device), data_root(request.data)
-    precision = request.precision or precision_of(device)
-    cells = list(Suite.read(request.suite).override(request.axes()).cells(precision))
+    (device, cells), root = _asked(request), data_root(request.data)
     _fetch(cells, root)
     threads = torch.get_num_threads()
     found: dict[str, dict[int, Rate]] = {}
@@ -92,14 +89,56 @@ def prepare(request: Request) -> Session:
     """Check a request against this machine and the results folder.
 
     Raises:
-        RefusedError: something is wrong with it; nothing has been written.
+        RefusedError: something is wrong with it, or trials that its profile needs are missing;
+            nothing has been written.
     """
+    device, cells, folder = *_asked(request), request.folder()
+    if profile := _tuned(cells):
+        cells = tuning.chosen(cells, profile, folder / tuning.FOLDER)
+    return _session(request, device, cells, folder)
+
+
+def trials(request: Request) -> Session | None:
+    """Check the trials that a request's profile needs before its cells; None if it needs none.
+
+    Raises:
+        RefusedError: something is wrong with the request; nothing has been written.
+    """
+    device, cells = _asked(request)
+    if (profile := _tuned(cells)) is None:
+        return None
+    folder = request.folder() / tuning.FOLDER
+    return _session(request, device, tuning.trials(cells, profile), folder)
+
+
+def tune(request: Request, trial: Session) -> Parts:
+    """Train the missing trials, and write what they chose."""
+    parts = train(trial)
+    cells = _asked(request)[1]
+    if profile := _tuned(cells):
+        tuning.write(cells, profile, trial.folder)
+    return parts
+
+
+def _asked(request: Request) -> tuple[torch.device, list[Cell]]:
+    """Return the device, and the cells that are asked for, before any tuning."""
     for path in request.plugin:
         plugins.load(path)
     device = choose_device(request.device)
     precision = request.precision or precision_of(device)
-    cells = Suite.read(request.suite).override(request.axes()).cells(precision)
-    folder = request.folder()
+    suite = Suite.read(request.suite).override(request.axes(), request.profile)
+    return device, list(suite.cells(precision))
+
+
+def _tuned(cells: Sequence[Cell]) -> Tuned | None:
+    """Return the profile of these cells if it needs trials."""
+    profile = PROFILES.build(cells[0].profile)
+    return profile if isinstance(profile, Tuned) else None
+
+
+def _session(
+    request: Request, device: torch.device, cells: Sequence[Cell], folder: Path
+) -> Session:
     workers = request.workers if request.workers is not None else local.default_workers(device)
     if workers < 1:
         raise RefusedError(f"--workers must be a whole number of at least 1, got {workers}")

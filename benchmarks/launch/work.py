@@ -79,7 +79,8 @@ def _train(job: Job, cells: Sequence[Cell], how: How) -> list[Record]:
 
 def failure(job: Job, cell: Cell, reason: str, trace: str = "") -> Record:
     """Return the record of a cell that could not be trained; the next run tries it again."""
-    facts = {"method_spec": cell.specs()["method"], "precision": cell.precision}
+    facts = {"method_spec": cell.specs()["method"], "profile": cell.profile}
+    facts |= {"precision": cell.precision}
     meta = {"keys": cell.keys(), "facts": facts, "status": "failed", "reason": reason}
     return Record({**meta, "trace": trace, "costs": {}, "stamp": stamp(job)}, {})
 

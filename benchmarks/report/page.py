@@ -188,10 +188,27 @@ def _protocol(run: Run) -> str:
         _families(run),
         _FLOOR,
         f"Metric definitions: {listing(sorted(set(run.cells['metric_spec'])))}.",
+        *_provenance(run),
     ]
     shown = ("gap_signed", "mem_frac", "clean_recovery")
     lines += [f"{METRICS[m].label}: {METRICS[m].meaning}." for m in shown]
     return "\n".join(f"- {line}" for line in lines) + "\n"
+
+
+def _provenance(run: Run) -> list[str]:
+    """Say whence hyper-parameters are, and which settings have one set of labels for all seeds."""
+    profiles = sorted(set(run.cells["profile"]) - {"", "default"})
+    lines = [f"Hyper-parameters: the profile {name}." for name in profiles]
+    noisy = run.cells[run.cells["noisy"] & (run.cells["noise_sha256"] != "")]
+    drawn = noisy.groupby("setting")[["seed", "noise_sha256"]].nunique()
+    fixed = drawn[(drawn["seed"] > 1) & (drawn["noise_sha256"] == 1)].index
+    if len(fixed):
+        names = listing([name for name in run.settings if name in set(fixed)])
+        lines.append(
+            f"One set of wrong labels for all seeds: {names}. Intervals there cover split, weights "
+            "and order, and not the noise."
+        )
+    return lines
 
 
 def _families(run: Run) -> str:

@@ -104,6 +104,7 @@ def load(folder: Path) -> Run:
     told = _told([results, tables["plan"]])
     named = {name: _with_names(table, results, told) for name, table in tables.items()}
     results = named["results.csv"]
+    _refuse_profiles(results, folder)
     _refuse_duplicates(results, folder)
     done = set(results.loc[results["status"] == "done", "cell_id"])
     finished = {name: named[name][named[name]["cell_id"].isin(done)] for name in READ}
@@ -156,6 +157,15 @@ def _refuse_text(table: pd.DataFrame, path: Path) -> None:
         numeric = pd.api.types.is_numeric_dtype(table[column])
         if column not in TEXT and len(table) and not numeric:
             raise RefusedError(f"{path} has text in its column of numbers {column}")
+
+
+def _refuse_profiles(results: pd.DataFrame, folder: Path) -> None:
+    found = sorted(set(results["profile"]) - {""})
+    if len(found) > 1:
+        raise RefusedError(
+            f"{folder / 'results.csv'} holds cells of the profiles {' and '.join(found)}, which "
+            "must not stand in one table: keep each in a folder of its own"
+        )
 
 
 def _refuse_duplicates(results: pd.DataFrame, folder: Path) -> None:

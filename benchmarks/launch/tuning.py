@@ -1,0 +1,144 @@
+"""The profile ``tuned``: trials of every method, in a results folder of their own, and the best.
+
+Trials are cells like any others, trained and kept in ``tuning`` within the results folder, so they
+resume. What is chosen follows from their parts; ``tuning.csv`` beside them says it.
+"""
+
+import csv
+import io
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.profiles import Tuned
+from benchmarks.profiles.search import candidates
+from benchmarks.refusals import RefusedError
+from benchmarks.store import Parts, write_atomically
+from benchmarks.sweep import Cell, label_space
+from methods import METHODS
+
+FOLDER = "tuning"
+TABLE = "tuning.csv"
+AXES = ("dataset", "noise", "model", "recipe", "method")
+COLUMNS = (
+    *AXES,
+    "trial",
+    "trials",
+    "seed",
+    "cell_id",
+    "method_spec",
+    "status",
+    "val_acc",
+    "chosen",
+)
+
+
+class Group(NamedTuple):
+    """What is tuned together: one method in one setting."""
+
+    keys: tuple[Any, ...]  # AXES
+    trials: tuple[Cell, ...]
+
+
+def trials(cells: Sequence[Cell], profile: Tuned) -> list[Cell]:
+    """Return the trials that must be trained before these cells can be, each once.
+
+    Raises:
+        RefusedError: a recipe holds no validation labels out to judge them by, or the noise does
+            not fit the seed of the trials.
+    """
+    for recipe in {cell.recipe for cell in cells}:
+        if not recipe.val_fraction:
+            raise RefusedError(
+                f"the profile tuned needs validation labels and {type(recipe).__name__}."
+                "val_fraction is 0.0; use a recipe with, say, val_fraction=0.1"
+            )
+    try:
+        for dataset, noise in dict.fromkeys((cell.dataset, cell.noise) for cell in cells):
+            noise.check(label_space(dataset), [profile.seed])
+    except ValueError as error:
+        raise RefusedError(f"trials at seed {profile.seed}: {error}") from error
+    return list(dict.fromkeys(cell for group in _groups(cells, profile) for cell in group.trials))
+
+
+def _groups(cells: Sequence[Cell], profile: Tuned) -> Iterator[Group]:
+    found: dict[tuple[Any, ...], Cell] = {}
+    for cell in cells:
+        found.setdefault(_place(cell), cell)
+    for keys, cell in found.items():
+        fixed = METHODS.explicit(keys[-1])[1]
+        methods = candidates(cell.method, fixed, profile.trials)
+        base = replace(cell, seed=profile.seed, asked="", profile="trial")
+        yield Group(keys, tuple(replace(base, method=method) for method in methods))
+
+
+def _place(cell: Cell) -> tuple[Any, ...]:
+    keys = cell.keys()
+    return tuple(keys[name] for name in AXES)
+
+
+def chosen(cells: Sequence[Cell], profile: Tuned, folder: Path) -> list[Cell]:
+    """Return the cells with the best trials' hyper-parameters, read from the trials' folder.
+
+    Raises:
+        RefusedError: trials are missing.
+    """
+    parts = Parts(folder)
+    groups = list(_groups(cells, profile))
+    missing = sum(trial.id not in parts.meta for group in groups for trial in group.trials)
+    if missing:
+        raise RefusedError(f"{folder} lacks {missing} trials; `run` trains them")
+    best = {group.keys: group.trials[_best(_scores(group, parts))].method for group in groups}
+    return [
+        replace(cell, method=best[keys], asked=keys[-1])
+        for cell, keys in ((cell, _place(cell)) for cell in cells)
+    ]
+
+
+def _scores(group: Group, parts: Parts) -> list[float]:
+    """Return each trial's accuracy on noisy validation labels after the last epoch; else NaN."""
+    return [_score(parts, trial.id) for trial in group.trials]
+
+
+def _score(parts: Parts, cell_id: str) -> float:
+    if parts.meta[cell_id]["status"] != "done":
+        return math.nan
+    record = parts.trained(cell_id)
+    last = record.arrays["selected"][record.meta["selections"].index("last")]
+    found: float = record.arrays["curves"][last, record.meta["curves"].index("val_acc")].item()
+    return found
+
+
+def _best(scores: Sequence[float]) -> int:
+    """Return the first of the best trials; the first of all if none finished."""
+    return max(range(len(scores)), key=lambda i: -math.inf if math.isnan(scores[i]) else scores[i])
+
+
+def write(cells: Sequence[Cell], profile: Tuned, folder: Path) -> None:
+    """Write ``tuning.csv``: one row a trial, and which was chosen."""
+    block = io.StringIO()
+    writer = csv.DictWriter(block, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    parts = Parts(folder)
+    for group in sorted(_groups(cells, profile), key=lambda group: group.keys):
+        writer.writerows(_rows(group, parts))
+    write_atomically(folder / TABLE, block.getvalue().encode())
+
+
+def _rows(group: Group, parts: Parts) -> Iterator[Mapping[str, Any]]:
+    scores = _scores(group, parts)
+    best = _best(scores)
+    for number, (trial, score) in enumerate(zip(group.trials, scores, strict=True)):
+        yield {
+            **dict(zip(AXES, group.keys, strict=True)),
+            "trial": number,
+            "trials": len(group.trials),
+            "seed": trial.seed,
+            "cell_id": trial.id,
+            "method_spec": trial.specs()["method"],
+            "status": parts.meta[trial.id]["status"],
+            "val_acc": "" if math.isnan(score) else f"{score:.9g}",
+            "chosen": int(number == best),
+        }

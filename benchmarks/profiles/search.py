@@ -1,0 +1,92 @@
+"""Random settings of a method, from the space that ``tuned.toml`` declares for it."""
+
+import functools
+import math
+import tomllib
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import torch
+
+from benchmarks.profiles.settings import FOLDER, values_of, written
+from benchmarks.seeds import generator
+from methods import METHODS, Method
+
+FACTOR = 4.0
+"""How far around its default a number is searched for which nothing is declared."""
+
+DIGITS = 3
+"""Significant ones of a drawn number, so that it can be read and typed."""
+
+
+class Axis(NamedTuple):
+    """Where one field is searched: evenly between two ends, or among choices."""
+
+    low: float = 0.0
+    high: float = 0.0
+    log: bool = False
+    choices: tuple[float, ...] = ()
+
+    def at(self, share: float) -> float:
+        """Return the value at a share of the axis, 0 to 1."""
+        if self.choices:
+            return self.choices[min(int(share * len(self.choices)), len(self.choices) - 1)]
+        low, high = (math.log(end) if self.log else end for end in (self.low, self.high))
+        value = low + share * (high - low)
+        rounded = float(f"{math.exp(value) if self.log else value:.{DIGITS}g}")
+        return min(max(rounded, self.low), self.high)
+
+
+@functools.cache
+def declared() -> Mapping[str, Mapping[str, Axis]]:
+    """Return the spaces of ``tuned.toml`` by method and field."""
+    found = tomllib.loads((FOLDER / "tuned.toml").read_text(encoding="utf-8"))
+    return {
+        method: {
+            key: Axis(**{**axis, "choices": tuple(axis.get("choices", ()))})
+            for key, axis in axes.items()
+        }
+        for method, axes in found.items()
+    }
+
+
+def space_of(method: Method) -> Mapping[str, Axis]:
+    """Return where each field of a method is searched."""
+    named = declared().get(METHODS.name(method))
+    return dict(_around(method)) if named is None else named
+
+
+def _around(method: Method) -> Iterator[tuple[str, Axis]]:
+    """Yield an axis around each positive number, within the field's range."""
+    values = values_of(method)
+    for key, field in zip(values, method.fields(), strict=True):
+        value = values[key]
+        if field.kind in {int, float} and value > 0:
+            low, high = field.interval or (0.0, math.inf)
+            yield key, Axis(max(low, value / FACTOR), min(high, value * FACTOR), log=True)
+
+
+def candidates(method: Method, fixed: Collection[str], trials: int) -> list[Method]:
+    """Return ``trials`` settings: the method itself, then random ones.
+
+    A field's k-th value comes from a stream of its own, the same on every dataset and noise; so
+    more trials add to fewer.
+
+    Args:
+        method: the first trial.
+        fixed: fields that stay as they are.
+        trials: how many.
+    """
+    name, values, space = METHODS.name(method), values_of(method), space_of(method)
+    free = {key: axis for key, axis in space.items() if key in values and key not in fixed}
+    found = [method]
+    for trial in range(1, trials):
+        drawn: dict[str, Any] = {}
+        for key, axis in free.items():
+            share = torch.rand(
+                (), dtype=torch.float64, generator=generator("tune", name, key, trial)
+            )
+            value = axis.at(share.item())
+            drawn[key] = round(value) if isinstance(values[key], int) else value
+        found.append(METHODS.build(written(name, {**values, **drawn})))
+    return found
