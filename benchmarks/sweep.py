@@ -169,18 +169,7 @@ class Suite:
             RefusedError: a spec is wrong; nothing has been trained.
         """
         try:
-<<<<<<< HEAD
-            axes = [
-                [registry.build(spec) for spec in getattr(self, name)]
-                for name, registry in REGISTRIES.items()
-            ]
-            for dataset, noise in itertools.product(*axes[:2]):
-                noise.check(label_space(dataset), self.seed)
-            for method, recipe in itertools.product(axes[2], axes[4]):
-                _check_validation(method, recipe)
-=======
             return iter(dict.fromkeys(self._cells(precision)))
->>>>>>> integration
         except ValueError as error:
             raise RefusedError(f"suite {self.name!r}: {error}") from error
 
@@ -199,13 +188,14 @@ class Suite:
             kind = (NOISES.name(noise), NOISES.spec(noise))
             place = Place(DATASETS.name(dataset), kind, noise.nominal_rate)
             settled = [profile.settle(spec, place) for spec in self.method]
+            for (method, _), recipe in itertools.product(settled, built["recipe"]):
+                _check_validation(method, recipe)
             axes = (settled, built["model"], built["recipe"], self.seed)
             for (method, asked), model, recipe, seed in itertools.product(*axes):
                 name = "" if asked == METHODS.spec(method) else asked
                 yield Cell(dataset, noise, method, model, recipe, seed, asked=name, **told)
 
 
-<<<<<<< HEAD
 def _check_validation(method: Method, recipe: Recipe) -> None:
     """Refuse to stop early where nothing is held out.
 
@@ -221,15 +211,10 @@ def _check_validation(method: Method, recipe: Recipe) -> None:
         )
 
 
-def _axes(path: Path, found: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
-    """Check that a suite file has exactly the axes, each a list of the right type."""
-    wanted = tuple(field.name for field in fields(Suite) if field.name != "name")
-=======
 def _axes(path: Path, found: Mapping[str, Any]) -> dict[str, Any]:
     """Check that a suite file has the axes, each a list of its type, and at most a profile."""
     known = tuple(each.name for each in fields(Suite) if each.name != "name")
     wanted = known[:-1]
->>>>>>> integration
     for key in found:
         if key not in known:
             hint = suggestion(key, known) or ";"

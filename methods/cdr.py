@@ -16,7 +16,7 @@ class CDR(Method):
     """Let only the weights that matter learn; the others decay, for they are what fits noise.
 
     A weight ``w`` with gradient ``g`` matters if ``|g * w|`` is among the largest ``1 - rate`` of
-    all. Then its gradient is ``(1 - rate) * g + decay * w``, otherwise ``decay * w``. Biases and
+    all. Then its gradient is ``(1 - rate) * g + d * w``, otherwise ``d * w``, ``d = weight_decay``. Biases and
     normalisation, which have one dimension, learn as usual. The loss is cross-entropy.
 
     ``source="fixed"``: ``rate`` is the field. ``source="given"``: the true share of wrong labels,
@@ -39,7 +39,7 @@ class CDR(Method):
 
     source: Literal["fixed", "given"] = "fixed"
     rate: Fraction = 0.2
-    decay: NonNegative = 1e-3
+    weight_decay: NonNegative = 1e-3
 
     @property
     def privileges(self) -> tuple[str, ...]:
@@ -65,4 +65,4 @@ class CDR(Method):
         last = (share * len(ordered)).floor().clamp(min=1).long() - 1
         threshold = ordered.gather(0, last[None]).squeeze(0)
         kept = {n: share * torch.where(s >= threshold, grads[n], 0.0) for n, s in score.items()}
-        return {**grads, **{n: g + self.decay * params[n] for n, g in kept.items()}}
+        return {**grads, **{n: g + self.weight_decay * params[n] for n, g in kept.items()}}

@@ -14,7 +14,7 @@ from methods.parts.mixture import higher_beta_component
 
 @dataclass(frozen=True)
 class DYR(Method):
-    """Trust each label as much as a mixture model of the loss does, and the prediction for the rest.
+    """Trust each label as far as a mixture model of the loss does, else the prediction.
 
     Two Beta distributions are fitted to the losses on the training set before every epoch; ``w_i``
     is the posterior of the higher one. From ``warmup`` of the epochs on, the target of an example
@@ -29,7 +29,7 @@ class DYR(Method):
 
     Reference:
         Arazo et al., "Unsupervised label noise modeling and loss correction", ICML 2019.
-        https://arxiv.org/abs/1904.11238 (equations 3 to 15; M-DYR-H, its strongest up to 80 % noise)
+        https://arxiv.org/abs/1904.11238 (equations 3 to 15, M-DYR-H)
 
     Differs from the authors' code (PaulAlbert31/LabelNoiseCorrection, ``utils.py``):
         Its warm-up is 105 of 300 epochs on CIFAR-10, hence the share. It finds ``w`` anew for every

@@ -29,11 +29,11 @@ class ELRPlus(Method):
         NeurIPS 2020. https://arxiv.org/abs/2007.00151 (section 4.3 and appendix)
 
     Differs from the authors' code (shengliu66/ELR, ``ELR_plus/``):
-        A step keeps 0.997 of its average, 0.85 of an epoch of CIFAR, reached over 40,000 steps; here
-        it is so many epochs, as those of small data are short. There averages predict in training
-        mode and the networks take turns, an epoch each; here they use averaged running statistics
-        and both learn in the same step, from the same labels and pairs. There each network's labels
-        are drawn apart, which tells the pair more than one noisy set does.
+        A step keeps 0.997 of its average, 0.85 of an epoch of CIFAR, reached over 40,000 steps;
+        here it is so many epochs, as those of small data are short. There averages predict in
+        training mode and the networks take turns, an epoch each; here they use averaged running
+        statistics and both learn in the same step, from the same labels and pairs. There each
+        network's labels are drawn apart, which tells the pair more than one noisy set does.
         The networks predict with the mean of probabilities, not of logits.
     """
 

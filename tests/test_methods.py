@@ -65,7 +65,9 @@ def test_permuting_the_classes_permutes_nothing_but_their_names(name):
         transition = plain.transition[order][:, order]
         training = plain._replace(label=rename[plain.label], transition=transition)
         state, found = started(method, training), []
-        state = {k: v[..., order] if v.shape == (N, C) else v for k, v in state.items()}
+        kept = started(method, plain)  # of what has a class for its last axis, before any renaming
+        by_class = [k for k, v in state.items() if v.shape[-2:] == (N, C)]
+        state |= {k: kept[k][..., order] for k in by_class}
         epoch = torch.tensor(start_of_training_proper(method))
         state = method.refit(outputs_of(method)[..., order], state, epoch)
         for visit in range(3):

@@ -56,8 +56,7 @@ def train(cell: Cell, problem: Problem, *, compile_: bool = False) -> Iterator[E
             averages = _averages(cell, networks, problem)
         _renew(networks, cell, part, stage.fresh_layers)
         learner = _learner(cell, networks, recipe, averages)
-        if compile_:
-            _compile(networks)
+        _compile(networks if compile_ else [])
         shown = averages if "predictions" in method.averaged else networks
         for local in range(stage.epochs):
             began, epoch = time.perf_counter(), torch.tensor(number, device=device)
@@ -67,8 +66,7 @@ def train(cell: Cell, problem: Problem, *, compile_: bool = False) -> Iterator[E
             for group in learner.optimizer.param_groups:
                 group["lr"] = lr
             loss, state = _epoch(cell, problem, learner, state, epoch)
-            mean_loss = loss.item()
-            trained = time.perf_counter()
+            mean_loss, trained = loss.item(), time.perf_counter()
             outputs = evaluate(shown, problem, problem.train)
             test = method.predict(evaluate(shown, problem, problem.test.image))
             val = method.predict(evaluate(shown, problem, problem.val))
