@@ -16,8 +16,9 @@ class CDR(Method):
     """Let only the weights that matter learn; the others decay, for they are what fits noise.
 
     A weight ``w`` with gradient ``g`` matters if ``|g * w|`` is among the largest ``1 - rate`` of
-    all. Then its gradient is ``(1 - rate) * g + d * w``, otherwise ``d * w``, ``d = weight_decay``. Biases and
-    normalisation, which have one dimension, learn as usual. The loss is cross-entropy.
+    all. Then its gradient is ``(1 - rate) * g + d * w``, otherwise ``d * w``, with the weight decay
+    ``d``. Biases and normalisation, which have one dimension, learn as usual. The loss is
+    cross-entropy.
 
     ``source="fixed"``: ``rate`` is the field. ``source="given"``: the true share of wrong labels,
     a privilege.

@@ -24,7 +24,7 @@ class DYR(Method):
     ``loss = -sum_k target_k * log p_k + balance * KL(uniform | mean p)``.
 
     State:
-        wrong: (N,), ``w``, 0 in the warm-up; label: (N,), the noisy labels.
+        clean: (N,), ``1 - w``, 1 in the warm-up; label: (N,), the noisy labels.
         start: 0-d int64, the first epoch after the warm-up.
 
     Reference:
@@ -46,15 +46,16 @@ class DYR(Method):
     def init(self, task: Task) -> State:
         """Trust every label."""
         device = task.label.device
-        wrong = torch.zeros(len(task.label), device=device)
+        clean = torch.ones(len(task.label), device=device)
         start = torch.tensor(round(self.warmup * task.epochs), device=device)
-        return {"wrong": wrong, "label": task.label, "start": start}
+        return {"clean": clean, "label": task.label, "start": start}
 
     def refit(self, outputs: Tensor, state: State, epoch: Tensor) -> State:
         """Fit the mixture to the losses."""
         loss = -outputs[0].log_softmax(-1).gather(1, state["label"][:, None]).squeeze(1)
         late = epoch >= state["start"]
-        return {**state, "wrong": torch.where(late, higher_beta_component(loss), state["wrong"])}
+        clean = 1 - higher_beta_component(loss)
+        return {**state, "clean": torch.where(late, clean, state["clean"])}
 
     def draw(self, size: int) -> dict[str, Tensor]:
         """Draw the weight of the first image and the partner of each."""
@@ -71,8 +72,8 @@ class DYR(Method):
         guess = batch.outputs.softmax(-1)
         if self.bootstrap == "hard":
             guess = one_hot(guess.argmax(-1), guess)
-        wrong = state["wrong"][batch.ids, None]
-        target = (1 - wrong) * one_hot(batch.label, guess) + wrong * guess
+        clean = state["clean"][batch.ids, None]
+        target = clean * one_hot(batch.label, guess) + (1 - clean) * guess
         target = mix * target + (1 - mix) * target[partner]
         return mix * image + (1 - mix) * image[:, partner], batch._replace(target=target)
 

@@ -81,7 +81,10 @@ def start_of_training_proper(method: Method) -> int:
 def led_up(
     method: Method, training: Task, batch: Batch, state: State, epoch: Tensor
 ) -> tuple[Tensor, Batch, State]:
-    """Take a step up to its loss: images, a batch and a state as the engine hands them on."""
+    """Take a step up to its loss: images, a batch and a state as the engine hands them on.
+
+    A batch that has outputs keeps them for a method that peeks.
+    """
     rows, classes, seed = len(batch.label), training.num_classes, int(batch.ids.sum())
     image = images_of(method, rows, seed)
     with seeded("draws", seed):
@@ -89,7 +92,7 @@ def led_up(
     if method.trusted_per_class:
         batch = batch._replace(trusted=trusted_of(seed, classes))
         state = method.lookahead(network_of(seed, classes), image[0], batch, state)
-    if method.peeks:
+    if method.peeks and batch.outputs is None:
         batch = batch._replace(outputs=logits_of(method, rows, seed, classes))
     image, batch = method.prepare(image, batch, state, epoch)
     return image, batch, state
