@@ -165,6 +165,7 @@ def _renew(networks: Sequence[nn.Module], cell: Cell, part: int, count: int) -> 
         network.load_state_dict({name: (start if name in learns else old)[name] for name in old})
         for name, param in network.named_parameters():
             param.requires_grad_(name in learns)
+            param.grad = None  # that of the stage before would count where gradients are clipped
 
 
 def _learner(

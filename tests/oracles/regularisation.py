@@ -106,3 +106,24 @@ def _posterior(x, parts):
         for a, b, share in parts
     ]
     return [d / math.fsum(density) for d in density]
+
+
+def pes_weights(outputs, labels, classes):
+    """Who is confident, and what each class weighs (Bai et al. 2021 and its code)."""
+    kept = [
+        max(range(classes), key=row.__getitem__) == y
+        for row, y in zip(outputs, labels, strict=True)
+    ]
+    count = [sum(k and y == c for k, y in zip(kept, labels, strict=True)) for c in range(classes)]
+    present = [n for n in count if n]
+    return kept, [sum(present) / len(present) / n if n else 0.0 for n in count]
+
+
+def pes(rows, labels, kept, weights):
+    """Cross-entropy of confident examples, as a weighted mean."""
+    parts = [
+        (weights[y], -weights[y] * log_softmax(row)[y])
+        for row, y, keep in zip(rows, labels, kept, strict=True)
+        if keep
+    ]
+    return math.fsum(e for _, e in parts) / math.fsum(w for w, _ in parts) if parts else 0.0
