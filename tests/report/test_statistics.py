@@ -269,7 +269,7 @@ def test_every_table_and_sentence_stands_whatever_is_missing(tmp_path, changes):
 def test_an_epoch_that_noisy_labels_chose_is_no_choice_on_test(tmp_path):
     def alter(row):
         return row | (
-            {"epoch": 3} if row["method"] == "gce" and row["selection"] != "oracle" else {}
+            {"epoch": 3} if row["method"] == SIX[2] and row["selection"] != "oracle" else {}
         )
 
     items = {i.statement: i for i in checklist(load(write(tmp_path, replace(SMALL, alter=alter))))}

@@ -131,7 +131,7 @@ def marginal(
     teams: list[Team] = []
     try:
         for who in contestants(workload, device, compile_=compile_):
-            teams.append(Team(who, workload, (str(device), root)))
+            teams.append(Team(who, workload, (str(device), root)))  # noqa: PERF401  closed below
         for number, backwards in zip(range(rounds), itertools.cycle((False, True)), strict=False):
             for team in teams[::-1] if backwards else teams:
                 epochs, seconds = team.run()
