@@ -12,11 +12,13 @@ Written by `python -m tests.speed.measure`; `speed-*.csv` holds every round. One
 and contestant: epochs of cells per second (training, and the evaluation of all images after each
 epoch), and how many times the rate of B0 and of B1 in one process that is: the median over rounds
 of ratios within a round, with a 95% bootstrap interval. The same cells, initial weights, labels,
-evaluations and precision; `tests/speed/test_engines.py` holds accuracies and numbers together.
+evaluations and precision; `tests/speed/test_engines.py` holds their accuracies and numbers
+together.
 
 - engine: what `python run_all.py` does by default, one process per core or GPU; `--compile` with
   every step compiled before.
-- B0: PIL images, a DataLoader with two workers, `.item()` after every step, as official code has.
+- B0: PIL images, a DataLoader with two workers, `.item()` after every step, as official
+  repositories.
 - B1: tensors in a TensorDataset and a DataLoader.
 - B2: one cell as fast as a careful author makes it: resident tensors, indexing, fused SGD.
 

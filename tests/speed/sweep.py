@@ -12,6 +12,7 @@ import torch
 
 from benchmarks.datasets import data_root
 from benchmarks.engine.problem import pose
+from benchmarks.launch.local import default_workers
 from benchmarks.sweep import Suite
 from tests.speed.contest import BASELINES, MODELS
 
@@ -46,8 +47,9 @@ def measure(device: torch.device, cells: int, rounds: int = 2) -> pd.DataFrame:
             took["B1"] = started + (some - started) * SHARE
             done = len(axes["noise"]) * len(axes["seed"])
             named = {"workload": f"sweep of {done} tiny cells", "round": number, "threads": 1}
+            count = {"engine": default_workers(device), "B1": 1}
             rows += [
-                {**named, "engine": name, "processes": 1, "rate": done * 30 / seconds}
+                {**named, "engine": name, "processes": count[name], "rate": done * 30 / seconds}
                 for name, seconds in took.items()
             ]
     return pd.DataFrame(rows)

@@ -7,11 +7,13 @@ that does other things beside. ``tests/speed/measure.py`` measures.
 import resource
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
 from benchmarks.engine import reference
 from benchmarks.engine.problem import pose
+from tests.speed import page
 from tests.speed.baselines import careful
 from tests.speed.baselines.official import NoisyImages
 from tests.speed.contest import MODELS, baseline, cells_of, engine, interleaved, interval
@@ -115,3 +117,19 @@ def test_the_official_idiom_costs_several_times_as_much(benchmark):
     benchmark.pedantic(next, (running["engine"],), rounds=1)
     print("convnet B0", ratio, low, high)
     assert ratio > 2
+
+
+def test_a_ratio_is_taken_within_a_round(tmp_path):
+    """A machine that is half as fast in the second round changes rates, and no ratio."""
+    rates = {"engine": (90.0, 45.0, 90.0), "B0": (3.0, 1.5, 3.0), "B1": (10.0, 5.0, 10.0)}
+    rows = pd.DataFrame(
+        {"workload": "tiny", "engine": name, "processes": 1, "threads": 1, "round": i, "rate": rate}
+        for name, found in rates.items()
+        for i, rate in enumerate(found)
+    )
+    table = page.ratios(rows).set_index("engine")
+    assert table.loc["engine", "times B0"] == "30.00 [30.00, 30.00]"
+    assert table.loc["engine", "times B1"] == "9.00 [9.00, 9.00]"
+    page.write(tmp_path, "cpu", rows, {"machine": "a slow one"})
+    assert "| tiny | engine | 1 | 1 | 90 | 30.00" in (tmp_path / "speed.md").read_text()
+    assert len(pd.read_csv(tmp_path / "speed-cpu.csv")) == 9
