@@ -1,0 +1,1 @@
+"""The tests: a package, so that scripts among them find their parts."""

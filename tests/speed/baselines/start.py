@@ -1,0 +1,42 @@
+"""What every baseline is given: a cell's initial weights, optimiser and learning rates."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.datasets import DATASETS
+from benchmarks.engine.problem import Problem
+from benchmarks.models import initialised
+from benchmarks.sweep import Cell
+
+Shown = tuple[Tensor, Tensor, Tensor]
+"""Logits of the training, validation and test images after an epoch."""
+
+
+def network_of(cell: Cell, device: torch.device) -> nn.Module:
+    """Return the network that the engine starts this cell from."""
+    salt = (DATASETS.name(cell.dataset), cell.seed, 0, 0)
+    network = initialised(cell.model, cell.dataset.shape, cell.dataset.num_classes, salt)
+    return network.to(device)
+
+
+def sgd_of(cell: Cell, network: nn.Module, **extra: bool) -> torch.optim.SGD:
+    """Return the recipe's optimiser."""
+    recipe = cell.recipe
+    return torch.optim.SGD(
+        network.parameters(), recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, **extra
+    )
+
+
+def scheduled(cell: Cell, optimizer: torch.optim.Optimizer) -> Iterator[int]:
+    """Yield the epochs, each with its learning rate set."""
+    for epoch in range(cell.recipe.epochs):
+        for group in optimizer.param_groups:
+            group["lr"] = cell.recipe.lr_at(epoch, cell.recipe.epochs)
+        yield epoch
+
+
+def held(problem: Problem) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the images that every epoch ends with."""
+    return problem.train, problem.val, problem.test.image

@@ -1,0 +1,86 @@
+"""The engine and the baselines on the same cells, side by side."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.engine import packed, reference
+from benchmarks.engine.plan import precision_of
+from benchmarks.engine.problem import pose
+from benchmarks.engine.rates import Rates
+from benchmarks.sweep import Cell
+from tests.speed.baselines import careful, official, plain
+from tests.speed.baselines.start import Shown
+
+MODELS = {"tiny": "mlp(first=32, second=32)", "mlp": "mlp", "convnet": "convnet"}
+"""3.5, 51 and 38 thousand weights, on digits."""
+
+BASELINES = {"B0": official.train, "B1": plain.train, "B2": careful.train}
+
+
+def cells_of(workload: str, device: torch.device, count: int, recipe: str = "small") -> list[Cell]:
+    """Return cells of a workload, alike in all but the seed.
+
+    ``workload`` is a key of ``MODELS``, or a dataset and a model parted by a slash.
+    """
+    dataset, _, model = workload.rpartition("/")
+    specs = {
+        "dataset": dataset or "digits",
+        "noise": "symmetric(rate=0.4)",
+        "method": "cross_entropy",
+        "model": MODELS.get(model, model),
+        "recipe": recipe,
+        "seed": 0,
+        "precision": precision_of(device),
+    }
+    first = Cell.build(specs)
+    return [replace(first, seed=seed) for seed in range(count)]
+
+
+def engine(
+    cells: Sequence[Cell], root: Path, device: torch.device, *, compile_: bool = False
+) -> Iterator[list[Shown]]:
+    """Train cells by the driver that a run would choose, and yield after each epoch."""
+    problems = [pose(cell, root, device) for cell in cells]
+    if len(cells) == 1:
+        for epoch in reference.train(cells[0], problems[0], compile_=compile_):
+            yield [(epoch.train, epoch.val, epoch.test)]
+    else:
+        for epochs in packed.train(cells, problems, compile_=compile_):
+            yield [(epoch.train, epoch.val, epoch.test) for epoch in epochs]
+
+
+def baseline(name: str, cell: Cell, root: Path, device: torch.device) -> Iterator[list[Shown]]:
+    """Train a cell by a baseline, and yield after each epoch."""
+    return ([shown] for shown in BASELINES[name](cell, pose(cell, root, device)))
+
+
+def width_of(cell: Cell, device: torch.device) -> int:
+    """Return how many cells like this one a run trains at once."""
+    return Rates.read().width(cell, device)
+
+
+def interval(
+    values: Sequence[float], draws: int = 10_000, level: float = 0.95
+) -> tuple[float, float, float]:
+    """Return the median, and a percentile bootstrap interval of it."""
+    rng = np.random.default_rng(0)
+    medians = np.median(rng.choice(values, (draws, len(values))), axis=1)
+    low, high = np.quantile(medians, [(1 - level) / 2, (1 + level) / 2])
+    return float(np.median(values)), float(low), float(high)
+
+
+def interleaved(
+    steps: dict[str, Callable[[], None]], clock: Callable[[], float], rounds: int
+) -> dict[str, list[float]]:
+    """Time each step once a round, all of a round side by side, the order reversed every time."""
+    found: dict[str, list[float]] = {name: [] for name in steps}
+    for number in range(rounds):
+        for name in list(steps)[:: 1 if number % 2 else -1]:
+            began = clock()
+            steps[name]()
+            found[name].append(clock() - began)
+    return found

@@ -1,0 +1,202 @@
+"""Measure the engine against the baselines on this machine, and write what came out.
+
+``python -m tests.speed.measure`` takes about eight minutes on two cores and writes
+``results/reference/speed-cpu.csv`` and ``speed.md``; ``--device cuda`` a file of its own.
+
+Every contestant lives in processes that stay alive: in each round each works for about a second by
+itself, side by side with the others, so that what else the machine does falls on all alike. A ratio
+is that of one round; its interval is a bootstrap over rounds.
+"""
+
+import argparse
+import datetime as dt
+import itertools
+import multiprocessing
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from benchmarks.datasets import data_root
+from benchmarks.engine.compiled import why_not
+from benchmarks.engine.plan import choose_device
+from benchmarks.launch.local import ENVIRONMENT, default_workers
+from tests.speed import contest, page, sweep
+
+ROUND_SECONDS = 1.0
+FOREVER = "small(epochs=100000)"
+CPU = tuple(contest.MODELS)
+CUDA = (*CPU, "mnist/mnist_convnet", "cifar10/resnet18")
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """Who takes part: how often, on how many threads each."""
+
+    name: str
+    processes: int = 1
+    threads: int = 1
+
+
+def contestants(workload: str, device: torch.device, *, compile_: bool) -> list[Contestant]:
+    """Return who is measured. The baselines run in one process, as users start them.
+
+    A baseline has as many threads as cores where that helps it, as it does convolutions; kernels
+    of the dense networks are too small to share. Two processes of B1 are shown beside.
+    """
+    workers = default_workers(device)
+    cores = len(os.sched_getaffinity(0))
+    threads = 1 if workload in {"tiny", "mlp"} else cores
+    found = [Contestant("engine", workers)]
+    if compile_ and not why_not(device):
+        found.append(Contestant("engine --compile", workers))
+    found += [Contestant(name, 1, threads) for name in contest.BASELINES]
+    return [*found, Contestant("B1", workers)] if workers > 1 else found
+
+
+def work(
+    pipe: Connection, who: Contestant, workload: str, place: tuple[str, Path], start: str
+) -> None:
+    """Train for as many epochs as each message says; live until told 0.
+
+    Workers of a loader begin by ``start``, as in a process of its own: a spawned one would spawn.
+    """
+    multiprocessing.set_start_method(start, force=True)
+    torch.set_num_threads(who.threads)
+    device, root = torch.device(place[0]), place[1]
+    running, width = _running(who.name, workload, device, root)
+    while count := pipe.recv():
+        for _ in range(count):
+            next(running)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        pipe.send(count * width)
+
+
+def _running(
+    name: str, workload: str, device: torch.device, root: Path
+) -> tuple[Iterator[object], int]:
+    (first,) = contest.cells_of(workload, device, 1, FOREVER)
+    if name in contest.BASELINES:
+        return contest.baseline(name, first, root, device), 1
+    width = contest.width_of(first, device)
+    cells = contest.cells_of(workload, device, width, FOREVER)
+    return contest.engine(cells, root, device, compile_="compile" in name), width
+
+
+class Team:
+    """The living processes of one contestant."""
+
+    def __init__(self, who: Contestant, workload: str, place: tuple[str, Path]) -> None:
+        self.who, context = who, multiprocessing.get_context("spawn")
+        pairs = [context.Pipe() for _ in range(who.processes)]
+        self.pipes = [ours for ours, _ in pairs]
+        rest = who, workload, place, multiprocessing.get_start_method()
+        self.processes = [context.Process(target=work, args=(theirs, *rest)) for _, theirs in pairs]
+        for process in self.processes:
+            process.start()
+        self.count = 1
+        self.run()  # the first epoch is slower
+        self.count = 2
+        self.count = max(1, round(2 * ROUND_SECONDS / self.run()[1]))
+
+    def run(self) -> tuple[int, float]:
+        """Train for ``count`` epochs; return the epochs of all cells, and the seconds."""
+        began = time.perf_counter()
+        for pipe in self.pipes:
+            pipe.send(self.count)
+        epochs = sum(pipe.recv() for pipe in self.pipes)
+        return epochs, time.perf_counter() - began
+
+    def stop(self) -> None:
+        """End the processes."""
+        for pipe, process in zip(self.pipes, self.processes, strict=True):
+            pipe.send(0)
+            process.join()
+
+
+def marginal(
+    workload: str, device: torch.device, root: Path, *, rounds: int, compile_: bool
+) -> pd.DataFrame:
+    """Return a row per contestant and round: cells' epochs per second, evaluation included."""
+    rows = []
+    teams: list[Team] = []
+    try:
+        teams.extend(  # one by one, so that those that live are stopped if one fails
+            Team(who, workload, (str(device), root))
+            for who in contestants(workload, device, compile_=compile_)
+        )
+        for number, backwards in zip(range(rounds), itertools.cycle((False, True)), strict=False):
+            for team in teams[::-1] if backwards else teams:
+                epochs, seconds = team.run()
+                named = {"workload": workload, "engine": team.who.name, "round": number}
+                size = {"processes": team.who.processes, "threads": team.who.threads}
+                rows.append({**named, **size, "rate": epochs / seconds})
+    finally:
+        for team in teams:
+            team.stop()
+    return pd.DataFrame(rows)
+
+
+def machine(device: torch.device) -> dict[str, str]:
+    """Return what a reader must know to compare."""
+    name = next(
+        (line.partition(":")[2].strip() for line in _cpu_lines() if line.startswith("model name")),
+        platform.processor() or platform.machine(),
+    )
+    if device.type == "cuda":
+        name = f"{torch.cuda.get_device_name(device)}, {name}"
+    commit = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    found = subprocess.run(commit, capture_output=True, text=True, check=False)
+    return {
+        "machine": f"{name}, {len(os.sched_getaffinity(0))} cores",
+        "versions": f"Python {platform.python_version()}, torch {torch.__version__}",
+        "commit": found.stdout.strip(),
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
+    }
+
+
+def _cpu_lines() -> list[str]:
+    path = Path("/proc/cpuinfo")
+    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+
+def main(argv: list[str]) -> None:
+    """Measure what is asked for and write it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", help="cuda, mps or cpu; the first there is")
+    parser.add_argument("--data", type=Path, help="the folder of image files")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--workloads", nargs="+", help="tiny mlp convnet DATASET/MODEL")
+    parser.add_argument("--no-compile", action="store_true", help="leave --compile out")
+    parser.add_argument(
+        "--sweep", type=int, default=600, help="cells of the sweep; 0 leaves it out"
+    )
+    parser.add_argument("--out", type=Path, default=Path("results/reference"))
+    asked = parser.parse_args(argv)
+    device, root = choose_device(asked.device), data_root(asked.data)
+    os.environ |= ENVIRONMENT
+    found = []
+    for workload in asked.workloads or (CUDA if device.type == "cuda" else CPU):
+        compile_ = not asked.no_compile and workload in {"tiny", "mlp"}
+        options = {"rounds": asked.rounds, "compile_": compile_}
+        rows = marginal(workload, device, root, **options)
+        found.append(rows)
+        print(page.ratios(rows).to_string(index=False), flush=True)
+    if asked.sweep:
+        found.append(sweep.measure(device, asked.sweep))
+        print(page.ratios(found[-1]).to_string(index=False), flush=True)
+    asked.out.mkdir(parents=True, exist_ok=True)
+    page.write(asked.out, device.type, pd.concat(found), machine(device))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,135 @@
+"""The engine against the baselines of ``baselines/``: the same numbers, in less time.
+
+Floors here are far below what is measured: they tell a broken engine from a whole one, on a machine
+that does other things beside. ``tests/speed/measure.py`` measures.
+"""
+
+import resource
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from benchmarks.engine import reference
+from benchmarks.engine.problem import pose
+from tests.speed import page
+from tests.speed.baselines import careful
+from tests.speed.baselines.official import NoisyImages
+from tests.speed.contest import MODELS, baseline, cells_of, engine, interleaved, interval
+
+CPU, ROOT = torch.device("cpu"), Path("unused")  # digits need no files
+SEEDS = 6
+FLOORS = {("tiny", "B1"): 2.0, ("tiny", "B2"): 1.5, ("mlp", "B1"): 1.4, ("convnet", "B1"): 0.8}
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def float64():
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def spent():
+    """Seconds on the CPU, of this process and of the loaders' workers that have ended."""
+    both = [resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(used.ru_utime + used.ru_stime for used in both)
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("workload", MODELS)
+def test_the_careful_baseline_is_the_reference_driver_number_for_number(workload):
+    (cell,) = cells_of(workload, CPU, 1, "small(epochs=2)")
+    problem = pose(cell, ROOT, CPU)
+    both = zip(reference.train(cell, problem), careful.train(cell, problem), strict=True)
+    for ours, theirs in both:
+        for mine, other in zip((ours.train, ours.val, ours.test), theirs, strict=True):
+            assert (mine - other).abs().max() < 1e-10
+
+
+def accuracy(shown, cell):
+    label = pose(cell, ROOT, CPU).test.label
+    return (shown[2].argmax(-1).view(-1, len(label)) == label).double().mean().item()
+
+
+@pytest.mark.parametrize("name", ["B1", "B2"])
+def test_a_baseline_is_as_accurate_as_the_engine(name):
+    cells = cells_of("tiny", CPU, SEEDS, "small(epochs=15)")
+    *_, ours = engine(cells, ROOT, CPU)
+    theirs = [list(baseline(name, cell, ROOT, CPU))[-1][0] for cell in cells]
+    differences = [
+        accuracy(a, cell) - accuracy(b, cell)
+        for a, b, cell in zip(ours, theirs, cells, strict=True)
+    ]
+    assert abs(sum(differences) / SEEDS) < 0.04
+
+
+def test_the_official_idiom_sees_the_images_that_the_engine_sees():
+    (cell,) = cells_of("tiny", CPU, 1)
+    problem = pose(cell, ROOT, CPU)
+    images = NoisyImages(cell, problem.train, problem.noisy)
+    for i in (0, 7, len(images) - 1):
+        image, label = images[i]
+        assert label == problem.noisy[i]
+        assert torch.allclose(image, problem.pixels(problem.train[i]), atol=1e-5)
+
+
+@pytest.mark.parametrize("workload", MODELS)
+def test_the_engine_outruns_the_baselines(benchmark, workload):
+    width = 1 if workload == "convnet" else 16
+    cells = cells_of(workload, CPU, width, "small(epochs=1000)")
+    running = {"engine": engine(cells, ROOT, CPU)}
+    running |= {name: baseline(name, cells[0], ROOT, CPU) for name in ("B1", "B2")}
+    epochs = dict.fromkeys(running, 2) if width == 1 else {"engine": 1, "B1": 6, "B2": 6}
+
+    def step(name):
+        for _ in range(epochs[name]):
+            next(running[name])
+
+    steps = {name: lambda name=name: step(name) for name in running}
+    interleaved(steps, spent, 1)  # the first epochs are slower
+    took = interleaved(steps, spent, 5)
+    benchmark.pedantic(next, (running["engine"],), rounds=1)
+    for name in ("B1", "B2"):
+        pairs = zip(took[name], took["engine"], strict=True)
+        per_cell = epochs["engine"] * width / epochs[name]
+        ratio, low, high = interval([theirs / ours * per_cell for theirs, ours in pairs])
+        benchmark.extra_info[name] = {"ratio": ratio, "low": low, "high": high}
+        print(workload, name, f"{ratio:.2f} [{low:.2f}, {high:.2f}]")
+        assert ratio > FLOORS.get((workload, name), 0)
+
+
+def test_the_official_idiom_costs_several_times_as_much(benchmark):
+    cells = cells_of("convnet", CPU, 1, "small(epochs=1000)")
+    running = {"engine": engine(cells, ROOT, CPU), "B0": baseline("B0", cells[0], ROOT, CPU)}
+    steps = {name: lambda name=name: next(running[name]) for name in running}
+    took = interleaved(steps, spent, 2)
+    ratio, low, high = interval([a / b for a, b in zip(took["B0"], took["engine"], strict=True)])
+    benchmark.extra_info["B0"] = {"ratio": ratio, "low": low, "high": high}
+    benchmark.pedantic(next, (running["engine"],), rounds=1)
+    print("convnet B0", ratio, low, high)
+    assert ratio > 2
+
+
+def test_a_ratio_is_taken_within_a_round(tmp_path):
+    """A machine that is half as fast in the second round changes rates, and no ratio."""
+    rates = {"engine": (90.0, 45.0, 90.0), "B0": (3.0, 1.5, 3.0), "B1": (10.0, 5.0, 10.0)}
+    rows = pd.DataFrame(
+        {"workload": "tiny", "engine": name, "processes": 1, "threads": 1, "round": i, "rate": rate}
+        for name, found in rates.items()
+        for i, rate in enumerate(found)
+    )
+    table = page.ratios(rows).set_index("engine")
+    assert table.loc["engine", "times B0"] == "30.00 [30.00, 30.00]"
+    assert table.loc["engine", "times B1"] == "9.00 [9.00, 9.00]"
+    page.write(tmp_path, "cpu", rows, {"machine": "a slow one"})
+    assert "| tiny | engine | 1 | 1 | 90 | 30.00" in (tmp_path / "speed.md").read_text()
+    assert len(pd.read_csv(tmp_path / "speed-cpu.csv")) == 9
