@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,6 +42,7 @@ app.command(compare)
 app.command(suspects)
 app.command(relabel)
 
+STARTED = time.perf_counter()
 DEFAULT = Request()
 VERBS = (
     *("run", "plan", "probe", "status", "report", "collect", "suspects", "relabel", "compare"),
@@ -61,18 +63,27 @@ def run(request: Request = DEFAULT, *, report: bool = True) -> Exit:
         report: Draw the report.
     """
     from benchmarks.launch import session  # noqa: PLC0415
+    from benchmarks.launch.times import Times  # noqa: PLC0415
 
+    times = Times(STARTED)
     if trial := session.trials(request):
         _announce(trial, "trials")
         session.tune(request, trial)
+        times.lap("trials")
     prepared = session.prepare(request)
     _announce(prepared, "cells")
+    missing = {cell.id for cell in prepared.missing()}
+    times.lap("start-up")
     parts = session.train(prepared)
+    costs = [meta["costs"] for i, meta in parts.meta.items() if i in missing]
+    times.trained(costs, min(prepared.workers, len(missing)))
     planned = len(prepared.plan.cells)
     planned_ids = {cell.id for cell in prepared.plan.cells}
     counts = Counter(m["status"] for i, m in parts.meta.items() if i in planned_ids)
     if report and counts["done"]:
         _show(prepared.folder)
+        times.lap("report")
+    print(f"time     {times}")
     if bad := counts["failed"] + counts["diverged"]:
         print(f"{bad} of {planned} cells have no result; results.csv says why")
         return Exit.SOME_FAILED
