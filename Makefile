@@ -1,5 +1,5 @@
 # One command is the gate, here and in CI.
-.PHONY: check lint types contracts test soak
+.PHONY: check lint types contracts test soak speed
 check: lint types contracts test
 
 lint:
@@ -23,3 +23,7 @@ test:
 # What takes minutes.
 soak:
 	$(WORKER) python -m pytest -m soak -s --timeout 3600
+
+# The engine against the baselines, to results/reference: eight minutes on two idle cores.
+speed:
+	python -m tests.speed.measure

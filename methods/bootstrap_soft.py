@@ -15,7 +15,8 @@ class BootstrapSoft(Method):
 
     ``loss = -sum_k (beta * onehot(y)_k + (1 - beta) * p_k) * log p_k``: cross-entropy plus the
     entropy of the prediction, which the gradient lowers. ``detach`` treats the prediction inside
-    the target as a constant, as several later implementations do.
+    the target as a constant, as several later implementations do. With ``beta`` at the paper's 0.95
+    the label keeps nearly all the say: on small images nothing tells it from cross-entropy.
 
     Reference:
         Reed et al., "Training deep neural networks on noisy labels with bootstrapping",

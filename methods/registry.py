@@ -44,6 +44,8 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         if entry in self._entries.values():
             raise ValueError(f"{entry} is already a {self.kind} under another name")
         self._entries[name] = entry
+        self._known_specs.clear()  # a spec may mean another entry now
+        self._identities.clear()
 
     def __getitem__(self, name: str) -> type[T]:
         self._known(self.kind, name, tuple(self._entries))

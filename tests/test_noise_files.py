@@ -235,9 +235,9 @@ def test_a_result_is_kept_under_the_file_it_came_from_even_if_that_is_edited_mea
     one, honest = cell(files), reference.train
     before, hashed = one.id, pose(one, files, CPU).noise_sha256
 
-    def edit(*args):
+    def edit(*args, **options):
         np.save(files / "labels-0.npy", digits(0)[::-1])
-        return honest(*args)
+        return honest(*args, **options)
 
     monkeypatch.setattr(reference, "train", edit)
     (record,) = engine.run([one], engine.How(files, CPU, keep_all=True))

@@ -58,10 +58,15 @@ def _last_epoch(run: Run) -> Item:
     known = run.last[run.last["cell_id"].isin(ends.index)]
     if known.empty:
         return _item(statement, None, "no curve was kept")
-    off = int((known["epoch"] != known["cell_id"].map(ends)).sum())
+    early = known[known["epoch"] != known["cell_id"].map(ends)]
+    by_val = run.at("val").set_index("cell_id")["epoch"]
+    stopped = early["epoch"] == early["cell_id"].map(by_val)  # by noisy labels, as a method may
+    off = int((~stopped).sum())
     best = run.at("oracle").set_index("cell_id")["acc"]
     gain = float((best - run.last.set_index("cell_id")["acc"]).mean())
-    text = f"{count(len(known) - off, 'cell')} of {len(known)} at their last epoch"
+    text = f"{count(len(known) - len(early), 'cell')} of {len(known)} at their last epoch"
+    if stopped.any():
+        text += f", {int(stopped.sum())} where noisy validation labels stopped them"
     if np.isfinite(gain):
         text += f"; the best epoch on test would read {signed('acc', gain)} points"
     return _item(statement, off == 0, text)

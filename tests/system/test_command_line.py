@@ -26,7 +26,7 @@ def told(capsys, *args):
 @pytest.mark.parametrize(
     ("args", "sentence"),
     [
-        (["--methods", "dropout"], "unknown method 'dropout'; known: bootstrap_hard, "),
+        (["--methods", "dropout"], "unknown method 'dropout'; known: anl_ce, "),
         (["--methods", "erl"], "unknown method 'erl'; did you mean 'elr'?"),
         (["--methods", "elr(bta=0.5)"], "unknown elr parameter 'bta'; did you mean 'beta'?"),
         (["--noises", "symmetric(rate=1.5)"], "Symmetric.rate must be a number in [0, 1], got 1.5"),
