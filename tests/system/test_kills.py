@@ -59,6 +59,7 @@ def plugin(folder, text, name="plugin.py"):
     return path
 
 
+@pytest.mark.timeout(1200)  # twelve starts, which a busy machine stretches
 def test_ten_kills_of_the_whole_tree_in_a_chain_change_no_byte(tmp_path):
     alone = (*TINY, "--pack", 1, "--workers", 2)
     code, _, err = finish(*alone, "--out", tmp_path / "undisturbed")
