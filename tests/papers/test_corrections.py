@@ -197,3 +197,11 @@ def test_adam_against_torch(decay):
         state = adam(state, "x", param.grad, 0.03, decay)
         optimizer.step()
         same(state["x"], param.detach(), rtol=1e-12, atol=1e-12)
+
+
+def test_t_revision_learns_in_its_last_stage_alone():
+    method, state, _ = revised()
+    slopes = {"correction": torch.ones(C, C)}
+    for epoch in (0, 3, 7):
+        same(method.learn(state, slopes, torch.tensor(epoch)), state)
+    assert method.learn(state, slopes, torch.tensor(8))["correction"].lt(0).any()
