@@ -7,16 +7,16 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError
 
 from benchmarks import suites
 from benchmarks.cli_compare import compare
 from benchmarks.cli_data import data
 from benchmarks.cli_suspects import relabel, suspects
 from benchmarks.refusals import Exit, RefusedError
-from benchmarks.request import Request
+from benchmarks.request import Plugins, Request
 
 if TYPE_CHECKING:
     from benchmarks.launch.session import Session
@@ -214,7 +214,7 @@ def ls(kind: Kind | None = None) -> Exit:
 
 
 @app.command
-def check(*, plugin: Annotated[tuple[Path, ...], Parameter(negative="")]) -> Exit:
+def check(*, plugin: Plugins) -> Exit:
     """Check that your own methods, datasets, noises and models do what the suite relies on.
 
     Args:

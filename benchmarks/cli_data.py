@@ -1,23 +1,21 @@
 """The verb ``data``: fetch datasets, look at them, and export their noisy labels."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from benchmarks.refusals import Exit, RefusedError
+from benchmarks.request import Seeds, Specs
 
 if TYPE_CHECKING:
     from benchmarks.noise import Human
 
 data = App(name="data", help="Fetch datasets, describe them, export noisy labels.")
 
-Names = Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")]
-Seeds = Annotated[list[int], Parameter(consume_multiple=True, negative="")]
-
 
 @data.command
-def get(names: Names = None, *, data: Path | None = None) -> Exit:
+def get(names: Specs = None, *, data: Path | None = None) -> Exit:
     """Download datasets unless they are there, and check them.
 
     Args:
@@ -28,7 +26,7 @@ def get(names: Names = None, *, data: Path | None = None) -> Exit:
 
 
 @data.command
-def verify(names: Names = None, *, data: Path | None = None) -> Exit:
+def verify(names: Specs = None, *, data: Path | None = None) -> Exit:
     """Check that datasets are there and undamaged; download nothing.
 
     Args:
@@ -39,7 +37,7 @@ def verify(names: Names = None, *, data: Path | None = None) -> Exit:
 
 
 @data.command
-def info(names: Names = None) -> Exit:
+def info(names: Specs = None) -> Exit:
     """Describe datasets: source, licence, sizes, classes, known errors in their "clean" labels.
 
     Args:
@@ -61,7 +59,7 @@ def noise(
     noise: str,
     *,
     out: Path,
-    seeds: Seeds | None = None,
+    seeds: Seeds = None,
     data: Path | None = None,
 ) -> Exit:
     """Write the given labels of a dataset under a noise, for use elsewhere.

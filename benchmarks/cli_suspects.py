@@ -1,23 +1,18 @@
 """The verbs of the label audit: rank doubtful labels, and apply what a reviewer says of them."""
 
 from pathlib import Path
-from typing import Annotated, Literal
-
-from cyclopts import Parameter
+from typing import Literal
 
 from benchmarks.refusals import Exit, RefusedError
-
-Names = Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")]
-Seeds = Annotated[list[int] | None, Parameter(consume_multiple=True, negative="")]
-Plugins = Annotated[tuple[Path, ...], Parameter(negative="")]
+from benchmarks.request import Plugins, Seeds, Specs
 
 
 def suspects(  # noqa: PLR0913  options of a command
     folder: Path = Path("results/default"),
     *,
-    datasets: Names = None,
-    noises: Names = None,
-    methods: Names = None,
+    datasets: Specs = None,
+    noises: Specs = None,
+    methods: Specs = None,
     seeds: Seeds = None,
     score: Literal["loss_mean", "loss", "own"] = "loss_mean",
     top: int = 100,

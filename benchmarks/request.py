@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 Specs = Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")]
+Seeds = Annotated[list[int] | None, Parameter(consume_multiple=True, negative="")]
+Plugins = Annotated[tuple[Path, ...], Parameter(negative="")]
 
 
 @Parameter(name="*")
@@ -47,7 +49,7 @@ class Request:
     methods: Specs = None
     models: Specs = None
     recipes: Specs = None
-    seeds: Annotated[list[int] | None, Parameter(consume_multiple=True, negative="")] = None
+    seeds: Seeds = None
     profile: str | None = None
     out: Path | None = None
     data: Path | None = None
@@ -57,7 +59,7 @@ class Request:
     pack: int | None = None
     compile: Annotated[bool, Parameter(negative="")] = False
     deterministic: Annotated[bool, Parameter(negative="")] = False
-    plugin: Annotated[tuple[Path, ...], Parameter(negative="")] = ()
+    plugin: Plugins = ()
 
     def axes(self) -> dict[str, list[str] | list[int] | None]:
         """Return what replaces the suite's axes, by the suite's names for them."""

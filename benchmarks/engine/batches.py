@@ -79,9 +79,9 @@ def _draws(
     return [{key: value.to(device) for key, value in one.items()} for one in drawn]
 
 
-def steps_of(cell: Cell, problem: Problem) -> int:
-    """Return how many batches an epoch has."""
-    return len(range(0, len(problem.noisy) - 1, cell.recipe.batch))
+def steps_of(cell: Cell, size: int) -> int:
+    """Return how many batches an epoch of so many examples has."""
+    return len(range(0, size - 1, cell.recipe.batch))
 
 
 def _view(cell: Cell, problem: Problem, epoch: int, view: int) -> Callable[[Tensor], Tensor]:

@@ -163,7 +163,7 @@ def _costs(
 ) -> dict[str, str | int | float]:
     """Return what training took; differs from run to run, so it is kept apart."""
     epochs, n = len(history.rows), len(problem.noisy)
-    steps = steps_of(cell, problem)
+    steps = steps_of(cell, n)
     taken = passes(cell, n, epochs, len(problem.trusted))
     device = how.device
     if device.type == "cuda":

@@ -35,9 +35,7 @@ class History:
     """One cell's."""
 
     keys: dict[str, Any]
-    stops_early: bool = (
-        False  # the method ends at the epoch that is best on noisy validation labels
-    )
+    stops_early: bool = False  # as its method says
     rows: list[list[float]] = field(default_factory=list)  # per epoch, CURVE_VALUES
     final: list[int] = field(default_factory=list)  # positions in rows that belong to the method
     chosen: dict[str, Chosen] = field(default_factory=dict)
@@ -80,19 +78,18 @@ class History:
         of_train = _table(
             metrics.train_metrics(train, problem.noisy, problem.clean), schema.TRAIN_METRICS
         )
+        mine: dict[int, Tensor] = {}  # training logits of the method's own epochs, by row
         for epoch, share, *found in zip(epochs, val_acc, of_test, of_train, strict=True):
             end = share if self.stops_early else float(len(self.rows))
             scores = {"last": end, "val": share, "oracle": found[0][0]}
             if epoch.final_stage:
+                mine[len(self.rows)] = epoch.train
                 self._select(epoch, scores)
             own = [epoch.number, epoch.lr, epoch.loss, share]
             self.rows.append([*own, *found[0], *found[1]])
             self.train_seconds += epoch.train_seconds
             self.eval_seconds += epoch.eval_seconds
-        mine = [epoch.train for epoch in epochs if epoch.final_stage]
-        self._score(
-            dict(zip(self.final[len(self.final) - len(mine) :], mine, strict=True)), problem
-        )
+        self._score(mine, problem)
         self.eval_seconds += time.perf_counter() - began
 
     def _select(self, epoch: Epoch, scores: Mapping[str, float]) -> None:

@@ -203,7 +203,7 @@ def train(
         if not part or stage.fresh_networks or stage.fresh_layers:
             fresh = Learners.fresh(cells, part, device, compile_=compile_)
         if not part or stage.fresh_networks:
-            learners = fresh.averaged(steps_of(first, problems[0]))
+            learners = fresh.averaged(steps_of(first, len(problems[0].noisy)))
         learners.begin(stage, fresh)
         for local in range(stage.epochs):
             began, epoch = time.perf_counter(), torch.tensor(number, device=device)

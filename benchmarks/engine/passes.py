@@ -3,6 +3,7 @@
 from itertools import cycle, islice
 from typing import NamedTuple
 
+from benchmarks.engine.batches import steps_of
 from benchmarks.sweep import Cell
 from methods import Method
 
@@ -47,6 +48,5 @@ def passes(cell: Cell, n: int, epochs: int, trusted: int = 0) -> Passes:
 def _trusted_seen(cell: Cell, n: int, epochs: int, trusted: int) -> int:
     """Trusted images over all steps: each epoch begins again with its batches, without end."""
     batch = cell.recipe.batch
-    steps = len(range(0, n - 1, batch))
     sizes = [min(batch, trusted - start) for start in range(0, trusted, batch)]
-    return epochs * sum(islice(cycle(sizes), steps))
+    return epochs * sum(islice(cycle(sizes), steps_of(cell, n)))

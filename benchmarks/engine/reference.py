@@ -152,7 +152,8 @@ def _averages(cell: Cell, networks: Sequence[nn.Module], problem: Problem) -> li
     """Return the networks' moving averages, if the method uses any."""
     if not cell.method.averaged:
         return []
-    return averages_of(networks, cell.method.decay(steps_of(cell, problem), cell.recipe.epochs))
+    steps = steps_of(cell, len(problem.noisy))
+    return averages_of(networks, cell.method.decay(steps, cell.recipe.epochs))
 
 
 def _renew(networks: Sequence[nn.Module], cell: Cell, part: int, count: int) -> None:
