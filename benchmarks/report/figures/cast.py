@@ -1,21 +1,35 @@
 """Who appears: which methods a figure shows in colour, and which settings it has room for."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import product
 
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from benchmarks.report import across, tables
-from benchmarks.report.figures.canvas import PAGES, chunks, of_many, spread
+from benchmarks.report.figures.canvas import (
+    PAGES,
+    Drawing,
+    chunks,
+    heading,
+    of_many,
+    page_name,
+    spread,
+)
 from benchmarks.report.looks import base, resolve
 from benchmarks.report.read import Run
+from benchmarks.report.venues import Venue
 from benchmarks.schema import LOOKS, Look
 
 CROWDED = 10
 """With more methods than this, bands would cover each other and are left out."""
+
+GRID = 8, 5
+"""Rows and columns of a page of methods by noise settings."""
 
 GREY = "0.8"
 """Of lines that are not named."""
@@ -90,6 +104,34 @@ def others(players: Cast) -> list[Artist]:
     count = len(players.others)
     name = f"{count} other {'method' if count == 1 else 'methods'}"
     return [Line2D([], [], color=GREY, linewidth=0.8, label=name)] if count else []
+
+
+def gridded(
+    run: Run,
+    data: pd.DataFrame,
+    venue: Venue,
+    draw: Callable[[pd.DataFrame, Mapping[str, Look], tuple[str, ...], Venue], Figure],
+    named: tuple[str, str],
+) -> list[Drawing]:
+    """Draw methods by noise settings, at most ``GRID`` on a page.
+
+    Args:
+        run: whose data it is.
+        data: with ``arena``, ``panel`` and ``method``.
+        venue: where it is printed.
+        draw: a page from its data, its methods' looks and its panels.
+        named: the stem of the files, and the caption.
+    """
+    (stem, caption), players = named, of(run)
+    found, more = grids(run, players, data, GRID)
+    drawn: list[Drawing] = []
+    for arena, rows, columns in found:
+        here = (data["arena"] == arena) & data["method"].isin(rows) & data["panel"].isin(columns)
+        part = data[here]
+        figure = draw(part, {method: players.shown[method] for method in rows}, columns, venue)
+        heading(figure, arena, run.note)
+        drawn.append(Drawing(page_name(stem, len(drawn) + 1), figure, part, caption + more))
+    return drawn
 
 
 def grids(

@@ -19,7 +19,6 @@ from benchmarks.report.stats import Floats
 from benchmarks.report.venues import Venue
 from benchmarks.schema import LOSS_BINS, LOSS_RANGE, Look
 
-ROWS, COLUMNS = 8, 5
 _TICKS = (0, 5, 25, 80)
 RIGHT, WRONG = "#3a7ca5", "#c8553d"
 _CAPTION = (
@@ -31,21 +30,10 @@ _CAPTION = (
 
 
 def pages(run: Run, venue: Venue) -> list[Drawing]:
-    """Methods by noise settings, at most eight by five on a page."""
+    """Methods by noise settings."""
     if run.losses.empty:
         raise AbsentError(missing(run, "losses.csv", "no training label is wrong"))
-    data = points(run)
-    players = cast.of(run)
-    grids, more = cast.grids(run, players, data, (ROWS, COLUMNS))
-    drawn: list[Drawing] = []
-    for arena, rows, columns in grids:
-        here = (data["arena"] == arena) & data["method"].isin(rows) & data["panel"].isin(columns)
-        part = data[here]
-        figure = _figure(part, {method: players.shown[method] for method in rows}, columns, venue)
-        canvas.heading(figure, arena, run.note)
-        name = canvas.page_name("losses", len(drawn) + 1)
-        drawn.append(Drawing(name, figure, part, _CAPTION + more))
-    return drawn
+    return cast.gridded(run, points(run), venue, _figure, ("losses", _CAPTION))
 
 
 def missing(run: Run, name: str, otherwise: str) -> str:

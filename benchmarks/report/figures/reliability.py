@@ -19,7 +19,6 @@ from benchmarks.report.read import Run
 from benchmarks.report.venues import Venue
 from benchmarks.schema import Look
 
-ROWS, COLUMNS = 8, 5
 OVER, UNDER = "#c8553d", "#3a7ca5"
 """Colours of a gap to the diagonal: right less often than believed, and more often."""
 
@@ -38,21 +37,11 @@ _CAPTION = (
 
 
 def pages(run: Run, venue: Venue) -> list[Drawing]:
-    """Methods by noise settings, at most eight by five on a page."""
+    """Methods by noise settings."""
     data = pooled(run.bins)
     if data.empty:
         raise AbsentError("No finished cell has a reliability diagram.")
-    players = cast.of(run)
-    grids, more = cast.grids(run, players, data, (ROWS, COLUMNS))
-    drawn: list[Drawing] = []
-    for arena, rows, columns in grids:
-        here = (data["arena"] == arena) & data["method"].isin(rows) & data["panel"].isin(columns)
-        part = data[here]
-        figure = _figure(part, {method: players.shown[method] for method in rows}, columns, venue)
-        canvas.heading(figure, arena, run.note)
-        name = canvas.page_name("reliability", len(drawn) + 1)
-        drawn.append(Drawing(name, figure, part, _CAPTION + more))
-    return drawn
+    return cast.gridded(run, data, venue, _figure, ("reliability", _CAPTION))
 
 
 def pooled(bins: pd.DataFrame) -> pd.DataFrame:
