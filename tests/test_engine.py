@@ -18,8 +18,8 @@ from benchmarks.engine.plan import choose_device, kinds, packs
 from benchmarks.engine.problem import pose
 from benchmarks.refusals import RefusedError
 from benchmarks.store import CURVE_VALUES
-from benchmarks.sweep import Cell
 from methods import METHODS, Method
+from tests.cells import build
 from tests.oracles import fused
 
 CPU, NOWHERE = torch.device("cpu"), Path("nowhere")
@@ -42,19 +42,6 @@ MORE_THAN_LOSSES = [name for name in METHODS if vars(METHODS[name]).keys() & HOO
 PACKED = [(method, "mlp") for method in (*METHODS, *VARIANTS)]
 PACKED += [(method, "convnet") for method in ("cross_entropy", *MORE_THAN_LOSSES, *VARIANTS)]
 HARD = "small(epochs=2, lr=0.05, batch=97, weight_decay=0.01, clip_norm=0.5, crop=1, flip=True)"
-
-
-def build(method="cross_entropy", **changes):
-    specs = {
-        "dataset": "digits",
-        "noise": "symmetric(rate=0.4)",
-        "method": method,
-        "model": "mlp",
-        "recipe": "small(epochs=3)",
-        "seed": 0,
-        "precision": "float32",
-    }
-    return Cell.build(specs | changes)
 
 
 def trained(cell, *, keep_all=True, width=1):

@@ -13,22 +13,13 @@ from benchmarks.engine.problem import pose
 from benchmarks.launch import session
 from benchmarks.refusals import RefusedError
 from benchmarks.request import Request
-from benchmarks.sweep import Cell
+from tests import cells
 
 CPU, NOWHERE = torch.device("cpu"), Path("nowhere")
 
 
 def build(method="cross_entropy", **changes):
-    specs = {
-        "dataset": "digits",
-        "noise": "symmetric(rate=0.4)",
-        "method": method,
-        "model": "mlp(first=19, second=13)",
-        "recipe": "small(epochs=3)",
-        "seed": 0,
-        "precision": "float32",
-    }
-    return Cell.build(specs | changes)
+    return cells.build(method, **{"model": "mlp(first=19, second=13)"} | changes)
 
 
 @pytest.fixture

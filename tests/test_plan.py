@@ -16,22 +16,9 @@ from benchmarks.launch.work import Job
 from benchmarks.refusals import RefusedError
 from benchmarks.request import Request
 from benchmarks.store import write_part
-from benchmarks.sweep import Cell
+from tests.cells import build
 
 CPU, NOWHERE = torch.device("cpu"), Path("nowhere")
-
-
-def build(method="cross_entropy", **changes):
-    specs = {
-        "dataset": "digits",
-        "noise": "symmetric(rate=0.4)",
-        "method": method,
-        "model": "mlp",
-        "recipe": "small(epochs=3)",
-        "seed": 0,
-        "precision": "float32",
-    }
-    return Cell.build(specs | changes)
 
 
 @pytest.fixture(autouse=True)

@@ -10,10 +10,11 @@ from benchmarks.engine import cell as engine
 from benchmarks.engine.cell import How
 from benchmarks.refusals import RefusedError
 from benchmarks.store import CURVE_VALUES
-from benchmarks.sweep import Cell, Suite
+from benchmarks.sweep import Suite
 from methods import METHODS
 from methods.parts.mixture import higher_beta_component
 from tests.agreement import same
+from tests.cells import build
 from tests.oracles import methods as oracles
 from tests.oracles import regularisation as papers
 from tests.papers.visits import _double, visits  # noqa: F401  _double is a fixture
@@ -205,16 +206,14 @@ def test_elr_plus_against_the_loop_over_three_overlapping_visits():
         same(state["target"], torch.tensor(expected))
 
 
-def cell_of(method, recipe="small(epochs=12)"):
-    specs = {"dataset": "digits", "noise": "symmetric(rate=0.4)", "method": method, "model": "mlp"}
-    return Cell.build(specs | {"recipe": recipe, "seed": 0, "precision": "float32"})
-
-
 def test_early_stopping_shows_the_epoch_that_noisy_labels_choose(tmp_path):
     torch.set_default_dtype(torch.float32)
     kept = {}
     for method in ("early_stopping", "cross_entropy"):
-        (record,) = engine.run([cell_of(method)], How(tmp_path, torch.device("cpu"), keep_all=True))
+        (record,) = engine.run(
+            [build(method, recipe="small(epochs=12)")],
+            How(tmp_path, torch.device("cpu"), keep_all=True),
+        )
         kept[method] = record.arrays
     mine, plain = kept["early_stopping"], kept["cross_entropy"]
     same(torch.tensor(mine["curves"]), torch.tensor(plain["curves"]))  # the same training
