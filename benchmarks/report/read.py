@@ -21,7 +21,8 @@ TEXT = {
     *(set(KEYS) - {"noise_rate", "seed"}),
     *("method_spec", "profile", "privileges", "precision", "noise_sha256"),
     *("metric_spec", "status", "reason", "selection", "score", "estimated", "realised"),
-    *("device", "driver", "host", "torch", "python", "commit", "finished_utc"),
+    *("device", "driver", "host", "cpu", "system", "torch", "python", "packages", "commit"),
+    "finished_utc",
 }
 ARENA = ("dataset", "model", "recipe")
 """What stays the same along one curve over noise rates."""
