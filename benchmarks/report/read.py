@@ -147,7 +147,7 @@ def _table(path: Path) -> pd.DataFrame:
             f"{path} does not have this version's columns: it {' and '.join(faults)}"
         )
     _refuse_text(table, path)
-    absent = dict.fromkeys(sorted(wanted - have), math.nan)
+    absent = {name: "" if name in TEXT else math.nan for name in sorted(wanted - have)}
     table = table.assign(**absent)
     text = [column for column in table if column in TEXT]
     return table.assign(**{column: table[column].fillna("") for column in text})
