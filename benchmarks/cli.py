@@ -62,6 +62,10 @@ def run(request: Request = DEFAULT, *, report: bool = True) -> Exit:
         request: What to train.
         report: Draw the report.
     """
+    from benchmarks import processes  # noqa: PLC0415
+
+    if request.device in {None, "cpu"} and not (request.folder() / "plan.json").exists():
+        processes.warm(processes.TRAINING)  # while this process imports the same
     from benchmarks.launch import session  # noqa: PLC0415
     from benchmarks.launch.times import Times  # noqa: PLC0415
 
