@@ -241,9 +241,10 @@ def check(*, plugin: Plugins) -> Exit:
 
 def _show(folder: Path, *, force: bool = False, venue: VenueName = "neurips") -> None:
     """Draw a report and print what it says and where it is."""
+    from benchmarks import processes  # noqa: PLC0415
     from benchmarks.report import build  # noqa: PLC0415
 
-    built = build(folder, force=force, venue=venue)
+    built = build(folder, force=force, venue=venue, workers=processes.cores())
     print(f"\n{built.ranking}\n\n{built.verdict}\n")
     print(f"results  {folder / 'results.csv'}")
     print(f"report   {built.folder / 'report.md'}{'' if built.rebuilt else ' (unchanged)'}")

@@ -17,7 +17,8 @@ ENVIRONMENT = {
 """Of a worker."""
 
 TRAINING = "benchmarks.launch.preload"
-"""The module that imports what training needs."""
+DRAWING = "benchmarks.report.figures"
+"""The modules that import what training, and drawing, need."""
 
 FORKS = sys.platform == "linux"
 """Whether workers come from a server that has imported everything: elsewhere it is not safe."""

@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+import torch
 
 from benchmarks import processes
 
@@ -28,6 +29,4 @@ def test_a_worker_has_one_thread_and_what_training_needs_imported():
 def _look(pipe):
     modules = ("torch._dynamo", "sklearn.datasets")
     imported = tuple(name in sys.modules for name in modules)
-    import torch
-
     pipe.send((torch.get_num_threads(), imported))
