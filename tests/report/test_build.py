@@ -155,7 +155,7 @@ def test_a_report_never_imports_torch():
 def standing(tmp_path, monkeypatch):
     """A folder with a report, and ``page.write`` replaced by something quick."""
 
-    def quick(folder, new, _venue):
+    def quick(folder, new, _venue, _workers):
         new.mkdir()
         (new / "report.md").write_text((folder / "results.csv").read_text(encoding="utf-8"))
         return {"ranking": "r", "verdict": "v"}
