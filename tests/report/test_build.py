@@ -198,7 +198,7 @@ def test_another_version_of_what_draws_is_noticed(standing, monkeypatch):
 def test_a_build_that_dies_leaves_the_old_report_whole(standing, monkeypatch):
     old = (standing / "report" / "report.md").read_bytes()
 
-    def die(_, new, _venue):
+    def die(_, new, _venue, _workers):
         (new / "figures").mkdir(parents=True)
         raise KeyboardInterrupt
 
