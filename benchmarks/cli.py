@@ -123,8 +123,9 @@ def plan(request: Request = DEFAULT) -> Exit:
     cells, missing = prepared.plan.cells, prepared.missing()
     if first:
         print("trials of the profile tuned; the cells follow with what they choose")
+    every = [cell.keys() for cell in cells]
     for axis in ("dataset", "noise", "method", "model", "recipe", "seed"):
-        values = dict.fromkeys(str(cell.keys()[axis]) for cell in cells)
+        values = dict.fromkeys(str(keys[axis]) for keys in every)
         print(f"{axis:8} {'  '.join(values)}")
     print(f"cells    {len(cells)} planned, {len(cells) - len(missing)} done, {len(missing)} to do")
     print(f"device   {prepared.device} ({cells[0].precision}), {prepared.workers} workers")
