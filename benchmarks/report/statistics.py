@@ -85,7 +85,8 @@ def _aggregate_notes(run: Run) -> tuple[str, ...]:
         *incomplete(run),
         (
             f"Accuracy at the last epoch over {count(settings, 'setting')} that every method has "
-            "tried. Rank: mean over settings. IQM: interquartile mean over settings and seeds, "
+            "tried. Rank: mean over settings. IQM: interquartile mean over settings and seeds, of "
+            "accuracies as they are, "
             "from seeds that finished in every setting. Near the best: share of runs at most "
             f"{100 * NEAR:g} point below the best of the same setting and seed. Beats: chance to "
             "be more accurate on the same seed, mean over settings, ties half."
