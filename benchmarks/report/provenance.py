@@ -67,7 +67,9 @@ def _summary(rows: pd.DataFrame) -> str:
     when = sorted(set(rows["finished_utc"]) - {""})
     dates = f", finished between {_moment(when[0])} and {_moment(when[-1])} UTC" if when else ""
     dirty = int(rows["commit"].str.endswith(DIRTY).sum())
-    state = f"Of these {dirty or 'none'} by code with uncommitted changes (`{DIRTY}`)."
+    state = "All by code that is committed."
+    if dirty:
+        state = f"{dirty} by code with uncommitted changes (`{DIRTY}`)."
     if (rows["commit"] == BLANK).all():
         state = "No commit was recorded: the code was not in a git repository."
     return (

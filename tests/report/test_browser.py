@@ -152,6 +152,8 @@ def test_every_figure_is_drawn_and_nothing_is_wider_than_a_phone(page):
         assert image.get_attribute("alt")
     page.set_viewport_size({"width": 360, "height": 720})
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    for table in page.locator("section .wide > table").all():  # the first column stays in place
+        assert table.locator("td:first-child").first.bounding_box()["width"] <= 180
 
 
 def test_provenance_is_read_back_as_it_was_recorded(page, folder):

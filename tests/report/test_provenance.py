@@ -19,7 +19,7 @@ def test_every_machine_and_every_state_of_the_code_has_a_row(tmp_path):
     text = provenance.sections(load(stamp(write(tmp_path, SMALL))))
     assert text.startswith(
         "12 cells, finished between 2026-01-01 10:20 and 2026-01-03 10:20 UTC: 12.0 min of "
-        "training and 6.0 min of evaluation. Of these 4 by code with uncommitted changes"
+        "training and 6.0 min of evaluation. 4 by code with uncommitted changes"
     )
     assert (
         "| b | cuda Green 9 | Blue 2 | 64 | Linux-7 | 8 | 8.0 min | 4.0 min | 300 MB | "
