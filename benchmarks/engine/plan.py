@@ -22,7 +22,7 @@ KEEP_ALL_UP_TO = 1000
 WIDEST = 4096
 """No machine trains more cells at once."""
 
-FLAGS = ("compile", "deterministic")
+FLAGS = ("compile", "graph", "deterministic")
 """Of the command line: they change the last bits, so a folder has them from start to end."""
 
 DEVICES = ("cuda", "mps", "cpu")

@@ -158,9 +158,12 @@ def _flags(request: Request, plan: Plan, device: torch.device) -> list[str]:
     """Return which of ``FLAGS`` are asked for and can be had here.
 
     Raises:
-        RefusedError: the folder was started with ``--compile``, which cannot be done here.
+        RefusedError: the folder was started with ``--compile``, which cannot be done here, or
+            ``--graph`` is asked for without a GPU.
     """
     wanted = [name for name in FLAGS if getattr(request, name)]
+    if "graph" in wanted and device.type != "cuda":
+        raise RefusedError(f"--graph needs --device cuda, got {device.type}; leave it out")
     if "compile" not in (*wanted, *plan.flags) or not (reason := why_not(device)):
         return wanted
     if "compile" in plan.flags:
