@@ -172,8 +172,8 @@ class _Page:
         shown = ["mean", "low", "high"] if self.players.banded else ["mean"]
         alone = rows.groupby("family")["x"].transform("nunique") == 1  # with whiskers, not bands
         whiskers = rows.loc[alone & rows["method"].isin(self.looks), ["low", "high"]]
-        reach = pd.concat([rows[shown].stack(), whiskers.stack()])
-        low, high = reach.min(), reach.max()
+        reach = pd.concat([rows[shown], whiskers])
+        low, high = reach.min().min(), reach.max().max()
         if _logarithmic(self.data, self.metric):
             axes.set_yscale("log")
             axes.set_ylim(rows["mean"].min() / 1.5, min(high, 3 * rows["mean"].max()))
