@@ -132,6 +132,9 @@ def plan(request: Request = DEFAULT) -> Exit:
     for kind, width in prepared.plan.widths.items():
         print(f"driver   {kind}: {'reference' if width == 1 else f'packs of {width}'}")
     print(f"disk     {disk_bytes(cells, keep_all=prepared.plan.keep_all) / 2**20:.0f} MiB")
+    print(
+        f"memory   about {prepared.memory() / 2**20:.0f} MiB a process, beside what PyTorch takes"
+    )
     print(f"time     {prepared.estimate()}")
     return Exit.DONE
 

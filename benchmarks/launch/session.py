@@ -14,8 +14,18 @@ from benchmarks import plugins
 from benchmarks.datasets import DATASETS, data_root
 from benchmarks.engine import rates
 from benchmarks.engine.compiled import why_not
+from benchmarks.engine.memory import of_cell
 from benchmarks.engine.passes import passes
-from benchmarks.engine.plan import FLAGS, Plan, choose_device, flagged, packs, precision_of, settle
+from benchmarks.engine.plan import (
+    FLAGS,
+    Plan,
+    choose_device,
+    flagged,
+    kinds,
+    packs,
+    precision_of,
+    settle,
+)
 from benchmarks.engine.rates import STARTED_SECONDS, Rate, Rates
 from benchmarks.launch import local, tuning
 from benchmarks.launch.progress import Progress
@@ -45,6 +55,11 @@ class Session:
         """Return the planned cells without a result, in the order of the plan."""
         done = self.parts.done()
         return [cell for cell in self.plan.cells if cell.id not in done]
+
+    def memory(self) -> int:
+        """Return the bytes that the largest pack is estimated to take in one process."""
+        largest = kinds(self.plan.cells)
+        return max(of_cell(g[0]).total * self.plan.widths[kind] for kind, g in largest.items())
 
     def estimate(self) -> str:
         """Say how long the missing cells will take: as ``probe`` measured, else as the others."""
