@@ -149,9 +149,8 @@ def probe(request: Request = DEFAULT) -> Exit:
     from benchmarks.engine.rates import cache_file, seconds  # noqa: PLC0415
     from benchmarks.launch import session  # noqa: PLC0415
 
-    for cell, width, rate in session.probe(request):
+    for cell, driver, rate in session.probe(request):
         keys = cell.keys()
-        driver = "one by one" if width == 1 else f"packs of {width}"
         took = seconds(cell, rate)
         print(f"{keys['dataset']} {keys['model']} {keys['method']}  {driver}: {took:.2f} s a cell")
     print(f"kept in {cache_file()}")
