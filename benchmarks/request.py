@@ -32,7 +32,8 @@ class Request:
         data: The folder of image files. [default: $NOISY_LABELS_DATA, else ./data]
         device: cuda, mps or cpu. [default: the first there is]
         precision: float32 or bfloat16. [default: bfloat16 on cuda]
-        workers: How many processes. [default: one per core, or per GPU]
+        workers: How many processes. [default: one per core; on a GPU as many as
+            `probe` measured to be best, else one]
         pack: How many cells alike in all but seed and noise to train at once, in one process. More
             is faster for small networks, and changes the last bits. [default: as `probe` measured,
             else 16 for small dense networks on the CPU and 1 for others]
