@@ -41,7 +41,7 @@ def chosen_once(epoch):
     method = METHODS.build(SPEC)
     state = method.refit(outputs_of(method), started(method, task()), epoch)
     source = torch.Generator().manual_seed(3)
-    return {**state, "pi": torch.rand(2, 2, C, generator=source).add(0.2).softmax(-1)}
+    return {**state, "pi": torch.randn(2, 2, C, generator=source).mul(2).softmax(-1)}
 
 
 class Views:
