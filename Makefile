@@ -12,7 +12,7 @@ types:
 contracts:
 	lint-imports
 
-# As in a worker: benchmarks/launch/local.py says why.
+# As in a worker: benchmarks/processes.py says why.
 WORKER = OMP_NUM_THREADS=1 MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TOP_PAD_=268435456
 
 # What is timed runs by itself, after the rest.

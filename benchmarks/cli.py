@@ -62,6 +62,10 @@ def run(request: Request = DEFAULT, *, report: bool = True) -> Exit:
         request: What to train.
         report: Draw the report.
     """
+    from benchmarks import processes  # noqa: PLC0415
+
+    if request.device in {None, "cpu"} and not (request.folder() / "plan.json").exists():
+        processes.warm(processes.TRAINING)  # while this process imports the same
     from benchmarks.launch import session  # noqa: PLC0415
     from benchmarks.launch.times import Times  # noqa: PLC0415
 
@@ -119,8 +123,9 @@ def plan(request: Request = DEFAULT) -> Exit:
     cells, missing = prepared.plan.cells, prepared.missing()
     if first:
         print("trials of the profile tuned; the cells follow with what they choose")
+    every = [cell.keys() for cell in cells]
     for axis in ("dataset", "noise", "method", "model", "recipe", "seed"):
-        values = dict.fromkeys(str(cell.keys()[axis]) for cell in cells)
+        values = dict.fromkeys(str(keys[axis]) for keys in every)
         print(f"{axis:8} {'  '.join(values)}")
     print(f"cells    {len(cells)} planned, {len(cells) - len(missing)} done, {len(missing)} to do")
     print(f"device   {prepared.device} ({cells[0].precision}), {prepared.workers} workers")
@@ -237,9 +242,10 @@ def check(*, plugin: Plugins) -> Exit:
 
 def _show(folder: Path, *, force: bool = False, venue: VenueName = "neurips") -> None:
     """Draw a report and print what it says and where it is."""
+    from benchmarks import processes  # noqa: PLC0415
     from benchmarks.report import build  # noqa: PLC0415
 
-    built = build(folder, force=force, venue=venue)
+    built = build(folder, force=force, venue=venue, workers=processes.cores())
     print(f"\n{built.ranking}\n\n{built.verdict}\n")
     print(f"results  {folder / 'results.csv'}")
     print(f"report   {built.folder / 'report.md'}{'' if built.rebuilt else ' (unchanged)'}")

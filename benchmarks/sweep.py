@@ -6,6 +6,7 @@ import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ class Cell:
         parts = {name: reg.identity(getattr(self, name)) for name, reg in REGISTRIES.items()}
         return {**parts, "seed": self.seed, "precision": self.precision}
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Twelve hex digits of the full specs, of each part's version, and of a noise's file."""
         versions = {name: reg.version(getattr(self, name)) for name, reg in REGISTRIES.items()}

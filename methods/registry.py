@@ -29,6 +29,7 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         self._canonical = canonical
         self._entries: dict[str, type[T]] = {}
         self._known_specs: dict[str, T] = {}  # of a sweep's thousands of cells few differ
+        self._specs: dict[T, str] = {}
         self._identities: dict[T, str] = {}
         for name, entry in entries.items():
             self.register(name, entry)
@@ -45,6 +46,7 @@ class Registry(Mapping[str, type[T]], Generic[T]):
             raise ValueError(f"{entry} is already a {self.kind} under another name")
         self._entries[name] = entry
         self._known_specs.clear()  # a spec may mean another entry now
+        self._specs.clear()
         self._identities.clear()
 
     def __getitem__(self, name: str) -> type[T]:
@@ -100,6 +102,11 @@ class Registry(Mapping[str, type[T]], Generic[T]):
 
     def spec(self, obj: T) -> str:
         """Return the shortest spec that builds ``obj``: the inverse of :meth:`build`."""
+        if obj not in self._specs:
+            self._specs[obj] = self._spec(obj)
+        return self._specs[obj]
+
+    def _spec(self, obj: T) -> str:
         return self._write(obj, lambda name, default: getattr(obj, name) != default, self.spec)
 
     def full(self, obj: T) -> str:

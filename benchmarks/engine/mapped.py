@@ -61,15 +61,15 @@ def is_dense(network: nn.Module) -> bool:
 
 
 def _dense(network: nn.Module, params: Stacked, image: Tensor) -> Tensor:
-    values = image
+    values, ours = image, False  # only what was made here may be written to
     for name, layer in network.named_children():
         if isinstance(layer, nn.Flatten):
             values = values.flatten(2)
         elif isinstance(layer, nn.ReLU):
-            values = values.relu()
+            values = values.relu_() if ours else values.relu()
         else:
             weight, bias = params[f"{name}.weight"], params[f"{name}.bias"]
-            values = torch.baddbmm(bias[:, None], values, weight.mT)
+            values, ours = torch.baddbmm(bias[:, None], values, weight.mT), True
     return values
 
 

@@ -1,8 +1,6 @@
 """Train on this machine: a pool of processes that survives the death of any of them."""
 
 import concurrent.futures
-import multiprocessing
-import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from pebble import ProcessExpired, ProcessPool
 
-from benchmarks import plugins
+from benchmarks import plugins, processes
 from benchmarks.engine.plan import Pack
 from benchmarks.launch.work import Done, Job, failure, summary, train_pack
 from benchmarks.store import write_part
@@ -22,16 +20,6 @@ if TYPE_CHECKING:
 ATTEMPTS = 2
 """How often a pack is tried whose worker dies: once may be an accident."""
 
-ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "OMP_WAIT_POLICY": "PASSIVE",
-    "MKL_NUM_THREADS": "1",
-    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # its sums are then repeatable; for --deterministic
-    "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),  # glibc keeps freed memory up to these sizes, so
-    "MALLOC_TOP_PAD_": str(256 * 2**20),  # that the kernel need not clear its pages again
-}
-"""Of a worker."""
-
 _here: dict[str, Any] = {}  # a worker's job and device, set when it starts
 
 
@@ -39,7 +27,7 @@ def default_workers(device: torch.device) -> int:
     """Return one worker per core, or one per GPU."""
     if device.type == "cuda":
         return torch.cuda.device_count()
-    return len(os.sched_getaffinity(0)) if device.type == "cpu" else 1
+    return processes.cores() if device.type == "cpu" else 1
 
 
 def run(job: Job, packs: Sequence[Pack], workers: int, tell: Callable[[Done], None]) -> None:
@@ -51,8 +39,7 @@ def run(job: Job, packs: Sequence[Pack], workers: int, tell: Callable[[Done], No
         workers: how many processes.
         tell: called in this process, in the order of completion.
     """
-    os.environ |= ENVIRONMENT
-    context = multiprocessing.get_context("spawn")
+    context = processes.context(processes.TRAINING, torch.device(job.device).type)
     started = context.Value("i", 0)
     count = min(workers, len(packs))
     pool = ProcessPool(count, context=context, initializer=_start, initargs=(job, started))

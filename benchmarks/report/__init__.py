@@ -6,9 +6,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import processes
 from benchmarks.report import digest, venues
 
 _STALE_SECONDS = 3600.0
+_MANY = 2**17  # bytes of results: about fifty cells
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,9 @@ class Report:
     rebuilt: bool
 
 
-def build(folder: Path, *, force: bool = False, venue: str = venues.DEFAULT) -> Report:
+def build(
+    folder: Path, *, force: bool = False, venue: str = venues.DEFAULT, workers: int = 1
+) -> Report:
     """Write ``folder/report`` unless it already shows exactly these results.
 
     The report is written to a folder beside it and swapped in whole: whenever this is killed,
@@ -32,6 +36,7 @@ def build(folder: Path, *, force: bool = False, venue: str = venues.DEFAULT) -> 
         folder: a results folder with its CSVs, and ``plan.json`` if the sweep had a plan.
         force: build again even if nothing changed.
         venue: whose page widths and type sizes the figures have, one of ``VENUES``.
+        workers: how many processes draw; with few results this one alone is sooner done.
 
     Raises:
         RefusedError: a CSV is missing, empty or of other columns, or its rows contradict.
@@ -41,13 +46,18 @@ def build(folder: Path, *, force: bool = False, venue: str = venues.DEFAULT) -> 
     kept = None if force else digest.recall(report, wanted)
     if kept is not None:
         return _report(report, kept, rebuilt=False)
+    results = folder / "results.csv"
+    if workers > 1 and results.is_file() and results.stat().st_size > _MANY:
+        processes.warm(processes.DRAWING)  # while this process imports the same
+    else:
+        workers = 1
     from benchmarks.report import page  # noqa: PLC0415 - imports pandas and matplotlib
 
     new = folder / f".report-new-{os.getpid()}"
     _clear(folder)
     shutil.rmtree(new, ignore_errors=True)
     try:
-        texts = page.write(folder, new, venues.VENUES[venue])
+        texts = page.write(folder, new, venues.VENUES[venue], workers)
         digest.remember(new, wanted, texts)
         _swap(new, report)
     finally:

@@ -1,12 +1,14 @@
 """The report itself: every file of it, written to an empty folder."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.report import across, browser, figures, render, statistics, stats, tables, values
+from benchmarks.report import across, browser, crew, render, statistics, stats, tables, values
 from benchmarks.report.across import FEWEST_PAIRS
 from benchmarks.report.checklist import checklist
+from benchmarks.report.figures import Drawn
 from benchmarks.report.looks import resolve
 from benchmarks.report.read import Run, load
 from benchmarks.report.tables import Table
@@ -31,12 +33,17 @@ _FLOOR = (
 )
 
 
-def write(folder: Path, new: Path, venue: Venue) -> dict[str, str]:
+def write(folder: Path, new: Path, venue: Venue, processes: int) -> dict[str, str]:
     """Read ``folder``, write its report to ``new``, and return what a terminal shows of it."""
     run = load(folder)
+    new.mkdir()
+    with crew.drawing(run, new / "figures", venue, processes) as drawn:
+        return _write(run, folder, new, drawn)
+
+
+def _write(run: Run, folder: Path, new: Path, waited: Callable[[], Drawn]) -> dict[str, str]:
     shown, words = _tables(run), verdict(run)
     differences = across.all_differences(run)
-    drawn = figures.draw(run, new / "figures", venue)
     for name, table in shown.items():
         _text(new / f"{name}.md", render.markdown(table))
         _text(new / f"{name}.tex", render.latex(table, name))
@@ -49,12 +56,14 @@ def write(folder: Path, new: Path, venue: Venue) -> dict[str, str]:
         ("Accuracy in each setting", render.markdown(shown["settings"])),
         ("ECE in each setting", render.markdown(shown["settings_ece"])),
         ("Statistics", _statistics(run, shown, differences)),
-        (FIGURES, _figures(drawn)),
+        (FIGURES, ""),
         ("Finding the wrong labels", _detection(run, folder)),
         ("Coverage", _coverage(run)),
         ("What a reviewer asks first", _checks(run)),
         ("How the numbers were made", _protocol(run)),
     ]
+    drawn = waited()
+    sections = [(a, b if a != FIGURES else _figures(drawn)) for a, b in sections]
     title = "# Report\n\n" + (f"**{run.note}**\n\n" if run.note else "")
     _text(new / "report.md", title + "\n".join(f"## {a}\n\n{b}" for a, b in sections))
     images = [browser.Shown(*pair) for pair in drawn.captions]
@@ -89,14 +98,14 @@ def _text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _absent(drawn: figures.Drawn) -> list[str]:
+def _absent(drawn: Drawn) -> list[str]:
     """Why figures are not there."""
     if not any(stem != "coverage" for stem, _ in drawn.captions):
         return ["No cell finished, so there is nothing to draw but what was run."]
     return [f"{name} is not drawn. {reason}" for name, reason in drawn.absent]
 
 
-def _figures(drawn: figures.Drawn) -> str:
+def _figures(drawn: Drawn) -> str:
     shown = [
         f"![{name}](figures/{name}.png)\n\n{caption} "
         f"([PDF](figures/{name}.pdf), [SVG](figures/{name}.svg), [numbers](figures/{name}.csv))\n"

@@ -1,5 +1,6 @@
 """Tables of one row group per method and setting: what the seeds' arrays say together."""
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -52,6 +53,7 @@ class Losses:
                 }
 
 
+@functools.cache
 def loss_edges() -> NDArray[np.float64]:
     """Bounds of the bins, equally wide on a log scale.
 

@@ -71,6 +71,11 @@ def test_two_builds_are_the_same_bytes(small, tmp_path):
     assert contents(build(write(tmp_path, SMALL))) == contents(small)
 
 
+def test_a_crew_draws_the_same_bytes(small, tmp_path, monkeypatch):
+    monkeypatch.setattr("benchmarks.report._MANY", 0)
+    assert contents(build(write(tmp_path, SMALL), workers=2)) == contents(small)
+
+
 def test_files_carry_no_date_and_no_version(small):
     for path in small.paths:
         data = path.read_bytes()
@@ -150,7 +155,7 @@ def test_a_report_never_imports_torch():
 def standing(tmp_path, monkeypatch):
     """A folder with a report, and ``page.write`` replaced by something quick."""
 
-    def quick(folder, new, _venue):
+    def quick(folder, new, _venue, _workers):
         new.mkdir()
         (new / "report.md").write_text((folder / "results.csv").read_text(encoding="utf-8"))
         return {"ranking": "r", "verdict": "v"}
@@ -193,7 +198,7 @@ def test_another_version_of_what_draws_is_noticed(standing, monkeypatch):
 def test_a_build_that_dies_leaves_the_old_report_whole(standing, monkeypatch):
     old = (standing / "report" / "report.md").read_bytes()
 
-    def die(_, new, _venue):
+    def die(_, new, _venue, _workers):
         (new / "figures").mkdir(parents=True)
         raise KeyboardInterrupt
 

@@ -28,7 +28,8 @@ import torch
 from benchmarks.datasets import data_root
 from benchmarks.engine.compiled import why_not
 from benchmarks.engine.plan import choose_device
-from benchmarks.launch.local import ENVIRONMENT, default_workers
+from benchmarks.launch.local import default_workers
+from benchmarks.processes import ENVIRONMENT
 from tests.speed import contest, page, sweep
 
 ROUND_SECONDS = 1.0

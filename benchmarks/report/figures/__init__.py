@@ -1,6 +1,6 @@
 """The standard figures, each with the numbers it shows. Importing this imports matplotlib."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -49,12 +49,12 @@ class Drawn:
     absent: list[tuple[str, str]]
 
 
-def draw(run: Run, folder: Path, venue: Venue) -> Drawn:
-    """Write every figure that has data to ``folder``: PNG, PDF, SVG and CSV."""
+def draw(run: Run, folder: Path, venue: Venue, kinds: Iterable[str] = FIGURES) -> Drawn:
+    """Write every figure of these kinds that has data to ``folder``: PNG, PDF, SVG and CSV."""
     folder.mkdir(parents=True, exist_ok=True)
     drawn = Drawn([], [])
     with paper_style(venue):
-        for name, found in drawings(run, venue):
+        for name, found in drawings(run, venue, kinds):
             if isinstance(found, Drawing):
                 save(found, folder)
                 drawn.captions.append((found.name, found.caption))
@@ -63,10 +63,12 @@ def draw(run: Run, folder: Path, venue: Venue) -> Drawn:
     return drawn
 
 
-def drawings(run: Run, venue: Venue) -> Iterator[tuple[str, Drawing | str]]:
+def drawings(
+    run: Run, venue: Venue, kinds: Iterable[str] = FIGURES
+) -> Iterator[tuple[str, Drawing | str]]:
     """Every figure of a run, not yet on disk, or the sentence why there is none."""
-    for name, pages in FIGURES.items():
+    for name in kinds:
         try:
-            yield from ((name, drawing) for drawing in pages(run, venue))
+            yield from ((name, drawing) for drawing in FIGURES[name](run, venue))
         except AbsentError as reason:
             yield name, str(reason)

@@ -1,0 +1,8 @@
+"""What every worker will need: imported once, by the server that workers are forked from."""
+
+import sklearn.datasets
+import torch._dynamo  # optimisers import it at their first step
+
+from benchmarks.engine import cell
+
+__all__ = ["cell", "sklearn", "torch"]

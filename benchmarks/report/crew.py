@@ -1,0 +1,58 @@
+"""Figures drawn in processes of their own while this one writes the tables."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pebble import ProcessPool
+
+from benchmarks import processes
+from benchmarks.report import figures
+from benchmarks.report.figures import Drawn
+from benchmarks.report.read import Run
+from benchmarks.report.venues import Venue
+
+LONGEST = ("reliability", "losses", "memorisation", "transitions", "delta", "delta_ece")
+"""To begin with."""
+
+_here: dict[str, Any] = {}  # what a process draws, set when it starts
+
+
+@contextmanager
+def drawing(run: Run, folder: Path, venue: Venue, count: int) -> Iterator[Callable[[], Drawn]]:
+    """Begin to draw; yield how to wait for what was drawn.
+
+    Args:
+        run: what is drawn.
+        folder: of the figures.
+        venue: whose page they fit.
+        count: of processes; 1 draws in this one, when it is waited for.
+    """
+    if count == 1:
+        yield lambda: figures.draw(run, folder, venue)
+        return
+    context = processes.context(processes.DRAWING)
+    pool = ProcessPool(count, context=context, initializer=_start, initargs=(run, folder, venue))
+    try:
+        order = sorted(figures.FIGURES, key=lambda kind: kind not in LONGEST)
+        drawn = {kind: pool.schedule(_draw, args=(kind,)) for kind in order}
+        yield lambda: _gathered([drawn[kind].result() for kind in figures.FIGURES])
+    finally:
+        pool.stop()
+        pool.join()
+
+
+def _gathered(kinds: list[Drawn]) -> Drawn:
+    return Drawn(
+        [caption for kind in kinds for caption in kind.captions],
+        [reason for kind in kinds for reason in kind.absent],
+    )
+
+
+def _start(run: Run, folder: Path, venue: Venue) -> None:
+    _here.update(run=run, folder=folder, venue=venue)
+
+
+def _draw(kind: str) -> Drawn:
+    return figures.draw(_here["run"], _here["folder"], _here["venue"], [kind])

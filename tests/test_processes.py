@@ -1,0 +1,32 @@
+"""How workers begin."""
+
+import sys
+
+import pytest
+import torch
+
+from benchmarks import processes
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there do workers come from a server")
+def test_workers_are_forked_unless_they_use_a_gpu():
+    kinds = {kind: processes.context(processes.TRAINING, kind) for kind in ("cpu", "cuda", "mps")}
+    methods = {kind: found.get_start_method() for kind, found in kinds.items()}
+    assert methods == {"cpu": "forkserver", "cuda": "spawn", "mps": "spawn"}
+
+
+def test_a_worker_has_one_thread_and_what_training_needs_imported():
+    context = processes.context(processes.TRAINING)
+    ours, theirs = context.Pipe()
+    worker = context.Process(target=_look, args=(theirs,))
+    worker.start()
+    threads, imported = ours.recv()
+    worker.join()
+    assert threads == 1
+    assert imported == (processes.FORKS, processes.FORKS)
+
+
+def _look(pipe):
+    modules = ("torch._dynamo", "sklearn.datasets")
+    imported = tuple(name in sys.modules for name in modules)
+    pipe.send((torch.get_num_threads(), imported))
