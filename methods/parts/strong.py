@@ -42,9 +42,9 @@ def strong(image: Tensor, strength: Tensor, hole: Tensor) -> Tensor:
         regularization of convolutional neural networks with cutout", 2017.
         https://arxiv.org/abs/1708.04552
     """
-    furthest = torch.tensor(FURTHEST, dtype=image.dtype, device=image.device)
-    change = strength.to(image.dtype).clamp(-1, 1) * furthest
-    turn, shear_x, shear_y, shift_x, shift_y, brightness, contrast = change.unbind(-1)
+    level = strength.to(image.dtype).clamp(-1, 1).unbind(-1)
+    change = (part * furthest for part, furthest in zip(level, FURTHEST, strict=True))
+    turn, shear_x, shear_y, shift_x, shift_y, brightness, contrast = change
     height, width = image.shape[-2:]
     y, x = (_centres(side, image) for side in (height, width))
     y, x = y[:, None], x[None, :]
