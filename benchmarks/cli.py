@@ -132,6 +132,9 @@ def plan(request: Request = DEFAULT) -> Exit:
     for kind, width in prepared.plan.widths.items():
         print(f"driver   {kind}: {'reference' if width == 1 else f'packs of {width}'}")
     print(f"disk     {disk_bytes(cells, keep_all=prepared.plan.keep_all) / 2**20:.0f} MiB")
+    print(
+        f"memory   about {prepared.memory() / 2**20:.0f} MiB a process, beside what PyTorch takes"
+    )
     print(f"time     {prepared.estimate()}")
     return Exit.DONE
 
@@ -146,9 +149,8 @@ def probe(request: Request = DEFAULT) -> Exit:
     from benchmarks.engine.rates import cache_file, seconds  # noqa: PLC0415
     from benchmarks.launch import session  # noqa: PLC0415
 
-    for cell, width, rate in session.probe(request):
+    for cell, driver, rate in session.probe(request):
         keys = cell.keys()
-        driver = "one by one" if width == 1 else f"packs of {width}"
         took = seconds(cell, rate)
         print(f"{keys['dataset']} {keys['model']} {keys['method']}  {driver}: {took:.2f} s a cell")
     print(f"kept in {cache_file()}")

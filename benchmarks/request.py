@@ -32,12 +32,15 @@ class Request:
         data: The folder of image files. [default: $NOISY_LABELS_DATA, else ./data]
         device: cuda, mps or cpu. [default: the first there is]
         precision: float32 or bfloat16. [default: bfloat16 on cuda]
-        workers: How many processes. [default: one per core, or per GPU]
+        workers: How many processes. [default: one per core; on a GPU as many as
+            `probe` measured to be best, else one]
         pack: How many cells alike in all but seed and noise to train at once, in one process. More
             is faster for small networks, and changes the last bits. [default: as `probe` measured,
             else 16 for small dense networks on the CPU and 1 for others]
         compile: Compile the training step with torch.compile, which takes up to a minute to begin
             with, less when torch has it in its cache, and changes the last bits.
+        graph: Launch the kernels of a training step at once, as a CUDA graph: the smaller they are,
+            the faster. A step that cannot be recorded is taken without one, and said so.
         deterministic: Use none but deterministic algorithms, so that a GPU repeats its numbers to
             the last bit; slower, and a method that needs another fails with a sentence.
         plugin: A Python file that registers methods of your own; may be given several times.
@@ -58,6 +61,7 @@ class Request:
     workers: int | None = None
     pack: int | None = None
     compile: Annotated[bool, Parameter(negative="")] = False
+    graph: Annotated[bool, Parameter(negative="")] = False
     deterministic: Annotated[bool, Parameter(negative="")] = False
     plugin: Plugins = ()
 

@@ -11,7 +11,7 @@ from benchmarks.engine import cell as engine
 from benchmarks.engine import rates
 from benchmarks.engine.plan import kind_of, settle
 from benchmarks.engine.rates import Rate, Rates, cache_file, key
-from benchmarks.launch import session, work
+from benchmarks.launch import session, sharing, work
 from benchmarks.launch.work import Job
 from benchmarks.refusals import RefusedError
 from benchmarks.request import Request
@@ -96,15 +96,58 @@ def test_probing_measures_every_kind_once_at_every_width_and_the_plan_uses_it(mo
         seeds=(0, 1),
     )
     found = list(session.probe(request))
-    assert [(cell.method.networks, width) for cell, width, _ in found] == [
-        (networks, width) for networks in (1, 2) for width in rates.WIDTHS
+    drivers = ["one by one", "packs of 4", "packs of 16", "packs of 32"]
+    assert [(cell.method.networks, driver) for cell, driver, _ in found] == [
+        (networks, driver) for networks in (1, 2) for driver in drivers
     ]
     assert all(rate.train > 0 and rate.evaluate > 0 for _, _, rate in found)
     prepared = session.prepare(replace(request, workers=2))
     assert "from the rates that probe measured" in prepared.estimate()
-    for cell, width, rate in found:
+    for (cell, _, rate), width in zip(found, 2 * rates.WIDTHS, strict=True):
         assert Rates.read().found[key(cell, CPU)][width] == rate
     assert "unknown" in session.prepare(replace(request, methods=("gce",))).estimate()
+
+
+def test_as_many_processes_share_a_gpu_as_were_fastest_together():
+    cell, other = build(), build("gce")
+    alone = {1: Rate(2.0, 1.0), 16: Rate(1.0, 1.0)}
+    shared = {1: Rate(1.0, 1.0), 2: Rate(0.6, 0.5), 4: Rate(0.9, 0.5)}
+    found = Rates({key(cell, CPU): alone, key(cell, CPU) + rates.SHARED: shared})
+    assert found.processes([cell, other], CPU) == 2
+    assert found.processes([other], CPU) == 1  # not measured
+    pair = rates.CELL_SECONDS + 2 * rates.seconds(cell, shared[2])
+    assert found.seconds(cell, CPU, 16, sharing=2) == pytest.approx(pair)
+    assert found.seconds(cell, CPU, 16, sharing=3) == found.seconds(cell, CPU, 16)
+
+
+def test_processes_are_tried_together_as_far_as_memory_goes(monkeypatch):
+    cell = build()
+    alone = Rates({key(cell, CPU): {16: Rate(1.0, 1.0)}})
+    monkeypatch.setattr(sharing, "together", lambda *place: Rate(1.0, float(place[-1])))
+    tried = []
+    for fit in (None, 100, 40, 8):
+        monkeypatch.setattr(sharing.memory, "widest", lambda *_, fit=fit: fit)
+        tried.append([n for _, n, _ in sharing.probe([cell, build(seed=1)], NOWHERE, CPU, alone)])
+    assert tried == [[2, 4], [2, 4], [2], []]
+
+
+def test_processes_that_share_a_device_are_measured_at_the_same_time(monkeypatch):
+    monkeypatch.setattr(rates, "ENOUGH_SECONDS", 0.0)
+    rate = sharing.together(build(recipe="small(epochs=2)"), NOWHERE, CPU, 4, 2)
+    assert 0 < rate.train < 1
+    assert 0 < rate.evaluate < 1
+
+
+def test_processes_that_do_not_fit_together_are_no_choice(monkeypatch):
+    cell = build()
+    failing = build("co_teaching", recipe="small(epochs=2)")
+    alone = Rates({key(c, CPU): {4: Rate(1.0, 1.0)} for c in (cell, failing)})
+
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(sharing, "together", full)
+    assert list(sharing.probe([cell, failing], NOWHERE, CPU, alone)) == []
 
 
 def test_a_new_folder_takes_the_measured_width_cut_evenly(tmp_path):

@@ -35,15 +35,17 @@ class StackedAverage:
     ) -> "StackedAverage":
         """Start from tensors that no step has moved yet."""
         count = torch.zeros((), device=next(iter(params.values())).device)
-        return cls(decay, dict(params), dict(buffers), count)
+        params, buffers = (
+            {name: value.detach().clone() for name, value in tree.items()}
+            for tree in (params, buffers)
+        )
+        return cls(decay, params, buffers, count)
 
+    @torch.no_grad()
     def update(self, params: dict[str, Tensor], buffers: dict[str, Tensor]) -> None:
-        """Mix in what a step left behind."""
+        """Mix in what a step left behind, in place: a graph may read the averages."""
         weight = (1 / (self.count + 1)).clamp(min=1 - self.decay)
-
-        def mixed(old: dict[str, Tensor], new: dict[str, Tensor]) -> dict[str, Tensor]:
-            found = {name: old[name] + (new[name] - old[name]) * weight for name in old}
-            return {name: value.to(old[name].dtype) for name, value in found.items()}
-
-        self.params, self.buffers = mixed(self.params, params), mixed(self.buffers, buffers)
-        self.count = self.count + 1
+        for old, new in ((self.params, params), (self.buffers, buffers)):
+            for name, value in old.items():
+                value.copy_(value + (new[name] - value) * weight)
+        self.count += 1

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from benchmarks import schema
 from benchmarks.engine import packed, reference
 from benchmarks.engine.batches import steps_of
+from benchmarks.engine.graph import CudaGraphs
 from benchmarks.engine.history import SELECTED, History
 from benchmarks.engine.measure import measure
 from benchmarks.engine.passes import passes
@@ -75,14 +76,15 @@ def _driven(
     number does not. Kernels treat the end of a tensor by itself, in up to ``TAIL`` numbers, so more
     are added for no cell to lie there: then its place does not.
     """
-    compile_ = "compile" in how.flags
+    compile_, recorder = "compile" in how.flags, CudaGraphs() if "graph" in how.flags else None
     if how.width == 1:
         (cell,), (problem,) = cells, problems
-        return ([epoch] for epoch in reference.train(cell, problem, compile_=compile_))
+        alone = reference.train(cell, problem, compile_=compile_, recorder=recorder)
+        return ([epoch] for epoch in alone)
     last_batch = (len(problems[0].noisy) - 2) % cells[0].recipe.batch + 2
     missing = how.width - len(cells) + math.ceil(TAIL / last_batch)
     cells, problems = [*cells, *[cells[-1]] * missing], [*problems, *[problems[-1]] * missing]
-    return packed.train(cells, problems, compile_=compile_)
+    return packed.train(cells, problems, compile_=compile_, recorder=recorder)
 
 
 def _record(cell: Cell, problem: Problem, history: History, how: How) -> Record:

@@ -19,6 +19,7 @@ from benchmarks.engine.average import StackedAverage
 from benchmarks.engine.batches import chunks, steps_of
 from benchmarks.engine.compiled import compiled
 from benchmarks.engine.gallery import Gallery
+from benchmarks.engine.graph import Graphed, Recorder, Stepping, set_rate
 from benchmarks.engine.layers import last_layers
 from benchmarks.engine.mapped import Forward, Given, Hooks, Stacked, forward, of_network
 from benchmarks.engine.problem import Problem
@@ -78,7 +79,7 @@ class Learners:
             self.average = StackedAverage.of(self.params, self.buffers, decay)
         return self
 
-    def begin(self, stage: Stage, fresh: "Learners") -> None:
+    def begin(self, stage: Stage, fresh: "Learners", *, graphed: bool) -> None:
         """Start a stage with a new optimiser, and with fresh last layers where it renews some."""
         names = last_layers(self.blueprint, stage.fresh_layers)
         if stage.fresh_layers:
@@ -88,7 +89,8 @@ class Learners:
         self.recipe = replace(self.cell.recipe, **stage.recipe)
         for name, param in self.params.items():
             param.requires_grad_(name in self.learning)
-        self.optimizer = optimizer_of(self.recipe, [self.params[name] for name in self.learning])
+        learning = [self.params[name] for name in self.learning]
+        self.optimizer = optimizer_of(self.recipe, learning, graphed=graphed)
 
     def step(
         self, image: Tensor, given: Given, state: State, epoch: Tensor
@@ -162,8 +164,19 @@ class Learners:
         for name, grad in grads.items():
             self.params[name].grad = grad
         self.optimizer.step()
+
+    def follow(self) -> None:
+        """Let the averages follow the step."""
         if self.average is not None:
             self.average.update(self.params, self.buffers)
+
+    def left_behind(self) -> dict[str, Tensor]:
+        """Return the running statistics, which each step makes anew."""
+        return self.buffers
+
+    def take_up(self, tensors: dict[str, Tensor]) -> None:
+        """Go on from these running statistics."""
+        self.buffers = tensors
 
     @torch.no_grad()
     def evaluate(self, images: Iterable[Tensor]) -> Tensor:
@@ -185,7 +198,11 @@ class Learners:
 
 
 def train(
-    cells: Sequence[Cell], problems: Sequence[Problem], *, compile_: bool = False
+    cells: Sequence[Cell],
+    problems: Sequence[Problem],
+    *,
+    compile_: bool = False,
+    recorder: Recorder | None = None,
 ) -> Iterator[list[Epoch]]:
     """Train a pack and yield, after each epoch, what is known of every cell.
 
@@ -193,6 +210,7 @@ def train(
         cells: alike in everything but seed and noise.
         problems: theirs.
         compile_: compile the loss and its gradient.
+        recorder: makes graphs of steps; None takes every step by itself.
     """
     first, device = cells[0], problems[0].noisy.device
     method = first.method
@@ -204,15 +222,15 @@ def train(
             fresh = Learners.fresh(cells, part, device, compile_=compile_)
         if not part or stage.fresh_networks:
             learners = fresh.averaged(steps_of(first, len(problems[0].noisy)))
-        learners.begin(stage, fresh)
+        learners.begin(stage, fresh, graphed=recorder is not None)
+        stepper: Stepping[Given] = Graphed(learners, recorder) if recorder else learners
         for local in range(stage.epochs):
             began, epoch = time.perf_counter(), torch.tensor(number, device=device)
             if outputs is not None:
                 state = _refitted(method, outputs, state, epoch)
             lr = learners.recipe.lr_at(local, stage.epochs)
-            for group in learners.optimizer.param_groups:
-                group["lr"] = lr
-            mean_loss, state = _epoch(learners, together(cells, problems, number), state, epoch)
+            set_rate(learners.optimizer, lr)
+            mean_loss, state = _epoch(stepper, together(cells, problems, number), state, epoch)
             trained = time.perf_counter()
             outputs, val, test = map(learners.evaluate, gallery.sets())
             number += 1
@@ -248,7 +266,7 @@ def _objective(
 
 
 def _epoch(
-    learners: Learners,
+    learners: Stepping[Given],
     steps: Iterator[tuple[Tensor, Given]],
     state: State,
     epoch: Tensor,
@@ -257,7 +275,9 @@ def _epoch(
     losses = []
     for image, given in steps:
         loss, state = learners.step(image, given, state, epoch)
+        learners.follow()
         losses.append(loss)
+    state = {name: value.clone() for name, value in state.items()}
     return torch.stack(losses, 1).mean(1).tolist(), state
 
 

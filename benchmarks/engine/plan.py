@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 
 from benchmarks import schema
+from benchmarks.engine.memory import room, widest
 from benchmarks.engine.rates import Rates
 from benchmarks.noise import Clean
 from benchmarks.refusals import RefusedError
@@ -22,7 +23,7 @@ KEEP_ALL_UP_TO = 1000
 WIDEST = 4096
 """No machine trains more cells at once."""
 
-FLAGS = ("compile", "deterministic")
+FLAGS = ("compile", "graph", "deterministic")
 """Of the command line: they change the last bits, so a folder has them from start to end."""
 
 DEVICES = ("cuda", "mps", "cpu")
@@ -159,11 +160,11 @@ def _refuse_other_profile(known: Sequence[Cell], asked: Sequence[Cell], folder: 
 def _widths(
     cells: Sequence[Cell], device: torch.device, pack: int | None, fixed: Mapping[str, int]
 ) -> dict[str, int]:
-    """Return the width of every kind: as fixed, as asked for, or as measured, cut evenly."""
-    rates, found = Rates.read(), dict(fixed)
+    """Return the width of every kind: as fixed, as asked, or as measured and fits, cut evenly."""
+    rates, found, free = Rates.read(), dict(fixed), room(device)
     for kind, group in kinds(cells).items():
         if kind not in found:
-            best = pack or rates.width(group[0], device)
+            best = pack or min(rates.width(group[0], device), widest(group[0], free) or WIDEST)
             found[kind] = best if pack or best == 1 else _even(len(group), best)
     return found
 

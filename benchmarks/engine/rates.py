@@ -4,10 +4,10 @@ import functools
 import json
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import nn
@@ -18,6 +18,9 @@ from benchmarks.models import Model
 from benchmarks.store import write_atomically
 from benchmarks.sweep import Cell
 
+if TYPE_CHECKING:
+    from multiprocessing.synchronize import Barrier
+
 WIDTHS = (1, 4, 16, 32)
 """What is measured: one by one by the reference driver, and packs."""
 
@@ -27,6 +30,9 @@ BATCHES = 8
 ENOUGH_SECONDS = 0.5
 STARTED_SECONDS = 4.0  # a worker: importing torch, reading data
 CELL_SECONDS = 0.1  # a cell: its noise, the metrics of selected epochs, its part
+
+SHARED = " | processes"
+"""Ends the key under which rates stand by how many processes share a device."""
 
 UNMEASURED_WIDTH = 16
 UNMEASURED_WEIGHTS = 100_000
@@ -75,8 +81,27 @@ class Rates:
         small = device.type == "cpu" and _is_small_and_dense(cell)
         return UNMEASURED_WIDTH if small else 1
 
-    def seconds(self, cell: Cell, device: torch.device, width: int) -> float | None:
-        """Predict what a cell takes, from the nearest width that was measured, if any was."""
+    def processes(self, cells: Iterable[Cell], device: torch.device) -> int:
+        """Return how many processes are best on one device for these cells, as far as measured."""
+        total: dict[int, float] = {}
+        for cell in cells:
+            for count, rate in self.found.get(key(cell, device) + SHARED, {}).items():
+                total[count] = total.get(count, 0.0) + seconds(cell, rate)
+        return min(total, key=lambda count: total[count], default=1)
+
+    def seconds(
+        self, cell: Cell, device: torch.device, width: int, sharing: int = 1
+    ) -> float | None:
+        """Predict what a cell takes, from the nearest width that was measured, if any was.
+
+        Args:
+            cell: which.
+            device: where it is trained.
+            width: how many are trained with it.
+            sharing: how many processes share the device.
+        """
+        if shared := self.found.get(key(cell, device) + SHARED, {}).get(sharing):
+            return CELL_SECONDS + sharing * seconds(cell, shared)
         if not (rates := self.found.get(key(cell, device))):
             return None
 
@@ -129,13 +154,14 @@ def probe(
     """
     kinds = {key(cell, device): cell for cell in cells}
     for cell in kinds.values():
-        problem = _few(cell, pose(cell, root, device))
+        problem = few(cell, root, device)
         for width in WIDTHS:
-            yield cell, width, _measured(cell, problem, width)
+            yield cell, width, measured(cell, problem, width)
 
 
-def _few(cell: Cell, problem: Problem) -> Problem:
-    """Return a small part of a problem."""
+def few(cell: Cell, root: Path, device: torch.device) -> Problem:
+    """Return a small part of a cell's data, to measure on."""
+    problem = pose(cell, root, device)
     size = min(len(problem.noisy), BATCHES * cell.recipe.batch)
     kept = {name: getattr(problem, name)[:size] for name in ("train", "noisy", "clean", "position")}
     val = {name: getattr(problem, name)[:1000] for name in ("val", "val_noisy", "val_clean")}
@@ -144,8 +170,15 @@ def _few(cell: Cell, problem: Problem) -> Problem:
     return problem._replace(**kept, **val, test=test, trusted=trusted)
 
 
-def _measured(cell: Cell, problem: Problem, width: int) -> Rate:
-    """Train for half a second after a first epoch and return the mean rate."""
+def measured(cell: Cell, problem: Problem, width: int, others: "Barrier | None" = None) -> Rate:
+    """Train for half a second after a first epoch and return the mean rate.
+
+    Args:
+        cell: of the kind.
+        problem: what it trains on.
+        width: how many at once.
+        others: where to wait after the first epoch for processes that measure at the same time.
+    """
     pack = [replace(cell, seed=seed) for seed in range(width)]
     epochs: Iterator[list[reference.Epoch]]
     if width == 1:
@@ -154,6 +187,8 @@ def _measured(cell: Cell, problem: Problem, width: int) -> Rate:
         epochs = packed.train(pack, [problem] * width)
     trained, evaluated, count = 0.0, 0.0, 0
     next(epochs)  # the first is slower
+    if others:
+        others.wait()
     for every in epochs:
         trained += every[0].train_seconds
         evaluated += every[0].eval_seconds

@@ -13,6 +13,7 @@ from benchmarks.datasets import DATASETS
 from benchmarks.engine.average import averages_of
 from benchmarks.engine.batches import batches, steps_of
 from benchmarks.engine.compiled import compiled
+from benchmarks.engine.graph import Graphed, Recorder, Stepping, set_rate
 from benchmarks.engine.layers import last_layers
 from benchmarks.engine.problem import Problem
 from benchmarks.engine.step import Learner, channels_last, without_running_statistics
@@ -20,7 +21,7 @@ from benchmarks.models import initialised
 from benchmarks.recipes import Recipe
 from benchmarks.seeds import seeded
 from benchmarks.sweep import Cell
-from methods import State, Task
+from methods import Batch, State, Task
 
 EVALUATION_BATCH = 256
 """A convolution's activations stay in the cache; batches of 1,000 take three times as long."""
@@ -41,8 +42,17 @@ class Epoch(NamedTuple):
     state: State  # the method's own
 
 
-def train(cell: Cell, problem: Problem, *, compile_: bool = False) -> Iterator[Epoch]:
-    """Train a cell and yield after each epoch, as long as the caller asks for more."""
+def train(
+    cell: Cell, problem: Problem, *, compile_: bool = False, recorder: Recorder | None = None
+) -> Iterator[Epoch]:
+    """Train a cell and yield after each epoch, as long as the caller asks for more.
+
+    Args:
+        cell: what.
+        problem: its data.
+        compile_: compile the networks.
+        recorder: makes graphs of steps; None takes every step by itself.
+    """
     method, device = cell.method, problem.noisy.device
     state = initial_state(cell, problem)
     stages = method.stages(cell.recipe.epochs)
@@ -55,7 +65,8 @@ def train(cell: Cell, problem: Problem, *, compile_: bool = False) -> Iterator[E
             networks = _networks(cell, device, part)
             averages = _averages(cell, networks, problem)
         _renew(networks, cell, part, stage.fresh_layers)
-        learner = _learner(cell, networks, recipe, averages)
+        learner = _learner(cell, networks, recipe, averages, recorder)
+        stepper: Stepping[Batch] = Graphed(learner, recorder) if recorder else learner
         _compile(networks if compile_ else [])
         shown = averages if "predictions" in method.averaged else networks
         for local in range(stage.epochs):
@@ -63,9 +74,8 @@ def train(cell: Cell, problem: Problem, *, compile_: bool = False) -> Iterator[E
             if outputs is not None:
                 state = method.refit(outputs, state, epoch)
             lr = recipe.lr_at(local, stage.epochs)
-            for group in learner.optimizer.param_groups:
-                group["lr"] = lr
-            loss, state = _epoch(cell, problem, learner, state, epoch)
+            set_rate(learner.optimizer, lr)
+            loss, state = _epoch(cell, problem, stepper, state, epoch)
             mean_loss, trained = loss.item(), time.perf_counter()
             outputs = evaluate(shown, problem, problem.train)
             test = method.predict(evaluate(shown, problem, problem.test.image))
@@ -106,7 +116,7 @@ def task(cell: Cell, problem: Problem) -> Task:
 def _epoch(
     cell: Cell,
     problem: Problem,
-    learner: Learner,
+    learner: Stepping[Batch],
     state: State,
     epoch: Tensor,
 ) -> tuple[Tensor, State]:
@@ -114,8 +124,9 @@ def _epoch(
     total, count = torch.zeros((), device=problem.noisy.device), 0
     for image, batch in batches(cell, problem, int(epoch)):
         loss, state = learner.step(image, batch, state, epoch)
+        learner.follow()
         total, count = total + loss, count + 1
-    return total / count, state
+    return total / count, {name: value.clone() for name, value in state.items()}
 
 
 @torch.no_grad()
@@ -170,26 +181,36 @@ def _renew(networks: Sequence[nn.Module], cell: Cell, part: int, count: int) -> 
 
 
 def _learner(
-    cell: Cell, networks: Sequence[nn.Module], recipe: Recipe, averages: Sequence[AveragedModel]
+    cell: Cell,
+    networks: Sequence[nn.Module],
+    recipe: Recipe,
+    averages: Sequence[AveragedModel],
+    recorder: Recorder | None,
 ) -> Learner:
     """Return the networks with an optimiser that has seen nothing yet."""
     blueprint = None
     if cell.method.trusted_per_class:
         blueprint = without_running_statistics(networks[0])
     params = [p for network in networks for p in network.parameters() if p.requires_grad]
-    optimizer = optimizer_of(recipe, params)
+    optimizer = optimizer_of(recipe, params, graphed=recorder is not None)
     clip_norm, precision = recipe.clip_norm, cell.precision
     return Learner(cell.method, networks, optimizer, clip_norm, precision, blueprint, averages)
 
 
-def optimizer_of(recipe: Recipe, params: Sequence[Tensor]) -> torch.optim.Optimizer:
-    """Return the recipe's optimiser of these parameters."""
+def optimizer_of(
+    recipe: Recipe, params: Sequence[Tensor], *, graphed: bool = False
+) -> torch.optim.Optimizer:
+    """Return the recipe's optimiser of these parameters; a graph reads its rate from a tensor."""
     fused = params[0].device.type in {"cpu", "cuda"}
+    lr = torch.tensor(recipe.lr, device=params[0].device) if graphed else recipe.lr
     if recipe.optimizer == "adam":
-        return torch.optim.Adam(params, recipe.lr, weight_decay=recipe.weight_decay, fused=fused)
+        capturable = graphed and params[0].is_cuda
+        return torch.optim.Adam(
+            params, lr, weight_decay=recipe.weight_decay, fused=fused, capturable=capturable
+        )
     return torch.optim.SGD(
         params,
-        recipe.lr,
+        lr,
         recipe.momentum,
         weight_decay=recipe.weight_decay,
         nesterov=recipe.nesterov,

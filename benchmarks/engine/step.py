@@ -63,12 +63,22 @@ class Learner:
             for network in self.networks:
                 nn.utils.clip_grad_norm_(network.parameters(), self.clip_norm)
         self.optimizer.step()
-        for average, network in zip(self.averages, self.networks, strict=False):
-            average.update_parameters(network)
         if leaves:
             slopes = {name: leaf.grad for name, leaf in leaves.items() if leaf.grad is not None}
             state = method.learn(state, slopes, epoch)
         return loss.detach(), state
+
+    def follow(self) -> None:
+        """Let the averages follow the step."""
+        for average, network in zip(self.averages, self.networks, strict=False):
+            average.update_parameters(network)
+
+    def left_behind(self) -> dict[str, Tensor]:
+        """Return nothing: networks and optimisers are changed in place."""
+        return {}
+
+    def take_up(self, tensors: dict[str, Tensor]) -> None:
+        """Do nothing: there is nothing to take up."""
 
     def _change_gradient(self, state: State, epoch: Tensor) -> None:
         """Give the optimiser what the method makes of each network's gradient."""
@@ -107,8 +117,10 @@ def squeezed(logits: Tensor) -> Tensor:
 def learning_rate(optimizer: torch.optim.Optimizer) -> Tensor:
     """Return the rate of the coming step, 0-d, on the device of what it moves."""
     (group,) = optimizer.param_groups
-    like: Tensor = group["params"][0]
-    return torch.full((), group["lr"], dtype=like.dtype, device=like.device)
+    like, rate = group["params"][0], group["lr"]
+    if isinstance(rate, Tensor):
+        return rate.to(like)
+    return torch.full((), rate, dtype=like.dtype, device=like.device)
 
 
 def without_running_statistics(network: nn.Module) -> nn.Module:

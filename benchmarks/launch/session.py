@@ -14,10 +14,20 @@ from benchmarks import plugins
 from benchmarks.datasets import DATASETS, data_root
 from benchmarks.engine import rates
 from benchmarks.engine.compiled import why_not
+from benchmarks.engine.memory import of_cell
 from benchmarks.engine.passes import passes
-from benchmarks.engine.plan import FLAGS, Plan, choose_device, flagged, packs, precision_of, settle
+from benchmarks.engine.plan import (
+    FLAGS,
+    Plan,
+    choose_device,
+    flagged,
+    kinds,
+    packs,
+    precision_of,
+    settle,
+)
 from benchmarks.engine.rates import STARTED_SECONDS, Rate, Rates
-from benchmarks.launch import local, tuning
+from benchmarks.launch import local, sharing, tuning
 from benchmarks.launch.progress import Progress
 from benchmarks.launch.work import Job
 from benchmarks.profiles import PROFILES, Tuned
@@ -46,10 +56,19 @@ class Session:
         done = self.parts.done()
         return [cell for cell in self.plan.cells if cell.id not in done]
 
+    def memory(self) -> int:
+        """Return the bytes that the largest pack is estimated to take in one process."""
+        largest = kinds(self.plan.cells)
+        return max(of_cell(g[0]).total * self.plan.widths[kind] for kind, g in largest.items())
+
     def estimate(self) -> str:
         """Say how long the missing cells will take: as ``probe`` measured, else as the others."""
         missing, measured = self.missing(), Rates.read()
-        known = [measured.seconds(cell, self.device, self.plan.width(cell)) for cell in missing]
+        devices = torch.cuda.device_count() if self.device.type == "cuda" else self.workers
+        sharing = self.workers // max(1, devices)
+        known = [
+            measured.seconds(cell, self.device, self.plan.width(cell), sharing) for cell in missing
+        ]
         if all(found := [value for value in known if value]) and len(found) == len(known):
             count = min(self.workers, len(packs(missing, self.plan.widths)))
             total = sum(found) / max(1, count) + (STARTED_SECONDS if missing else 0)
@@ -65,11 +84,13 @@ class Session:
         return f"about {rate * todo / self.workers:.0f} s, as fast as the finished cells"
 
 
-def probe(request: Request) -> Iterator[tuple[Cell, int, Rate]]:
+def probe(request: Request) -> Iterator[tuple[Cell, str, Rate]]:
     """Measure how fast this machine trains what is asked for, and keep it for the planner.
 
+    On a GPU, also how fast several processes are that share it.
+
     Yields:
-        a cell of each kind, a width, and its rate.
+        a cell of each kind, which driver or how many processes in words, and the rate.
     """
     (device, cells), root = _asked(request), data_root(request.data)
     _fetch(cells, root)
@@ -79,7 +100,14 @@ def probe(request: Request) -> Iterator[tuple[Cell, int, Rate]]:
     try:
         for cell, width, rate in rates.probe(cells, root, device):
             found.setdefault(rates.key(cell, device), {})[width] = rate
-            yield cell, width, rate
+            yield cell, "one by one" if width == 1 else f"packs of {width}", rate
+        if device.type == "cuda":
+            alone = Rates(found)
+            for cell, count, rate in sharing.probe(cells, root, device, alone):
+                own = rates.key(cell, device)
+                best = found[own][alone.width(cell, device)]
+                found.setdefault(own + rates.SHARED, {1: best})[count] = rate
+                yield cell, f"{count} processes on the GPU", rate
     finally:
         torch.set_num_threads(threads)
     Rates.read().write(found)
@@ -139,7 +167,10 @@ def _tuned(cells: Sequence[Cell]) -> Tuned | None:
 def _session(
     request: Request, device: torch.device, cells: Sequence[Cell], folder: Path
 ) -> Session:
-    workers = request.workers if request.workers is not None else local.default_workers(device)
+    workers = request.workers
+    if workers is None:
+        shared = Rates.read().processes(cells, device) if device.type == "cuda" else 1
+        workers = local.default_workers(device) * shared
     if workers < 1:
         raise RefusedError(f"--workers must be a whole number of at least 1, got {workers}")
     plan = settle(folder, Path(request.suite).stem, cells, device, request.pack)
@@ -158,9 +189,12 @@ def _flags(request: Request, plan: Plan, device: torch.device) -> list[str]:
     """Return which of ``FLAGS`` are asked for and can be had here.
 
     Raises:
-        RefusedError: the folder was started with ``--compile``, which cannot be done here.
+        RefusedError: the folder was started with ``--compile``, which cannot be done here, or
+            ``--graph`` is asked for without a GPU.
     """
     wanted = [name for name in FLAGS if getattr(request, name)]
+    if "graph" in wanted and device.type != "cuda":
+        raise RefusedError(f"--graph needs --device cuda, got {device.type}; leave it out")
     if "compile" not in (*wanted, *plan.flags) or not (reason := why_not(device)):
         return wanted
     if "compile" in plan.flags:

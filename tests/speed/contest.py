@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from benchmarks.engine import packed, reference
+from benchmarks.engine.graph import CudaGraphs
 from benchmarks.engine.plan import precision_of
 from benchmarks.engine.problem import pose
 from benchmarks.engine.rates import Rates
@@ -41,15 +42,20 @@ def cells_of(workload: str, device: torch.device, count: int, recipe: str = "sma
 
 
 def engine(
-    cells: Sequence[Cell], root: Path, device: torch.device, *, compile_: bool = False
+    cells: Sequence[Cell], root: Path, device: torch.device, flag: str = ""
 ) -> Iterator[list[Shown]]:
-    """Train cells by the driver that a run would choose, and yield after each epoch."""
+    """Train cells by the driver that a run would choose, and yield after each epoch.
+
+    ``flag`` is one of the command line's: compile or graph.
+    """
     problems = [pose(cell, root, device) for cell in cells]
+    compile_, recorder = flag == "compile", CudaGraphs() if flag == "graph" else None
     if len(cells) == 1:
-        for epoch in reference.train(cells[0], problems[0], compile_=compile_):
+        alone = reference.train(cells[0], problems[0], compile_=compile_, recorder=recorder)
+        for epoch in alone:
             yield [(epoch.train, epoch.val, epoch.test)]
     else:
-        for epochs in packed.train(cells, problems, compile_=compile_):
+        for epochs in packed.train(cells, problems, compile_=compile_, recorder=recorder):
             yield [(epoch.train, epoch.val, epoch.test) for epoch in epochs]
 
 

@@ -59,6 +59,8 @@ def contestants(workload: str, device: torch.device, *, compile_: bool) -> list[
     found = [Contestant("engine", workers)]
     if compile_ and not why_not(device):
         found.append(Contestant("engine --compile", workers))
+    if device.type == "cuda":
+        found.append(Contestant("engine --graph", workers))
     found += [Contestant(name, 1, threads) for name in contest.BASELINES]
     return [*found, Contestant("B1", workers)] if workers > 1 else found
 
@@ -90,7 +92,7 @@ def _running(
         return contest.baseline(name, first, root, device), 1
     width = contest.width_of(first, device)
     cells = contest.cells_of(workload, device, width, FOREVER)
-    return contest.engine(cells, root, device, compile_="compile" in name), width
+    return contest.engine(cells, root, device, name.partition("--")[2]), width
 
 
 class Team:
@@ -193,7 +195,8 @@ def main(argv: list[str]) -> None:
         found.append(rows)
         print(page.ratios(rows).to_string(index=False), flush=True)
     if asked.sweep:
-        found.append(sweep.measure(device, asked.sweep))
+        compile_ = not asked.no_compile and not why_not(device)
+        found.append(sweep.measure(device, asked.sweep, compile_=compile_))
         print(page.ratios(found[-1]).to_string(index=False), flush=True)
     asked.out.mkdir(parents=True, exist_ok=True)
     page.write(asked.out, device.type, pd.concat(found), machine(device))

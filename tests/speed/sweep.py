@@ -30,24 +30,37 @@ def suite_of(cells: int) -> dict[str, list]:
     return {**axes, "model": [MODELS["tiny"]], "recipe": ["small"], "seed": list(range(seeds))}
 
 
-def measure(device: torch.device, cells: int, rounds: int = 2) -> pd.DataFrame:
-    """Return a row per engine and round: cells' epochs per second of the whole sweep."""
-    rows = []
+def measure(
+    device: torch.device, cells: int, rounds: int = 2, *, compile_: bool = False
+) -> pd.DataFrame:
+    """Return a row per engine and round: cells' epochs per second of the whole sweep.
+
+    With ``compile_`` also with ``--compile``, once before the rounds: what it compiles is kept.
+    """
+    rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sweep.toml"
         axes = suite_of(cells)
         lines = [f"{name} = {json.dumps(axis)}" for name, axis in axes.items()]
         path.write_text("\n".join(lines), encoding="utf-8")
+
+        def run(out: str, *flags: str) -> float:
+            where = [path, "--out", Path(folder) / out, "--device", device]
+            return _seconds("run_all.py", "run", *where, "--no-report", *flags)
+
+        if compile_:
+            run("cold", "--compile")
         for number in range(rounds):
-            out = Path(folder) / str(number)
-            ours = ["run_all.py", "run", path, "--out", out, "--device", device, "--no-report"]
-            took = {"engine": _seconds(*ours)}
+            took = {"engine": run(f"{number}")}
+            if compile_:
+                took["engine --compile"] = run(f"{number} compiled", "--compile")
             started = _seconds("-m", "tests.speed.sweep", path, device, 0)
             some = _seconds("-m", "tests.speed.sweep", path, device, SHARE)
             took["B1"] = started + (some - started) * SHARE
             done = len(axes["noise"]) * len(axes["seed"])
             named = {"workload": f"sweep of {done} tiny cells", "round": number, "threads": 1}
-            count = {"engine": default_workers(device), "B1": 1}
+            workers = default_workers(device)
+            count = {"engine": workers, "engine --compile": workers, "B1": 1}
             rows += [
                 {**named, "engine": name, "processes": count[name], "rate": done * 30 / seconds}
                 for name, seconds in took.items()

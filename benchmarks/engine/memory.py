@@ -1,0 +1,79 @@
+"""What a cell takes of a GPU's memory, so that packs are planned no wider than fits."""
+
+import functools
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from benchmarks.engine.step import autocast
+from benchmarks.models import Model
+from benchmarks.sweep import Cell
+
+SHARE = 0.7
+"""Of the free memory: the rest is for CUDA itself, workspaces and gradients on their way."""
+
+LOOKAHEAD_GRAPHS = 3
+"""What a method that looks ahead holds at once: the batch, its gradient, a trusted batch."""
+
+
+class Memory(NamedTuple):
+    """Bytes of one cell of a pack."""
+
+    weights: int  # with gradients, the optimiser's moments, averages
+    activations: int  # that a batch leaves for the backward pass
+    data: int  # images and labels, and the logits of an epoch
+
+    @property
+    def total(self) -> int:
+        """Bytes altogether."""
+        return sum(self)
+
+
+def of_cell(cell: Cell) -> Memory:
+    """Estimate what a cell takes, from its networks, batch and dataset."""
+    method, recipe, dataset = cell.method, cell.recipe, cell.dataset
+    weights, image = _of_network(cell.model, dataset.shape, dataset.num_classes, cell.precision)
+    moments = 2 if recipe.optimizer == "adam" else int(recipe.momentum > 0)
+    copies = 2 + moments + bool(method.averaged)
+    graphs = LOOKAHEAD_GRAPHS if method.trusted_per_class else 1
+    count = sum(dataset.sizes)
+    pixels, logits = math.prod(dataset.shape), 4 * method.networks * dataset.num_classes
+    return Memory(
+        weights * method.networks * copies,
+        image * recipe.batch * method.views * method.networks * graphs,
+        count * (pixels + 2 * 8 + 2 * logits),
+    )
+
+
+def room(device: torch.device) -> int | None:
+    """Return the free bytes of a GPU; None where memory is not what decides."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
+
+
+def widest(cell: Cell, free: int | None) -> int | None:
+    """Return how many cells like this one fit, at least one; None for as many as one likes."""
+    return None if free is None else max(1, int(SHARE * free / of_cell(cell).total))
+
+
+@functools.lru_cache(maxsize=64)
+def _of_network(
+    model: Model, shape: tuple[int, int, int], num_classes: int, precision: str
+) -> tuple[int, int]:
+    """Return the bytes of a network's weights, and of what it keeps of one image to go back."""
+    network, kept = model.build(shape, num_classes), dict[int, int]()
+    own = {tensor.data_ptr() for tensor in network.state_dict().values()}
+    images = torch.zeros(2, *shape)
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own and tensor.shape[:1] == (len(images),):
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
+    with hooks, autocast(precision, images.device):
+        network(images)
+    weights = sum(param.numel() * param.element_size() for param in network.parameters())
+    return weights, sum(kept.values()) // len(images)
