@@ -21,7 +21,7 @@ from benchmarks.contract.samples import (
     task,
 )
 from methods import METHODS
-from methods.parts.chosen import agreed, easiest_of_class, paired
+from methods.parts.chosen import agreed, easiest_of_class, moved_means, paired
 from methods.parts.strong import CHANGES, FURTHEST, draw_strong, strong
 from tests.agreement import same
 from tests.oracles import methods as oracles
@@ -155,6 +155,17 @@ def test_what_networks_agree_on_against_the_loop(fill):
         wanted = papers.guessed(logits.tolist(), chosen, 0.4, fill)
         assert set(found[net].nonzero().flatten().tolist()) == wanted
     assert bool(found.any()) == (fill > 0.3)
+
+
+def test_a_running_mean_without_an_example_stays():
+    means = torch.rand(2, 2, C, generator=torch.Generator().manual_seed(8))
+    p = torch.rand(2, 7, C, generator=torch.Generator().manual_seed(9))
+    chosen = torch.tensor([[True] * 7, [False] * 7])
+    found = moved_means(means, p, chosen, torch.tensor(0.25))
+    assert torch.equal(found[1, 0], means[1, 0])
+    assert torch.equal(found[0, 1], means[0, 1])
+    same(found[0, 0], 0.75 * means[0, 0] + 0.25 * p[0].mean(0))
+    same(found[1, 1], 0.75 * means[1, 1] + 0.25 * p[1].mean(0))
 
 
 def test_partners_are_a_circle_in_which_the_chosen_stand_together():
