@@ -11,8 +11,9 @@ def compare(
     """Set two results folders side by side, cell by cell, with paired tests of every change.
 
     Cells are paired by dataset, noise, model, recipe, method and seed at their last epochs; those
-    without a partner are named. Exit codes: 0 compared, whatever came out; 2 the noisy labels of a
-    pair or the metric definitions differ, or nothing is in common; 5 a folder has no results.
+    without a partner are named. Each method has a test over all its settings and one in each. Exit
+    codes: 0 compared, whatever came out; 2 the noisy labels of a pair or the metric definitions
+    differ, or nothing is in common; 5 a folder has no results.
 
     Args:
         first: The results folder A.
@@ -27,5 +28,5 @@ def compare(
     if markdown:
         markdown.write_text(found.markdown(), encoding="utf-8", newline="\n")
     if csv:
-        found.tests.to_csv(csv, index=False, lineterminator="\n", float_format="%.12g")
+        found.numbers.to_csv(csv, index=False, lineterminator="\n", float_format="%.12g")
     return Exit.DONE

@@ -96,7 +96,7 @@ METHOD_METRICS = tuple(metric.id for metric in _METHOD)
 LATER_METRICS = frozenset(
     (*SELECTED_METRICS, *METHOD_METRICS, "ece_over", "ece_under", "mce", "rmsce")
 )
-LATER_COLUMNS = LATER_METRICS | {"backward_passes"}
+LATER_COLUMNS = LATER_METRICS | {"backward_passes", "cpu", "system", "packages"}
 """Blank where a CSV of an earlier version lacks the column."""
 
 KEYS = (
@@ -149,8 +149,11 @@ COSTS = (
     "driver",
     "host",
     "cores",
+    "cpu",
+    "system",
     "torch",
     "python",
+    "packages",
     "commit",
     "finished_utc",
 )

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from benchmarks.engine import cell as engine
+from benchmarks.engine import machine
 from benchmarks.engine.cell import How
 from benchmarks.store import Record, write_part
 from benchmarks.sweep import Cell
@@ -90,8 +91,11 @@ def stamp(job: Job) -> dict[str, str | int]:
     return {
         "host": platform.node(),
         "cores": os.cpu_count() or 0,
+        "cpu": machine.cpu_model(),
+        "system": platform.platform(),
         "torch": torch.__version__,
         "python": platform.python_version(),
+        "packages": machine.packages(),
         "commit": job.commit,
         "finished_utc": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     }

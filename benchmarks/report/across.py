@@ -181,7 +181,14 @@ def improvement(run: Run, method: str, reference: str, metric: str) -> Aggregate
 
 
 def interquartile_means(run: Run, metric: str) -> dict[str, Aggregate]:
-    """IQM of each method over the settings that all tried, and the seeds that finished in all."""
+    """IQM of each method over the settings that all tried, and the seeds that finished in all.
+
+    Of the metric as it is. Agarwal et al. 2021 normalise scores because the games they pool have
+    scales of their own; accuracies have one. Normalising between hard labels and training on clean
+    labels divides by what noise costs, which is nothing without noise and little at low rates:
+    there the quotient is all seed. What the difficulty of a setting cannot move stands beside it:
+    ranks, and paired chances of improvement.
+    """
     rows = run.last[run.last["setting"].isin(basis(run))].dropna(subset=[metric])
     whole = over_seeds(rows, metric)[["method", "seed"]]
     kept = rows.merge(whole, on=["method", "seed"])

@@ -18,6 +18,11 @@ from benchmarks.schema import METRICS
 COMPARED = ("acc", "nll", "brier", "ece")
 KEYS = ("dataset", "noise", "model", "recipe", "method", "seed")
 """Two finished cells that agree in these are a pair."""
+TESTED = (
+    *("method", "setting", "metric", "n", "a", "b"),
+    *("difference", "low", "high", "p", "p_holm"),
+)
+"""The columns of a table of tests."""
 NAMED = 10
 """So many missing cells are named, the others counted."""
 
@@ -28,13 +33,21 @@ class Comparison:
 
     ``pairs`` has a row per cell with ``metric_a`` and ``metric_b``; ``tests`` one per method,
     setting and metric: the mean of each side, ``difference`` (B less A) with ``low`` and
-    ``high``, ``p``, and ``p_holm`` over the rows of the metric.
+    ``high``, ``p``, and ``p_holm`` over the rows of the metric. ``pooled`` has the same columns,
+    with a row for each method of several settings and metric: means over settings within each
+    seed, then over the ``n`` seeds.
     """
 
     pairs: pd.DataFrame
     tests: pd.DataFrame
+    pooled: pd.DataFrame
     only_a: tuple[str, ...]
     only_b: tuple[str, ...]
+
+    @property
+    def numbers(self) -> pd.DataFrame:
+        """Every test in one table, those over all settings first."""
+        return pd.concat([self.pooled, self.tests], ignore_index=True)
 
     def markdown(self) -> str:
         """The table of changes with its notes."""
@@ -46,16 +59,15 @@ class Comparison:
         return "\n".join([render.plain(table), "", *table.notes])
 
     def _table(self) -> Table:
-        methods = order_methods(self.tests["method"])
-        looks = resolve(methods, {})
-        groups = dict(list(self.tests.groupby(["method", "setting"], sort=False)))
+        looks = resolve(order_methods(self.tests["method"]), {})
+        groups = dict(list(self.numbers.groupby(["method", "setting"], sort=False)))
         text = [_line(str(setting), rows) for (_, setting), rows in groups.items()]
         marks = [{m: _mark(rows, m) for m in COMPARED} for rows in groups.values()]
         labels = [looks[str(method)].label for method, _ in groups]
         shown = pd.DataFrame(text, index=pd.Index(labels, name="Method"))
         marked = pd.DataFrame(marks).rename(columns={m: METRICS[m].label for m in COMPARED})
         full = marked.reindex(columns=shown.columns, fill_value="").set_axis(shown.index)
-        return Table(shown, full, self.tests, self._notes())
+        return Table(shown, full, self.numbers, self._notes())
 
     def _notes(self) -> tuple[str, ...]:
         columns = [(self.pairs[f"{m}_a"], self.pairs[f"{m}_b"]) for m in COMPARED]
@@ -71,6 +83,13 @@ class Comparison:
                 f"over the {count(len(self.tests) // len(COMPARED), 'row')} of the column."
             ),
         ]
+        if len(self.pooled):
+            notes.append(
+                "All settings of a method: mean over its settings within each seed, then over "
+                "seeds, which share weights and order across settings. A seed counts where both "
+                "finished in all of them, and is a pair; Holm over the "
+                f"{count(len(self.pooled) // len(COMPARED), 'method')}."
+            )
         sides = (("A", "B", self.only_a), ("B", "A", self.only_b))
         notes += [_missing(have, lack, cells) for have, lack, cells in sides if cells]
         return tuple(notes)
@@ -128,7 +147,7 @@ def compare(first: Path, second: Path) -> Comparison:
             f"{_name(unlike.to_dict('records')[0])}: they cannot be compared"
         )
     alone = [tuple(map(_name, found[only].to_dict("records"))) for only in (only_a, only_b)]
-    return Comparison(pairs, _tests(pairs), *alone)
+    return Comparison(pairs, _tests(pairs), _pooled(pairs), *alone)
 
 
 def _refuse_other_metrics(runs: list[Run], folders: tuple[Path, Path]) -> None:
@@ -147,10 +166,43 @@ def _name(row: Mapping[Hashable, object]) -> str:
 
 
 def _tests(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Seeds of one method and setting against each other."""
+    groups = _ordered(pairs).groupby(["method", "setting"], sort=False)
+    return _tested({(str(m), str(s)): rows for (m, s), rows in groups})
+
+
+def _pooled(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Seeds of one method against each other, each the mean of all its settings."""
+    found = {}
+    for method, rows in _ordered(pairs).groupby("method", sort=False):
+        settings = rows["setting"].nunique()
+        if settings > 1:
+            found[str(method), f"all {settings} settings"] = _by_seed(rows)
+    return _tested(found)
+
+
+def _ordered(pairs: pd.DataFrame) -> pd.DataFrame:
     place = {method: k for k, method in enumerate(order_methods(pairs["method"]))}
-    ordered = pairs.assign(place=pairs["method"].map(place)).sort_values(["place", "setting"])
+    return pairs.assign(place=pairs["method"].map(place)).sort_values(["place", "setting"])
+
+
+def _by_seed(rows: pd.DataFrame) -> pd.DataFrame:
+    """Means over settings, and nan where a seed lacks one that the metric has elsewhere."""
+    seeds = rows.groupby("seed")
+    found = {}
+    for metric in COMPARED:
+        sides = [f"{metric}_a", f"{metric}_b"]
+        known = rows[sides].notna().all(axis=1)
+        whole = known.groupby(rows["seed"]).sum() == rows.loc[known, "setting"].nunique()
+        for side in sides:
+            found[side] = seeds[side].mean().where(whole)
+    return pd.DataFrame(found)
+
+
+def _tested(groups: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
+    """A row for each group and metric, with Holm's adjustment over the groups."""
     rows = []
-    for (method, setting), group in ordered.groupby(["method", "setting"], sort=False):
+    for (method, setting), group in groups.items():
         for metric in COMPARED:
             both = group[[f"{metric}_a", f"{metric}_b"]].dropna().to_numpy(np.float64)
             test = stats.paired_t(both[:, 1] - both[:, 0])
@@ -158,7 +210,7 @@ def _tests(pairs: pd.DataFrame) -> pd.DataFrame:
             where = {"method": method, "setting": setting, "metric": metric, "n": test.n}
             found = {"difference": test.mean, "low": test.low, "high": test.high, "p": test.p}
             rows.append(where | {"a": mean_a, "b": mean_b} | found)
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows, columns=list(TESTED))
     for metric in COMPARED:
         own = table["metric"] == metric
         table.loc[own, "p_holm"] = stats.holm(table.loc[own, "p"].tolist())

@@ -5,7 +5,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.report import across, browser, crew, render, statistics, stats, tables, values
+from benchmarks.report import (
+    across,
+    browser,
+    crew,
+    provenance,
+    render,
+    statistics,
+    stats,
+    tables,
+    values,
+)
 from benchmarks.report.across import FEWEST_PAIRS
 from benchmarks.report.checklist import checklist
 from benchmarks.report.figures import Drawn
@@ -61,6 +71,7 @@ def _write(run: Run, folder: Path, new: Path, waited: Callable[[], Drawn]) -> di
         ("Coverage", _coverage(run)),
         ("What a reviewer asks first", _checks(run)),
         ("How the numbers were made", _protocol(run)),
+        ("Provenance", provenance.sections(run)),
     ]
     drawn = waited()
     sections = [(a, b if a != FIGURES else _figures(drawn)) for a, b in sections]
@@ -197,14 +208,14 @@ def _protocol(run: Run) -> str:
         _families(run),
         _FLOOR,
         f"Metric definitions: {listing(sorted(set(run.cells['metric_spec'])))}.",
-        *_provenance(run),
+        *_origins(run),
     ]
     shown = ("gap_signed", "mem_frac", "clean_recovery")
     lines += [f"{METRICS[m].label}: {METRICS[m].meaning}." for m in shown]
     return "\n".join(f"- {line}" for line in lines) + "\n"
 
 
-def _provenance(run: Run) -> list[str]:
+def _origins(run: Run) -> list[str]:
     """Say whence hyper-parameters are, and which settings have one set of labels for all seeds."""
     profiles = sorted(set(run.cells["profile"]) - {"", "default"})
     lines = [f"Hyper-parameters: the profile {name}." for name in profiles]

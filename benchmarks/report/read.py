@@ -21,7 +21,8 @@ TEXT = {
     *(set(KEYS) - {"noise_rate", "seed"}),
     *("method_spec", "profile", "privileges", "precision", "noise_sha256"),
     *("metric_spec", "status", "reason", "selection", "score", "estimated", "realised"),
-    *("device", "driver", "host", "torch", "python", "commit", "finished_utc"),
+    *("device", "driver", "host", "cpu", "system", "torch", "python", "packages", "commit"),
+    "finished_utc",
 }
 ARENA = ("dataset", "model", "recipe")
 """What stays the same along one curve over noise rates."""
@@ -146,7 +147,7 @@ def _table(path: Path) -> pd.DataFrame:
             f"{path} does not have this version's columns: it {' and '.join(faults)}"
         )
     _refuse_text(table, path)
-    absent = dict.fromkeys(sorted(wanted - have), math.nan)
+    absent = {name: "" if name in TEXT else math.nan for name in sorted(wanted - have)}
     table = table.assign(**absent)
     text = [column for column in table if column in TEXT]
     return table.assign(**{column: table[column].fillna("") for column in text})

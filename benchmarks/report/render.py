@@ -8,6 +8,7 @@ from benchmarks.report.wording import MINUS
 _MARKDOWN = {"best": "**{}**", "tied": "<ins>{}</ins>", "": "{}"}
 _CSS = {"best": "textbf:--rwrap", "tied": "underline:--rwrap", "": ""}
 _SYMBOLS = {"±": r"$\pm$", MINUS: "$-$", "†": r"$^\dagger$", "‡": r"$^\ddagger$", "≥": r"$\geq$"}
+_SYMBOLS |= {"<": "$<$", ">": "$>$"}  # in text they would print as inverted marks
 
 
 def markdown(table: Table) -> str:

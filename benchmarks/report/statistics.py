@@ -19,7 +19,7 @@ from benchmarks.report.tables import (
     privilege_notes,
     ranking,
 )
-from benchmarks.report.wording import BLANK, change, count, listing, number, p_value, unit
+from benchmarks.report.wording import BLANK, chance, change, count, listing, number, p_value, unit
 from benchmarks.schema import METRICS
 
 NEAR = 0.01
@@ -85,9 +85,10 @@ def _aggregate_notes(run: Run) -> tuple[str, ...]:
         *incomplete(run),
         (
             f"Accuracy at the last epoch over {count(settings, 'setting')} that every method has "
-            "tried. Rank: mean over settings. IQM: interquartile mean over settings and seeds, "
-            "from seeds that finished in every setting. Near the best: share of runs at most "
-            f"{100 * NEAR:g} point below the best of the same setting and seed. Beats: chance to "
+            "tried. Rank: mean over settings. IQM: interquartile mean of accuracies, as they are, "
+            "over settings and seeds, from seeds that finished in every setting. Near the best: "
+            f"share of runs at most {100 * NEAR:g} point below the best of the same setting and "
+            "seed. Beats: chance to "
             "be more accurate on the same seed, mean over settings, ties half."
         ),
         (
@@ -133,7 +134,7 @@ def probabilities(run: Run) -> Table | None:
     marks = pd.DataFrame("", index=order, columns=list(columns))
     for header, found in columns.items():
         for method, c in found.items():
-            text.loc[method, header] = f"{c.better:.2f} / {c.same:.2f} / {c.worse:.2f}"
+            text.loc[method, header] = " / ".join(map(chance, (c.better, c.same, c.worse)))
             marks.loc[method, header] = "best" if c.better > SURE else ""
     numbers = pd.DataFrame([c for found in columns.values() for c in found.values()])
     return labelled(run, Table(text, marks, numbers, _probability_notes(run, numbers)))

@@ -12,7 +12,7 @@ from benchmarks.report.across import FEWEST_PAIRS
 from benchmarks.report.looks import base, resolve
 from benchmarks.report.read import Run
 from benchmarks.report.stats import Difference
-from benchmarks.report.wording import change, count, listing, number, p_value, signed, unit
+from benchmarks.report.wording import chance, change, count, listing, number, p_value, signed, unit
 from benchmarks.schema import METRICS
 
 REFERENCE, CANDIDATE = "cross_entropy", "label_smoothing"
@@ -137,8 +137,9 @@ def _probably(run: Run, method: str, reference: str) -> list[str]:
     """How probable help and harm are in another such setting; nothing below eight settings."""
     tried = [across.probability(run, method, reference, metric) for metric in ("acc", "ece")]
     said = [
-        f"{METRICS[c.metric].label} better {c.better:.2f}, within {number(c.metric, rope)}"
-        f"{unit(c.metric)} {c.same:.2f}, worse {c.worse:.2f}"
+        f"{METRICS[c.metric].label} better {chance(c.better)}, within "
+        f"{number(c.metric, rope)}{unit(c.metric)} {chance(c.same)}, worse "
+        f"{chance(c.worse)}"
         for c in tried
         if c is not None
         for rope in [across.ROPES[c.metric]]
@@ -180,9 +181,9 @@ def _headline(found: list[Effect]) -> str:
     said = []
     noisy = [effect for effect in found if effect.noisy]
     if noisy:
-        phrases = _tally(noisy, ("raised accuracy", "lowered accuracy", "made no difference shown"))
+        phrases = _tally(noisy, ("raised accuracy", "lowered accuracy", "showed no difference"))
         said.append(f"On mislabelled data it {phrases}.")
-    words = {"helped": "raised it", "hurt": "lowered it", "open": "made no difference shown"}
+    words = {"helped": "raised it", "hurt": "lowered it", "open": "showed no difference"}
     for effect in (effect for effect in found if not effect.noisy):
         where = "clean labels" if effect.setting == "clean" else effect.setting
         text = words[effect.outcome] if noisy else words[effect.outcome].replace("it", "accuracy")
@@ -191,7 +192,7 @@ def _headline(found: list[Effect]) -> str:
 
 
 def _tally(found: list[Effect], words: tuple[str, str, str]) -> str:
-    """``raised accuracy in 3 of 4 settings and made no difference shown in 1``."""
+    """``raised accuracy in 3 of 4 settings and showed no difference in 1``."""
     counts = [sum(e.outcome == outcome for e in found) for outcome in ("helped", "hurt", "open")]
     said = [(phrase, n) for phrase, n in zip(words, counts, strict=True) if n]
     whole = f" of {count(len(found), 'setting')}"

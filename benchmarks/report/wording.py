@@ -61,6 +61,15 @@ def p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
+def chance(value: float) -> str:
+    """Two decimals, and never a certainty, which no finite number of settings gives.
+
+    >>> chance(0.954), chance(0.998), chance(0.0)
+    ('0.95', '>0.99', '<0.01')
+    """
+    return ">0.99" if value > 0.99 else "<0.01" if value < 0.01 else f"{value:.2f}"
+
+
 def count(n: int, noun: str) -> str:
     """``1 seed``, ``5 seeds``."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -225,3 +225,24 @@ def _bins(keys: dict, metrics: dict, classes: int, draws: np.random.Generator) -
             | {"accuracy": right[here].mean() if n else nan}
         )
     return rows
+
+
+MACHINES = (
+    {"host": "a", "device": "cpu x86_64", "cpu": "Blue 1", "cores": 4, "system": "Linux-6"},
+    {"host": "b", "device": "cuda Green 9", "cpu": "Blue 2", "cores": 64, "system": "Linux-7"},
+)
+SOFTWARE = {"driver": "packed", "torch": "2.14.1", "python": "3.11.7", "packages": "numpy 2.4.1"}
+
+
+def stamp(folder: Path) -> Path:
+    """Say that seed 0 was trained on one machine, by changed code, and the others on another."""
+    seeds = pd.read_csv(folder / "results.csv").drop_duplicates("cell_id").set_index("cell_id")
+    costs = pd.read_csv(folder / "costs.csv").to_dict("records")
+    for row in costs:
+        seed = int(seeds.loc[row["cell_id"], "seed"])
+        row.update(MACHINES[min(seed, 1)] | SOFTWARE | {"peak_memory_mb": 100.0 * (seed + 1)})
+        row.update({"train_seconds": 60.0, "eval_seconds": 30.0})
+        row["commit"] = "0123456789ab" + ("" if seed else "-dirty")
+        row["finished_utc"] = f"2026-01-0{seed + 1}T10:20:30+00:00"
+    pd.DataFrame(costs, columns=list(COLUMNS["costs"])).to_csv(folder / "costs.csv", index=False)
+    return folder

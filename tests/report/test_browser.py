@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from folders import SIX, Sweep, write
+from folders import MACHINES, SIX, Sweep, stamp, write
 
 from benchmarks.report import browser, build
 from benchmarks.report.browser.data import embedded
@@ -24,7 +24,7 @@ QUIET = (
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    found = write(tmp_path_factory.mktemp("small"), SMALL)
+    found = stamp(write(tmp_path_factory.mktemp("small"), SMALL))
     build(found)
     return found
 
@@ -152,6 +152,25 @@ def test_every_figure_is_drawn_and_nothing_is_wider_than_a_phone(page):
         assert image.get_attribute("alt")
     page.set_viewport_size({"width": 360, "height": 720})
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    for table in page.locator("section .wide > table").all():  # the first column stays in place
+        assert table.locator("td:first-child").first.bounding_box()["width"] <= 180
+
+
+def test_provenance_is_read_back_as_it_was_recorded(page, folder):
+    section = page.locator("#provenance")
+    tables = [
+        [[cell.strip() for cell in row.locator("td").all_inner_texts()] for row in table]
+        for table in (t.locator("tbody tr").all() for t in section.locator("table").all())
+    ]
+    costs = pd.read_csv(folder / "costs.csv")
+    machines, software = tables
+    for row, known in zip(machines, MACHINES, strict=True):
+        own = costs[costs["host"] == known["host"]]
+        assert row[:6] == [*map(str, known.values()), str(len(own))]
+        assert row[6] == f"{own['train_seconds'].sum() / 60:.1f} min"
+        assert row[-1] == own["finished_utc"].max()[:16].replace("T", " ")
+    assert {row[0] for row in software} == set(costs["commit"])
+    assert sum(int(row[-1]) for row in software) == len(costs) == 24
 
 
 def test_paper_gets_the_tables_without_the_controls(page):

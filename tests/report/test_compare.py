@@ -41,8 +41,40 @@ def test_a_change_is_a_paired_t_test_of_scipy_with_holm_over_the_column(before, 
     assert tests["p_holm"].tolist() == pytest.approx(list(multipletests(p, method="holm")[1]))
     assert set(tests.loc[tests["p_holm"] < 0.05, "method"]) == {"reweighting"}
     rows = [line for line in found.markdown().splitlines() if "**" in line]
-    assert len(rows) == 2
+    assert len(rows) == 3  # all settings, and each of the two
     assert "30 pairs of finished cells, 20 of them with equal" in found.plain()
+
+
+def test_a_method_is_tested_over_all_settings_with_its_seeds_as_pairs(before, tmp_path):
+    found = compare(before, write(tmp_path / "after", replace(BEFORE, alter=shifted)))
+    pooled = found.pooled[found.pooled["metric"] == "acc"]
+    assert pooled["setting"].tolist() == 3 * ["all 2 settings"]
+    p = []
+    for row in pooled.to_dict("records"):
+        cells = found.pairs[found.pairs["method"] == row["method"]]
+        sides = [cells.pivot_table(index="seed", values=v).iloc[:, 0] for v in ("acc_a", "acc_b")]
+        by_seed = (sides[1] - sides[0]).to_numpy()
+        assert (row["n"], row["difference"]) == (5, pytest.approx(by_seed.mean()))
+        p.append(scipy.stats.ttest_rel(*sides[::-1]).pvalue if by_seed.any() else 1.0)
+    assert pooled["p"].tolist() == pytest.approx(p)
+    assert pooled["p_holm"].tolist() == pytest.approx(list(multipletests(p, method="holm")[1]))
+    assert "is a pair; Holm over the 3 methods." in found.markdown()
+
+
+def test_a_seed_that_failed_in_one_setting_is_no_pair_over_all_of_them(before, tmp_path):
+    def fails(row):
+        lost = row["method"] == "reweighting" and row["seed"] == 4 and row["noise"] == "clean"
+        return row | ({"status": "failed"} if lost else {"acc": row["acc"] + 0.01 * row["seed"]})
+
+    found = compare(before, write(tmp_path / "after", replace(BEFORE, alter=fails)))
+    n = found.pooled.set_index(["method", "metric"])["n"]
+    assert n["reweighting", "acc"] == 4
+    assert n["cross_entropy", "acc"] == 5
+    gain = found.pooled.set_index(["method", "metric"])["difference"]
+    assert gain["reweighting", "acc"] == pytest.approx(0.015)  # seeds 0 to 3
+    one = compare(*(write(tmp_path / n, replace(BEFORE, noises=("clean",))) for n in "ab"))
+    assert one.pooled.empty
+    assert "All settings" not in one.plain()
 
 
 def test_the_same_folder_is_equal_throughout(before):
@@ -102,7 +134,9 @@ def test_the_command_writes_what_it_prints_and_says_by_its_code_what_is_missing(
     options = [str(part) for pair in files.items() for part in pair]
     assert main(["compare", str(before), str(before), *options]) == 0
     assert "| Method | Setting |" in files["--markdown"].read_text(encoding="utf-8")
-    assert len(pd.read_csv(files["--csv"])) == 6 * len(COMPARED)
+    written = pd.read_csv(files["--csv"])
+    assert len(written) == (3 + 6) * len(COMPARED)
+    assert written["setting"].iloc[0] == "all 2 settings"
     assert main(["compare", str(before), str(tmp_path / "nowhere")]) == 5
     with pytest.raises(DataMissingError, match=r"nowhere.results\.csv is missing"):
         compare(before, tmp_path / "nowhere")

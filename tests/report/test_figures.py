@@ -247,3 +247,18 @@ def test_a_huge_nll_gets_a_logarithmic_axis_that_the_caption_names(tmp_path):
     for drawing, scale in ((plain, "linear"), (huge, "log")):
         assert {axes.get_yscale() for axes in drawing.figure.axes} == {scale}
         assert ("logarithmic" in drawing.caption) == (scale == "log")
+
+
+def test_no_whisker_of_many_methods_at_one_rate_is_cut_off(tmp_path):
+    def spread(row):
+        return row | {"acc": row["acc"] - 0.1 * row["seed"] * (row["method"] == "cross_entropy")}
+
+    sweep = Sweep(methods=tuple(LOOKS)[:14], noises=NOISES[1:2], seeds=3, epochs=1, alter=spread)
+    with canvas.paper_style(VENUE):
+        (drawing,) = rates.pages(load(write(tmp_path, sweep)), VENUE, "acc")
+    (axes,) = drawing.figure.axes
+    low, high = axes.get_ylim()
+    ends = [y for bar in axes.containers for y in bar.lines[2][0].get_segments()[0][:, 1]]
+    assert len(ends) > 4
+    assert low <= min(ends) < drawing.data["mean"].min() - 20
+    assert max(ends) <= high

@@ -47,7 +47,7 @@ def test_harm_is_called_harm(tmp_path):
 
 def test_a_difference_within_the_noise_is_not_claimed(tmp_path):
     text = verdict(judged(tmp_path, everywhere(0.0005), spread=0.02))
-    assert "On mislabelled data it made no difference shown in 2 of 2 settings." in text
+    assert "On mislabelled data it showed no difference in 2 of 2 settings." in text
     assert "better in" not in text
     assert "worse in" not in text
 
@@ -55,7 +55,7 @@ def test_a_difference_within_the_noise_is_not_claimed(tmp_path):
 def test_settings_that_differ_are_told_apart(tmp_path):
     shift = {NOISES[0]: -0.04, NOISES[1]: 0.0, NOISES[2]: 0.06}
     text = verdict(judged(tmp_path, shift))
-    assert "raised accuracy in 1 of 2 settings and made no difference shown in 1." in text
+    assert "raised accuracy in 1 of 2 settings and showed no difference in 1." in text
     assert "On clean labels it lowered it." in text
     line = next(line for line in text.splitlines() if line.startswith("- Accuracy"))
     better, worse, still = line.split("; ")
@@ -108,7 +108,7 @@ def test_probabilities_are_told_from_eight_settings_on(tmp_path):
     run = judged(tmp_path / "many", dict.fromkeys(noises, 0.05), noises=noises)
     text = verdict(run)
     assert "in another setting like these 8 (Bayesian signed-rank test)" in text
-    assert "Accuracy better 1.00, within 0.5 points 0.00, worse 0.00" in text
+    assert "Accuracy better >0.99, within 0.5 points <0.01, worse <0.01" in text
 
 
 def test_two_pairs_are_not_enough_seeds(tmp_path):

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, LogFormatterMathtext, NullLocator
 
+from benchmarks.report import stats
 from benchmarks.report.figures import canvas, cast
 from benchmarks.report.figures.canvas import AbsentError, Drawing
 from benchmarks.report.read import Run
@@ -20,20 +21,25 @@ from benchmarks.report.venues import Venue
 from benchmarks.schema import LOSS_BINS, LOSS_RANGE, Look
 
 _TICKS = (0, 5, 25, 80)
+_EDGES = np.geomspace(*LOSS_RANGE, LOSS_BINS + 1)
 RIGHT, WRONG = "#3a7ca5", "#c8553d"
 _CAPTION = (
     "Loss of the given label (nats, log scale) of training images at the end, all seeds together: "
     "filled, images whose label is right; outlined, those whose label is wrong, each as a share of "
     "its kind on a square-root axis; the bins at either end hold what lies beyond. The AUROC is "
-    "how well the loss tells them apart, mean over seeds (0.5 is chance)."
+    "how well the loss tells them apart, mean over seeds (0.5 is chance). Dashed: the mixture of "
+    "two normal distributions of the log loss that fits all images best, without knowing whose "
+    "label is right, each component as shares of itself; the dotted cut is where both are equally "
+    "likely, and none is drawn where one is likelier all the way."
 )
+GROUP = ["arena", "panel", "setting", "method"]
 
 
 def pages(run: Run, venue: Venue) -> list[Drawing]:
     """Methods by noise settings."""
     if run.losses.empty:
         raise AbsentError(missing(run, "losses.csv", "no training label is wrong"))
-    return cast.gridded(run, points(run), venue, _figure, ("losses", _CAPTION))
+    return cast.gridded(run, _fitted(run, points(run)), venue, _figure, ("losses", _CAPTION))
 
 
 def missing(run: Run, name: str, otherwise: str) -> str:
@@ -45,13 +51,36 @@ def missing(run: Run, name: str, otherwise: str) -> str:
 
 def points(run: Run) -> pd.DataFrame:
     """``right`` and ``wrong`` as percentages of their kind in each bin, and the ``auroc``."""
-    group = ["arena", "panel", "setting", "method"]
-    data = run.losses[[*group, "seeds", "bin", "low", "high", "right", "wrong"]].copy()
-    totals = data.groupby(group)[["right", "wrong"]].transform("sum")
+    data = run.losses[[*GROUP, "seeds", "bin", "low", "high", "right", "wrong"]].copy()
+    data["images"] = data["right"] + data["wrong"]
+    totals = data.groupby(GROUP)[["right", "wrong"]].transform("sum")
     data[["right", "wrong"]] = 100 * data[["right", "wrong"]] / totals.clip(lower=1)
     scores = run.detection[run.detection["score"] == "loss"]
     auroc = scores.groupby(["setting", "method"])["auroc"].mean().reset_index()
     return data.merge(auroc, on=["setting", "method"], how="left")
+
+
+def _fitted(run: Run, data: pd.DataFrame) -> pd.DataFrame:
+    """Those of the points that find room on a page, with the mixture behind each panel.
+
+    ``weight``, ``median`` and ``spread`` of the component of lower and of higher loss (nats; the
+    standard deviation is of the natural logarithm), and the ``cut`` between them.
+    """
+    found, _ = cast.grids(run, cast.of(run), data, cast.GRID)
+    places = [(arena, m, p) for arena, methods, panels in found for m in methods for p in panels]
+    shown = data.set_index(["arena", "method", "panel"]).index.isin(places)
+    groups = list(data[shown].groupby(GROUP, sort=False))
+    counts = np.zeros((len(groups), LOSS_BINS))
+    for count, (_, rows) in zip(counts, groups, strict=True):
+        count[rows["bin"]] = rows["images"]
+    fits = stats.two_normals(counts, np.log(_EDGES))
+    table = pd.DataFrame([key for key, _ in groups], columns=GROUP)
+    for place, name in enumerate(("low", "high")):
+        table[f"weight_{name}"] = fits.weight[:, place]
+        table[f"median_{name}"] = np.exp(fits.mean[:, place])
+        table[f"spread_{name}"] = fits.sd[:, place]
+    table["cut"] = np.exp(fits.cut)
+    return data[shown].merge(table, on=GROUP, how="left")
 
 
 def _figure(
@@ -80,8 +109,10 @@ def _figure(
     handles = [
         Patch(color=RIGHT, alpha=0.6, label="label is right"),
         Line2D([], [], color=WRONG, linewidth=1.2, label="label is wrong"),
+        Line2D([], [], color="0.25", linewidth=0.8, linestyle=(0, (3, 1.5)), label="mixture"),
+        Line2D([], [], color="0.25", linewidth=0.7, linestyle=(0, (1, 1.5)), label="its cut"),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    figure.legend(handles=handles, loc="outside lower center", ncols=4 if width > 4.5 else 2)
     return figure
 
 
@@ -100,18 +131,33 @@ def _panel(axes: Axes, rows: pd.DataFrame, venue: Venue) -> None:
     if rows.empty:
         axes.text(0.5, 0.5, "no run", transform=axes.transAxes, ha="center", color="0.45")
         return
-    edges = np.geomspace(*LOSS_RANGE, LOSS_BINS + 1)
-    right, wrong = np.zeros(len(edges) - 1), np.zeros(len(edges) - 1)
+    right, wrong = np.zeros(LOSS_BINS), np.zeros(LOSS_BINS)
     right[rows["bin"]], wrong[rows["bin"]] = rows["right"], rows["wrong"]
-    axes.stairs(right, edges, fill=True, color=RIGHT, alpha=0.6)
-    axes.stairs(wrong, edges, color=WRONG, linewidth=1.0)
-    score = float(rows["auroc"].iloc[0])
-    if np.isfinite(score):
-        axes.text(
-            0.03,
-            0.95,
-            f"AUROC {score:.2f}",
-            transform=axes.transAxes,
-            va="top",
-            fontsize=venue.points - 2,
-        )
+    axes.stairs(right, _EDGES, fill=True, color=RIGHT, alpha=0.6)
+    axes.stairs(wrong, _EDGES, color=WRONG, linewidth=1.0)
+    shown = rows.iloc[0]
+    _mixture(axes, shown)
+    told = [f"AUROC {shown['auroc']:.2f}"] if np.isfinite(shown["auroc"]) else []
+    told += [f"cut {shown['cut']:.2g}"] if np.isfinite(shown["cut"]) else []
+    axes.text(
+        0.03,
+        0.96,
+        "\n".join(told),
+        transform=axes.transAxes,
+        va="top",
+        fontsize=venue.points - 2,
+        linespacing=1.1,
+    )
+
+
+def _mixture(axes: Axes, fit: pd.Series) -> None:
+    """The components as shares of themselves in each bin, and the cut between them."""
+    sides = ("low", "high")
+    mean = np.log([[fit[f"median_{side}"] for side in sides]])
+    sd = np.array([[fit[f"spread_{side}"] for side in sides]])
+    found = stats.Mixtures(np.ones((1, 2)), mean, sd, np.zeros(1))
+    centres = np.sqrt(_EDGES[1:] * _EDGES[:-1])
+    for share, colour in zip(stats.shares(found, np.log(_EDGES))[0], (RIGHT, WRONG), strict=True):
+        axes.plot(centres, 100 * share, color=colour, linewidth=0.8, linestyle=(0, (3, 1.5)))
+    if np.isfinite(fit["cut"]):
+        axes.axvline(fit["cut"], ymax=0.65, color="0.25", linewidth=0.7, linestyle=(0, (1, 1.5)))

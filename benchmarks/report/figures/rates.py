@@ -170,7 +170,10 @@ class _Page:
     def _limit(self, axes: Axes, arena: str) -> None:
         rows = self.data[self.data["arena"] == arena]
         shown = ["mean", "low", "high"] if self.players.banded else ["mean"]
-        low, high = rows[shown].min().min(), rows[shown].max().max()
+        alone = rows.groupby("family")["x"].transform("nunique") == 1  # with whiskers, not bands
+        whiskers = rows.loc[alone & rows["method"].isin(self.looks), ["low", "high"]]
+        reach = pd.concat([rows[shown], whiskers])
+        low, high = reach.min().min(), reach.max().max()
         if _logarithmic(self.data, self.metric):
             axes.set_yscale("log")
             axes.set_ylim(rows["mean"].min() / 1.5, min(high, 3 * rows["mean"].max()))

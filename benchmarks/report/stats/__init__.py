@@ -19,6 +19,7 @@ from benchmarks.report.stats.intervals import (
     t_intervals,
     wilson,
 )
+from benchmarks.report.stats.mixture import Mixtures, shares, two_normals
 from benchmarks.report.stats.paired import (
     ALPHA,
     PAIR_KEYS,
@@ -44,6 +45,7 @@ __all__ = [
     "Difference",
     "Floats",
     "Interval",
+    "Mixtures",
     "Posterior",
     "Profile",
     "Ranks",
@@ -63,11 +65,13 @@ __all__ = [
     "profile",
     "rank_test",
     "seeds_needed",
+    "shares",
     "sign_flip",
     "signed_rank",
     "signed_rank_p",
     "smallest_wilcoxon_p",
     "t_interval",
     "t_intervals",
+    "two_normals",
     "wilson",
 ]

@@ -1,0 +1,58 @@
+import os
+import platform
+
+import numpy as np
+import pandas as pd
+import torch
+from folders import SIX, Sweep, stamp, write
+
+from benchmarks import schema
+from benchmarks.engine import machine
+from benchmarks.launch import work
+from benchmarks.report import provenance
+from benchmarks.report.read import load
+
+SMALL = Sweep(methods=SIX[:2], noises=("clean", "symmetric(rate=0.4)"), seeds=3, epochs=1)
+
+
+def test_every_machine_and_every_state_of_the_code_has_a_row(tmp_path):
+    text = provenance.sections(load(stamp(write(tmp_path, SMALL))))
+    assert text.startswith(
+        "12 cells, finished between 2026-01-01 10:20 and 2026-01-03 10:20 UTC: 12.0 min of "
+        "training and 6.0 min of evaluation. 4 by code with uncommitted changes"
+    )
+    assert (
+        "| b | cuda Green 9 | Blue 2 | 64 | Linux-7 | 8 | 8.0 min | 4.0 min | 300 MB | "
+        "2026-01-02 10:20 | 2026-01-03 10:20 |"
+    ) in text
+    assert ("| 0123456789ab-dirty | packed | float32 | 3.11.7 | 2.14.1 | numpy 2.4.1 | 4 |") in text
+
+
+def test_nothing_of_the_machine_that_builds_the_report_is_in_it(tmp_path, monkeypatch):
+    run = load(stamp(write(tmp_path, SMALL)))
+    here = provenance.sections(run)
+    for name in ("node", "platform", "machine", "processor", "python_version"):
+        monkeypatch.setattr(platform, name, lambda: "elsewhere")
+    monkeypatch.setattr(os, "cpu_count", lambda: 7)
+    assert provenance.sections(load(tmp_path)) == here
+
+
+def test_what_older_versions_did_not_record_is_a_dash(tmp_path):
+    folder = write(tmp_path, SMALL)
+    costs = pd.read_csv(folder / "costs.csv")
+    costs.drop(columns=["cpu", "system", "packages"]).to_csv(folder / "costs.csv", index=False)
+    text = provenance.sections(load(folder))
+    assert "| -- | cpu x | -- | -- | -- | 12 | " in text
+    assert "No commit was recorded" in text
+    (folder / "costs.csv").unlink()
+    assert provenance.sections(load(folder)).startswith("Nothing was recorded")
+
+
+def test_a_cell_is_stamped_with_every_column_that_costs_has(tmp_path):
+    job = work.Job(tmp_path, tmp_path, "cpu", keep_all=False, commit="abc")
+    found = work.stamp(job)
+    assert set(found) <= set(schema.COSTS)
+    assert found["cpu"]
+    assert found["cpu"] == machine.cpu_model()
+    assert found["torch"] == torch.__version__
+    assert f"numpy {np.__version__}" in str(found["packages"])
