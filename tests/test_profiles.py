@@ -12,7 +12,7 @@ from benchmarks.profiles import PROFILES, Place
 from benchmarks.profiles.search import FACTOR, candidates, declared, space_of
 from benchmarks.profiles.settings import table, values_of, written
 from benchmarks.refusals import RefusedError
-from benchmarks.report.page import _provenance
+from benchmarks.report.page import _origins
 from benchmarks.report.read import load
 from benchmarks.sweep import Cell, Suite
 from methods import METHODS
@@ -223,13 +223,13 @@ def test_a_wrong_profile_is_refused_in_one_sentence(capsys, tmp_path, more, sent
 
 def test_the_report_names_the_profile_and_settings_whose_noise_no_seed_varies(tmp_path):
     assert run(tmp_path, "--profile", "paper", "--seeds", "0", "1") == 0
-    said = "\n".join(_provenance(load(tmp_path)))
+    said = "\n".join(_origins(load(tmp_path)))
     assert said == "Hyper-parameters: the profile paper."
     path = tmp_path / "results.csv"
     with path.open(encoding="utf-8") as file:
         first, *others = {row["noise_sha256"] for row in csv.DictReader(file)}
     path.write_text(path.read_text().replace(others[0], first))
-    assert "One set of wrong labels for all seeds: symmetric 40%." in _provenance(load(tmp_path))[1]
+    assert "One set of wrong labels for all seeds: symmetric 40%." in _origins(load(tmp_path))[1]
 
 
 def test_two_profiles_do_not_stand_in_one_table(tmp_path):

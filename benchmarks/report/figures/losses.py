@@ -39,7 +39,16 @@ def pages(run: Run, venue: Venue) -> list[Drawing]:
     """Methods by noise settings."""
     if run.losses.empty:
         raise AbsentError(missing(run, "losses.csv", "no training label is wrong"))
-    return cast.gridded(run, _fitted(run, points(run)), venue, _figure, ("losses", _CAPTION))
+    fitted: list[pd.DataFrame] = []
+
+    def draw(
+        data: pd.DataFrame, looks: Mapping[str, Look], columns: tuple[str, ...], venue: Venue
+    ) -> Figure:
+        fitted.append(_fitted(data))
+        return _figure(fitted[-1], looks, columns, venue)
+
+    drawings = cast.gridded(run, points(run), venue, draw, ("losses", _CAPTION))
+    return [replace(page, data=data) for page, data in zip(drawings, fitted, strict=True)]
 
 
 def missing(run: Run, name: str, otherwise: str) -> str:
@@ -60,16 +69,13 @@ def points(run: Run) -> pd.DataFrame:
     return data.merge(auroc, on=["setting", "method"], how="left")
 
 
-def _fitted(run: Run, data: pd.DataFrame) -> pd.DataFrame:
-    """Those of the points that find room on a page, with the mixture behind each panel.
+def _fitted(data: pd.DataFrame) -> pd.DataFrame:
+    """The points of a page with the mixture behind each panel.
 
     ``weight``, ``median`` and ``spread`` of the component of lower and of higher loss (nats; the
     standard deviation is of the natural logarithm), and the ``cut`` between them.
     """
-    found, _ = cast.grids(run, cast.of(run), data, cast.GRID)
-    places = [(arena, m, p) for arena, methods, panels in found for m in methods for p in panels]
-    shown = data.set_index(["arena", "method", "panel"]).index.isin(places)
-    groups = list(data[shown].groupby(GROUP, sort=False))
+    groups = list(data.groupby(GROUP, sort=False))
     counts = np.zeros((len(groups), LOSS_BINS))
     for count, (_, rows) in zip(counts, groups, strict=True):
         count[rows["bin"]] = rows["images"]
@@ -80,7 +86,7 @@ def _fitted(run: Run, data: pd.DataFrame) -> pd.DataFrame:
         table[f"median_{name}"] = np.exp(fits.mean[:, place])
         table[f"spread_{name}"] = fits.sd[:, place]
     table["cut"] = np.exp(fits.cut)
-    return data[shown].merge(table, on=GROUP, how="left")
+    return data.merge(table, on=GROUP, how="left")
 
 
 def _figure(
