@@ -48,6 +48,7 @@ from methods.peer_loss import PeerLoss
 from methods.pencil import PENCIL
 from methods.pes import PES
 from methods.phuber_ce import PHuberCE
+from methods.promix import ProMix
 from methods.registry import Registry
 from methods.reweighting import Reweighting
 from methods.sat import SAT
@@ -114,6 +115,7 @@ METHODS: Registry[Method] = Registry(
     confident_learning=ConfidentLearning,
     dividemix=DivideMix,
     elr_plus=ELRPlus,
+    promix=ProMix,
 )
 serve(METHODS)
 

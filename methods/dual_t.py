@@ -35,6 +35,10 @@ class DualT(Method):
     Differs from the authors' code (a5507203, ``run_cifar_and_mnist.py`` at commit 64cb81c):
         It chooses the network of the first stage by noisy validation accuracy; here that stage has
         a fixed length. A class that is never predicted has a row of zeros there, here the identity.
+
+    On digits its ``T`` has a larger error than that of anchor points alone (0.43 against 0.23 at
+    symmetric noise of 0.4), as the anchor rows of an early network are soft, and go through a
+    second matrix that is soft too; yet it is more accurate than ``forward`` (91.6 against 88.5 %).
     """
 
     warmup: Annotated[float, Between(0.01, 0.99)] = 0.2

@@ -28,7 +28,9 @@ class JoCoR(SmallLoss):
 
     Differs from the authors' code (hongxin001/JoCoR, ``algorithm/`` at commit 20a570e):
         It forgets at the true rate, and at half of it if the noise is asymmetric; here that is a
-        fixed share, or the true rate with ``rate="true"``. It truncates the number kept.
+        fixed share, or the true rate with ``rate="true"``, whatever the noise: ``forget_rate=0.2``
+        is what it does at asymmetric noise of 0.4, where the whole rate is too much, for only half
+        of the classes have wrong labels. It truncates the number kept.
     """
 
     agreement: Fraction = 0.9

@@ -22,7 +22,8 @@ class L2RW(Method):
 
     Weights that sum to 1 can put a whole step on a few examples, so steps vary in length far more
     than those of a mean: without batch normalisation, at the learning rate of 0.2 that suits other
-    methods on small images, some seeds end far below the others, or at chance; with ``lr=0.05`` or
+    methods on small images, some seeds end far below the others, or at chance, most of them under
+    asymmetric noise, and more clean examples do not help; with ``lr=0.05`` or
     ``clip_norm=1.0`` in the recipe none was seen to.
 
     State:

@@ -34,6 +34,10 @@ class MWNet(Method):
 
     Differs from the paper:
         It draws the clean examples outside the training set (1,000 on CIFAR).
+
+    Under asymmetric noise it is no better than cross-entropy on small images (59.8 against 60.0 %
+    of accuracy at a rate of 0.4, three seeds of digits; 59.6 % with ``per_class=100``): ``V`` sees
+    nothing but a loss, which there tells wrong labels, as they agree with one another, least well.
     """
 
     per_class: Annotated[int, Between(1, 100_000)] = 10

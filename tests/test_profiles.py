@@ -249,3 +249,17 @@ def test_no_trial_changes_what_a_method_is_told():
         for trial in candidates(base, (), 4):
             assert trial.privileges == base.privileges
             assert trial.trusted_per_class == base.trusted_per_class
+
+
+def test_promix_selects_more_where_its_authors_do():
+    for noise, ratio in (("symmetric(rate=0.2)", 0.7), ("symmetric(rate=0.5)", 0.5)):
+        found = settled("paper", "promix", "cifar100", noise).method
+        assert (found.ratio, found.warmup, found.tau, found.debias) == (ratio, 30, 0.95, 0.5)
+    assert settled("paper", "promix", "cifar10", "cifar10n").method.ratio == 0.5
+
+
+@pytest.mark.parametrize("method", ["focal", "nfl_mae", "nfl_rce", "anl_fl"])
+def test_the_focal_factor_is_a_constant_where_published_numbers_need_it(method):
+    for dataset in ("mnist", "cifar10", "cifar100"):
+        assert settled("paper", method, dataset, "clean").method.detach
+        assert not settled("default", method, dataset, "clean").method.detach

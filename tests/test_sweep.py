@@ -13,6 +13,9 @@ from benchmarks.refusals import RefusedError
 from benchmarks.sweep import Cell, Suite
 from methods import METHODS
 
+REFERENCE = Path(__file__).parents[1] / "results" / "reference"
+PLANS = sorted(REFERENCE.glob("*/plan.json"))
+
 
 def cells(name="default"):
     return list(Suite.read(name).cells("float32"))
@@ -93,3 +96,16 @@ def test_a_bad_spec_is_refused_with_the_name_of_the_suite():
     suite = Suite.read("default").override({"method": ["erl"]})
     with pytest.raises(RefusedError, match=r"suite 'default': unknown method 'erl'; did you mean"):
         suite.cells("float32")
+
+
+def test_there_are_committed_plans():
+    assert {"default", "methods", "smoothing"} <= {path.parent.name for path in PLANS}
+
+
+@pytest.mark.parametrize("path", PLANS, ids=lambda path: path.parent.name)
+def test_committed_cells_have_the_ids_that_the_code_gives_them_today(path):
+    kept = json.loads(path.read_text())["cells"]
+    for cell in kept:
+        assert Cell.build(cell["specs"]).id == cell["cell_id"]
+    today = {cell.id for cell in cells(path.parent.name)}
+    assert today == {cell["cell_id"] for cell in kept}

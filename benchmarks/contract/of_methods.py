@@ -35,7 +35,8 @@ def has_a_finite_loss_and_a_gradient_for_every_network(method: Method) -> None:
     demand(loss.shape == (), f"the loss has the shape {tuple(loss.shape)}, not that of a number")
     (slope,) = torch.autograd.grad(loss, logits)
     demand(bool(loss.isfinite()), f"the loss is {loss.item()}")
-    demand(bool(slope.flatten(-2).abs().sum(-1).gt(0).all()), "a network gets no gradient")
+    each = slope.reshape(method.networks, -1).abs().sum(-1)  # a view may have none
+    demand(bool(each.gt(0).all()), "a network gets no gradient")
 
 
 def keeps_its_state_in_shape(method: Method) -> None:

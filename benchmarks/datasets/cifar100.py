@@ -32,12 +32,6 @@ SUPERCLASSES: Mapping[str, tuple[str, ...]] = {
 
 CLASSES = tuple(sorted(name for names in SUPERCLASSES.values() for name in names))
 
-SUPERCLASS_OF = tuple(
-    next(place for place, names in enumerate(SUPERCLASSES.values()) if name in names)
-    for name in CLASSES
-)
-"""The number of the superclass of each class."""
-
 
 def _next_of_superclass() -> dict[int, int]:
     pairs: dict[int, int] = {}

@@ -7,7 +7,7 @@ of a kernel launch each. ``tests/test_engine.py`` holds it to 1e-10 of the refer
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -16,7 +16,7 @@ from torch.func import functional_call, stack_module_state
 
 from benchmarks.datasets import DATASETS
 from benchmarks.engine.average import StackedAverage
-from benchmarks.engine.batches import chunks, steps_of
+from benchmarks.engine.batches import steps_of
 from benchmarks.engine.compiled import compiled
 from benchmarks.engine.gallery import Gallery
 from benchmarks.engine.graph import Graphed, Recorder, Stepping, set_rate
@@ -24,11 +24,12 @@ from benchmarks.engine.layers import last_layers
 from benchmarks.engine.mapped import Forward, Given, Hooks, Stacked, forward, of_network
 from benchmarks.engine.problem import Problem
 from benchmarks.engine.reference import Epoch, initial_state, optimizer_of
+from benchmarks.engine.stacked import stacked, together
 from benchmarks.engine.step import autocast, learning_rate, without_running_statistics
 from benchmarks.models import initialised
 from benchmarks.recipes import Recipe
 from benchmarks.sweep import Cell
-from methods import Method, Network, Stage, State, Trusted
+from methods import Method, Network, Stage, State
 from methods.base import Weights
 
 
@@ -214,7 +215,7 @@ def train(
     """
     first, device = cells[0], problems[0].noisy.device
     method = first.method
-    state = _stacked([initial_state(*pair) for pair in zip(cells, problems, strict=True)])
+    state = stacked([initial_state(*pair) for pair in zip(cells, problems, strict=True)])
     stages, outputs, number = method.stages(first.recipe.epochs), None, 0
     gallery = Gallery(problems)
     for part, stage in enumerate(stages):
@@ -281,38 +282,13 @@ def _epoch(
     return torch.stack(losses, 1).mean(1).tolist(), state
 
 
-def together(
-    cells: Sequence[Cell], problems: Sequence[Problem], epoch: int
-) -> Iterator[tuple[Tensor, Given]]:
-    """Yield the batches of all cells in step: images and what is given with them, stacked."""
-    streams = [chunks(cell, problem, epoch) for cell, problem in zip(cells, problems, strict=True)]
-    for parts in zip(*streams, strict=True):
-        image, ids, label = (
-            torch.stack([getattr(part, name) for part in parts])
-            for name in ("image", "ids", "label")
-        )
-        for steps in zip(*(part.steps for part in parts), strict=True):
-            own = steps[0].own
-            given: Given = {"ids": ids[:, own], "label": label[:, own]}
-            if steps[0].draws:
-                given["draws"] = _stacked([step.draws for step in steps])
-            if steps[0].trusted:
-                every = (step.trusted for step in steps if step.trusted)
-                given["trusted"] = Trusted(*map(torch.stack, zip(*every, strict=True)))
-            yield image[:, :, own], given
-
-
 def _refitted(method: Method, outputs: Tensor, state: State, epoch: Tensor) -> State:
     """Call ``refit`` cell by cell: it is never mapped."""
     if type(method).refit is Method.refit:
         return state
-    return _stacked(
+    return stacked(
         [
             method.refit(found, {name: value[k] for name, value in state.items()}, epoch)
             for k, found in enumerate(outputs)
         ]
     )
-
-
-def _stacked(states: Sequence[Mapping[str, Tensor]]) -> State:
-    return {name: torch.stack([state[name] for state in states]) for name in states[0]}

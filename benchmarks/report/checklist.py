@@ -177,7 +177,8 @@ def _seeds(run: Run) -> Item:
     owed = run.cells.groupby(["method", "setting"]).size()
     n = n.reindex(owed.index, fill_value=0)
     fewer = int((n < FEWEST_SEEDS).sum())
-    text = f"n = {n.min()} to {n.max()}; fewer in {fewer} of {count(len(n), 'group')}"
+    seeds = f"{n.min()}" if n.min() == n.max() else f"{n.min()} to {n.max()}"
+    text = f"n = {seeds}; fewer in {fewer} of {count(len(n), 'group')}"
     return _item(f"At least {FEWEST_SEEDS} seeds behind every mean", fewer == 0, text)
 
 

@@ -1,0 +1,97 @@
+"""Choosing examples as masks, and learning from those that are chosen."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from methods.parts.labels import one_hot
+from methods.parts.small_loss import easiest
+
+
+def easiest_of_class(logits: Tensor, label: Tensor, share: float) -> Tensor:
+    """Return a mask ``(N,)`` of the ``share * N / C`` smallest cross-entropies of each class.
+
+    The number is rounded up, and at least 1; a class that has fewer is taken whole.
+
+    Args:
+        logits: ``(N, C)``.
+        label: ``(N,)`` int64.
+        share: in [0, 1].
+    """
+    by_loss = F.cross_entropy(logits, label, reduction="none").argsort(stable=True)
+    rank = by_loss[label[by_loss].argsort(stable=True)].argsort()  # (N,), by class, then by loss
+    size = one_hot(label, logits).sum(0).long()  # (C,)
+    first = size.cumsum(0) - size
+    count = max(1, math.ceil(len(label) / logits.shape[1] * share))
+    return torch.lt(rank - first[label], count)
+
+
+def likely(logits: Tensor, label: Tensor, tau: float) -> Tensor:
+    """Return whether the probability of the label exceeds ``tau``: ``(networks, B)``."""
+    return (logits.softmax(-1) * one_hot(label, logits[0])).sum(-1) > tau
+
+
+def agreed(p: Tensor, known: Tensor, tau: float, fill: float) -> Tensor:
+    """Return a mask ``(2, B)`` of what two networks both predict above ``tau``, and alike.
+
+    For each network only what is not known to it, and no more than makes ``fill`` of the batch
+    with that: those of the largest mean of both maxima.
+
+    Args:
+        p: ``(2, B, C)``, probabilities.
+        known: ``(2, B)`` bool.
+        tau: what both maxima have to exceed.
+        fill: in [0, 1].
+    """
+    best, (first, second) = p.amax(-1), p.argmax(-1)  # (2, B)
+    new = (first == second) & (best > tau).all(0) & ~known
+    room = (int(fill * p.shape[1]) - known.sum(-1, keepdim=True)).clamp(min=0)
+    sureness = torch.where(new, -best.mean(0), torch.inf)
+    chosen: Tensor = new & easiest(sureness, room)
+    return chosen
+
+
+def paired(chosen: Tensor, order: Tensor) -> Tensor:
+    """Return the partner ``(B,)`` of each example: a random one chosen by as many networks.
+
+    Examples stand in a circle, sorted by that number and then by ``order``; the partner is the
+    next. Only where the number changes do they differ.
+
+    Args:
+        chosen: ``(networks, B)`` bool.
+        order: ``(B,)`` in [0, 1), random.
+    """
+    circle = (order - chosen.sum(0)).argsort()
+    partner: Tensor = circle.roll(-1)[circle.argsort()]
+    return partner
+
+
+def mean_of(log_p: Tensor, target: Tensor) -> Tensor:
+    """Return the cross-entropy ``(networks,)``, a mean over the examples whose target is not 0.
+
+    Over none it is 0.
+
+    Args:
+        log_p: ``(networks, B, C)``.
+        target: of that shape; rows sum to 1 or 0.
+    """
+    return -(target * log_p).sum((1, 2)) / target.sum((1, 2)).clamp(min=1)
+
+
+def moved_means(means: Tensor, p: Tensor, chosen: Tensor, step: Tensor) -> Tensor:
+    """Return running means ``(2, networks, C)`` of ``p`` over what is chosen, and what is not.
+
+    One that has no example in the batch stays.
+
+    Args:
+        means: so far, of the same shape.
+        p: ``(networks, B, C)``, probabilities.
+        chosen: ``(networks, B)`` bool.
+        step: 0-d, the share of the batch in the new mean; above 1 it is 1.
+    """
+    both = torch.stack([chosen, ~chosen])[..., None].to(p.dtype)  # (2, networks, B, 1)
+    size = both.sum(2)
+    now = (both * p).sum(2) / size.clamp(min=1)
+    return means + (size > 0) * step.clamp(max=1) * (now - means)

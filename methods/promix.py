@@ -1,0 +1,120 @@
+"""ProMix."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import torch
+from torch import Tensor
+
+from methods.base import Batch, Method, State, Task
+from methods.bounds import Between, Epochs, Fraction, NonNegative
+from methods.parts.chosen import agreed, easiest_of_class, likely, mean_of, moved_means, paired
+from methods.parts.labels import one_hot
+from methods.parts.strong import draw_strong, strong
+
+Share = Annotated[float, Between(0.001, 1.0)]
+
+
+@dataclass(frozen=True)
+class ProMix(Method):
+    """Believe what is easiest in its class, or confidently predicted; learn from it in three ways.
+
+    After ``warmup`` epochs of cross-entropy each network believes, epoch by epoch, the ``ratio``
+    times ``N / C`` labels of each class of smallest loss, and in a batch those with ``p[y] > tau``.
+    In the last ``guess`` of the epochs, what both networks predict alike and above ``tau`` joins
+    them with the predicted label, surest first, up to ``fill`` of the batch. With ``CE'`` on
+    ``z + debias * log pi``, ``pi`` the running mean of ``p`` on the same kind of examples:
+    ``loss = CE'(weak) + w * (CE'(strong) + CE'(mixed)) + u * (CE'(weak, q) + w * CE'(strong, q))``,
+    first over what is believed, mixed in pairs with weight ``max(m, 1 - m)``, ``m`` from
+    ``Beta(alpha, alpha)``; then over the others, to sharpened ``q = softmax(z - debias * log pi)``.
+    ``w`` rises to 1 over ``ramp`` of the epochs, ``u`` to ``unlabelled_weight`` half as fast.
+
+    State:
+        base, kept: (2, N) bool, easiest in its class; label believed at the last visit.
+        pi: (2, 2, C), of the believed and the others, by network; label: (N,); epochs: 0-d.
+
+    Reference:
+        Xiao et al., "ProMix: combating label noise via maximizing clean sample utility", IJCAI
+        2023. https://arxiv.org/abs/2207.10276 (section 3; the defaults are those of CIFAR-10)
+
+    Differs from the authors' code (Justherozen/ProMix, ``Train_promix.py`` at commit 40d8378):
+        There a second head takes the last part of the loss. It adds FMix, more changes in strong
+        views, an entropy term in the warm-up if noise is asymmetric, and ends ``u`` once it has
+        risen. Both networks mix the same pairs here, and predict with the mean of probabilities.
+        Counts of 600 epochs are shares: ``ramp`` (50), ``guess`` (250), ``memory`` of ``pi`` (51,
+        for steps that keep 0.9999). A mean over nothing is 0.
+    """
+
+    networks: ClassVar[int] = 2
+    views: ClassVar[int] = 3  # weak, strong, mixed
+    peeks: ClassVar[bool] = True
+
+    warmup: Epochs = 10
+    ratio: Fraction = 0.5
+    tau: Fraction = 0.99
+    debias: NonNegative = 0.8
+    temperature: Annotated[float, Between(0.01, 10.0)] = 0.5
+    alpha: Annotated[float, Between(0.01, 1000.0)] = 4.0
+    unlabelled_weight: NonNegative = 0.1
+    fill: Fraction = 0.9
+    guess: Fraction = 0.42
+    ramp: Share = 0.083
+    memory: Share = 0.085
+
+    def init(self, task: Task) -> State:
+        """Believe every label."""
+        label, one = task.label, torch.ones((), device=task.label.device)
+        pi = (one / task.num_classes).repeat(2, 2, task.num_classes)
+        base = one.bool().repeat(2, len(label))
+        return {"base": base, "kept": base, "pi": pi, "label": label, "epochs": one * task.epochs}
+
+    def refit(self, outputs: Tensor, state: State, epoch: Tensor) -> State:
+        """Choose the easiest of each class, for each network by its own losses."""
+        easy = torch.stack([easiest_of_class(z, state["label"], self.ratio) for z in outputs])
+        return {**state, "base": easy | (epoch < self.warmup)}
+
+    def draw(self, size: int) -> dict[str, Tensor]:
+        """Draw the weight of the heavier image, an order of the batch, and the strong views."""
+        mix = torch.distributions.Beta(self.alpha, self.alpha).sample()
+        return {"mix": mix.maximum(1 - mix), "order": torch.rand(size), **draw_strong(size)}
+
+    def prepare(
+        self, image: Tensor, batch: Batch, state: State, epoch: Tensor
+    ) -> tuple[Tensor, Batch]:
+        """Make views; target ``(3, 2, B, C)``: believed, mixed, others; 0 where none counts."""
+        if batch.outputs is None:
+            raise ValueError("promix needs the networks' outputs on the batch")
+        z, late = batch.outputs[:, 0], epoch >= self.warmup  # (2, B, C), of the weak view
+        pi, given = state["pi"].clamp(min=1e-30).log()[:, :, None], one_hot(batch.label, z[0])
+        known = state["base"][:, batch.ids] | likely(z, batch.label, self.tau)
+        last = epoch >= (1 - self.guess) * state["epochs"]
+        guessed = one_hot((z - self.debias * pi[0]).argmax(-1), z)
+        sure = known | (agreed(z.softmax(-1), known, self.tau, self.fill) & late & last)
+        target = sure[..., None] * torch.where(known[..., None], given, guessed)
+        mix, partner = batch.draws["mix"].to(z.dtype), paired(sure, batch.draws["order"])
+        both = (sure & sure[:, partner])[..., None]
+        mixed = both * (mix * target + (1 - mix) * target[:, partner])
+        soft = ((z - self.debias * pi[1]).log_softmax(-1) / self.temperature).softmax(-1)
+        harder = strong(image[1], batch.draws["strength"], batch.draws["hole"])
+        blend = mix * image[2] + (1 - mix) * image[2][partner]
+        rows = torch.stack([target, mixed, ~sure[..., None] * soft])
+        return torch.stack([image[0], harder, blend]), batch._replace(target=rows)
+
+    def loss(
+        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
+    ) -> tuple[Tensor, State]:
+        """Sum of both networks' losses; the running means move."""
+        if batch.target is None or batch.outputs is None:
+            raise ValueError("promix has a loss only for a batch that went through prepare")
+        z, (known, mixed, soft) = batch.outputs[:, 0], batch.target
+        pi = state["pi"].clamp(min=1e-30).log()[:, :, None, None]  # (2, 2, 1, 1, C)
+        ours, others = (logits + self.debias * pi).log_softmax(-1)  # (2, views, B, C)
+        late, done = epoch >= self.warmup, epoch / (self.ramp * state["epochs"])
+        w, u = late * done.clamp(max=1), late * self.unlabelled_weight * (done / 2).clamp(max=1)
+        weak, hard = (mean_of(ours[:, v], known) + u * mean_of(others[:, v], soft) for v in (0, 1))
+        total = weak + w * (hard + mean_of(ours[:, 2], mixed))
+        step = len(batch.ids) / (state["base"].shape[1] * self.memory * state["epochs"])
+        after = moved_means(state["pi"], z.softmax(-1), known.sum(-1) > 0.5, late * step)
+        believed = state["base"][:, batch.ids] | likely(z, batch.label, self.tau)
+        kept = state["kept"].index_copy(1, batch.ids, believed)
+        return total.sum(), {**state, "pi": after, "kept": kept}
