@@ -18,6 +18,7 @@ from tests.test_engine import few
 CPU, NOWHERE = torch.device("cpu"), Path("nowhere")
 RECIPE = "small(epochs=2, lr=0.05, batch=40, weight_decay=0.01, clip_norm=0.5, crop=1)"
 ADAM = "small(epochs=2, optimizer='adam', lr=0.001, batch=40)"
+ONE = torch.tensor(1)
 CLOSE = {"rtol": 1e-10, "atol": 1e-10}
 CASES = [(method, "mlp(first=19, second=13)") for method in METHODS]
 CASES += [(method, "convnet") for method in ("co_teaching", "l2rw", "elr_plus", "pes")]
@@ -80,12 +81,32 @@ def test_a_graph_without_a_gpu_is_refused_in_a_sentence(tmp_path):
         session.prepare(Request(out=tmp_path, device="cpu", graph=True))
 
 
+def test_a_state_that_remembers_another_of_before_is_kept_as_it_was():
+    class Counting:
+        def step(self, image, given, state, epoch):
+            return image.sum(), {"now": state["now"] + 1, "before": state["now"]}
+
+        def left_behind(self):
+            return {}
+
+        def take_up(self, tensors):
+            pass
+
+    stepper, state = graph.Graphed(Counting(), Recorder()), dict.fromkeys(("now", "before"), ONE)
+    for count in range(2, 9):
+        _, state = stepper.step(torch.ones(3), {}, state, torch.tensor(0))
+        assert (state["now"], state["before"]) == (count, count - 1)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device to capture a graph on")
 @pytest.mark.parametrize("method", METHODS)
-def test_a_captured_step_trains_as_one_that_is_not(method):
+def test_a_captured_step_trains_as_one_that_is_not(method, caplog):
     device = torch.device("cuda")
     cell = build(method, model="convnet", recipe=RECIPE)
     problem = few(pose(cell, NOWHERE, device))
     *_, found = reference.train(cell, problem, recorder=graph.CudaGraphs())
+    *_, (pack, _) = packed.train([cell] * 2, [problem] * 2, recorder=graph.CudaGraphs())
     *_, expected = reference.train(cell, problem)
+    assert "no CUDA graph" not in caplog.text
     assert (found.test - expected.test).abs().max() < 1e-2
+    assert (pack.test - expected.test).abs().max() < 1e-2

@@ -170,7 +170,12 @@ class _Graph(Generic[Given_contra]):
     def _record(self) -> None:
         """Read from the storage that stays, and leave everything there."""
         self._loss, state = self._learner.step(*self._inputs)
-        _copy_into(self._inputs[2], state)
+        kept = self._inputs[2]
+        places = {value.untyped_storage().data_ptr() for value in kept.values()}
+        for name, value in state.items():  # one may be another of before, soon overwritten
+            if value is not kept[name] and value.untyped_storage().data_ptr() in places:
+                state = {**state, name: value.clone()}
+        _copy_into(kept, state)
         self.keep()
 
     def keep(self) -> None:
