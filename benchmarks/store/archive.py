@@ -10,8 +10,9 @@ import math
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,19 @@ DAMAGES = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 """What reading a damaged file raises."""
 
 _LOCAL = struct.Struct("<4s22xHH")  # magic; lengths of the name and of what follows it
+_END = struct.Struct("<4s6xHII")  # magic; members; size and place of the directory
+_ENTRY = struct.Struct("<4s6xH4xIIIHHH8xI")
+"""Of the directory: magic, compression, CRC, two sizes, lengths of three texts, place."""
+
+
+class _Member(NamedTuple):
+    """What the directory says of an array."""
+
+    name: str
+    method: int  # 0 is uncompressed
+    crc: int
+    size: int
+    place: int
 
 
 def members(path: Path) -> dict[str, memoryview]:
@@ -30,20 +44,48 @@ def members(path: Path) -> dict[str, memoryview]:
         zipfile.BadZipFile: it is damaged.
     """
     data = path.read_bytes()
+    return dict(_checked(member, memoryview(data)) for member in _directory(data))
+
+
+def _directory(data: bytes) -> Iterator[_Member]:
+    """Read the directory at the end, as ``zipfile`` does in ten times the time."""
+    begin = len(data) - _END.size - 2  # there is no comment
+    magic, count, size, place = b"", 0, 0, 0
+    if begin >= 0:
+        magic, count, size, place = _END.unpack_from(data, begin)
+    if magic != b"PK\x05\x06" or place + size != begin:
+        yield from _slowly(data)
+        return
+    for _ in range(count):
+        if place + _ENTRY.size > begin:
+            raise zipfile.BadZipFile("a directory that is cut short")
+        magic, method, crc, _, length, name, extra, note, local = _ENTRY.unpack_from(data, place)
+        place += _ENTRY.size
+        if magic != b"PK\x01\x02":
+            raise zipfile.BadZipFile("a directory with another entry than it says")
+        text = data[place : place + name].decode()
+        yield _Member(text, method, crc, length, local)
+        place += name + extra + note
+
+
+def _slowly(data: bytes) -> Iterator[_Member]:
+    """Read a directory with a comment, or one of an archive of over four gigabytes."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        return dict(_checked(info, memoryview(data)) for info in archive.infolist())
+        for info in archive.infolist():
+            place = info.header_offset
+            yield _Member(info.filename, info.compress_type, info.CRC, info.file_size, place)
 
 
-def _checked(info: zipfile.ZipInfo, data: memoryview) -> tuple[str, memoryview]:
+def _checked(member: _Member, data: memoryview) -> tuple[str, memoryview]:
     magic, name, extra = b"", 0, 0
-    if info.header_offset + _LOCAL.size <= len(data):
-        magic, name, extra = _LOCAL.unpack_from(data, info.header_offset)
-    begin = info.header_offset + _LOCAL.size + name + extra
-    body = data[begin : begin + info.file_size]
-    whole = magic == b"PK\x03\x04" and len(body) == info.file_size and not info.compress_type
-    if not whole or zlib.crc32(body) != info.CRC:
-        raise zipfile.BadZipFile(f"bad member {info.filename}")
-    return info.filename.removesuffix(".npy"), body
+    if 0 <= member.place <= len(data) - _LOCAL.size:
+        magic, name, extra = _LOCAL.unpack_from(data, member.place)
+    begin = member.place + _LOCAL.size + name + extra
+    body = data[begin : begin + member.size]
+    whole = magic == b"PK\x03\x04" and len(body) == member.size and not member.method
+    if not whole or zlib.crc32(body) != member.crc:
+        raise zipfile.BadZipFile(f"bad member {member.name}")
+    return member.name.removesuffix(".npy"), body
 
 
 def array(body: memoryview) -> NDArray[Any]:

@@ -77,7 +77,7 @@ def _pooled(name: str, rows: Iterable[Row]) -> bytes:
 
 
 def _line(values: Sequence[object]) -> str:
-    """Return a line of a table; all floats of it are written at once, of which it has millions."""
+    """Return a line of a table; all numbers of it are written at once, of which it has millions."""
     form, others = _form(tuple(map(type, values)))
     shown = list(values)
     for place in others:
@@ -88,11 +88,14 @@ def _line(values: Sequence[object]) -> str:
     return line
 
 
+_NUMBERS: dict[type, str] = {float: "%.9g", int: "%d"}
+
+
 @functools.lru_cache(maxsize=4096)
 def _form(kinds: Sequence[type]) -> tuple[str, list[int]]:
-    """Return the format of a line of values of these types, and which are no floats."""
-    forms = ["%.9g" if kind is float else "%s" for kind in kinds]
-    return ",".join(forms) + "\n", [i for i, kind in enumerate(kinds) if kind is not float]
+    """Return the format of a line of values of these types, and which are no numbers."""
+    forms = [_NUMBERS.get(kind, "%s") for kind in kinds]
+    return ",".join(forms) + "\n", [i for i, kind in enumerate(kinds) if kind not in _NUMBERS]
 
 
 def _field(value: object) -> str:
