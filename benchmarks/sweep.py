@@ -97,11 +97,21 @@ class Cell:
         parts = {name: reg.identity(getattr(self, name)) for name, reg in REGISTRIES.items()}
         return {**parts, "seed": self.seed, "precision": self.precision}
 
-    @cached_property
+    @property
     def id(self) -> str:
         """Twelve hex digits of the full specs, of each part's version, and of a noise's file."""
+        content = self.noise.content(self.seed)  # the file may be edited meanwhile
+        if content not in self._ids:
+            self._ids[content] = self._id(content)
+        return self._ids[content]
+
+    @cached_property
+    def _ids(self) -> dict[str, str]:
+        return {}
+
+    def _id(self, content: str) -> str:
         versions = {name: reg.version(getattr(self, name)) for name, reg in REGISTRIES.items()}
-        if content := self.noise.content(self.seed):
+        if content:
             versions["noise"] = f"{self.noise.version}+{content}"
         text = json.dumps([self.identity(), versions], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
