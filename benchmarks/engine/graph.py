@@ -99,8 +99,9 @@ class Graphed(Generic[Given_contra]):
     ) -> tuple[Tensor, State]:
         """Take a step; the state that comes back is overwritten by the next one."""
         inputs = (image, given, state, epoch)
-        self._form = self._form or _form(inputs)
-        if self.reason or _form(inputs) != self._form:
+        form = _form(inputs)
+        self._form = self._form or form
+        if self.reason or form != self._form:
             return self._plain(*inputs)
         self._taken += 1
         if self._taken <= WARM:

@@ -278,7 +278,7 @@ def _epoch(
         loss, state = learners.step(image, given, state, epoch)
         learners.follow()
         losses.append(loss)
-    state = {name: value.clone() for name, value in state.items()}
+    state = {name: value.clone() for name, value in state.items()}  # a graph overwrites its own
     return torch.stack(losses, 1).mean(1).tolist(), state
 
 

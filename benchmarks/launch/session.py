@@ -58,8 +58,8 @@ class Session:
 
     def memory(self) -> int:
         """Return the bytes that the largest pack is estimated to take in one process."""
-        largest = kinds(self.plan.cells)
-        return max(of_cell(g[0]).total * self.plan.widths[kind] for kind, g in largest.items())
+        groups, widths = kinds(self.plan.cells), self.plan.widths
+        return max(of_cell(group[0]).total * widths[kind] for kind, group in groups.items())
 
     def estimate(self) -> str:
         """Say how long the missing cells will take: as ``probe`` measured, else as the others."""

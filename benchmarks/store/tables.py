@@ -45,7 +45,7 @@ def derive(folder: Path, parts: Parts) -> None:
             pool.add(record)
     cells.sort(key=lambda cell: cell[:-1])
     pieces = {name: [cell[-1].pop(name) for cell in cells] for name in makers}
-    pieces |= {name: [_pooled(name, pool.rows())] for name, pool in pools.items()}
+    pieces |= {name: [_text(name, {}, pool.rows())] for name, pool in pools.items()}
     for name, found in pieces.items():
         whole = [_line(schema.TABLES[name]).encode(), *found]
         if not _holds(folder / name, whole):
@@ -68,12 +68,6 @@ def _text(name: str, keys: Row, rows: Iterable[Row]) -> bytes:
         begin = _line([keys[key] for key in schema.KEYS])[:-1] + ","
         rest = columns[len(schema.KEYS) :]
     return "".join([begin + _line([row.get(key) for key in rest]) for row in rows]).encode()
-
-
-def _pooled(name: str, rows: Iterable[Row]) -> bytes:
-    """Return lines of a table whose rows have all their columns."""
-    columns = schema.TABLES[name]
-    return "".join([_line([row.get(key) for key in columns]) for row in rows]).encode()
 
 
 def _line(values: Sequence[object]) -> str:

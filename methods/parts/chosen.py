@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from methods.parts.confident import rank_within
 from methods.parts.labels import one_hot
 from methods.parts.small_loss import easiest
 
@@ -20,12 +21,9 @@ def easiest_of_class(logits: Tensor, label: Tensor, share: float) -> Tensor:
         label: ``(N,)`` int64.
         share: in [0, 1].
     """
-    by_loss = F.cross_entropy(logits, label, reduction="none").argsort(stable=True)
-    rank = by_loss[label[by_loss].argsort(stable=True)].argsort()  # (N,), by class, then by loss
-    size = one_hot(label, logits).sum(0).long()  # (C,)
-    first = size.cumsum(0) - size
-    count = max(1, math.ceil(len(label) / logits.shape[1] * share))
-    return torch.lt(rank - first[label], count)
+    loss, classes = F.cross_entropy(logits, label, reduction="none"), logits.shape[1]
+    count = max(1, math.ceil(len(label) / classes * share))
+    return torch.lt(rank_within(label, -loss[:, None], classes)[:, 0], count)
 
 
 def likely(logits: Tensor, label: Tensor, tau: float) -> Tensor:

@@ -64,15 +64,15 @@ def mislabelled(label: Tensor, posterior: Tensor, joint: Tensor, by: str) -> Ten
     found = torch.ones_like(label, dtype=torch.bool)
     if by in {"class", "both"}:
         wrong = (joint.sum(-1) - joint.diagonal().clamp(min=1) + 0.5).floor()
-        found &= _rank_within(label, -own, len(joint)).squeeze(1) < wrong[label]
+        found &= rank_within(label, -own, len(joint)).squeeze(1) < wrong[label]
     if by in {"noise_rate", "both"}:
         one = torch.eye(len(joint), dtype=joint.dtype, device=joint.device)
         others = ((1 - one) * joint + 0.5).floor()
-        found &= (_rank_within(label, margin, len(joint)) < others[label]).any(-1)
+        found &= (rank_within(label, margin, len(joint)) < others[label]).any(-1)
     return found
 
 
-def _rank_within(label: Tensor, score: Tensor, classes: int) -> Tensor:
+def rank_within(label: Tensor, score: Tensor, classes: int) -> Tensor:
     """Rank examples downwards by ``score`` ``(N, K)`` among those of the same label, from 0."""
     first = score.argsort(dim=0, descending=True, stable=True)  # (N, K)
     order = first.gather(0, label[first].argsort(dim=0, stable=True))  # by label, then downwards

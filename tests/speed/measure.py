@@ -27,6 +27,7 @@ import torch
 
 from benchmarks.datasets import data_root
 from benchmarks.engine.compiled import why_not
+from benchmarks.engine.machine import cpu_model
 from benchmarks.engine.plan import choose_device
 from benchmarks.launch.local import default_workers
 from benchmarks.processes import ENVIRONMENT
@@ -151,10 +152,7 @@ def marginal(
 
 def machine(device: torch.device) -> dict[str, str]:
     """Return what a reader must know to compare."""
-    name = next(
-        (line.partition(":")[2].strip() for line in _cpu_lines() if line.startswith("model name")),
-        platform.processor() or platform.machine(),
-    )
+    name = cpu_model()
     if device.type == "cuda":
         name = f"{torch.cuda.get_device_name(device)}, {name}"
     commit = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
@@ -165,11 +163,6 @@ def machine(device: torch.device) -> dict[str, str]:
         "commit": found.stdout.strip(),
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
     }
-
-
-def _cpu_lines() -> list[str]:
-    path = Path("/proc/cpuinfo")
-    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
 
 
 def main(argv: list[str]) -> None:
