@@ -48,3 +48,18 @@ def test_compressed_archives_are_refused(tmp_path):
     np.savez_compressed(tmp_path / "small.npz", **ARRAYS)
     with pytest.raises(zipfile.BadZipFile, match="bad member"):
         archive.members(tmp_path / "small.npz")
+
+
+def test_a_member_is_checked_when_it_is_asked_for(path):
+    whole = path.read_bytes()
+    number = np.float64(11).tobytes()  # the last of "a"
+    assert whole.count(number) == 1
+    path.write_bytes(whole.replace(number, np.float64(12).tobytes()))
+    found = archive.Archive(path)
+    assert sorted(found) == sorted(ARRAYS)
+    assert "a" in found
+    np.testing.assert_array_equal(archive.array(found["flags"]), ARRAYS["flags"])
+    with pytest.raises(zipfile.BadZipFile, match=r"bad member a\.npy"):
+        found["a"]
+    with pytest.raises(zipfile.BadZipFile, match=r"bad member a\.npy"):
+        archive.members(path)

@@ -10,7 +10,7 @@ import math
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,15 +36,40 @@ class _Member(NamedTuple):
     place: int
 
 
+class Archive(Mapping[str, memoryview]):
+    """The bytes of the arrays of an uncompressed archive, each checked when it is asked for.
+
+    Raises:
+        OSError: it cannot be read.
+        zipfile.BadZipFile: its directory is damaged; or, on access, a member is.
+    """
+
+    def __init__(self, path: Path) -> None:
+        data = path.read_bytes()
+        self._data = memoryview(data)
+        self._found = {one.name.removesuffix(".npy"): one for one in _directory(data)}
+
+    def __getitem__(self, name: str) -> memoryview:
+        return _checked(self._found[name], self._data)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+
 def members(path: Path) -> dict[str, memoryview]:
-    """Return the bytes of every array of an uncompressed archive, after checking all of them.
+    """Return the bytes of every array of an archive, after checking all of them.
 
     Raises:
         OSError: it cannot be read.
         zipfile.BadZipFile: it is damaged.
     """
-    data = path.read_bytes()
-    return dict(_checked(member, memoryview(data)) for member in _directory(data))
+    return dict(Archive(path))
 
 
 def _directory(data: bytes) -> Iterator[_Member]:
@@ -76,7 +101,7 @@ def _slowly(data: bytes) -> Iterator[_Member]:
             yield _Member(info.filename, info.compress_type, info.CRC, info.file_size, place)
 
 
-def _checked(member: _Member, data: memoryview) -> tuple[str, memoryview]:
+def _checked(member: _Member, data: memoryview) -> memoryview:
     magic, name, extra = b"", 0, 0
     if 0 <= member.place <= len(data) - _LOCAL.size:
         magic, name, extra = _LOCAL.unpack_from(data, member.place)
@@ -85,7 +110,7 @@ def _checked(member: _Member, data: memoryview) -> tuple[str, memoryview]:
     whole = magic == b"PK\x03\x04" and len(body) == member.size and not member.method
     if not whole or zlib.crc32(body) != member.crc:
         raise zipfile.BadZipFile(f"bad member {member.name}")
-    return member.name.removesuffix(".npy"), body
+    return body
 
 
 def array(body: memoryview) -> NDArray[Any]:

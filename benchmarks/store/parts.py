@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarks import schema
 from benchmarks.refusals import RefusedError
-from benchmarks.store.archive import DAMAGES, array, members
+from benchmarks.store.archive import DAMAGES, Archive, array, members
 
 
 class Record(NamedTuple):
@@ -145,7 +145,7 @@ class Parts:
             RefusedError: recomputed numbers of one of them are damaged.
         """
         for path, ids in self.by_part(wanted).items():
-            trained, again = members(path), _collected(path)
+            trained, again = Archive(path), _collected(path)
             new = _read_collected(again, names) if again.exists() else {}
             for cell_id in ids:
                 later = new.get(cell_id, Record({}, {}))
@@ -154,7 +154,7 @@ class Parts:
 
     def trained(self, cell_id: str) -> Record:
         """Return what training left of a cell, without recomputed numbers."""
-        return Record(self.meta[cell_id], _arrays(members(self._where[cell_id]), cell_id))
+        return Record(self.meta[cell_id], _arrays(Archive(self._where[cell_id]), cell_id))
 
     def by_part(self, wanted: Container[str]) -> dict[Path, list[str]]:
         """Return the ids of these cells by the part that holds them."""

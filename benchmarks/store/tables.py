@@ -4,10 +4,10 @@ import csv
 import functools
 import io
 import math
+import operator
+import re
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from pathlib import Path
-
-import numpy as np
 
 from benchmarks import schema
 from benchmarks.store.parts import Parts, Record, read_plan, write_atomically
@@ -25,12 +25,12 @@ ARRAYS = (
 def derive(folder: Path, parts: Parts) -> None:
     """Write every CSV of a results folder from the parts of its planned cells."""
     planned = {cell["cell_id"] for cell in read_plan(folder)["cells"]}
-    makers: dict[str, Callable[[Record], Iterable[Row]]] = {
-        "results.csv": _results,
+    makers: dict[str, Callable[[Record], Iterable[str]]] = {
+        "results.csv": lambda record: _lines("results.csv", _results(record)),
         "curves.csv": _curves,
         "bins.csv": _bins,
-        "detection.csv": _detection,
-        "costs.csv": _costs,
+        "detection.csv": lambda record: _lines("detection.csv", _detection(record)),
+        "costs.csv": lambda record: _lines("costs.csv", _costs(record)),
     }
     pools: dict[str, Losses | Transitions] = {
         "losses.csv": Losses(),
@@ -39,13 +39,18 @@ def derive(folder: Path, parts: Parts) -> None:
     cells = []
     for record in parts.records(planned, ARRAYS):
         keys = record.meta["keys"]
-        blocks = {name: _text(name, keys, make(record)) for name, make in makers.items()}
+        begin = _line([keys[key] for key in schema.KEYS])[:-1] + ","
+        blocks = {}
+        for name, make in makers.items():
+            own = begin if _keyed(name) else ""
+            blocks[name] = "".join([own + line for line in make(record)]).encode()
         cells.append((*(keys[name] for name in (*schema.KEYS[1:], "cell_id")), blocks))
         for pool in pools.values():
             pool.add(record)
     cells.sort(key=lambda cell: cell[:-1])
     pieces = {name: [cell[-1].pop(name) for cell in cells] for name in makers}
-    pieces |= {name: [_text(name, {}, pool.rows())] for name, pool in pools.items()}
+    for name, pool in pools.items():
+        pieces[name] = ["".join(_lines(name, pool.rows())).encode()]
     for name, found in pieces.items():
         whole = [_line(schema.TABLES[name]).encode(), *found]
         if not _holds(folder / name, whole):
@@ -60,14 +65,16 @@ def _holds(path: Path, pieces: Iterable[bytes]) -> bool:
         return all(file.read(len(piece)) == piece for piece in pieces) and not file.read(1)
 
 
-def _text(name: str, keys: Row, rows: Iterable[Row]) -> bytes:
-    """Return lines of a table, whose first columns are the keys if it has them."""
-    columns = schema.TABLES[name]
-    begin, rest = "", columns
-    if columns[: len(schema.KEYS)] == schema.KEYS:
-        begin = _line([keys[key] for key in schema.KEYS])[:-1] + ","
-        rest = columns[len(schema.KEYS) :]
-    return "".join([begin + _line([row.get(key) for key in rest]) for row in rows]).encode()
+def _keyed(name: str) -> bool:
+    """Whether the first columns of a table are the keys of a cell."""
+    return schema.TABLES[name][: len(schema.KEYS)] == schema.KEYS
+
+
+def _lines(name: str, rows: Iterable[Row]) -> Iterator[str]:
+    """Yield lines of a table, without the keys that they begin with."""
+    columns = schema.TABLES[name][len(schema.KEYS) if _keyed(name) else 0 :]
+    for row in rows:
+        yield _line([row.get(key) for key in columns])
 
 
 def _line(values: Sequence[object]) -> str:
@@ -134,26 +141,45 @@ def _known(names: Sequence[str], values: Sequence[float], wanted: Container[str]
     return {name: value for name, value in pairs if name in wanted}
 
 
-def _curves(record: Record) -> Iterator[Row]:
-    for values in record.arrays.get("curves", np.empty((0, 0))).tolist():
-        row = _known(record.meta["curves"], values, CURVE_VALUES)
-        yield {**row, "epoch": int(row["epoch"])}
+def _curves(record: Record) -> Iterator[str]:
+    """One line per epoch that was evaluated."""
+    if "curves" not in record.arrays:
+        return
+    form, pick = _epoch(tuple(record.meta["curves"]))
+    for values in record.arrays["curves"].tolist():
+        line = form % pick(values)
+        yield _NO_NUMBER.sub("", line) if "n" in line else line  # "nan" and "inf" have one
 
 
-def _bins(record: Record) -> Iterator[Row]:
-    """One row per selection and confidence bin; an empty bin has no means."""
+_NO_NUMBER = re.compile("nan|-?inf")
+
+
+@functools.lru_cache(maxsize=64)
+def _epoch(names: tuple[str, ...]) -> tuple[str, Callable[[Sequence[float]], tuple[float, ...]]]:
+    """Return the format of an epoch's line, and what picks its numbers from those kept."""
+    forms = {name: "%.9g" if name in names else "" for name in CURVE_VALUES} | {"epoch": "%d"}
+    pick = operator.itemgetter(*(names.index(name) for name in CURVE_VALUES if name in names))
+    return ",".join(forms.values()) + "\n", pick
+
+
+def _bins(record: Record) -> Iterator[str]:
+    """One line per selection and confidence bin; an empty bin has no means.
+
+    Half of all lines of a sweep, so they are formatted at once: selection, bin, low, high, count,
+    confidence, accuracy.
+    """
     meta, arrays = record
     for name, table in zip(meta.get("selections", ()), arrays.get("bins", ()), strict=True):
-        for number, (count, confidence, correct) in enumerate(table.tolist()):
-            yield {
-                "selection": name,
-                "bin": number,
-                "low": number / schema.BINS_COUNT,
-                "high": (number + 1) / schema.BINS_COUNT,
-                "count": int(count),
-                "confidence": confidence / count if count else math.nan,
-                "accuracy": correct / count if count else math.nan,
-            }
+        begin = _field(name)
+        for place, (count, confidence, correct) in zip(_BINS, table.tolist(), strict=True):
+            means = f"{confidence / count:.9g},{correct / count:.9g}" if count else ","
+            yield f"{begin},{place},{count:.0f},{means}\n"
+
+
+_BINS = [
+    f"{number},{number / schema.BINS_COUNT:.9g},{(number + 1) / schema.BINS_COUNT:.9g}"
+    for number in range(schema.BINS_COUNT)
+]
 
 
 def _detection(record: Record) -> Iterator[Row]:

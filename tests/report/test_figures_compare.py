@@ -119,6 +119,15 @@ def test_several_devices_are_said_not_to_compare(run):
     assert [len(d.figure.axes) for d in (one, two, none)] == [2, 2, 1]
 
 
+@pytest.mark.parametrize("seconds", [0.1, np.nextafter(0.1, 0), np.nextafter(0.1, 0.2)])
+def test_methods_that_all_cost_the_same_stand_above_each_other(run, seconds):
+    costs = run.costs.assign(train_seconds=seconds)  # some become no bounds of a log axis
+    with canvas.paper_style(VENUE):
+        (drawing,) = pareto.pages(replace(run, costs=costs), VENUE)
+    low, high = drawing.figure.axes[-1].get_xlim()
+    assert low < 0.1 < high
+
+
 def test_the_profile_counts_the_runs_within_a_distance_of_the_best(run):
     data = profiles.points(run)
     row = data[data["method"] == "reweighting"].iloc[30]

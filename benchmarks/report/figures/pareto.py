@@ -123,12 +123,12 @@ def _whisker(
 
 def _logarithmic(axes: Axes, seconds: pd.Series) -> None:
     """A log axis with two or three plain numbers on it, whatever it spans."""
-    axes.set_xscale("log")
     low, high = seconds.min(), seconds.max()
     if np.log10(high / low) < _FEWEST_DECADES:
         middle = np.sqrt(low * high)
         low, high = middle / 2, middle * 2
     axes.set_xlim(low / 1.3, high * 1.3)
+    axes.set_xscale("log")  # after the bounds: costs that are all equal have none of their own
     steps = (1, 2, 5) if high / low < 200 else (1,)
     axes.xaxis.set_major_locator(LogLocator(subs=steps, numticks=12))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
