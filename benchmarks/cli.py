@@ -130,7 +130,7 @@ def plan(request: Request = DEFAULT) -> Exit:
     print(f"cells    {len(cells)} planned, {len(cells) - len(missing)} done, {len(missing)} to do")
     print(f"device   {prepared.device} ({cells[0].precision}), {prepared.workers} workers")
     for kind, width in prepared.plan.widths.items():
-        print(f"driver   {kind}: {'reference' if width == 1 else f'packs of {width}'}")
+        print(f"driver   {kind}: {session.in_words(width, prepared.plan.flags)}")
     print(f"disk     {disk_bytes(cells, keep_all=prepared.plan.keep_all) / 2**20:.0f} MiB")
     print(
         f"memory   about {prepared.memory() / 2**20:.0f} MiB a process, beside what PyTorch takes"

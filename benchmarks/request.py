@@ -41,6 +41,9 @@ class Request:
             with, less when torch has it in its cache, and changes the last bits.
         graph: Launch the kernels of a training step at once, as a CUDA graph: the smaller they are,
             the faster. A step that cannot be recorded is taken without one, and said so.
+        branches: Give every cell of a pack kernels of its own, side by side as branches of one CUDA
+            graph, in place of kernels that all share; for convolutions, which gain nothing from
+            sharing. [default width: as `probe --branches` measured, else 8]
         deterministic: Use none but deterministic algorithms, so that a GPU repeats its numbers to
             the last bit; slower, and a method that needs another fails with a sentence.
         plugin: A Python file that registers methods of your own; may be given several times.
@@ -62,6 +65,7 @@ class Request:
     pack: int | None = None
     compile: Annotated[bool, Parameter(negative="")] = False
     graph: Annotated[bool, Parameter(negative="")] = False
+    branches: Annotated[bool, Parameter(negative="")] = False
     deterministic: Annotated[bool, Parameter(negative="")] = False
     plugin: Plugins = ()
 

@@ -167,7 +167,7 @@ def test_training_again_gives_the_same_bytes(method):
 def test_methods_start_from_the_same_weights_and_see_the_same_order():
     cells = [build(method) for method in METHODS]
     problems = [pose(cell, NOWHERE, CPU) for cell in cells]
-    weights = [reference._networks(cell, CPU, 0)[0][1].weight for cell in cells]
+    weights = [reference.networks_of(cell, CPU, 0)[0][1].weight for cell in cells]
     orders = [
         torch.cat([batch.ids for _, batch in batches(cell, problem, 1)])
         for cell, problem in zip(cells, problems, strict=True)
@@ -178,8 +178,8 @@ def test_methods_start_from_the_same_weights_and_see_the_same_order():
 
 
 def test_two_networks_and_a_second_stage_start_from_other_weights():
-    two = [net[1].weight for net in reference._networks(build("co_teaching"), CPU, 0)]
-    fresh = reference._networks(build("reweighting"), CPU, 1)[0][1].weight
+    two = [net[1].weight for net in reference.networks_of(build("co_teaching"), CPU, 0)]
+    fresh = reference.networks_of(build("reweighting"), CPU, 1)[0][1].weight
     assert not torch.equal(two[0], two[1])
     assert not torch.equal(two[0], fresh)
 
@@ -197,7 +197,7 @@ def test_a_last_batch_of_one_joins_the_one_before(size, lengths):
 
 
 def test_the_recipe_reaches_the_optimiser():
-    networks = reference._networks(build(), CPU, 0)
+    networks = reference.networks_of(build(), CPU, 0)
     adam = build(recipe="small(optimizer='adam', lr=0.003, weight_decay=0.1)").recipe
     sgd = build(recipe="small(momentum=0.7, weight_decay=0.2)").recipe
     for recipe, kind in ((adam, torch.optim.Adam), (sgd, torch.optim.SGD)):

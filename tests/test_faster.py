@@ -8,7 +8,7 @@ import torch
 
 from benchmarks.engine import cell as engine
 from benchmarks.engine import compiled, gallery, history, packed, reference
-from benchmarks.engine.plan import flagged, settle
+from benchmarks.engine.plan import Wish, settle
 from benchmarks.engine.problem import pose
 from benchmarks.launch import session
 from benchmarks.refusals import RefusedError
@@ -67,12 +67,12 @@ def test_a_compiled_convolutional_network_trains_as_it_does_otherwise():
 
 def test_a_folder_has_its_flags_from_its_start(tmp_path):
     cells = [build()]
-    plan = flagged(settle(tmp_path, "mine", cells, CPU, None), tmp_path, ["compile"])
+    plan = settle(tmp_path, "mine", cells, Wish(CPU, flags=("compile",)))
     plan.write(tmp_path)
-    again = flagged(settle(tmp_path, "mine", cells, CPU, None), tmp_path, [])
+    again = settle(tmp_path, "mine", cells, Wish(CPU))
     assert again.flags == ("compile",)
     with pytest.raises(RefusedError, match="started without --deterministic, which changes"):
-        flagged(again, tmp_path, ["deterministic"])
+        settle(tmp_path, "mine", cells, Wish(CPU, flags=("deterministic",)))
     assert '"driver": "reference compile"' in (tmp_path / "plan.json").read_text()
 
 
@@ -82,8 +82,7 @@ def test_without_a_compiler_training_goes_on_and_says_so(tmp_path, monkeypatch, 
     request = Request(out=tmp_path / "new", device="cpu", compile=True, deterministic=True)
     assert session.prepare(request).plan.flags == ("deterministic",)
     assert "--compile is left out: no C++ compiler is on the PATH" in capsys.readouterr().out
-    plan = settle(tmp_path, "default", [build()], CPU, None)
-    flagged(plan, tmp_path, ["compile"]).write(tmp_path)
+    settle(tmp_path, "default", [build()], Wish(CPU, flags=("compile",))).write(tmp_path)
     with pytest.raises(RefusedError, match=r"was started with --compile, but no C\+\+"):
         session.prepare(Request(out=tmp_path, device="cpu"))
 

@@ -67,6 +67,6 @@ def test_packs_are_planned_no_wider_than_fits(tmp_path, monkeypatch):
     total = memory.of_cell(cells[0]).total
     for free, width in ((None, 12), (int(6.5 * total / memory.SHARE), 6), (10, 1)):
         monkeypatch.setattr(plan, "room", lambda _, free=free: free)
-        settled = plan.settle(Path("nowhere"), "mine", cells, CPU, None)
+        settled = plan.settle(Path("nowhere"), "mine", cells, plan.Wish(CPU))
         assert settled.width(cells[0]) == width
-        assert plan.settle(Path("nowhere"), "mine", cells, CPU, 9).width(cells[0]) == 9
+        assert plan.settle(Path("nowhere"), "mine", cells, plan.Wish(CPU, 9)).width(cells[0]) == 9

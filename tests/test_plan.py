@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.engine import cell as engine
 from benchmarks.engine import rates
-from benchmarks.engine.plan import kind_of, settle
+from benchmarks.engine.plan import Wish, kind_of, settle
 from benchmarks.engine.rates import Rate, Rates, cache_file, key
 from benchmarks.launch import session, sharing, work
 from benchmarks.launch.work import Job
@@ -127,13 +127,17 @@ def test_processes_are_tried_together_as_far_as_memory_goes(monkeypatch):
     tried = []
     for fit in (None, 100, 40, 8):
         monkeypatch.setattr(sharing.memory, "widest", lambda *_, fit=fit: fit)
-        tried.append([n for _, n, _ in sharing.probe([cell, build(seed=1)], NOWHERE, CPU, alone)])
+        tried.append(
+            [n for _, n, _ in sharing.probe([cell, build(seed=1)], NOWHERE, CPU, alone, ())]
+        )
     assert tried == [[2, 4], [2, 4], [2], []]
 
 
 def test_processes_that_share_a_device_are_measured_at_the_same_time(monkeypatch):
     monkeypatch.setattr(rates, "ENOUGH_SECONDS", 0.0)
-    rate = sharing.together(build(recipe="small(epochs=2)"), NOWHERE, CPU, 4, 2)
+    rate = sharing.together(
+        build(recipe="small(epochs=2)"), engine.How(NOWHERE, CPU, keep_all=False, width=4), 2
+    )
     assert 0 < rate.train < 1
     assert 0 < rate.evaluate < 1
 
@@ -147,36 +151,36 @@ def test_processes_that_do_not_fit_together_are_no_choice(monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     monkeypatch.setattr(sharing, "together", full)
-    assert list(sharing.probe([cell, failing], NOWHERE, CPU, alone)) == []
+    assert list(sharing.probe([cell, failing], NOWHERE, CPU, alone, ())) == []
 
 
 def test_a_new_folder_takes_the_measured_width_cut_evenly(tmp_path):
     cells = [build(seed=seed) for seed in range(25)]
-    plan = settle(tmp_path, "mine", cells, CPU, None)
+    plan = settle(tmp_path, "mine", cells, Wish(CPU))
     assert (plan.pack, plan.width(cells[0])) == (None, 13)  # of at most 16: 13 and 12
     Rates({}).write({key(cells[0], CPU): {1: Rate(1.0, 1.0), 4: Rate(0.5, 1.0)}})
-    assert settle(tmp_path, "mine", cells, CPU, None).width(cells[0]) == 4
-    assert settle(tmp_path, "mine", cells[:1], CPU, None).width(cells[0]) == 1
-    assert settle(tmp_path, "mine", cells[:1], CPU, 7).width(cells[0]) == 7  # as asked for
+    assert settle(tmp_path, "mine", cells, Wish(CPU)).width(cells[0]) == 4
+    assert settle(tmp_path, "mine", cells[:1], Wish(CPU)).width(cells[0]) == 1
+    assert settle(tmp_path, "mine", cells[:1], Wish(CPU, 7)).width(cells[0]) == 7  # as asked for
 
 
 def test_a_folder_keeps_its_widths_and_gains_those_of_new_kinds(tmp_path):
     cells = [build(seed=seed) for seed in range(5)]
-    settle(tmp_path, "mine", cells, CPU, None).write(tmp_path)
+    settle(tmp_path, "mine", cells, Wish(CPU)).write(tmp_path)
     Rates({}).write({key(cells[0], CPU): {1: Rate(1.0, 1.0)}})
     more = [build(seed=seed) for seed in range(50)] + [build("gce", model="convnet")]
-    plan = settle(tmp_path, "other", more, CPU, None)
+    plan = settle(tmp_path, "other", more, Wish(CPU))
     assert {plan.width(cell) for cell in more[:50]} == {5}
     assert plan.width(more[-1]) == 1
     assert (plan.suite, len(plan.cells)) == ("mine", 51)
     with pytest.raises(RefusedError, match="started with packs of its own choice"):
-        settle(tmp_path, "mine", cells, CPU, 5)
+        settle(tmp_path, "mine", cells, Wish(CPU, 5))
 
 
 def test_a_folder_started_with_a_width_goes_on_with_it(tmp_path):
     cells = [build(seed=seed) for seed in range(5)]
-    settle(tmp_path, "mine", cells, CPU, 3).write(tmp_path)
-    assert settle(tmp_path, "mine", [build("gce")], CPU, None).widths == {
+    settle(tmp_path, "mine", cells, Wish(CPU, 3)).write(tmp_path)
+    assert settle(tmp_path, "mine", [build("gce")], Wish(CPU)).widths == {
         kind_of(build()): 3,
         kind_of(build("gce")): 3,
     }
@@ -185,7 +189,7 @@ def test_a_folder_started_with_a_width_goes_on_with_it(tmp_path):
         kind_of(build()): {"driver": "packed", "width": 3, "precision": "float32"},
     }
     with pytest.raises(RefusedError, match=r"started with --pack 3 and is finished with it"):
-        settle(tmp_path, "mine", cells, CPU, 1)
+        settle(tmp_path, "mine", cells, Wish(CPU, 1))
 
 
 def test_finished_cells_predict_the_others(tmp_path):

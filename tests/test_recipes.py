@@ -63,7 +63,7 @@ def test_nesterov_without_momentum_is_refused():
 def test_nesterov_reaches_the_optimiser(nesterov):
     recipe = build(recipe=f"small(nesterov={nesterov})").recipe
     (group,) = reference.optimizer_of(
-        recipe, list(reference._networks(build(), CPU, 0)[0].parameters())
+        recipe, list(reference.networks_of(build(), CPU, 0)[0].parameters())
     ).param_groups
     assert group["nesterov"] is nesterov
 

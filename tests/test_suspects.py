@@ -13,8 +13,9 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from benchmarks.cli import main
 from benchmarks.engine import cell as engine
+from benchmarks.engine import reference
 from benchmarks.engine.cell import How
-from benchmarks.engine.plan import settle
+from benchmarks.engine.plan import Wish, settle
 from benchmarks.engine.problem import pose
 from benchmarks.refusals import RefusedError
 from benchmarks.store import Parts, Record, derive, write_part
@@ -39,7 +40,7 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     points = [(NOISE, m, s) for m in ("cross_entropy", "dividemix") for s in (0, 1)]
     cells = cells_of(*points, ("clean", "cross_entropy", 0))
-    settle(folder, "audit", cells, CPU, 1).write(folder)
+    settle(folder, "audit", cells, Wish(CPU, 1)).write(folder)
     for cell in cells:
         (record,) = engine.run([cell], How(NOWHERE, CPU, keep_all=True))
         write_part(folder, [Record(record.meta | {"stamp": {}}, record.arrays)])
@@ -83,7 +84,7 @@ def test_the_worst_labels_come_first_by_the_score_that_the_part_keeps(trained):
 
 def test_the_prediction_is_that_of_the_last_epoch(trained):
     (cell,) = cells_of((NOISE, "cross_entropy", 0))
-    *_, last = engine.reference.train(cell, pose(cell, NOWHERE, CPU))
+    *_, last = reference.train(cell, pose(cell, NOWHERE, CPU))
     arrays = Parts(trained).trained(cell.id).arrays
     assert arrays["predicted"].tolist() == last.train.argmax(-1).tolist()
 
@@ -91,7 +92,7 @@ def test_the_prediction_is_that_of_the_last_epoch(trained):
 def test_a_method_with_an_opinion_of_its_own_is_heard(trained):
     (found,) = rank(trained, Wanted(noises=[NOISE], methods=["dividemix"], seeds=[0]), "own")
     (cell,) = cells_of((NOISE, "dividemix", 0))
-    *_, last = engine.reference.train(cell, pose(cell, NOWHERE, CPU))
+    *_, last = reference.train(cell, pose(cell, NOWHERE, CPU))
     doubt = 1 - last.state["clean"].double().mean(0)
     assert found.table["value"].tolist() == sorted(doubt.tolist(), reverse=True)
     derive(trained, Parts(trained))
@@ -102,7 +103,7 @@ def test_a_method_with_an_opinion_of_its_own_is_heard(trained):
 
 def test_seeds_that_trained_on_the_same_labels_are_averaged(tmp_path):
     cells = cells_of(*(("clean", "cross_entropy", seed) for seed in (0, 1, 2)))
-    settle(tmp_path, "audit", cells, CPU, 1).write(tmp_path)
+    settle(tmp_path, "audit", cells, Wish(CPU, 1)).write(tmp_path)
     scores, votes = {}, {}
     for k, cell in enumerate(cells):
         at = np.arange(k, 6 + k)  # each seed holds out other images

@@ -1,10 +1,9 @@
 """Train a cell and turn what it did into what is kept."""
 
-import math
 import platform
 import resource
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,21 +12,17 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks import schema
-from benchmarks.engine import packed, reference
 from benchmarks.engine.batches import steps_of
-from benchmarks.engine.graph import CudaGraphs
+from benchmarks.engine.drivers import driven, named
 from benchmarks.engine.history import SELECTED, History
 from benchmarks.engine.measure import measure
 from benchmarks.engine.passes import passes
-from benchmarks.engine.plan import driver
 from benchmarks.engine.problem import Problem, pose
-from benchmarks.engine.reference import Epoch
 from benchmarks.store import CURVE_VALUES, Record
 from benchmarks.sweep import Cell
 
 SCORES = ("loss", "loss_mean")  # of a training example: at the end, and averaged over epochs
 OWN = "own"  # one less the method's own probability that a label is right, where it has one
-TAIL = 31  # numbers: two registers of 16, less one
 LOGITS = ("logits", "val_logits")  # what takes the room: of every selection, or only of the first
 
 
@@ -55,7 +50,7 @@ def run(cells: Sequence[Cell], how: How) -> list[Record]:
         History(cell.keys(), cell.method.stops_early) for cell in cells
     ]
     problems = [pose(cell, how.root, how.device) for cell in cells]
-    for epochs in _driven(cells, problems, how):
+    for epochs in driven(cells, problems, how.width, how.flags):
         for history, epoch, problem in zip(histories, epochs, problems, strict=False):
             if not history.reason:
                 history.note(epoch, problem)
@@ -65,26 +60,6 @@ def run(cells: Sequence[Cell], how: How) -> list[Record]:
     for _, problem, history in together:
         history.measure(problem)
     return [_record(cell, problem, history, how) for cell, problem, history in together]
-
-
-def _driven(
-    cells: Sequence[Cell], problems: Sequence[Problem], how: How
-) -> Iterator[Sequence[Epoch]]:
-    """Yield the epochs of all cells in step.
-
-    A pack is padded with its last cell to its width, which may decide the last bits: then their
-    number does not. Kernels treat the end of a tensor by itself, in up to ``TAIL`` numbers, so more
-    are added for no cell to lie there: then its place does not.
-    """
-    compile_, recorder = "compile" in how.flags, CudaGraphs() if "graph" in how.flags else None
-    if how.width == 1:
-        (cell,), (problem,) = cells, problems
-        alone = reference.train(cell, problem, compile_=compile_, recorder=recorder)
-        return ([epoch] for epoch in alone)
-    last_batch = (len(problems[0].noisy) - 2) % cells[0].recipe.batch + 2
-    missing = how.width - len(cells) + math.ceil(TAIL / last_batch)
-    cells, problems = [*cells, *[cells[-1]] * missing], [*problems, *[problems[-1]] * missing]
-    return packed.train(cells, problems, compile_=compile_, recorder=recorder)
 
 
 def _record(cell: Cell, problem: Problem, history: History, how: How) -> Record:
@@ -181,5 +156,5 @@ def _costs(
         "backward_passes": taken.backward,
         "peak_memory_mb": peak / 2**20,
         "device": f"{device.type} {name}",
-        "driver": driver(how.width, how.flags),
+        "driver": named(how.width, how.flags),
     }

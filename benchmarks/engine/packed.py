@@ -8,7 +8,8 @@ of a kernel launch each. ``tests/test_engine.py`` holds it to 1e-10 of the refer
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -19,11 +20,11 @@ from benchmarks.engine.average import StackedAverage
 from benchmarks.engine.batches import steps_of
 from benchmarks.engine.compiled import compiled
 from benchmarks.engine.gallery import Gallery
-from benchmarks.engine.graph import Graphed, Recorder, Stepping, set_rate
+from benchmarks.engine.graph import Graphed, Learning, Recorder, Stepping, set_rate
 from benchmarks.engine.layers import last_layers
 from benchmarks.engine.mapped import Forward, Given, Hooks, Stacked, forward, of_network
 from benchmarks.engine.problem import Problem
-from benchmarks.engine.reference import Epoch, initial_state, optimizer_of
+from benchmarks.engine.reference import Epoch, initial_state, optimizer_of, recipe_of
 from benchmarks.engine.stacked import stacked, together
 from benchmarks.engine.step import autocast, learning_rate, without_running_statistics
 from benchmarks.models import initialised
@@ -87,11 +88,17 @@ class Learners:
             self.params |= {name: fresh.params[name] for name in names if name in self.params}
             self.buffers |= {name: fresh.buffers[name] for name in names if name in self.buffers}
         self.learning = [name for name in self.params if name in set(names)]
-        self.recipe = replace(self.cell.recipe, **stage.recipe)
+        self.recipe = recipe_of(self.cell, stage)
         for name, param in self.params.items():
             param.requires_grad_(name in self.learning)
         learning = [self.params[name] for name in self.learning]
         self.optimizer = optimizer_of(self.recipe, learning, graphed=graphed)
+
+    def rate(self, local: int, stage: Stage) -> float:
+        """Set the learning rate of an epoch of the stage and return it."""
+        lr = self.recipe.lr_at(local, stage.epochs)
+        set_rate(self.optimizer, lr)
+        return lr
 
     def step(
         self, image: Tensor, given: Given, state: State, epoch: Tensor
@@ -198,9 +205,32 @@ class Learners:
         return torch.cat([torch.stack(part, 1) for part in parts], 2)
 
 
+class Team(Learning[Given], Protocol):
+    """The networks of all cells of a pack, however they are held."""
+
+    @classmethod
+    def fresh(
+        cls, cells: Sequence[Cell], part: int, device: torch.device, *, compile_: bool
+    ) -> Self:
+        """Return the weights that the reference driver starts each cell from."""
+
+    def averaged(self, steps: int) -> Self:
+        """Begin an average, if the method uses one; an epoch has ``steps``."""
+
+    def begin(self, stage: Stage, fresh: Self, *, graphed: bool) -> None:
+        """Start a stage."""
+
+    def rate(self, local: int, stage: Stage) -> float:
+        """Set the learning rate of an epoch of the stage and return it."""
+
+    def evaluate(self, images: Iterable[Tensor]) -> Tensor:
+        """Return logits ``(K, networks, N, C)``."""
+
+
 def train(
     cells: Sequence[Cell],
     problems: Sequence[Problem],
+    kind: type[Team] = Learners,
     *,
     compile_: bool = False,
     recorder: Recorder | None = None,
@@ -210,6 +240,7 @@ def train(
     Args:
         cells: alike in everything but seed and noise.
         problems: theirs.
+        kind: how they are held and stepped.
         compile_: compile the loss and its gradient.
         recorder: makes graphs of steps; None takes every step by itself.
     """
@@ -220,7 +251,7 @@ def train(
     gallery = Gallery(problems)
     for part, stage in enumerate(stages):
         if not part or stage.fresh_networks or stage.fresh_layers:
-            fresh = Learners.fresh(cells, part, device, compile_=compile_)
+            fresh = kind.fresh(cells, part, device, compile_=compile_)
         if not part or stage.fresh_networks:
             learners = fresh.averaged(steps_of(first, len(problems[0].noisy)))
         learners.begin(stage, fresh, graphed=recorder is not None)
@@ -229,8 +260,7 @@ def train(
             began, epoch = time.perf_counter(), torch.tensor(number, device=device)
             if outputs is not None:
                 state = _refitted(method, outputs, state, epoch)
-            lr = learners.recipe.lr_at(local, stage.epochs)
-            set_rate(learners.optimizer, lr)
+            lr = learners.rate(local, stage)
             mean_loss, state = _epoch(stepper, together(cells, problems, number), state, epoch)
             trained = time.perf_counter()
             outputs, val, test = map(learners.evaluate, gallery.sets())

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 
 from benchmarks import schema
+from benchmarks.engine.drivers import named
 from benchmarks.engine.memory import room, widest
 from benchmarks.engine.rates import Rates
 from benchmarks.noise import Clean
@@ -23,10 +24,15 @@ KEEP_ALL_UP_TO = 1000
 WIDEST = 4096
 """No machine trains more cells at once."""
 
-FLAGS = ("compile", "graph", "deterministic")
-"""Of the command line: they change the last bits, so a folder has them from start to end."""
-
 DEVICES = ("cuda", "mps", "cpu")
+
+
+class Wish(NamedTuple):
+    """How cells are to be trained."""
+
+    device: torch.device
+    pack: int | None = None  # how many together; None: as the folder has it, or as is fastest
+    flags: tuple[str, ...] = ()  # of FLAGS, which a folder gets at its first start
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ class Plan:
         precision = {kind_of(cell): cell.precision for cell in self.cells}
         drivers = {
             kind: {
-                "driver": driver(self.widths[kind], self.flags),
+                "driver": named(self.widths[kind], self.flags),
                 "width": self.widths[kind],
                 "precision": precision[kind],
             }
@@ -72,11 +78,6 @@ class Plan:
             write_atomically(path, data)
 
 
-def driver(width: int, flags: Sequence[str]) -> str:
-    """Name what trains packs of a width: in ``plan.json`` and ``costs.csv``."""
-    return " ".join(["reference" if width == 1 else "packed", *flags])
-
-
 def kind_of(cell: Cell) -> str:
     """Name what cells of a pack have in common: everything but seed and noise."""
     specs = cell.specs()
@@ -88,8 +89,7 @@ def settle(
     folder: Path,
     suite: str,
     cells: Iterable[Cell],
-    device: torch.device,
-    pack: int | None,
+    wish: Wish,
 ) -> Plan:
     """Return the plan of a folder with these cells added to it; nothing is written.
 
@@ -97,20 +97,20 @@ def settle(
         folder: the results folder.
         suite: its name.
         cells: what is asked for.
-        device: where they are trained.
-        pack: how many cells are trained together; None asks for what the folder has, or for what
-            was measured to be fastest.
+        wish: how they are to be trained.
 
     Raises:
-        RefusedError: the folder was started by another version, on another kind of device, or with
-            packs of another size, any of which changes the last bits of its numbers.
+        RefusedError: the folder was started by another version, on another kind of device, with
+            packs of another size, or without one of the flags, any of which changes the last bits
+            of its numbers.
     """
-    asked = tuple(cells)
+    asked, (device, pack, flags) = tuple(cells), wish
     if pack is not None and not 1 <= pack <= WIDEST:
         raise RefusedError(f"--pack must be a whole number from 1 to {WIDEST}, got {pack}")
     if not (folder / "plan.json").exists():
-        widths = _widths(asked, device, pack, {})
-        return Plan(suite, device.type, pack, len(asked) <= KEEP_ALL_UP_TO, asked, widths)
+        widths = _widths(asked, wish, {})
+        keep_all = len(asked) <= KEEP_ALL_UP_TO
+        return Plan(suite, device.type, pack, keep_all, asked, widths, tuple(flags))
     found = read_plan(folder)
     if pack not in {None, found["pack"]}:
         started = f"--pack {found['pack']}" if found["pack"] else "packs of its own choice"
@@ -126,25 +126,15 @@ def settle(
     _refuse_other_profile(known, asked, folder)
     every = tuple(dict.fromkeys((*known, *asked)))
     fixed = {kind: driver["width"] for kind, driver in found["drivers"].items()}
-    widths = _widths(every, device, found["pack"], fixed)
-    flags = tuple(found.get("flags", ()))
-    return Plan(found["suite"], device.type, found["pack"], found["keep_all"], every, widths, flags)
-
-
-def flagged(plan: Plan, folder: Path, wanted: Sequence[str]) -> Plan:
-    """Return the plan with these of ``FLAGS``, which a folder gets at its first start.
-
-    Raises:
-        RefusedError: the folder was started without one of them.
-    """
-    if not (folder / "plan.json").exists():
-        return replace(plan, flags=tuple(wanted))
-    if missing := [name for name in wanted if name not in plan.flags]:
+    fixed_flags = tuple(found.get("flags", ()))
+    if missing := [name for name in flags if name not in fixed_flags]:
         raise RefusedError(
-            f"{folder} was started without --{missing[0]}, which changes the last bits of its "
+            f"{folder} was started without --{missing[-1]}, which changes the last bits of its "
             f"numbers; leave it out or use another --out"
         )
-    return plan
+    wish = Wish(device, found["pack"], fixed_flags)
+    rest = every, _widths(every, wish, fixed), fixed_flags
+    return Plan(found["suite"], device.type, found["pack"], found["keep_all"], *rest)
 
 
 def _refuse_other_profile(known: Sequence[Cell], asked: Sequence[Cell], folder: Path) -> None:
@@ -157,14 +147,14 @@ def _refuse_other_profile(known: Sequence[Cell], asked: Sequence[Cell], folder: 
         )
 
 
-def _widths(
-    cells: Sequence[Cell], device: torch.device, pack: int | None, fixed: Mapping[str, int]
-) -> dict[str, int]:
+def _widths(cells: Sequence[Cell], wish: Wish, fixed: Mapping[str, int]) -> dict[str, int]:
     """Return the width of every kind: as fixed, as asked, or as measured and fits, cut evenly."""
+    device, pack, flags = wish
     rates, found, free = Rates.read(), dict(fixed), room(device)
     for kind, group in kinds(cells).items():
         if kind not in found:
-            best = pack or min(rates.width(group[0], device), widest(group[0], free) or WIDEST)
+            fastest = rates.width(group[0], device, flags)
+            best = pack or min(fastest, widest(group[0], free) or WIDEST)
             found[kind] = best if pack or best == 1 else _even(len(group), best)
     return found
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import nn
 
-from benchmarks.engine import packed, reference
+from benchmarks.engine.drivers import driven
 from benchmarks.engine.problem import Problem, pose
 from benchmarks.models import Model
 from benchmarks.store import write_atomically
@@ -33,6 +33,9 @@ CELL_SECONDS = 0.1  # a cell: its noise, the metrics of selected epochs, its par
 
 SHARED = " | processes"
 """Ends the key under which rates stand by how many processes share a device."""
+
+BRANCHES = "branches"  # of FLAGS: what was measured of packs says nothing of them
+UNMEASURED_BRANCHES = 8
 
 UNMEASURED_WIDTH = 16
 UNMEASURED_WEIGHTS = 100_000
@@ -74,23 +77,37 @@ class Rates:
         text = json.dumps({**self.found, **more}, indent=1, sort_keys=True) + "\n"
         write_atomically(path, text.encode())
 
-    def width(self, cell: Cell, device: torch.device) -> int:
+    def known(self, cell: Cell, device: torch.device, flags: Sequence[str]) -> Mapping[int, Rate]:
+        """Return what was measured with these flags by width, else without any."""
+        found = self.found.get(key(cell, device, flags), {})
+        return found if found or BRANCHES in flags else self.found.get(key(cell, device), {})
+
+    def width(self, cell: Cell, device: torch.device, flags: Sequence[str] = ()) -> int:
         """Return how many cells like this one are best trained at once; 1 is one by one."""
-        if rates := self.found.get(key(cell, device)):
+        if rates := self.known(cell, device, flags):
             return min(rates, key=lambda width: seconds(cell, rates[width]))
+        if BRANCHES in flags:
+            return UNMEASURED_BRANCHES
         small = device.type == "cpu" and _is_small_and_dense(cell)
         return UNMEASURED_WIDTH if small else 1
 
-    def processes(self, cells: Iterable[Cell], device: torch.device) -> int:
+    def processes(
+        self, cells: Iterable[Cell], device: torch.device, flags: Sequence[str] = ()
+    ) -> int:
         """Return how many processes are best on one device for these cells, as far as measured."""
         total: dict[int, float] = {}
         for cell in cells:
-            for count, rate in self.found.get(key(cell, device) + SHARED, {}).items():
+            for count, rate in self.found.get(key(cell, device, flags) + SHARED, {}).items():
                 total[count] = total.get(count, 0.0) + seconds(cell, rate)
         return min(total, key=lambda count: total[count], default=1)
 
     def seconds(
-        self, cell: Cell, device: torch.device, width: int, sharing: int = 1
+        self,
+        cell: Cell,
+        device: torch.device,
+        width: int,
+        sharing: int = 1,
+        flags: Sequence[str] = (),
     ) -> float | None:
         """Predict what a cell takes, from the nearest width that was measured, if any was.
 
@@ -99,10 +116,11 @@ class Rates:
             device: where it is trained.
             width: how many are trained with it.
             sharing: how many processes share the device.
+            flags: what they are trained with.
         """
-        if shared := self.found.get(key(cell, device) + SHARED, {}).get(sharing):
+        if shared := self.found.get(key(cell, device, flags) + SHARED, {}).get(sharing):
             return CELL_SECONDS + sharing * seconds(cell, shared)
-        if not (rates := self.found.get(key(cell, device))):
+        if not (rates := self.known(cell, device, flags)):
             return None
 
         def unlike(known: int) -> tuple[bool, int]:
@@ -117,8 +135,8 @@ def cache_file() -> Path:
     return Path(home) / "noisy-label-bench" / "rates.json"
 
 
-def key(cell: Cell, device: torch.device) -> str:
-    """Name what decides a rate: the machine, the network, the batch, the method."""
+def key(cell: Cell, device: torch.device, flags: Sequence[str] = ()) -> str:
+    """Name what decides a rate: the machine, the network, the batch, the method, the flags."""
     name = platform.processor() or platform.machine()
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
@@ -128,7 +146,7 @@ def key(cell: Cell, device: torch.device) -> str:
     return (
         f"{name} | torch {torch.__version__} {cell.precision} | {specs['model']} on {shape} to "
         f"{cell.dataset.num_classes} | {specs['method']} | {recipe.optimizer} {recipe.batch} "
-        f"{augmented}"
+        f"{augmented}{''.join(f' | {flag}' for flag in flags)}"
     )
 
 
@@ -140,7 +158,7 @@ def seconds(cell: Cell, rate: Rate) -> float:
 
 
 def probe(
-    cells: Sequence[Cell], root: Path, device: torch.device
+    cells: Sequence[Cell], root: Path, device: torch.device, flags: Sequence[str] = ()
 ) -> Iterator[tuple[Cell, int, Rate]]:
     """Measure each kind of cell at every width, on a few batches of its own data.
 
@@ -148,6 +166,7 @@ def probe(
         cells: those that a run would train.
         root: the folder of the image files.
         device: where.
+        flags: what to train with.
 
     Yields:
         a cell of the kind, the width, and its rate.
@@ -156,7 +175,7 @@ def probe(
     for cell in kinds.values():
         problem = few(cell, root, device)
         for width in WIDTHS:
-            yield cell, width, measured(cell, problem, width)
+            yield cell, width, measured(cell, problem, width, flags)
 
 
 def few(cell: Cell, root: Path, device: torch.device) -> Problem:
@@ -170,28 +189,32 @@ def few(cell: Cell, root: Path, device: torch.device) -> Problem:
     return problem._replace(**kept, **val, test=test, trusted=trusted)
 
 
-def measured(cell: Cell, problem: Problem, width: int, others: "Barrier | None" = None) -> Rate:
+def measured(
+    cell: Cell,
+    problem: Problem,
+    width: int,
+    flags: Sequence[str] = (),
+    others: "Barrier | None" = None,
+) -> Rate:
     """Train for half a second after a first epoch and return the mean rate.
 
     Args:
         cell: of the kind.
         problem: what it trains on.
         width: how many at once.
+        flags: what to train with.
         others: where to wait after the first epoch for processes that measure at the same time.
     """
     pack = [replace(cell, seed=seed) for seed in range(width)]
-    epochs: Iterator[list[reference.Epoch]]
-    if width == 1:
-        epochs = ([epoch] for epoch in reference.train(cell, problem))
-    else:
-        epochs = packed.train(pack, [problem] * width)
+    epochs = driven(pack, [problem] * width, width, flags)
     trained, evaluated, count = 0.0, 0.0, 0
     next(epochs)  # the first is slower
     if others:
         others.wait()
     for every in epochs:
-        trained += every[0].train_seconds
-        evaluated += every[0].eval_seconds
+        padded = len(every) / width
+        trained += every[0].train_seconds * padded
+        evaluated += every[0].eval_seconds * padded
         count += 1
         if (trained + evaluated) * width > ENOUGH_SECONDS:
             break

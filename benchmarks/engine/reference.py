@@ -21,10 +21,14 @@ from benchmarks.models import initialised
 from benchmarks.recipes import Recipe
 from benchmarks.seeds import seeded
 from benchmarks.sweep import Cell
-from methods import Batch, State, Task
+from methods import Batch, Stage, State, Task
 
 EVALUATION_BATCH = 256
 """A convolution's activations stay in the cache; batches of 1,000 take three times as long."""
+
+
+Networks = Sequence[nn.Module]
+"""Of a cell."""
 
 
 class Epoch(NamedTuple):
@@ -56,24 +60,25 @@ def train(
     method, device = cell.method, problem.noisy.device
     state = initial_state(cell, problem)
     stages = method.stages(cell.recipe.epochs)
-    networks = _networks(cell, device, 0)
-    averages = _averages(cell, networks, problem)
+    steps = steps_of(cell, len(problem.noisy))
+    networks = networks_of(cell, device, 0)
+    averages = averages_for(cell, networks, steps)
     outputs, number = None, 0
     for part, stage in enumerate(stages):
-        recipe = replace(cell.recipe, **stage.recipe)
         if part and stage.fresh_networks:
-            networks = _networks(cell, device, part)
-            averages = _averages(cell, networks, problem)
-        _renew(networks, cell, part, stage.fresh_layers)
-        learner = _learner(cell, networks, recipe, averages, recorder)
+            networks = networks_of(cell, device, part)
+            averages = averages_for(cell, networks, steps)
+        fresh = networks_of(cell, device, part) if stage.fresh_layers else networks
+        renew(networks, fresh, stage.fresh_layers)
+        learner = learner_of(cell, networks, stage, averages, graphed=recorder is not None)
         stepper: Stepping[Batch] = Graphed(learner, recorder) if recorder else learner
-        _compile(networks if compile_ else [])
+        compile_all(networks if compile_ else [])
         shown = averages if "predictions" in method.averaged else networks
         for local in range(stage.epochs):
             began, epoch = time.perf_counter(), torch.tensor(number, device=device)
             if outputs is not None:
                 state = method.refit(outputs, state, epoch)
-            lr = recipe.lr_at(local, stage.epochs)
+            lr = recipe_of(cell, stage).lr_at(local, stage.epochs)
             set_rate(learner.optimizer, lr)
             loss, state = _epoch(cell, problem, stepper, state, epoch)
             mean_loss, trained = loss.item(), time.perf_counter()
@@ -130,7 +135,7 @@ def _epoch(
 
 
 @torch.no_grad()
-def evaluate(networks: Sequence[nn.Module], problem: Problem, image: Tensor) -> Tensor:
+def evaluate(networks: Networks, problem: Problem, image: Tensor) -> Tensor:
     """Return ``(networks, N, C)`` logits in evaluation mode and full precision."""
     outputs = []
     for network in networks:
@@ -141,7 +146,7 @@ def evaluate(networks: Sequence[nn.Module], problem: Problem, image: Tensor) -> 
     return torch.stack(outputs)
 
 
-def _networks(cell: Cell, device: torch.device, part: int) -> list[nn.Module]:
+def networks_of(cell: Cell, device: torch.device, part: int) -> list[nn.Module]:
     """Return freshly initialised networks; the first of a seed is the same for every method."""
     dataset = cell.dataset
     salts = [(DATASETS.name(dataset), cell.seed, k, part) for k in range(cell.method.networks)]
@@ -153,46 +158,51 @@ def _networks(cell: Cell, device: torch.device, part: int) -> list[nn.Module]:
     ]
 
 
-def _compile(networks: Sequence[nn.Module]) -> None:
+def compile_all(networks: Networks) -> None:
     """Let networks be compiled when they are called, each shape once."""
     for network in networks:
         network.forward = compiled(type(network).forward).__get__(network)
 
 
-def _averages(cell: Cell, networks: Sequence[nn.Module], problem: Problem) -> list[AveragedModel]:
-    """Return the networks' moving averages, if the method uses any."""
+def averages_for(cell: Cell, networks: Networks, steps: int) -> list[AveragedModel]:
+    """Return the networks' moving averages, if the method uses any; an epoch has ``steps``."""
     if not cell.method.averaged:
         return []
-    steps = steps_of(cell, len(problem.noisy))
     return averages_of(networks, cell.method.decay(steps, cell.recipe.epochs))
 
 
-def _renew(networks: Sequence[nn.Module], cell: Cell, part: int, count: int) -> None:
+def renew(networks: Networks, fresh: Networks, count: int) -> None:
     """Start the last ``count`` layers anew and hold the others; with 0, let everything learn."""
-    device = next(networks[0].parameters()).device
-    fresh = _networks(cell, device, part) if count else networks
     for network, new in zip(networks, fresh, strict=True):
         learns = set(last_layers(network, count))
-        old, start = network.state_dict(), new.state_dict()
-        network.load_state_dict({name: (start if name in learns else old)[name] for name in old})
+        if count:
+            old, start = network.state_dict(), new.state_dict()
+            mixed = {name: (start if name in learns else old)[name] for name in old}
+            network.load_state_dict(mixed)
         for name, param in network.named_parameters():
             param.requires_grad_(name in learns)
             param.grad = None  # that of the stage before would count where gradients are clipped
 
 
-def _learner(
+def recipe_of(cell: Cell, stage: Stage) -> Recipe:
+    """Return the recipe of a stage."""
+    return replace(cell.recipe, **stage.recipe)
+
+
+def learner_of(
     cell: Cell,
-    networks: Sequence[nn.Module],
-    recipe: Recipe,
+    networks: Networks,
+    stage: Stage,
     averages: Sequence[AveragedModel],
-    recorder: Recorder | None,
+    *,
+    graphed: bool,
 ) -> Learner:
     """Return the networks with an optimiser that has seen nothing yet."""
-    blueprint = None
+    blueprint, recipe = None, recipe_of(cell, stage)
     if cell.method.trusted_per_class:
         blueprint = without_running_statistics(networks[0])
     params = [p for network in networks for p in network.parameters() if p.requires_grad]
-    optimizer = optimizer_of(recipe, params, graphed=recorder is not None)
+    optimizer = optimizer_of(recipe, params, graphed=graphed)
     clip_norm, precision = recipe.clip_norm, cell.precision
     return Learner(cell.method, networks, optimizer, clip_norm, precision, blueprint, averages)
 

@@ -14,13 +14,13 @@ from benchmarks import plugins
 from benchmarks.datasets import DATASETS, data_root
 from benchmarks.engine import rates
 from benchmarks.engine.compiled import why_not
+from benchmarks.engine.drivers import FLAGS
 from benchmarks.engine.memory import of_cell
 from benchmarks.engine.passes import passes
 from benchmarks.engine.plan import (
-    FLAGS,
     Plan,
+    Wish,
     choose_device,
-    flagged,
     kinds,
     packs,
     precision_of,
@@ -63,11 +63,12 @@ class Session:
 
     def estimate(self) -> str:
         """Say how long the missing cells will take: as ``probe`` measured, else as the others."""
-        missing, measured = self.missing(), Rates.read()
+        missing, measured, plan = self.missing(), Rates.read(), self.plan
         devices = torch.cuda.device_count() if self.device.type == "cuda" else self.workers
         sharing = self.workers // max(1, devices)
         known = [
-            measured.seconds(cell, self.device, self.plan.width(cell), sharing) for cell in missing
+            measured.seconds(cell, self.device, plan.width(cell), sharing, plan.flags)
+            for cell in missing
         ]
         if all(found := [value for value in known if value]) and len(found) == len(known):
             count = min(self.workers, len(packs(missing, self.plan.widths)))
@@ -93,24 +94,32 @@ def probe(request: Request) -> Iterator[tuple[Cell, str, Rate]]:
         a cell of each kind, which driver or how many processes in words, and the rate.
     """
     (device, cells), root = _asked(request), data_root(request.data)
+    flags = _flags(request, device)
     _fetch(cells, root)
     threads = torch.get_num_threads()
     found: dict[str, dict[int, Rate]] = {}
     torch.set_num_threads(1)  # as in a worker
     try:
-        for cell, width, rate in rates.probe(cells, root, device):
-            found.setdefault(rates.key(cell, device), {})[width] = rate
-            yield cell, "one by one" if width == 1 else f"packs of {width}", rate
+        for cell, width, rate in rates.probe(cells, root, device, flags):
+            found.setdefault(rates.key(cell, device, flags), {})[width] = rate
+            yield cell, in_words(width, flags), rate
         if device.type == "cuda":
             alone = Rates(found)
-            for cell, count, rate in sharing.probe(cells, root, device, alone):
-                own = rates.key(cell, device)
-                best = found[own][alone.width(cell, device)]
+            for cell, count, rate in sharing.probe(cells, root, device, alone, flags):
+                own = rates.key(cell, device, flags)
+                best = found[own][alone.width(cell, device, flags)]
                 found.setdefault(own + rates.SHARED, {1: best})[count] = rate
                 yield cell, f"{count} processes on the GPU", rate
     finally:
         torch.set_num_threads(threads)
     Rates.read().write(found)
+
+
+def in_words(width: int, flags: Sequence[str]) -> str:
+    """Say how many cells are trained at once."""
+    if width == 1:
+        return "one by one"
+    return f"{'branches' if 'branches' in flags else 'packs'} of {width}"
 
 
 def prepare(request: Request) -> Session:
@@ -167,42 +176,42 @@ def _tuned(cells: Sequence[Cell]) -> Tuned | None:
 def _session(
     request: Request, device: torch.device, cells: Sequence[Cell], folder: Path
 ) -> Session:
-    workers = request.workers
+    workers, flags = request.workers, _flags(request, device)
     if workers is None:
-        shared = Rates.read().processes(cells, device) if device.type == "cuda" else 1
+        shared = Rates.read().processes(cells, device, flags) if device.type == "cuda" else 1
         workers = local.default_workers(device) * shared
     if workers < 1:
         raise RefusedError(f"--workers must be a whole number of at least 1, got {workers}")
-    plan = settle(folder, Path(request.suite).stem, cells, device, request.pack)
+    plan = settle(folder, Path(request.suite).stem, cells, Wish(device, request.pack, flags))
+    if "compile" in plan.flags and (reason := why_not(device)):
+        raise RefusedError(f"{folder} was started with --compile, but {reason}; use another --out")
     return Session(
         folder=folder,
         root=data_root(request.data),
         device=device,
-        plan=flagged(plan, folder, _flags(request, plan, device)),
+        plan=plan,
         parts=Parts(folder),
         plugins=tuple(path.resolve() for path in request.plugin),
         workers=workers,
     )
 
 
-def _flags(request: Request, plan: Plan, device: torch.device) -> list[str]:
-    """Return which of ``FLAGS`` are asked for and can be had here.
+def _flags(request: Request, device: torch.device) -> tuple[str, ...]:
+    """Return which of ``FLAGS`` are asked for and can be had here; branches are those of a graph.
 
     Raises:
-        RefusedError: the folder was started with ``--compile``, which cannot be done here, or
-            ``--graph`` is asked for without a GPU.
+        RefusedError: ``--graph`` or ``--branches`` is asked for without a GPU.
     """
     wanted = [name for name in FLAGS if getattr(request, name)]
-    if "graph" in wanted and device.type != "cuda":
-        raise RefusedError(f"--graph needs --device cuda, got {device.type}; leave it out")
-    if "compile" not in (*wanted, *plan.flags) or not (reason := why_not(device)):
-        return wanted
-    if "compile" in plan.flags:
-        raise RefusedError(
-            f"{request.folder()} was started with --compile, but {reason}; use another --out"
-        )
-    print(f"--compile is left out: {reason}; training goes on without it")
-    return [name for name in wanted if name != "compile"]
+    for name in ("graph", "branches"):
+        if name in wanted and device.type != "cuda":
+            raise RefusedError(f"--{name} needs --device cuda, got {device.type}; leave it out")
+    if "branches" in wanted:
+        wanted = [name for name in FLAGS if name in {*wanted, "graph"}]
+    if "compile" in wanted and (reason := why_not(device)):
+        print(f"--compile is left out: {reason}; training goes on without it")
+        wanted.remove("compile")
+    return tuple(wanted)
 
 
 def train(session: Session) -> Parts:

@@ -11,6 +11,7 @@ from pebble import ProcessPool
 
 from benchmarks import processes
 from benchmarks.engine import memory, rates
+from benchmarks.engine.cell import How
 from benchmarks.engine.rates import Rate, Rates
 from benchmarks.sweep import Cell
 
@@ -22,7 +23,7 @@ _here: dict[str, Any] = {}  # what a process waits for
 
 
 def probe(
-    cells: Sequence[Cell], root: Path, device: torch.device, alone: Rates
+    cells: Sequence[Cell], root: Path, device: torch.device, alone: Rates, flags: tuple[str, ...]
 ) -> Iterator[tuple[Cell, int, Rate]]:
     """Measure each kind of cell in several processes at once, as far as memory goes.
 
@@ -31,25 +32,32 @@ def probe(
         root: the folder of the image files.
         device: which they share.
         alone: what one process was measured to do.
+        flags: what to train with.
 
     Yields:
         a cell of the kind, how many processes, and the seconds per image and cell of all together.
     """
     for cell in {rates.key(cell, device): cell for cell in cells}.values():
-        width, room = alone.width(cell, device), memory.room(device)
+        width, room = alone.width(cell, device, flags), memory.room(device)
         fit = memory.widest(cell, room)
         for count in COUNTS:
             if fit is None or count * width <= fit:
                 with suppress(torch.OutOfMemoryError, BrokenBarrierError):
-                    yield cell, count, together(cell, root, device, width, count)
+                    yield (
+                        cell,
+                        count,
+                        together(
+                            cell, How(root, device, keep_all=False, width=width, flags=flags), count
+                        ),
+                    )
 
 
-def together(cell: Cell, root: Path, device: torch.device, width: int, count: int) -> Rate:
+def together(cell: Cell, how: How, count: int) -> Rate:
     """Return the rate of ``count`` processes that train packs of one width at the same time."""
-    context = processes.context(processes.TRAINING, device.type)
+    context = processes.context(processes.TRAINING, how.device.type)
     barrier = context.Barrier(count)
     with ProcessPool(count, context=context, initializer=_start, initargs=(barrier,)) as pool:
-        told = (cell.specs(), root, str(device), width)
+        told = (cell.specs(), how)
         found = [
             future.result() for future in [pool.schedule(_measure, told) for _ in range(count)]
         ]
@@ -62,10 +70,11 @@ def _start(barrier: "Barrier") -> None:
     _here["barrier"] = barrier
 
 
-def _measure(specs: dict[str, Any], root: Path, device: str, width: int) -> Rate:
+def _measure(specs: dict[str, Any], how: How) -> Rate:
     cell, barrier = Cell.build(specs), _here["barrier"]
     try:
-        return rates.measured(cell, rates.few(cell, root, torch.device(device)), width, barrier)
+        problem = rates.few(cell, how.root, how.device)
+        return rates.measured(cell, problem, how.width, how.flags, barrier)
     except Exception:
         barrier.abort()  # the others would wait for ever
         raise

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.engine import packed, reference
-from benchmarks.engine.graph import CudaGraphs
+from benchmarks.engine.drivers import driven
 from benchmarks.engine.plan import precision_of
 from benchmarks.engine.problem import pose
 from benchmarks.engine.rates import Rates
@@ -42,21 +41,15 @@ def cells_of(workload: str, device: torch.device, count: int, recipe: str = "sma
 
 
 def engine(
-    cells: Sequence[Cell], root: Path, device: torch.device, flag: str = ""
+    cells: Sequence[Cell], root: Path, device: torch.device, flags: Sequence[str] = ()
 ) -> Iterator[list[Shown]]:
     """Train cells by the driver that a run would choose, and yield after each epoch.
 
-    ``flag`` is one of the command line's: compile or graph.
+    ``flags`` are those of the command line. What pads a pack is trained too, and not counted.
     """
     problems = [pose(cell, root, device) for cell in cells]
-    compile_, recorder = flag == "compile", CudaGraphs() if flag == "graph" else None
-    if len(cells) == 1:
-        alone = reference.train(cells[0], problems[0], compile_=compile_, recorder=recorder)
-        for epoch in alone:
-            yield [(epoch.train, epoch.val, epoch.test)]
-    else:
-        for epochs in packed.train(cells, problems, compile_=compile_, recorder=recorder):
-            yield [(epoch.train, epoch.val, epoch.test) for epoch in epochs]
+    for epochs in driven(cells, problems, len(cells), flags):
+        yield [(epoch.train, epoch.val, epoch.test) for epoch in epochs[: len(cells)]]
 
 
 def baseline(name: str, cell: Cell, root: Path, device: torch.device) -> Iterator[list[Shown]]:
@@ -64,9 +57,9 @@ def baseline(name: str, cell: Cell, root: Path, device: torch.device) -> Iterato
     return ([shown] for shown in BASELINES[name](cell, pose(cell, root, device)))
 
 
-def width_of(cell: Cell, device: torch.device) -> int:
+def width_of(cell: Cell, device: torch.device, flags: Sequence[str] = ()) -> int:
     """Return how many cells like this one a run trains at once."""
-    return Rates.read().width(cell, device)
+    return Rates.read().width(cell, device, flags)
 
 
 def interval(

@@ -61,7 +61,7 @@ def contestants(workload: str, device: torch.device, *, compile_: bool) -> list[
     if compile_ and not why_not(device):
         found.append(Contestant("engine --compile", workers))
     if device.type == "cuda":
-        found.append(Contestant("engine --graph", workers))
+        found += [Contestant(f"engine --{flag}", workers) for flag in ("graph", "branches")]
     found += [Contestant(name, 1, threads) for name in contest.BASELINES]
     return [*found, Contestant("B1", workers)] if workers > 1 else found
 
@@ -91,9 +91,11 @@ def _running(
     (first,) = contest.cells_of(workload, device, 1, FOREVER)
     if name in contest.BASELINES:
         return contest.baseline(name, first, root, device), 1
-    width = contest.width_of(first, device)
+    flag = name.partition("--")[2]
+    flags = {"": (), "branches": ("graph", "branches")}.get(flag, (flag,))
+    width = contest.width_of(first, device, flags)
     cells = contest.cells_of(workload, device, width, FOREVER)
-    return contest.engine(cells, root, device, name.partition("--")[2]), width
+    return contest.engine(cells, root, device, flags), width
 
 
 class Team:

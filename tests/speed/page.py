@@ -16,7 +16,8 @@ evaluations and precision; `tests/speed/test_engines.py` holds their accuracies 
 together.
 
 - engine: what `python run_all.py` does by default, one process per core or GPU; `--compile` with
-  every step compiled before, `--graph` with every step replayed.
+  every step compiled before, `--graph` with every step replayed, `--branches` with those of
+  several cells replayed side by side.
 - B0: PIL images, a DataLoader with two workers, `.item()` after every step, as official
   repositories.
 - B1: tensors in a TensorDataset and a DataLoader.

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from benchmarks import schema
-from benchmarks.engine.plan import Plan, packs, settle
+from benchmarks.engine.plan import Plan, Wish, packs, settle
 from benchmarks.store import CURVE_VALUES, Record, write_part
 from benchmarks.sweep import Cell, Suite
 
@@ -44,7 +44,7 @@ def suite(seeds: int) -> Suite:
 def plan(folder: Path, seeds: int) -> Plan:
     """Return what a run of the suite would settle on."""
     cells = suite(seeds).cells("float32")
-    return settle(folder, "invented", cells, torch.device("cpu"), 16)
+    return settle(folder, "invented", cells, Wish(torch.device("cpu"), 16))
 
 
 def write(folder: Path, planned: Plan) -> None:
