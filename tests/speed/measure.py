@@ -31,7 +31,7 @@ from benchmarks.engine.machine import cpu_model
 from benchmarks.engine.plan import choose_device
 from benchmarks.launch.local import default_workers
 from benchmarks.processes import ENVIRONMENT
-from tests.speed import contest, page, sweep
+from tests.speed import contest, floor, page, sweep
 
 ROUND_SECONDS = 1.0
 FOREVER = "small(epochs=100000)"
@@ -134,6 +134,8 @@ def marginal(
 ) -> pd.DataFrame:
     """Return a row per contestant and round: cells' epochs per second, evaluation included."""
     rows = []
+    (cell,) = contest.cells_of(workload, device, 1)
+    least = floor.seconds(cell, device)
     teams: list[Team] = []
     try:
         teams.extend(  # one by one, so that those that live are stopped if one fails
@@ -145,7 +147,7 @@ def marginal(
                 epochs, seconds = team.run()
                 named = {"workload": workload, "engine": team.who.name, "round": number}
                 size = {"processes": team.who.processes, "threads": team.who.threads}
-                rows.append({**named, **size, "rate": epochs / seconds})
+                rows.append({**named, **size, "rate": epochs / seconds, "floor": least})
     finally:
         for team in teams:
             team.stop()
@@ -182,6 +184,7 @@ def main(argv: list[str]) -> None:
     asked = parser.parse_args(argv)
     device, root = choose_device(asked.device), data_root(asked.data)
     os.environ |= ENVIRONMENT
+    torch.set_num_threads(len(os.sched_getaffinity(0)))  # for the floor
     found = []
     for workload in asked.workloads or (CUDA if device.type == "cuda" else CPU):
         compile_ = not asked.no_compile and workload in {"tiny", "mlp"}

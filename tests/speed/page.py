@@ -1,5 +1,6 @@
 """The page and the CSV of a comparison."""
 
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +12,10 @@ WHAT = """# Speed
 Written by `python -m tests.speed.measure`; `speed-*.csv` holds every round. One row per workload
 and contestant: epochs of cells per second (training, and the evaluation of all images after each
 epoch), and how many times the rate of B0 and of B1 in one process that is: the median over rounds
-of ratios within a round, with a 95% bootstrap interval. The same cells, initial weights, labels,
+of ratios within a round, with a 95% bootstrap interval. Of the floor: what share of its time would
+be left if the device did nothing but the multiplications, at the speed of one large product, and
+moved every weight, activation and gradient at the speed of one large copy, on all cores
+(`tests/speed/floor.py`). The same cells, initial weights, labels,
 evaluations and precision; `tests/speed/test_engines.py` holds their accuracies and numbers
 together.
 
@@ -32,13 +36,14 @@ KEYS = ["workload", "engine", "processes", "threads"]
 
 
 def ratios(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per contestant: its median rate, and its ratios to B0 and B1."""
+    """Return a row per contestant: its median rate, its ratios to B0 and B1, and of the floor."""
     found = []
     for keys, own in rows.groupby(KEYS, sort=False):
         row = dict(zip(KEYS, keys, strict=True)) | {"rate": f"{own['rate'].median():.3g}"}
         for name in ("B0", "B1"):
             row[f"times {name}"] = _against(own, _rival(rows, keys[0], name))
-        found.append(row)
+        share = own["rate"].median() * own["floor"].iloc[0]
+        found.append(row | {"of the floor": "" if math.isnan(share) else f"{share:.0%}"})
     return pd.DataFrame(found)
 
 
@@ -62,7 +67,7 @@ def write(folder: Path, device: str, rows: pd.DataFrame, machine: dict[str, str]
     )
     text = WHAT
     for path in sorted(folder.glob("speed-*.csv")):
-        rounds = pd.read_csv(path, keep_default_na=False)
+        rounds = pd.read_csv(path)
         known = rounds.iloc[0]
         where = ", ".join(str(known[name]) for name in machine)
         text += f"\n## {path.stem.partition('-')[2]}: {where}\n\n{_markdown(ratios(rounds))}"

@@ -1,6 +1,7 @@
 """A whole sweep, from the start of Python to the last file: the engine against B1."""
 
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -62,7 +63,13 @@ def measure(
             workers = default_workers(device)
             count = {"engine": workers, "engine --compile": workers, "B1": 1}
             rows += [
-                {**named, "engine": name, "processes": count[name], "rate": done * 30 / seconds}
+                {
+                    **named,
+                    "engine": name,
+                    "processes": count[name],
+                    "rate": done * 30 / seconds,
+                    "floor": math.nan,
+                }
                 for name, seconds in took.items()
             ]
     return pd.DataFrame(rows)

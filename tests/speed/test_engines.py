@@ -123,13 +123,22 @@ def test_a_ratio_is_taken_within_a_round(tmp_path):
     """A machine that is half as fast in the second round changes rates, and no ratio."""
     rates = {"engine": (90.0, 45.0, 90.0), "B0": (3.0, 1.5, 3.0), "B1": (10.0, 5.0, 10.0)}
     rows = pd.DataFrame(
-        {"workload": "tiny", "engine": name, "processes": 1, "threads": 1, "round": i, "rate": rate}
+        {
+            "workload": "tiny",
+            "engine": name,
+            "processes": 1,
+            "threads": 1,
+            "round": i,
+            "rate": rate,
+            "floor": 0.01,
+        }
         for name, found in rates.items()
         for i, rate in enumerate(found)
     )
     table = page.ratios(rows).set_index("engine")
     assert table.loc["engine", "times B0"] == "30.00 [30.00, 30.00]"
     assert table.loc["engine", "times B1"] == "9.00 [9.00, 9.00]"
+    assert table["of the floor"].to_dict() == {"engine": "90%", "B0": "3%", "B1": "10%"}
     page.write(tmp_path, "cpu", rows, {"machine": "a slow one"})
     assert "| tiny | engine | 1 | 1 | 90 | 30.00" in (tmp_path / "speed.md").read_text()
     assert len(pd.read_csv(tmp_path / "speed-cpu.csv")) == 9

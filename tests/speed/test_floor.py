@@ -1,0 +1,62 @@
+"""The least time of an epoch, counted here by hand for a network that one can count."""
+
+import time
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.engine.problem import pose
+from tests.speed import floor
+from tests.speed.baselines import careful
+from tests.speed.contest import MODELS, cells_of
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def rates(monkeypatch):
+    """A device that calculates and moves so many operations and bytes a second."""
+
+    def set_to(arithmetic, memory):
+        monkeypatch.setattr(floor, "arithmetic_rate", lambda *_: arithmetic)
+        monkeypatch.setattr(floor, "memory_rate", lambda _: memory)
+
+    return set_to
+
+
+def test_the_floor_of_a_dense_network_is_what_one_counts(rates):
+    (cell,) = cells_of("tiny", CPU, 1)
+    n, test = cell.dataset.sizes
+    val = round(n * cell.recipe.val_fraction)
+    pairs = [(64, 32), (32, 32), (32, 10)]
+    products = sum(a * b for a, b in pairs)
+    back = 2 * products - 64 * 32  # weights' gradients, and inputs' but the first layer's
+    rates(1.0, float("inf"))
+    counted = 2 * ((n - val) * (products + back) + (n + test) * products)
+    assert floor.seconds(cell, CPU) == counted
+    outputs = 64 + 2 * 32 + 2 * 32 + 10  # flattened; dense and rectified, twice; logits
+    weights = products + 32 + 32 + 10
+    steps = -(-(n - val) // cell.recipe.batch)
+    rates(float("inf"), 1.0)
+    moved = 4 * ((n - val) * outputs * 5 + (n + test) * outputs * 2 + steps * weights * 8)
+    assert floor.seconds(cell, CPU) == moved
+
+
+@pytest.mark.parametrize("workload", MODELS)
+def test_an_epoch_does_the_arithmetic_of_its_floor(rates, workload):
+    (cell,) = cells_of(workload, CPU, 1, "small(epochs=2)")
+    problem = pose(cell, None, CPU)
+    with FlopCounterMode(display=False) as counted:
+        list(careful.train(cell, problem))
+    rates(1.0, float("inf"))
+    assert floor.seconds(cell, CPU) == pytest.approx(counted.get_total_flops() / 2)
+
+
+def test_nothing_is_faster_than_the_floor():
+    (cell,) = cells_of("convnet", CPU, 1, "small(epochs=3)")
+    running = careful.train(cell, pose(cell, None, CPU))
+    next(running)  # the first is slower
+    began = time.perf_counter()
+    next(running)
+    assert floor.seconds(cell, CPU) < time.perf_counter() - began
