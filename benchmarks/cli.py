@@ -78,6 +78,8 @@ def run(request: Request = DEFAULT, *, report: bool = True) -> Exit:
     _announce(prepared, "cells")
     missing = {cell.id for cell in prepared.missing()}
     times.lap("start-up")
+    if report and missing:
+        processes.ahead(processes.DRAWING)  # the workers are not there yet
     parts = session.train(prepared)
     costs = [meta["costs"] for i, meta in parts.meta.items() if i in missing]
     times.trained(costs, min(prepared.workers, len(missing)))

@@ -1,8 +1,10 @@
 """How worker processes begin. Imports nothing heavy, so that they can begin at once."""
 
+import importlib
 import multiprocessing
 import os
 import sys
+import threading
 from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
 
@@ -34,6 +36,11 @@ def warm(preload: str) -> None:
     if FORKS:
         context(preload)
         forkserver.ensure_running()
+
+
+def ahead(module: str) -> None:
+    """Begin to import a module that this process will need after it has waited for others."""
+    threading.Thread(target=importlib.import_module, args=(module,)).start()
 
 
 def context(preload: str, device: str = "cpu") -> BaseContext:

@@ -14,6 +14,7 @@ from benchmarks.engine import cell as engine
 from benchmarks.engine import packed, reference
 from benchmarks.engine.batches import batches
 from benchmarks.engine.cell import How
+from benchmarks.engine.optimizer import optimizer_of
 from benchmarks.engine.plan import choose_device, kinds, packs
 from benchmarks.engine.problem import pose
 from benchmarks.refusals import RefusedError
@@ -201,7 +202,7 @@ def test_the_recipe_reaches_the_optimiser():
     adam = build(recipe="small(optimizer='adam', lr=0.003, weight_decay=0.1)").recipe
     sgd = build(recipe="small(momentum=0.7, weight_decay=0.2)").recipe
     for recipe, kind in ((adam, torch.optim.Adam), (sgd, torch.optim.SGD)):
-        optimizer = reference.optimizer_of(recipe, list(networks[0].parameters()))
+        optimizer = optimizer_of(recipe, list(networks[0].parameters()))
         (group,) = optimizer.param_groups
         assert type(optimizer) is kind
         assert (group["lr"], group["weight_decay"]) == (recipe.lr, recipe.weight_decay)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from benchmarks.engine import reference
+from benchmarks.engine.optimizer import optimizer_of
 from benchmarks.recipes import RECIPES
 from tests.test_engine import CPU, build
 
@@ -62,7 +63,7 @@ def test_nesterov_without_momentum_is_refused():
 @pytest.mark.parametrize("nesterov", [True, False])
 def test_nesterov_reaches_the_optimiser(nesterov):
     recipe = build(recipe=f"small(nesterov={nesterov})").recipe
-    (group,) = reference.optimizer_of(
+    (group,) = optimizer_of(
         recipe, list(reference.networks_of(build(), CPU, 0)[0].parameters())
     ).param_groups
     assert group["nesterov"] is nesterov

@@ -13,6 +13,7 @@ from typing import Generic, Protocol, TypeVar, cast
 import torch
 from torch import Tensor
 
+from benchmarks.engine.optimizer import Optimizer
 from methods import State
 
 WARM = 3
@@ -185,7 +186,7 @@ class _Graph(Generic[Given_contra]):
         self._learner.take_up(dict(self._left))
 
 
-def set_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
+def set_rate(optimizer: Optimizer, lr: float) -> None:
     """Set the learning rate, in place where it is a tensor that a graph reads."""
     for group in optimizer.param_groups:
         if isinstance(group["lr"], Tensor):

@@ -23,8 +23,9 @@ from benchmarks.engine.gallery import Gallery
 from benchmarks.engine.graph import Graphed, Learning, Recorder, Stepping, set_rate
 from benchmarks.engine.layers import last_layers
 from benchmarks.engine.mapped import Forward, Given, Hooks, Stacked, forward, of_network
+from benchmarks.engine.optimizer import Bare
 from benchmarks.engine.problem import Problem
-from benchmarks.engine.reference import Epoch, initial_state, optimizer_of, recipe_of
+from benchmarks.engine.reference import Epoch, initial_state, recipe_of
 from benchmarks.engine.stacked import stacked, together
 from benchmarks.engine.step import autocast, learning_rate, without_running_statistics
 from benchmarks.models import initialised
@@ -46,7 +47,7 @@ class Learners:
     compile: bool
     recipe: Recipe = field(init=False)  # of the stage
     learning: list[str] = field(init=False)  # the parameters that the stage trains
-    optimizer: torch.optim.Optimizer = field(init=False)  # of the stage
+    optimizer: Bare = field(init=False)  # of the stage
 
     @classmethod
     def fresh(
@@ -92,7 +93,7 @@ class Learners:
         for name, param in self.params.items():
             param.requires_grad_(name in self.learning)
         learning = [self.params[name] for name in self.learning]
-        self.optimizer = optimizer_of(self.recipe, learning, graphed=graphed)
+        self.optimizer = Bare(self.recipe, learning, graphed=graphed)
 
     def rate(self, local: int, stage: Stage) -> float:
         """Set the learning rate of an epoch of the stage and return it."""

@@ -15,6 +15,7 @@ from benchmarks.engine.batches import batches, steps_of
 from benchmarks.engine.compiled import compiled
 from benchmarks.engine.graph import Graphed, Recorder, Stepping, set_rate
 from benchmarks.engine.layers import last_layers
+from benchmarks.engine.optimizer import optimizer_of
 from benchmarks.engine.problem import Problem
 from benchmarks.engine.step import Learner, channels_last, without_running_statistics
 from benchmarks.models import initialised
@@ -205,24 +206,3 @@ def learner_of(
     optimizer = optimizer_of(recipe, params, graphed=graphed)
     clip_norm, precision = recipe.clip_norm, cell.precision
     return Learner(cell.method, networks, optimizer, clip_norm, precision, blueprint, averages)
-
-
-def optimizer_of(
-    recipe: Recipe, params: Sequence[Tensor], *, graphed: bool = False
-) -> torch.optim.Optimizer:
-    """Return the recipe's optimiser of these parameters; a graph reads its rate from a tensor."""
-    fused = params[0].device.type in {"cpu", "cuda"}
-    lr = torch.tensor(recipe.lr, device=params[0].device) if graphed else recipe.lr
-    if recipe.optimizer == "adam":
-        capturable = graphed and params[0].is_cuda
-        return torch.optim.Adam(
-            params, lr, weight_decay=recipe.weight_decay, fused=fused, capturable=capturable
-        )
-    return torch.optim.SGD(
-        params,
-        lr,
-        recipe.momentum,
-        weight_decay=recipe.weight_decay,
-        nesterov=recipe.nesterov,
-        fused=fused,
-    )

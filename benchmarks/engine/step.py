@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, replace_all_batch_norm_modules_
 from torch.optim.swa_utils import AveragedModel
 
+from benchmarks.engine.optimizer import Optimizer
 from methods import Batch, Method, Network, State
 from methods.base import Weights
 
@@ -114,7 +115,7 @@ def squeezed(logits: Tensor) -> Tensor:
     return logits if networks > 1 else logits[0]
 
 
-def learning_rate(optimizer: torch.optim.Optimizer) -> Tensor:
+def learning_rate(optimizer: Optimizer) -> Tensor:
     """Return the rate of the coming step, 0-d, on the device of what it moves."""
     (group,) = optimizer.param_groups
     like, rate = group["params"][0], group["lr"]

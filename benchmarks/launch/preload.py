@@ -1,7 +1,7 @@
 """What every worker will need: imported once, by the server that workers are forked from."""
 
 import sklearn.datasets
-import torch._dynamo  # optimisers import it at their first step
+import torch
 
 from benchmarks.engine import cell
 
