@@ -36,7 +36,7 @@ class Request:
             `probe` measured to be best, else one]
         pack: How many cells alike in all but seed and noise to train at once, in one process. More
             is faster for small networks, and changes the last bits. [default: as `probe` measured,
-            else 16 for small dense networks on the CPU and 1 for others]
+            else on the CPU 32 for tiny and 16 for small dense networks, and 1 for others]
         compile: Compile the training step with torch.compile, which takes up to a minute to begin
             with, less when torch has it in its cache, and changes the last bits.
         graph: Launch the kernels of a training step at once, as a CUDA graph: the smaller they are,

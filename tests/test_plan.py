@@ -54,6 +54,7 @@ def test_the_fastest_measured_width_is_chosen_for_what_a_cell_evaluates_too():
 def test_unmeasured_small_dense_networks_are_packed_on_the_cpu_and_nothing_else():
     width = Rates({}).width
     assert width(build(), CPU) == 16
+    assert width(build(model="mlp(first=32, second=32)"), CPU) == 32
     assert width(build(model="mlp(first=2000, second=128)"), CPU) == 1
     assert width(build(model="convnet"), CPU) == 1
     assert width(build(), torch.device("mps")) == 1

@@ -37,10 +37,10 @@ SHARED = " | processes"
 BRANCHES = "branches"  # of FLAGS: what was measured of packs says nothing of them
 UNMEASURED_BRANCHES = 8
 
-UNMEASURED_WIDTH = 16
-UNMEASURED_WEIGHTS = 100_000
-"""Where nothing was measured, dense networks this small are packed on the CPU: a kernel's launch
-costs more than its work. Convolutions are not: grouped ones are no faster than one after another.
+UNMEASURED_WIDTHS = {10_000: 32, 100_000: 16}
+"""By weights: where nothing was measured, dense networks up to that small are packed on the CPU, as
+a kernel's launch costs more than its work. Convolutions are not: grouped ones are no faster than
+one after another.
 """
 
 
@@ -88,8 +88,7 @@ class Rates:
             return min(rates, key=lambda width: seconds(cell, rates[width]))
         if BRANCHES in flags:
             return UNMEASURED_BRANCHES
-        small = device.type == "cpu" and _is_small_and_dense(cell)
-        return UNMEASURED_WIDTH if small else 1
+        return _unmeasured(cell) if device.type == "cpu" else 1
 
     def processes(
         self, cells: Iterable[Cell], device: torch.device, flags: Sequence[str] = ()
@@ -222,9 +221,11 @@ def measured(
     return Rate(trained / count / len(problem.noisy), evaluated / count / shown)
 
 
-def _is_small_and_dense(cell: Cell) -> bool:
+def _unmeasured(cell: Cell) -> int:
+    """Return the width of packs on a CPU of which nothing is known."""
     dense, weights = _layers(cell.model, cell.dataset.shape, cell.dataset.num_classes)
-    return dense and weights <= UNMEASURED_WEIGHTS
+    fit = (width for limit, width in UNMEASURED_WIDTHS.items() if dense and weights <= limit)
+    return next(fit, 1)
 
 
 @functools.lru_cache(maxsize=64)

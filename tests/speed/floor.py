@@ -4,7 +4,6 @@ The two are added, though hardware overlaps them in part. Weights, activations a
 as memory's even where they would fit a cache, so a small network on a CPU can be faster than that.
 """
 
-import functools
 import time
 from collections.abc import Callable
 
@@ -27,11 +26,13 @@ MOVED = (
 LARGE = {"cpu": 2048}  # rows of square matrices whose product is bound by arithmetic
 LARGER = 8192  # on a GPU
 STREAM = 2**26  # numbers that fit no cache
-REPEATS = 5
+REPEATS = 3
 
 
 def seconds(cell: Cell, device: torch.device) -> float:
     """Return the floor of an epoch of one cell: training, and the evaluation of all images.
+
+    The device's speed is measured now; the least of several times is nearest to what it can do.
 
     Args:
         cell: trained by cross-entropy, with momentum.
@@ -72,7 +73,6 @@ def _of_network(cell: Cell, device: torch.device) -> tuple[float, float, float, 
     return there, back, outputs, weights
 
 
-@functools.cache
 def arithmetic_rate(device: torch.device, dtype: torch.dtype = torch.float32) -> float:
     """Measure operations a second, a multiplication and an addition being two."""
     size = LARGE.get(device.type, LARGER)
@@ -80,7 +80,6 @@ def arithmetic_rate(device: torch.device, dtype: torch.dtype = torch.float32) ->
     return 2 * size**3 / _least(device, lambda: left @ right)
 
 
-@functools.cache
 def memory_rate(device: torch.device) -> float:
     """Measure bytes a second, read and written ones together."""
     source = torch.randn(STREAM, device=device)

@@ -135,7 +135,7 @@ def marginal(
     """Return a row per contestant and round: cells' epochs per second, evaluation included."""
     rows = []
     (cell,) = contest.cells_of(workload, device, 1)
-    least = floor.seconds(cell, device)
+    floors = []
     teams: list[Team] = []
     try:
         teams.extend(  # one by one, so that those that live are stopped if one fails
@@ -143,15 +143,16 @@ def marginal(
             for who in contestants(workload, device, compile_=compile_)
         )
         for number, backwards in zip(range(rounds), itertools.cycle((False, True)), strict=False):
+            floors.append(floor.seconds(cell, device))
             for team in teams[::-1] if backwards else teams:
                 epochs, seconds = team.run()
                 named = {"workload": workload, "engine": team.who.name, "round": number}
                 size = {"processes": team.who.processes, "threads": team.who.threads}
-                rows.append({**named, **size, "rate": epochs / seconds, "floor": least})
+                rows.append({**named, **size, "rate": epochs / seconds})
     finally:
         for team in teams:
             team.stop()
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).assign(floor=min(floors))
 
 
 def machine(device: torch.device) -> dict[str, str]:
@@ -194,7 +195,8 @@ def main(argv: list[str]) -> None:
         print(page.ratios(rows).to_string(index=False), flush=True)
     if asked.sweep:
         compile_ = not asked.no_compile and not why_not(device)
-        found.append(sweep.measure(device, asked.sweep, compile_=compile_))
+        rounds = min(asked.rounds, sweep.ROUNDS)
+        found.append(sweep.measure(device, asked.sweep, rounds, compile_=compile_))
         print(page.ratios(found[-1]).to_string(index=False), flush=True)
     asked.out.mkdir(parents=True, exist_ok=True)
     page.write(asked.out, device.type, pd.concat(found), machine(device))

@@ -20,6 +20,7 @@ from tests.speed.contest import BASELINES, MODELS
 ROOT = Path(__file__).parents[2]
 NOISES = ("clean", "symmetric(rate=0.2)", "symmetric(rate=0.4)", "symmetric(rate=0.6)")
 NOISES = (*NOISES, "asymmetric(rate=0.4)")
+ROUNDS = 4
 SHARE = 20
 """B1 trains one cell in so many, from its own start; the rest is multiplied out."""
 
@@ -32,7 +33,7 @@ def suite_of(cells: int) -> dict[str, list]:
 
 
 def measure(
-    device: torch.device, cells: int, rounds: int = 2, *, compile_: bool = False
+    device: torch.device, cells: int, rounds: int = ROUNDS, *, compile_: bool = False
 ) -> pd.DataFrame:
     """Return a row per engine and round: cells' epochs per second of the whole sweep.
 
