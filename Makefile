@@ -24,6 +24,6 @@ test:
 soak:
 	$(WORKER) python -m pytest -m soak -s --timeout 3600
 
-# The engine against the baselines, to results/reference: eight minutes on two idle cores.
+# The engine against the baselines, to results/reference: a quarter of an hour on two idle cores.
 speed:
 	python -m tests.speed.measure

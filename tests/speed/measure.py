@@ -1,6 +1,6 @@
 """Measure the engine against the baselines on this machine, and write what came out.
 
-``python -m tests.speed.measure`` takes about eight minutes on two cores and writes
+``python -m tests.speed.measure`` takes about a quarter of an hour on two cores and writes
 ``results/reference/speed-cpu.csv`` and ``speed.md``; ``--device cuda`` a file of its own.
 
 Every contestant lives in processes that stay alive: in each round each works for about a second by
