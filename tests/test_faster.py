@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmarks.engine import cell as engine
-from benchmarks.engine import compiled, gallery, history, packed, reference
+from benchmarks.engine import compiled, drivers, gallery, history, packed, reference
 from benchmarks.engine.plan import Wish, settle
 from benchmarks.engine.problem import pose
 from benchmarks.launch import session
@@ -124,3 +124,20 @@ def test_images_made_anew_for_every_evaluation_are_those_that_are_kept(monkeypat
         assert isinstance(one, list)
         assert torch.equal(torch.cat(one, 1), torch.cat(list(other), 1))
         assert torch.equal(torch.cat(one, 1)[1], problems[1].pixels(image))
+
+
+@pytest.mark.parametrize("spec", ["small(epochs=2)", "small(epochs=2, crop=1)"])
+def test_images_that_are_normalised_once_train_as_they_do_otherwise(spec, monkeypatch):
+    cell = build(recipe=spec)
+    problem = pose(cell, NOWHERE, CPU)
+    found = []
+    monkeypatch.setattr(reference, "train", lambda *args, **_: found.append(args[1]) or iter(()))
+    drivers.driven([cell], [problem], 1, ())
+    monkeypatch.undo()
+    assert found[0].train.is_floating_point() == (not cell.recipe.crop)
+    ready, plain = (list(packed.train([cell] * 2, [p] * 2)) for p in (found[0], problem))
+    for one, other in zip(ready, plain, strict=True):
+        assert torch.equal(one[0].test, other[0].test)
+        assert one[0].loss == other[0].loss
+    monkeypatch.setattr("benchmarks.engine.problem.READY", 10)
+    assert problem.ready().train.dtype == torch.uint8

@@ -41,6 +41,9 @@ def driven(
         width: cells that a pack is trained for; 1 is the reference driver.
         flags: of ``FLAGS``.
     """
+    recipe = cells[0].recipe
+    if not (recipe.crop or recipe.flip or recipe.rotation):
+        problems = [problem.ready() for problem in problems]
     compile_, recorder = "compile" in flags, CudaGraphs() if "graph" in flags else None
     if width == 1:
         (cell,), (problem,) = cells, problems
@@ -48,7 +51,7 @@ def driven(
         return ([epoch] for epoch in alone)
     if "branches" in flags:
         return packed.train(cells, problems, Branches, compile_=compile_, recorder=recorder)
-    last_batch = (len(problems[0].noisy) - 2) % cells[0].recipe.batch + 2
+    last_batch = (len(problems[0].noisy) - 2) % recipe.batch + 2
     missing = width - len(cells) + math.ceil(TAIL / last_batch)
     cells, problems = [*cells, *[cells[-1]] * missing], [*problems, *[problems[-1]] * missing]
     return packed.train(cells, problems, compile_=compile_, recorder=recorder)

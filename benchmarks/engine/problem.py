@@ -11,11 +11,14 @@ from benchmarks.datasets import DATASETS, Dataset, Split
 from benchmarks.seeds import generator
 from benchmarks.sweep import Cell, corrupted
 
+READY = 2**20
+"""Pixels of training images that are kept as numbers where nothing augments them."""
+
 
 class Problem(NamedTuple):
     """The data of one cell, resident on its device. Only ``noisy`` ever reaches a method."""
 
-    train: Tensor  # (N, channels, H, W) uint8, publisher's order, validation images left out
+    train: Tensor  # (N, channels, H, W) uint8 until ready, publisher's order, without validation
     noisy: Tensor  # (N,) int64, given labels
     clean: Tensor  # (N,) int64, for metrics only; NO_CLASS where no class is right
     position: Tensor  # (N,) int64, places in the training set that was loaded
@@ -32,8 +35,15 @@ class Problem(NamedTuple):
     trusted: Tensor  # (M,) int64, places in train of the examples whose clean label is given
 
     def pixels(self, image: Tensor) -> Tensor:
-        """Return normalised floating-point images."""
+        """Return normalised floating-point images, of bytes or of such."""
+        if image.is_floating_point():
+            return image
         return (image.to(self.mean.dtype) - self.mean) / self.std
+
+    def ready(self) -> "Problem":
+        """Return the same with training images that are normalised once, if they are few."""
+        few = self.train.numel() <= READY
+        return self._replace(train=self.pixels(self.train)) if few else self
 
 
 def pose(cell: Cell, root: Path, device: torch.device) -> Problem:
