@@ -1,6 +1,7 @@
 """How workers begin."""
 
 import sys
+import threading
 
 import pytest
 import torch
@@ -23,10 +24,19 @@ def test_a_worker_has_one_thread_and_what_training_needs_imported():
     threads, imported = ours.recv()
     worker.join()
     assert threads == 1
-    assert imported == (processes.FORKS, processes.FORKS)
+    assert imported == (processes.FORKS, processes.FORKS, False)
 
 
 def _look(pipe):
-    modules = ("torch._dynamo", "sklearn.datasets")
+    modules = ("benchmarks.engine.cell", "sklearn.datasets", "torch._dynamo")
     imported = tuple(name in sys.modules for name in modules)
     pipe.send((torch.get_num_threads(), imported))
+
+
+def test_a_module_is_imported_while_this_process_goes_on():
+    before = set(threading.enumerate())
+    assert "tabnanny" not in sys.modules
+    processes.ahead("tabnanny")
+    for thread in set(threading.enumerate()) - before:
+        thread.join()
+    assert "tabnanny" in sys.modules

@@ -145,7 +145,7 @@ def key(cell: Cell, device: torch.device, flags: Sequence[str] = ()) -> str:
     return (
         f"{name} | torch {torch.__version__} {cell.precision} | {specs['model']} on {shape} to "
         f"{cell.dataset.num_classes} | {specs['method']} | {recipe.optimizer} {recipe.batch} "
-        f"{augmented}{''.join(f' | {flag}' for flag in flags)}"
+        f"{augmented}{''.join(f' | {flag}' for flag in flags if flag != 'deterministic')}"
     )
 
 

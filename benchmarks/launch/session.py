@@ -176,15 +176,16 @@ def _tuned(cells: Sequence[Cell]) -> Tuned | None:
 def _session(
     request: Request, device: torch.device, cells: Sequence[Cell], folder: Path
 ) -> Session:
-    workers, flags = request.workers, _flags(request, device)
+    wish = Wish(device, request.pack, _flags(request, device))
+    plan = settle(folder, Path(request.suite).stem, cells, wish)
+    if "compile" in plan.flags and (reason := why_not(device)):
+        raise RefusedError(f"{folder} was started with --compile, but {reason}; use another --out")
+    workers = request.workers
     if workers is None:
-        shared = Rates.read().processes(cells, device, flags) if device.type == "cuda" else 1
+        shared = Rates.read().processes(cells, device, plan.flags) if device.type == "cuda" else 1
         workers = local.default_workers(device) * shared
     if workers < 1:
         raise RefusedError(f"--workers must be a whole number of at least 1, got {workers}")
-    plan = settle(folder, Path(request.suite).stem, cells, Wish(device, request.pack, flags))
-    if "compile" in plan.flags and (reason := why_not(device)):
-        raise RefusedError(f"{folder} was started with --compile, but {reason}; use another --out")
     return Session(
         folder=folder,
         root=data_root(request.data),

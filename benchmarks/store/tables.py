@@ -165,7 +165,7 @@ def _epoch(names: tuple[str, ...]) -> tuple[str, Callable[[Sequence[float]], tup
 def _bins(record: Record) -> Iterator[str]:
     """One line per selection and confidence bin; an empty bin has no means.
 
-    Half of all lines of a sweep, so they are formatted at once: selection, bin, low, high, count,
+    Most lines of a sweep are such, so they are formatted at once: selection, bin, low, high, count,
     confidence, accuracy.
     """
     meta, arrays = record
