@@ -59,13 +59,6 @@ def few(problem, size=293):
     return problem._replace(**kept, test=test, trusted=trusted)
 
 
-@pytest.fixture
-def double():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
 @pytest.mark.parametrize("method", EVERY_HOOK)
 @pytest.mark.usefixtures("double")
 def test_hooks_mapped_over_cells_train_as_the_reference_does_one_by_one(method):

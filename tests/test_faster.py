@@ -23,13 +23,6 @@ def build(method="cross_entropy", **changes):
 
 
 @pytest.fixture
-def double():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
-@pytest.fixture
 def traced(monkeypatch):
     """Trace and differentiate as torch.compile does, without its minutes in a C++ compiler."""
     compile_ = torch.compile

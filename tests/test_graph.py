@@ -24,13 +24,6 @@ CASES = [(method, "mlp(first=19, second=13)") for method in METHODS]
 CASES += [(method, "convnet") for method in ("co_teaching", "l2rw", "elr_plus", "pes")]
 
 
-@pytest.fixture
-def double():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
 @pytest.mark.parametrize(("method", "model"), CASES)
 @pytest.mark.usefixtures("double")
 def test_replayed_steps_train_as_the_reference_does(method, model):

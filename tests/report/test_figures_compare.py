@@ -76,6 +76,20 @@ def test_the_forest_has_the_t_interval_of_the_means_within_each_seed(run):
     assert sorted(dots) == pytest.approx(sorted(np.mean(gains, axis=1)))
 
 
+def test_the_forest_of_one_setting_has_no_dots_beside_its_means(run):
+    one = run.settings[:1]
+    kept = run.results[run.results["setting"].isin(one)]
+    with canvas.paper_style(VENUE):
+        (both,) = forest.pages(run, VENUE)
+        (alone,) = forest.pages(replace(run, results=kept, settings=one), VENUE)
+    for drawing, expected in ((both, len(run.settings)), (alone, 0)):
+        lines = drawing.figure.axes[0].lines
+        dots = [line for line in lines if line.get_marker() == "."]
+        assert max(len(line.get_xdata()) for line in dots) == expected
+        texts = [text.get_text() for text in drawing.figure.legends[0].get_texts()]
+        assert ("one setting" in texts) == bool(expected)
+
+
 def test_a_marker_of_the_forest_is_filled_only_beyond_what_matters(run):
     with canvas.paper_style(VENUE):
         (drawing,) = forest.pages(run, VENUE)

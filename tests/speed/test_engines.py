@@ -31,20 +31,13 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
-@pytest.fixture
-def float64():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
 def spent():
     """Seconds on the CPU, of this process and of the loaders' workers that have ended."""
     both = [resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(used.ru_utime + used.ru_stime for used in both)
 
 
-@pytest.mark.usefixtures("float64")
+@pytest.mark.usefixtures("double")
 @pytest.mark.parametrize("workload", MODELS)
 def test_the_careful_baseline_is_the_reference_driver_number_for_number(workload):
     (cell,) = cells_of(workload, CPU, 1, "small(epochs=2)")

@@ -38,13 +38,15 @@ def pages(run: Run, venue: Venue) -> list[Drawing]:
     rows = {str(method): looks[str(method)] for method in order["method"]}
     figure = canvas.new_figure(venue.width, 0.85 + _ROW * len(rows))
     grid = figure.subplots(1, len(SHOWN), sharey=True)
+    several = len(run.settings) > 1  # of one, the mean is the setting
+    dots = each if several else each.iloc[:0]
     for axes, metric in zip(grid, SHOWN, strict=True):
-        _panel(axes, pooled[pooled["metric"] == metric], each[each["metric"] == metric], rows)
+        _panel(axes, pooled[pooled["metric"] == metric], dots[dots["metric"] == metric], rows)
         axes.set_xlabel(f"{METRICS[metric].label}, difference (points)")
     labels = [canvas.wrapped(look.label, 2.0, venue) for look in rows.values()]
     grid[0].set_yticks(range(len(rows)), labels)
     canvas.heading(figure, run.note)
-    _legend(grid[0])
+    _legend(grid[0], several=several)
     label, rope = looks[reference].label, 100 * across.ROPES["acc"]
     caption = _CAPTION.format(reference=label, rope=rope)
     data = pd.concat([pooled.assign(setting="all"), each], ignore_index=True)
@@ -106,12 +108,13 @@ def _panel(axes: Axes, pooled: pd.DataFrame, each: pd.DataFrame, rows: Mapping[s
     axes.grid(visible=False, axis="y")
 
 
-def _legend(axes: Axes) -> None:
+def _legend(axes: Axes, *, several: bool) -> None:
+    dot = Line2D([], [], color="0.4", marker=".", linestyle="", markersize=3, label="one setting")
     handles = [
         Line2D([], [], color="black", marker="o", markersize=4, label="mean, 95% interval"),
-        Line2D([], [], color="0.4", marker=".", linestyle="", markersize=3, label="one setting"),
+        *([dot] if several else []),
         Patch(color="0.88", label="held not to matter"),
     ]
     figure = axes.get_figure(root=True)
     if figure is not None:
-        figure.legend(handles=handles, loc="outside lower center", ncols=3)
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
