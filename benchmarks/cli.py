@@ -116,6 +116,7 @@ def plan(request: Request = DEFAULT) -> Exit:
     Args:
         request: What would be trained.
     """
+    from benchmarks.engine.drivers import in_words  # noqa: PLC0415
     from benchmarks.engine.plan import disk_bytes  # noqa: PLC0415
     from benchmarks.launch import session  # noqa: PLC0415
 
@@ -132,7 +133,7 @@ def plan(request: Request = DEFAULT) -> Exit:
     print(f"cells    {len(cells)} planned, {len(cells) - len(missing)} done, {len(missing)} to do")
     print(f"device   {prepared.device} ({cells[0].precision}), {prepared.workers} workers")
     for kind, width in prepared.plan.widths.items():
-        print(f"driver   {kind}: {session.in_words(width, prepared.plan.flags)}")
+        print(f"driver   {kind}: {in_words(width, prepared.plan.flags)}")
     print(f"disk     {disk_bytes(cells, keep_all=prepared.plan.keep_all) / 2**20:.0f} MiB")
     print(
         f"memory   about {prepared.memory() / 2**20:.0f} MiB a process, beside what PyTorch takes"

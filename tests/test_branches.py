@@ -76,7 +76,7 @@ def test_branches_are_as_many_as_were_measured_and_packs_say_nothing_of_them(tmp
     plan.write(tmp_path)
     assert '"driver": "branches graph"' in (tmp_path / "plan.json").read_text()
     assert settle(tmp_path, "mine", cells, Wish(CPU)).flags == BRANCHES
-    assert session.in_words(3, plan.flags) == "branches of 3"
+    assert drivers.in_words(3, plan.flags) == "branches of 3"
 
 
 def test_branches_without_a_gpu_are_refused_in_a_sentence(tmp_path):

@@ -25,7 +25,7 @@ from methods import Batch, Stage, State
 
 @dataclass
 class Branches:
-    """What :class:`benchmarks.engine.packed.Learners` is, not mapped."""
+    """What :class:`benchmarks.engine.learners.Learners` is, not mapped."""
 
     cells: Sequence[Cell]
     networks: list[list[nn.Module]]  # of each cell

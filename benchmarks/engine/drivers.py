@@ -26,6 +26,13 @@ def named(width: int, flags: Sequence[str]) -> str:
     return " ".join(["reference" if width == 1 else driver, *(f for f in flags if f != "branches")])
 
 
+def in_words(width: int, flags: Sequence[str]) -> str:
+    """Say how many cells are trained at once."""
+    if width == 1:
+        return "one by one"
+    return f"{'branches' if 'branches' in flags else 'packs'} of {width}"
+
+
 def driven(
     cells: Sequence[Cell], problems: Sequence[Problem], width: int, flags: Sequence[str]
 ) -> Iterator[Sequence[Epoch]]:

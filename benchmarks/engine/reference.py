@@ -61,10 +61,9 @@ def train(
     method, device = cell.method, problem.noisy.device
     state = initial_state(cell, problem)
     stages = method.stages(cell.recipe.epochs)
-    steps = steps_of(cell, len(problem.noisy))
+    outputs, number, steps = None, 0, steps_of(cell, len(problem.noisy))
     networks = networks_of(cell, device, 0)
     averages = averages_for(cell, networks, steps)
-    outputs, number = None, 0
     for part, stage in enumerate(stages):
         if part and stage.fresh_networks:
             networks = networks_of(cell, device, part)

@@ -14,7 +14,7 @@ from benchmarks import plugins
 from benchmarks.datasets import DATASETS, data_root
 from benchmarks.engine import rates
 from benchmarks.engine.compiled import why_not
-from benchmarks.engine.drivers import FLAGS
+from benchmarks.engine.drivers import FLAGS, in_words
 from benchmarks.engine.memory import of_cell
 from benchmarks.engine.passes import passes
 from benchmarks.engine.plan import (
@@ -113,13 +113,6 @@ def probe(request: Request) -> Iterator[tuple[Cell, str, Rate]]:
     finally:
         torch.set_num_threads(threads)
     Rates.read().write(found)
-
-
-def in_words(width: int, flags: Sequence[str]) -> str:
-    """Say how many cells are trained at once."""
-    if width == 1:
-        return "one by one"
-    return f"{'branches' if 'branches' in flags else 'packs'} of {width}"
 
 
 def prepare(request: Request) -> Session:
