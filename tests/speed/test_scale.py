@@ -1,7 +1,6 @@
 """A sweep of thousands of cells costs its parent no more per cell than one of hundreds."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -54,17 +53,25 @@ def test_a_cell_costs_the_parent_the_same_in_a_larger_sweep(tmp_path):
     assert sum(more.values()) < 3e-3
 
 
+LAUNCHER = """
+import json, os, subprocess, sys, time
+began = time.perf_counter()
+process = subprocess.Popen(sys.argv[1:], stdout=sys.stderr)
+_, status, used = os.wait4(process.pid, 0)
+clock = time.perf_counter() - began
+print(json.dumps([status, used.ru_utime + used.ru_stime, clock, used.ru_maxrss / 1024]))
+"""
+"""Starts a command from a small process: a peak of memory counts that of the one it came from."""
+
+
 def used(*argv):
     """Run the command line; return its output, seconds on the CPU and the clock, and peak MB."""
-    began = time.perf_counter()
     command = [sys.executable, str(ROOT / "run_all.py"), *map(str, argv)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
-        text = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, text
-    clock = time.perf_counter() - began
-    return text, usage.ru_utime + usage.ru_stime, clock, usage.ru_maxrss / 1024
+    launched = [sys.executable, "-c", LAUNCHER, *command]
+    done = subprocess.run(launched, capture_output=True, text=True, cwd=ROOT, check=True)
+    status, *cost = json.loads(done.stdout)
+    assert status == 0, done.stderr
+    return done.stderr, *cost
 
 
 @pytest.mark.soak
@@ -82,8 +89,9 @@ def test_ten_thousand_cells_are_planned_derived_and_reported_in_time(tmp_path):
     _, _, reporting, reported = used("report", folder)
     page = (folder / "report" / "report.html").stat().st_size / 2**20
     print(f"{planning=} {deriving=} {reporting=} {memory=} {reported=} {page=} with {started=}")
-    assert planning - started < 2
-    assert deriving - started < 10
-    assert reporting < 60
+    # against start-up, 2.2 to 2.5 s of an idle machine: then 2, 10 and 50 s at most
+    assert planning - started < 0.8 * started
+    assert deriving - started < 4 * started
+    assert reporting < 20 * started
     assert max(memory, reported) < 1000
     assert page < 15
