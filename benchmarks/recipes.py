@@ -43,6 +43,11 @@ class Recipe(Bounded):
             owner = type(self).__name__
             raise ValueError(f"{owner}.nesterov must be False where {owner}.momentum is 0.0")
 
+    @property
+    def augments(self) -> bool:
+        """Whether images are changed at random."""
+        return bool(self.crop or self.flip or self.rotation)
+
     def lr_at(self, epoch: int, epochs: int) -> float:
         """Return the learning rate of ``epoch`` (from 0) in a stage of ``epochs``."""
         if self.schedule == "cosine":

@@ -87,7 +87,7 @@ def steps_of(cell: Cell, size: int) -> int:
 def _view(cell: Cell, problem: Problem, epoch: int, view: int) -> Callable[[Tensor], Tensor]:
     """Return one augmentation of the training set: from places to uint8 images."""
     recipe, every = cell.recipe, problem.train
-    if not (recipe.crop or recipe.flip or recipe.rotation):
+    if not recipe.augments:
         return every.__getitem__
     source = stream(DATASETS.name(cell.dataset), cell.seed, epoch, view)
     draws = draw(len(problem.noisy), recipe.crop, source)

@@ -6,16 +6,16 @@ its own. Recorded as one CUDA graph these are its branches, which fill the devic
 small network leaves most of it idle.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import operator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from benchmarks.engine import reference
-from benchmarks.engine.graph import Tree, set_rate
+from benchmarks.engine.graph import on_tensors, set_rate
 from benchmarks.engine.mapped import Given
 from benchmarks.engine.stacked import stacked
 from benchmarks.engine.step import Learner, channels_last
@@ -82,9 +82,9 @@ class Branches:
             stream.wait_stream(torch.cuda.current_stream())
         found = []
         for k, learner in enumerate(self.learners):
-            batch, own = Batch(**_of_cell(given, k)), _of_cell(state, k)
+            fields, own = on_tensors((given, state), operator.itemgetter(k))
             with torch.cuda.stream(self.streams[k] if self.streams else None):
-                found.append(learner.step(image[k], batch, own, epoch))
+                found.append(learner.step(image[k], Batch(**fields), own, epoch))
         for stream in self.streams:
             torch.cuda.current_stream().wait_stream(stream)
         losses, states = zip(*found, strict=True)
@@ -120,15 +120,3 @@ class Branches:
         for network in (one for own in shown for one in own):
             network.train()
         return torch.cat(parts, 2)
-
-
-def _of_cell(tree: Tree, k: int) -> Tree:
-    """Return the same tree with one cell's part of every tensor."""
-    found: object = tree
-    if isinstance(tree, Tensor):
-        found = tree[k]
-    elif isinstance(tree, Mapping):
-        found = {name: _of_cell(part, k) for name, part in tree.items()}
-    elif isinstance(tree, tuple):
-        found = type(tree)(*(_of_cell(part, k) for part in tree))
-    return cast("Tree", found)

@@ -49,7 +49,7 @@ def driven(
         flags: of ``FLAGS``.
     """
     recipe = cells[0].recipe
-    if not (recipe.crop or recipe.flip or recipe.rotation):
+    if not recipe.augments:
         problems = [problem.ready() for problem in problems]
     compile_, recorder = "compile" in flags, CudaGraphs() if "graph" in flags else None
     if width == 1:

@@ -197,13 +197,18 @@ def set_rate(optimizer: Optimizer, lr: float) -> None:
 
 def _copy(tree: Tree) -> Tree:
     """Return the same tree with storage of its own."""
+    return on_tensors(tree, lambda tensor: tensor.detach().clone())
+
+
+def on_tensors(tree: Tree, change: Callable[[Tensor], Tensor]) -> Tree:
+    """Return the same tree with every tensor changed."""
     found: object = tree
     if isinstance(tree, Tensor):
-        found = tree.detach().clone()
+        found = change(tree)
     elif isinstance(tree, Mapping):
-        found = {name: _copy(part) for name, part in tree.items()}
+        found = {name: on_tensors(part, change) for name, part in tree.items()}
     elif isinstance(tree, tuple):
-        parts = map(_copy, tree)
+        parts = [on_tensors(part, change) for part in tree]
         found = type(tree)(*parts) if hasattr(tree, "_fields") else tuple(parts)
     return cast("Tree", found)
 

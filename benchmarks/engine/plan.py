@@ -110,7 +110,7 @@ def settle(
     if not (folder / "plan.json").exists():
         widths = _widths(asked, wish, {})
         keep_all = len(asked) <= KEEP_ALL_UP_TO
-        return Plan(suite, device.type, pack, keep_all, asked, widths, tuple(flags))
+        return Plan(suite, device.type, pack, keep_all, asked, widths, flags)
     found = read_plan(folder)
     if pack not in {None, found["pack"]}:
         started = f"--pack {found['pack']}" if found["pack"] else "packs of its own choice"
