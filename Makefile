@@ -1,5 +1,5 @@
 # One command is the gate, here and in CI.
-.PHONY: check lint types contracts test soak speed
+.PHONY: check lint types contracts test ci soak speed
 check: lint types contracts test
 
 lint:
@@ -19,6 +19,10 @@ WORKER = OMP_NUM_THREADS=1 MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TOP_PAD_=26843
 test:
 	$(WORKER) python -m pytest -n 2 --dist worksteal --benchmark-disable --ignore tests/speed
 	$(WORKER) python -m pytest tests/speed
+
+# What CI runs after `make check`: the wheel holds every file that the checkout runs on.
+ci:
+	python -m tests.system.wheel
 
 # What takes minutes.
 soak:

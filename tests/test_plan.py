@@ -89,9 +89,12 @@ def test_a_prediction_counts_images_and_takes_the_nearest_driver():
     assert measured.seconds(build("gce"), CPU, 1) is None
 
 
-def test_probing_measures_every_kind_once_at_every_width_and_the_plan_uses_it(monkeypatch):
+def test_probing_measures_every_kind_once_at_every_width_and_the_plan_uses_it(
+    monkeypatch, tmp_path
+):
     monkeypatch.setattr(rates, "ENOUGH_SECONDS", 0.0)
     request = Request(
+        out=tmp_path / "never_run",
         methods=("cross_entropy", "co_teaching"),
         noises=("clean", "symmetric(rate=0.4)"),
         seeds=(0, 1),
