@@ -5,7 +5,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from benchmarks.refusals import RefusedError
+from benchmarks.errors import RefusedError
 from benchmarks.sweep import REGISTRIES
 
 _LOADED: dict[str, list[tuple[str, str]]] = {}

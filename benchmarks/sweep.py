@@ -13,11 +13,11 @@ from typing import Any
 import torch
 
 from benchmarks.datasets import DATASETS, Dataset, Split
+from benchmarks.errors import RefusedError
 from benchmarks.models import MODELS, Model
 from benchmarks.noise import NOISES, Given, Images, LabelSpace, Noise
 from benchmarks.profiles import PROFILES, Place, Tuned
 from benchmarks.recipes import RECIPES, Recipe
-from benchmarks.refusals import RefusedError
 from benchmarks.suites import FOLDER, names
 from methods import METHODS, Method, Registry
 from methods.bounds import suggestion

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from benchmarks.cli import main
+from benchmarks.cli.app import main
 from benchmarks.datasets import DATASETS
 from benchmarks.engine.problem import pose
 from benchmarks.export import export

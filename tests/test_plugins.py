@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks import plugins
-from benchmarks.refusals import RefusedError
+from benchmarks.errors import RefusedError
 from benchmarks.sweep import REGISTRIES, Cell, Suite
 from methods import METHODS
 

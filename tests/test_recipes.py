@@ -6,7 +6,7 @@ import torch
 from benchmarks.engine import reference
 from benchmarks.engine.optimizer import optimizer_of
 from benchmarks.recipes import RECIPES
-from tests.test_engine import CPU, build
+from tests.engine.test_engine import CPU, build
 
 
 def followed(recipe, schedule, optimizer, epochs):

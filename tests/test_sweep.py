@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import schema, suites
+from benchmarks.errors import RefusedError
 from benchmarks.recipes import RECIPES
-from benchmarks.refusals import RefusedError
 from benchmarks.sweep import Cell, Suite
 from methods import METHODS
 

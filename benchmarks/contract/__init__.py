@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.contract import of_data, of_methods
 from benchmarks.contract.fault import BrokenContractError
-from benchmarks.refusals import DataMissingError
+from benchmarks.errors import DataMissingError
 from benchmarks.sweep import REGISTRIES
 from methods.bounds import Bounded
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.datasets.base import Dataset, Split, digest
-from benchmarks.refusals import DataMissingError
+from benchmarks.errors import DataMissingError
 from benchmarks.seeds import generator
 from methods.bounds import Added, Between, Field
 

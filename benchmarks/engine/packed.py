@@ -1,7 +1,7 @@
 """Train the cells of a pack in step: mapped over stacked networks, or each as a branch by itself.
 
 Cells of a pack share method, recipe, model and dataset; they differ in seed and noise.
-``tests/test_engine.py`` holds it to 1e-10 of the reference driver.
+``tests/engine/test_engine.py`` holds it to 1e-10 of the reference driver.
 """
 
 import time

@@ -15,7 +15,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bar
 
-from benchmarks.launch.work import Done
+from benchmarks.launch.worker import Done
 from benchmarks.sweep import Cell
 
 

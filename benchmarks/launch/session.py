@@ -1,23 +1,25 @@
 """From a request to trained cells: check everything, then train what is missing."""
 
-import contextlib
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import filelock
 import torch
 
 from benchmarks import plugins
 from benchmarks.datasets import DATASETS, data_root
-from benchmarks.engine import rates
 from benchmarks.engine.compiled import why_not
 from benchmarks.engine.drivers import FLAGS, in_words
-from benchmarks.engine.memory import of_cell
 from benchmarks.engine.passes import passes
-from benchmarks.engine.plan import (
+from benchmarks.errors import RefusedError
+from benchmarks.launch import pool, tuning
+from benchmarks.launch.progress import Progress
+from benchmarks.launch.request import Request
+from benchmarks.launch.worker import Job
+from benchmarks.planning import processes_per_gpu, throughput
+from benchmarks.planning.memory import of_cell
+from benchmarks.planning.plan import (
     Plan,
     Wish,
     choose_device,
@@ -26,17 +28,10 @@ from benchmarks.engine.plan import (
     precision_of,
     settle,
 )
-from benchmarks.engine.rates import STARTED_SECONDS, Rate, Rates
-from benchmarks.launch import local, sharing, tuning
-from benchmarks.launch.progress import Progress
-from benchmarks.launch.work import Job
+from benchmarks.planning.throughput import STARTED_SECONDS, Rate, Rates
 from benchmarks.profiles import PROFILES, Tuned
-from benchmarks.refusals import RefusedError
-from benchmarks.request import Request
-from benchmarks.store import Parts, derive
+from benchmarks.store import Parts, derive, locked, remove_stale_files
 from benchmarks.sweep import Cell, Suite
-
-STALE_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -100,15 +95,15 @@ def probe(request: Request) -> Iterator[tuple[Cell, str, Rate]]:
     found: dict[str, dict[int, Rate]] = {}
     torch.set_num_threads(1)  # as in a worker
     try:
-        for cell, width, rate in rates.probe(cells, root, device, flags):
-            found.setdefault(rates.key(cell, device, flags), {})[width] = rate
+        for cell, width, rate in throughput.probe(cells, root, device, flags):
+            found.setdefault(throughput.key(cell, device, flags), {})[width] = rate
             yield cell, in_words(width, flags), rate
         if device.type == "cuda":
             alone = Rates(found)
-            for cell, count, rate in sharing.probe(cells, root, device, alone, flags):
-                own = rates.key(cell, device, flags)
+            for cell, count, rate in processes_per_gpu.probe(cells, root, device, alone, flags):
+                own = throughput.key(cell, device, flags)
                 best = found[own][alone.width(cell, device, flags)]
-                found.setdefault(own + rates.SHARED, {1: best})[count] = rate
+                found.setdefault(own + throughput.SHARED, {1: best})[count] = rate
                 yield cell, f"{count} processes on the GPU", rate
     finally:
         torch.set_num_threads(threads)
@@ -176,7 +171,7 @@ def _session(
     workers = request.workers
     if workers is None:
         shared = Rates.read().processes(cells, device, plan.flags) if device.type == "cuda" else 1
-        workers = local.default_workers(device) * shared
+        workers = pool.default_workers(device) * shared
     if workers < 1:
         raise RefusedError(f"--workers must be a whole number of at least 1, got {workers}")
     return Session(
@@ -217,9 +212,9 @@ def train(session: Session) -> Parts:
     """
     missing = session.missing()
     _fetch(missing, session.root)
-    with alone(session.folder):
+    with locked(session.folder):
         session.plan.write(session.folder)
-        _sweep_up(session.folder)
+        remove_stale_files(session.folder)
         parts = session.parts
         if missing:
             try:
@@ -253,29 +248,7 @@ def _launch(session: Session, missing: Sequence[Cell]) -> None:
         flags=session.plan.flags,
     )
     with Progress(missing, len(session.plan.cells)) as progress:
-        local.run(job, packs(missing, session.plan.widths), session.workers, progress.tell)
-
-
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; the system frees it however this process ends."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(folder / ".lock", timeout=0):
-            yield
-    except filelock.Timeout as error:
-        raise RefusedError(f"another run is writing to {folder}; wait for it or stop it") from error
-    except OSError as error:
-        raise RefusedError(f"cannot write to {folder}: {error.strerror or error}") from error
-
-
-def _sweep_up(folder: Path) -> None:
-    """Remove temporary files of runs that were killed."""
-    places = (folder, folder / "parts", folder / "collected")
-    for left in (path for place in places for path in place.glob(".*.tmp")):
-        with contextlib.suppress(FileNotFoundError):
-            if time.time() - left.stat().st_mtime > STALE_SECONDS:
-                left.unlink()
+        pool.run(job, packs(missing, session.plan.widths), session.workers, progress.tell)
 
 
 def _commit() -> str:

@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.errors import RefusedError
 from benchmarks.profiles import Tuned
 from benchmarks.profiles.search import candidates
-from benchmarks.refusals import RefusedError
 from benchmarks.store import Parts, write_atomically
 from benchmarks.sweep import Cell, label_space
 from methods import METHODS

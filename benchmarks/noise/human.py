@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.errors import DataMissingError
 from benchmarks.noise.base import Given, LabelSpace, Noise, realised
-from benchmarks.refusals import DataMissingError
 
 SOURCE = "https://github.com/UCSC-REAL/cifar-10-100n"
 LICENCE = "CC BY-NC 4.0: no commercial use"

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.refusals import DataMissingError, RefusedError
+from benchmarks.errors import DataMissingError, RefusedError
 from benchmarks.report import render, stats
 from benchmarks.report.looks import order_methods, resolve
 from benchmarks.report.read import Run, load

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.refusals import RefusedError
+from benchmarks.errors import RefusedError
 from benchmarks.report.looks import order_methods
 from benchmarks.schema import KEYS, LATER_COLUMNS, TABLES
 

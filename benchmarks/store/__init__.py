@@ -6,14 +6,9 @@ A cell is done when its id is in a valid part whose status is not ``failed``. Nu
 recomputed from what a part keeps lie beside it, in a file of the same name in ``collected``.
 """
 
-from benchmarks.store.parts import (
-    Parts,
-    Record,
-    read_plan,
-    write_atomically,
-    write_collected,
-    write_part,
-)
+from benchmarks.store.files import locked, remove_stale_files, write_atomically
+from benchmarks.store.parts import Parts, Record, write_collected, write_part
+from benchmarks.store.plan_file import read_plan
 from benchmarks.store.tables import CURVE_VALUES, derive
 
 __all__ = [
@@ -21,7 +16,9 @@ __all__ = [
     "Parts",
     "Record",
     "derive",
+    "locked",
     "read_plan",
+    "remove_stale_files",
     "write_atomically",
     "write_collected",
     "write_part",

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import os
 from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import schema
-from benchmarks.refusals import RefusedError
+from benchmarks.errors import RefusedError
 from benchmarks.store.archive import DAMAGES, Archive, array, members
+from benchmarks.store.files import write_atomically
 
 
 class Record(NamedTuple):
@@ -26,25 +25,6 @@ class Record(NamedTuple):
     def cell_id(self) -> str:
         """Return the id of the cell."""
         return str(self.meta["keys"]["cell_id"])
-
-
-def write_atomically(path: Path, *pieces: bytes) -> None:
-    """Put a whole file at ``path``, or leave what was there."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.writelines(pieces)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the rename itself
-    finally:
-        os.close(folder)
 
 
 def write_part(folder: Path, records: Sequence[Record]) -> Path:
@@ -76,28 +56,6 @@ def _write(path: Path, records: Sequence[Record]) -> None:
     np.savez(block, allow_pickle=False, meta=np.frombuffer(text.encode(), np.uint8), **members)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, block.getvalue())
-
-
-def read_plan(folder: Path) -> dict[str, Any]:
-    """Return what ``plan.json`` of a results folder says.
-
-    Raises:
-        RefusedError: it is absent, damaged, or of another version.
-    """
-    path = folder / "plan.json"
-    if not path.is_file():
-        raise RefusedError(f"{folder} is not a results folder: it has no plan.json")
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        version = found["schema"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise RefusedError(f"{path} is damaged: {error}") from error
-    if version != schema.SCHEMA_VERSION:
-        raise RefusedError(
-            f"{folder} was written by results version {version}, this is {schema.SCHEMA_VERSION}; "
-            f"use another --out, or the version that wrote it"
-        )
-    return found
 
 
 class Parts:

@@ -10,7 +10,9 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from benchmarks import schema
-from benchmarks.store.parts import Parts, Record, read_plan, write_atomically
+from benchmarks.store.files import write_atomically
+from benchmarks.store.parts import Parts, Record
+from benchmarks.store.plan_file import read_plan
 from benchmarks.store.pooled import Losses, Row, Transitions
 
 CURVE_VALUES = schema.CURVES[len(schema.KEYS) :]

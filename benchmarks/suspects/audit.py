@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pandas as pd
 from torch import Tensor
 
-from benchmarks.refusals import RefusedError
+from benchmarks.errors import RefusedError
 from benchmarks.report.wording import count
 from benchmarks.suspects.rank import PLACE, Suspects, Wanted, rank
 from benchmarks.suspects.sheet import draw, named

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmarks.errors import RefusedError
 from benchmarks.metrics import detection
-from benchmarks.refusals import RefusedError
 from benchmarks.store import Parts, Record, read_plan
 from benchmarks.sweep import Cell
 from methods.bounds import suggestion

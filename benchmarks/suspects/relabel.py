@@ -9,8 +9,8 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.errors import RefusedError
 from benchmarks.noise import label_sha256
-from benchmarks.refusals import RefusedError
 from benchmarks.store import read_plan
 from benchmarks.sweep import Cell, corrupted
 from methods.bounds import suggestion

@@ -10,7 +10,7 @@ import pikepdf
 import pytest
 from folders import SIX, Sweep, write
 
-from benchmarks.refusals import RefusedError
+from benchmarks.errors import RefusedError
 from benchmarks.report import build, page
 
 SMALL = Sweep(methods=SIX[:2], noises=("clean", "symmetric(rate=0.4)"), seeds=5, epochs=2)

@@ -7,8 +7,8 @@ import scipy.stats
 from folders import SIX, Sweep, write
 from statsmodels.stats.multitest import multipletests
 
-from benchmarks.cli import main
-from benchmarks.refusals import DataMissingError, RefusedError
+from benchmarks.cli.app import main
+from benchmarks.errors import DataMissingError, RefusedError
 from benchmarks.report.compare import COMPARED, compare
 
 BEFORE = Sweep(methods=SIX[:3], noises=("clean", "symmetric(rate=0.4)"), seeds=5, epochs=1)

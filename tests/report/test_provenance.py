@@ -7,8 +7,7 @@ import torch
 from folders import SIX, Sweep, stamp, write
 
 from benchmarks import schema
-from benchmarks.engine import machine
-from benchmarks.launch import work
+from benchmarks.launch import environment, worker
 from benchmarks.report import provenance
 from benchmarks.report.read import load
 
@@ -49,10 +48,10 @@ def test_what_older_versions_did_not_record_is_a_dash(tmp_path):
 
 
 def test_a_cell_is_stamped_with_every_column_that_costs_has(tmp_path):
-    job = work.Job(tmp_path, tmp_path, "cpu", keep_all=False, commit="abc")
-    found = work.stamp(job)
+    job = worker.Job(tmp_path, tmp_path, "cpu", keep_all=False, commit="abc")
+    found = worker.stamp(job)
     assert set(found) <= set(schema.COSTS)
     assert found["cpu"]
-    assert found["cpu"] == machine.cpu_model()
+    assert found["cpu"] == environment.cpu_model()
     assert found["torch"] == torch.__version__
     assert f"numpy {np.__version__}" in str(found["packages"])

@@ -8,7 +8,7 @@ import scipy.stats
 from folders import SIX, Sweep, write
 from statsmodels.stats.power import TTestPower
 
-from benchmarks.refusals import RefusedError
+from benchmarks.errors import RefusedError
 from benchmarks.report import across, page, statistics, stats, tables, values
 from benchmarks.report.checklist import checklist
 from benchmarks.report.read import load

@@ -4,7 +4,7 @@ import pytest
 import scipy.stats
 from statsmodels.stats.multitest import multipletests
 
-from benchmarks.refusals import RefusedError
+from benchmarks.errors import RefusedError
 from benchmarks.report import stats
 
 SLEEP = (

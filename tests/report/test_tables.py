@@ -8,7 +8,7 @@ import scipy.stats
 from folders import SIX, Sweep, write
 from statsmodels.stats.multitest import multipletests
 
-from benchmarks.refusals import RefusedError
+from benchmarks.errors import RefusedError
 from benchmarks.report import render, tables
 from benchmarks.report.read import load
 from benchmarks.schema import LATER_METRICS

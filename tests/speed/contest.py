@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from benchmarks.engine.drivers import driven
-from benchmarks.engine.plan import precision_of
 from benchmarks.engine.problem import pose
-from benchmarks.engine.rates import Rates
+from benchmarks.planning.plan import precision_of
+from benchmarks.planning.throughput import Rates
 from benchmarks.sweep import Cell
 from tests.speed.baselines import careful, official, plain
 from tests.speed.baselines.start import Shown

@@ -27,9 +27,9 @@ import torch
 
 from benchmarks.datasets import data_root
 from benchmarks.engine.compiled import why_not
-from benchmarks.engine.machine import cpu_model
-from benchmarks.engine.plan import choose_device
-from benchmarks.launch.local import default_workers
+from benchmarks.launch.environment import cpu_model
+from benchmarks.launch.pool import default_workers
+from benchmarks.planning.plan import choose_device
 from benchmarks.processes import ENVIRONMENT
 from tests.speed import contest, floor, page, sweep
 

@@ -13,7 +13,7 @@ import torch
 
 from benchmarks.datasets import data_root
 from benchmarks.engine.problem import pose
-from benchmarks.launch.local import default_workers
+from benchmarks.launch.pool import default_workers
 from benchmarks.sweep import Suite
 from tests.speed.contest import BASELINES, MODELS
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from benchmarks import schema
-from benchmarks.engine.plan import Plan, Wish, packs, settle
+from benchmarks.planning.plan import Plan, Wish, packs, settle
 from benchmarks.store import CURVE_VALUES, Record, write_part
 from benchmarks.sweep import Cell, Suite
 

@@ -11,7 +11,7 @@ import filelock
 import pytest
 
 from benchmarks import schema
-from benchmarks.cli import main
+from benchmarks.cli.app import main
 from tests.system.runs import ROOT, TINY, contents, finish, start, wait_for
 
 SUITE = (ROOT / "benchmarks/suites/default.toml").read_text()
@@ -192,7 +192,7 @@ def test_verbs_that_only_read_do_not_import_torch(tmp_path, undisturbed, args):
     args = [arg.format(folder=tmp_path / "out") for arg in args]
     code = f"""
 import sys
-from benchmarks.cli import main
+from benchmarks.cli.app import main
 assert main({args!r}) == 0
 assert "torch" not in sys.modules
 """
@@ -202,7 +202,7 @@ assert "torch" not in sys.modules
 def test_the_default_path_needs_no_torchvision(tmp_path):
     code = f"""
 import sys
-from benchmarks.cli import main
+from benchmarks.cli.app import main
 assert main(["plan", "--out", {str(tmp_path)!r}]) == 0
 assert main(["ls"]) == 0
 import benchmarks.engine.cell

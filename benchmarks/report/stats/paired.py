@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import gammaln, stdtr, stdtrit
 
-from benchmarks.refusals import RefusedError
+from benchmarks.errors import RefusedError
 from benchmarks.report.stats.intervals import LEVEL, Floats, t_interval
 
 ALPHA = 0.05

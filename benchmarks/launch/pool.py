@@ -1,0 +1,107 @@
+"""Train on this machine: a pool of processes that survives the death of any of them."""
+
+import concurrent.futures
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from pebble import ProcessExpired, ProcessPool
+
+from benchmarks import plugins, processes
+from benchmarks.launch.worker import Done, Job, failure, summary, train_pack
+from benchmarks.planning.plan import Pack
+from benchmarks.store import write_part
+from benchmarks.sweep import Cell
+
+if TYPE_CHECKING:
+    from multiprocessing.sharedctypes import Synchronized
+
+ATTEMPTS = 2
+"""How often a pack is tried whose worker dies: once may be an accident."""
+
+_here: dict[str, Any] = {}  # a worker's job and device, set when it starts
+
+
+def default_workers(device: torch.device) -> int:
+    """Return one worker per core, or one per GPU."""
+    if device.type == "cuda":
+        return torch.cuda.device_count()
+    return processes.cores() if device.type == "cpu" else 1
+
+
+def run(job: Job, packs: Sequence[Pack], workers: int, tell: Callable[[Done], None]) -> None:
+    """Train cells in worker processes and tell about each when its part is on the disk.
+
+    Args:
+        job: what the cells have in common.
+        packs: of the cells without a valid part.
+        workers: how many processes.
+        tell: called in this process, in the order of completion.
+    """
+    context = processes.context(processes.TRAINING, torch.device(job.device).type)
+    started = context.Value("i", 0)
+    count = min(workers, len(packs))
+    pool = ProcessPool(count, context=context, initializer=_start, initargs=(job, started))
+    try:
+        tries: dict[concurrent.futures.Future[list[Done]], tuple[Pack, int]] = {}
+
+        def schedule(pack: Pack, attempt: int) -> None:
+            specs = [cell.specs() for cell in pack.cells]
+            tries[pool.schedule(_work, args=(specs, pack.width))] = (pack, attempt)
+
+        for pack in packs:
+            schedule(pack, 1)
+        while tries:
+            finished, _ = concurrent.futures.wait(
+                tries, return_when=concurrent.futures.FIRST_COMPLETED
+            )
+            for future in finished:
+                pack, attempt = tries.pop(future)
+                error = future.exception()
+                if error is None:
+                    for done in future.result():
+                        tell(done)
+                elif isinstance(error, ProcessExpired) and attempt < ATTEMPTS:
+                    schedule(pack, attempt + 1)
+                elif len(pack.cells) > 1:
+                    for cell in pack.cells:
+                        schedule(pack._replace(cells=(cell,)), 1)
+                else:
+                    tell(_give_up(job, pack.cells[0], error))
+    finally:
+        pool.stop()  # at once; a part being written is a temporary file and is lost
+        pool.join()
+
+
+def _give_up(job: Job, cell: Cell, error: BaseException) -> Done:
+    """Record a cell whose worker cannot do it itself."""
+    if isinstance(error, ProcessExpired):
+        reason = f"its worker died {ATTEMPTS} times, last with exit code {error.exitcode}"
+    elif isinstance(error, OSError):
+        raise error  # the disk, not the cell
+    else:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    record = failure(job, cell, reason)
+    write_part(job.folder, [record])
+    return summary(record)
+
+
+def _start(job: Job, started: "Synchronized[int]") -> None:
+    """Set up a worker: one thread, its device, the user's plugins."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+    torch.set_num_threads(1)
+    if "deterministic" in job.flags:
+        torch.use_deterministic_algorithms(mode=True)
+        torch.backends.cudnn.benchmark = False
+    for path in job.plugins:
+        plugins.load(path)
+    with started.get_lock():
+        number, started.value = started.value, started.value + 1
+    spread = job.device == "cuda"
+    name = f"cuda:{number % torch.cuda.device_count()}" if spread else job.device
+    _here.update(job=job, device=torch.device(name))
+
+
+def _work(specs: Sequence[Mapping[str, Any]], width: int) -> list[Done]:
+    return train_pack(_here["job"], specs, width, _here["device"])

@@ -1,0 +1,101 @@
+"""What a worker does with a pack of cells: the same function whoever launches it."""
+
+import datetime as dt
+import os
+import platform
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.engine import cell as engine
+from benchmarks.engine.cell import How
+from benchmarks.launch import environment
+from benchmarks.store import Record, write_part
+from benchmarks.sweep import Cell
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every pack of a run has in common. Plain values, so any launcher can send it."""
+
+    folder: Path
+    root: Path
+    device: str
+    keep_all: bool
+    commit: str
+    plugins: tuple[Path, ...] = ()
+    flags: tuple[str, ...] = ()  # of FLAGS
+
+
+@dataclass(frozen=True)
+class Done:
+    """What the launcher is told about a cell."""
+
+    cell_id: str
+    status: str
+    reason: str
+    seconds: float
+
+
+def train_pack(
+    job: Job, specs: Sequence[Mapping[str, Any]], width: int, device: torch.device
+) -> list[Done]:
+    """Train the cells of a pack, write its part, and say how each went."""
+    how = How(job.root, device, job.keep_all, width, job.flags)
+    records = _train(job, [Cell.build(spec) for spec in specs], how)
+    write_part(job.folder, records)
+    return [summary(record) for record in records]
+
+
+def summary(record: Record) -> Done:
+    """Return what the launcher is told about a record."""
+    seconds = record.meta["costs"].get("train_seconds", 0.0)
+    return Done(record.cell_id, record.meta["status"], record.meta["reason"], seconds)
+
+
+def _train(job: Job, cells: Sequence[Cell], how: How) -> list[Record]:
+    """Train a pack; one that fails is tried cell by cell, so that only the guilty one is lost.
+
+    One that does not fit into the device's memory is tried at half its width.
+    """
+    try:
+        records = engine.run(cells, how)
+    except torch.OutOfMemoryError as error:
+        if how.width > 1:
+            half = how._replace(width=how.width // 2)
+            parts = (cells[i : i + half.width] for i in range(0, len(cells), half.width))
+            return [record for part in parts for record in _train(job, part, half)]
+        return [failure(job, cells[0], f"out of memory: {error}".splitlines()[0])]
+    except Exception as error:  # noqa: BLE001  a cell that fails is a row, not the end of the run
+        if len(cells) > 1:
+            return [record for cell in cells for record in _train(job, [cell], how)]
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        return [failure(job, cells[0], reason, traceback.format_exc())]
+    return [Record(record.meta | {"stamp": stamp(job)}, record.arrays) for record in records]
+
+
+def failure(job: Job, cell: Cell, reason: str, trace: str = "") -> Record:
+    """Return the record of a cell that could not be trained; the next run tries it again."""
+    facts = {"method_spec": cell.specs()["method"], "profile": cell.profile}
+    facts |= {"precision": cell.precision}
+    meta = {"keys": cell.keys(), "facts": facts, "status": "failed", "reason": reason}
+    return Record({**meta, "trace": trace, "costs": {}, "stamp": stamp(job)}, {})
+
+
+def stamp(job: Job) -> dict[str, str | int]:
+    """Return where and when a cell was trained, by which code."""
+    return {
+        "host": platform.node(),
+        "cores": os.cpu_count() or 0,
+        "cpu": environment.cpu_model(),
+        "system": platform.platform(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "packages": environment.packages(),
+        "commit": job.commit,
+        "finished_utc": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+    }

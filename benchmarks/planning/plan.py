@@ -1,0 +1,249 @@
+"""Which cells a results folder owes, and how they are trained: fixed at its first start."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from benchmarks import schema
+from benchmarks.engine.drivers import named
+from benchmarks.errors import RefusedError
+from benchmarks.noise import Clean
+from benchmarks.planning.memory import room, widest
+from benchmarks.planning.throughput import Rates
+from benchmarks.store import read_plan, write_atomically
+from benchmarks.sweep import Cell, label_space
+
+KEEP_ALL_UP_TO = 1000
+"""Above this many cells only the last epoch's test logits are kept."""
+
+WIDEST = 4096
+"""No machine trains more cells at once."""
+
+DEVICES = ("cuda", "mps", "cpu")
+
+
+class Wish(NamedTuple):
+    """How cells are to be trained."""
+
+    device: torch.device
+    pack: int | None = None  # how many together; None: as the folder has it, or as is fastest
+    flags: tuple[str, ...] = ()  # of FLAGS, which a folder gets at its first start
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What ``plan.json`` says. Cells accumulate; the settings never change."""
+
+    suite: str
+    device: str  # kind: cuda, mps or cpu
+    pack: int | None  # what was asked for; None leaves it to the measured rates
+    keep_all: bool
+    cells: tuple[Cell, ...]
+    widths: Mapping[str, int]  # by kind: how many cells are trained together; 1 is one by one
+    flags: tuple[str, ...] = ()  # of FLAGS
+
+    def width(self, cell: Cell) -> int:
+        """Return how many cells like this one are trained together."""
+        return self.widths[kind_of(cell)]
+
+    def write(self, folder: Path) -> None:
+        """Write ``plan.json``: the settings, each kind's driver, and every cell spelled out."""
+        precision = {kind_of(cell): cell.precision for cell in self.cells}
+        drivers = {
+            kind: {
+                "driver": named(self.widths[kind], self.flags),
+                "width": self.widths[kind],
+                "precision": precision[kind],
+            }
+            for kind in precision
+        }
+        found = {
+            "schema": schema.SCHEMA_VERSION,
+            "suite": self.suite,
+            "device": self.device,
+            "pack": self.pack,
+            "keep_all": self.keep_all,
+            "flags": list(self.flags),
+            "drivers": drivers,
+            "cells": [{**cell.keys(), "specs": cell.specs()} for cell in self.cells],
+        }
+        data = (json.dumps(found, indent=1, sort_keys=True) + "\n").encode()
+        path = folder / "plan.json"
+        if not path.exists() or path.read_bytes() != data:
+            write_atomically(path, data)
+
+
+def kind_of(cell: Cell) -> str:
+    """Name what cells of a pack have in common: everything but seed and noise."""
+    specs = cell.specs()
+    names = ("dataset", "model", "method", "recipe", "precision")
+    return " ".join(str(specs[name]) for name in names)
+
+
+def settle(
+    folder: Path,
+    suite: str,
+    cells: Iterable[Cell],
+    wish: Wish,
+) -> Plan:
+    """Return the plan of a folder with these cells added to it; nothing is written.
+
+    Args:
+        folder: the results folder.
+        suite: its name.
+        cells: what is asked for.
+        wish: how they are to be trained.
+
+    Raises:
+        RefusedError: the folder was started by another version, on another kind of device, with
+            packs of another size, or without one of the flags, any of which changes the last bits
+            of its numbers.
+    """
+    asked, (device, pack, flags) = tuple(cells), wish
+    if pack is not None and not 1 <= pack <= WIDEST:
+        raise RefusedError(f"--pack must be a whole number from 1 to {WIDEST}, got {pack}")
+    if not (folder / "plan.json").exists():
+        widths = _widths(asked, wish, {})
+        keep_all = len(asked) <= KEEP_ALL_UP_TO
+        return Plan(suite, device.type, pack, keep_all, asked, widths, flags)
+    found = read_plan(folder)
+    if pack not in {None, found["pack"]}:
+        started = f"--pack {found['pack']}" if found["pack"] else "packs of its own choice"
+        raise RefusedError(
+            f"{folder} was started with {started} and is finished with it; use it or another --out"
+        )
+    if found["device"] != device.type:
+        raise RefusedError(
+            f"{folder} was started on {found['device']} and numbers of {device.type} must not be "
+            f"mixed with it; use --device {found['device']} or another --out"
+        )
+    known = tuple(_known_cells(found["cells"], folder))
+    _refuse_other_profile(known, asked, folder)
+    every = tuple(dict.fromkeys((*known, *asked)))
+    fixed = {kind: driver["width"] for kind, driver in found["drivers"].items()}
+    fixed_flags = tuple(found.get("flags", ()))
+    if missing := [name for name in flags if name not in fixed_flags]:
+        raise RefusedError(
+            f"{folder} was started without --{missing[-1]}, which changes the last bits of its "
+            f"numbers; leave it out or use another --out"
+        )
+    wish = Wish(device, found["pack"], fixed_flags)
+    rest = every, _widths(every, wish, fixed), fixed_flags
+    return Plan(found["suite"], device.type, found["pack"], found["keep_all"], *rest)
+
+
+def _refuse_other_profile(known: Sequence[Cell], asked: Sequence[Cell], folder: Path) -> None:
+    """Refuse cells whose hyper-parameters come from elsewhere than those of the folder."""
+    there, here = ({cell.profile: cell for cell in cells} for cells in (known, asked))
+    if others := [name for name in here if there and name not in there]:
+        raise RefusedError(
+            f"{folder} was started with the profile {', '.join(there)} and {others[0]} must not be "
+            f"mixed with it; use --profile '{', '.join(there)}' or another --out"
+        )
+
+
+def _widths(cells: Sequence[Cell], wish: Wish, fixed: Mapping[str, int]) -> dict[str, int]:
+    """Return the width of every kind: as fixed, as asked, or as measured and fits, cut evenly."""
+    device, pack, flags = wish
+    rates, found, free = Rates.read(), dict(fixed), room(device)
+    for kind, group in kinds(cells).items():
+        if kind not in found:
+            fastest = rates.width(group[0], device, flags)
+            best = pack or min(fastest, widest(group[0], free) or WIDEST)
+            found[kind] = best if pack or best == 1 else _even(len(group), best)
+    return found
+
+
+def _even(count: int, width: int) -> int:
+    """Return the size of packs when ``count`` cells are cut evenly into as few as there can be."""
+    return max(2, math.ceil(count / math.ceil(count / width))) if count > 1 else 1
+
+
+def kinds(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
+    """Group cells that can be trained together."""
+    found: dict[str, list[Cell]] = {}
+    names: dict[Cell, str] = {}
+    for cell in cells:
+        alike = replace(cell, seed=0, noise=Clean())
+        if alike not in names:
+            names[alike] = kind_of(cell)
+        found.setdefault(names[alike], []).append(cell)
+    return found
+
+
+def _known_cells(entries: Sequence[dict[str, Any]], folder: Path) -> Iterable[Cell]:
+    """Rebuild the cells of a plan."""
+    for entry in entries:
+        try:
+            cell = Cell.build(entry["specs"])
+            cell.noise.check(label_space(cell.dataset), [cell.seed])  # its file may have changed
+        except ValueError as error:
+            raise RefusedError(
+                f"{folder} holds the cell {entry['method']!r} that this version cannot build "
+                f"({error}); use another --out, or --plugin if a plugin brought it"
+            ) from error
+        yield cell
+
+
+def choose_device(wanted: str | None) -> torch.device:
+    """Return the device to train on: the one asked for, else the first there is of DEVICES.
+
+    Raises:
+        RefusedError: there is no such device here.
+    """
+    present = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    kind = wanted.partition(":")[0] if wanted else next(name for name in DEVICES if present[name])
+    if kind not in present:
+        raise RefusedError(f"unknown device {kind!r}; known: {', '.join(DEVICES)}")
+    if not present[kind]:
+        raise RefusedError(f"this machine has no {kind} device that torch {torch.__version__} sees")
+    return torch.device(wanted or kind)
+
+
+def precision_of(device: torch.device) -> str:
+    """Return the arithmetic of training: bfloat16 autocast on CUDA, float32 elsewhere."""
+    return "bfloat16" if device.type == "cuda" else "float32"
+
+
+class Pack(NamedTuple):
+    """Cells that are trained together."""
+
+    cells: tuple[Cell, ...]
+    width: int  # what they are padded to; 1 is the reference driver
+
+
+def packs(cells: Iterable[Cell], widths: Mapping[str, int]) -> list[Pack]:
+    """Group cells that can be trained together, at most as many as their width; longest first.
+
+    Groups are cut evenly: 25 cells and a width of 8 make packs of 7, 6, 6 and 6.
+    """
+    found = []
+    for kind, group in kinds(cells).items():
+        width = widths[kind]
+        count = math.ceil(len(group) / width)
+        found += [Pack(tuple(group[start::count]), width) for start in range(count)]
+    return sorted(found, key=lambda pack: -len(pack.cells) * _work(pack.cells[0]))
+
+
+def _work(cell: Cell) -> int:
+    return cell.method.networks * cell.recipe.epochs
+
+
+def disk_bytes(cells: Sequence[Cell], *, keep_all: bool) -> int:
+    """Estimate what the parts of these cells take: logits, and a few numbers per training image."""
+    total = 0
+    for cell in cells:
+        n, test = cell.dataset.sizes
+        shown = test + round(cell.recipe.val_fraction * n)
+        logits = 4 * shown * cell.dataset.num_classes * (3 if keep_all else 1)
+        total += logits + 34 * n + 8 * 30 * cell.recipe.epochs + 9000
+    return total

@@ -1,0 +1,143 @@
+"""Datasets, and what of them reaches a method."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.datasets import DATASETS
+from benchmarks.engine import reference
+from benchmarks.engine.batches import batches
+from benchmarks.engine.problem import pose
+from benchmarks.errors import DataMissingError
+from benchmarks.noise import label_sha256
+from benchmarks.sweep import Cell, Suite
+from methods import METHODS, Batch, Task
+from tests.datasets.data_files import SHARED
+
+CPU, NOWHERE = torch.device("cpu"), Path("nowhere")
+
+
+def cell(**changes):
+    first = next(Suite.read("default").cells("float32"))
+    specs = {"noise": "symmetric(rate=0.4)", "recipe": "small(epochs=2)"}
+    return Cell.build(first.specs() | specs | changes)
+
+
+def test_digits_split_is_stratified_complete_and_drawn_from_the_seed():
+    digits = DATASETS.build("digits")
+    train, test = digits.load(NOWHERE, 3)
+    again, other = digits.load(NOWHERE, 3)[0], digits.load(NOWHERE, 4)[0]
+    assert (len(train.label), len(test.label)) == digits.sizes == (1078, 719)
+    assert torch.equal(train.image, again.image)
+    assert not torch.equal(train.image, other.image)
+    share = train.label.bincount() / (train.label.bincount() + test.label.bincount())
+    assert ((share - 0.6).abs() < 0.01).all()
+    assert (train.image.dtype, train.image.max().item()) == (torch.uint8, 16)
+    every = torch.cat([train.image, test.image]).double()
+    assert every.mean().item() == pytest.approx(digits.mean[0], abs=1e-3)
+    assert every.std().item() == pytest.approx(digits.std[0], abs=1e-3)
+    known = torch.cat([other.image, digits.load(NOWHERE, 4)[1].image]).double()
+    assert every.flatten(1).sum(0).tolist() == known.flatten(1).sum(0).tolist()
+
+
+def test_noise_is_drawn_before_the_validation_images_are_cut_off():
+    whole = pose(cell(recipe="small(epochs=2, val_fraction=0.0)"), NOWHERE, CPU)
+    cut = pose(cell(recipe="small(epochs=2, val_fraction=0.1)"), NOWHERE, CPU)
+    held_out = sorted(set(range(1078)) - set(cut.position.tolist()))
+    assert len(cut.noisy) + len(cut.val_noisy) == len(whole.noisy) == 1078
+    assert torch.equal(cut.noisy, whole.noisy[cut.position])
+    assert torch.equal(cut.val_noisy, whole.noisy[held_out])
+    assert torch.equal(cut.val, whole.train[held_out])
+    assert cut.noise_sha256 == whole.noise_sha256 == label_sha256(whole.noisy)
+    assert cut.noise_rate == (whole.noisy != whole.clean).double().mean().item()
+
+
+def test_noise_is_the_same_whatever_the_method_model_and_recipe():
+    changes = [{"method": name} for name in METHODS]
+    changes += [{"model": "convnet"}, {"recipe": "small(lr=0.1)"}]
+    assert len({pose(cell(**change), NOWHERE, CPU).noise_sha256 for change in changes}) == 1
+
+
+PRIVILEGED = ["forward(source='given')", *METHODS]
+
+
+@pytest.mark.parametrize("method", PRIVILEGED)
+def test_a_method_is_told_what_it_declares_and_nothing_else(method):
+    assert Task._fields == ("label", "num_classes", "epochs", "rate", "transition")
+    assert Batch._fields == ("ids", "label", "draws", "outputs", "target", "trusted")
+    one = cell(method=method)
+    problem = pose(one, NOWHERE, CPU)
+    told, given = one.method.privileges, reference.task(one, problem)
+    assert torch.equal(given.label, problem.noisy)
+    assert given.rate == (problem.noise_rate if "rate" in told else None)
+    assert (given.transition is not None) == ("T" in told)
+    assert len(problem.trusted) == (10 * 10 if "clean_subset" in told else 0)
+    for _, batch in batches(one, problem, 0):
+        assert torch.equal(batch.label, problem.noisy[batch.ids])
+        assert (batch.trusted is not None) == ("clean_subset" in told)
+        assert batch.outputs is batch.target is None
+
+
+def test_the_clean_subset_is_true_and_the_same_of_every_class():
+    one = cell(method="l2rw(per_class=7)", recipe="small(epochs=2, batch=32)")
+    problem = pose(one, NOWHERE, CPU)
+    assert torch.bincount(problem.clean[problem.trusted]).tolist() == [7] * 10
+    assert (problem.noisy[problem.trusted] != problem.clean[problem.trusted]).any()
+    shown = [batch.trusted for _, batch in batches(one, problem, 0)]
+    assert [len(part.label) for part in shown[:4]] == [32, 32, 6, 32]
+    once = torch.cat([part.image for part in shown[:3]])
+    expected = problem.pixels(problem.train[problem.trusted])
+    assert sorted(once.flatten(1).tolist()) == sorted(expected.flatten(1).tolist())
+    labels = problem.clean[problem.trusted].tolist()
+    by_image = {tuple(x.flatten().tolist()): y for x, y in zip(expected, labels, strict=True)}
+    for part in shown:
+        for image, label in zip(part.image, part.label.tolist(), strict=True):
+            assert by_image[tuple(image.flatten().tolist())] == label
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_training_does_not_change_when_the_clean_labels_are_garbage(method):
+    one = cell(method=method)
+    honest = pose(one, NOWHERE, CPU)
+    lie = torch.zeros_like(honest.clean)
+    lie[honest.trusted] = honest.clean[honest.trusted]  # what a privilege tells
+    lies = honest.test._replace(label=torch.ones_like(honest.test.label))
+    garbage = honest._replace(clean=lie, test=lies)
+    pairs = zip(reference.train(one, honest), reference.train(one, garbage), strict=True)
+    assert all(a.loss == b.loss and torch.equal(a.test, b.test) for a, b in pairs)
+
+
+@pytest.mark.parametrize("name", sorted(set(DATASETS) - {"digits"}))
+def test_missing_files_are_refused_in_one_sentence(tmp_path, name):
+    with pytest.raises(DataMissingError, match=r"is not to be had: looked in .*; fetch it with"):
+        DATASETS.build(name).load(tmp_path, 0)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(
+    not (SHARED / "FashionMNIST" / "raw").is_dir(), reason=f"no Fashion-MNIST under {SHARED.name}"
+)
+def test_published_files_are_read_and_damaged_ones_refused(tmp_path):
+    source = SHARED / "FashionMNIST" / "raw"
+    target = tmp_path / "FashionMNIST" / "raw"
+    target.mkdir(parents=True)
+    for path in source.glob("*.gz"):
+        shutil.copy(path, target)
+    dataset = DATASETS.build("fashion_mnist")
+    dataset.fetch(tmp_path)
+    train, test = dataset.load(tmp_path, 0)
+    assert (len(train.label), len(test.label)) == dataset.sizes
+    assert train.image.shape[1:] == dataset.shape
+    assert train.image.double().mean().item() == pytest.approx(dataset.mean[0], abs=0.02)
+    assert train.image.double().std().item() == pytest.approx(dataset.std[0], abs=0.02)
+    labels = target / "train-labels-idx1-ubyte"
+    data = bytearray(labels.read_bytes())
+    data[1000] = (data[1000] + 1) % 10
+    labels.write_bytes(data)
+    with pytest.raises(DataMissingError, match="are damaged: their content has sha256"):
+        dataset.load(tmp_path, 0)
+    labels.write_bytes(data[:500])
+    with pytest.raises(DataMissingError, match="FashionMNIST"):
+        dataset.load(tmp_path, 0)

@@ -1,0 +1,245 @@
+"""What training leaves is enough to measure again, and measuring again changes nothing."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from benchmarks import metrics, schema
+from benchmarks.engine import cell as engine
+from benchmarks.engine import reference
+from benchmarks.engine.cell import How
+from benchmarks.engine.collect import collect
+from benchmarks.engine.problem import pose
+from benchmarks.errors import RefusedError
+from benchmarks.noise import NOISES, LabelSpace
+from benchmarks.store import Parts, Record, derive, write_part
+from benchmarks.sweep import Cell
+from methods import METHODS, CrossEntropy
+from tests.oracles import metrics as oracles
+
+CPU, NOWHERE = torch.device("cpu"), Path("nowhere")
+CSV = [name for name in schema.TABLES if name != "costs.csv"]
+
+
+@dataclass(frozen=True)
+class Believer(CrossEntropy):
+    """Cross-entropy that keeps all but the first label, and takes the noise to be symmetric."""
+
+    def init(self, task):
+        kept = torch.ones(2, len(task.label))
+        matrix = torch.full((task.num_classes,) * 2, 0.3 / (task.num_classes - 1))
+        return {"kept": kept, "transition": matrix.fill_diagonal_(0.7)}
+
+    def refit(self, outputs, state, epoch):
+        return state | {"kept": torch.arange(state["kept"].shape[1]).gt(0).float().expand(2, -1)}
+
+
+@pytest.fixture(autouse=True)
+def believer(monkeypatch):
+    monkeypatch.setitem(METHODS._entries, "believer", Believer)
+
+
+def build(method="believer", recipe="small(epochs=4)", seed=0):
+    names = {"dataset": "digits", "noise": "symmetric(rate=0.4)", "method": method}
+    return Cell.build(
+        {**names, "model": "mlp", "recipe": recipe, "seed": seed, "precision": "float32"}
+    )
+
+
+def trained(folder, cells, *, keep_all=True):
+    plan = {"schema": schema.SCHEMA_VERSION, "suite": "s", "device": "cpu"}
+    folder.mkdir()
+    (folder / "plan.json").write_text(json.dumps(plan | {"cells": [c.keys() for c in cells]}))
+    for cell in cells:
+        (record,) = engine.run([cell], How(NOWHERE, CPU, keep_all))
+        write_part(folder, [Record(record.meta | {"stamp": {}}, record.arrays)])
+    derive(folder, Parts(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(METHODS._entries, "believer", Believer)
+        cells = [
+            build(),
+            build("forward", "small(epochs=12)"),
+            build("cross_entropy", "small(epochs=2, val_fraction=0.0)"),
+        ]
+        return trained(tmp_path_factory.mktemp("runs") / "one", cells)
+
+
+@pytest.fixture
+def copy(folder, tmp_path):
+    return Path(shutil.copytree(folder, tmp_path / "copy"))
+
+
+def rows(folder, method="believer"):
+    table = pd.read_csv(folder / "results.csv", keep_default_na=False)
+    return table[table["method"] == method].set_index("selection")
+
+
+def contents(folder):
+    return {name: (folder / name).read_bytes() for name in CSV}
+
+
+# --------------------------------------------------------------------------- what training says
+
+
+def test_each_selection_is_measured_on_the_logits_of_its_epoch():
+    cell = build(recipe="small(epochs=12, val_fraction=0.3)")
+    problem = pose(cell, NOWHERE, CPU)
+    epochs = list(reference.train(cell, problem))
+    (record,) = engine.run([cell], How(NOWHERE, CPU, keep_all=True))
+    assert len(set(record.arrays["selected"].tolist())) > 1
+    label = problem.test.label
+    for row, at in zip(record.arrays["measured"], record.arrays["selected"], strict=True):
+        found = dict(zip(record.meta["metrics"], row, strict=True))
+        for name, oracle in {**oracles.TEST, "cwece": oracles.cwece, "aurc": oracles.aurc}.items():
+            expected = oracle(epochs[at].test.tolist(), label.tolist())
+            assert found[name] == pytest.approx(expected, abs=1e-4), name
+        for split, labels in (("noisy", problem.val_noisy), ("clean", problem.val_clean)):
+            fitted = metrics.fit_temperature(epochs[at].val, labels)
+            assert found[f"ts_{split}_T"] == pytest.approx(fitted)
+            scaled = (epochs[at].test.double() / fitted).tolist()
+            for metric in ("nll", "brier", "ece"):
+                expected = oracles.TEST[metric](scaled, label.tolist())
+                assert found[f"ts_{split}_{metric}"] == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(("method", "given"), [("believer", 0.0), ("cross_entropy", 1.0)])
+def test_the_corrected_fit_takes_the_methods_own_matrix_and_flags_the_true_one(method, given):
+    cell = build(method, "small(epochs=2, val_fraction=0.3)")
+    problem = pose(cell, NOWHERE, CPU)
+    *_, last = reference.train(cell, problem)
+    (record,) = engine.run([cell], How(NOWHERE, CPU, keep_all=True))
+    found = dict(zip(record.meta["metrics"], record.arrays["measured"][0], strict=True))
+    true = NOISES.build("symmetric(rate=0.4)").matrix(LabelSpace(10, 1078, {}))
+    own = torch.full((10, 10), 0.3 / 9).fill_diagonal_(0.7)
+    matrix = true if given else own
+    fitted = metrics.fit_temperature(last.val, problem.val_noisy, matrix)
+    other = metrics.fit_temperature(last.val, problem.val_noisy, own if given else true)
+    assert found["ts_fwd_T"] == pytest.approx(fitted, rel=1e-6)
+    assert abs(fitted - other) > 0.01
+    assert found["ts_fwd_given"] == given
+
+
+def test_the_state_after_the_last_epoch_is_measured_and_only_there(folder):
+    problem = pose(build(), NOWHERE, CPU)
+    right = (problem.noisy == problem.clean).double()
+    found = rows(folder).loc["last"]
+    n = len(right)
+    assert float(found["sel_precision"]) == pytest.approx(right[1:].sum().item() / (n - 1))
+    assert float(found["sel_recall"]) == pytest.approx((right[1:].sum() / right.sum()).item())
+    realised = np.zeros((10, 10))
+    np.add.at(realised, (problem.clean.numpy(), problem.noisy.numpy()), 1)
+    realised /= realised.sum(1, keepdims=True)
+    own = np.where(np.eye(10), 0.7, 0.3 / 9)
+    assert float(found["T_err_l1"]) == pytest.approx(np.abs(own - realised).sum() / 10)
+    names = list(schema.METHOD_METRICS)
+    assert (rows(folder).loc[["val", "oracle"], names] == "").all(axis=None)
+    assert (rows(folder, "cross_entropy")[names] == "").all(axis=None)
+    assert float(rows(folder, "forward").loc["last", "T_err_l1"]) > 0
+    assert rows(folder, "forward").loc["last", "sel_recall"] == ""
+
+
+def test_without_validation_images_there_are_no_temperatures(folder):
+    found = rows(folder, "cross_entropy")
+    scaled = [name for name in schema.SELECTED_METRICS if name.startswith("ts_")]
+    assert len(scaled) == 14
+    assert list(found.index) == ["last", "oracle"]
+    assert (found[scaled] == "").all(axis=None)
+    assert (found[["smece", "cwece", "aurc", "eaurc"]] != "").all(axis=None)
+    assert (rows(folder)[scaled] != "").all(axis=None)
+
+
+def test_the_mean_of_the_last_ten_epochs_has_what_every_epoch_has(folder):
+    found = rows(folder, "forward").loc["last10"]
+    assert all((found[name] != "") == (name in schema.EPOCH_METRICS) for name in schema.METRICS)
+
+
+# ------------------------------------------------------------------------------ measuring again
+
+
+def test_collecting_after_training_gives_the_same_bytes(copy):
+    parts = {path: path.read_bytes() for path in (copy / "parts").iterdir()}
+    before = contents(copy)
+    assert collect(copy) == (3, 0, ())
+    assert contents(copy) == before
+    assert {path: path.read_bytes() for path in (copy / "parts").iterdir()} == parts
+
+
+def test_a_changed_definition_reaches_every_row_without_training(copy, monkeypatch):
+    before = rows(copy)
+    real = metrics.test_metrics
+
+    def doubled(*inputs):
+        found = real(*inputs)
+        return found | {"nll": found["nll"] * 2}
+
+    monkeypatch.setattr(metrics, "test_metrics", doubled)
+    monkeypatch.setattr(schema, "METRIC_SPEC", "v9")
+    collect(copy)
+    after = rows(copy)
+    assert set(after["metric_spec"]) == {"v9"}
+    pairs = zip(after["nll"].astype(float), before["nll"].astype(float), strict=True)
+    assert all(new == pytest.approx(2 * old, rel=1e-8) for new, old in pairs)
+    assert (after["ece"] == before["ece"]).all()
+    kept = rows(copy, "forward").loc["last10", "metric_spec"]
+    assert kept == "v1"  # from the curves, whose logits were not kept
+    monkeypatch.undo()
+    derive(copy, Parts(copy))
+    assert set(rows(copy)["metric_spec"]) == {"v9"}  # recomputed numbers stay until the next time
+
+
+def test_a_new_metric_is_filled_in(copy):
+    """From a part of a version that knew one metric fewer."""
+    expected, parts = contents(copy), Parts(copy)
+    old = next(r for r in parts.records(parts.done()) if r.meta["keys"]["method"] == "believer")
+    known = [i for i, name in enumerate(old.meta["metrics"]) if name != "smece"]
+    names = [old.meta["metrics"][i] for i in known]
+    fewer = old.arrays | {"measured": old.arrays["measured"][:, known]}
+    write_part(copy, [Record(old.meta | {"metrics": names}, fewer)])
+    derive(copy, Parts(copy))
+    assert set(rows(copy)["smece"]) == {""}
+    collect(copy)
+    assert contents(copy) == expected
+
+
+def test_where_only_the_last_logits_are_kept_the_others_keep_their_numbers(tmp_path, monkeypatch):
+    folder = trained(tmp_path / "thin", [build(recipe="small(epochs=6)")], keep_all=False)
+    before = contents(folder)
+    (record,) = Parts(folder).records(Parts(folder).done())
+    assert len(record.arrays["logits"]) == len(record.arrays["val_logits"]) == 1
+    assert len(record.arrays["measured"]) == 3
+    assert collect(folder) == (1, 1, ())
+    assert contents(folder) == before
+    monkeypatch.setattr(schema, "METRIC_SPEC", "v9")
+    collect(folder)
+    assert rows(folder)["metric_spec"].to_dict() == {"last": "v9", "val": "v1", "oracle": "v1"}
+
+
+def test_damaged_parts_are_named_and_the_others_measured(copy):
+    path = min((copy / "parts").iterdir())
+    path.write_bytes(path.read_bytes()[:-40])
+    found = collect(copy)
+    assert (found.cells, [p.stem for p in found.damaged]) == (2, [path.stem])
+
+
+def test_a_folder_without_a_plan_is_refused(tmp_path):
+    with pytest.raises(RefusedError, match="is not a results folder"):
+        collect(tmp_path)
+
+
+def test_failed_and_diverged_cells_stay_as_they_are(tmp_path):
+    folder = trained(tmp_path / "bad", [build("cross_entropy", "small(lr=1e30)")])
+    before = contents(folder)
+    assert collect(folder) == (0, 0, ())
+    assert contents(folder) == before
+    assert "diverged" in before["results.csv"].decode()

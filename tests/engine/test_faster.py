@@ -1,0 +1,136 @@
+"""What makes training faster or repeatable, and must change no number: all together, compiled."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.engine import cell as engine
+from benchmarks.engine import compiled, drivers, gallery, history, packed, reference
+from benchmarks.engine.problem import pose
+from benchmarks.errors import RefusedError
+from benchmarks.launch import session
+from benchmarks.launch.request import Request
+from benchmarks.planning.plan import Wish, settle
+from tests import cells
+
+CPU, NOWHERE = torch.device("cpu"), Path("nowhere")
+
+
+def build(method="cross_entropy", **changes):
+    return cells.build(method, **{"model": "mlp(first=19, second=13)"} | changes)
+
+
+@pytest.fixture
+def traced(monkeypatch):
+    """Trace and differentiate as torch.compile does, without its minutes in a C++ compiler."""
+    compile_ = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda f, **kw: compile_(f, backend="aot_eager", **kw))
+    compiled.compiled.cache_clear()
+    yield
+    compiled.compiled.cache_clear()
+    torch.compiler.reset()
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # torch's own, which it hides elsewhere
+@pytest.mark.parametrize("method", ["elr", "co_teaching"])
+@pytest.mark.usefixtures("double", "traced")
+def test_a_compiled_step_trains_as_the_reference_does(method):
+    cells = [build(method, seed=seed) for seed in (0, 1)]
+    problems = [pose(cell, NOWHERE, CPU) for cell in cells]
+    *_, last = packed.train(cells, problems, compile_=True)
+    assert compiled.compiled.cache_info().currsize == 1
+    for epoch, cell, problem in zip(last, cells, problems, strict=True):
+        *_, expected = reference.train(cell, problem)
+        assert (epoch.test - expected.test).abs().max() < 1e-10
+
+
+@pytest.mark.usefixtures("double", "traced")
+def test_a_compiled_convolutional_network_trains_as_it_does_otherwise():
+    cell = build(model="convnet", recipe="small(epochs=2)")
+    problem = pose(cell, NOWHERE, CPU)
+    few = {name: getattr(problem, name)[:200] for name in ("train", "noisy", "clean")}
+    problem = problem._replace(**few)
+    plain = list(reference.train(cell, problem))
+    for epoch, expected in zip(reference.train(cell, problem, compile_=True), plain, strict=True):
+        assert (epoch.test - expected.test).abs().max() < 1e-10
+    assert compiled.compiled.cache_info().currsize == 1
+
+
+def test_a_folder_has_its_flags_from_its_start(tmp_path):
+    cells = [build()]
+    plan = settle(tmp_path, "mine", cells, Wish(CPU, flags=("compile",)))
+    plan.write(tmp_path)
+    again = settle(tmp_path, "mine", cells, Wish(CPU))
+    assert again.flags == ("compile",)
+    with pytest.raises(RefusedError, match="started without --deterministic, which changes"):
+        settle(tmp_path, "mine", cells, Wish(CPU, flags=("deterministic",)))
+    assert '"driver": "reference compile"' in (tmp_path / "plan.json").read_text()
+
+
+def test_without_a_compiler_training_goes_on_and_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    request = Request(out=tmp_path / "new", device="cpu", compile=True, deterministic=True)
+    assert session.prepare(request).plan.flags == ("deterministic",)
+    assert "--compile is left out: no C++ compiler is on the PATH" in capsys.readouterr().out
+    settle(tmp_path, "default", [build()], Wish(CPU, flags=("compile",))).write(tmp_path)
+    with pytest.raises(RefusedError, match=r"was started with --compile, but no C\+\+"):
+        session.prepare(Request(out=tmp_path, device="cpu"))
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_half_precision_on_the_cpu_trains_near_what_single_precision_does(width):
+    found = {}
+    for precision in ("float32", "bfloat16"):
+        cells = [build(seed=k, noise="clean", model="mlp", precision=precision) for k in range(3)]
+        cells = cells[:width]
+        records = engine.run(cells, engine.How(NOWHERE, CPU, keep_all=False, width=width))
+        assert {record.meta["status"] for record in records} == {"done"}
+        found[precision] = records[0].arrays
+    logits = [arrays["logits"][0] for arrays in found.values()]
+    assert (logits[0] != logits[1]).all()
+    label = found["float32"]["label"]
+    assert math.isclose(*((z.argmax(-1) == label).mean() for z in logits), abs_tol=0.03)
+
+
+def test_metrics_of_many_epochs_together_are_those_of_one_after_the_other(monkeypatch):
+    how = engine.How(NOWHERE, CPU, keep_all=True)
+    cell = build(recipe="small(epochs=7)")
+    (together,) = engine.run([cell], how)
+    monkeypatch.setattr(history, "AT_ONCE", 1)
+    (alone,) = engine.run([cell], how)
+    for name, array in together.arrays.items():
+        torch.testing.assert_close(
+            array, alone.arrays[name], rtol=1e-12, atol=1e-14, equal_nan=True
+        )
+
+
+def test_images_made_anew_for_every_evaluation_are_those_that_are_kept(monkeypatch):
+    problems = [pose(build(seed=seed), NOWHERE, CPU) for seed in (0, 1)]
+    kept = gallery.Gallery(problems)
+    monkeypatch.setattr(gallery, "KEPT", 0)
+    anew = gallery.Gallery(problems)
+    images = (problems[1].train, problems[1].val, problems[1].test.image)
+    for one, other, image in zip(kept.sets(), anew.sets(), images, strict=True):
+        assert isinstance(one, list)
+        assert torch.equal(torch.cat(one, 1), torch.cat(list(other), 1))
+        assert torch.equal(torch.cat(one, 1)[1], problems[1].pixels(image))
+
+
+@pytest.mark.parametrize("spec", ["small(epochs=2)", "small(epochs=2, crop=1)"])
+def test_images_that_are_normalised_once_train_as_they_do_otherwise(spec, monkeypatch):
+    cell = build(recipe=spec)
+    problem = pose(cell, NOWHERE, CPU)
+    found = []
+    monkeypatch.setattr(reference, "train", lambda *args, **_: found.append(args[1]) or iter(()))
+    drivers.driven([cell], [problem], 1, ())
+    monkeypatch.undo()
+    assert found[0].train.is_floating_point() == (not cell.recipe.crop)
+    ready, plain = (list(packed.train([cell] * 2, [p] * 2)) for p in (found[0], problem))
+    for one, other in zip(ready, plain, strict=True):
+        assert torch.equal(one[0].test, other[0].test)
+        assert one[0].loss == other[0].loss
+    monkeypatch.setattr("benchmarks.engine.problem.READY", 10)
+    assert problem.ready().train.dtype == torch.uint8

@@ -1,0 +1,359 @@
+"""Spec strings and the fields behind them, for every catalogue of the suite."""
+
+import math
+import re
+from dataclasses import MISSING, dataclass, fields, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.datasets import DATASETS
+from benchmarks.models import MODELS
+from benchmarks.noise import NOISES, Clean
+from benchmarks.recipes import RECIPES
+from methods import METHODS, Method, Registry
+from methods.bounds import Between, Bounded, Fraction, NonNegative
+from tests.spec_inputs import ENTRIES, FIELDS, REGISTRIES, example, illegal, legal
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+CONSTANTS = ("published", "shape", "mean", "std", "confusions", "resplit", "sha256")  # of a dataset
+
+every_entry = pytest.mark.parametrize(("kind", "name"), ENTRIES)
+every_field = pytest.mark.parametrize(
+    ("kind", "name", "field"), FIELDS, ids=[f"{name}.{field.name}" for _, name, field in FIELDS]
+)
+
+
+def refused(sentence):
+    """Expect exactly this sentence."""
+    return pytest.raises(ValueError, match=f"^{re.escape(sentence)}$")
+
+
+# ------------------------------------------------------------------- over every catalogue
+
+
+def frozen(entry, name):
+    """What results depend on: name, every default, version, and the constants of a dataset."""
+    neutral = {f.name: f" [{f.added.neutral!r}]" for f in entry.fields() if f.added}
+    defaults = [
+        f"{f.name.rstrip('_')}={'required' if f.default is MISSING else repr(f.default)}"
+        + neutral.get(f.name, "")
+        for f in fields(entry)
+    ]
+    constants = [f"{key}={getattr(entry, key)}" for key in CONSTANTS if hasattr(entry, key)]
+    return " ".join([f"{name}({', '.join(defaults)})", f"version={entry.version}", *constants])
+
+
+@pytest.mark.parametrize("kind", REGISTRIES)
+def test_no_name_default_or_version_changes_silently(kind):
+    lines = [frozen(entry, name) + "\n" for name, entry in REGISTRIES[kind].items()]
+    assert "".join(lines) == (GOLDEN / f"{kind}.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", REGISTRIES)
+def test_no_catalogue_is_empty(kind):
+    assert len(REGISTRIES[kind]) >= 2
+
+
+@every_entry
+def test_the_spec_of_the_defaults_is_the_name(kind, name):
+    built = example(kind, name)
+    if not any(field.default is MISSING for field in fields(built)):
+        assert REGISTRIES[kind].spec(built) == name
+        assert REGISTRIES[kind].build(name) == built
+    assert REGISTRIES[kind].name(built) == name
+
+
+@every_entry
+def test_the_full_spec_names_every_field(kind, name):
+    built = example(kind, name)
+    full = REGISTRIES[kind].full(built)
+    assert [part.split("=")[0] for part in re.findall(r"\w+=", full)] == [
+        f.key for f in built.fields()
+    ]
+
+
+@every_field
+def test_specs_round_trip_for_every_field(kind, name, field):
+    registry = REGISTRIES[kind]
+    for value in legal(field):
+        changed = replace(example(kind, name), **{field.name: value})
+        if kind == "noises" and field.name == "rate" and value == 0:
+            assert registry.build(registry.spec(changed)) == Clean()
+            continue
+        for text in (registry.spec(changed), registry.full(changed)):
+            again = registry.build(text)
+            assert again == changed
+            assert registry.full(again) == registry.full(changed)
+        assert (field.key in registry.spec(changed)) == (value != default(changed, field))
+
+
+@every_field
+def test_a_field_added_later_is_part_of_the_identity_only_where_it_changes_something(
+    kind, name, field
+):
+    registry, neutral = REGISTRIES[kind], field.added and field.added.neutral
+    for value in [*legal(field), getattr(example(kind, name), field.name)]:
+        changed = replace(example(kind, name), **{field.name: value})
+        assert registry.build(registry.identity(changed)) == registry.build(registry.full(changed))
+        silent = field.added and value == neutral == default(changed, field)
+        shown = re.search(rf"\b{field.key}=", registry.identity(changed))
+        assert bool(shown) == (not silent)
+
+
+def default(built, field):
+    return type(built).__dataclass_fields__[field.name].default
+
+
+@every_field
+def test_a_field_refuses_what_it_may_not_hold_in_one_sentence(kind, name, field):
+    owner = REGISTRIES[kind][name].__name__
+    for value in illegal(field):
+        with pytest.raises(ValueError, match=rf"^{owner}\.{field.key} must be ") as caught:
+            replace(example(kind, name), **{field.name: value})
+        sentence = str(caught.value)
+        assert f"{owner}.{field.key} must be {field.wanted()}, got {value!r}" in sentence
+        assert "\n" not in sentence
+        assert ". " not in sentence
+
+
+@pytest.mark.parametrize(
+    "field", {field.name: field for *_, field in FIELDS}.values(), ids=lambda f: f.name
+)
+def test_a_refusal_says_the_range(field):
+    if field.spec:
+        assert field.wanted() == "the spec of a loss on logits and labels alone"
+    elif field.choices:
+        assert all(choice in field.wanted() for choice in field.choices)
+    elif field.kind is bool:
+        assert field.wanted() == "True or False"
+    elif field.kind is str:
+        rising = "rising numbers in [0, 1], parted by spaces"
+        assert field.wanted() == (rising if field.interval else "text")
+    else:
+        noun = "a number in" if field.kind is float else "a whole number in"
+        assert field.wanted().startswith(f"{noun} [{field.interval.low:g}, ")
+        assert f"{field.interval.high:g}" in field.wanted()
+
+
+# -------------------------------------------------------------------------- the sentences
+
+
+@pytest.mark.parametrize(
+    ("registry", "spec", "sentence"),
+    [
+        (METHODS, "erl", "unknown method 'erl'; did you mean 'elr'? known: "),
+        (METHODS, "zzz", "unknown method 'zzz'; known: anl_ce, "),
+        (METHODS, "elr(bta=0.5)", "unknown elr parameter 'bta'; did you mean 'beta'? known: beta"),
+        (METHODS, "cross_entropy(q=1)", "unknown cross_entropy parameter 'q'; known: none"),
+        (NOISES, "symetric(rate=0.1)", "unknown noise 'symetric'; did you mean 'symmetric'? known"),
+        (NOISES, "symmetric", "noise 'symmetric' needs rate: symmetric(rate=…)"),
+        (NOISES, "asymmetric()", "noise 'asymmetric' needs rate: asymmetric(rate=…)"),
+        (DATASETS, "digit", "unknown dataset 'digit'; did you mean 'digits'? known: cifar10, "),
+        (MODELS, "mpl", "unknown model 'mpl'; did you mean 'mlp'? known: cifar_cnn, "),
+        (
+            RECIPES,
+            "small(optimizer='adm')",
+            "Small.optimizer must be one of adam, sgd, got 'adm'; did you mean 'adam'?",
+        ),
+        (METHODS, "elr(beta=1.5)", "ELR.beta must be a number in [0, 1], got 1.5"),
+        (METHODS, "elr(beta='x')", "ELR.beta must be a number in [0, 1], got 'x'"),
+        (
+            METHODS,
+            "co_teaching(loss_='gce')",
+            "unknown co_teaching parameter 'loss_'; did you",
+        ),
+        (METHODS, "co_teaching(ramp=2.0)", "CoTeaching.ramp must be a whole number in [0, "),
+        (RECIPES, "small(flip=1)", "Small.flip must be True or False, got 1"),
+    ],
+)
+def test_a_wrong_spec_is_answered_with_what_would_be_right(registry, spec, sentence):
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}") as caught:
+        registry.build(spec)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "",
+        "elr(0.5)",
+        "elr(0.5, weight=1.0)",
+        "elr(**{'beta': 0.5})",
+        "elr(beta=0.5, **{})",
+        "elr(beta=0.5, beta=0.6)",
+        "elr(beta=0.5",
+        "elr(beta=__import__('os'))",
+        "elr(beta=x)",
+        "elr(beta=0.1 + 0.2)",
+        "elr(beta={[]: 1})",
+        "elr(beta=" + "-" * 5000 + "1)",
+        "elr beta",
+        "a.elr",
+        "a.elr(beta=0.5)",
+        "elr()()",
+        "'elr'",
+        "elr; gce",
+        "elr\x00",
+        "lambda: 0",
+    ],
+)
+def test_what_is_not_a_name_with_literals_is_not_a_spec(spec):
+    expected = f"a method is name or name(field=literal, ...), got {spec!r}"
+    with refused(expected):
+        METHODS.build(spec)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.text(alphabet="elr(beta=0.5,){}[]'*-+:\n #", max_size=25))
+def test_any_text_is_a_spec_or_a_refusal(text):
+    try:
+        built = METHODS.build(text)
+    except ValueError:
+        return
+    assert METHODS.build(METHODS.full(built)) == built
+
+
+def test_looking_up_an_unknown_name_suggests_too():
+    with pytest.raises(ValueError, match="did you mean 'gce'"):
+        METHODS["gec"]
+
+
+def test_spaces_and_order_of_fields_do_not_matter():
+    expected = METHODS.build("elr(beta=0.25, weight=2.0)")
+    assert METHODS.build("  elr( weight = 2.0,beta=0.25 ) ") == expected
+    assert METHODS.build("elr()") == METHODS.build("elr")
+
+
+# ------------------------------------------------------------------- a spec inside a spec
+
+
+def test_a_loss_inside_a_method_has_one_spelling_and_spells_out_its_fields_in_full():
+    written = [METHODS.build(f"co_teaching(loss={s!r})") for s in ("gce", "gce()", " gce( q=0.7 )")]
+    assert [METHODS.spec(method) for method in written] == ["co_teaching(loss='gce')"] * 3
+    full = "co_teaching(forget_rate=0.2, ramp=10, rate='fixed', loss='gce(q=0.7)')"
+    assert METHODS.full(written[0]) == full
+    assert METHODS.identity(written[0]) == full.replace(" rate='fixed',", "")
+    assert METHODS.identity(METHODS["co_teaching"]()) == "co_teaching(forget_rate=0.2, ramp=10)"
+
+
+def test_a_new_version_of_a_loss_is_a_new_version_of_what_takes_it(monkeypatch):
+    taker, other = (METHODS.build(s) for s in ("co_teaching(loss='gce(q=0.5)')", "co_teaching"))
+    assert METHODS.version(taker) == METHODS.version(other) == 1
+    monkeypatch.setattr(METHODS["gce"], "version", 3)
+    assert METHODS.version(taker) == "1+3"
+    assert METHODS.version(other) == 1
+
+
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        ("gec", "unknown method 'gec'; did you mean 'gce'? known: "),
+        ("elr(beta=0.9)", "elr also has init; known: cross_entropy, "),
+        ("gjs", "gjs also has views; known: "),
+        ("co_teaching", "co_teaching also has an injected loss; known: "),
+        ("gce(q=2.0)", "GCE.q must be a number in [1e-06, 1], got 2.0"),
+        ("gce q", "a method is name or name(field=literal, ...), got 'gce q'"),
+    ],
+)
+def test_a_loss_that_cannot_be_taken_is_refused_with_the_reason(spec, why):
+    owner = "CoTeaching.loss must be the spec of a loss on logits and labels alone"
+    sentence = f"{owner}, got {spec!r}: {why}"
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}"):
+        METHODS.build(f"co_teaching(loss={spec!r})")
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_what_can_be_taken_as_a_loss_has_no_hook_but_losses(name):
+    method = METHODS[name]
+    hooks = {"init", "draw", "lookahead", "prepare", "loss", "learn", "gradient", "refit", "decay"}
+    hooks |= {"stops_early"}
+    plain = all(
+        getattr(method, hook) is getattr(Method, hook) for hook in (*hooks, "stages", "predict")
+    )
+    plain = plain and method.losses is not Method.losses
+    plain = plain and method.views == 1 and not any(field.spec for field in method.fields())
+    if plain:
+        assert METHODS["co_teaching"](loss_=name).loss_ == name
+    else:
+        with pytest.raises(ValueError, match=f"{name} also has "):
+            METHODS["co_teaching"](loss_=name)
+
+
+# ------------------------------------------------------------------------------- registering
+
+
+@dataclass(frozen=True)
+class Kettle(Bounded):
+    """An entry with a field of every kind."""
+
+    litres: NonNegative
+    full: Fraction = 0.5
+    cups: Annotated[int, Between(1, 12)] = 4
+    loud: bool = False
+    colour: Literal["red", "blue"] = "red"
+    owner: str = "us"
+
+
+@dataclass(frozen=True)
+class Pan(Bounded):
+    """Another entry."""
+
+
+def test_a_name_is_given_once_and_a_class_has_one_name():
+    kitchen = Registry("tool", kettle=Kettle)
+    with pytest.raises(ValueError, match=r"^the tool name 'kettle' is taken by .*Kettle"):
+        kitchen.register("kettle", Pan)
+    with pytest.raises(ValueError, match=r"Kettle'> is already a tool under another name$"):
+        kitchen.register("pot", Kettle)
+    kitchen.register("pan", Pan)
+    assert list(kitchen) == ["kettle", "pan"]
+    assert len(kitchen) == 2
+
+
+def test_whole_numbers_become_fractions_where_the_field_is_one():
+    built = Registry("tool", kettle=Kettle).build("kettle(litres=2)")
+    assert type(built.litres) is float
+    assert type(built.cups) is int
+    assert METHODS.spec(METHODS.build("elr(weight=7)")) == "elr(weight=7.0)"
+    assert METHODS.full(METHODS.build("elr(weight=3)")) == METHODS.full(METHODS.build("elr"))
+
+
+def test_minus_zero_is_zero():
+    assert METHODS.full(METHODS.build("elr(beta=-0.0)")) == "elr(beta=0.0, weight=3.0)"
+
+
+def test_an_infinite_value_is_refused_because_no_spec_could_say_it():
+    for value in (math.inf, 10**400):
+        with pytest.raises(ValueError, match=r"^Kettle.litres must be a number in \[0, inf\), got"):
+            Kettle(litres=value)
+
+
+def test_text_is_text():
+    assert Kettle(litres=1.0, owner="them").owner == "them"
+    for value in (1, None, True):
+        with refused(f"Kettle.owner must be text, got {value!r}"):
+            Kettle(litres=1.0, owner=value)
+
+
+def test_a_field_of_an_unforeseen_type_is_a_mistake_of_the_programmer():
+    @dataclass(frozen=True)
+    class Sink(Bounded):
+        depth: list
+
+    with pytest.raises(TypeError, match=r"^field 'depth' must be float, int, bool, str or Literal"):
+        Sink([1])
+
+
+@pytest.mark.parametrize("spec", ["symmetric(rate=0)", "asymmetric(rate=0.0)", "clean"])
+def test_noise_at_rate_zero_is_no_noise(spec):
+    assert NOISES.build(spec) == Clean()
+    assert NOISES.spec(NOISES.build(spec)) == "clean"
+
+
+def test_noise_above_rate_zero_keeps_its_name():
+    assert NOISES.spec(NOISES.build("asymmetric(rate=1e-9)")) == "asymmetric(rate=1e-09)"
+    assert NOISES.spec(NOISES.build("symmetric(rate=1)")) == "symmetric(rate=1.0)"

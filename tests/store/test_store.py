@@ -1,0 +1,323 @@
+"""Parts are there whole or not at all, and the CSV files follow from them."""
+
+import csv
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import schema, store
+from benchmarks.errors import RefusedError
+from benchmarks.store import (
+    Parts,
+    Record,
+    derive,
+    write_atomically,
+    write_collected,
+    write_part,
+)
+
+E = 12
+
+
+def keys(cell_id, **changes):
+    values = dict.fromkeys(schema.KEYS, "x") | {"noise_rate": 0.4, "seed": 0, "cell_id": cell_id}
+    return values | changes
+
+
+def record(cell_id, status="done", **changes):
+    meta = {
+        "keys": keys(cell_id, **changes),
+        "facts": {"n_train": 7, "n_test": 5, "noise_sha256": "ab", "metric_spec": "v1"},
+        "status": status,
+        "reason": "" if status == "done" else "it broke",
+        "costs": {"train_seconds": 1.5},
+        "stamp": {"host": "here"},
+    }
+    if status != "done":
+        return Record(meta, {})
+    rng = np.random.default_rng(int(cell_id, 16))
+    meta |= {"selections": ["last", "val", "oracle"], "scores": ["loss"], "mislabelled": 3}
+    meta |= {"curves": list(store.CURVE_VALUES), "metrics": list(schema.METRICS)}
+    curves = rng.random((E, len(store.CURVE_VALUES)))
+    curves[:, 0] = np.arange(1, E + 1)
+    bins = np.zeros((3, schema.BINS_COUNT, 3))
+    bins[:, 4] = [4, 1.2, 1.0]
+    arrays = {
+        "curves": curves,
+        "selected": np.array([E - 1, 5, 3]),
+        "final": np.arange(E),
+        "measured": rng.random((3, len(schema.METRICS))),
+        "bins": bins,
+        "detection": np.array([[0.75, np.nan]]),
+    }
+    return Record(meta, arrays)
+
+
+def plan(folder, *ids):
+    cells = [{**keys(i), "specs": {}} for i in ids]
+    text = {"schema": schema.SCHEMA_VERSION, "suite": "s", "device": "cpu", "cells": cells}
+    (folder / "plan.json").write_text(json.dumps(text))
+
+
+def read(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_rows_say_what_the_record_holds(tmp_path):
+    plan(tmp_path, "1")
+    one = record("1")
+    write_part(tmp_path, [one])
+    derive(tmp_path, Parts(tmp_path))
+    rows = {row["selection"]: row for row in read(tmp_path / "results.csv")}
+    curves, measured = one.arrays["curves"], one.arrays["measured"]
+    column = store.CURVE_VALUES.index("ece")
+    assert list(rows) == list(schema.SELECTIONS)
+    for i, (name, position) in enumerate((("last", E - 1), ("val", 5), ("oracle", 3))):
+        for j, metric in enumerate(schema.METRICS):
+            assert float(rows[name][metric]) == pytest.approx(measured[i, j], rel=1e-8)
+        assert rows[name]["epoch"] == str(position + 1)
+    assert float(rows["last10"]["ece"]) == pytest.approx(curves[-10:, column].mean(), rel=1e-8)
+    assert rows["last10"]["epoch"] == rows["last10"]["smece"] == ""
+    assert len(read(tmp_path / "curves.csv")) == E
+    bins = [row for row in read(tmp_path / "bins.csv") if row["selection"] == "val"]
+    assert [float(bins[4][c]) for c in ("low", "high")] == pytest.approx([4 / 15, 5 / 15])
+    assert (bins[4]["count"], bins[4]["confidence"], bins[4]["accuracy"]) == ("4", "0.3", "0.25")
+    assert (bins[5]["count"], bins[5]["confidence"]) == ("0", "")
+    (found,) = read(tmp_path / "detection.csv")
+    assert (found["auroc"], found["ap"], found["mislabelled"]) == ("0.75", "", "3")
+    (cost,) = read(tmp_path / "costs.csv")
+    assert (cost["train_seconds"], cost["host"]) == ("1.5", "here")
+
+
+@pytest.mark.parametrize("name", schema.TABLES)
+def test_every_table_has_exactly_the_columns_of_the_schema(tmp_path, name):
+    plan(tmp_path, "1")
+    write_part(tmp_path, [record("1")])
+    derive(tmp_path, Parts(tmp_path))
+    assert (tmp_path / name).read_text().splitlines()[0] == ",".join(schema.TABLES[name])
+
+
+def test_tables_do_not_depend_on_the_order_or_the_packing_of_the_parts(tmp_path):
+    records = [
+        record(i, seed=int(i), noise_rate=r)
+        for i, r in zip("1234", (0.2, 0.4, 0.2, 0.1), strict=True)
+    ]
+    contents = []
+    for number, packs in enumerate(([[0, 1, 2, 3]], [[3], [1], [0], [2]], [[2, 0], [1, 3]])):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        plan(folder, "1", "2", "3", "4")
+        for pack in packs:
+            write_part(folder, [records[i] for i in pack])
+        derive(folder, Parts(folder))
+        contents.append([(folder / name).read_bytes() for name in schema.TABLES])
+    assert contents[0] == contents[1] == contents[2]
+
+
+def test_rows_are_sorted_by_number_not_by_text(tmp_path):
+    plan(tmp_path, *"12")
+    write_part(tmp_path, [record("1", seed=10), record("2", seed=9)])
+    derive(tmp_path, Parts(tmp_path))
+    seeds = [r["seed"] for r in read(tmp_path / "results.csv") if r["selection"] == "last"]
+    assert seeds == ["9", "10"]
+
+
+def test_failed_and_diverged_cells_are_rows_with_a_reason(tmp_path):
+    plan(tmp_path, "1", "2")
+    write_part(tmp_path, [record("1", "failed"), record("2", "diverged")])
+    parts = Parts(tmp_path)
+    derive(tmp_path, parts)
+    rows = read(tmp_path / "results.csv")
+    assert [(r["status"], r["reason"], r["acc"]) for r in rows] == [
+        ("failed", "it broke", ""),
+        ("diverged", "it broke", ""),
+    ]
+    assert parts.done() == {"2"}  # diverging is a result, failing is not
+
+
+def test_a_success_outranks_an_earlier_failure_of_the_same_cell(tmp_path):
+    write_part(tmp_path, [record("1", "failed"), record("2")])
+    write_part(tmp_path, [record("1")])
+    assert Parts(tmp_path).done() == {"1", "2"}
+
+
+def test_cells_outside_the_plan_are_not_shown(tmp_path):
+    plan(tmp_path, "1")
+    write_part(tmp_path, [record("1"), record("2")])
+    derive(tmp_path, Parts(tmp_path))
+    assert {r["cell_id"] for r in read(tmp_path / "results.csv")} == {"1"}
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "empty"])
+def test_a_damaged_part_is_put_aside_and_its_cell_is_missing(tmp_path, damage):
+    path = write_part(tmp_path, [record("1")])
+    data = bytearray(path.read_bytes())
+    if damage == "flip":
+        data[len(data) // 2] ^= 255
+    path.write_bytes({"truncate": data[:-40], "flip": data, "empty": b""}[damage])
+    parts = Parts(tmp_path)
+    assert parts.done() == set()
+    assert [p.suffix for p in parts.damaged] == [".damaged"]
+    assert not path.exists()
+
+
+def collected(one, **arrays):
+    names = ["acc", "gone", "ece"]  # of another version: fewer, and one that is no more
+    meta = {"keys": one.meta["keys"], "metrics": names, "metric_specs": {"last": "v0"}}
+    return Record(meta, {"measured": np.full((3, 3), 0.25), **arrays})
+
+
+def test_recomputed_numbers_replace_those_of_training(tmp_path):
+    plan(tmp_path, "1", "2")
+    pack = [record("1"), record("2")]
+    part = write_part(tmp_path, pack)
+    before = part.read_bytes()
+    write_collected(part, [collected(pack[1], detection=np.array([[0.5, 0.5]]))])
+    derive(tmp_path, Parts(tmp_path))
+    rows = read(tmp_path / "results.csv")
+    untouched, new = (
+        {r["selection"]: r for r in rows if r["cell_id"] == i and r["selection"] != "last10"}
+        for i in "12"
+    )
+    assert {r["metric_spec"] for r in untouched.values()} == {"v1"}
+    assert [r["metric_spec"] for r in new.values()] == ["v0", "v1", "v1"]
+    assert {(r["acc"], r["ece"], r["nll"]) for r in new.values()} == {("0.25", "0.25", "")}
+    assert "0.25" not in {r["acc"] for r in untouched.values()}
+    assert [r["auroc"] for r in read(tmp_path / "detection.csv")] == ["0.75", "0.5"]
+    assert part.read_bytes() == before
+
+
+def test_a_part_written_again_has_no_recomputed_numbers(tmp_path):
+    plan(tmp_path, "1")
+    write_collected(write_part(tmp_path, [record("1")]), [collected(record("1"))])
+    write_part(tmp_path, [record("1")])
+    (again,) = Parts(tmp_path).records({"1"})
+    assert again.arrays["measured"].shape == (3, len(schema.METRICS))
+
+
+def test_damaged_recomputed_numbers_are_refused_not_skipped(tmp_path):
+    plan(tmp_path, "1")
+    part = write_part(tmp_path, [record("1")])
+    write_collected(part, [collected(record("1"))])
+    path = tmp_path / "collected" / part.name
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(RefusedError, match="is damaged: collect again, or remove it"):
+        derive(tmp_path, Parts(tmp_path))
+
+
+@pytest.mark.parametrize("step", ["write", "fsync", "replace", "after"])
+def test_a_fault_at_any_step_of_a_write_leaves_the_old_file_or_the_new_one(
+    tmp_path, monkeypatch, step
+):
+    path = tmp_path / "file"
+    write_atomically(path, b"old")
+
+    def fault(*_args, **_kwargs):
+        raise OSError("fault")
+
+    if step == "write":
+        monkeypatch.setattr("pathlib.Path.open", fault)
+    elif step == "replace":
+        monkeypatch.setattr("pathlib.Path.replace", fault)
+    else:
+        real, calls = os.fsync, []
+
+        def fsync(number):
+            calls.append(number)
+            if len(calls) == (1 if step == "fsync" else 2):
+                fault()
+            real(number)
+
+        monkeypatch.setattr("os.fsync", fsync)
+    with pytest.raises(OSError, match="fault"):
+        write_atomically(path, b"new")
+    monkeypatch.undo()
+    assert path.read_bytes() == (b"new" if step == "after" else b"old")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_an_unchanged_table_is_not_written_again(tmp_path):
+    plan(tmp_path, "1")
+    write_part(tmp_path, [record("1")])
+    derive(tmp_path, Parts(tmp_path))
+    before = (tmp_path / "results.csv").stat().st_mtime_ns
+    derive(tmp_path, Parts(tmp_path))
+    assert (tmp_path / "results.csv").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (None, "is not a results folder"),
+        ("{", "is damaged"),
+        ('{"schema": 0}', "was written by results version 0, this is"),
+    ],
+)
+def test_a_plan_that_cannot_be_used_is_refused(tmp_path, text, sentence):
+    if text is not None:
+        (tmp_path / "plan.json").write_text(text)
+    with pytest.raises(RefusedError, match=sentence):
+        store.read_plan(tmp_path)
+
+
+def test_results_page_names_every_column_and_file():
+    page = (Path(__file__).parents[2] / "results" / "README.md").read_text()
+    missing = {c for columns in schema.TABLES.values() for c in columns if f"`{c}`" not in page}
+    assert not missing
+    assert all(f"`{name}`" in page for name in schema.TABLES)
+
+
+def with_arrays(one, **arrays):
+    return Record(one.meta, one.arrays | arrays)
+
+
+def test_losses_of_all_seeds_are_counted_by_whether_the_label_is_right(tmp_path):
+    plan(tmp_path, "1", "2", "3")
+    clean = np.array([0, 1, 2, 0], np.int16)
+    noisy = np.array([0, 1, 0, 0], np.int16)
+    scores = {"1": [0.5, 1e-9, 20.0, 1e5], "2": [0.5, 0.5, 0.5, 0.5], "3": [3.0, 3.0, 3.0, 3.0]}
+    labels = {"noisy": noisy, "clean": clean}
+    records = [
+        with_arrays(record(i, seed=int(i)), train_scores=np.array([row]), **labels)
+        for i, row in scores.items()
+        if i != "3"
+    ]
+    records.append(  # no label is wrong: nothing to tell apart
+        with_arrays(record("3", noise="clean"), train_scores=np.array([scores["3"]]))
+    )
+    records[-1].arrays.update(noisy=clean, clean=clean)
+    write_part(tmp_path, records)
+    derive(tmp_path, Parts(tmp_path))
+    rows = read(tmp_path / "losses.csv")
+    assert {(row["noise"], row["seeds"]) for row in rows} == {("x", "2")}
+    found = {row["bin"]: (row["right"], row["wrong"]) for row in rows}
+    assert found == {"0": ("1", "0"), "22": ("4", "1"), "31": ("0", "1"), "35": ("1", "0")}
+    for row in rows:
+        if row["bin"] in {"22", "31"}:
+            (loss,) = {"22": [0.5], "31": [20.0]}[row["bin"]]
+            assert float(row["low"]) <= loss < float(row["high"])
+
+
+def test_an_estimated_matrix_stands_beside_what_happened_to_the_labels(tmp_path):
+    plan(tmp_path, "1", "2")
+    labels = {
+        "1": {"clean": np.array([0, 0, 1]), "noisy": np.array([0, 1, 1])},
+        "2": {"clean": np.array([0, 0, 0]), "noisy": np.array([0, 0, 0])},
+    }
+    estimates = {"1": [[0.8, 0.2], [0.0, 1.0]], "2": [[0.6, 0.4], [0.5, 0.5]]}
+    write_part(
+        tmp_path,
+        [
+            with_arrays(record(i, seed=int(i)), estimate=np.array(estimates[i]), **labels[i])
+            for i in "12"
+        ],
+    )
+    derive(tmp_path, Parts(tmp_path))
+    zero, one = read(tmp_path / "transitions.csv")
+    assert (zero["label"], zero["seeds"]) == ("0", "2")
+    assert (zero["estimated"], zero["realised"]) == ("0.7 0.3", "0.8 0.2")  # 4 of 5 stayed
+    assert (one["estimated"], one["realised"]) == ("0.25 0.75", "0 1")

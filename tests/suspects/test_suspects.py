@@ -1,0 +1,252 @@
+"""The label audit: what is ranked, what a reviewer gets to see, and what comes back."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from benchmarks.cli.app import main
+from benchmarks.engine import cell as engine
+from benchmarks.engine import reference
+from benchmarks.engine.cell import How
+from benchmarks.engine.problem import pose
+from benchmarks.errors import RefusedError
+from benchmarks.planning.plan import Wish, settle
+from benchmarks.store import Parts, Record, derive, write_part
+from benchmarks.suspects.audit import How as Shown
+from benchmarks.suspects.audit import audit
+from benchmarks.suspects.rank import Wanted, rank
+from benchmarks.suspects.relabel import relabel
+from benchmarks.sweep import Cell, label_space
+
+CPU, NOWHERE = torch.device("cpu"), Path("nowhere")
+NOISE = "symmetric(rate=0.4)"
+SHARED = {"dataset": "digits", "model": "mlp", "recipe": "small(epochs=2)", "precision": "float32"}
+
+
+def cells_of(*points):
+    names = ("noise", "method", "seed")
+    return [Cell.build({**SHARED, **dict(zip(names, point, strict=True))}) for point in points]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    points = [(NOISE, m, s) for m in ("cross_entropy", "dividemix") for s in (0, 1)]
+    cells = cells_of(*points, ("clean", "cross_entropy", 0))
+    settle(folder, "audit", cells, Wish(CPU, 1)).write(folder)
+    for cell in cells:
+        (record,) = engine.run([cell], How(NOWHERE, CPU, keep_all=True))
+        write_part(folder, [Record(record.meta | {"stamp": {}}, record.arrays)])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def written(trained):
+    return audit(trained, NOWHERE, Wanted(), Shown(top=20))
+
+
+@pytest.fixture
+def audited(written, trained, tmp_path):
+    """The audit of the run, in a folder that a test may change."""
+    (tmp_path / "parts").symlink_to(trained / "parts")
+    (tmp_path / "plan.json").write_bytes((trained / "plan.json").read_bytes())
+    new = tmp_path / "suspects"
+    shutil.copytree(written.index.parent, new)
+    sheets = tuple(new / sheet.name for sheet in written.sheets)
+    moved = {"table": new / written.table.name, "index": new / written.index.name}
+    return replace(written, sheets=sheets, **moved), tmp_path
+
+
+def test_the_worst_labels_come_first_by_the_score_that_the_part_keeps(trained):
+    (found,) = rank(trained, Wanted(noises=[NOISE], methods=["cross_entropy"], seeds=[1]), "loss")
+    (cell,) = cells_of((NOISE, "cross_entropy", 1))
+    arrays = Parts(trained).trained(cell.id).arrays
+    score = dict(zip(arrays["position"].tolist(), arrays["train_scores"][0].tolist(), strict=True))
+    assert found.table["position"].tolist() == sorted(score, key=score.get, reverse=True)
+    problem = pose(cell, NOWHERE, CPU)
+    given = dict(zip(problem.position.tolist(), problem.noisy.tolist(), strict=True))
+    clean = dict(zip(problem.position.tolist(), problem.clean.tolist(), strict=True))
+    for row in found.table.itertuples():
+        assert row.given == given[row.position]
+        assert row.wrong == (given[row.position] != clean[row.position])
+        assert row.value == score[row.position]
+    wrong, value = found.table["wrong"], found.table["value"]
+    assert found.auroc == pytest.approx(roc_auc_score(wrong, value))
+    assert found.ap == pytest.approx(average_precision_score(wrong, value))
+
+
+def test_the_prediction_is_that_of_the_last_epoch(trained):
+    (cell,) = cells_of((NOISE, "cross_entropy", 0))
+    *_, last = reference.train(cell, pose(cell, NOWHERE, CPU))
+    arrays = Parts(trained).trained(cell.id).arrays
+    assert arrays["predicted"].tolist() == last.train.argmax(-1).tolist()
+
+
+def test_a_method_with_an_opinion_of_its_own_is_heard(trained):
+    (found,) = rank(trained, Wanted(noises=[NOISE], methods=["dividemix"], seeds=[0]), "own")
+    (cell,) = cells_of((NOISE, "dividemix", 0))
+    *_, last = reference.train(cell, pose(cell, NOWHERE, CPU))
+    doubt = 1 - last.state["clean"].double().mean(0)
+    assert found.table["value"].tolist() == sorted(doubt.tolist(), reverse=True)
+    derive(trained, Parts(trained))
+    table = pd.read_csv(trained / "detection.csv")
+    assert set(table.loc[table["method"] == "dividemix", "score"]) == {"loss", "loss_mean", "own"}
+    assert "own" not in set(table.loc[table["method"] == "cross_entropy", "score"])
+
+
+def test_seeds_that_trained_on_the_same_labels_are_averaged(tmp_path):
+    cells = cells_of(*(("clean", "cross_entropy", seed) for seed in (0, 1, 2)))
+    settle(tmp_path, "audit", cells, Wish(CPU, 1)).write(tmp_path)
+    scores, votes = {}, {}
+    for k, cell in enumerate(cells):
+        at = np.arange(k, 6 + k)  # each seed holds out other images
+        rng = np.random.default_rng(k)
+        arrays = {"position": at, "train_scores": rng.random((1, 6)), "noisy": at % 10}
+        arrays |= {"clean": at % 10, "predicted": rng.integers(2, size=6)}
+        meta = {"keys": cell.keys(), "status": "done", "scores": ["loss_mean"]}
+        write_part(tmp_path, [Record(meta | {"facts": {"noise_sha256": "one"}}, arrays)])
+        for place, value, vote in zip(
+            at, arrays["train_scores"][0], arrays["predicted"], strict=True
+        ):
+            scores.setdefault(place, []).append(value)
+            votes.setdefault(place, []).append(vote)
+    (found,) = rank(tmp_path, Wanted(), "loss_mean")
+    means = {place: sum(values) / len(values) for place, values in scores.items()}
+    assert found.seeds == (0, 1, 2)
+    assert found.table["position"].tolist() == sorted(means, key=means.get, reverse=True)
+    for row in found.table.itertuples():
+        assert row.value == pytest.approx(means[row.position])
+        assert row.cells == len(scores[row.position])
+        assert row.predicted == (2 * sum(votes[row.position]) > len(votes[row.position]))
+    assert np.isnan(found.auroc)
+
+
+def test_the_table_names_classes_and_hides_the_truth(audited):
+    found, _ = audited
+    table = pd.read_csv(found.table)
+    assert len(table) == 5 * 20
+    assert table["corrected"].isna().all()
+    assert "wrong" not in table
+    assert table["given_name"].astype(str).tolist() == table["given"].astype(str).tolist()
+    assert "symmetric" in found.lines[0]
+    assert "AUROC" in found.lines[0]
+    assert found.lines[-1].endswith("no label is known to be wrong")
+
+
+def test_a_sheet_is_drawn_of_every_method_and_noise_once(audited):
+    found, folder = audited
+    assert len(found.sheets) == 3
+    assert found.undrawn == 2
+    for sheet in found.sheets:
+        pixels = matplotlib.image.imread(sheet)
+        assert pixels.std() > 0.05
+        assert f"]({sheet.name})" in found.index.read_text()
+    revealed = audit(folder, NOWHERE, Wanted(noises=[NOISE]), Shown(top=20, reveal=True))
+    framed = matplotlib.image.imread(revealed.sheets[0])
+    red = (framed[..., 0] > 0.7) & (framed[..., 1] < 0.2)
+    assert red.any()
+    assert "wrong" in pd.read_csv(revealed.table)
+
+
+def test_corrections_come_back_as_labels_to_train_on(audited, trained, capsys):
+    found, folder = audited
+    table = pd.read_csv(found.table, dtype=str, keep_default_na=False)
+    mine = (table["noise"] == NOISE) & (table["seeds"] == "1") & (table["method"] == "dividemix")
+    (cell,) = cells_of((NOISE, "dividemix", 1))
+    problem = pose(cell, NOWHERE, CPU)
+    clean = dict(zip(problem.position.tolist(), problem.clean.tolist(), strict=True))
+    positions = table.loc[mine, "position"].astype(int)
+    table.loc[mine, "corrected"] = [str(clean[p]) for p in positions]
+    table.to_csv(folder / "reviewed.csv", index=False)
+    out = str(folder / "labels-{seed}.npy")
+    code = main(["relabel", str(trained), str(folder / "reviewed.csv"), "--out", out])
+    assert code == 0
+    new = np.load(folder / "labels-1.npy")
+    given, *_ = cell.noise.corrupt(*whole(cell))
+    wrong = sum(given[p] != clean[p] for p in positions)
+    assert wrong > 0
+    for place in range(len(new)):
+        expected = clean[place] if place in set(positions) else given[place]
+        assert new[place] == expected
+    said = capsys.readouterr().out
+    assert f"{wrong} of 1078 labels corrected, {20 - wrong} confirmed" in said
+    spec = said.partition('--noises "')[2].partition('"')[0]
+    again = Cell.build({**SHARED, "noise": spec, "method": "gce", "seed": 1})
+    assert pose(again, NOWHERE, CPU).noisy.tolist() == new[problem.position].tolist()
+
+
+def whole(cell):
+    label = cell.dataset.load(NOWHERE, cell.seed)[0].label
+    return label, label_space(cell.dataset), "digits", cell.seed
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "told"),
+    [
+        ("corrected", "eleven", "corrected must be a class from 0 to 9 or its name, got 'eleven'"),
+        ("corrected", "10", "got '10'"),
+        ("position", "1078", "position must be from 0 to 1077, got '1078'"),
+        ("given", "-1", "the table is of other labels"),
+        ("cell_id", "ffff", "has no cell ffff"),
+    ],
+)
+def test_a_wrong_line_is_refused_by_its_number_and_nothing_is_written(
+    audited, trained, column, value, told
+):
+    found, folder = audited
+    table = pd.read_csv(found.table, dtype=str, keep_default_na=False).head(2)
+    table["corrected"] = "3"
+    table.loc[1, column] = value
+    table.to_csv(folder / "reviewed.csv", index=False)
+    with pytest.raises(RefusedError, match="line 3") as refused:
+        relabel(trained, folder / "reviewed.csv", NOWHERE, str(folder / "new.npy"))
+    assert told in str(refused.value)
+    assert not (folder / "new.npy").exists()
+
+
+def test_contradictions_and_a_file_for_two_vectors_are_refused(audited, trained):
+    found, folder = audited
+    table = pd.read_csv(found.table, dtype=str, keep_default_na=False)
+    path = folder / "reviewed.csv"
+    table.assign(corrected=["3"] * len(table)).to_csv(path, index=False)
+    with pytest.raises(RefusedError, match=r"3 vectors of given labels.*put \{seed\}"):
+        relabel(trained, path, NOWHERE, str(folder / "new.npy"))
+    twice = pd.concat([table.head(1).assign(corrected=c) for c in ("3", "4")])
+    twice.to_csv(path, index=False)
+    with pytest.raises(RefusedError, match="corrected to 4 here and to 3 above"):
+        relabel(trained, path, NOWHERE, str(folder / "new.npy"))
+    table.to_csv(path, index=False)
+    with pytest.raises(RefusedError, match="corrects nothing"):
+        relabel(trained, path, NOWHERE, str(folder / "new.npy"))
+
+
+def test_a_table_that_was_filled_in_is_not_written_over(audited):
+    found, folder = audited
+    table = pd.read_csv(found.table, dtype=str, keep_default_na=False)
+    table.loc[4, "corrected"] = "7"
+    table.to_csv(found.table, index=False)
+    before = found.table.read_bytes()
+    with pytest.raises(RefusedError, match="has been filled in"):
+        audit(folder, NOWHERE, Wanted(), Shown())
+    assert found.table.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("wanted", "score", "told"),
+    [
+        (Wanted(methods=["dividmix"]), "loss", "did you mean 'dividemix'"),
+        (Wanted(seeds=[9]), "loss", "no finished cell that fits"),
+        (Wanted(methods=["cross_entropy"]), "own", "has the score 'own'; use loss_mean or loss"),
+    ],
+)
+def test_what_is_not_there_is_refused_with_what_is(trained, wanted, score, told):
+    with pytest.raises(RefusedError) as refused:
+        list(rank(trained, wanted, score))
+    assert told in str(refused.value)
