@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.cli.app import main
 from benchmarks.datasets import DATASETS
-from benchmarks.engine.problem import pose
+from benchmarks.engine.data import load_cell_data
 from benchmarks.export import export
 from benchmarks.noise import NOISES
 from benchmarks.sweep import Cell
@@ -21,7 +21,7 @@ SPEC = "asymmetric(rate=0.4, counts='per_class')"
 def problem_of(noise, root, seed=3):
     specs = {"dataset": "digits", "noise": noise, "method": "cross_entropy", "model": "mlp"}
     specs |= {"recipe": "small(val_fraction=0.0)", "seed": seed, "precision": "float32"}
-    return pose(Cell.build(specs), root, torch.device("cpu"))
+    return load_cell_data(Cell.build(specs), root, torch.device("cpu"))
 
 
 @pytest.fixture

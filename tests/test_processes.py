@@ -28,7 +28,7 @@ def test_a_worker_has_one_thread_and_what_training_needs_imported():
 
 
 def _look(pipe):
-    modules = ("benchmarks.engine.cell", "sklearn.datasets", "torch._dynamo")
+    modules = ("benchmarks.engine.record", "sklearn.datasets", "torch._dynamo")
     imported = tuple(name in sys.modules for name in modules)
     pipe.send((torch.get_num_threads(), imported))
 

@@ -10,7 +10,7 @@ from torch.func import grad, vmap
 
 from benchmarks.contract import samples
 from benchmarks.contract.fault import demand
-from benchmarks.engine import cell as engine
+from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.sweep import Cell
 from methods import Batch, Method, State
 
@@ -139,7 +139,7 @@ def trains_on_digits(method: Method) -> None:
     specs |= {"model": "mlp", "recipe": "small(epochs=2)"}
     other = Cell.build({**specs, "seed": 0, "precision": "float32"})
     cell = Cell(other.dataset, other.noise, method, other.model, other.recipe, seed=0)
-    (record,) = engine.run([cell], engine.How(Path(), torch.device("cpu"), keep_all=False))
+    (record,) = train_and_record([cell], PackSetup(Path(), torch.device("cpu"), keep_all=False))
     demand(record.meta["status"] == "done", f"it does not train: {record.meta['reason']}")
 
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.datasets import DATASETS
-from benchmarks.engine.augment import crop_and_flip, draw, rotate, stream
-from benchmarks.engine.problem import Problem
+from benchmarks.engine.augmentation import crop_and_flip, draw, rotate, stream
+from benchmarks.engine.data import CellData
 from benchmarks.seeds import generator, seeded
 from benchmarks.sweep import Cell
 from methods import Batch, Method, Trusted
@@ -36,14 +36,14 @@ class Chunk(NamedTuple):
     steps: Sequence[Step]
 
 
-def batches(cell: Cell, problem: Problem, epoch: int) -> Iterator[tuple[Tensor, Batch]]:
+def batches(cell: Cell, problem: CellData, epoch: int) -> Iterator[tuple[Tensor, Batch]]:
     """Yield images ``(views, B, channels, H, W)``, normalised, and the batch behind them."""
     for image, ids, label, steps in chunks(cell, problem, epoch):
         for own, draws, trusted in steps:
             yield image[:, own], Batch(ids[own], label[own], draws, trusted=trusted)
 
 
-def chunks(cell: Cell, problem: Problem, epoch: int) -> Iterator[Chunk]:
+def chunks(cell: Cell, problem: CellData, epoch: int) -> Iterator[Chunk]:
     """Yield the batches of an epoch, some at a time.
 
     Order and augmentation are the same for every method; a further view has its own stream. A last
@@ -84,7 +84,7 @@ def steps_of(cell: Cell, size: int) -> int:
     return len(range(0, size - 1, cell.recipe.batch))
 
 
-def _view(cell: Cell, problem: Problem, epoch: int, view: int) -> Callable[[Tensor], Tensor]:
+def _view(cell: Cell, problem: CellData, epoch: int, view: int) -> Callable[[Tensor], Tensor]:
     """Return one augmentation of the training set: from places to uint8 images."""
     recipe, every = cell.recipe, problem.train
     if not recipe.augments:
@@ -103,7 +103,7 @@ def _view(cell: Cell, problem: Problem, epoch: int, view: int) -> Callable[[Tens
     return of
 
 
-def _trusted(cell: Cell, problem: Problem, epoch: int) -> Iterator[Trusted]:
+def _trusted(cell: Cell, problem: CellData, epoch: int) -> Iterator[Trusted]:
     """Yield batches of the clean subset without end, or nothing when the method has none."""
     size = len(problem.trusted)
     if not size:

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 
 from benchmarks.engine import packed, reference
 from benchmarks.engine.branches import Branches
+from benchmarks.engine.data import CellData
 from benchmarks.engine.graph import CudaGraphs
-from benchmarks.engine.problem import Problem
 from benchmarks.engine.reference import Epoch
 from benchmarks.sweep import Cell
 
@@ -34,7 +34,7 @@ def in_words(width: int, flags: Sequence[str]) -> str:
 
 
 def driven(
-    cells: Sequence[Cell], problems: Sequence[Problem], width: int, flags: Sequence[str]
+    cells: Sequence[Cell], problems: Sequence[CellData], width: int, flags: Sequence[str]
 ) -> Iterator[Sequence[Epoch]]:
     """Yield the epochs of all cells in step, and then those of what pads their pack.
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from benchmarks.engine.problem import Problem
+from benchmarks.engine.data import CellData
 from benchmarks.engine.reference import EVALUATION_BATCH
 
 KEPT = 2**24
@@ -15,7 +15,7 @@ KEPT = 2**24
 class Gallery:
     """What all cells are evaluated on, in chunks; normalised once if it is little."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[CellData]) -> None:
         self._problems = problems
         self._sets = [(p.train, p.val, p.test.image) for p in problems]
         few = sum(image.numel() for images in self._sets for image in images) <= KEPT

@@ -15,12 +15,12 @@ from benchmarks.datasets import DATASETS
 from benchmarks.engine.average import StackedAverage
 from benchmarks.engine.compiled import compiled
 from benchmarks.engine.graph import set_rate
-from benchmarks.engine.layers import last_layers
 from benchmarks.engine.mapped import Forward, Given, Hooks, Stacked, forward, of_network
 from benchmarks.engine.optimizer import Bare
 from benchmarks.engine.reference import recipe_of
 from benchmarks.engine.step import autocast, learning_rate, without_running_statistics
 from benchmarks.models import initialised
+from benchmarks.models.layers import last_layers
 from benchmarks.recipes import Recipe
 from benchmarks.sweep import Cell
 from methods import Network, Stage, State

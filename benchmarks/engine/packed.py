@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from benchmarks.engine.batches import steps_of
+from benchmarks.engine.data import CellData
 from benchmarks.engine.gallery import Gallery
 from benchmarks.engine.graph import Graphed, Learning, Recorder, Stepping
 from benchmarks.engine.learners import Learners
 from benchmarks.engine.mapped import Given
-from benchmarks.engine.problem import Problem
 from benchmarks.engine.reference import Epoch, initial_state
 from benchmarks.engine.stacked import stacked, together
 from benchmarks.sweep import Cell
@@ -47,7 +47,7 @@ class Team(Learning[Given], Protocol):
 
 def train(
     cells: Sequence[Cell],
-    problems: Sequence[Problem],
+    problems: Sequence[CellData],
     kind: type[Team] = Learners,
     *,
     compile_: bool = False,

@@ -13,12 +13,12 @@ from benchmarks.datasets import DATASETS
 from benchmarks.engine.average import averages_of
 from benchmarks.engine.batches import batches, steps_of
 from benchmarks.engine.compiled import compiled
+from benchmarks.engine.data import CellData
 from benchmarks.engine.graph import Graphed, Recorder, Stepping, set_rate
-from benchmarks.engine.layers import last_layers
 from benchmarks.engine.optimizer import optimizer_of
-from benchmarks.engine.problem import Problem
 from benchmarks.engine.step import Learner, channels_last, without_running_statistics
 from benchmarks.models import initialised
+from benchmarks.models.layers import last_layers
 from benchmarks.recipes import Recipe
 from benchmarks.seeds import seeded
 from benchmarks.sweep import Cell
@@ -48,7 +48,7 @@ class Epoch(NamedTuple):
 
 
 def train(
-    cell: Cell, problem: Problem, *, compile_: bool = False, recorder: Recorder | None = None
+    cell: Cell, problem: CellData, *, compile_: bool = False, recorder: Recorder | None = None
 ) -> Iterator[Epoch]:
     """Train a cell and yield after each epoch, as long as the caller asks for more.
 
@@ -100,13 +100,13 @@ def train(
             )
 
 
-def initial_state(cell: Cell, problem: Problem) -> State:
+def initial_state(cell: Cell, problem: CellData) -> State:
     """Return the method's state before the first step."""
     with seeded("method", DATASETS.name(cell.dataset), cell.seed, "init"):
         return cell.method.init(task(cell, problem))
 
 
-def task(cell: Cell, problem: Problem) -> Task:
+def task(cell: Cell, problem: CellData) -> Task:
     """Return what the method may know: clean knowledge only where it declares the privilege."""
     told = cell.method.privileges
     return Task(
@@ -120,7 +120,7 @@ def task(cell: Cell, problem: Problem) -> Task:
 
 def _epoch(
     cell: Cell,
-    problem: Problem,
+    problem: CellData,
     learner: Stepping[Batch],
     state: State,
     epoch: Tensor,
@@ -135,7 +135,7 @@ def _epoch(
 
 
 @torch.no_grad()
-def evaluate(networks: Networks, problem: Problem, image: Tensor) -> Tensor:
+def evaluate(networks: Networks, problem: CellData, image: Tensor) -> Tensor:
     """Return ``(networks, N, C)`` logits in evaluation mode and full precision."""
     outputs = []
     for network in networks:

@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 
 from benchmarks.engine.batches import chunks
+from benchmarks.engine.data import CellData
 from benchmarks.engine.mapped import Given
-from benchmarks.engine.problem import Problem
 from benchmarks.sweep import Cell
 from methods import State, Trusted
 
 
 def together(
-    cells: Sequence[Cell], problems: Sequence[Problem], epoch: int
+    cells: Sequence[Cell], problems: Sequence[CellData], epoch: int
 ) -> Iterator[tuple[Tensor, Given]]:
     """Yield the batches of all cells in step: images and what is given with them, stacked."""
     streams = [chunks(cell, problem, epoch) for cell, problem in zip(cells, problems, strict=True)]

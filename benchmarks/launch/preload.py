@@ -3,6 +3,6 @@
 import sklearn.datasets
 import torch
 
-from benchmarks.engine import cell
+from benchmarks.engine import record
 
-__all__ = ["cell", "sklearn", "torch"]
+__all__ = ["record", "sklearn", "torch"]

@@ -10,8 +10,8 @@ import torch
 from benchmarks import plugins
 from benchmarks.datasets import DATASETS, data_root
 from benchmarks.engine.compiled import why_not
+from benchmarks.engine.compute import passes
 from benchmarks.engine.drivers import FLAGS, in_words
-from benchmarks.engine.passes import passes
 from benchmarks.errors import RefusedError
 from benchmarks.launch import pool, tuning
 from benchmarks.launch.progress import Progress

@@ -11,8 +11,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.engine import cell as engine
-from benchmarks.engine.cell import How
+from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.launch import environment
 from benchmarks.store import Record, write_part
 from benchmarks.sweep import Cell
@@ -45,8 +44,8 @@ def train_pack(
     job: Job, specs: Sequence[Mapping[str, Any]], width: int, device: torch.device
 ) -> list[Done]:
     """Train the cells of a pack, write its part, and say how each went."""
-    how = How(job.root, device, job.keep_all, width, job.flags)
-    records = _train(job, [Cell.build(spec) for spec in specs], how)
+    setup = PackSetup(job.root, device, job.keep_all, width, job.flags)
+    records = _train(job, [Cell.build(spec) for spec in specs], setup)
     write_part(job.folder, records)
     return [summary(record) for record in records]
 
@@ -57,22 +56,22 @@ def summary(record: Record) -> Done:
     return Done(record.cell_id, record.meta["status"], record.meta["reason"], seconds)
 
 
-def _train(job: Job, cells: Sequence[Cell], how: How) -> list[Record]:
+def _train(job: Job, cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
     """Train a pack; one that fails is tried cell by cell, so that only the guilty one is lost.
 
     One that does not fit into the device's memory is tried at half its width.
     """
     try:
-        records = engine.run(cells, how)
+        records = train_and_record(cells, setup)
     except torch.OutOfMemoryError as error:
-        if how.width > 1:
-            half = how._replace(width=how.width // 2)
+        if setup.width > 1:
+            half = setup._replace(width=setup.width // 2)
             parts = (cells[i : i + half.width] for i in range(0, len(cells), half.width))
             return [record for part in parts for record in _train(job, part, half)]
         return [failure(job, cells[0], f"out of memory: {error}".splitlines()[0])]
     except Exception as error:  # noqa: BLE001  a cell that fails is a row, not the end of the run
         if len(cells) > 1:
-            return [record for cell in cells for record in _train(job, [cell], how)]
+            return [record for cell in cells for record in _train(job, [cell], setup)]
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         return [failure(job, cells[0], reason, traceback.format_exc())]
     return [Record(record.meta | {"stamp": stamp(job)}, record.arrays) for record in records]

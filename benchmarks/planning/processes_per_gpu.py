@@ -10,7 +10,7 @@ import torch
 from pebble import ProcessPool
 
 from benchmarks import processes
-from benchmarks.engine.cell import How
+from benchmarks.engine.record import PackSetup
 from benchmarks.planning import memory, throughput
 from benchmarks.planning.throughput import Rate, Rates
 from benchmarks.sweep import Cell
@@ -47,17 +47,19 @@ def probe(
                         cell,
                         count,
                         together(
-                            cell, How(root, device, keep_all=False, width=width, flags=flags), count
+                            cell,
+                            PackSetup(root, device, keep_all=False, width=width, flags=flags),
+                            count,
                         ),
                     )
 
 
-def together(cell: Cell, how: How, count: int) -> Rate:
+def together(cell: Cell, setup: PackSetup, count: int) -> Rate:
     """Return the rate of ``count`` processes that train packs of one width at the same time."""
-    context = processes.context(processes.TRAINING, how.device.type)
+    context = processes.context(processes.TRAINING, setup.device.type)
     barrier = context.Barrier(count)
     with ProcessPool(count, context=context, initializer=_start, initargs=(barrier,)) as pool:
-        told = (cell.specs(), how)
+        told = (cell.specs(), setup)
         found = [
             future.result() for future in [pool.schedule(_measure, told) for _ in range(count)]
         ]
@@ -70,11 +72,11 @@ def _start(barrier: "Barrier") -> None:
     _here["barrier"] = barrier
 
 
-def _measure(specs: dict[str, Any], how: How) -> Rate:
+def _measure(specs: dict[str, Any], setup: PackSetup) -> Rate:
     cell, barrier = Cell.build(specs), _here["barrier"]
     try:
-        problem = throughput.few(cell, how.root, how.device)
-        return throughput.measured(cell, problem, how.width, how.flags, barrier)
+        problem = throughput.few(cell, setup.root, setup.device)
+        return throughput.measured(cell, problem, setup.width, setup.flags, barrier)
     except Exception:
         barrier.abort()  # the others would wait for ever
         raise

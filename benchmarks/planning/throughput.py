@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import nn
 
+from benchmarks.engine.data import CellData, load_cell_data
 from benchmarks.engine.drivers import driven
-from benchmarks.engine.problem import Problem, pose
 from benchmarks.models import Model
 from benchmarks.store import write_atomically
 from benchmarks.sweep import Cell
@@ -177,9 +177,9 @@ def probe(
             yield cell, width, measured(cell, problem, width, flags)
 
 
-def few(cell: Cell, root: Path, device: torch.device) -> Problem:
+def few(cell: Cell, root: Path, device: torch.device) -> CellData:
     """Return a small part of a cell's data, to measure on."""
-    problem = pose(cell, root, device)
+    problem = load_cell_data(cell, root, device)
     size = min(len(problem.noisy), BATCHES * cell.recipe.batch)
     kept = {name: getattr(problem, name)[:size] for name in ("train", "noisy", "clean", "position")}
     val = {name: getattr(problem, name)[:1000] for name in ("val", "val_noisy", "val_clean")}
@@ -190,7 +190,7 @@ def few(cell: Cell, root: Path, device: torch.device) -> Problem:
 
 def measured(
     cell: Cell,
-    problem: Problem,
+    problem: CellData,
     width: int,
     flags: Sequence[str] = (),
     others: "Barrier | None" = None,

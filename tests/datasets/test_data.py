@@ -9,7 +9,7 @@ import torch
 from benchmarks.datasets import DATASETS
 from benchmarks.engine import reference
 from benchmarks.engine.batches import batches
-from benchmarks.engine.problem import pose
+from benchmarks.engine.data import load_cell_data
 from benchmarks.errors import DataMissingError
 from benchmarks.noise import label_sha256
 from benchmarks.sweep import Cell, Suite
@@ -43,8 +43,8 @@ def test_digits_split_is_stratified_complete_and_drawn_from_the_seed():
 
 
 def test_noise_is_drawn_before_the_validation_images_are_cut_off():
-    whole = pose(cell(recipe="small(epochs=2, val_fraction=0.0)"), NOWHERE, CPU)
-    cut = pose(cell(recipe="small(epochs=2, val_fraction=0.1)"), NOWHERE, CPU)
+    whole = load_cell_data(cell(recipe="small(epochs=2, val_fraction=0.0)"), NOWHERE, CPU)
+    cut = load_cell_data(cell(recipe="small(epochs=2, val_fraction=0.1)"), NOWHERE, CPU)
     held_out = sorted(set(range(1078)) - set(cut.position.tolist()))
     assert len(cut.noisy) + len(cut.val_noisy) == len(whole.noisy) == 1078
     assert torch.equal(cut.noisy, whole.noisy[cut.position])
@@ -57,7 +57,9 @@ def test_noise_is_drawn_before_the_validation_images_are_cut_off():
 def test_noise_is_the_same_whatever_the_method_model_and_recipe():
     changes = [{"method": name} for name in METHODS]
     changes += [{"model": "convnet"}, {"recipe": "small(lr=0.1)"}]
-    assert len({pose(cell(**change), NOWHERE, CPU).noise_sha256 for change in changes}) == 1
+    assert (
+        len({load_cell_data(cell(**change), NOWHERE, CPU).noise_sha256 for change in changes}) == 1
+    )
 
 
 PRIVILEGED = ["forward(source='given')", *METHODS]
@@ -68,7 +70,7 @@ def test_a_method_is_told_what_it_declares_and_nothing_else(method):
     assert Task._fields == ("label", "num_classes", "epochs", "rate", "transition")
     assert Batch._fields == ("ids", "label", "draws", "outputs", "target", "trusted")
     one = cell(method=method)
-    problem = pose(one, NOWHERE, CPU)
+    problem = load_cell_data(one, NOWHERE, CPU)
     told, given = one.method.privileges, reference.task(one, problem)
     assert torch.equal(given.label, problem.noisy)
     assert given.rate == (problem.noise_rate if "rate" in told else None)
@@ -82,7 +84,7 @@ def test_a_method_is_told_what_it_declares_and_nothing_else(method):
 
 def test_the_clean_subset_is_true_and_the_same_of_every_class():
     one = cell(method="l2rw(per_class=7)", recipe="small(epochs=2, batch=32)")
-    problem = pose(one, NOWHERE, CPU)
+    problem = load_cell_data(one, NOWHERE, CPU)
     assert torch.bincount(problem.clean[problem.trusted]).tolist() == [7] * 10
     assert (problem.noisy[problem.trusted] != problem.clean[problem.trusted]).any()
     shown = [batch.trusted for _, batch in batches(one, problem, 0)]
@@ -100,7 +102,7 @@ def test_the_clean_subset_is_true_and_the_same_of_every_class():
 @pytest.mark.parametrize("method", METHODS)
 def test_training_does_not_change_when_the_clean_labels_are_garbage(method):
     one = cell(method=method)
-    honest = pose(one, NOWHERE, CPU)
+    honest = load_cell_data(one, NOWHERE, CPU)
     lie = torch.zeros_like(honest.clean)
     lie[honest.trusted] = honest.clean[honest.trusted]  # what a privilege tells
     lies = honest.test._replace(label=torch.ones_like(honest.test.label))

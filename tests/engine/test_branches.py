@@ -7,7 +7,7 @@ import torch
 
 from benchmarks.engine import drivers, packed, reference
 from benchmarks.engine.branches import Branches
-from benchmarks.engine.problem import pose
+from benchmarks.engine.data import load_cell_data
 from benchmarks.errors import RefusedError
 from benchmarks.launch import session
 from benchmarks.launch.request import Request
@@ -27,7 +27,7 @@ CASES += [(method, "convnet") for method in ("co_teaching", "l2rw", "elr_plus", 
 
 def posed(method, model, seeds):
     cells = [build(method, model=model, recipe=RECIPE, seed=seed) for seed in seeds]
-    return cells, [few(pose(cell, NOWHERE, CPU)) for cell in cells]
+    return cells, [few(load_cell_data(cell, NOWHERE, CPU)) for cell in cells]
 
 
 @pytest.mark.parametrize(("method", "model"), CASES)
@@ -89,7 +89,7 @@ def test_branches_without_a_gpu_are_refused_in_a_sentence(tmp_path):
 def test_captured_branches_train_as_steps_one_by_one(method, caplog):
     device = torch.device("cuda")
     cells = [build(method, model="convnet", recipe=RECIPE, seed=seed) for seed in (0, 1)]
-    problems = [few(pose(cell, NOWHERE, device)) for cell in cells]
+    problems = [few(load_cell_data(cell, NOWHERE, device)) for cell in cells]
     *_, found = drivers.driven(cells, problems, 2, BRANCHES)
     assert "no CUDA graph" not in caplog.text
     for epoch, cell, problem in zip(found, cells, problems, strict=True):

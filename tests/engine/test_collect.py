@@ -11,11 +11,10 @@ import pytest
 import torch
 
 from benchmarks import metrics, schema
-from benchmarks.engine import cell as engine
 from benchmarks.engine import reference
-from benchmarks.engine.cell import How
 from benchmarks.engine.collect import collect
-from benchmarks.engine.problem import pose
+from benchmarks.engine.data import load_cell_data
+from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.errors import RefusedError
 from benchmarks.noise import NOISES, LabelSpace
 from benchmarks.store import Parts, Record, derive, write_part
@@ -57,7 +56,7 @@ def trained(folder, cells, *, keep_all=True):
     folder.mkdir()
     (folder / "plan.json").write_text(json.dumps(plan | {"cells": [c.keys() for c in cells]}))
     for cell in cells:
-        (record,) = engine.run([cell], How(NOWHERE, CPU, keep_all))
+        (record,) = train_and_record([cell], PackSetup(NOWHERE, CPU, keep_all))
         write_part(folder, [Record(record.meta | {"stamp": {}}, record.arrays)])
     derive(folder, Parts(folder))
     return folder
@@ -94,9 +93,9 @@ def contents(folder):
 
 def test_each_selection_is_measured_on_the_logits_of_its_epoch():
     cell = build(recipe="small(epochs=12, val_fraction=0.3)")
-    problem = pose(cell, NOWHERE, CPU)
+    problem = load_cell_data(cell, NOWHERE, CPU)
     epochs = list(reference.train(cell, problem))
-    (record,) = engine.run([cell], How(NOWHERE, CPU, keep_all=True))
+    (record,) = train_and_record([cell], PackSetup(NOWHERE, CPU, keep_all=True))
     assert len(set(record.arrays["selected"].tolist())) > 1
     label = problem.test.label
     for row, at in zip(record.arrays["measured"], record.arrays["selected"], strict=True):
@@ -116,9 +115,9 @@ def test_each_selection_is_measured_on_the_logits_of_its_epoch():
 @pytest.mark.parametrize(("method", "given"), [("believer", 0.0), ("cross_entropy", 1.0)])
 def test_the_corrected_fit_takes_the_methods_own_matrix_and_flags_the_true_one(method, given):
     cell = build(method, "small(epochs=2, val_fraction=0.3)")
-    problem = pose(cell, NOWHERE, CPU)
+    problem = load_cell_data(cell, NOWHERE, CPU)
     *_, last = reference.train(cell, problem)
-    (record,) = engine.run([cell], How(NOWHERE, CPU, keep_all=True))
+    (record,) = train_and_record([cell], PackSetup(NOWHERE, CPU, keep_all=True))
     found = dict(zip(record.meta["metrics"], record.arrays["measured"][0], strict=True))
     true = NOISES.build("symmetric(rate=0.4)").matrix(LabelSpace(10, 1078, {}))
     own = torch.full((10, 10), 0.3 / 9).fill_diagonal_(0.7)
@@ -131,7 +130,7 @@ def test_the_corrected_fit_takes_the_methods_own_matrix_and_flags_the_true_one(m
 
 
 def test_the_state_after_the_last_epoch_is_measured_and_only_there(folder):
-    problem = pose(build(), NOWHERE, CPU)
+    problem = load_cell_data(build(), NOWHERE, CPU)
     right = (problem.noisy == problem.clean).double()
     found = rows(folder).loc["last"]
     n = len(right)

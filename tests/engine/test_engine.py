@@ -10,12 +10,11 @@ import torch
 from torch import nn
 
 from benchmarks import schema
-from benchmarks.engine import cell as engine
 from benchmarks.engine import packed, reference
 from benchmarks.engine.batches import batches
-from benchmarks.engine.cell import How
+from benchmarks.engine.data import load_cell_data
 from benchmarks.engine.optimizer import optimizer_of
-from benchmarks.engine.problem import pose
+from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.errors import RefusedError
 from benchmarks.planning.plan import choose_device, kinds, packs
 from benchmarks.store import CURVE_VALUES
@@ -46,7 +45,7 @@ HARD = "small(epochs=2, lr=0.05, batch=97, weight_decay=0.01, clip_norm=0.5, cro
 
 
 def trained(cell, *, keep_all=True, width=1):
-    (record,) = engine.run([cell], How(NOWHERE, CPU, keep_all, width))
+    (record,) = train_and_record([cell], PackSetup(NOWHERE, CPU, keep_all, width))
     return record
 
 
@@ -64,7 +63,7 @@ def few(problem, size=293):
 def test_hooks_mapped_over_cells_train_as_the_reference_does_one_by_one(method):
     points = [("symmetric(rate=0.4)", 0), ("asymmetric(rate=0.4)", 1)]
     cells = [build(method, model="convnet", noise=n, seed=s, recipe=HARD) for n, s in points]
-    problems = [few(pose(cell, NOWHERE, CPU)) for cell in cells]
+    problems = [few(load_cell_data(cell, NOWHERE, CPU)) for cell in cells]
     together = fused.train(cells, problems)  # (epochs, K, networks, M, C)
     for k, (cell, problem) in enumerate(zip(cells, problems, strict=True)):
         for epoch in reference.train(cell, problem):
@@ -78,7 +77,7 @@ def test_a_pack_trains_as_the_reference_does_one_by_one(method, model):
     points = [("symmetric(rate=0.4)", 0), ("asymmetric(rate=0.4)", 1), ("clean", 1)]
     recipe = HARD.replace("clip_norm=0.5", "clip_norm=0.5, rotation=20.0, nesterov=True")
     cells = [build(method, model=model, noise=n, seed=s, recipe=recipe) for n, s in points]
-    problems = [few(pose(cell, NOWHERE, CPU)) for cell in cells]
+    problems = [few(load_cell_data(cell, NOWHERE, CPU)) for cell in cells]
     alone = [list(reference.train(*pair)) for pair in zip(cells, problems, strict=True)]
     for number, epochs in enumerate(packed.train(cells, problems)):
         for k, epoch in enumerate(epochs):
@@ -97,7 +96,7 @@ def test_a_pack_trains_as_the_reference_does_one_by_one(method, model):
 def test_a_pack_steps_with_adam_as_the_reference_does():
     recipe = "small(epochs=2, optimizer='adam', lr=0.001, weight_decay=0.01)"
     cells = [build(recipe=recipe, seed=seed) for seed in (0, 1)]
-    problems = [few(pose(cell, NOWHERE, CPU)) for cell in cells]
+    problems = [few(load_cell_data(cell, NOWHERE, CPU)) for cell in cells]
     *_, last = packed.train(cells, problems)
     for epoch, cell, problem in zip(last, cells, problems, strict=True):
         *_, expected = reference.train(cell, problem)
@@ -113,7 +112,7 @@ def test_neighbours_place_and_width_of_a_pack_change_no_byte(method):
     found = {}
     for width in (4, 5, 9):
         for pack in (cells[:2], cells[::-1], cells, [cells[2], bad, cells[0]], [cells[0]]):
-            records = engine.run(pack, How(NOWHERE, CPU, keep_all=True, width=width))
+            records = train_and_record(pack, PackSetup(NOWHERE, CPU, keep_all=True, width=width))
             for cell, record in zip(pack, records, strict=True):
                 bytes_ = {name: array.tobytes() for name, array in record.arrays.items()}
                 assert found.setdefault(cell.id, bytes_) == bytes_
@@ -122,15 +121,14 @@ def test_neighbours_place_and_width_of_a_pack_change_no_byte(method):
 
 def test_a_diverging_cell_leaves_its_neighbours_alone(monkeypatch):
     cells = [build(seed=k) for k in range(3)]
-    together = engine.run(cells, How(NOWHERE, CPU, keep_all=True, width=3))
-    pose_it = engine.pose
+    together = train_and_record(cells, PackSetup(NOWHERE, CPU, keep_all=True, width=3))
 
     def poison(cell, root, device):
-        problem = pose_it(cell, root, device)
+        problem = load_cell_data(cell, root, device)
         return problem._replace(mean=problem.mean * math.nan) if cell.seed == 1 else problem
 
-    monkeypatch.setattr(engine, "pose", poison)
-    poisoned = engine.run(cells, How(NOWHERE, CPU, keep_all=True, width=3))
+    monkeypatch.setattr("benchmarks.engine.record.load_cell_data", poison)
+    poisoned = train_and_record(cells, PackSetup(NOWHERE, CPU, keep_all=True, width=3))
     assert [record.meta["status"] for record in poisoned] == ["done", "diverged", "done"]
     for k in (0, 2):
         for name, array in together[k].arrays.items():
@@ -160,7 +158,7 @@ def test_training_again_gives_the_same_bytes(method):
 
 def test_methods_start_from_the_same_weights_and_see_the_same_order():
     cells = [build(method) for method in METHODS]
-    problems = [pose(cell, NOWHERE, CPU) for cell in cells]
+    problems = [load_cell_data(cell, NOWHERE, CPU) for cell in cells]
     weights = [reference.networks_of(cell, CPU, 0)[0][1].weight for cell in cells]
     orders = [
         torch.cat([batch.ids for _, batch in batches(cell, problem, 1)])
@@ -183,7 +181,7 @@ def test_two_networks_and_a_second_stage_start_from_other_weights():
 )
 def test_a_last_batch_of_one_joins_the_one_before(size, lengths):
     cell = build(recipe="small(batch=64)")
-    problem = pose(cell, NOWHERE, CPU)
+    problem = load_cell_data(cell, NOWHERE, CPU)
     short = problem._replace(noisy=problem.noisy[:size])
     found = [batch.ids for _, batch in batches(cell, short, 0)]
     assert [len(ids) for ids in found] == lengths
@@ -233,7 +231,7 @@ def test_without_validation_images_nothing_is_selected_on_them():
 
 def test_the_scores_rank_mislabelled_examples_by_the_loss_on_their_given_label():
     cell = build(recipe="small(epochs=4)")
-    problem = pose(cell, NOWHERE, CPU)
+    problem = load_cell_data(cell, NOWHERE, CPU)
     epochs = list(reference.train(cell, problem))
     losses = [
         torch.nn.functional.cross_entropy(e.train.double(), problem.noisy, reduction="none")

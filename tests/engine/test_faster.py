@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.engine import cell as engine
-from benchmarks.engine import compiled, drivers, gallery, history, packed, reference
-from benchmarks.engine.problem import pose
+from benchmarks.engine import compiled, drivers, gallery, packed, reference, selection
+from benchmarks.engine.data import load_cell_data
+from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.errors import RefusedError
 from benchmarks.launch import session
 from benchmarks.launch.request import Request
@@ -38,7 +38,7 @@ def traced(monkeypatch):
 @pytest.mark.usefixtures("double", "traced")
 def test_a_compiled_step_trains_as_the_reference_does(method):
     cells = [build(method, seed=seed) for seed in (0, 1)]
-    problems = [pose(cell, NOWHERE, CPU) for cell in cells]
+    problems = [load_cell_data(cell, NOWHERE, CPU) for cell in cells]
     *_, last = packed.train(cells, problems, compile_=True)
     assert compiled.compiled.cache_info().currsize == 1
     for epoch, cell, problem in zip(last, cells, problems, strict=True):
@@ -49,7 +49,7 @@ def test_a_compiled_step_trains_as_the_reference_does(method):
 @pytest.mark.usefixtures("double", "traced")
 def test_a_compiled_convolutional_network_trains_as_it_does_otherwise():
     cell = build(model="convnet", recipe="small(epochs=2)")
-    problem = pose(cell, NOWHERE, CPU)
+    problem = load_cell_data(cell, NOWHERE, CPU)
     few = {name: getattr(problem, name)[:200] for name in ("train", "noisy", "clean")}
     problem = problem._replace(**few)
     plain = list(reference.train(cell, problem))
@@ -86,7 +86,7 @@ def test_half_precision_on_the_cpu_trains_near_what_single_precision_does(width)
     for precision in ("float32", "bfloat16"):
         cells = [build(seed=k, noise="clean", model="mlp", precision=precision) for k in range(3)]
         cells = cells[:width]
-        records = engine.run(cells, engine.How(NOWHERE, CPU, keep_all=False, width=width))
+        records = train_and_record(cells, PackSetup(NOWHERE, CPU, keep_all=False, width=width))
         assert {record.meta["status"] for record in records} == {"done"}
         found[precision] = records[0].arrays
     logits = [arrays["logits"][0] for arrays in found.values()]
@@ -96,11 +96,11 @@ def test_half_precision_on_the_cpu_trains_near_what_single_precision_does(width)
 
 
 def test_metrics_of_many_epochs_together_are_those_of_one_after_the_other(monkeypatch):
-    how = engine.How(NOWHERE, CPU, keep_all=True)
+    how = PackSetup(NOWHERE, CPU, keep_all=True)
     cell = build(recipe="small(epochs=7)")
-    (together,) = engine.run([cell], how)
-    monkeypatch.setattr(history, "AT_ONCE", 1)
-    (alone,) = engine.run([cell], how)
+    (together,) = train_and_record([cell], how)
+    monkeypatch.setattr(selection, "AT_ONCE", 1)
+    (alone,) = train_and_record([cell], how)
     for name, array in together.arrays.items():
         torch.testing.assert_close(
             array, alone.arrays[name], rtol=1e-12, atol=1e-14, equal_nan=True
@@ -108,7 +108,7 @@ def test_metrics_of_many_epochs_together_are_those_of_one_after_the_other(monkey
 
 
 def test_images_made_anew_for_every_evaluation_are_those_that_are_kept(monkeypatch):
-    problems = [pose(build(seed=seed), NOWHERE, CPU) for seed in (0, 1)]
+    problems = [load_cell_data(build(seed=seed), NOWHERE, CPU) for seed in (0, 1)]
     kept = gallery.Gallery(problems)
     monkeypatch.setattr(gallery, "KEPT", 0)
     anew = gallery.Gallery(problems)
@@ -122,7 +122,7 @@ def test_images_made_anew_for_every_evaluation_are_those_that_are_kept(monkeypat
 @pytest.mark.parametrize("spec", ["small(epochs=2)", "small(epochs=2, crop=1)"])
 def test_images_that_are_normalised_once_train_as_they_do_otherwise(spec, monkeypatch):
     cell = build(recipe=spec)
-    problem = pose(cell, NOWHERE, CPU)
+    problem = load_cell_data(cell, NOWHERE, CPU)
     found = []
     monkeypatch.setattr(reference, "train", lambda *args, **_: found.append(args[1]) or iter(()))
     drivers.driven([cell], [problem], 1, ())
@@ -132,5 +132,5 @@ def test_images_that_are_normalised_once_train_as_they_do_otherwise(spec, monkey
     for one, other in zip(ready, plain, strict=True):
         assert torch.equal(one[0].test, other[0].test)
         assert one[0].loss == other[0].loss
-    monkeypatch.setattr("benchmarks.engine.problem.READY", 10)
+    monkeypatch.setattr("benchmarks.engine.data.READY", 10)
     assert problem.ready().train.dtype == torch.uint8

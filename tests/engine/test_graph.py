@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmarks.engine import graph, packed, reference
-from benchmarks.engine.problem import pose
+from benchmarks.engine.data import load_cell_data
 from benchmarks.errors import RefusedError
 from benchmarks.launch import session
 from benchmarks.launch.request import Request
@@ -28,7 +28,7 @@ CASES += [(method, "convnet") for method in ("co_teaching", "l2rw", "elr_plus", 
 @pytest.mark.usefixtures("double")
 def test_replayed_steps_train_as_the_reference_does(method, model):
     cells = [build(method, model=model, recipe=RECIPE, seed=seed) for seed in (0, 1)]
-    problems = [few(pose(cell, NOWHERE, CPU)) for cell in cells]
+    problems = [few(load_cell_data(cell, NOWHERE, CPU)) for cell in cells]
     recorders = Recorder(), Recorder()
     together = list(packed.train(cells, problems, recorder=recorders[0]))
     alone = reference.train(cells[1], problems[1], recorder=recorders[1])
@@ -47,7 +47,7 @@ def test_replayed_steps_train_as_the_reference_does(method, model):
 @pytest.mark.usefixtures("double")
 def test_replayed_steps_of_adam_follow_its_schedule():
     cell = build(recipe=ADAM)
-    problem = few(pose(cell, NOWHERE, CPU))
+    problem = few(load_cell_data(cell, NOWHERE, CPU))
     for found, expected in zip(
         reference.train(cell, problem, recorder=Recorder()),
         reference.train(cell, problem),
@@ -63,7 +63,7 @@ def test_a_step_that_cannot_be_recorded_is_taken_all_the_same_and_says_so(caplog
             raise RuntimeError("operation not permitted when stream is capturing\nmore")
 
     cell = build(model="convnet", recipe="small(epochs=2, batch=40)")
-    problem = few(pose(cell, NOWHERE, CPU))
+    problem = few(load_cell_data(cell, NOWHERE, CPU))
     found, _ = reference.train(cell, problem, recorder=Failing())
     assert found.loss > 0
     assert "no CUDA graph, kernels are launched one by one: operation not" in caplog.text
@@ -96,7 +96,7 @@ def test_a_state_that_remembers_another_of_before_is_kept_as_it_was():
 def test_a_captured_step_trains_as_one_that_is_not(method, caplog):
     device = torch.device("cuda")
     cell = build(method, model="convnet", recipe=RECIPE)
-    problem = few(pose(cell, NOWHERE, device))
+    problem = few(load_cell_data(cell, NOWHERE, device))
     *_, found = reference.train(cell, problem, recorder=graph.CudaGraphs())
     *_, (pack, _) = packed.train([cell] * 2, [problem] * 2, recorder=graph.CudaGraphs())
     *_, expected = reference.train(cell, problem)

@@ -43,10 +43,10 @@ import sys
 from pathlib import Path
 import torch
 from benchmarks.engine.drivers import driven
-from benchmarks.engine.problem import pose
+from benchmarks.engine.data import load_cell_data
 from tests.cells import build
 cell = build("cross_entropy", model="mlp(first=8, second=8)", recipe="small(epochs=2)")
-problem = pose(cell, Path("nowhere"), torch.device("cpu"))
+problem = load_cell_data(cell, Path("nowhere"), torch.device("cpu"))
 assert len(list(driven([cell] * 2, [problem] * 2, 2, ()))) == 2
 assert "torch._dynamo" not in sys.modules
 """

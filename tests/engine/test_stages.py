@@ -7,9 +7,9 @@ from torch import nn
 from benchmarks.contract.samples import EPOCHS, C, outputs_of, started, task
 from benchmarks.engine import packed, reference
 from benchmarks.engine.average import StackedAverage, averages_of
-from benchmarks.engine.layers import last_layers
-from benchmarks.engine.problem import pose
+from benchmarks.engine.data import load_cell_data
 from benchmarks.models import MODELS
+from benchmarks.models.layers import last_layers
 from methods import METHODS
 from tests.agreement import same
 from tests.engine.test_engine import CPU, HARD, NOWHERE, build, few
@@ -24,7 +24,7 @@ def test_drivers_agree_on_stages_that_renew_layers_and_on_averages_that_peek(met
     points = [("symmetric(rate=0.4)", 0), ("asymmetric(rate=0.4)", 1)]
     recipe = HARD.replace("epochs=2", "epochs=4")  # all four stages of pes
     cells = [build(method, model="convnet", noise=n, seed=s, recipe=recipe) for n, s in points]
-    problems = [few(pose(cell, NOWHERE, CPU), 199) for cell in cells]
+    problems = [few(load_cell_data(cell, NOWHERE, CPU), 199) for cell in cells]
     alone = [list(reference.train(*pair)) for pair in zip(cells, problems, strict=True)]
     by_hand = fused.train(cells, problems)  # (epochs, K, networks, M, C)
     for number, epochs in enumerate(packed.train(cells, problems)):
@@ -86,7 +86,7 @@ def test_the_horizon_is_a_share_of_the_training_and_the_memory_a_number_of_epoch
 
 def test_averaged_weights_never_steer_the_training_of_ce_ema():
     plain, averaged = (build(m, recipe="small(epochs=2)") for m in ("cross_entropy", "ce_ema"))
-    problem = few(pose(plain, NOWHERE, CPU))
+    problem = few(load_cell_data(plain, NOWHERE, CPU))
     pairs = zip(reference.train(plain, problem), reference.train(averaged, problem), strict=True)
     for one, other in pairs:
         assert one.loss == other.loss

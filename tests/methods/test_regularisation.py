@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from benchmarks.contract.samples import EPOCHS, B, C, N, outputs_of, started, task
-from benchmarks.engine import cell as engine
-from benchmarks.engine.cell import How
+from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.errors import RefusedError
 from benchmarks.store import CURVE_VALUES
 from benchmarks.sweep import Suite
@@ -210,9 +209,9 @@ def test_early_stopping_shows_the_epoch_that_noisy_labels_choose(tmp_path):
     torch.set_default_dtype(torch.float32)
     kept = {}
     for method in ("early_stopping", "cross_entropy"):
-        (record,) = engine.run(
+        (record,) = train_and_record(
             [build(method, recipe="small(epochs=12)")],
-            How(tmp_path, torch.device("cpu"), keep_all=True),
+            PackSetup(tmp_path, torch.device("cpu"), keep_all=True),
         )
         kept[method] = record.arrays
     mine, plain = kept["early_stopping"], kept["cross_entropy"]

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from benchmarks.datasets import DATASETS
-from benchmarks.engine import cell as engine
 from benchmarks.engine import reference
-from benchmarks.engine.problem import pose
+from benchmarks.engine.data import load_cell_data
+from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.errors import RefusedError
 from benchmarks.launch import session
 from benchmarks.launch.request import Request
@@ -233,13 +233,13 @@ def test_a_result_is_kept_under_the_file_it_came_from_even_if_that_is_edited_mea
     files, monkeypatch
 ):
     one, honest = cell(files), reference.train
-    before, hashed = one.id, pose(one, files, CPU).noise_sha256
+    before, hashed = one.id, load_cell_data(one, files, CPU).noise_sha256
 
     def edit(*args, **options):
         np.save(files / "labels-0.npy", digits(0)[::-1])
         return honest(*args, **options)
 
     monkeypatch.setattr(reference, "train", edit)
-    (record,) = engine.run([one], engine.How(files, CPU, keep_all=True))
+    (record,) = train_and_record([one], PackSetup(files, CPU, keep_all=True))
     assert record.cell_id == before != one.id
     assert record.meta["facts"]["noise_sha256"] == hashed

@@ -10,8 +10,8 @@ import scipy.stats
 import torch
 
 from benchmarks.datasets import DATASETS
-from benchmarks.engine import cell as engine
-from benchmarks.engine.problem import pose
+from benchmarks.engine.data import load_cell_data
+from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.noise import NO_CLASS, NOISES, Images, LabelSpace, label_sha256
 from benchmarks.noise.instance import truncated_normal
 from benchmarks.noise.margin import scaled
@@ -277,12 +277,12 @@ def test_a_cell_with_foreign_images_trains_and_is_measured():
     specs = {"dataset": "digits", "noise": "open_set(rate=0.4)", "method": "forward"}
     specs |= {"model": "mlp", "recipe": "small(epochs=6)", "seed": 0, "precision": "float32"}
     cell = Cell.build(specs)
-    problem = pose(cell, NOWHERE, CPU)
+    problem = load_cell_data(cell, NOWHERE, CPU)
     foreign = problem.clean == NO_CLASS
     assert foreign.double().mean().item() == pytest.approx(0.4, abs=0.06)
     assert (problem.clean[~foreign] == problem.noisy[~foreign]).all()
     assert problem.test.label.min() == 0
-    (record,) = engine.run([cell], engine.How(NOWHERE, CPU, keep_all=True))
+    (record,) = train_and_record([cell], PackSetup(NOWHERE, CPU, keep_all=True))
     assert record.meta["status"] == "done"
     assert record.meta["mislabelled"] == int(foreign.sum())
     values = dict(zip(record.meta["metrics"], record.arrays["measured"][0].tolist(), strict=True))

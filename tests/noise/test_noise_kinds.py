@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmarks.datasets import DATASETS
-from benchmarks.engine.problem import pose
+from benchmarks.engine.data import load_cell_data
 from benchmarks.errors import RefusedError
 from benchmarks.noise import NOISES, LabelSpace, label_sha256, realised
 from benchmarks.noise.base import sample
@@ -267,6 +267,6 @@ def test_a_changed_file_is_another_cell(tmp_path):
 
 def test_the_noise_of_a_cell_tells_its_true_matrix(tmp_path):
     cell = cell_of("pair_flip(rate=0.3)")
-    problem = pose(cell, tmp_path, torch.device("cpu"))
+    problem = load_cell_data(cell, tmp_path, torch.device("cpu"))
     expected = cell.noise.matrix(label_space(DATASETS.build("digits")))
     torch.testing.assert_close(problem.transition, expected.float())

@@ -19,7 +19,7 @@ from torch.func import (
 )
 from torch.utils import _pytree as pytree
 
-from benchmarks.engine.augment import crop_and_flip, draw
+from benchmarks.engine.augmentation import crop_and_flip, draw
 from benchmarks.models import initialised
 from benchmarks.seeds import generator, seeded
 from methods import Batch, Network, Task, Trusted

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.engine import cell as engine
+from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.errors import RefusedError
 from benchmarks.launch import session, worker
 from benchmarks.launch.request import Request
@@ -147,7 +147,7 @@ def test_processes_are_tried_together_as_far_as_memory_goes(monkeypatch):
 def test_processes_that_share_a_device_are_measured_at_the_same_time(monkeypatch):
     monkeypatch.setattr(throughput, "ENOUGH_SECONDS", 0.0)
     rate = processes_per_gpu.together(
-        build(recipe="small(epochs=2)"), engine.How(NOWHERE, CPU, keep_all=False, width=4), 2
+        build(recipe="small(epochs=2)"), PackSetup(NOWHERE, CPU, keep_all=False, width=4), 2
     )
     assert 0 < rate.train < 1
     assert 0 < rate.evaluate < 1
@@ -207,7 +207,7 @@ def test_finished_cells_predict_the_others(tmp_path):
     request = Request(methods=("cross_entropy",), noises=("clean",), seeds=(0, 1), workers=1)
     request = replace(request, out=tmp_path)
     first, second = session.prepare(request).plan.cells
-    (record,) = engine.run([first], engine.How(NOWHERE, CPU, keep_all=False))
+    (record,) = train_and_record([first], PackSetup(NOWHERE, CPU, keep_all=False))
     costs = record.meta["costs"] | {"train_seconds": 30.0, "eval_seconds": 10.0}
     stamped = record.meta | {"costs": costs, "stamp": worker.stamp(_job(tmp_path))}
     (tmp_path / "parts").mkdir()
@@ -224,7 +224,7 @@ def _job(folder):
 
 
 def test_a_pack_that_does_not_fit_is_tried_at_half_its_width(monkeypatch, tmp_path):
-    tried, run = [], engine.run
+    tried, run = [], train_and_record
 
     def small_memory(cells, how):
         tried.append((len(cells), how.width))
@@ -232,9 +232,9 @@ def test_a_pack_that_does_not_fit_is_tried_at_half_its_width(monkeypatch, tmp_pa
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB.\nmore")
         return run(cells, how)
 
-    monkeypatch.setattr(worker.engine, "run", small_memory)
+    monkeypatch.setattr(worker, "train_and_record", small_memory)
     cells = [build(seed=seed, recipe="small(epochs=2)") for seed in range(5)]
-    how = engine.How(NOWHERE, CPU, keep_all=False, width=8)
+    how = PackSetup(NOWHERE, CPU, keep_all=False, width=8)
     records = worker._train(_job(tmp_path), cells, how)
     assert [record.cell_id for record in records] == [cell.id for cell in cells]
     assert {record.meta["status"] for record in records} == {"done"}
@@ -245,8 +245,8 @@ def test_a_cell_that_never_fits_is_a_failed_row(monkeypatch, tmp_path):
     def no_memory(*_):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB.\nmore")
 
-    monkeypatch.setattr(worker.engine, "run", no_memory)
-    how = engine.How(NOWHERE, CPU, keep_all=False, width=2)
+    monkeypatch.setattr(worker, "train_and_record", no_memory)
+    how = PackSetup(NOWHERE, CPU, keep_all=False, width=2)
     records = worker._train(_job(tmp_path), [build(seed=seed) for seed in range(2)], how)
     assert [(r.meta["status"], r.meta["reason"]) for r in records] == [
         ("failed", "out of memory: CUDA out of memory. Tried to allocate 20 GiB.")

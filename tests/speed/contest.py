@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.engine.data import load_cell_data
 from benchmarks.engine.drivers import driven
-from benchmarks.engine.problem import pose
 from benchmarks.planning.plan import precision_of
 from benchmarks.planning.throughput import Rates
 from benchmarks.sweep import Cell
@@ -47,14 +47,14 @@ def engine(
 
     ``flags`` are those of the command line. What pads a pack is trained too, and not counted.
     """
-    problems = [pose(cell, root, device) for cell in cells]
+    problems = [load_cell_data(cell, root, device) for cell in cells]
     for epochs in driven(cells, problems, len(cells), flags):
         yield [(epoch.train, epoch.val, epoch.test) for epoch in epochs[: len(cells)]]
 
 
 def baseline(name: str, cell: Cell, root: Path, device: torch.device) -> Iterator[list[Shown]]:
     """Train a cell by a baseline, and yield after each epoch."""
-    return ([shown] for shown in BASELINES[name](cell, pose(cell, root, device)))
+    return ([shown] for shown in BASELINES[name](cell, load_cell_data(cell, root, device)))
 
 
 def width_of(cell: Cell, device: torch.device, flags: Sequence[str] = ()) -> int:

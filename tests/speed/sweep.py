@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 
 from benchmarks.datasets import data_root
-from benchmarks.engine.problem import pose
+from benchmarks.engine.data import load_cell_data
 from benchmarks.launch.pool import default_workers
 from benchmarks.sweep import Suite
 from tests.speed.contest import BASELINES, MODELS
@@ -89,7 +89,7 @@ def main(path: str, name: str, share: str) -> None:
     cells = list(Suite.read(path).cells("float32"))
     lines = []
     for cell in cells[::step] if step else ():
-        problem = pose(cell, data_root(None), device)
+        problem = load_cell_data(cell, data_root(None), device)
         for epoch, shown in enumerate(BASELINES["B1"](cell, problem)):
             labels = problem.noisy, problem.val_noisy, problem.test.label
             right = [

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from benchmarks.engine import reference
-from benchmarks.engine.problem import pose
+from benchmarks.engine.data import load_cell_data
 from tests.speed import page
 from tests.speed.baselines import careful
 from tests.speed.baselines.official import NoisyImages
@@ -41,7 +41,7 @@ def spent():
 @pytest.mark.parametrize("workload", MODELS)
 def test_the_careful_baseline_is_the_reference_driver_number_for_number(workload):
     (cell,) = cells_of(workload, CPU, 1, "small(epochs=2)")
-    problem = pose(cell, ROOT, CPU)
+    problem = load_cell_data(cell, ROOT, CPU)
     both = zip(reference.train(cell, problem), careful.train(cell, problem), strict=True)
     for ours, theirs in both:
         for mine, other in zip((ours.train, ours.val, ours.test), theirs, strict=True):
@@ -49,7 +49,7 @@ def test_the_careful_baseline_is_the_reference_driver_number_for_number(workload
 
 
 def accuracy(shown, cell):
-    label = pose(cell, ROOT, CPU).test.label
+    label = load_cell_data(cell, ROOT, CPU).test.label
     return (shown[2].argmax(-1).view(-1, len(label)) == label).double().mean().item()
 
 
@@ -67,7 +67,7 @@ def test_a_baseline_is_as_accurate_as_the_engine(name):
 
 def test_the_official_idiom_sees_the_images_that_the_engine_sees():
     (cell,) = cells_of("tiny", CPU, 1)
-    problem = pose(cell, ROOT, CPU)
+    problem = load_cell_data(cell, ROOT, CPU)
     images = NoisyImages(cell, problem.train, problem.noisy)
     for i in (0, 7, len(images) - 1):
         image, label = images[i]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.engine.problem import pose
+from benchmarks.engine.data import load_cell_data
 from tests.speed import floor
 from tests.speed.baselines import careful
 from tests.speed.contest import MODELS, cells_of
@@ -46,7 +46,7 @@ def test_the_floor_of_a_dense_network_is_what_one_counts(rates):
 @pytest.mark.parametrize("workload", MODELS)
 def test_an_epoch_does_the_arithmetic_of_its_floor(rates, workload):
     (cell,) = cells_of(workload, CPU, 1, "small(epochs=2)")
-    problem = pose(cell, None, CPU)
+    problem = load_cell_data(cell, None, CPU)
     with FlopCounterMode(display=False) as counted:
         list(careful.train(cell, problem))
     rates(1.0, float("inf"))
@@ -55,7 +55,7 @@ def test_an_epoch_does_the_arithmetic_of_its_floor(rates, workload):
 
 def test_nothing_is_faster_than_the_floor():
     (cell,) = cells_of("convnet", CPU, 1, "small(epochs=4)")
-    running = careful.train(cell, pose(cell, None, CPU))
+    running = careful.train(cell, load_cell_data(cell, None, CPU))
     next(running)  # the first is slower
     floors, taken = [], []
     for _ in range(3):  # in turn: a machine is slow and fast by phases

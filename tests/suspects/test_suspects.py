@@ -12,10 +12,9 @@ import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from benchmarks.cli.app import main
-from benchmarks.engine import cell as engine
 from benchmarks.engine import reference
-from benchmarks.engine.cell import How
-from benchmarks.engine.problem import pose
+from benchmarks.engine.data import load_cell_data
+from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.errors import RefusedError
 from benchmarks.planning.plan import Wish, settle
 from benchmarks.store import Parts, Record, derive, write_part
@@ -42,7 +41,7 @@ def trained(tmp_path_factory):
     cells = cells_of(*points, ("clean", "cross_entropy", 0))
     settle(folder, "audit", cells, Wish(CPU, 1)).write(folder)
     for cell in cells:
-        (record,) = engine.run([cell], How(NOWHERE, CPU, keep_all=True))
+        (record,) = train_and_record([cell], PackSetup(NOWHERE, CPU, keep_all=True))
         write_part(folder, [Record(record.meta | {"stamp": {}}, record.arrays)])
     return folder
 
@@ -70,7 +69,7 @@ def test_the_worst_labels_come_first_by_the_score_that_the_part_keeps(trained):
     arrays = Parts(trained).trained(cell.id).arrays
     score = dict(zip(arrays["position"].tolist(), arrays["train_scores"][0].tolist(), strict=True))
     assert found.table["position"].tolist() == sorted(score, key=score.get, reverse=True)
-    problem = pose(cell, NOWHERE, CPU)
+    problem = load_cell_data(cell, NOWHERE, CPU)
     given = dict(zip(problem.position.tolist(), problem.noisy.tolist(), strict=True))
     clean = dict(zip(problem.position.tolist(), problem.clean.tolist(), strict=True))
     for row in found.table.itertuples():
@@ -84,7 +83,7 @@ def test_the_worst_labels_come_first_by_the_score_that_the_part_keeps(trained):
 
 def test_the_prediction_is_that_of_the_last_epoch(trained):
     (cell,) = cells_of((NOISE, "cross_entropy", 0))
-    *_, last = reference.train(cell, pose(cell, NOWHERE, CPU))
+    *_, last = reference.train(cell, load_cell_data(cell, NOWHERE, CPU))
     arrays = Parts(trained).trained(cell.id).arrays
     assert arrays["predicted"].tolist() == last.train.argmax(-1).tolist()
 
@@ -92,7 +91,7 @@ def test_the_prediction_is_that_of_the_last_epoch(trained):
 def test_a_method_with_an_opinion_of_its_own_is_heard(trained):
     (found,) = rank(trained, Wanted(noises=[NOISE], methods=["dividemix"], seeds=[0]), "own")
     (cell,) = cells_of((NOISE, "dividemix", 0))
-    *_, last = reference.train(cell, pose(cell, NOWHERE, CPU))
+    *_, last = reference.train(cell, load_cell_data(cell, NOWHERE, CPU))
     doubt = 1 - last.state["clean"].double().mean(0)
     assert found.table["value"].tolist() == sorted(doubt.tolist(), reverse=True)
     derive(trained, Parts(trained))
@@ -160,7 +159,7 @@ def test_corrections_come_back_as_labels_to_train_on(audited, trained, capsys):
     table = pd.read_csv(found.table, dtype=str, keep_default_na=False)
     mine = (table["noise"] == NOISE) & (table["seeds"] == "1") & (table["method"] == "dividemix")
     (cell,) = cells_of((NOISE, "dividemix", 1))
-    problem = pose(cell, NOWHERE, CPU)
+    problem = load_cell_data(cell, NOWHERE, CPU)
     clean = dict(zip(problem.position.tolist(), problem.clean.tolist(), strict=True))
     positions = table.loc[mine, "position"].astype(int)
     table.loc[mine, "corrected"] = [str(clean[p]) for p in positions]
@@ -179,7 +178,7 @@ def test_corrections_come_back_as_labels_to_train_on(audited, trained, capsys):
     assert f"{wrong} of 1078 labels corrected, {20 - wrong} confirmed" in said
     spec = said.partition('--noises "')[2].partition('"')[0]
     again = Cell.build({**SHARED, "noise": spec, "method": "gce", "seed": 1})
-    assert pose(again, NOWHERE, CPU).noisy.tolist() == new[problem.position].tolist()
+    assert load_cell_data(again, NOWHERE, CPU).noisy.tolist() == new[problem.position].tolist()
 
 
 def whole(cell):

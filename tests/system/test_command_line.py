@@ -205,7 +205,7 @@ import sys
 from benchmarks.cli.app import main
 assert main(["plan", "--out", {str(tmp_path)!r}]) == 0
 assert main(["ls"]) == 0
-import benchmarks.engine.cell
+import benchmarks.engine.record
 assert "torchvision" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)

@@ -6,13 +6,13 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.datasets import DATASETS
-from benchmarks.engine.problem import Problem
+from benchmarks.engine.data import CellData
 from benchmarks.seeds import generator
 from benchmarks.sweep import Cell
 from tests.speed.baselines.start import Shown, held, network_of, scheduled, sgd_of
 
 
-def train(cell: Cell, problem: Problem) -> Iterator[Shown]:
+def train(cell: Cell, problem: CellData) -> Iterator[Shown]:
     """Train a cell and yield after each epoch; the order of the data is the engine's."""
     device, name = problem.noisy.device, DATASETS.name(cell.dataset)
     layout = torch.channels_last

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from benchmarks.engine.problem import Problem
+from benchmarks.engine.data import CellData
 from benchmarks.sweep import Cell
 from tests.speed.baselines.start import Shown, held, network_of, scheduled, sgd_of
 
@@ -37,7 +37,7 @@ class NoisyImages(Dataset):
         return len(self.label)
 
 
-def train(cell: Cell, problem: Problem) -> Iterator[Shown]:
+def train(cell: Cell, problem: CellData) -> Iterator[Shown]:
     """Train a cell and yield after each epoch."""
     device = problem.noisy.device
     torch.manual_seed(cell.seed)

@@ -6,12 +6,12 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from benchmarks.engine.problem import Problem
+from benchmarks.engine.data import CellData
 from benchmarks.sweep import Cell
 from tests.speed.baselines.start import Shown, held, network_of, scheduled, sgd_of
 
 
-def train(cell: Cell, problem: Problem) -> Iterator[Shown]:
+def train(cell: Cell, problem: CellData) -> Iterator[Shown]:
     """Train a cell and yield after each epoch."""
     torch.manual_seed(cell.seed)
     labels = problem.noisy, problem.val_noisy, problem.test.label

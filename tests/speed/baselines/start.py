@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.datasets import DATASETS
-from benchmarks.engine.problem import Problem
+from benchmarks.engine.data import CellData
 from benchmarks.models import initialised
 from benchmarks.sweep import Cell
 
@@ -37,6 +37,6 @@ def scheduled(cell: Cell, optimizer: torch.optim.Optimizer) -> Iterator[int]:
         yield epoch
 
 
-def held(problem: Problem) -> tuple[Tensor, Tensor, Tensor]:
+def held(problem: CellData) -> tuple[Tensor, Tensor, Tensor]:
     """Return the images that every epoch ends with."""
     return problem.train, problem.val, problem.test.image

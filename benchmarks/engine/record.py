@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from benchmarks import schema
 from benchmarks.engine.batches import steps_of
+from benchmarks.engine.compute import passes
+from benchmarks.engine.data import CellData, load_cell_data
 from benchmarks.engine.drivers import driven, named
-from benchmarks.engine.history import SELECTED, History
 from benchmarks.engine.measure import measure
-from benchmarks.engine.passes import passes
-from benchmarks.engine.problem import Problem, pose
+from benchmarks.engine.selection import SELECTED, History
 from benchmarks.store import CURVE_VALUES, Record
 from benchmarks.sweep import Cell
 
@@ -26,7 +26,7 @@ OWN = "own"  # one less the method's own probability that a label is right, wher
 LOGITS = ("logits", "val_logits")  # what takes the room: of every selection, or only of the first
 
 
-class How(NamedTuple):
+class PackSetup(NamedTuple):
     """How cells are trained and what is kept of them."""
 
     root: Path  # the folder of the image files
@@ -36,12 +36,12 @@ class How(NamedTuple):
     flags: tuple[str, ...] = ()  # of FLAGS
 
 
-def run(cells: Sequence[Cell], how: How) -> list[Record]:
+def train_and_record(cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
     """Train cells together and return their records, whatever happens to their numbers.
 
     Args:
         cells: one, or several that differ in seed and noise alone.
-        how: where and by which driver.
+        setup: where and by which driver.
 
     Raises:
         Exception: anything but divergence, which is a result and is recorded as one.
@@ -49,8 +49,8 @@ def run(cells: Sequence[Cell], how: How) -> list[Record]:
     histories = [  # before a noise's file can be edited
         History(cell.keys(), cell.method.stops_early) for cell in cells
     ]
-    problems = [pose(cell, how.root, how.device) for cell in cells]
-    for epochs in driven(cells, problems, how.width, how.flags):
+    problems = [load_cell_data(cell, setup.root, setup.device) for cell in cells]
+    for epochs in driven(cells, problems, setup.width, setup.flags):
         for history, epoch, problem in zip(histories, epochs, problems, strict=False):
             if not history.reason:
                 history.note(epoch, problem)
@@ -59,10 +59,10 @@ def run(cells: Sequence[Cell], how: How) -> list[Record]:
     together = list(zip(cells, problems, histories, strict=True))
     for _, problem, history in together:
         history.measure(problem)
-    return [_record(cell, problem, history, how) for cell, problem, history in together]
+    return [_record(cell, problem, history, setup) for cell, problem, history in together]
 
 
-def _record(cell: Cell, problem: Problem, history: History, how: How) -> Record:
+def _record(cell: Cell, problem: CellData, history: History, setup: PackSetup) -> Record:
     """Return what a cell leaves."""
     status = "diverged" if history.reason else "done"
     meta: dict[str, Any] = {
@@ -70,7 +70,7 @@ def _record(cell: Cell, problem: Problem, history: History, how: How) -> Record:
         "facts": _facts(cell, problem),
         "status": status,
         "reason": history.reason,
-        "costs": _costs(cell, problem, history, how),
+        "costs": _costs(cell, problem, history, setup),
         "curves": list(CURVE_VALUES),
     }
     arrays: dict[str, NDArray[Any]] = {
@@ -86,12 +86,12 @@ def _record(cell: Cell, problem: Problem, history: History, how: How) -> Record:
         began = time.perf_counter()
         arrays |= measure(Record(meta, arrays))
         meta["costs"]["eval_seconds"] += time.perf_counter() - began
-        if not how.keep_all:
+        if not setup.keep_all:
             arrays |= {name: arrays[name][:1] for name in LOGITS if name in arrays}
     return Record(meta, arrays)
 
 
-def _facts(cell: Cell, problem: Problem) -> dict[str, Any]:
+def _facts(cell: Cell, problem: CellData) -> dict[str, Any]:
     """Return the columns of ``results.csv`` that every selection of a cell shares."""
     return {
         "method_spec": cell.specs()["method"],
@@ -106,7 +106,7 @@ def _facts(cell: Cell, problem: Problem) -> dict[str, Any]:
     }
 
 
-def _arrays(history: History, problem: Problem, selected: list[str]) -> dict[str, NDArray[Any]]:
+def _arrays(history: History, problem: CellData, selected: list[str]) -> dict[str, NDArray[Any]]:
     """Return what is kept of a finished cell beside its curves, all selections' logits included."""
     chosen = [history.chosen[name] for name in selected]
     scores = [history.loss_last, history.loss_mean]  # SCORES
@@ -136,13 +136,13 @@ def _arrays(history: History, problem: Problem, selected: list[str]) -> dict[str
 
 
 def _costs(
-    cell: Cell, problem: Problem, history: History, how: How
+    cell: Cell, problem: CellData, history: History, setup: PackSetup
 ) -> dict[str, str | int | float]:
     """Return what training took; differs from run to run, so it is kept apart."""
     epochs, n = len(history.rows), len(problem.noisy)
     steps = steps_of(cell, n)
     taken = passes(cell, n, epochs, len(problem.trusted))
-    device = how.device
+    device = setup.device
     if device.type == "cuda":
         peak, name = torch.cuda.max_memory_allocated(device), torch.cuda.get_device_name(device)
     else:
@@ -156,5 +156,5 @@ def _costs(
         "backward_passes": taken.backward,
         "peak_memory_mb": peak / 2**20,
         "device": f"{device.type} {name}",
-        "driver": named(how.width, how.flags),
+        "driver": named(setup.width, setup.flags),
     }

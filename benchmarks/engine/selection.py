@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks import metrics, schema
-from benchmarks.engine.problem import Problem
+from benchmarks.engine.data import CellData
 from benchmarks.engine.reference import Epoch
 from methods import State
 
@@ -49,7 +49,7 @@ class History:
     eval_seconds: float = 0.0
     waiting: list[Epoch] = field(default_factory=list)
 
-    def note(self, epoch: Epoch, problem: Problem) -> None:
+    def note(self, epoch: Epoch, problem: CellData) -> None:
         """Take in an epoch; give a reason if it left numbers that are not finite."""
         if not math.isfinite(epoch.loss):
             self.reason = f"the training loss is {epoch.loss} in epoch {epoch.number}"
@@ -63,7 +63,7 @@ class History:
             if len(self.waiting) * held >= AT_ONCE:
                 self.measure(problem)
 
-    def measure(self, problem: Problem) -> None:
+    def measure(self, problem: CellData) -> None:
         """Add the metrics of the epochs that wait and keep what a selection may need of them."""
         if not self.waiting:
             return
@@ -101,7 +101,7 @@ class History:
             if score > best:  # the first of equals stays; NaN never comes
                 self.chosen[name] = Chosen(score, row, epoch.test, epoch.val)
 
-    def _score(self, train: Mapping[int, Tensor], problem: Problem) -> None:
+    def _score(self, train: Mapping[int, Tensor], problem: CellData) -> None:
         """Add the losses of the training examples on their given labels, by row."""
         for row, logits in train.items():
             loss = F.cross_entropy(logits.double(), problem.noisy, reduction="none")

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from benchmarks.engine.augment import crop_and_flip, draw, rotate, stream
+from benchmarks.engine.augmentation import crop_and_flip, draw, rotate, stream
 from benchmarks.engine.batches import batches
-from benchmarks.engine.problem import pose
+from benchmarks.engine.data import load_cell_data
 from benchmarks.seeds import generator
 from tests.datasets.data_files import CIFAR10, no_cifar10
 from tests.engine.test_engine import CPU, NOWHERE, build
@@ -73,7 +73,7 @@ def test_views_and_epochs_are_independent_and_view_zero_is_the_one_of_every_meth
 def test_a_recipe_crops_flips_and_then_rotates_every_view_by_itself(method, views):
     recipe = "small(crop=2, flip=True, rotation=30, val_fraction=0.0, batch=97)"
     cell = build(method, recipe=recipe)
-    problem = pose(cell, NOWHERE, CPU)
+    problem = load_cell_data(cell, NOWHERE, CPU)
     draws = [draw(1078, 2, stream("digits", 0, 4, view)) for view in range(views)]
     seen = []
     for image, batch in batches(cell, problem, 4):

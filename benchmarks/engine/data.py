@@ -15,7 +15,7 @@ READY = 2**20
 """Pixels of training images that are kept as numbers where nothing augments them."""
 
 
-class Problem(NamedTuple):
+class CellData(NamedTuple):
     """The data of one cell, resident on its device. Only ``noisy`` ever reaches a method."""
 
     train: Tensor  # (N, channels, H, W) uint8 until ready, publisher's order, without validation
@@ -40,13 +40,13 @@ class Problem(NamedTuple):
             return image
         return (image.to(self.mean.dtype) - self.mean) / self.std
 
-    def ready(self) -> "Problem":
+    def ready(self) -> "CellData":
         """Return the same with training images that are normalised once, if they are few."""
         few = self.train.numel() <= READY
         return self._replace(train=self.pixels(self.train)) if few else self
 
 
-def pose(cell: Cell, root: Path, device: torch.device) -> Problem:
+def load_cell_data(cell: Cell, root: Path, device: torch.device) -> CellData:
     """Return the data of a cell: its noise, its validation split, its test set.
 
     Noise is drawn on the whole training set, then the validation images are cut off, so a recipe
@@ -60,7 +60,7 @@ def pose(cell: Cell, root: Path, device: torch.device) -> Problem:
     shuffled = torch.randperm(len(noisy), generator=generator("split", name, cell.seed))
     val, index = shuffled[:held_out].sort().values, shuffled[held_out:].sort().values
     mean, std = (torch.tensor(v)[:, None, None] for v in (cell.dataset.mean, cell.dataset.std))
-    return Problem(
+    return CellData(
         train=image[index].to(device),
         noisy=noisy[index].to(device),
         clean=clean[index].to(device),
