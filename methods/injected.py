@@ -1,5 +1,6 @@
 """A loss that one method takes from another, named by its spec: ``co_teaching(loss='gce')``."""
 
+import functools
 from typing import Annotated
 
 import torch
@@ -11,14 +12,11 @@ from methods.registry import Registry
 
 _CATALOGUE: list[Registry[Method]] = []
 
-_NAMED: dict[str, Method] = {}
-"""By canonical spec: built when the field is checked, for a compiled step cannot parse a spec."""
-
 
 def serve(catalogue: Registry[Method]) -> None:
     """Take losses from this catalogue; its module calls this, for no method imports another."""
     _CATALOGUE[:] = [catalogue]
-    _NAMED.clear()
+    _built.cache_clear()
 
 
 def injected(spec: str, logits: Tensor, batch: Batch, epoch: Tensor) -> Tensor:
@@ -32,12 +30,13 @@ def injected(spec: str, logits: Tensor, batch: Batch, epoch: Tensor) -> Tensor:
     """
     if logits.dim() > 2:
         return torch.stack([injected(spec, part, batch, epoch) for part in logits])
-    named = _NAMED[spec] if spec in _NAMED else _canonical_named(spec)
-    return named.losses(logits, Batch(batch.ids, batch.label), {}, epoch)[0]
+    return _built(spec).losses(logits, Batch(batch.ids, batch.label), {}, epoch)[0]
 
 
-def _canonical_named(spec: str) -> Method:
-    return _NAMED[_canonical(spec)]
+@functools.cache
+def _built(spec: str) -> Method:
+    """Return the method called ``spec``, built once, for a step asks for it every time."""
+    return _CATALOGUE[0].build(spec)
 
 
 def _canonical(spec: str) -> str:
@@ -53,9 +52,7 @@ def _canonical(spec: str) -> str:
         raise ValueError(
             f"{catalogue.name(method)} also has {', '.join(needs)}; known: {', '.join(known)}"
         )
-    found = catalogue.spec(method)
-    _NAMED[found] = method
-    return found
+    return catalogue.spec(method)
 
 
 def _needs(entry: type[Method]) -> list[str]:

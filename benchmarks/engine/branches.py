@@ -30,18 +30,15 @@ class Branches:
     cells: Sequence[Cell]
     networks: list[list[nn.Module]]  # of each cell
     streams: list[torch.cuda.Stream]  # of each cell; none without CUDA
-    compile: bool
     averages: list[list[AveragedModel]] = field(default_factory=list)
     learners: list[Learner] = field(default_factory=list)  # of the stage
 
     @classmethod
-    def fresh(
-        cls, cells: Sequence[Cell], part: int, device: torch.device, *, compile_: bool
-    ) -> "Branches":
+    def fresh(cls, cells: Sequence[Cell], part: int, device: torch.device) -> "Branches":
         """Return the networks that the reference driver starts each cell from."""
         networks = [reference.networks_of(cell, device, part) for cell in cells]
         streams = [torch.cuda.Stream(device) for _ in cells] if device.type == "cuda" else []
-        return cls(cells, networks, streams, compile_)
+        return cls(cells, networks, streams)
 
     def averaged(self, steps: int) -> "Branches":
         """Begin averages, if the method uses them; an epoch has ``steps``."""
@@ -58,7 +55,6 @@ class Branches:
             reference.renew(own, new, stage.fresh_layers)
             learner = reference.learner_of(cell, own, stage, averages, graphed=graphed)
             self.learners.append(learner)
-            reference.compile_all(own if self.compile else [])
 
     def rate(self, local: int, stage: Stage) -> float:
         """Set the learning rate of an epoch of the stage and return it."""

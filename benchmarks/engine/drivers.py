@@ -10,7 +10,7 @@ from benchmarks.engine.graph import CudaGraphs
 from benchmarks.engine.reference import Epoch
 from benchmarks.sweep import Cell
 
-FLAGS = ("compile", "graph", "branches", "deterministic")
+FLAGS = ("graph", "branches", "deterministic")
 """Of the command line: they change the last bits, so a folder has them from start to end."""
 
 TAIL = 31  # numbers: two registers of 16, less one
@@ -19,8 +19,8 @@ TAIL = 31  # numbers: two registers of 16, less one
 def named(width: int, flags: Sequence[str]) -> str:
     """Name what trains packs of a width: in ``plan.json`` and ``costs.csv``.
 
-    >>> named(1, ()), named(16, ("compile",)), named(8, ("graph", "branches"))
-    ('reference', 'packed compile', 'branches graph')
+    >>> named(1, ()), named(16, ("deterministic",)), named(8, ("graph", "branches"))
+    ('reference', 'packed deterministic', 'branches graph')
     """
     driver = "branches" if "branches" in flags else "packed"
     return " ".join(["reference" if width == 1 else driver, *(f for f in flags if f != "branches")])
@@ -51,14 +51,14 @@ def driven(
     recipe = cells[0].recipe
     if not recipe.augments:
         problems = [problem.ready() for problem in problems]
-    compile_, recorder = "compile" in flags, CudaGraphs() if "graph" in flags else None
+    recorder = CudaGraphs() if "graph" in flags else None
     if width == 1:
         (cell,), (problem,) = cells, problems
-        alone = reference.train(cell, problem, compile_=compile_, recorder=recorder)
+        alone = reference.train(cell, problem, recorder=recorder)
         return ([epoch] for epoch in alone)
     if "branches" in flags:
-        return packed.train(cells, problems, Branches, compile_=compile_, recorder=recorder)
+        return packed.train(cells, problems, Branches, recorder=recorder)
     last_batch = (len(problems[0].noisy) - 2) % recipe.batch + 2
     missing = width - len(cells) + math.ceil(TAIL / last_batch)
     cells, problems = [*cells, *[cells[-1]] * missing], [*problems, *[problems[-1]] * missing]
-    return packed.train(cells, problems, compile_=compile_, recorder=recorder)
+    return packed.train(cells, problems, recorder=recorder)

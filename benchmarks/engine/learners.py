@@ -13,7 +13,6 @@ from torch.func import functional_call, stack_module_state
 
 from benchmarks.datasets import DATASETS
 from benchmarks.engine.average import StackedAverage
-from benchmarks.engine.compiled import compiled
 from benchmarks.engine.graph import set_rate
 from benchmarks.engine.mapped import Forward, Given, Hooks, Stacked, forward, of_network
 from benchmarks.engine.optimizer import Bare
@@ -36,15 +35,12 @@ class Learners:
     params: Stacked
     buffers: Stacked
     average: StackedAverage | None
-    compile: bool
     recipe: Recipe = field(init=False)  # of the stage
     learning: list[str] = field(init=False)  # the parameters that the stage trains
     optimizer: Bare = field(init=False)  # of the stage
 
     @classmethod
-    def fresh(
-        cls, cells: Sequence[Cell], part: int, device: torch.device, *, compile_: bool
-    ) -> "Learners":
+    def fresh(cls, cells: Sequence[Cell], part: int, device: torch.device) -> "Learners":
         """Return the weights that the reference driver starts each cell from."""
         first, networks = cells[0], cells[0].method.networks
         every = [
@@ -64,7 +60,7 @@ class Learners:
             }
             for tree in stack_module_state(every)
         )
-        return cls(first, every[0].to(device), params, buffers, None, compile_)
+        return cls(first, every[0].to(device), params, buffers, None)
 
     def averaged(self, steps: int) -> "Learners":
         """Begin an average, if the method uses one; an epoch has ``steps``."""
@@ -113,10 +109,9 @@ class Learners:
         image, given = hooks.prepare(image, given, state, epoch)
         leaves = {name: state[name].detach().requires_grad_() for name in method.learnable}
         learning = {name: self.params[name] for name in self.learning}
-        objective = compiled(_objective) if self.compile else _objective
-        loss, state, self.buffers = objective(
-            self._forward, (self.params, self.buffers), image, (given, {**state, **leaves}, epoch)
-        )
+        weights = self.params, self.buffers
+        logits, self.buffers = self._forward.logits(weights, image)
+        loss, state = hooks.loss(logits, given, {**state, **leaves}, epoch)
         wanted = [*learning.values(), *leaves.values()]
         slopes = torch.autograd.grad(loss.sum(), wanted, materialize_grads=True)
         with torch.no_grad():
@@ -196,16 +191,3 @@ class Learners:
             for part in images
         ]
         return torch.cat([torch.stack(part, 1) for part in parts], 2)
-
-
-def _objective(
-    forward: Forward,
-    weights: tuple[Stacked, Stacked],
-    image: Tensor,
-    known: tuple[Given, State, Tensor],
-) -> tuple[Tensor, State, Stacked]:
-    """Return the losses ``(K,)``, the state and the running statistics: what is differentiated."""
-    given, state, epoch = known
-    logits, buffers = forward.logits(weights, image)
-    loss, state = Hooks(forward.method).loss(logits, given, state, epoch)
-    return loss, state, buffers

@@ -17,10 +17,6 @@ Stacked = dict[str, Tensor]
 Given = dict[str, Any]
 """The fields of a ``Batch`` that are there, every tensor with a leading axis of ``K`` cells."""
 
-Outcome = tuple[Tensor, dict[str, Tensor]]
-"""A name for it, since torch.compile does not trace a subscript in an inner function's signature.
-"""
-
 DENSE = {nn.Flatten, nn.Linear, nn.ReLU}
 
 
@@ -40,7 +36,7 @@ def forward(
     if is_dense(network):
         return _dense(network, params, image), buffers
 
-    def one(params: Weights, buffers: Weights, image: Tensor) -> Outcome:
+    def one(params: Weights, buffers: Weights, image: Tensor) -> tuple[Tensor, Weights]:
         own = {name: value.clone() for name, value in buffers.items()}
         found: Tensor = functional_call(network, (params, own), (image,))
         return found, own
@@ -144,7 +140,7 @@ class Hooks:
     ) -> tuple[Tensor, State]:
         """Map ``loss``: ``(K,)`` and the next state."""
 
-        def one(logits: Tensor, given: Given, state: State) -> Outcome:
+        def one(logits: Tensor, given: Given, state: State) -> tuple[Tensor, State]:
             return self.method.loss(logits, Batch(**given), state, epoch)
 
         found: tuple[Tensor, State] = vmap(one)(logits, given, state)

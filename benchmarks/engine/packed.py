@@ -27,9 +27,7 @@ class Team(Learning[Given], Protocol):
     """The networks of all cells of a pack, however they are held."""
 
     @classmethod
-    def fresh(
-        cls, cells: Sequence[Cell], part: int, device: torch.device, *, compile_: bool
-    ) -> Self:
+    def fresh(cls, cells: Sequence[Cell], part: int, device: torch.device) -> Self:
         """Return the weights that the reference driver starts each cell from."""
 
     def averaged(self, steps: int) -> Self:
@@ -50,7 +48,6 @@ def train(
     problems: Sequence[CellData],
     kind: type[Team] = Learners,
     *,
-    compile_: bool = False,
     recorder: Recorder | None = None,
 ) -> Iterator[list[Epoch]]:
     """Train a pack and yield, after each epoch, what is known of every cell.
@@ -59,7 +56,6 @@ def train(
         cells: alike in everything but seed and noise.
         problems: theirs.
         kind: how they are held and stepped.
-        compile_: compile the loss and its gradient.
         recorder: makes graphs of steps; None takes every step by itself.
     """
     first, device = cells[0], problems[0].noisy.device
@@ -69,7 +65,7 @@ def train(
     gallery = Gallery(problems)
     for part, stage in enumerate(stages):
         if not part or stage.fresh_networks or stage.fresh_layers:
-            fresh = kind.fresh(cells, part, device, compile_=compile_)
+            fresh = kind.fresh(cells, part, device)
         if not part or stage.fresh_networks:
             learners = fresh.averaged(steps_of(first, len(problems[0].noisy)))
         learners.begin(stage, fresh, graphed=recorder is not None)

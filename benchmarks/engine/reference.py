@@ -12,7 +12,6 @@ from torch.optim.swa_utils import AveragedModel
 from benchmarks.datasets import DATASETS
 from benchmarks.engine.average import averages_of
 from benchmarks.engine.batches import batches, steps_of
-from benchmarks.engine.compiled import compiled
 from benchmarks.engine.data import CellData
 from benchmarks.engine.graph import Graphed, Recorder, Stepping, set_rate
 from benchmarks.engine.optimizer import optimizer_of
@@ -47,15 +46,12 @@ class Epoch(NamedTuple):
     state: State  # the method's own
 
 
-def train(
-    cell: Cell, problem: CellData, *, compile_: bool = False, recorder: Recorder | None = None
-) -> Iterator[Epoch]:
+def train(cell: Cell, problem: CellData, *, recorder: Recorder | None = None) -> Iterator[Epoch]:
     """Train a cell and yield after each epoch, as long as the caller asks for more.
 
     Args:
         cell: what.
         problem: its data.
-        compile_: compile the networks.
         recorder: makes graphs of steps; None takes every step by itself.
     """
     method, device = cell.method, problem.noisy.device
@@ -72,7 +68,6 @@ def train(
         renew(networks, fresh, stage.fresh_layers)
         learner = learner_of(cell, networks, stage, averages, graphed=recorder is not None)
         stepper: Stepping[Batch] = Graphed(learner, recorder) if recorder else learner
-        compile_all(networks if compile_ else [])
         shown = averages if "predictions" in method.averaged else networks
         for local in range(stage.epochs):
             began, epoch = time.perf_counter(), torch.tensor(number, device=device)
@@ -156,12 +151,6 @@ def networks_of(cell: Cell, device: torch.device, part: int) -> list[nn.Module]:
         .to(memory_format=torch.channels_last)
         for salt in salts
     ]
-
-
-def compile_all(networks: Networks) -> None:
-    """Let networks be compiled when they are called, each shape once."""
-    for network in networks:
-        network.forward = compiled(type(network).forward).__get__(network)
 
 
 def averages_for(cell: Cell, networks: Networks, steps: int) -> list[AveragedModel]:

@@ -37,8 +37,6 @@ class Request:
         pack: How many cells alike in all but seed and noise to train at once, in one process. More
             is faster for small networks, and changes the last bits. [default: as `probe` measured,
             else on the CPU 32 for tiny and 16 for small dense networks, and 1 for others]
-        compile: Compile the training step with torch.compile, which takes up to a minute to begin
-            with, less when torch has it in its cache, and changes the last bits.
         graph: Launch the kernels of a training step at once, as a CUDA graph: the smaller they are,
             the faster. A step that cannot be recorded is taken without one, and said so.
         branches: Give every cell of a pack kernels of its own, side by side as branches of one CUDA
@@ -63,7 +61,6 @@ class Request:
     precision: Literal["float32", "bfloat16"] | None = None
     workers: int | None = None
     pack: int | None = None
-    compile: Annotated[bool, Parameter(negative="")] = False
     graph: Annotated[bool, Parameter(negative="")] = False
     branches: Annotated[bool, Parameter(negative="")] = False
     deterministic: Annotated[bool, Parameter(negative="")] = False

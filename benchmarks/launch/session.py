@@ -9,7 +9,6 @@ import torch
 
 from benchmarks import plugins
 from benchmarks.datasets import DATASETS, data_root
-from benchmarks.engine.compiled import why_not
 from benchmarks.engine.compute import passes
 from benchmarks.engine.drivers import FLAGS, in_words
 from benchmarks.errors import RefusedError
@@ -166,8 +165,6 @@ def _session(
 ) -> Session:
     wish = Wish(device, request.pack, _flags(request, device))
     plan = settle(folder, Path(request.suite).stem, cells, wish)
-    if "compile" in plan.flags and (reason := why_not(device)):
-        raise RefusedError(f"{folder} was started with --compile, but {reason}; use another --out")
     workers = request.workers
     if workers is None:
         shared = Rates.read().processes(cells, device, plan.flags) if device.type == "cuda" else 1
@@ -197,9 +194,6 @@ def _flags(request: Request, device: torch.device) -> tuple[str, ...]:
             raise RefusedError(f"--{name} needs --device cuda, got {device.type}; leave it out")
     if "branches" in wanted:
         wanted = [name for name in FLAGS if name in {*wanted, "graph"}]
-    if "compile" in wanted and (reason := why_not(device)):
-        print(f"--compile is left out: {reason}; training goes on without it")
-        wanted.remove("compile")
     return tuple(wanted)
 
 

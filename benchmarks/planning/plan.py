@@ -127,6 +127,11 @@ def settle(
     every = tuple(dict.fromkeys((*known, *asked)))
     fixed = {kind: driver["width"] for kind, driver in found["drivers"].items()}
     fixed_flags = tuple(found.get("flags", ()))
+    if "compile" in fixed_flags:
+        raise RefusedError(
+            f"{folder} was started with --compile, which this version does not have, and numbers "
+            "without it must not be mixed with its own; use another --out"
+        )
     if missing := [name for name in flags if name not in fixed_flags]:
         raise RefusedError(
             f"{folder} was started without --{missing[-1]}, which changes the last bits of its "

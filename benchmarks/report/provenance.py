@@ -105,7 +105,7 @@ def _software(rows: pd.DataFrame) -> Table:
     ]
     note = (
         "Driver: `reference` trains one cell at a time, `packed` several at once, with "
-        "`compile`, `graph` and `deterministic` where asked for."
+        "`graph` and `deterministic` where asked for."
     )
     return _table(lines, "Commit", (note,))
 

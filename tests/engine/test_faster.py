@@ -1,4 +1,4 @@
-"""What makes training faster or repeatable, and must change no number: all together, compiled."""
+"""What makes training faster or repeatable, and must change no number: all together, once."""
 
 import math
 from pathlib import Path
@@ -6,12 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.engine import compiled, drivers, gallery, packed, reference, selection
+from benchmarks.engine import drivers, gallery, packed, reference, selection
 from benchmarks.engine.data import load_cell_data
 from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.errors import RefusedError
-from benchmarks.launch import session
-from benchmarks.launch.request import Request
 from benchmarks.planning.plan import Wish, settle
 from tests import cells
 
@@ -22,62 +20,19 @@ def build(method="cross_entropy", **changes):
     return cells.build(method, **{"model": "mlp(first=19, second=13)"} | changes)
 
 
-@pytest.fixture
-def traced(monkeypatch):
-    """Trace and differentiate as torch.compile does, without its minutes in a C++ compiler."""
-    compile_ = torch.compile
-    monkeypatch.setattr(torch, "compile", lambda f, **kw: compile_(f, backend="aot_eager", **kw))
-    compiled.compiled.cache_clear()
-    yield
-    compiled.compiled.cache_clear()
-    torch.compiler.reset()
-
-
-@pytest.mark.filterwarnings("ignore:The .grad attribute")  # torch's own, which it hides elsewhere
-@pytest.mark.parametrize("method", ["elr", "co_teaching"])
-@pytest.mark.usefixtures("double", "traced")
-def test_a_compiled_step_trains_as_the_reference_does(method):
-    cells = [build(method, seed=seed) for seed in (0, 1)]
-    problems = [load_cell_data(cell, NOWHERE, CPU) for cell in cells]
-    *_, last = packed.train(cells, problems, compile_=True)
-    assert compiled.compiled.cache_info().currsize == 1
-    for epoch, cell, problem in zip(last, cells, problems, strict=True):
-        *_, expected = reference.train(cell, problem)
-        assert (epoch.test - expected.test).abs().max() < 1e-10
-
-
-@pytest.mark.usefixtures("double", "traced")
-def test_a_compiled_convolutional_network_trains_as_it_does_otherwise():
-    cell = build(model="convnet", recipe="small(epochs=2)")
-    problem = load_cell_data(cell, NOWHERE, CPU)
-    few = {name: getattr(problem, name)[:200] for name in ("train", "noisy", "clean")}
-    problem = problem._replace(**few)
-    plain = list(reference.train(cell, problem))
-    for epoch, expected in zip(reference.train(cell, problem, compile_=True), plain, strict=True):
-        assert (epoch.test - expected.test).abs().max() < 1e-10
-    assert compiled.compiled.cache_info().currsize == 1
-
-
 def test_a_folder_has_its_flags_from_its_start(tmp_path):
     cells = [build()]
-    plan = settle(tmp_path, "mine", cells, Wish(CPU, flags=("compile",)))
+    plan = settle(tmp_path, "mine", cells, Wish(CPU, flags=("deterministic",)))
     plan.write(tmp_path)
     again = settle(tmp_path, "mine", cells, Wish(CPU))
-    assert again.flags == ("compile",)
-    with pytest.raises(RefusedError, match="started without --deterministic, which changes"):
-        settle(tmp_path, "mine", cells, Wish(CPU, flags=("deterministic",)))
-    assert '"driver": "reference compile"' in (tmp_path / "plan.json").read_text()
-
-
-def test_without_a_compiler_training_goes_on_and_says_so(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.delenv("CXX", raising=False)
-    request = Request(out=tmp_path / "new", device="cpu", compile=True, deterministic=True)
-    assert session.prepare(request).plan.flags == ("deterministic",)
-    assert "--compile is left out: no C++ compiler is on the PATH" in capsys.readouterr().out
-    settle(tmp_path, "default", [build()], Wish(CPU, flags=("compile",))).write(tmp_path)
-    with pytest.raises(RefusedError, match=r"was started with --compile, but no C\+\+"):
-        session.prepare(Request(out=tmp_path, device="cpu"))
+    assert again.flags == ("deterministic",)
+    with pytest.raises(RefusedError, match="started without --graph, which changes"):
+        settle(tmp_path, "mine", cells, Wish(CPU, flags=("graph",)))
+    written = (tmp_path / "plan.json").read_text()
+    assert '"driver": "reference deterministic"' in written
+    (tmp_path / "plan.json").write_text(written.replace('"deterministic"', '"compile"'))
+    with pytest.raises(RefusedError, match="started with --compile, which this version does not"):
+        settle(tmp_path, "mine", cells, Wish(CPU))
 
 
 @pytest.mark.parametrize("width", [1, 3])

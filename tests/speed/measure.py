@@ -26,7 +26,6 @@ import pandas as pd
 import torch
 
 from benchmarks.datasets import data_root
-from benchmarks.engine.compiled import why_not
 from benchmarks.launch.environment import cpu_model
 from benchmarks.launch.pool import default_workers
 from benchmarks.planning.plan import choose_device
@@ -48,7 +47,7 @@ class Contestant:
     threads: int = 1
 
 
-def contestants(workload: str, device: torch.device, *, compile_: bool) -> list[Contestant]:
+def contestants(workload: str, device: torch.device) -> list[Contestant]:
     """Return who is measured. The baselines run in one process, as users start them.
 
     A baseline has as many threads as cores where that helps it, as it does convolutions; kernels
@@ -58,8 +57,6 @@ def contestants(workload: str, device: torch.device, *, compile_: bool) -> list[
     cores = len(os.sched_getaffinity(0))
     threads = 1 if workload in {"tiny", "mlp"} else cores
     found = [Contestant("engine", workers)]
-    if compile_ and not why_not(device):
-        found.append(Contestant("engine --compile", workers))
     if device.type == "cuda":
         found += [Contestant(f"engine --{flag}", workers) for flag in ("graph", "branches")]
     found += [Contestant(name, 1, threads) for name in contest.BASELINES]
@@ -129,9 +126,7 @@ class Team:
             process.join()
 
 
-def marginal(
-    workload: str, device: torch.device, root: Path, *, rounds: int, compile_: bool
-) -> pd.DataFrame:
+def marginal(workload: str, device: torch.device, root: Path, rounds: int) -> pd.DataFrame:
     """Return a row per contestant and round: cells' epochs per second, evaluation included."""
     rows = []
     (cell,) = contest.cells_of(workload, device, 1)
@@ -139,8 +134,7 @@ def marginal(
     teams: list[Team] = []
     try:
         teams.extend(  # one by one, so that those that live are stopped if one fails
-            Team(who, workload, (str(device), root))
-            for who in contestants(workload, device, compile_=compile_)
+            Team(who, workload, (str(device), root)) for who in contestants(workload, device)
         )
         for number, backwards in zip(range(rounds), itertools.cycle((False, True)), strict=False):
             floors.append(floor.seconds(cell, device))
@@ -177,7 +171,6 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--data", type=Path, help="the folder of image files")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--workloads", nargs="+", help="tiny mlp convnet DATASET/MODEL")
-    parser.add_argument("--no-compile", action="store_true", help="leave --compile out")
     parser.add_argument(
         "--sweep", type=int, default=600, help="cells of the sweep; 0 leaves it out"
     )
@@ -188,15 +181,12 @@ def main(argv: list[str]) -> None:
     torch.set_num_threads(len(os.sched_getaffinity(0)))  # for the floor
     found = []
     for workload in asked.workloads or (CUDA if device.type == "cuda" else CPU):
-        compile_ = not asked.no_compile and workload in {"tiny", "mlp"}
-        options = {"rounds": asked.rounds, "compile_": compile_}
-        rows = marginal(workload, device, root, **options)
+        rows = marginal(workload, device, root, asked.rounds)
         found.append(rows)
         print(page.ratios(rows).to_string(index=False), flush=True)
     if asked.sweep:
-        compile_ = not asked.no_compile and not why_not(device)
         rounds = min(asked.rounds, sweep.ROUNDS)
-        found.append(sweep.measure(device, asked.sweep, rounds, compile_=compile_))
+        found.append(sweep.measure(device, asked.sweep, rounds))
         print(page.ratios(found[-1]).to_string(index=False), flush=True)
     asked.out.mkdir(parents=True, exist_ok=True)
     page.write(asked.out, device.type, pd.concat(found), machine(device))

@@ -19,9 +19,8 @@ moved every weight, activation and gradient at the speed of one large copy, on a
 evaluations and precision; `tests/speed/test_engines.py` holds their accuracies and numbers
 together.
 
-- engine: what `python run_all.py` does by default, one process per core or GPU; `--compile` with
-  every step compiled before, `--graph` with every step replayed, `--branches` with those of
-  several cells replayed side by side.
+- engine: what `python run_all.py` does by default, one process per core or GPU; `--graph` with
+  every step replayed, `--branches` with those of several cells replayed side by side.
 - B0: PIL images, a DataLoader with two workers, `.item()` after every step, as official
   repositories.
 - B1: tensors in a TensorDataset and a DataLoader.

@@ -32,13 +32,8 @@ def suite_of(cells: int) -> dict[str, list]:
     return {**axes, "model": [MODELS["tiny"]], "recipe": ["small"], "seed": list(range(seeds))}
 
 
-def measure(
-    device: torch.device, cells: int, rounds: int = ROUNDS, *, compile_: bool = False
-) -> pd.DataFrame:
-    """Return a row per engine and round: cells' epochs per second of the whole sweep.
-
-    With ``compile_`` also with ``--compile``, once before the rounds: what it compiles is kept.
-    """
+def measure(device: torch.device, cells: int, rounds: int = ROUNDS) -> pd.DataFrame:
+    """Return a row per engine and round: cells' epochs per second of the whole sweep."""
     rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sweep.toml"
@@ -46,23 +41,16 @@ def measure(
         lines = [f"{name} = {json.dumps(axis)}" for name, axis in axes.items()]
         path.write_text("\n".join(lines), encoding="utf-8")
 
-        def run(out: str, *flags: str) -> float:
-            where = [path, "--out", Path(folder) / out, "--device", device]
-            return _seconds("run_all.py", "run", *where, "--no-report", *flags)
-
-        if compile_:
-            run("cold", "--compile")
         for number in range(rounds):
-            took = {"engine": run(f"{number}")}
-            if compile_:
-                took["engine --compile"] = run(f"{number} compiled", "--compile")
+            where = [path, "--out", Path(folder) / f"{number}", "--device", device]
+            took = {"engine": _seconds("run_all.py", "run", *where, "--no-report")}
             started = _seconds("-m", "tests.speed.sweep", path, device, 0)
             some = _seconds("-m", "tests.speed.sweep", path, device, SHARE)
             took["B1"] = started + (some - started) * SHARE
             done = len(axes["noise"]) * len(axes["seed"])
             named = {"workload": f"sweep of {done} tiny cells", "round": number, "threads": 1}
             workers = default_workers(device)
-            count = {"engine": workers, "engine --compile": workers, "B1": 1}
+            count = {"engine": workers, "B1": 1}
             rows += [
                 {
                     **named,
