@@ -1,4 +1,4 @@
-"""What a user is told in one sentence, and the exit code that goes with it."""
+"""Errors that are the user's to mend, told in one sentence, and the exit codes of the program."""
 
 import enum
 
@@ -10,21 +10,18 @@ class Exit(enum.IntEnum):
     INTERNAL = 1
     USAGE = 2  # nothing ran
     SOME_FAILED = 3
-    REGRESSION = 4
     DATA_MISSING = 5
-    INCONCLUSIVE = 6
-    STOPPED_EARLY = 75  # rerunning continues
     INTERRUPTED = 130
     TERMINATED = 143
 
 
 class RefusedError(Exception):
-    """A request that cannot be served; its text is the whole message to the user."""
+    """A request that cannot be served; the text of the error is the whole message to the user."""
 
     code = Exit.USAGE
 
 
 class DataMissingError(RefusedError):
-    """A dataset or baseline that is neither on disk nor to be had, or that is damaged."""
+    """A dataset or a results folder that is missing and cannot be downloaded, or is damaged."""
 
     code = Exit.DATA_MISSING

@@ -171,7 +171,6 @@ TABLES: dict[str, tuple[str, ...]] = {
 BINS_COUNT = 15
 LOSS_BINS, LOSS_RANGE = 36, (1e-4, 1e2)
 """Of ``losses.csv``: six bins a decade, in nats; the first and the last hold what lies beyond."""
-STATUSES = ("done", "diverged", "failed")
 
 
 @dataclass(frozen=True)
