@@ -1,10 +1,11 @@
-"""How worker processes begin. Imports nothing heavy, so that they can begin at once."""
+"""The start of worker processes. Imports nothing heavy, so that they can be started at once."""
 
 import importlib
 import multiprocessing
 import os
 import sys
 import threading
+from collections.abc import Sequence
 from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
 
@@ -16,42 +17,42 @@ ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),  # glibc keeps freed memory up to these sizes, so
     "MALLOC_TOP_PAD_": str(256 * 2**20),  # that the kernel need not clear its pages again
 }
-"""Of a worker."""
+"""Environment variables of every worker process."""
 
-TRAINING = "benchmarks.launch.preload"
-DRAWING = "benchmarks.report.figures"
-"""The modules that import what training, and drawing, need."""
+TRAINING = ("benchmarks.engine.record", "sklearn.datasets")
+DRAWING = ("benchmarks.report.figures",)
+"""Modules that the fork server imports before it forks workers that train, or that draw."""
 
 FORKS = sys.platform == "linux"
-"""Whether workers come from a server that has imported everything: elsewhere it is not safe."""
+"""Whether workers are forked from a server that has imported everything; unsafe elsewhere."""
 
 
 def cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if FORKS else os.cpu_count() or 1
 
 
-def warm(preload: str) -> None:
-    """Begin to import a module, on another core, in the server that workers will come from."""
+def start_fork_server(preload: Sequence[str]) -> None:
+    """Start the server that workers are forked from, which imports ``preload`` on another core."""
     if FORKS:
-        context(preload)
+        worker_context(preload)
         forkserver.ensure_running()
 
 
-def ahead(module: str) -> None:
-    """Begin to import a module that this process will need after it has waited for others."""
-    threading.Thread(target=importlib.import_module, args=(module,)).start()
+def import_in_background(modules: Sequence[str]) -> None:
+    """Import modules in a thread, for use after this process has waited for its workers."""
+    threading.Thread(target=lambda: [importlib.import_module(name) for name in modules]).start()
 
 
-def context(preload: str, device: str = "cpu") -> BaseContext:
-    """Return how workers start: forked from a server, or anew where they will use a GPU.
+def worker_context(preload: Sequence[str], device: str = "cpu") -> BaseContext:
+    """Return the context that starts workers: forked from a server, or anew if they use a GPU.
 
     CUDA cannot be used after a fork of a process that has so much as asked how many GPUs there are.
 
     Args:
-        preload: a module that the server imports before the first fork, unless it runs already.
+        preload: modules that the server imports before the first fork, unless it runs already.
         device: the kind of device that the workers will use.
     """
     os.environ |= ENVIRONMENT
-    multiprocessing.set_forkserver_preload([preload])
+    multiprocessing.set_forkserver_preload(list(preload))
     return multiprocessing.get_context("forkserver" if FORKS and device == "cpu" else "spawn")

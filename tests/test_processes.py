@@ -11,13 +11,13 @@ from benchmarks import processes
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only there do workers come from a server")
 def test_workers_are_forked_unless_they_use_a_gpu():
-    kinds = {kind: processes.context(processes.TRAINING, kind) for kind in ("cpu", "cuda", "mps")}
-    methods = {kind: found.get_start_method() for kind, found in kinds.items()}
-    assert methods == {"cpu": "forkserver", "cuda": "spawn", "mps": "spawn"}
+    for device, method in {"cpu": "forkserver", "cuda": "spawn", "mps": "spawn"}.items():
+        context = processes.worker_context(processes.TRAINING, device)
+        assert context.get_start_method() == method
 
 
 def test_a_worker_has_one_thread_and_what_training_needs_imported():
-    context = processes.context(processes.TRAINING)
+    context = processes.worker_context(processes.TRAINING)
     ours, theirs = context.Pipe()
     worker = context.Process(target=_look, args=(theirs,))
     worker.start()
@@ -36,7 +36,7 @@ def _look(pipe):
 def test_a_module_is_imported_while_this_process_goes_on():
     before = set(threading.enumerate())
     assert "tabnanny" not in sys.modules
-    processes.ahead("tabnanny")
+    processes.import_in_background(["tabnanny"])
     for thread in set(threading.enumerate()) - before:
         thread.join()
     assert "tabnanny" in sys.modules

@@ -65,7 +65,7 @@ def run(request: Request = DEFAULT, *, report: bool = True) -> Exit:
     from benchmarks import processes  # noqa: PLC0415
 
     if request.device in {None, "cpu"} and not (request.folder() / "plan.json").exists():
-        processes.warm(processes.TRAINING)  # while this process imports the same
+        processes.start_fork_server(processes.TRAINING)  # while this process imports the same
     from benchmarks.launch import session  # noqa: PLC0415
     from benchmarks.launch.timing import Times  # noqa: PLC0415
 
@@ -79,7 +79,7 @@ def run(request: Request = DEFAULT, *, report: bool = True) -> Exit:
     missing = {cell.id for cell in prepared.missing()}
     times.lap("start-up")
     if report and missing:
-        processes.ahead(processes.DRAWING)  # the workers are not there yet
+        processes.import_in_background(processes.DRAWING)  # the workers are not there yet
     parts = session.train(prepared)
     costs = [meta["costs"] for i, meta in parts.meta.items() if i in missing]
     times.trained(costs, min(prepared.workers, len(missing)))

@@ -39,7 +39,7 @@ def run(job: Job, packs: Sequence[Pack], workers: int, tell: Callable[[Done], No
         workers: how many processes.
         tell: called in this process, in the order of completion.
     """
-    context = processes.context(processes.TRAINING, torch.device(job.device).type)
+    context = processes.worker_context(processes.TRAINING, torch.device(job.device).type)
     started = context.Value("i", 0)
     count = min(workers, len(packs))
     pool = ProcessPool(count, context=context, initializer=_start, initargs=(job, started))

@@ -56,7 +56,7 @@ def probe(
 
 def together(cell: Cell, setup: PackSetup, count: int) -> Rate:
     """Return the rate of ``count`` processes that train packs of one width at the same time."""
-    context = processes.context(processes.TRAINING, setup.device.type)
+    context = processes.worker_context(processes.TRAINING, setup.device.type)
     barrier = context.Barrier(count)
     with ProcessPool(count, context=context, initializer=_start, initargs=(barrier,)) as pool:
         told = (cell.specs(), setup)

@@ -48,7 +48,7 @@ def build(
         return _report(report, kept, rebuilt=False)
     results = folder / "results.csv"
     if workers > 1 and results.is_file() and results.stat().st_size > _MANY:
-        processes.warm(processes.DRAWING)  # while this process imports the same
+        processes.start_fork_server(processes.DRAWING)  # while this process imports the same
     else:
         workers = 1
     from benchmarks.report import page  # noqa: PLC0415 - imports pandas and matplotlib

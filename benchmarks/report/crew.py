@@ -32,7 +32,7 @@ def drawing(run: Run, folder: Path, venue: Venue, count: int) -> Iterator[Callab
     if count == 1:
         yield lambda: figures.draw(run, folder, venue)
         return
-    context = processes.context(processes.DRAWING)
+    context = processes.worker_context(processes.DRAWING)
     pool = ProcessPool(count, context=context, initializer=_start, initargs=(run, folder, venue))
     try:
         order = sorted(figures.FIGURES, key=lambda kind: kind not in LONGEST)
