@@ -16,7 +16,7 @@ from benchmarks.datasets import DATASETS, Dataset, Split
 from benchmarks.errors import RefusedError
 from benchmarks.models import MODELS, Model
 from benchmarks.noise import NOISES, Given, Images, LabelSpace, Noise
-from benchmarks.profiles import PROFILES, Place, Tuned
+from benchmarks.profiles import PROFILES, Conditions, Tuned
 from benchmarks.recipes import RECIPES, Recipe
 from benchmarks.suites import FOLDER, names
 from methods import METHODS, Method, Registry
@@ -35,8 +35,7 @@ def label_space(dataset: Dataset) -> LabelSpace:
     """Return what a noise may know of a dataset before its images are loaded."""
     groups = list(dataset.superclasses.values())
     superclass = (next(i for i, g in enumerate(groups) if n in g) for n in dataset.classes)
-    own = type(dataset)
-    lenders = [n for n, d in DATASETS.items() if d.shape == own.shape and d is not own]
+    others = [(name, entry) for name, entry in DATASETS.items() if entry is not type(dataset)]
     return LabelSpace(
         num_classes=dataset.num_classes,
         size=dataset.sizes[0],
@@ -47,15 +46,23 @@ def label_space(dataset: Dataset) -> LabelSpace:
         white=dataset.white,
         mean=dataset.mean,
         std=dataset.std,
-        lenders=tuple(lenders),
+        lenders=tuple(name for name, entry in others if entry.shape == dataset.shape),
     )
 
 
 def corrupted(dataset: Dataset, noise: Noise, seed: int, train: Split, root: Path) -> Given:
-    """Return what a noise makes of a training set that was loaded from ``root``."""
-    place = torch.arange(len(train.label)) if train.position is None else train.position
+    """Return the labels, and any images, that a noise gives a training set.
+
+    Args:
+        dataset: the dataset.
+        noise: the noise.
+        seed: of the random numbers of the noise.
+        train: the training set, loaded from ``root`` with the same seed.
+        root: the folder of the image files.
+    """
+    position = torch.arange(len(train.label)) if train.position is None else train.position
     images = Images(
-        train.image, place, root, lambda name: DATASETS.build(name).load(root, seed)[0].image
+        train.image, position, root, lambda name: DATASETS.build(name).load(root, seed)[0].image
     )
     space = label_space(dataset)._replace(images=images)
     return noise.corrupt(train.label, space, space.dataset, seed)
@@ -79,14 +86,14 @@ class Cell:
     def build(cls, specs: Mapping[str, Any]) -> "Cell":
         """Return the cell that :meth:`specs` describes."""
         parts = {name: registry.build(specs[name]) for name, registry in REGISTRIES.items()}
-        told = {name: specs[name] for name in ("asked", "profile") if name in specs}
-        return cls(**parts, seed=specs["seed"], precision=specs["precision"], **told)
+        origin = {name: specs[name] for name in ("asked", "profile") if name in specs}
+        return cls(**parts, seed=specs["seed"], precision=specs["precision"], **origin)
 
     def specs(self) -> dict[str, str | int]:
         """Return what :meth:`build` needs: the cell spelled out, and how it came about."""
-        told = {"asked": self.asked} if self.asked else {}
-        told |= {"profile": self.profile} if self.profile != "default" else {}
-        return {**self.identity(), **told}
+        origin = {"asked": self.asked} if self.asked else {}
+        origin |= {"profile": self.profile} if self.profile != "default" else {}
+        return {**self.identity(), **origin}
 
     def identity(self) -> dict[str, str | int]:
         """Return the cell with every field of every part spelled out.
@@ -159,10 +166,10 @@ class Suite:
                 f"no suite {name!r}{hint} known: {', '.join(known)}, or a .toml file"
             )
         try:
-            found = tomllib.loads(path.read_text(encoding="utf-8"))
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise RefusedError(f"{path} is not TOML: {error}") from error
-        return cls(name=path.stem, **_axes(path, found))
+        return cls(name=path.stem, **_checked_axes(path, values))
 
     def override(
         self, axes: Mapping[str, Sequence[Any] | None], profile: str | None = None
@@ -193,18 +200,18 @@ class Suite:
             for name, registry in REGISTRIES.items()
             if name != "method"
         }
-        told = {"precision": precision, "profile": PROFILES.full(profile)}
+        shared = {"precision": precision, "profile": PROFILES.full(profile)}
         for dataset, noise in itertools.product(built["dataset"], built["noise"]):
             noise.check(label_space(dataset), self.seed)
             kind = (NOISES.name(noise), NOISES.spec(noise))
-            place = Place(DATASETS.name(dataset), kind, noise.nominal_rate)
-            settled = [profile.settle(spec, place) for spec in self.method]
-            for (method, _), recipe in itertools.product(settled, built["recipe"]):
+            conditions = Conditions(DATASETS.name(dataset), kind, noise.nominal_rate)
+            configurations = [profile.configure(spec, conditions) for spec in self.method]
+            for (method, _), recipe in itertools.product(configurations, built["recipe"]):
                 _check_validation(method, recipe)
-            axes = (settled, built["model"], built["recipe"], self.seed)
-            for (method, asked), model, recipe, seed in itertools.product(*axes):
-                name = "" if asked == METHODS.spec(method) else asked
-                yield Cell(dataset, noise, method, model, recipe, seed, asked=name, **told)
+            axes = (configurations, built["model"], built["recipe"], self.seed)
+            for (method, name), model, recipe, seed in itertools.product(*axes):
+                asked = "" if name == METHODS.spec(method) else name
+                yield Cell(dataset, noise, method, model, recipe, seed, asked=asked, **shared)
 
 
 def _check_validation(method: Method, recipe: Recipe) -> None:
@@ -222,23 +229,25 @@ def _check_validation(method: Method, recipe: Recipe) -> None:
         )
 
 
-def _axes(path: Path, found: Mapping[str, Any]) -> dict[str, Any]:
-    """Check that a suite file has the axes, each a list of its type, and at most a profile."""
+def _checked_axes(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the axes of a suite file, each a tuple of its type, and its profile if it has one.
+
+    Raises:
+        RefusedError: an axis is missing or of another type, or there is an unknown key.
+    """
     known = tuple(each.name for each in fields(Suite) if each.name != "name")
-    wanted = known[:-1]
-    for key in found:
+    axes = known[:-1]
+    for key in values:
         if key not in known:
             hint = suggestion(key, known) or ";"
             raise RefusedError(f"{path}: unknown key {key!r}{hint} known: {', '.join(known)}")
-    if not isinstance(found.get("profile", ""), str):
-        raise RefusedError(f"{path}: profile must be a text, got {found['profile']!r}")
-    if absent := [key for key in wanted if key not in found]:
+    if not isinstance(values.get("profile", ""), str):
+        raise RefusedError(f"{path}: profile must be a text, got {values['profile']!r}")
+    if absent := [key for key in axes if key not in values]:
         raise RefusedError(f"{path}: missing key {absent[0]!r}")
-    for key in wanted:
-        kind = int if key == "seed" else str
-        values = found[key]
-        if not isinstance(values, list) or not values or any(type(v) is not kind for v in values):
+    for key in axes:
+        kind, axis = int if key == "seed" else str, values[key]
+        if not isinstance(axis, list) or not axis or any(type(value) is not kind for value in axis):
             noun = "whole numbers" if kind is int else "texts"
-            raise RefusedError(f"{path}: {key} must be a list of {noun}, got {values!r}")
-    profile = {"profile": found["profile"]} if "profile" in found else {}
-    return {key: tuple(found[key]) for key in wanted} | profile
+            raise RefusedError(f"{path}: {key} must be a list of {noun}, got {axis!r}")
+    return {key: tuple(value) if key in axes else value for key, value in values.items()}

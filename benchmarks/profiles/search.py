@@ -1,26 +1,26 @@
-"""Random settings of a method, from the space that ``tuned.toml`` declares for it."""
+"""Random search: configurations of a method from the space that ``tuned.toml`` declares for it."""
 
 import functools
 import math
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
-from benchmarks.profiles.settings import FOLDER, values_of, written
+from benchmarks.profiles.configurations import FOLDER, fields_of, spec_of
 from benchmarks.seeds import generator
 from methods import METHODS, Method
 
 FACTOR = 4.0
-"""How far around its default a number is searched for which nothing is declared."""
+"""A number for which nothing is declared is searched from its default / FACTOR to x FACTOR."""
 
 DIGITS = 3
-"""Significant ones of a drawn number, so that it can be read and typed."""
+"""Significant digits of a random number, so that it can be read and typed."""
 
 
 class Axis(NamedTuple):
-    """Where one field is searched: evenly between two ends, or among choices."""
+    """The range of one field in a search: from one end to the other, or among choices."""
 
     low: float = 0.0
     high: float = 0.0
@@ -38,27 +38,27 @@ class Axis(NamedTuple):
 
 
 @functools.cache
-def declared() -> Mapping[str, Mapping[str, Axis]]:
-    """Return the spaces of ``tuned.toml`` by method and field."""
-    found = tomllib.loads((FOLDER / "tuned.toml").read_text(encoding="utf-8"))
+def declared_spaces() -> Mapping[str, Mapping[str, Axis]]:
+    """Return the search spaces of ``tuned.toml`` by method and field."""
+    spaces = tomllib.loads((FOLDER / "tuned.toml").read_text(encoding="utf-8"))
     return {
         method: {
             key: Axis(**{**axis, "choices": tuple(axis.get("choices", ()))})
             for key, axis in axes.items()
         }
-        for method, axes in found.items()
+        for method, axes in spaces.items()
     }
 
 
 def space_of(method: Method) -> Mapping[str, Axis]:
-    """Return where each field of a method is searched."""
-    named = declared().get(METHODS.name(method))
-    return dict(_around(method)) if named is None else named
+    """Return the axis of each field of a method that is searched."""
+    declared = declared_spaces().get(METHODS.name(method))
+    return dict(_default_axes(method)) if declared is None else declared
 
 
-def _around(method: Method) -> Iterator[tuple[str, Axis]]:
+def _default_axes(method: Method) -> Iterator[tuple[str, Axis]]:
     """Yield an axis around each positive number, within the field's range."""
-    values = values_of(method)
+    values = fields_of(method)
     for key, field in zip(values, method.fields(), strict=True):
         value = values[key]
         if field.kind in {int, float} and value > 0:
@@ -67,26 +67,25 @@ def _around(method: Method) -> Iterator[tuple[str, Axis]]:
 
 
 def candidates(method: Method, fixed: Collection[str], trials: int) -> list[Method]:
-    """Return ``trials`` settings: the method itself, then random ones.
+    """Return ``trials`` configurations: the method itself, then random ones.
 
-    A field's k-th value comes from a stream of its own, the same on every dataset and noise; so
-    more trials add to fewer.
+    A field's k-th value comes from a random stream of its own, the same on every dataset and noise;
+    so more trials add to fewer.
 
     Args:
         method: the first trial.
         fixed: fields that stay as they are.
         trials: how many.
     """
-    name, values, space = METHODS.name(method), values_of(method), space_of(method)
+    name, values, space = METHODS.name(method), fields_of(method), space_of(method)
     free = {key: axis for key, axis in space.items() if key in values and key not in fixed}
-    found = [method]
-    for trial in range(1, trials):
-        drawn: dict[str, Any] = {}
-        for key, axis in free.items():
-            share = torch.rand(
-                (), dtype=torch.float64, generator=generator("tune", name, key, trial)
-            )
-            value = axis.at(share.item())
-            drawn[key] = round(value) if isinstance(values[key], int) else value
-        found.append(METHODS.build(written(name, {**values, **drawn})))
-    return found
+
+    def drawn(key: str, axis: Axis, trial: int) -> float:
+        source = generator("tune", name, key, trial)
+        value = axis.at(torch.rand((), dtype=torch.float64, generator=source).item())
+        return round(value) if isinstance(values[key], int) else value
+
+    randoms = [
+        {key: drawn(key, axis, trial) for key, axis in free.items()} for trial in range(1, trials)
+    ]
+    return [method, *(METHODS.build(spec_of(name, {**values, **more})) for more in randoms)]

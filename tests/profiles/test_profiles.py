@@ -9,9 +9,9 @@ from benchmarks.cli.app import main
 from benchmarks.datasets import DATASETS
 from benchmarks.errors import RefusedError
 from benchmarks.noise import NOISES
-from benchmarks.profiles import PROFILES, Place
-from benchmarks.profiles.search import FACTOR, candidates, declared, space_of
-from benchmarks.profiles.settings import table, values_of, written
+from benchmarks.profiles import PROFILES, Conditions
+from benchmarks.profiles.configurations import fields_of, spec_of, table
+from benchmarks.profiles.search import FACTOR, candidates, declared_spaces, space_of
 from benchmarks.report.page import _origins
 from benchmarks.report.read import load
 from benchmarks.sweep import Cell, Suite
@@ -25,11 +25,11 @@ ROWS = [
 
 def at(dataset, noise):
     built = NOISES.build(noise)
-    return Place(dataset, (NOISES.name(built), NOISES.spec(built)), built.nominal_rate)
+    return Conditions(dataset, (NOISES.name(built), NOISES.spec(built)), built.nominal_rate)
 
 
-def settled(profile, spec, dataset, noise):
-    return PROFILES.build(profile).settle(spec, at(dataset, noise))
+def configured(profile, spec, dataset, noise):
+    return PROFILES.build(profile).configure(spec, at(dataset, noise))
 
 
 def cells_of(profile, methods, dataset="digits", noise="symmetric(rate=0.4)"):
@@ -44,7 +44,7 @@ def cells_of(profile, methods, dataset="digits", noise="symmetric(rate=0.4)"):
     ("method", "row"), [row[1:] for row in ROWS], ids=[f"{n}-{m}" for n, m, _ in ROWS]
 )
 def test_every_row_names_known_things_within_their_ranges(method, row):
-    values = values_of(METHODS.build(written(method, row.fields)))
+    values = fields_of(METHODS.build(spec_of(method, row.fields)))
     assert row.fields.items() <= values.items()
     assert set(row.dataset) <= set(DATASETS)
     assert set(row.noise) <= set(NOISES)
@@ -52,15 +52,15 @@ def test_every_row_names_known_things_within_their_ranges(method, row):
     assert row.source
 
 
-@pytest.mark.parametrize("method", declared())
+@pytest.mark.parametrize("method", declared_spaces())
 def test_every_declared_space_lies_in_the_fields_ranges(method):
     built = METHODS[method]()
-    values = values_of(built)
-    for key, axis in declared()[method].items():
+    values = fields_of(built)
+    for key, axis in declared_spaces()[method].items():
         for share in (0.0, 0.37, 1.0):
             value = axis.at(share)
             value = round(value) if isinstance(values[key], int) else value
-            METHODS.build(written(method, {key: value}))
+            METHODS.build(spec_of(method, {key: value}))
 
 
 def test_small_images_and_methods_of_before_keep_their_defaults():
@@ -79,22 +79,22 @@ def test_small_images_and_methods_of_before_keep_their_defaults():
     for method in METHODS:
         for dataset in ("digits", "mnist", "fashion_mnist") if method in old else ("digits",):
             for profile in ("default", "paper"):
-                found = settled(profile, method, dataset, "symmetric(rate=0.4)")
+                found = configured(profile, method, dataset, "symmetric(rate=0.4)")
                 assert found.method == METHODS[method]()
-                assert found.asked == method
+                assert found.name == method
 
 
 # ------------------------------------------------------------------------------------ precedence
 
 
 def test_a_dataset_has_its_setting_and_a_named_field_wins():
-    assert settled("default", "elr", "cifar100", "clean").method == METHODS.build(
+    assert configured("default", "elr", "cifar100", "clean").method == METHODS.build(
         "elr(beta=0.9, weight=7.0)"
     )
-    found = settled("default", "elr(beta=0.7)", "cifar100", "clean")
+    found = configured("default", "elr(beta=0.7)", "cifar100", "clean")
     assert found.method == METHODS.build("elr(beta=0.7, weight=7.0)")
-    assert found.asked == "elr(beta=0.7)"
-    assert settled("default", "elr(beta=0.9)", "cifar100", "clean").asked == "elr"
+    assert found.name == "elr(beta=0.7)"
+    assert configured("default", "elr(beta=0.9)", "cifar100", "clean").name == "elr"
 
 
 @pytest.mark.parametrize(
@@ -109,15 +109,15 @@ def test_a_dataset_has_its_setting_and_a_named_field_wins():
     ],
 )
 def test_the_paper_profile_takes_the_nearest_published_rate(noise, q):
-    assert settled("paper", "gce", "cifar100", noise).method.q == q
-    assert settled("default", "gce", "cifar100", noise).method.q == 0.7
-    assert settled("paper", "gce(q=0.1)", "cifar100", noise).method.q == 0.1
+    assert configured("paper", "gce", "cifar100", noise).method.q == q
+    assert configured("default", "gce", "cifar100", noise).method.q == 0.7
+    assert configured("paper", "gce(q=0.1)", "cifar100", noise).method.q == 0.1
 
 
 def test_people_s_labels_have_no_rate_and_rows_of_their_own():
-    found = settled("paper", "dividemix", "cifar10", "cifar10n").method
+    found = configured("paper", "dividemix", "cifar10", "cifar10n").method
     assert found.unlabelled_weight == 0
-    assert settled("paper", "gce", "cifar100", "cifar100n").method.q == 0.7
+    assert configured("paper", "gce", "cifar100", "cifar100n").method.q == 0.7
 
 
 # -------------------------------------------------------------------------------------- identity
@@ -253,13 +253,13 @@ def test_no_trial_changes_what_a_method_is_told():
 
 def test_promix_selects_more_where_its_authors_do():
     for noise, ratio in (("symmetric(rate=0.2)", 0.7), ("symmetric(rate=0.5)", 0.5)):
-        found = settled("paper", "promix", "cifar100", noise).method
+        found = configured("paper", "promix", "cifar100", noise).method
         assert (found.ratio, found.warmup, found.tau, found.debias) == (ratio, 30, 0.95, 0.5)
-    assert settled("paper", "promix", "cifar10", "cifar10n").method.ratio == 0.5
+    assert configured("paper", "promix", "cifar10", "cifar10n").method.ratio == 0.5
 
 
 @pytest.mark.parametrize("method", ["focal", "nfl_mae", "nfl_rce", "anl_fl"])
 def test_the_focal_factor_is_a_constant_where_published_numbers_need_it(method):
     for dataset in ("mnist", "cifar10", "cifar100"):
-        assert settled("paper", method, dataset, "clean").method.detach
-        assert not settled("default", method, dataset, "clean").method.detach
+        assert configured("paper", method, dataset, "clean").method.detach
+        assert not configured("default", method, dataset, "clean").method.detach
