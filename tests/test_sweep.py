@@ -21,10 +21,6 @@ def cells(name="default"):
     return list(Suite.read(name).cells("float32"))
 
 
-def test_there_are_suites():
-    assert {"default", "fashion_mnist"} <= set(suites.names())
-
-
 @pytest.mark.parametrize("name", suites.names())
 def test_every_shipped_suite_is_valid_and_has_no_duplicate_cell(name):
     ids = [cell.id for cell in cells(name)]
@@ -43,13 +39,6 @@ def test_the_id_is_the_hash_of_every_field_and_version():
     recipe = cell.specs()["recipe"]
     later = {field.name for field in RECIPES["small"].fields() if field.added}
     assert {f.name for f in fields(RECIPES["small"]) if f"{f.name}=" not in recipe} == later
-
-
-@pytest.mark.parametrize("name", ["default", "fashion_mnist"])
-def test_committed_results_keep_the_ids_of_their_cells(name):
-    path = Path(__file__).parents[1] / "results" / "reference" / name / "plan.json"
-    for entry in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-        assert Cell.build(entry["specs"]).id == entry["cell_id"]
 
 
 def test_the_id_depends_on_the_meaning_and_not_on_the_spelling(monkeypatch):
@@ -99,7 +88,7 @@ def test_a_bad_spec_is_refused_with_the_name_of_the_suite():
 
 
 def test_there_are_committed_plans():
-    assert {"default", "methods", "smoothing"} <= {path.parent.name for path in PLANS}
+    assert {"default", "fashion_mnist", "methods"} <= {path.parent.name for path in PLANS}
 
 
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.parent.name)
