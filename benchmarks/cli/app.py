@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import textwrap
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -237,10 +238,8 @@ def check(*, plugin: Plugins) -> Exit:
     for kind, name in [pair for path in plugin for pair in plugins.load(path)]:
         print(f"{kind} {name}")
         for finding in examine(kind, name):
-            print(f"  {'FAULT' if finding.fault else 'ok   '} {finding.check}")
-            if finding.fault:
-                faults += 1
-                print(f"        {finding.fault}")
+            print(textwrap.indent(str(finding), "  "))
+            faults += bool(finding.fault)
     print(f"{faults} {'fault' if faults == 1 else 'faults'}")
     return Exit.SOME_FAILED if faults else Exit.DONE
 

@@ -1,39 +1,50 @@
-"""What every entry of a catalogue must do, ours or a plugin's."""
+"""The checks that every entry of a catalogue must pass, ours or a plugin's."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, fields
 from typing import Any, NamedTuple
 
-from benchmarks.contract import of_data, of_methods
+from benchmarks.contract import data_checks, method_checks
 from benchmarks.contract.fault import BrokenContractError
 from benchmarks.errors import DataMissingError
 from benchmarks.sweep import REGISTRIES
 from methods.bounds import Bounded
 
 CHECKS: dict[str, tuple[Callable[[Any], None], ...]] = {
-    "method": of_methods.CHECKS,
-    "dataset": of_data.DATASET_CHECKS,
-    "noise": of_data.NOISE_CHECKS,
-    "model": of_data.MODEL_CHECKS,
+    "method": method_checks.CHECKS,
+    "dataset": data_checks.DATASET_CHECKS,
+    "noise": data_checks.NOISE_CHECKS,
+    "model": data_checks.MODEL_CHECKS,
     "recipe": (),  # a recipe is numbers alone, and its fields bound them
 }
 
 
 class Finding(NamedTuple):
-    """What came of one check."""
+    """The outcome of one check of one entry."""
 
-    kind: str
-    name: str
-    check: str
-    fault: str  # nothing where all is well
+    check: str  # what the entry must do, in words
+    fault: str = ""  # what it does instead; empty where all is well
+
+    def __str__(self) -> str:
+        if not self.fault:
+            return f"ok    {self.check}"
+        return f"FAULT {self.check}\n      {self.fault}"
 
 
 def examine(kind: str, name: str) -> Iterator[Finding]:
-    """Run every check of a kind on an entry."""
+    """Run every check of a kind on an entry and yield its outcome.
+
+    Args:
+        kind: of the entry: method, dataset, noise, model or recipe.
+        name: of the entry in the catalogue of its kind.
+
+    Raises:
+        DataMissingError: a dataset's files are not there.
+    """
     try:
         entry = example(REGISTRIES[kind][name])
     except BrokenContractError as error:
-        yield Finding(kind, name, "can be built", str(error))
+        yield Finding("can be built", str(error))
         return
     for check in CHECKS[kind]:
         fault = ""
@@ -45,7 +56,7 @@ def examine(kind: str, name: str) -> Iterator[Finding]:
             raise
         except Exception as error:  # noqa: BLE001  a plugin can fail in any way
             fault = f"{type(error).__name__}: {error}"
-        yield Finding(kind, name, check.__name__.replace("_", " "), fault)
+        yield Finding(check.__name__.replace("_", " "), fault)
 
 
 def example(entry: type[Bounded]) -> Bounded:

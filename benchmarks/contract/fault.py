@@ -1,4 +1,4 @@
-"""How a broken contract is told."""
+"""The error that a failed check raises."""
 
 
 class BrokenContractError(Exception):
@@ -6,7 +6,7 @@ class BrokenContractError(Exception):
 
 
 def demand(condition: bool, fault: str) -> None:
-    """Go on only if the condition holds.
+    """Raise an error unless the condition holds.
 
     Raises:
         BrokenContractError: it does not; the text says what is wrong.

@@ -1,4 +1,7 @@
-"""Small made-up inputs on which any method can take a step without an engine."""
+"""Small made-up inputs on which any method can take a step without the engine.
+
+The checks of ``run_all.py check`` use them on a user's method, and the tests on ours.
+"""
 
 from typing import Any
 
@@ -29,7 +32,7 @@ def task(seed: int = 0, *, classes: int = C) -> Task:
 
 
 def batch_of(training: Task, seed: int = 0, size: int = B) -> Batch:
-    """Return a random mini-batch of it."""
+    """Return a random mini-batch of a training set."""
     ids = torch.randperm(len(training.label), generator=_source(200 + seed))[:size]
     return Batch(ids, training.label[ids])
 

@@ -1,4 +1,4 @@
-"""What a method must do, whatever its paper says."""
+"""Checks of methods: what each must do, whatever its paper says."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ EPOCH = torch.tensor(3)
 
 @contextmanager
 def _double() -> Iterator[None]:
-    """Run in float64, as the gates between engines do."""
+    """Compute in float64, where rounding hides no fault."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     try:
@@ -29,7 +29,7 @@ def _double() -> Iterator[None]:
 
 
 def has_a_finite_loss_and_a_gradient_for_every_network(method: Method) -> None:
-    """One number, finite, that every network can lower."""
+    """Check that the loss is one finite number that every network can lower."""
     logits, batch, state = samples.drawn(method)
     loss, _ = samples.step(method, logits.requires_grad_(), batch, state, EPOCH)
     demand(loss.shape == (), f"the loss has the shape {tuple(loss.shape)}, not that of a number")
@@ -40,7 +40,7 @@ def has_a_finite_loss_and_a_gradient_for_every_network(method: Method) -> None:
 
 
 def keeps_its_state_in_shape(method: Method) -> None:
-    """The same keys, shapes and types after every hook, and no graph."""
+    """Check that every hook keeps keys, shapes and types of the state, and leaves no graph."""
     logits, batch, _ = samples.drawn(method)
     before = samples.started(method, samples.task())
     after = samples.step(method, logits.requires_grad_(), batch, before, EPOCH)[1]
@@ -54,7 +54,7 @@ def keeps_its_state_in_shape(method: Method) -> None:
 
 
 def changes_nothing_in_place(method: Method) -> None:
-    """Hooks return new tensors."""
+    """Check that hooks return new tensors and leave those they are given alone."""
     logits, batch, state = samples.drawn(method)
     outputs, image = samples.outputs_of(method), samples.images_of(method, samples.B)
     params = samples.network_of().params
@@ -70,48 +70,48 @@ def changes_nothing_in_place(method: Method) -> None:
 
 
 def does_not_see_the_order_of_a_batch(method: Method) -> None:
-    """The loss and the state are those of a set."""
+    """Check that loss and state do not depend on the order of a batch."""
     logits, batch, state = samples.drawn(method)
     order = torch.arange(samples.B - 1, -1, -1)
-    found = samples.step(method, logits, batch, state, EPOCH)
+    result = samples.step(method, logits, batch, state, EPOCH)
     moved = samples.reordered(batch, order)
     other = samples.step(method, logits[..., order, :], moved, state, EPOCH)
-    pairs = zip(samples.tensors(found), samples.tensors(other), strict=True)
+    pairs = zip(samples.tensors(result), samples.tensors(other), strict=True)
     close = all(torch.allclose(a.double(), b.double(), rtol=1e-4, atol=1e-6) for a, b in pairs)
     demand(close, "another order of the same batch gives another loss or state")
 
 
 def maps_over_cells(method: Method) -> None:
-    """Many cells at once give what each gives alone."""
+    """Check that many cells at once, by ``vmap``, give the gradients that each gives alone."""
 
     def slope(logits: Tensor, batch: Batch, state: State) -> Tensor:
-        found: Tensor = grad(lambda z: method.loss(z, batch, state, EPOCH)[0])(logits)
-        return found
+        gradient: Tensor = grad(lambda z: method.loss(z, batch, state, EPOCH)[0])(logits)
+        return gradient
 
     with _double():
         cells = [samples.drawn(method, seed) for seed in range(samples.CELLS)]
         together, axes = samples.stacked(cells)
         try:
-            mapped = vmap(slope, in_dims=axes)(*together)
+            gradients = vmap(slope, in_dims=axes)(*together)
         except RuntimeError as error:
             demand(False, f"the loss cannot be mapped by torch.func.vmap: {error}")
-        for found, cell in zip(mapped, cells, strict=True):
-            apart = (found - slope(*cell)).abs().max().item()
-            demand(apart < 1e-10, f"mapped, the gradient of a cell is off by {apart:.2g}")
+        for gradient, cell in zip(gradients, cells, strict=True):
+            gap = (gradient - slope(*cell)).abs().max().item()
+            demand(gap < 1e-10, f"mapped, the gradient of a cell is off by {gap:.2g}")
 
 
 def hands_on_a_gradient_for_every_weight(method: Method) -> None:
-    """What it makes of a gradient has a finite value for each weight."""
+    """Check that the gradient that a method hands on has a finite value for every weight."""
     grads = samples.network_of(seed=1).params
     state = samples.drawn(method)[2]
-    found = method.gradient(samples.network_of().params, grads, state, EPOCH)
-    fits = {n: g.shape for n, g in found.items()} == {n: g.shape for n, g in grads.items()}
+    changed = method.gradient(samples.network_of().params, grads, state, EPOCH)
+    fits = {n: g.shape for n, g in changed.items()} == {n: g.shape for n, g in grads.items()}
     demand(fits, "the gradient that it hands on has other keys or shapes")
-    demand(all(bool(g.isfinite().all()) for g in found.values()), "that gradient is not finite")
+    demand(all(bool(g.isfinite().all()) for g in changed.values()), "that gradient is not finite")
 
 
 def stays_finite_on_huge_logits(method: Method) -> None:
-    """Logits of 10,000 in either direction, and a batch of one."""
+    """Check that loss, gradient and state are finite at logits of 10,000 and -10,000."""
     for size in (1e4, -1e4):
         for rows in (1, samples.B):
             training = samples.task()
@@ -126,7 +126,7 @@ def stays_finite_on_huge_logits(method: Method) -> None:
 
 
 def divides_any_number_of_epochs(method: Method) -> None:
-    """The stages add up, and none is empty."""
+    """Check that the stages add up to the epochs, and that none is empty."""
     for epochs in range(2, 51):
         lengths = [stage.epochs for stage in method.stages(epochs)]
         fits = sum(lengths) == epochs and min(lengths) >= 1
@@ -134,7 +134,7 @@ def divides_any_number_of_epochs(method: Method) -> None:
 
 
 def trains_on_digits(method: Method) -> None:
-    """Two epochs of the default suite's network end in finite numbers."""
+    """Check that two epochs of the default suite's network end in finite numbers."""
     specs = {"dataset": "digits", "noise": "symmetric(rate=0.4)", "method": "cross_entropy"}
     specs |= {"model": "mlp", "recipe": "small(epochs=2)"}
     other = Cell.build({**specs, "seed": 0, "precision": "float32"})
