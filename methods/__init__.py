@@ -26,13 +26,13 @@ from methods.forward import Forward
 from methods.gce import GCE
 from methods.gce_trunc import GCETrunc
 from methods.gjs import GJS
-from methods.injected import serve
 from methods.jal_ce import JALCE
 from methods.jocor import JoCoR
 from methods.js import JS
 from methods.l2rw import L2RW
 from methods.label_smoothing import LabelSmoothing
 from methods.logit_clip import LogitClip
+from methods.loss_spec import serve
 from methods.mae import MAE
 from methods.mixup import Mixup
 from methods.mw_net import MWNet

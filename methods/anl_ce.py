@@ -7,7 +7,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State, Weights
 from methods.bounds import NonNegative
-from methods.parts.losses import negated, normalised
+from methods.parts.losses import negative_loss, normalise
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class ANLCE(Method):
     ``NNCE = 1 - (A + log p_y) / sum_k (A + log p_k)``, ``p`` cut off at 1e-7, ``A = -log 1e-7``.
     To the gradient of every weight and bias is added that of ``delta * sum |w|``.
 
-    Reference:
+    Source:
         Ye et al., "Active negative loss functions for learning with noisy labels", NeurIPS 2023.
         https://mlanthology.org/neurips/2023/ye2023neurips-active
         The authors' code Virusdoll/Active-Negative-Loss was read at commit 0c50009, ``loss.py``
@@ -37,8 +37,8 @@ class ANLCE(Method):
     ) -> tuple[Tensor, State]:
         """Weighted sum of the active and the negative part."""
         hard = -logits.log_softmax(-1)  # (B, C), of every class
-        active = normalised(hard, batch.label)
-        negative = negated(hard, batch.label, -math.log(1e-7))
+        active = normalise(hard, batch.label)
+        negative = negative_loss(hard, batch.label, -math.log(1e-7))
         return self.alpha * active + self.beta * negative, state
 
     def gradient(self, params: Weights, grads: Weights, state: State, epoch: Tensor) -> Weights:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State, Weights
 from methods.bounds import Between, NonNegative
-from methods.parts.losses import focal, negated, normalised
+from methods.parts.losses import focal, negative_loss, normalise
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class ANLFL(Method):
     To the gradient of every weight and bias is added that of ``delta * sum |w|``. ``detach`` treats
     the factors ``(1 - p)^gamma`` as constants, as the authors' code does.
 
-    Reference:
+    Source:
         Ye et al., "Active negative loss functions for learning with noisy labels", NeurIPS 2023.
         https://mlanthology.org/neurips/2023/ye2023neurips-active
         The authors' code Virusdoll/Active-Negative-Loss was read at commit 0c50009, ``loss.py``
@@ -41,9 +41,9 @@ class ANLFL(Method):
     ) -> tuple[Tensor, State]:
         """Weighted sum of the active and the negative part."""
         every = focal(logits, self.gamma, detach=self.detach)  # (B, C)
-        active = normalised(every, batch.label)
+        active = normalise(every, batch.label)
         worst = -((1 - 1e-7) ** self.gamma) * math.log(1e-7)
-        return self.alpha * active + self.beta * negated(every, batch.label, worst), state
+        return self.alpha * active + self.beta * negative_loss(every, batch.label, worst), state
 
     def gradient(self, params: Weights, grads: Weights, state: State, epoch: Tensor) -> Weights:
         """Add the slope of the L1 norm."""

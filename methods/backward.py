@@ -6,20 +6,20 @@ import torch
 from torch import Tensor
 
 from methods.base import Batch, State, Task
-from methods.parts.estimated import Corrected
+from methods.parts.estimation import LossCorrection
 
 
 @dataclass(frozen=True)
-class Backward(Corrected):
+class Backward(LossCorrection):
     """Weigh the losses of all classes so that their mean over the noise is the clean loss.
 
     ``loss = sum_k (T^-1)[y, k] * -log p_k``, with ``T[k, y] = P(given y | true k)``, which is
-    given, or estimated in a first stage (see ``Corrected``). It is unbiased: given the true class
-    ``k``, its mean over ``y`` is ``-log p_k``. Single losses may be negative.
+    given, or estimated in a first stage (see ``LossCorrection``). It is unbiased: given the true
+    class ``k``, its mean over ``y`` is ``-log p_k``. Single losses may be negative.
 
-    State: that of ``Corrected``, and inverse: (C, C), of ``T``.
+    State: that of ``LossCorrection``, and inverse: (C, C), of ``T``.
 
-    Reference:
+    Source:
         Patrini et al., "Making deep neural networks robust to label noise: a loss correction
         approach", CVPR 2017. https://arxiv.org/abs/1609.03683 (theorem 1; equations 12 and 13).
 

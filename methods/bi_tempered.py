@@ -23,7 +23,7 @@ class BiTempered(Method):
     and ``loss = -log_t1(p_y) - (1 - sum_k p_k^(2 - t1)) / (2 - t1)``. It is cross-entropy at
     ``t1 = t2 = 1``, and GCE with ``q = 1 - t1`` but for the last term at ``t2 = 1``.
 
-    Reference:
+    Source:
         Amid et al., "Robust bi-tempered logistic loss based on Bregman divergences", NeurIPS 2019.
         https://arxiv.org/abs/1906.03361 (equations 4 and 5, algorithm 1; the defaults are its
         CIFAR-100 values, MNIST has ``t1=0.5, t2=4``). The authors' code google/bi-tempered-loss was

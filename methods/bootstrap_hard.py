@@ -15,7 +15,7 @@ class BootstrapHard(Method):
 
     ``loss = -beta * log p_y - (1 - beta) * log max_k p_k``
 
-    Reference:
+    Source:
         Reed et al., "Training deep neural networks on noisy labels with bootstrapping",
         ICLR workshop 2015. https://arxiv.org/abs/1412.6596 (equation 7).
     """

@@ -18,7 +18,7 @@ class BootstrapSoft(Method):
     the target as a constant, as several later implementations do. With ``beta`` at the paper's 0.95
     the label keeps nearly all the say: on small images nothing tells it from cross-entropy.
 
-    Reference:
+    Source:
         Reed et al., "Training deep neural networks on noisy labels with bootstrapping",
         ICLR workshop 2015. https://arxiv.org/abs/1412.6596 (equation 6).
     """

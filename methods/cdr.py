@@ -26,7 +26,7 @@ class CDR(Method):
     State:
         rate: 0-d, the share in use.
 
-    Reference:
+    Source:
         Xia et al., "Robust early-learning: hindering the memorization of noisy labels", ICLR 2021.
         https://openreview.net/forum?id=Eql5b1_hTE4 (algorithm 1)
 

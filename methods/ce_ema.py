@@ -18,7 +18,7 @@ class CrossEntropyEMA(Method):
     making ``horizon`` of the training; the plain mean of all steps until there are so many. The
     average never steers the training. Running statistics are averaged as the weights are.
 
-    Reference:
+    Source:
         Morales-Brotons, Vogels & Hendrikx, "Exponential moving average of weights in deep learning:
         dynamics and benefits", TMLR 2024. https://arxiv.org/abs/2411.18704
         Polyak & Juditsky, "Acceleration of stochastic approximation by averaging", SIAM J. Control

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from methods.base import Batch, State
-from methods.injected import injected
-from methods.parts.small_loss import SmallLoss, easiest
+from methods.loss_spec import named_losses
+from methods.parts.small_loss import SmallLoss, small_loss_mask
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class CoTeaching(SmallLoss):
 
     State: see ``SmallLoss``.
 
-    Reference:
+    Source:
         Han et al., "Co-teaching: robust training of deep neural networks with extremely
         noisy labels", NeurIPS 2018. https://arxiv.org/abs/1804.06872 (algorithm 1).
 
@@ -39,7 +39,7 @@ class CoTeaching(SmallLoss):
         """Sum over both networks of the mean loss on the peer's selection."""
         size = len(batch.label)
         kept = self.count(size, state, epoch)
-        loss = injected(self.loss_, logits, batch, epoch)  # (2, B)
-        taught = easiest(loss, kept).flip(0)
+        loss = named_losses(self.loss_, logits, batch, epoch)  # (2, B)
+        taught = small_loss_mask(loss, kept).flip(0)
         after = {**state, "kept": state["kept"].index_copy(1, batch.ids, taught)}
         return (loss * taught.to(loss.dtype)).sum() / kept, after

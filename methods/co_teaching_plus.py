@@ -7,8 +7,8 @@ from torch import Tensor
 
 from methods.base import Batch, State
 from methods.bounds import Epochs
-from methods.injected import injected
-from methods.parts.small_loss import SmallLoss, easiest
+from methods.loss_spec import named_losses
+from methods.parts.small_loss import SmallLoss, small_loss_mask
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class CoTeachingPlus(SmallLoss):
 
     State: see ``SmallLoss``.
 
-    Reference:
+    Source:
         Yu et al., "How does disagreement help generalization against label corruption?", ICML
         2019. https://arxiv.org/abs/1901.04215 (algorithm 1). The warm-up is that of CIFAR-10; the
         paper's is 0 on MNIST and 5 on CIFAR-100.
@@ -39,11 +39,11 @@ class CoTeachingPlus(SmallLoss):
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
         """Sum over both networks of the mean loss on the peer's selection."""
-        loss = injected(self.loss_, logits, batch, epoch)  # (2, B)
+        loss = named_losses(self.loss_, logits, batch, epoch)  # (2, B)
         first, second = logits.argmax(-1)
         apart = first != second
         open_ = apart | (epoch < self.warmup) | ~apart.any()  # (B,)
         kept = self.count(open_.sum(), state, epoch)
-        taught = easiest(torch.where(open_, loss, torch.inf), kept).flip(0)
+        taught = small_loss_mask(torch.where(open_, loss, torch.inf), kept).flip(0)
         after = {**state, "kept": state["kept"].index_copy(1, batch.ids, taught)}
         return (loss * taught.to(loss.dtype)).sum() / kept, after

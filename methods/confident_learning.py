@@ -10,7 +10,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method, Stage, State, Task
 from methods.bounds import Between
-from methods.parts.confident import confident_joint, mislabelled, transition_of
+from methods.parts.label_errors import confident_joint, label_error_mask, transition_from_joint
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class ConfidentLearning(Method):
 
     The training set is divided into ``folds``. For each, new networks train on the others, all
     together for the share ``judging`` of the epochs, and predict it. By these predictions labels
-    are counted as wrong and pruned (``prune``: see ``methods/parts/confident.py``); new networks
+    are counted as wrong and pruned (``prune``: see ``methods/parts/label_errors.py``); new networks
     then train on what is left: ``loss = mean_i -log p[y_i] / T[y_i, y_i]``, where ``T[k, k]`` is
     the estimated share of class ``k`` that is labelled so, to make up for what was pruned.
 
@@ -29,7 +29,7 @@ class ConfidentLearning(Method):
         transition: (C, C), the estimated ``T``; the identity before.
         folds, every: 0-d int64, how many folds there are, and the epochs of each.
 
-    Reference:
+    Source:
         Northcutt, Jiang & Chuang, "Confident learning: estimating uncertainty in dataset labels",
         JAIR 2021. https://arxiv.org/abs/1911.00068 (section 3)
 
@@ -83,8 +83,8 @@ class ConfidentLearning(Method):
         keeps = (begins & unseen)[:, None]
         posterior = torch.where(keeps, outputs[0].softmax(-1), state["posterior"])
         joint = confident_joint(label, posterior)
-        kept = ~mislabelled(label, posterior, joint, self.prune)
-        transition = transition_of(joint)
+        kept = ~label_error_mask(label, posterior, joint, self.prune)
+        transition = transition_from_joint(joint)
         final = begins & (stage == state["folds"])
         share = transition.diagonal()[label].clamp(min=1e-3)
         weight = torch.where(final, kept / share, (state["fold"] != stage).to(share.dtype))

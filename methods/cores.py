@@ -25,7 +25,7 @@ class CORES(Method):
         kept: (N,) bool, whether an example was trained on at its last visit.
         epochs: 0-d int64, all there are.
 
-    Reference:
+    Source:
         Cheng et al., "Learning with instance-dependent label noise: a sample sieve approach", ICLR
         2021. https://arxiv.org/abs/2010.02347 (equations 3 to 5, algorithm 1). The shares are the
         authors' 10, 40 and 30 of 100 epochs.

@@ -30,7 +30,7 @@ class DivideMix(Method):
         clean: (2, N), ``w`` as each network uses it, 1 before the first division.
         kept: (2, N) bool, whether an example counts as labelled; label: (N,), the noisy labels.
 
-    Reference:
+    Source:
         Li, Socher & Hoi, "DivideMix: learning with noisy labels as semi-supervised learning",
         ICLR 2020. https://arxiv.org/abs/2002.07394 (algorithm 1, equations 3 to 12)
 

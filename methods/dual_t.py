@@ -9,8 +9,8 @@ from torch import Tensor
 
 from methods.base import Batch, Method, Stage, State, Task
 from methods.bounds import Between, Fraction
-from methods.parts.estimated import nothing_estimated, warmed_up
-from methods.parts.transition import dual_transition, through
+from methods.parts.estimation import state_before_estimate, warmup_stages
+from methods.parts.transition import dual_transition, forward_cross_entropy
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class DualT(Method):
         label: (N,) int64, the noisy labels.
         start: 0-d int64, the epoch at which ``T`` is estimated.
 
-    Reference:
+    Source:
         Yao et al., "Dual T: reducing estimation error for transition matrix in label-noise
         learning", NeurIPS 2020. https://arxiv.org/abs/2006.07805 (algorithm 1).
 
@@ -46,20 +46,20 @@ class DualT(Method):
 
     def stages(self, epochs: int) -> Sequence[Stage]:
         """Warm-up, then training proper from new weights."""
-        return warmed_up(self.warmup, epochs)
+        return warmup_stages(self.warmup, epochs)
 
     def init(self, task: Task) -> State:
         """Correct nothing until the warm-up is over."""
-        return nothing_estimated(task, self.stages(task.epochs)[0].epochs)
+        return state_before_estimate(task, self.stages(task.epochs)[0].epochs)
 
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
         """Cross-entropy after the prediction went through the noise."""
-        return through(logits, batch.label, state["transition"]), state
+        return forward_cross_entropy(logits, batch.label, state["transition"]), state
 
     def refit(self, outputs: Tensor, state: State, epoch: Tensor) -> State:
         """Estimate ``T``, once, when the warm-up ends."""
-        found = dual_transition(outputs[0].softmax(-1), state["label"], self.anchor_quantile)
+        new = dual_transition(outputs[0].softmax(-1), state["label"], self.anchor_quantile)
         now = epoch == state["start"]
-        return {**state, "transition": torch.where(now, found, state["transition"])}
+        return {**state, "transition": torch.where(now, new, state["transition"])}

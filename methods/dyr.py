@@ -27,7 +27,7 @@ class DYR(Method):
         clean: (N,), ``1 - w``, 1 in the warm-up; label: (N,), the noisy labels.
         start: 0-d int64, the first epoch after the warm-up.
 
-    Reference:
+    Source:
         Arazo et al., "Unsupervised label noise modeling and loss correction", ICML 2019.
         https://arxiv.org/abs/1904.11238 (equations 3 to 15, M-DYR-H)
 

@@ -18,7 +18,7 @@ class EarlyStopping(Method):
     validation split is refused. The curves go on to the last epoch of the recipe, for it takes all
     of them to know that none was better: there is no patience to tune.
 
-    Reference:
+    Source:
         Prechelt, "Early stopping - but when?", Neural Networks: Tricks of the Trade 1998.
         https://doi.org/10.1007/3-540-49430-8_3
         Chen et al., "Robustness of accuracy metric and its inspirations in learning with noisy

@@ -20,7 +20,7 @@ class ELR(Method):
     State:
         target: (N, C), the running average ``t``; zero before an example's first visit.
 
-    Reference:
+    Source:
         Liu et al., "Early-learning regularization prevents memorization of noisy labels",
         NeurIPS 2020. https://arxiv.org/abs/2007.00151 (equations 6 and 9).
 

@@ -24,7 +24,7 @@ class ELRPlus(Method):
     State:
         target: (2, N, C), the running average ``t`` of each network; zero before the first visit.
 
-    Reference:
+    Source:
         Liu et al., "Early-learning regularization prevents memorization of noisy labels",
         NeurIPS 2020. https://arxiv.org/abs/2007.00151 (section 4.3 and appendix)
 

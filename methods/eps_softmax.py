@@ -7,7 +7,7 @@ from torch import Tensor
 from methods.base import Batch, Method, State
 from methods.bounds import NonNegative
 from methods.parts.labels import one_hot
-from methods.parts.losses import miss
+from methods.parts.losses import absolute_error
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class EpsSoftmax(Method):
     ``q = (p + m * onehot(argmax p)) / (m + 1)``, cut off at 1e-8, and
     ``loss = -alpha * log q_y + beta * 2 * (1 - p_y)``: CE_eps + MAE. Predictions use ``p``.
 
-    Reference:
+    Source:
         Wang et al., "epsilon-Softmax: approximating one-hot vectors for mitigating label noise",
         NeurIPS 2024. https://openreview.net/forum?id=vjsd8Bcipv. The authors' code
         cswjl/eps-softmax was read at commit f81685c, ``losses.py`` and ``config.py``. The defaults
@@ -33,7 +33,7 @@ class EpsSoftmax(Method):
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
         """Cross-entropy of the pushed prediction and the absolute error of the plain one."""
-        rest = miss(logits, batch.label)
+        rest = absolute_error(logits, batch.label)
         first = one_hot(logits.argmax(-1), logits).gather(1, batch.label[:, None]).squeeze(1)
         pushed = (1 - rest + self.m * first) / (self.m + 1)
         return -self.alpha * pushed.clamp(min=1e-8).log() + self.beta * 2 * rest, state

@@ -18,7 +18,7 @@ class Focal(Method):
     among them, and stands here as a baseline. ``detach`` treats the factor as a constant, as the
     code behind every published number for noisy labels does.
 
-    Reference:
+    Source:
         Lin et al., "Focal loss for dense object detection", ICCV 2017.
         https://arxiv.org/abs/1708.02002 (equation 4).
 

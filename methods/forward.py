@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from methods.base import Batch, State
-from methods.parts.estimated import Corrected
-from methods.parts.transition import through
+from methods.parts.estimation import LossCorrection
+from methods.parts.transition import forward_cross_entropy
 
 
 @dataclass(frozen=True)
-class Forward(Corrected):
+class Forward(LossCorrection):
     """Predict the clean label, and compare what the noise would make of it with the given one.
 
     ``loss = -log sum_k p_k T[k, y]`` with ``T[k, y] = P(given y | true k)``, which is given, or
-    estimated in a first stage (see ``Corrected``, also for the state).
+    estimated in a first stage (see ``LossCorrection``, also for the state).
 
-    Reference:
+    Source:
         Patrini et al., "Making deep neural networks robust to label noise: a loss correction
         approach", CVPR 2017. https://arxiv.org/abs/1609.03683 (theorem 2; equations 12 and 13).
 
@@ -28,4 +28,4 @@ class Forward(Corrected):
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
         """Cross-entropy after the prediction went through the noise."""
-        return through(logits, batch.label, state["transition"]), state
+        return forward_cross_entropy(logits, batch.label, state["transition"]), state

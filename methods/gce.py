@@ -18,7 +18,7 @@ class GCE(Method):
     ``loss = (1 - p[y]^q) / q``: cross-entropy as ``q`` goes to 0, ``1 - p[y]`` at ``q = 1``. Its
     gradient is cross-entropy's times ``p[y]^q``, so labels the network finds absurd pull little.
 
-    Reference:
+    Source:
         Zhang & Sabuncu, "Generalized cross entropy loss for training deep neural networks with
         noisy labels", NeurIPS 2018. https://arxiv.org/abs/1805.07836 (equation 6; its truncated
         form is another method).

@@ -24,7 +24,7 @@ class GCETrunc(Method):
         start: 0-d int64, the epoch before which nothing is left out.
         label: (N,) int64, the given labels.
 
-    Reference:
+    Source:
         Zhang & Sabuncu, "Generalized cross entropy loss for training deep neural networks with
         noisy labels", NeurIPS 2018. https://arxiv.org/abs/1805.07836 (equations 9 to 12, algorithm
         1; on CIFAR-10 it first prunes at epoch 40 of 120). The reimplementation

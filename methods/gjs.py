@@ -22,7 +22,7 @@ class GJS(Method):
     ``Z = -(1 - pi) * log(1 - pi)``. It tends to cross-entropy with a consistency term as ``pi``
     falls to 0, and to a bounded, noise-tolerant loss as it rises to 1.
 
-    Reference:
+    Source:
         Englesson & Azizpour, "Generalized Jensen-Shannon divergence loss for learning with noisy
         labels", NeurIPS 2021. https://arxiv.org/abs/2105.04522 (equations 3 to 5).
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from methods.base import Batch, Method, State, Weights
 from methods.bounds import NonNegative
 from methods.parts.labels import one_hot
-from methods.parts.losses import normalised
+from methods.parts.losses import normalise
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class JALCE(Method):
     ``a`` is large enough for the noise. To the gradient of every weight and bias is added that of
     ``delta * sum |w|``.
 
-    Reference:
+    Source:
         Wang et al., "Joint asymmetric loss for learning with noisy labels", ICCV 2025.
         https://arxiv.org/abs/2507.17692. The authors' code cswjl/joint-asymmetric-loss was read at
         commit 0f9eb7b, ``losses.py`` and ``config.py``. The defaults are those of
@@ -39,7 +39,7 @@ class JALCE(Method):
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
         """Weighted sum of the active and the passive part."""
-        active = normalised(-logits.log_softmax(-1), batch.label)
+        active = normalise(-logits.log_softmax(-1), batch.label)
         error = self.a * one_hot(batch.label, logits) - logits.softmax(-1)  # (B, C)
         return self.alpha * active + self.beta * error.square().mean(-1), state
 

@@ -6,8 +6,8 @@ from torch import Tensor
 
 from methods.base import Batch, State
 from methods.bounds import Fraction
-from methods.injected import injected
-from methods.parts.small_loss import SmallLoss, easiest
+from methods.loss_spec import named_losses
+from methods.parts.small_loss import SmallLoss, small_loss_mask
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class JoCoR(SmallLoss):
 
     State: see ``SmallLoss``; both networks keep the same.
 
-    Reference:
+    Source:
         Wei et al., "Combating noisy labels by agreement: a joint training method with
         co-regularization", CVPR 2020. https://arxiv.org/abs/2003.02752 (equations 3 to 6,
         algorithm 1). ``agreement`` is that of CIFAR-10; its code's default is 0.1.
@@ -40,12 +40,12 @@ class JoCoR(SmallLoss):
     ) -> tuple[Tensor, State]:
         """Mean joint loss of the common selection."""
         size, log_p = len(batch.label), logits.log_softmax(-1)  # (2, B, C)
-        hard = injected(self.loss_, logits, batch, epoch).sum(0)  # (B,)
+        hard = named_losses(self.loss_, logits, batch, epoch).sum(0)  # (B,)
         (p, q), (log_of_p, log_of_q) = log_p.exp(), log_p
         apart = ((p - q) * (log_of_p - log_of_q)).sum(-1)  # both divergences
         joint = (1 - self.agreement) * hard + self.agreement * apart
         kept = self.count(size, state, epoch)
-        taught = easiest(joint, kept)
+        taught = small_loss_mask(joint, kept)
         both = taught.expand(self.networks, size)
         after = {**state, "kept": state["kept"].index_copy(1, batch.ids, both)}
         return (joint * taught.to(joint.dtype)).sum() / kept, after

@@ -21,7 +21,7 @@ class JS(Method):
     ``Z = -(1 - pi) * log(1 - pi)``: cross-entropy as ``pi`` goes to 0, and the bounded, noise-
     tolerant ``1 - p_y`` as it goes to 1.
 
-    Reference:
+    Source:
         Englesson & Azizpour, "Generalized Jensen-Shannon divergence loss for learning with noisy
         labels", NeurIPS 2021. https://arxiv.org/abs/2105.04522 (equations 3 and 4; the form with
         several views is another method).

@@ -32,7 +32,7 @@ class L2RW(Method):
     Privilege ``clean_subset``: ``per_class`` examples of each class with their true label. They
     stay in the training set with their given label, as for every other method.
 
-    Reference:
+    Source:
         Ren et al., "Learning to reweight examples for robust deep learning", ICML 2018.
         https://arxiv.org/abs/1803.09050 (algorithm 1, equations 7 to 12).
 

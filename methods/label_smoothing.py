@@ -25,7 +25,7 @@ class LabelSmoothing(Method):
     ``smoothing = 0`` is cross-entropy, ``smoothing = 1`` ignores the label. Negative values sharpen
     the target beyond the label (Wei et al., 2022) and make the loss unbounded below.
 
-    Reference:
+    Source:
         Szegedy et al., "Rethinking the Inception architecture for computer vision", CVPR 2016.
         https://arxiv.org/abs/1512.00567
         Lukasik et al., "Does label smoothing mitigate label noise?", ICML 2020.

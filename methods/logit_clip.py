@@ -8,7 +8,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State
 from methods.bounds import Between
-from methods.injected import LossSpec, injected
+from methods.loss_spec import LossSpec, named_losses
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class LogitClip(Method):
     ``z <- z * min(1, tau / |z|)`` with the Euclidean norm, then any loss: the paper's is
     cross-entropy, and others can be named. Predictions use the logits as they are.
 
-    Reference:
+    Source:
         Wei et al., "Mitigating memorization of noisy labels by clipping the model prediction",
         ICML 2023. https://arxiv.org/abs/2212.04055 (equation 4). The authors' code
         hongxin001/LogitClip was read at commit 7e45730, ``algorithms/clip.py``.
@@ -41,4 +41,4 @@ class LogitClip(Method):
         norm = squared.clamp(min=torch.finfo(logits.dtype).tiny).sqrt()
         length = 1 / self.tau if self.compat else self.tau
         scale = torch.where(norm > self.tau, length / norm, torch.ones_like(norm))
-        return injected(self.loss_, logits * scale, batch, epoch), state
+        return named_losses(self.loss_, logits * scale, batch, epoch), state

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from methods.base import Batch, Method, State
-from methods.parts.losses import miss
+from methods.parts.losses import absolute_error
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class MAE(Method):
     ``loss = 1 - p_y``. Summed over the labels it is a constant, so symmetric noise moves no
     minimum; but its gradient vanishes with ``p_y``, so that with many classes it hardly learns.
 
-    Reference:
+    Source:
         Ghosh, Kumar & Sastry, "Robust loss functions under label noise for deep neural networks",
         AAAI 2017. https://arxiv.org/abs/1712.09482 (equation 7).
 
@@ -28,4 +28,4 @@ class MAE(Method):
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
         """``1 - p_y`` of each example."""
-        return miss(logits, batch.label), state
+        return absolute_error(logits, batch.label), state

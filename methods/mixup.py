@@ -19,7 +19,7 @@ class Mixup(Method):
     ``loss = -sum_k target_k * log p_k(x)``, with ``m`` from ``Beta(alpha, alpha)``, one for each
     batch, and ``j`` a permutation of the batch.
 
-    Reference:
+    Source:
         Zhang et al., "mixup: beyond empirical risk minimization", ICLR 2018.
         https://arxiv.org/abs/1710.09412 (equation 2; label noise: section 3.4, which also
         tries ``alpha`` of 8 and 32).

@@ -10,7 +10,7 @@ from torch.func import grad, vjp
 
 from methods.base import Batch, Method, Network, State, Task, Weights
 from methods.bounds import Between, NonNegative
-from methods.parts.adam import adam, with_moments
+from methods.parts.adam import adam, adam_state
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class MWNet(Method):
     Privilege ``clean_subset``: ``per_class`` examples of each class with their true label. They
     stay in the training set with their given label, as for every other method.
 
-    Reference:
+    Source:
         Shu et al., "Meta-Weight-Net: learning an explicit mapping for sample weighting", NeurIPS
         2019. https://arxiv.org/abs/1902.07379 (algorithm 1, equations 3 to 5)
 
@@ -59,7 +59,7 @@ class MWNet(Method):
         """Draw the weights of ``V`` as torch draws those of a linear layer."""
         size, inner = self.hidden, self.hidden**-0.5
         first, second = torch.rand(2 * size) * 2 - 1, torch.rand(size + 1) * 2 - 1
-        return with_moments("net", torch.cat([first, inner * second]).to(task.label.device))
+        return adam_state("net", torch.cat([first, inner * second]).to(task.label.device))
 
     def lookahead(self, network: Network, image: Tensor, batch: Batch, state: State) -> State:
         """Take a step on ``V``."""

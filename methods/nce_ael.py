@@ -7,7 +7,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State
 from methods.bounds import Between, NonNegative
-from methods.parts.losses import miss, normalised
+from methods.parts.losses import absolute_error, normalise
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class NCEAEL(Method):
     ``AEL = exp(-p_y / a)``: asymmetric, that is, minimised by the class with the largest share of
     the labels, where ``a`` is large enough for the noise.
 
-    Reference:
+    Source:
         Zhou et al., "Asymmetric loss functions for learning with noisy labels", ICML 2021.
         https://arxiv.org/abs/2106.03110. The authors' code hitcszx/ALFs was read at commit
         61245e9, ``lnl/losses.py`` and ``lnl/config.py``. The defaults are those of CIFAR-10.
@@ -32,6 +32,6 @@ class NCEAEL(Method):
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
         """Weighted sum of the active and the passive part."""
-        active = normalised(-logits.log_softmax(-1), batch.label)
-        passive = ((miss(logits, batch.label) - 1) / self.a).exp()
+        active = normalise(-logits.log_softmax(-1), batch.label)
+        passive = ((absolute_error(logits, batch.label) - 1) / self.a).exp()
         return self.alpha * active + self.beta * passive, state

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State
 from methods.bounds import Between, NonNegative
-from methods.parts.losses import miss, normalised
+from methods.parts.losses import absolute_error, normalise
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class NCEAUL(Method):
     ``AUL = ((a - p_y)^q - (a - 1)^q) / q``: asymmetric, that is, minimised by the class with the
     largest share of the labels, where ``a`` is large enough for the noise.
 
-    Reference:
+    Source:
         Zhou et al., "Asymmetric loss functions for learning with noisy labels", ICML 2021.
         https://arxiv.org/abs/2106.03110. The authors' code hitcszx/ALFs was read at commit
         61245e9, ``lnl/losses.py`` and ``lnl/config.py``. The defaults are those of
@@ -36,8 +36,8 @@ class NCEAUL(Method):
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
         """Weighted sum of the active and the passive part."""
-        active = normalised(-logits.log_softmax(-1), batch.label)
-        rest = miss(logits, batch.label)
+        active = normalise(-logits.log_softmax(-1), batch.label)
+        rest = absolute_error(logits, batch.label)
         base = (self.a - 1 + rest).clamp(min=torch.finfo(rest.dtype).eps)  # 0 may have no slope
         passive = (base**self.q - (self.a - 1) ** self.q) / self.q
         return self.alpha * active + self.beta * passive, state

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State
 from methods.bounds import NonNegative
-from methods.parts.losses import miss, normalised
+from methods.parts.losses import absolute_error, normalise
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class NCEMAE(Method):
     ``loss = alpha * NCE + beta * MAE``, with ``NCE = log p_y / sum_k log p_k`` and
     ``MAE = 1 - p_y``. Summed over the labels, both are constant.
 
-    Reference:
+    Source:
         Ma et al., "Normalized loss functions for deep learning with noisy labels", ICML 2020.
         https://arxiv.org/abs/2006.13554 (equations 5 and 11; table 2). The authors' code
         HanxunH/Active-Passive-Losses was read at commit 04bce53, ``loss.py``. The defaults are
@@ -34,5 +34,5 @@ class NCEMAE(Method):
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
         """Weighted sum of the active and the passive part."""
-        active = normalised(-logits.log_softmax(-1), batch.label)
-        return self.alpha * active + self.beta * miss(logits, batch.label), state
+        active = normalise(-logits.log_softmax(-1), batch.label)
+        return self.alpha * active + self.beta * absolute_error(logits, batch.label), state

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State
 from methods.bounds import NonNegative
-from methods.parts.losses import LOG_ZERO, miss, normalised
+from methods.parts.losses import LOG_ZERO, absolute_error, normalise
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class NCERCE(Method):
     ``RCE = -sum_k p_k * log onehot(y)_k = 9.21 * (1 - p_y)``. Summed over the labels, both are
     constant.
 
-    Reference:
+    Source:
         Ma et al., "Normalized loss functions for deep learning with noisy labels", ICML 2020.
         https://arxiv.org/abs/2006.13554 (equations 5 and 11; table 2). The authors' code
         HanxunH/Active-Passive-Losses was read at commit 04bce53, ``loss.py``. The defaults are
@@ -35,6 +35,6 @@ class NCERCE(Method):
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
         """Weighted sum of the active and the passive part."""
-        active = normalised(-logits.log_softmax(-1), batch.label)
-        passive = -LOG_ZERO * miss(logits, batch.label)
+        active = normalise(-logits.log_softmax(-1), batch.label)
+        passive = -LOG_ZERO * absolute_error(logits, batch.label)
         return self.alpha * active + self.beta * passive, state

@@ -25,7 +25,7 @@ class NegativeLS(Method):
     State:
         start: 0-d int64, the first epoch of the second stage.
 
-    Reference:
+    Source:
         Wei et al., "To smooth or not? When label smoothing meets noisy labels", ICML 2022.
         https://arxiv.org/abs/2106.04149 (equation 2). The authors' code
         UCSC-REAL/negative-label-smoothing was read at commit 05078f6, ``main_warmup.py`` and

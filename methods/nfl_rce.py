@@ -7,7 +7,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State
 from methods.bounds import Between, NonNegative
-from methods.parts.losses import LOG_ZERO, focal, miss, normalised
+from methods.parts.losses import LOG_ZERO, absolute_error, focal, normalise
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class NFLRCE(Method):
     ``NFL = f_y / sum_k f_k``, ``f_k = -(1 - p_k)^gamma * log p_k``. ``detach`` treats the factors
     of ``f`` as constants, as the authors' code does.
 
-    Reference:
+    Source:
         Ma et al., "Normalized loss functions for deep learning with noisy labels", ICML 2020.
         https://arxiv.org/abs/2006.13554 (equations 5 and 11; table 2). The authors' code
         HanxunH/Active-Passive-Losses was read at commit 04bce53, ``loss.py``. The defaults are
@@ -38,6 +38,6 @@ class NFLRCE(Method):
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
         """Weighted sum of the active and the passive part."""
-        active = normalised(focal(logits, self.gamma, detach=self.detach), batch.label)
-        passive = -LOG_ZERO * miss(logits, batch.label)
+        active = normalise(focal(logits, self.gamma, detach=self.detach), batch.label)
+        passive = -LOG_ZERO * absolute_error(logits, batch.label)
         return self.alpha * active + self.beta * passive, state

@@ -21,7 +21,7 @@ class PeerLoss(Method):
     State:
         epochs: 0-d int64, all there are.
 
-    Reference:
+    Source:
         Liu & Guo, "Peer loss functions: learning from noisy labels without knowing noise rates",
         ICML 2020. https://arxiv.org/abs/1910.03231 (equation 5; ``alpha``: section 5.3)
 

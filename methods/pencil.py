@@ -32,7 +32,7 @@ class PENCIL(Method):
     State:
         soft: (N, C), ``s``, learnable; second, third: 0-d int64, the first epoch of the stages.
 
-    Reference:
+    Source:
         Yi & Wu, "Probabilistic end-to-end noise correction for learning with noisy labels",
         CVPR 2019. https://arxiv.org/abs/1903.07788 (equations 6 to 11)
 

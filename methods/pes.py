@@ -32,7 +32,7 @@ class PES(Method):
         weight: (C,), ``w``; label: (N,), the noisy labels.
         start: 0-d int64, the first epoch of the last stage.
 
-    Reference:
+    Source:
         Bai et al., "Understanding and improving early stopping for learning with noisy labels",
         NeurIPS 2021. https://arxiv.org/abs/2106.15853 (algorithm 1; supervised variant)
 

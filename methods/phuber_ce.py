@@ -19,7 +19,7 @@ class PHuberCE(Method):
     ``loss = -log p_y`` where ``p_y > 1 / tau``, else ``log tau + 1 - tau * p_y``: bounded, so that
     a label which the network finds absurd cannot pull without end, as under clipped gradients.
 
-    Reference:
+    Source:
         Menon et al., "Can gradient clipping mitigate label noise?", ICLR 2020.
         https://openreview.net/forum?id=rklB76EKPr (equation 9). The reproduction dmizr/phuber was
         read at commit 56e5f71, ``phuber/loss.py``. The default is that of CIFAR-10; the paper's

@@ -8,9 +8,16 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State, Task
 from methods.bounds import Between, Epochs, Fraction, NonNegative
-from methods.parts.chosen import agreed, easiest_of_class, likely, mean_of, moved_means, paired
 from methods.parts.labels import one_hot
-from methods.parts.strong import draw_strong, strong
+from methods.parts.masks import (
+    agreement_mask,
+    classwise_small_loss,
+    confident_mask,
+    mean_loss,
+    partners,
+    running_means,
+)
+from methods.parts.strong_views import draw_changes, strong_view
 
 Share = Annotated[float, Between(0.001, 1.0)]
 
@@ -33,7 +40,7 @@ class ProMix(Method):
         base, kept: (2, N) bool, easiest in its class; label believed at the last visit.
         pi: (2, 2, C), of the believed and the others, by network; label: (N,); epochs: 0-d.
 
-    Reference:
+    Source:
         Xiao et al., "ProMix: combating label noise via maximizing clean sample utility", IJCAI
         2023. https://arxiv.org/abs/2207.10276 (section 3; the defaults are those of CIFAR-10)
 
@@ -70,13 +77,13 @@ class ProMix(Method):
 
     def refit(self, outputs: Tensor, state: State, epoch: Tensor) -> State:
         """Choose the easiest of each class, for each network by its own losses."""
-        easy = torch.stack([easiest_of_class(z, state["label"], self.ratio) for z in outputs])
+        easy = torch.stack([classwise_small_loss(z, state["label"], self.ratio) for z in outputs])
         return {**state, "base": easy | (epoch < self.warmup)}
 
     def draw(self, size: int) -> dict[str, Tensor]:
         """Draw the weight of the heavier image, an order of the batch, and the strong views."""
         mix = torch.distributions.Beta(self.alpha, self.alpha).sample()
-        return {"mix": mix.maximum(1 - mix), "order": torch.rand(size), **draw_strong(size)}
+        return {"mix": mix.maximum(1 - mix), "order": torch.rand(size), **draw_changes(size)}
 
     def prepare(
         self, image: Tensor, batch: Batch, state: State, epoch: Tensor
@@ -86,16 +93,16 @@ class ProMix(Method):
             raise ValueError("promix needs the networks' outputs on the batch")
         z, late = batch.outputs[:, 0], epoch >= self.warmup  # (2, B, C), of the weak view
         pi, given = state["pi"].clamp(min=1e-30).log()[:, :, None], one_hot(batch.label, z[0])
-        known = state["base"][:, batch.ids] | likely(z, batch.label, self.tau)
+        known = state["base"][:, batch.ids] | confident_mask(z, batch.label, self.tau)
         last = epoch >= (1 - self.guess) * state["epochs"]
         guessed = one_hot((z - self.debias * pi[0]).argmax(-1), z)
-        sure = known | (agreed(z.softmax(-1), known, self.tau, self.fill) & late & last)
+        sure = known | (agreement_mask(z.softmax(-1), known, self.tau, self.fill) & late & last)
         target = sure[..., None] * torch.where(known[..., None], given, guessed)
-        mix, partner = batch.draws["mix"].to(z.dtype), paired(sure, batch.draws["order"])
+        mix, partner = batch.draws["mix"].to(z.dtype), partners(sure, batch.draws["order"])
         both = (sure & sure[:, partner])[..., None]
         mixed = both * (mix * target + (1 - mix) * target[:, partner])
         soft = ((z - self.debias * pi[1]).log_softmax(-1) / self.temperature).softmax(-1)
-        harder = strong(image[1], batch.draws["strength"], batch.draws["hole"])
+        harder = strong_view(image[1], batch.draws["strength"], batch.draws["hole"])
         blend = mix * image[2] + (1 - mix) * image[2][partner]
         rows = torch.stack([target, mixed, ~sure[..., None] * soft])
         return torch.stack([image[0], harder, blend]), batch._replace(target=rows)
@@ -111,10 +118,12 @@ class ProMix(Method):
         ours, others = (logits + self.debias * pi).log_softmax(-1)  # (2, views, B, C)
         late, done = epoch >= self.warmup, epoch / (self.ramp * state["epochs"])
         w, u = late * done.clamp(max=1), late * self.unlabelled_weight * (done / 2).clamp(max=1)
-        weak, hard = (mean_of(ours[:, v], known) + u * mean_of(others[:, v], soft) for v in (0, 1))
-        total = weak + w * (hard + mean_of(ours[:, 2], mixed))
+        weak, hard = (
+            mean_loss(ours[:, v], known) + u * mean_loss(others[:, v], soft) for v in (0, 1)
+        )
+        total = weak + w * (hard + mean_loss(ours[:, 2], mixed))
         step = len(batch.ids) / (state["base"].shape[1] * self.memory * state["epochs"])
-        after = moved_means(state["pi"], z.softmax(-1), known.sum(-1) > 0.5, late * step)
-        believed = state["base"][:, batch.ids] | likely(z, batch.label, self.tau)
+        after = running_means(state["pi"], z.softmax(-1), known.sum(-1) > 0.5, late * step)
+        believed = state["base"][:, batch.ids] | confident_mask(z, batch.label, self.tau)
         kept = state["kept"].index_copy(1, batch.ids, believed)
         return total.sum(), {**state, "pi": after, "kept": kept}

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method, Stage, State, Task
 from methods.bounds import Added, Between, Fraction
-from methods.parts.estimated import estimated, warmed_up
+from methods.parts.estimation import estimate_transition, warmup_stages
 from methods.parts.transition import clean_posterior
 
 
@@ -36,7 +36,7 @@ class Reweighting(Method):
         transition: (C, C), ``T``; the identity until it is estimated.
         start: 0-d int64, the epoch at which that happens.
 
-    Reference:
+    Source:
         Liu & Tao, "Classification with noisy labels by importance reweighting", TPAMI 2016.
         https://arxiv.org/abs/1411.7718 (section 4, equation 4; rates: theorem 3).
 
@@ -51,7 +51,7 @@ class Reweighting(Method):
 
     def stages(self, epochs: int) -> Sequence[Stage]:
         """Warm-up, then training proper from new weights."""
-        return warmed_up(self.warmup, epochs)
+        return warmup_stages(self.warmup, epochs)
 
     def init(self, task: Task) -> State:
         """Weigh everything alike until the warm-up is over."""
@@ -75,7 +75,7 @@ class Reweighting(Method):
         """Estimate the weights, once, when the warm-up ends."""
         noisy = outputs[0].softmax(-1)  # (N, C)
         label = state["label"]
-        transition = estimated(noisy, label, self.estimator, self.anchor_quantile)
+        transition = estimate_transition(noisy, label, self.estimator, self.anchor_quantile)
         clean = clean_posterior(noisy, transition).gather(1, label[:, None])
         odds = (clean / noisy.gather(1, label[:, None]).clamp(min=1e-6)).squeeze(1)
         now = epoch == state["start"]

@@ -21,7 +21,7 @@ class SAT(Method):
     State:
         target: (N, C), ``t``; start: 0-d int64, the first epoch after the warm-up.
 
-    Reference:
+    Source:
         Huang, Zhang & Zhang, "Self-adaptive training: beyond empirical risk minimization",
         NeurIPS 2020. https://arxiv.org/abs/2002.10319 (algorithm 1)
 

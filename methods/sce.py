@@ -18,7 +18,7 @@ class SCE(Method):
     ``RCE = -sum_k p_k * log onehot(y)_k = -log_zero * (1 - p_y)``, where ``log_zero`` stands for
     the logarithm of 0.
 
-    Reference:
+    Source:
         Wang et al., "Symmetric cross entropy for robust learning with noisy labels", ICCV 2019.
         https://arxiv.org/abs/1908.06112 (equations 5 to 7).
 

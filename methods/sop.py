@@ -23,7 +23,7 @@ class SOP(Method):
     State:
         u: (N,), learnable; v: (N, C), learnable; both from N(0, 1e-8^2).
 
-    Reference:
+    Source:
         Liu et al., "Robust training under label noise by over-parameterization", ICML 2022.
         https://arxiv.org/abs/2202.14026 (equations 4 to 7, algorithm 1).
 

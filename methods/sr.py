@@ -18,7 +18,7 @@ class SR(Method):
     ``p = softmax(z / (|z| * tau))``: a sharpened prediction, and a penalty that is least for a
     one-hot one and weighs more from epoch to epoch. ``normalise=False`` leaves out ``|z|``.
 
-    Reference:
+    Source:
         Zhou et al., "Learning with noisy labels via sparse regularization", ICCV 2021.
         https://arxiv.org/abs/2108.00192 (equations 9 and 10). The authors' code hitcszx/lnl_sr was
         read at commit cd3ed32, ``main.py``, ``norm.py`` and ``config.py``. The defaults are those

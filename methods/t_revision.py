@@ -10,8 +10,8 @@ from torch import Tensor
 
 from methods.base import Batch, Method, Stage, State, Task
 from methods.bounds import Between, Fraction, NonNegative
-from methods.parts.adam import adam, with_moments
-from methods.parts.estimated import estimated, nothing_estimated
+from methods.parts.adam import adam, adam_state
+from methods.parts.estimation import estimate_transition, state_before_estimate
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class TRevision(Method):
         label: (N,) int64, the noisy labels.
         start, revise: 0-d int64, the epochs at which the later stages start.
 
-    Reference:
+    Source:
         Xia et al., "Are anchor points really indispensable in label-noise learning?", NeurIPS 2019.
         https://arxiv.org/abs/1906.00189 (section 3; algorithm 1)
 
@@ -58,11 +58,11 @@ class TRevision(Method):
     def init(self, task: Task) -> State:
         """Estimate and correct nothing yet."""
         lengths = [stage.epochs for stage in self.stages(task.epochs)]
-        state = nothing_estimated(task, lengths[0])
+        state = state_before_estimate(task, lengths[0])
         none = torch.zeros_like(state["transition"])
         revise = state["start"] + lengths[1]
         state |= {"estimate": state["transition"], "revise": revise}
-        return {**state, **with_moments("correction", none)}
+        return {**state, **adam_state("correction", none)}
 
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
@@ -86,8 +86,8 @@ class TRevision(Method):
     def refit(self, outputs: Tensor, state: State, epoch: Tensor) -> State:
         """Estimate ``T``, once, when the warm-up ends."""
         posterior = outputs[0].softmax(-1)
-        found = estimated(posterior, state["label"], self.estimator, self.anchor_quantile)
-        estimate = torch.where(epoch == state["start"], found, state["estimate"])
+        new = estimate_transition(posterior, state["label"], self.estimator, self.anchor_quantile)
+        estimate = torch.where(epoch == state["start"], new, state["estimate"])
         transition = _scaled(estimate + state["correction"]).clamp(min=0)
         return {**state, "estimate": estimate, "transition": transition}
 

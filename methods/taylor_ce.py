@@ -8,7 +8,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State
 from methods.bounds import Between
-from methods.parts.losses import miss
+from methods.parts.losses import absolute_error
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class TaylorCE(Method):
     ``loss = sum_(i = 1 .. order) (1 - p_y)^i / i``: the mean absolute error at ``order = 1``,
     cross-entropy as ``order`` grows.
 
-    Reference:
+    Source:
         Feng et al., "Can cross entropy loss be robust to label noise?", IJCAI 2020.
         https://doi.org/10.24963/ijcai.2020/305 (its ``t`` is ``order``, chosen there by noisy
         validation labels for each dataset and rate).
@@ -30,7 +30,7 @@ class TaylorCE(Method):
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
         """The first terms of the series."""
-        rest = miss(logits, batch.label)
+        rest = absolute_error(logits, batch.label)
         series = torch.zeros_like(rest)
         for i in range(self.order, 0, -1):  # Horner's rule
             series = rest * (1 / i + series)

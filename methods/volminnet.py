@@ -8,8 +8,8 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State, Task
 from methods.bounds import Between, NonNegative
-from methods.parts.adam import adam, with_moments
-from methods.parts.transition import through
+from methods.parts.adam import adam, adam_state
+from methods.parts.transition import forward_cross_entropy
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class VolMinNet(Method):
         free: (C, C), ``W``, learnable, with Adam's moments.
         transition: (C, C), ``T``.
 
-    Reference:
+    Source:
         Li et al., "Provably end-to-end label-noise learning without anchor points", ICML 2021.
         https://arxiv.org/abs/2102.02400 (equation 4; section 3.3)
 
@@ -44,7 +44,7 @@ class VolMinNet(Method):
         classes, device = task.num_classes, task.label.device
         odds = torch.tensor((1 / self.diagonal - 1) / (classes - 1)).clamp(max=0.99)
         free = odds.logit().to(device).expand(classes, classes).clone()
-        return {**with_moments("free", free), "transition": _matrix(free)}
+        return {**adam_state("free", free), "transition": _matrix(free)}
 
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
@@ -52,7 +52,7 @@ class VolMinNet(Method):
         """Cross-entropy after the prediction went through the noise, and the volume."""
         transition = _matrix(state["free"])
         volume = torch.linalg.slogdet(transition).logabsdet
-        return through(logits, batch.label, transition) + self.weight * volume, state
+        return forward_cross_entropy(logits, batch.label, transition) + self.weight * volume, state
 
     def learn(self, state: State, slopes: State, epoch: Tensor) -> State:
         """Take a step of Adam on ``W``."""

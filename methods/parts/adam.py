@@ -8,7 +8,7 @@ from methods.base import State
 BETAS, EPS = (0.9, 0.999), 1e-8
 
 
-def with_moments(name: str, value: Tensor) -> State:
+def adam_state(name: str, value: Tensor) -> State:
     """Return the entries of a state that :func:`adam` moves: the value, its moments, its steps."""
     none = torch.zeros_like(value)
     steps = torch.zeros((), dtype=torch.long, device=value.device)
@@ -22,13 +22,13 @@ def adam(state: State, name: str, slope: Tensor, lr: float, decay: float = 0.0) 
     power of their ``b``, then ``x <- x - lr * m / (sqrt(s) + eps)``; ``g`` includes ``decay * x``.
 
     Args:
-        state: with the entries of :func:`with_moments`.
+        state: with the entries of :func:`adam_state`.
         name: of the value.
         slope: its gradient.
         lr: the learning rate.
         decay: of the weights, added to the gradient.
 
-    Reference:
+    Source:
         Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015.
         https://arxiv.org/abs/1412.6980 (algorithm 1)
     """

@@ -10,7 +10,7 @@ LOG_ZERO = math.log(1e-4)
 """What reverse cross-entropy takes for the logarithm of 0, in the code behind published numbers."""
 
 
-def miss(logits: Tensor, label: Tensor) -> Tensor:
+def absolute_error(logits: Tensor, label: Tensor) -> Tensor:
     """Return ``1 - p[y]``, exact also where ``p[y]`` is nearly 1.
 
     Half the absolute error ``sum_k |onehot(y)_k - p_k|``, and bounded: the passive part of many a
@@ -31,7 +31,7 @@ def focal(logits: Tensor, gamma: float, *, detach: bool) -> Tensor:
         gamma: 0 is cross-entropy.
         detach: treat the factor ``(1 - p_k)^gamma`` as a constant.
 
-    Reference:
+    Source:
         Lin et al., "Focal loss for dense object detection", ICCV 2017.
         https://arxiv.org/abs/1708.02002 (equation 4).
     """
@@ -41,7 +41,7 @@ def focal(logits: Tensor, gamma: float, *, detach: bool) -> Tensor:
     return -rest.clamp(min=smallest).pow(gamma) * log_p
 
 
-def normalised(losses: Tensor, label: Tensor) -> Tensor:
+def normalise(losses: Tensor, label: Tensor) -> Tensor:
     """Return the share of the label's loss in the sum over all classes, ``(B,)`` in [0, 1].
 
     Summed over the labels it is 1 whatever the prediction, so symmetric noise moves no minimum.
@@ -50,14 +50,14 @@ def normalised(losses: Tensor, label: Tensor) -> Tensor:
         losses: ``(B, C)``, of every class, not negative.
         label: ``(B,)`` int64.
 
-    Reference:
+    Source:
         Ma et al., "Normalized loss functions for deep learning with noisy labels", ICML 2020.
         https://arxiv.org/abs/2006.13554 (equation 5).
     """
     return -F.nll_loss(losses, label, reduction="none") / losses.sum(-1)
 
 
-def negated(losses: Tensor, label: Tensor, worst: float) -> Tensor:
+def negative_loss(losses: Tensor, label: Tensor, worst: float) -> Tensor:
     """Return the normalised loss of all classes but the label, turned upside down: ``(B,)``.
 
     ``1 - (worst - l_y) / sum_k (worst - l_k)``: small where the other classes fare badly.
@@ -67,8 +67,8 @@ def negated(losses: Tensor, label: Tensor, worst: float) -> Tensor:
         label: ``(B,)`` int64.
         worst: what a loss is cut off at.
 
-    Reference:
+    Source:
         Ye et al., "Active negative loss functions for learning with noisy labels", NeurIPS 2023.
         https://mlanthology.org/neurips/2023/ye2023neurips-active
     """
-    return 1 - normalised(worst - losses.clamp(max=worst), label)
+    return 1 - normalise(worst - losses.clamp(max=worst), label)

@@ -18,7 +18,7 @@ def lower_component(value: Tensor, steps: int = 10, floor: float = 5e-4) -> Tens
     Returns:
         ``(N,)``, probabilities.
 
-    Reference:
+    Source:
         Dempster, Laird & Rubin, "Maximum likelihood from incomplete data via the EM algorithm",
         JRSS B 1977. https://doi.org/10.1111/j.2517-6161.1977.tb01600.x
     """
@@ -52,7 +52,7 @@ def higher_beta_component(value: Tensor, steps: int = 10) -> Tensor:
     Returns:
         ``(N,)``, probabilities.
 
-    Reference:
+    Source:
         Arazo et al., "Unsupervised label noise modeling and loss correction", ICML 2019.
         https://arxiv.org/abs/1904.11238 (equations 3 to 8)
     """
@@ -68,8 +68,8 @@ def higher_beta_component(value: Tensor, steps: int = 10) -> Tensor:
         variance = (weight * (x[:, None] - mean).square()).sum(0) / size
         spread = (mean * (1 - mean) / variance.clamp(min=1e-8) - 1).clamp(min=1e-4)
         a, b, share = mean * spread, (1 - mean) * spread, size / size.sum()
-    found = _beta_posterior(x, a, b, share)
-    higher = found.index_select(1, (a / (a + b)).argmax()[None]).squeeze(1)
+    posterior = _beta_posterior(x, a, b, share)
+    higher = posterior.index_select(1, (a / (a + b)).argmax()[None]).squeeze(1)
     return torch.where(x >= x[higher.argmax()], higher.max(), higher)
 
 

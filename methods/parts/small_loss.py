@@ -8,7 +8,7 @@ from torch import Tensor
 
 from methods.base import Method, State, Task
 from methods.bounds import Added, Epochs, Fraction
-from methods.injected import LossSpec
+from methods.loss_spec import LossSpec
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class SmallLoss(Method):
         return ((1 - state["forget"] * ramped) * size).round().clamp(min=1)
 
 
-def easiest(loss: Tensor, count: Tensor) -> Tensor:
+def small_loss_mask(loss: Tensor, count: Tensor) -> Tensor:
     """Return a mask ``(..., B)`` of the ``count`` smallest losses ``(..., B)`` of each network."""
     rank = loss.detach().argsort(dim=-1, stable=True).argsort(dim=-1)  # 0 is the easiest
     return rank < count

@@ -19,7 +19,7 @@ def anchor_transition(posterior: Tensor, quantile: float) -> Tensor:
     Returns:
         ``(C, C)``, rows sum to 1.
 
-    Reference:
+    Source:
         Patrini et al., "Making deep neural networks robust to label noise: a loss correction
         approach", CVPR 2017. https://arxiv.org/abs/1609.03683 (equations 12 and 13).
     """
@@ -44,7 +44,7 @@ def dual_transition(posterior: Tensor, label: Tensor, quantile: float) -> Tensor
     Returns:
         ``(C, C)``, rows sum to 1.
 
-    Reference:
+    Source:
         Yao et al., "Dual T: reducing estimation error for transition matrix in label-noise
         learning", NeurIPS 2020. https://arxiv.org/abs/2006.07805 (equations 4 to 6, algorithm 1)
     """
@@ -56,7 +56,7 @@ def dual_transition(posterior: Tensor, label: Tensor, quantile: float) -> Tensor
     return anchor_transition(posterior, quantile) @ share
 
 
-def through(logits: Tensor, label: Tensor, transition: Tensor) -> Tensor:
+def forward_cross_entropy(logits: Tensor, label: Tensor, transition: Tensor) -> Tensor:
     """Return the cross-entropy of a prediction that went through the noise.
 
     ``-log sum_k p_k T[k, y]``, from logarithms, so small probabilities survive.
@@ -72,8 +72,8 @@ def through(logits: Tensor, label: Tensor, transition: Tensor) -> Tensor:
     smallest = torch.finfo(logits.dtype).tiny  # a label that T calls impossible stays finite
     log_t = transition.clamp(min=smallest).log()
     reached = log_t.T[label]  # (B, C), from each true class to the given label
-    found: Tensor = -(logits.log_softmax(-1) + reached).logsumexp(-1)
-    return found
+    loss: Tensor = -(logits.log_softmax(-1) + reached).logsumexp(-1)
+    return loss
 
 
 def clean_posterior(posterior: Tensor, transition: Tensor) -> Tensor:

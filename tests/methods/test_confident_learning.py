@@ -6,7 +6,7 @@ import torch
 
 from benchmarks.contract.samples import C, N, outputs_of, started, task
 from methods import METHODS
-from methods.parts.confident import confident_joint, mislabelled, transition_of
+from methods.parts.label_errors import confident_joint, label_error_mask, transition_from_joint
 from tests.agreement import same
 from tests.methods.visits import _double, visits  # noqa: F401  _double is a fixture
 from tests.oracles import methods as oracles
@@ -44,9 +44,9 @@ def test_the_joint_and_what_it_prunes_against_the_loop(sharpness, seed):
     by_rate = selection.pruned_by_noise_rate(labels, rows, expected)
     wanted = {"class": by_class, "noise_rate": by_rate, "both": by_class & by_rate}
     for by, gone in wanted.items():
-        found = mislabelled(label, posterior, joint, by)
+        found = label_error_mask(label, posterior, joint, by)
         assert set(found.nonzero().squeeze(1).tolist()) == gone
-    same(transition_of(joint), torch.tensor(expected).T / joint.sum(0)[:, None])
+    same(transition_from_joint(joint), torch.tensor(expected).T / joint.sum(0)[:, None])
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -65,11 +65,11 @@ def test_the_joint_and_what_it_prunes_against_cleanlab(seed):
         gone = cleanlab.filter.find_label_issues(
             *arrays, filter_by=name, confident_joint=theirs, n_jobs=1
         )
-        found = mislabelled(label, posterior, whole, by) & ~likely
+        found = label_error_mask(label, posterior, whole, by) & ~likely
         assert found.sum() > 20
         assert found.tolist() == gone.tolist()
     _, noise, _ = cleanlab.count.estimate_latent(theirs, arrays[0])
-    same(transition_of(whole), torch.tensor(noise).T)
+    same(transition_from_joint(whole), torch.tensor(noise).T)
 
 
 def test_a_posterior_that_knows_the_truth_prunes_exactly_the_wrong_labels():
@@ -78,7 +78,7 @@ def test_a_posterior_that_knows_the_truth_prunes_exactly_the_wrong_labels():
     joint = confident_joint(label, posterior)
     assert joint[0, 1] == ((label == 0) & (true == 1)).sum()
     for by in ("class", "noise_rate", "both"):
-        assert torch.equal(mislabelled(label, posterior, joint, by), label != true)
+        assert torch.equal(label_error_mask(label, posterior, joint, by), label != true)
 
 
 def test_a_class_without_labels_has_no_example_and_keeps_its_row():
@@ -86,14 +86,14 @@ def test_a_class_without_labels_has_no_example_and_keeps_its_row():
     posterior = torch.tensor([[0.1, 0.1, 0.8], [0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.2, 0.7, 0.1]])
     joint = confident_joint(label, posterior)
     assert joint[2].tolist() == joint[:, 2].tolist() == [0, 0, 0]
-    same(transition_of(joint)[2], torch.tensor([0.0, 0, 1]))
+    same(transition_from_joint(joint)[2], torch.tensor([0.0, 0, 1]))
 
 
 def test_one_of_each_class_stays():
     label = torch.tensor([0, 0, 0, 1])
     posterior = torch.tensor([[0.1, 0.9], [0.2, 0.8], [0.3, 0.7], [0.0, 1.0]])
     joint = torch.tensor([[0.0, 3.0], [0.0, 1.0]])
-    assert mislabelled(label, posterior, joint, "class").tolist() == [True, True, False, False]
+    assert label_error_mask(label, posterior, joint, "class").tolist() == [True, True, False, False]
 
 
 def test_every_fold_is_judged_by_networks_that_have_not_seen_it():
@@ -117,12 +117,12 @@ def test_every_fold_is_judged_by_networks_that_have_not_seen_it():
             expected = torch.stack([seen[2 * k + 2] for k in range(4)])[fold, torch.arange(N)]
             same(state["posterior"], expected)
     joint = confident_joint(training.label, expected)
-    gone = mislabelled(training.label, expected, joint, "noise_rate")
+    gone = label_error_mask(training.label, expected, joint, "noise_rate")
     assert 0 < gone.sum() < N
     assert torch.equal(state["kept"], ~gone)
-    share = transition_of(joint).diagonal()[training.label]
+    share = transition_from_joint(joint).diagonal()[training.label]
     same(state["weight"], ~gone / share)
-    same(state["transition"], transition_of(joint))
+    same(state["transition"], transition_from_joint(joint))
 
 
 def test_confident_learning_against_the_loop():

@@ -5,7 +5,7 @@ import torch
 
 from benchmarks.contract.samples import EPOCHS, B, C, batch_of, logits_of, outputs_of, started, task
 from methods import METHODS
-from methods.parts.adam import adam, with_moments
+from methods.parts.adam import adam, adam_state
 from methods.parts.transition import anchor_transition, dual_transition
 from tests.agreement import same
 from tests.methods.visits import EPOCH, _double, visits  # noqa: F401  _double is a fixture
@@ -155,7 +155,7 @@ def test_t_revision_learns_its_correction_as_adam_does():
 def test_volminnet_against_the_loop():
     state = started(METHODS["volminnet"](), task())
     rng = torch.Generator().manual_seed(4)
-    state |= with_moments("free", torch.randn(C, C, generator=rng) - 1)
+    state |= adam_state("free", torch.randn(C, C, generator=rng) - 1)
     param = state["free"].clone().requires_grad_()
     optimizer = torch.optim.Adam([param], 0.05)
     spec = "volminnet(weight=0.3, lr=0.05)"
@@ -190,7 +190,7 @@ def test_volminnet_starts_near_the_papers_matrix_for_any_number_of_classes(class
 def test_adam_against_torch(decay):
     rng = torch.Generator().manual_seed(0)
     value = torch.randn(4, 3, generator=rng)
-    param, state = value.clone().requires_grad_(), with_moments("x", value)
+    param, state = value.clone().requires_grad_(), adam_state("x", value)
     optimizer = torch.optim.Adam([param], 0.03, weight_decay=decay)
     for _ in range(5):
         param.grad = torch.randn(4, 3, generator=rng)

@@ -21,8 +21,8 @@ from benchmarks.contract.samples import (
     task,
 )
 from methods import METHODS
-from methods.parts.chosen import agreed, easiest_of_class, moved_means, paired
-from methods.parts.strong import CHANGES, FURTHEST, draw_strong, strong
+from methods.parts.masks import agreement_mask, classwise_small_loss, partners, running_means
+from methods.parts.strong_views import CHANGES, FURTHEST, draw_changes, strong_view
 from tests.agreement import same
 from tests.methods.visits import _double, visits  # noqa: F401  _double is a fixture
 from tests.oracles import methods as oracles
@@ -99,7 +99,7 @@ def test_promix_against_the_loop(epoch):
         mix, total = batch.draws["mix"].item(), 0.0
         both = [Views(net, batch, before, epoch) for net in (0, 1)]
         sure = torch.tensor([[b in v.sure for b in range(len(batch.ids))] for v in both])
-        partner = paired(sure, batch.draws["order"]).tolist()
+        partner = partners(sure, batch.draws["order"]).tolist()
         for net, (views, row) in enumerate(zip(both, rows, strict=True)):
             assert 0 < len(views.rest) < len(batch.ids)
             added += len(views.sure - views.known)
@@ -138,7 +138,7 @@ def test_the_warmup_is_cross_entropy_on_the_weak_view_alone():
 def test_the_easiest_of_each_class_against_the_loop(share):
     rows, label = outputs_of(METHODS.build("cross_entropy"))[0], task().label
     label = torch.where(label == 2, 4, label)  # a class that nothing has
-    found = easiest_of_class(rows, label, share).nonzero().flatten().tolist()
+    found = classwise_small_loss(rows, label, share).nonzero().flatten().tolist()
     wanted = papers.easiest_of_each_class(rows.tolist(), label.tolist(), share)
     assert set(found) == wanted
     assert 4 <= len(found) < N
@@ -149,7 +149,7 @@ def test_what_networks_agree_on_against_the_loop(fill):
     source = torch.Generator().manual_seed(1)
     logits = torch.randn(23, C, generator=source).mul(2) + torch.randn(2, 23, C, generator=source)
     known = torch.rand(2, 23, generator=source) < 0.3
-    found = agreed(logits.softmax(-1), known, 0.4, fill)
+    found = agreement_mask(logits.softmax(-1), known, 0.4, fill)
     for net in (0, 1):
         chosen = {b for b in range(23) if known[net, b]}
         wanted = papers.guessed(logits.tolist(), chosen, 0.4, fill)
@@ -161,7 +161,7 @@ def test_a_running_mean_without_an_example_stays():
     means = torch.rand(2, 2, C, generator=torch.Generator().manual_seed(8))
     p = torch.rand(2, 7, C, generator=torch.Generator().manual_seed(9))
     chosen = torch.tensor([[True] * 7, [False] * 7])
-    found = moved_means(means, p, chosen, torch.tensor(0.25))
+    found = running_means(means, p, chosen, torch.tensor(0.25))
     assert torch.equal(found[1, 0], means[1, 0])
     assert torch.equal(found[0, 1], means[0, 1])
     same(found[0, 0], 0.75 * means[0, 0] + 0.25 * p[0].mean(0))
@@ -170,7 +170,7 @@ def test_a_running_mean_without_an_example_stays():
 
 def test_partners_are_a_circle_in_which_the_chosen_stand_together():
     chosen = torch.rand(2, 31, generator=torch.Generator().manual_seed(2)) < 0.6
-    partner = paired(chosen, torch.rand(31, generator=torch.Generator().manual_seed(4)))
+    partner = partners(chosen, torch.rand(31, generator=torch.Generator().manual_seed(4)))
     place, seen = 0, set()
     for _ in range(31):
         seen.add(place)
@@ -178,7 +178,7 @@ def test_partners_are_a_circle_in_which_the_chosen_stand_together():
     assert (place, len(seen)) == (0, 31)
     count = chosen.sum(0)
     assert (count != count[partner]).sum() == 3
-    assert not torch.equal(partner, paired(chosen, torch.arange(31.0).flip(0) / 31))
+    assert not torch.equal(partner, partners(chosen, torch.arange(31.0).flip(0) / 31))
 
 
 def test_the_views_are_weak_strong_and_mixed():
@@ -188,10 +188,10 @@ def test_the_views_are_weak_strong_and_mixed():
     image, batch, _ = led_up(method, task(), batch, chosen_once(BEFORE), BEFORE)
     draws, mix = batch.draws, batch.draws["mix"].item()
     sure = batch.target[0].sum(-1) > 0.5
-    partner = paired(sure, draws["order"])
+    partner = partners(sure, draws["order"])
     assert 0.5 <= mix <= 1
     assert torch.equal(image[0], given[0])
-    same(image[1], strong(given[1], draws["strength"], draws["hole"]))
+    same(image[1], strong_view(given[1], draws["strength"], draws["hole"]))
     same(image[2], mix * given[2] + (1 - mix) * given[2][partner])
 
 
@@ -203,7 +203,7 @@ IMAGE = torch.rand(1, 2, 12, 12, generator=torch.Generator().manual_seed(6))
 
 def changed(**strengths):
     strength = torch.tensor([[strengths.get(name, 0.0) for name in CHANGES]])
-    return strong(IMAGE.double(), strength, FAR)
+    return strong_view(IMAGE.double(), strength, FAR)
 
 
 def test_no_change_leaves_an_image_alone():
@@ -237,7 +237,7 @@ def test_shears_read_further_along_the_farther_from_the_middle():
         across = ramp[:, None] if axis == -1 else ramp
         image = along.expand(12, 12)[None, None]
         strength = torch.tensor([[0.5 * (name == change) for change in CHANGES]])
-        found = strong(image, strength, FAR)[0, 0]
+        found = strong_view(image, strength, FAR)[0, 0]
         wanted = (along + 0.15 * across).expand(12, 12)
         same(found[3:9, 3:9], wanted[3:9, 3:9], atol=1e-6, rtol=1e-6)
 
@@ -251,7 +251,7 @@ def test_brightness_adds_and_contrast_spreads_about_the_mean():
 
 @pytest.mark.parametrize(("down", "across"), [(0.5, 0.5), (0.0, 0.99), (0.7, 0.1)])
 def test_a_square_of_half_the_sides_is_cut_out(down, across):
-    found = strong(IMAGE, torch.zeros(1, len(CHANGES)), torch.tensor([[down, across]]))
+    found = strong_view(IMAGE, torch.zeros(1, len(CHANGES)), torch.tensor([[down, across]]))
     for row in range(12):
         for column in range(12):
             away = max(abs((row + 0.5) / 12 - down), abs((column + 0.5) / 12 - across))
@@ -261,11 +261,11 @@ def test_a_square_of_half_the_sides_is_cut_out(down, across):
 
 def test_every_change_is_drawn_alike_and_images_do_not_see_each_other():
     torch.manual_seed(0)
-    drawn = draw_strong(4000)
+    drawn = draw_changes(4000)
     assert drawn["strength"].abs().max() <= 2
     assert drawn["strength"].ne(0).double().mean(0).sub(1 - (7 / 8) ** 2).abs().max() < 0.02
     images = torch.rand(5, 3, 8, 6)
     strength, hole = drawn["strength"][:5], drawn["hole"][:5]
-    each = [strong(images[i : i + 1], strength[i : i + 1], hole[i : i + 1]) for i in range(5)]
-    same(strong(images, strength, hole), torch.cat(each))
-    assert F.mse_loss(strong(images, strength, hole), images) > 0.01
+    each = [strong_view(images[i : i + 1], strength[i : i + 1], hole[i : i + 1]) for i in range(5)]
+    same(strong_view(images, strength, hole), torch.cat(each))
+    assert F.mse_loss(strong_view(images, strength, hole), images) > 0.01

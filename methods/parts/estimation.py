@@ -12,13 +12,13 @@ from methods.bounds import Added, Between, Fraction
 from methods.parts.transition import anchor_transition, dual_transition
 
 
-def warmed_up(warmup: float, epochs: int) -> list[Stage]:
+def warmup_stages(warmup: float, epochs: int) -> list[Stage]:
     """Divide the epochs into a warm-up and training proper from new weights."""
     first = min(max(round(warmup * epochs), 1), epochs - 1)
     return [Stage(first), Stage(epochs - first, fresh_networks=True)]
 
 
-def nothing_estimated(task: Task, start: int) -> State:
+def state_before_estimate(task: Task, start: int) -> State:
     """Return the state before ``T`` is estimated: the identity, the labels, and the epoch of it."""
     device = task.label.device
     transition = torch.eye(task.num_classes, device=device)
@@ -26,7 +26,9 @@ def nothing_estimated(task: Task, start: int) -> State:
     return {"transition": transition, "label": task.label, "start": at}
 
 
-def estimated(posterior: Tensor, label: Tensor, estimator: str, quantile: float) -> Tensor:
+def estimate_transition(
+    posterior: Tensor, label: Tensor, estimator: str, quantile: float
+) -> Tensor:
     """Return the transition matrix that the estimator ``anchor`` or ``dual`` finds."""
     if estimator == "dual":
         return dual_transition(posterior, label, quantile)
@@ -34,7 +36,7 @@ def estimated(posterior: Tensor, label: Tensor, estimator: str, quantile: float)
 
 
 @dataclass(frozen=True)
-class Corrected(Method):
+class LossCorrection(Method):
     """Correct the loss by a transition matrix ``T[k, y] = P(given y | true k)``.
 
     ``source="estimated"``: a first stage of ``warmup`` of the epochs fits the noisy labels by
@@ -59,11 +61,11 @@ class Corrected(Method):
 
     def stages(self, epochs: int) -> Sequence[Stage]:
         """Warm-up and training proper from new weights, unless ``T`` is known."""
-        return [Stage(epochs)] if self.source == "given" else warmed_up(self.warmup, epochs)
+        return [Stage(epochs)] if self.source == "given" else warmup_stages(self.warmup, epochs)
 
     def init(self, task: Task) -> State:
         """Start from the given matrix, or from none."""
-        state = nothing_estimated(task, self.stages(task.epochs)[0].epochs)
+        state = state_before_estimate(task, self.stages(task.epochs)[0].epochs)
         if self.source == "given" and task.transition is not None:
             state["transition"] = task.transition
         return state
@@ -73,6 +75,6 @@ class Corrected(Method):
         if self.source == "given":
             return state
         posterior = outputs[0].softmax(-1)
-        found = estimated(posterior, state["label"], self.estimator, self.anchor_quantile)
         now = epoch == state["start"]
-        return {**state, "transition": torch.where(now, found, state["transition"])}
+        new = estimate_transition(posterior, state["label"], self.estimator, self.anchor_quantile)
+        return {**state, "transition": torch.where(now, new, state["transition"])}

@@ -9,8 +9,8 @@ FURTHEST = (0.524, 0.3, 0.3, 0.3, 0.3, 1.0, 0.9)
 """The change at strength 1: radians, slopes, shares of the side, deviations, a share of itself."""
 
 
-def draw_strong(size: int, changes: int = 2) -> dict[str, Tensor]:
-    """Draw what :func:`strong` needs, by torch's global generator.
+def draw_changes(size: int, changes: int = 2) -> dict[str, Tensor]:
+    """Draw what :func:`strong_view` needs, by torch's global generator.
 
     Each image gets so many changes, of equal chance, none among them, and of uniform strength; two
     of a kind add up.
@@ -24,7 +24,7 @@ def draw_strong(size: int, changes: int = 2) -> dict[str, Tensor]:
     return {"strength": strength[:, :-1], "hole": torch.rand(size, 2)}
 
 
-def strong(image: Tensor, strength: Tensor, hole: Tensor) -> Tensor:
+def strong_view(image: Tensor, strength: Tensor, hole: Tensor) -> Tensor:
     """Turn, shear and shift an image, change its brightness and contrast, and cut out a square.
 
     As RandAugment does, but for its changes of single colours and of the histogram. The square has
@@ -36,7 +36,7 @@ def strong(image: Tensor, strength: Tensor, hole: Tensor) -> Tensor:
         strength: ``(B, len(CHANGES))``, clamped to ``[-1, 1]``.
         hole: ``(B, 2)`` in [0, 1), where the centre of the square is: down, across.
 
-    Reference:
+    Source:
         Cubuk et al., "RandAugment: practical automated data augmentation with a reduced search
         space", NeurIPS 2020. https://arxiv.org/abs/1909.13719; DeVries & Taylor, "Improved
         regularization of convolutional neural networks with cutout", 2017.

@@ -6,12 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.parts.confident import rank_within
+from methods.parts.label_errors import rank_within
 from methods.parts.labels import one_hot
-from methods.parts.small_loss import easiest
+from methods.parts.small_loss import small_loss_mask
 
 
-def easiest_of_class(logits: Tensor, label: Tensor, share: float) -> Tensor:
+def classwise_small_loss(logits: Tensor, label: Tensor, share: float) -> Tensor:
     """Return a mask ``(N,)`` of the ``share * N / C`` smallest cross-entropies of each class.
 
     The number is rounded up, and at least 1; a class that has fewer is taken whole.
@@ -26,12 +26,12 @@ def easiest_of_class(logits: Tensor, label: Tensor, share: float) -> Tensor:
     return torch.lt(rank_within(label, -loss[:, None], classes)[:, 0], count)
 
 
-def likely(logits: Tensor, label: Tensor, tau: float) -> Tensor:
+def confident_mask(logits: Tensor, label: Tensor, tau: float) -> Tensor:
     """Return whether the probability of the label exceeds ``tau``: ``(networks, B)``."""
     return (logits.softmax(-1) * one_hot(label, logits[0])).sum(-1) > tau
 
 
-def agreed(p: Tensor, known: Tensor, tau: float, fill: float) -> Tensor:
+def agreement_mask(p: Tensor, known: Tensor, tau: float, fill: float) -> Tensor:
     """Return a mask ``(2, B)`` of what two networks both predict above ``tau``, and alike.
 
     For each network only what is not known to it, and no more than makes ``fill`` of the batch
@@ -47,11 +47,11 @@ def agreed(p: Tensor, known: Tensor, tau: float, fill: float) -> Tensor:
     new = (first == second) & (best > tau).all(0) & ~known
     room = (int(fill * p.shape[1]) - known.sum(-1, keepdim=True)).clamp(min=0)
     sureness = torch.where(new, -best.mean(0), torch.inf)
-    chosen: Tensor = new & easiest(sureness, room)
+    chosen: Tensor = new & small_loss_mask(sureness, room)
     return chosen
 
 
-def paired(chosen: Tensor, order: Tensor) -> Tensor:
+def partners(chosen: Tensor, order: Tensor) -> Tensor:
     """Return the partner ``(B,)`` of each example: a random one chosen by as many networks.
 
     Examples stand in a circle, sorted by that number and then by ``order``; the partner is the
@@ -66,7 +66,7 @@ def paired(chosen: Tensor, order: Tensor) -> Tensor:
     return partner
 
 
-def mean_of(log_p: Tensor, target: Tensor) -> Tensor:
+def mean_loss(log_p: Tensor, target: Tensor) -> Tensor:
     """Return the cross-entropy ``(networks,)``, a mean over the examples whose target is not 0.
 
     Over none it is 0.
@@ -78,7 +78,7 @@ def mean_of(log_p: Tensor, target: Tensor) -> Tensor:
     return -(target * log_p).sum((1, 2)) / target.sum((1, 2)).clamp(min=1)
 
 
-def moved_means(means: Tensor, p: Tensor, chosen: Tensor, step: Tensor) -> Tensor:
+def running_means(means: Tensor, p: Tensor, chosen: Tensor, step: Tensor) -> Tensor:
     """Return running means ``(2, networks, C)`` of ``p`` over what is chosen, and what is not.
 
     One that has no example in the batch stays.

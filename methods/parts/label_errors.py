@@ -20,7 +20,7 @@ def confident_joint(label: Tensor, posterior: Tensor) -> Tensor:
     Returns:
         ``(C, C)`` counts, not whole; before scaling, those on the diagonal are at least 1.
 
-    Reference:
+    Source:
         Northcutt, Jiang & Chuang, "Confident learning: estimating uncertainty in dataset labels",
         JAIR 2021. https://arxiv.org/abs/1911.00068 (equations 1 to 3); the diagonal as in the
         authors' cleanlab, which also rounds to whole numbers.
@@ -38,14 +38,14 @@ def confident_joint(label: Tensor, posterior: Tensor) -> Tensor:
     return joint
 
 
-def transition_of(joint: Tensor) -> Tensor:
+def transition_from_joint(joint: Tensor) -> Tensor:
     """Return ``T[i, j] = P(given j | true i)`` of counts ``(given, true)``, ``(C, C)``."""
     size = joint.sum(0)
     one = torch.eye(len(joint), dtype=joint.dtype, device=joint.device)
     return torch.where(size > 0, joint / size.clamp(min=1), one).T
 
 
-def mislabelled(label: Tensor, posterior: Tensor, joint: Tensor, by: str) -> Tensor:
+def label_error_mask(label: Tensor, posterior: Tensor, joint: Tensor, by: str) -> Tensor:
     """Return a mask ``(N,)`` of the labels that are judged wrong.
 
     ``class``: of the examples labelled ``i``, as many as ``joint`` has off its diagonal, those with
@@ -61,15 +61,15 @@ def mislabelled(label: Tensor, posterior: Tensor, joint: Tensor, by: str) -> Ten
     """
     own = posterior.gather(1, label[:, None])  # (N, 1)
     margin = posterior - own
-    found = torch.ones_like(label, dtype=torch.bool)
+    wrong = torch.ones_like(label, dtype=torch.bool)
     if by in {"class", "both"}:
-        wrong = (joint.sum(-1) - joint.diagonal().clamp(min=1) + 0.5).floor()
-        found &= rank_within(label, -own, len(joint)).squeeze(1) < wrong[label]
+        count = (joint.sum(-1) - joint.diagonal().clamp(min=1) + 0.5).floor()
+        wrong &= rank_within(label, -own, len(joint)).squeeze(1) < count[label]
     if by in {"noise_rate", "both"}:
         one = torch.eye(len(joint), dtype=joint.dtype, device=joint.device)
         others = ((1 - one) * joint + 0.5).floor()
-        found &= (rank_within(label, margin, len(joint)) < others[label]).any(-1)
-    return found
+        wrong &= (rank_within(label, margin, len(joint)) < others[label]).any(-1)
+    return wrong
 
 
 def rank_within(label: Tensor, score: Tensor, classes: int) -> Tensor:

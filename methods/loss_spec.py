@@ -19,7 +19,7 @@ def serve(catalogue: Registry[Method]) -> None:
     _built.cache_clear()
 
 
-def injected(spec: str, logits: Tensor, batch: Batch, epoch: Tensor) -> Tensor:
+def named_losses(spec: str, logits: Tensor, batch: Batch, epoch: Tensor) -> Tensor:
     """Return what the loss called ``spec`` makes of each example: the logits' shape without ``C``.
 
     Args:
@@ -29,7 +29,7 @@ def injected(spec: str, logits: Tensor, batch: Batch, epoch: Tensor) -> Tensor:
         epoch: 0-d, counts from 0.
     """
     if logits.dim() > 2:
-        return torch.stack([injected(spec, part, batch, epoch) for part in logits])
+        return torch.stack([named_losses(spec, part, batch, epoch) for part in logits])
     return _built(spec).losses(logits, Batch(batch.ids, batch.label), {}, epoch)[0]
 
 
