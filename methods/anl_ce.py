@@ -5,13 +5,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from methods.base import Batch, Method, State, Weights
-from methods.bounds import NonNegative
-from methods.parts.losses import negative_loss, normalise
+from methods.parts.active_passive import ActiveNegative
 
 
 @dataclass(frozen=True)
-class ANLCE(Method):
+class ANLCE(ActiveNegative):
     """Raise the label's share of the losses of all classes, and hold the weights together by L1.
 
     ``loss = alpha * NCE + beta * NNCE`` with ``NCE = log p_y / sum_k log p_k`` and
@@ -28,19 +26,11 @@ class ANLCE(Method):
         There the L1 term stands in place of weight decay; here the recipe's stays as it is.
     """
 
-    alpha: NonNegative = 5.0
-    beta: NonNegative = 5.0
-    delta: NonNegative = 5e-5
+    @property
+    def worst(self) -> float:
+        """The cross-entropy at a probability of 1e-7."""
+        return -math.log(1e-7)
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
-        """Weighted sum of the active and the negative part."""
-        hard = -logits.log_softmax(-1)  # (B, C), of every class
-        active = normalise(hard, batch.label)
-        negative = negative_loss(hard, batch.label, -math.log(1e-7))
-        return self.alpha * active + self.beta * negative, state
-
-    def gradient(self, params: Weights, grads: Weights, state: State, epoch: Tensor) -> Weights:
-        """Add the slope of the L1 norm."""
-        return {name: grad + self.delta * params[name].sign() for name, grad in grads.items()}
+    def every(self, logits: Tensor) -> Tensor:
+        """Return the cross-entropy of every class."""
+        return -logits.log_softmax(-1)

@@ -6,13 +6,13 @@ from typing import Annotated
 
 from torch import Tensor
 
-from methods.base import Batch, Method, State, Weights
-from methods.bounds import Between, NonNegative
-from methods.parts.losses import focal, negative_loss, normalise
+from methods.bounds import Between
+from methods.parts.active_passive import ActiveNegative
+from methods.parts.losses import focal
 
 
 @dataclass(frozen=True)
-class ANLFL(Method):
+class ANLFL(ActiveNegative):
     """Raise the label's share of the losses of all classes, and hold the weights together by L1.
 
     With ``f(p) = -(1 - p)^gamma * log p`` and ``A = f(1e-7)``, at which ``f`` is cut off:
@@ -30,21 +30,15 @@ class ANLFL(Method):
         There the L1 term stands in place of weight decay; here the recipe's stays as it is.
     """
 
-    alpha: NonNegative = 5.0
-    beta: NonNegative = 5.0
-    delta: NonNegative = 5e-5
     gamma: Annotated[float, Between(0.0, 10.0)] = 0.5
     detach: bool = False
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
-        """Weighted sum of the active and the negative part."""
-        every = focal(logits, self.gamma, detach=self.detach)  # (B, C)
-        active = normalise(every, batch.label)
-        worst = -((1 - 1e-7) ** self.gamma) * math.log(1e-7)
-        return self.alpha * active + self.beta * negative_loss(every, batch.label, worst), state
+    @property
+    def worst(self) -> float:
+        """The focal loss at a probability of 1e-7."""
+        worst: float = -((1 - 1e-7) ** self.gamma) * math.log(1e-7)
+        return worst
 
-    def gradient(self, params: Weights, grads: Weights, state: State, epoch: Tensor) -> Weights:
-        """Add the slope of the L1 norm."""
-        return {name: grad + self.delta * params[name].sign() for name, grad in grads.items()}
+    def every(self, logits: Tensor) -> Tensor:
+        """Return the focal loss of every class."""
+        return focal(logits, self.gamma, detach=self.detach)

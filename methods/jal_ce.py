@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from methods.base import Batch, Method, State, Weights
+from methods.base import State, Weights
 from methods.bounds import NonNegative
+from methods.parts.active_passive import ActivePassive, with_l1_slope
 from methods.parts.labels import one_hot
-from methods.parts.losses import normalise
 
 
 @dataclass(frozen=True)
-class JALCE(Method):
+class JALCE(ActivePassive):
     """Pair normalised cross-entropy with a squared error that asks for more than probability 1.
 
     ``loss = alpha * log p_y / sum_k log p_k + beta * mean_k (a * onehot(y)_k - p_k)^2``. The second
@@ -35,14 +35,11 @@ class JALCE(Method):
     a: NonNegative = 5.0
     delta: NonNegative = 5e-5
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
-        """Weighted sum of the active and the passive part."""
-        active = normalise(-logits.log_softmax(-1), batch.label)
-        error = self.a * one_hot(batch.label, logits) - logits.softmax(-1)  # (B, C)
-        return self.alpha * active + self.beta * error.square().mean(-1), state
+    def passive(self, logits: Tensor, label: Tensor) -> Tensor:
+        """Return the asymmetric squared error."""
+        error = self.a * one_hot(label, logits) - logits.softmax(-1)  # (B, C)
+        return error.square().mean(-1)
 
     def gradient(self, params: Weights, grads: Weights, state: State, epoch: Tensor) -> Weights:
         """Add the slope of the L1 norm."""
-        return {name: grad + self.delta * params[name].sign() for name, grad in grads.items()}
+        return with_l1_slope(params, grads, self.delta)

@@ -5,13 +5,13 @@ from typing import Annotated
 
 from torch import Tensor
 
-from methods.base import Batch, Method, State
 from methods.bounds import Between, NonNegative
-from methods.parts.losses import absolute_error, normalise
+from methods.parts.active_passive import ActivePassive
+from methods.parts.losses import absolute_error
 
 
 @dataclass(frozen=True)
-class NCEAEL(Method):
+class NCEAEL(ActivePassive):
     """Bend the absolute error so that the most frequent label wins, however little ahead it is.
 
     ``loss = alpha * NCE + beta * AEL``, with ``NCE = log p_y / sum_k log p_k`` and
@@ -24,14 +24,9 @@ class NCEAEL(Method):
         61245e9, ``lnl/losses.py`` and ``lnl/config.py``. The defaults are those of CIFAR-10.
     """
 
-    alpha: NonNegative = 1.0
     beta: NonNegative = 4.0
     a: Annotated[float, Between(0.01, 100.0)] = 5.0
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
-        """Weighted sum of the active and the passive part."""
-        active = normalise(-logits.log_softmax(-1), batch.label)
-        passive = ((absolute_error(logits, batch.label) - 1) / self.a).exp()
-        return self.alpha * active + self.beta * passive, state
+    def passive(self, logits: Tensor, label: Tensor) -> Tensor:
+        """Return the asymmetric exponential loss."""
+        return ((absolute_error(logits, label) - 1) / self.a).exp()

@@ -6,13 +6,13 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from methods.base import Batch, Method, State
 from methods.bounds import Between, NonNegative
-from methods.parts.losses import absolute_error, normalise
+from methods.parts.active_passive import ActivePassive
+from methods.parts.losses import absolute_error
 
 
 @dataclass(frozen=True)
-class NCEAGCE(Method):
+class NCEAGCE(ActivePassive):
     """Bend the absolute error so that the most frequent label wins, however little ahead it is.
 
     ``loss = alpha * NCE + beta * AGCE``, with ``NCE = log p_y / sum_k log p_k`` and
@@ -32,12 +32,9 @@ class NCEAGCE(Method):
     a: Annotated[float, Between(0.0, 100.0)] = 1.8
     q: Annotated[float, Between(0.01, 10.0)] = 3.0
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
-        """Weighted sum of the active and the passive part."""
-        active = normalise(-logits.log_softmax(-1), batch.label)
-        p = 1 - absolute_error(logits, batch.label)
+    def passive(self, logits: Tensor, label: Tensor) -> Tensor:
+        """Return the asymmetric generalised cross-entropy."""
+        p = 1 - absolute_error(logits, label)
         base = (self.a + p).clamp(min=torch.finfo(p.dtype).eps)  # a power of 0 may have no slope
-        passive = ((self.a + 1) ** self.q - base**self.q) / self.q
-        return self.alpha * active + self.beta * passive, state
+        loss: Tensor = ((self.a + 1) ** self.q - base**self.q) / self.q
+        return loss

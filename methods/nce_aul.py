@@ -6,13 +6,13 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from methods.base import Batch, Method, State
 from methods.bounds import Between, NonNegative
-from methods.parts.losses import absolute_error, normalise
+from methods.parts.active_passive import ActivePassive
+from methods.parts.losses import absolute_error
 
 
 @dataclass(frozen=True)
-class NCEAUL(Method):
+class NCEAUL(ActivePassive):
     """Bend the absolute error so that the most frequent label wins, however little ahead it is.
 
     ``loss = alpha * NCE + beta * AUL``, with ``NCE = log p_y / sum_k log p_k`` and
@@ -32,12 +32,9 @@ class NCEAUL(Method):
     a: Annotated[float, Between(1.0, 100.0)] = 6.0
     q: Annotated[float, Between(0.01, 10.0)] = 3.0
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
-        """Weighted sum of the active and the passive part."""
-        active = normalise(-logits.log_softmax(-1), batch.label)
-        rest = absolute_error(logits, batch.label)
+    def passive(self, logits: Tensor, label: Tensor) -> Tensor:
+        """Return the asymmetric unhinged loss."""
+        rest = absolute_error(logits, label)
         base = (self.a - 1 + rest).clamp(min=torch.finfo(rest.dtype).eps)  # 0 may have no slope
-        passive = (base**self.q - (self.a - 1) ** self.q) / self.q
-        return self.alpha * active + self.beta * passive, state
+        loss: Tensor = (base**self.q - (self.a - 1) ** self.q) / self.q
+        return loss

@@ -2,15 +2,11 @@
 
 from dataclasses import dataclass
 
-from torch import Tensor
-
-from methods.base import Batch, Method, State
-from methods.bounds import NonNegative
-from methods.parts.losses import absolute_error, normalise
+from methods.parts.active_passive import ActivePassive
 
 
 @dataclass(frozen=True)
-class NCEMAE(Method):
+class NCEMAE(ActivePassive):
     """Pair a robust loss that raises the label with one that lowers the other classes.
 
     ``loss = alpha * NCE + beta * MAE``, with ``NCE = log p_y / sum_k log p_k`` and
@@ -26,13 +22,3 @@ class NCEMAE(Method):
         It writes ``MAE = 2 * (1 - p_y)``; the authors' code, on which its numbers stand, has half
         of that, and so has this. The code of later papers has twice, under the same ``beta``.
     """
-
-    alpha: NonNegative = 1.0
-    beta: NonNegative = 1.0
-
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
-        """Weighted sum of the active and the passive part."""
-        active = normalise(-logits.log_softmax(-1), batch.label)
-        return self.alpha * active + self.beta * absolute_error(logits, batch.label), state

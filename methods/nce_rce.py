@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from methods.base import Batch, Method, State
 from methods.bounds import NonNegative
-from methods.parts.losses import LOG_ZERO, absolute_error, normalise
+from methods.parts.active_passive import ActivePassive
+from methods.parts.losses import reverse_cross_entropy
 
 
 @dataclass(frozen=True)
-class NCERCE(Method):
+class NCERCE(ActivePassive):
     """Pair a robust loss that raises the label with one that lowers the other classes.
 
     ``loss = alpha * NCE + beta * RCE``, with ``NCE = log p_y / sum_k log p_k`` and
@@ -31,10 +31,6 @@ class NCERCE(Method):
     alpha: NonNegative = 10.0
     beta: NonNegative = 0.1
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
-        """Weighted sum of the active and the passive part."""
-        active = normalise(-logits.log_softmax(-1), batch.label)
-        passive = -LOG_ZERO * absolute_error(logits, batch.label)
-        return self.alpha * active + self.beta * passive, state
+    def passive(self, logits: Tensor, label: Tensor) -> Tensor:
+        """Return the reverse cross-entropy."""
+        return reverse_cross_entropy(logits, label)

@@ -1,17 +1,12 @@
 """Active passive loss: normalised focal loss and mean absolute error."""
 
 from dataclasses import dataclass
-from typing import Annotated
 
-from torch import Tensor
-
-from methods.base import Batch, Method, State
-from methods.bounds import Between, NonNegative
-from methods.parts.losses import absolute_error, focal, normalise
+from methods.parts.active_passive import FocalPassive
 
 
 @dataclass(frozen=True)
-class NFLMAE(Method):
+class NFLMAE(FocalPassive):
     """Pair a robust loss that raises the label with one that lowers the other classes.
 
     ``loss = alpha * NFL + beta * MAE``, with ``MAE = 1 - p_y`` and
@@ -27,16 +22,3 @@ class NFLMAE(Method):
     Differs from the paper:
         It writes ``MAE = 2 * (1 - p_y)``; the authors' code has half of that, and so has this.
     """
-
-    alpha: NonNegative = 1.0
-    beta: NonNegative = 1.0
-    gamma: Annotated[float, Between(0.0, 10.0)] = 0.5
-    detach: bool = False
-
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
-        """Weighted sum of the active and the passive part."""
-        active = normalise(focal(logits, self.gamma, detach=self.detach), batch.label)
-        passive = absolute_error(logits, batch.label)
-        return self.alpha * active + self.beta * passive, state

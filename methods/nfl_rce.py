@@ -1,17 +1,16 @@
 """Active passive loss: normalised focal loss and reverse cross-entropy."""
 
 from dataclasses import dataclass
-from typing import Annotated
 
 from torch import Tensor
 
-from methods.base import Batch, Method, State
-from methods.bounds import Between, NonNegative
-from methods.parts.losses import LOG_ZERO, absolute_error, focal, normalise
+from methods.bounds import NonNegative
+from methods.parts.active_passive import FocalPassive
+from methods.parts.losses import reverse_cross_entropy
 
 
 @dataclass(frozen=True)
-class NFLRCE(Method):
+class NFLRCE(FocalPassive):
     """Pair a robust loss that raises the label with one that lowers the other classes.
 
     ``loss = alpha * NFL + beta * RCE``, with ``RCE = 9.21 * (1 - p_y)`` and
@@ -31,13 +30,7 @@ class NFLRCE(Method):
 
     alpha: NonNegative = 10.0
     beta: NonNegative = 0.1
-    gamma: Annotated[float, Between(0.0, 10.0)] = 0.5
-    detach: bool = False
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
-        """Weighted sum of the active and the passive part."""
-        active = normalise(focal(logits, self.gamma, detach=self.detach), batch.label)
-        passive = -LOG_ZERO * absolute_error(logits, batch.label)
-        return self.alpha * active + self.beta * passive, state
+    def passive(self, logits: Tensor, label: Tensor) -> Tensor:
+        """Return the reverse cross-entropy."""
+        return reverse_cross_entropy(logits, label)

@@ -72,3 +72,15 @@ def negative_loss(losses: Tensor, label: Tensor, worst: float) -> Tensor:
         https://mlanthology.org/neurips/2023/ye2023neurips-active
     """
     return 1 - normalise(worst - losses.clamp(max=worst), label)
+
+
+def reverse_cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
+    """Return ``-sum_k p_k * log onehot(y)_k = 9.21 * (1 - p_y)``, ``(B,)``.
+
+    The logarithm of 0 is that of 1e-4, as in the code on which published numbers stand.
+
+    Args:
+        logits: ``(B, C)``.
+        label: ``(B,)`` int64.
+    """
+    return -LOG_ZERO * absolute_error(logits, label)
