@@ -46,6 +46,26 @@ class Batch(NamedTuple):
     target: Tensor | None = None  # (..., B) or (..., B, C), what prepare made of the labels
     trusted: Trusted | None = None  # privilege ``clean_subset``
 
+    def prepared_target(self) -> Tensor:
+        """Return the target that ``prepare`` made.
+
+        Raises:
+            ValueError: the batch did not go through ``prepare``.
+        """
+        if self.target is None:
+            raise ValueError("this method has a loss only for a batch that went through prepare")
+        return self.target
+
+    def peeked_outputs(self) -> Tensor:
+        """Return the logits of the forward pass before ``prepare``.
+
+        Raises:
+            ValueError: there was no such pass, for the method does not have ``peeks``.
+        """
+        if self.outputs is None:
+            raise ValueError("this method needs the networks' outputs on the batch")
+        return self.outputs
+
 
 class Network(NamedTuple):
     """A network as a function, for methods that ask what a step would do."""

@@ -9,6 +9,7 @@ from torch import Tensor
 from methods.base import Batch, Method, State, Task
 from methods.bounds import Between, Epochs, Fraction, NonNegative
 from methods.parts.labels import one_hot
+from methods.parts.mixing import draw_heavier_weight, mix_pairs
 from methods.parts.mixture import lower_component
 
 
@@ -70,24 +71,21 @@ class DivideMix(Method):
 
     def draw(self, size: int) -> dict[str, Tensor]:
         """Draw the weight of the heavier part and the partner of every view."""
-        mix = torch.distributions.Beta(self.alpha, self.alpha).sample()
-        return {"mix": torch.maximum(mix, 1 - mix), "views_partner": torch.randperm(2 * size)}
+        mix = draw_heavier_weight(self.alpha)
+        return {"mix": mix, "views_partner": torch.randperm(2 * size)}
 
     def prepare(
         self, image: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, Batch]:
         """Refine, guess and mix; the target is ``(2, views, B, C)``."""
-        if batch.outputs is None:
-            raise ValueError("dividemix needs the networks' outputs on the batch")
-        p, late = batch.outputs.softmax(-1), epoch >= self.warmup
+        p, late = batch.peeked_outputs().softmax(-1), epoch >= self.warmup
         given = one_hot(batch.label, p[0, 0]).expand(2, -1, -1)  # (2, B, C)
         target = torch.where(late, self._believed(p, given, batch, state), given)
         drawn, partner = batch.draws["mix"].to(image.dtype), batch.draws["views_partner"]
         mix = torch.where(late, drawn, torch.ones_like(drawn))
         target = target[:, None].expand(-1, 2, -1, -1).flatten(1, 2)  # (2, views * B, C)
-        flat = image.flatten(0, 1)
-        mixed = (mix * flat + (1 - mix) * flat[partner]).view(image.shape)
-        target = mix * target + (1 - mix) * target[:, partner]
+        mixed = mix_pairs(image.flatten(0, 1), mix, partner).view(image.shape)
+        target = mix_pairs(target, mix, partner, dim=1)
         return mixed, batch._replace(target=target.unflatten(1, (2, -1)))
 
     def _believed(self, p: Tensor, given: Tensor, batch: Batch, state: State) -> Tensor:
@@ -102,12 +100,11 @@ class DivideMix(Method):
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
         """Sum of both networks' losses."""
-        if batch.target is None:
-            raise ValueError("dividemix has a loss only for a batch that went through prepare")
+        target = batch.prepared_target()
         log_p = logits.log_softmax(-1)  # (2, views, B, C)
         labelled = state["kept"][:, None, batch.ids].expand_as(log_p[..., 0]).to(log_p.dtype)
-        hard = -(batch.target * log_p).sum(-1)
-        soft = (log_p.exp() - batch.target).square().mean(-1)
+        hard = -(target * log_p).sum(-1)
+        soft = (log_p.exp() - target).square().mean(-1)
         mean = log_p.logsumexp((1, 2)).log_softmax(-1)  # log of the mean p
         balance = -(mean + torch.tensor(float(logits.shape[-1])).log()).mean(-1)
         weight = self.unlabelled_weight * ((epoch - self.warmup) / self.ramp).clamp(0, 1)

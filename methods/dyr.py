@@ -9,6 +9,7 @@ from torch import Tensor
 from methods.base import Batch, Method, State, Task
 from methods.bounds import Between, Fraction, NonNegative
 from methods.parts.labels import one_hot
+from methods.parts.mixing import draw_weight, mix_pairs
 from methods.parts.mixture import higher_beta_component
 
 
@@ -59,32 +60,29 @@ class DYR(Method):
 
     def draw(self, size: int) -> dict[str, Tensor]:
         """Draw the weight of the first image and the partner of each."""
-        mix = torch.distributions.Beta(self.alpha, self.alpha).sample()
-        return {"mix": mix, "partner": torch.randperm(size)}
+        return {"mix": draw_weight(self.alpha), "partner": torch.randperm(size)}
 
     def prepare(
         self, image: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, Batch]:
         """Bootstrap the labels, then mix; the target is ``(B, C)``."""
-        if batch.outputs is None:
-            raise ValueError("dyr needs the network's outputs on the batch")
         mix, partner = batch.draws["mix"].to(image.dtype), batch.draws["partner"]
-        guess = batch.outputs.softmax(-1)
+        guess = batch.peeked_outputs().softmax(-1)
         if self.bootstrap == "hard":
             guess = one_hot(guess.argmax(-1), guess)
         clean = state["clean"][batch.ids, None]
         target = clean * one_hot(batch.label, guess) + (1 - clean) * guess
-        target = mix * target + (1 - mix) * target[partner]
-        return mix * image + (1 - mix) * image[:, partner], batch._replace(target=target)
+        mixed = mix_pairs(image, mix, partner, dim=1)
+        return mixed, batch._replace(target=mix_pairs(target, mix, partner))
 
     def loss(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
         """Cross-entropy to the mixed targets, and after the warm-up the balance of classes."""
-        if batch.target is None:
-            raise ValueError("dyr has a loss only for a batch that went through prepare")
         log_p = logits.log_softmax(-1)
         mean = log_p.logsumexp(0).log_softmax(-1)  # log of the mean p
         unlike = -(mean + torch.tensor(float(logits.shape[-1])).log()).mean()
         late = (epoch >= state["start"]).to(log_p.dtype)
-        return -(batch.target * log_p).sum(-1).mean() + late * self.balance * unlike, state
+        return -(batch.prepared_target() * log_p).sum(
+            -1
+        ).mean() + late * self.balance * unlike, state

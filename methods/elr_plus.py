@@ -9,6 +9,7 @@ from torch import Tensor
 from methods.base import Batch, Method, State, Task
 from methods.bounds import Between, Fraction, NonNegative
 from methods.parts.labels import one_hot
+from methods.parts.mixing import draw_heavier_weight, mix_pairs
 
 
 @dataclass(frozen=True)
@@ -57,30 +58,24 @@ class ELRPlus(Method):
 
     def draw(self, size: int) -> dict[str, Tensor]:
         """Draw the weight of the heavier image and the partner of each."""
-        mix = torch.distributions.Beta(self.alpha, self.alpha).sample()
-        return {"mix": torch.maximum(mix, 1 - mix), "partner": torch.randperm(size)}
+        return {"mix": draw_heavier_weight(self.alpha), "partner": torch.randperm(size)}
 
     def prepare(
         self, image: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, Batch]:
         """Mix; the target is ``(3, 2, B, C)``: mixed labels, mixed averages, averages."""
-        if batch.outputs is None:
-            raise ValueError("elr_plus needs the outputs of the averaged networks on the batch")
         mix, partner = batch.draws["mix"].to(image.dtype), batch.draws["partner"]
-        peer = batch.outputs.softmax(-1).flip(0)  # (2, B, C)
+        peer = batch.peeked_outputs().softmax(-1).flip(0)  # (2, B, C)
         average = self.beta * state["target"][:, batch.ids] + (1 - self.beta) * peer
         both = torch.stack([one_hot(batch.label, peer).expand_as(peer), average])
-        mixed = mix * both + (1 - mix) * both[:, :, partner]
-        target = torch.cat([mixed, average[None]])
-        return mix * image + (1 - mix) * image[:, partner], batch._replace(target=target)
+        target = torch.cat([mix_pairs(both, mix, partner, dim=2), average[None]])
+        return mix_pairs(image, mix, partner, dim=1), batch._replace(target=target)
 
     def loss(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
         """Sum of both networks' cross-entropy and pull."""
-        if batch.target is None:
-            raise ValueError("elr_plus has a loss only for a batch that went through prepare")
-        label, target, average = batch.target
+        label, target, average = batch.prepared_target()
         fit = -(label * logits.log_softmax(-1)).sum(-1)  # (2, B)
         p = logits.softmax(-1).clamp(1e-4, 1 - 1e-4)  # keeps log(1 - <p, t>) finite
         pull = (1 - (p * target).sum(-1)).log()

@@ -1,19 +1,18 @@
 """Learning to reweight examples."""
 
 from dataclasses import dataclass
-from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.func import grad, vjp
 
-from methods.base import Batch, Method, Network, State, Task, Weights
-from methods.bounds import Between
+from methods.base import Batch, Network, State, Task, Weights
+from methods.parts.clean_subset import CleanSubset, trusted_of
 
 
 @dataclass(frozen=True)
-class L2RW(Method):
+class L2RW(CleanSubset):
     """Weight each example by how much a step on it would help on a few examples known to be right.
 
     ``w_i = max(0, -d L_clean(theta - a * d/dtheta sum_j e_j * l_j) / d e_i)`` at ``e = 0``, scaled
@@ -29,8 +28,7 @@ class L2RW(Method):
     State:
         weight: (N,), the weight ``w_i`` at an example's last visit.
 
-    Privilege ``clean_subset``: ``per_class`` examples of each class with their true label. They
-    stay in the training set with their given label, as for every other method.
+    Privilege ``clean_subset``: ``per_class`` examples of each class with their true label.
 
     Source:
         Ren et al., "Learning to reweight examples for robust deep learning", ICML 2018.
@@ -40,27 +38,13 @@ class L2RW(Method):
         It draws the clean examples outside the training set (1,000 on CIFAR-10).
     """
 
-    per_class: Annotated[int, Between(1, 100_000)] = 10
-
-    @property
-    def privileges(self) -> tuple[str, ...]:
-        """Some clean labels."""
-        return ("clean_subset",)
-
-    @property
-    def trusted_per_class(self) -> int:
-        """The field."""
-        return self.per_class
-
     def init(self, task: Task) -> State:
         """Weigh nothing before the first visit."""
         return {"weight": torch.zeros(len(task.label), device=task.label.device)}
 
     def lookahead(self, network: Network, image: Tensor, batch: Batch, state: State) -> State:
         """Find the weights of the batch."""
-        if batch.trusted is None:
-            raise ValueError("l2rw needs the privilege clean_subset")
-        trusted = batch.trusted
+        trusted = trusted_of(batch)
 
         def clean_loss(params: Weights) -> Tensor:
             return F.cross_entropy(network.forward(params, trusted.image), trusted.label)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State
 from methods.bounds import Between
+from methods.parts.mixing import draw_weight, mix_pairs
 
 
 @dataclass(frozen=True)
@@ -29,24 +30,21 @@ class Mixup(Method):
 
     def draw(self, size: int) -> dict[str, Tensor]:
         """Draw the weight of the first image and the partner of each."""
-        mix = torch.distributions.Beta(self.alpha, self.alpha).sample()
-        return {"mix": mix, "partner": torch.randperm(size)}
+        return {"mix": draw_weight(self.alpha), "partner": torch.randperm(size)}
 
     def prepare(
         self, image: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, Batch]:
         """Mix images; the target is the partner's label."""
         mix, partner = batch.draws["mix"].to(image.dtype), batch.draws["partner"]
-        mixed = mix * image + (1 - mix) * image[:, partner]
+        mixed = mix_pairs(image, mix, partner, dim=1)
         return mixed, batch._replace(target=batch.label[partner])
 
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
         """Cross-entropy to both labels."""
-        if batch.target is None:
-            raise ValueError("mixup has a loss only for a batch that went through prepare")
         mix = batch.draws["mix"].to(logits.dtype)
         own = F.cross_entropy(logits, batch.label, reduction="none")
-        other = F.cross_entropy(logits, batch.target, reduction="none")
+        other = F.cross_entropy(logits, batch.prepared_target(), reduction="none")
         return mix * own + (1 - mix) * other, state

@@ -8,13 +8,14 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.func import grad, vjp
 
-from methods.base import Batch, Method, Network, State, Task, Weights
+from methods.base import Batch, Network, State, Task, Weights
 from methods.bounds import Between, NonNegative
 from methods.parts.adam import adam, adam_state
+from methods.parts.clean_subset import CleanSubset, trusted_of
 
 
 @dataclass(frozen=True)
-class MWNet(Method):
+class MWNet(CleanSubset):
     """Learn the weight of an example as a function of its loss, from a few clean examples.
 
     ``loss = mean_i V(l_i) * l_i``, where ``V`` is a network with one hidden layer of ``hidden``
@@ -25,8 +26,7 @@ class MWNet(Method):
     State:
         net: (3 * hidden + 1,), the weights of ``V``, with Adam's moments.
 
-    Privilege ``clean_subset``: ``per_class`` examples of each class with their true label. They
-    stay in the training set with their given label, as for every other method.
+    Privilege ``clean_subset``: ``per_class`` examples of each class with their true label.
 
     Source:
         Shu et al., "Meta-Weight-Net: learning an explicit mapping for sample weighting", NeurIPS
@@ -40,20 +40,9 @@ class MWNet(Method):
     nothing but a loss, which there tells wrong labels, as they agree with one another, least well.
     """
 
-    per_class: Annotated[int, Between(1, 100_000)] = 10
     hidden: Annotated[int, Between(1, 100_000)] = 100
     lr: NonNegative = 1e-3
     weight_decay: NonNegative = 1e-4
-
-    @property
-    def privileges(self) -> tuple[str, ...]:
-        """Some clean labels."""
-        return ("clean_subset",)
-
-    @property
-    def trusted_per_class(self) -> int:
-        """The field."""
-        return self.per_class
 
     def init(self, task: Task) -> State:
         """Draw the weights of ``V`` as torch draws those of a linear layer."""
@@ -63,9 +52,7 @@ class MWNet(Method):
 
     def lookahead(self, network: Network, image: Tensor, batch: Batch, state: State) -> State:
         """Take a step on ``V``."""
-        if batch.trusted is None:
-            raise ValueError("mw_net needs the privilege clean_subset")
-        trusted = batch.trusted
+        trusted = trusted_of(batch)
 
         def losses(params: Weights) -> Tensor:
             logits = network.forward(params, image)

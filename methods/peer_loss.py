@@ -54,9 +54,8 @@ class PeerLoss(Method):
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
         """Loss on the own label less that on the partner's."""
-        if batch.target is None:
-            raise ValueError("peer_loss has a loss only for a batch that went through prepare")
+        peer = batch.prepared_target()
         each = -(logits.softmax(-1) + 1e-5).log()  # (B, C)
-        own, other = (each.gather(1, y[:, None]).squeeze(1) for y in (batch.label, batch.target))
+        own, other = (each.gather(1, y[:, None]).squeeze(1) for y in (batch.label, peer))
         alpha = self.alpha * ramp(epoch, state["epochs"], self.warmup, self.full)
         return (own - alpha * other) / (1 + alpha), state

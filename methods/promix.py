@@ -17,6 +17,7 @@ from methods.parts.masks import (
     partners,
     running_means,
 )
+from methods.parts.mixing import draw_heavier_weight, mix_pairs
 from methods.parts.strong_views import draw_changes, strong_view
 
 Share = Annotated[float, Between(0.001, 1.0)]
@@ -82,16 +83,14 @@ class ProMix(Method):
 
     def draw(self, size: int) -> dict[str, Tensor]:
         """Draw the weight of the heavier image, an order of the batch, and the strong views."""
-        mix = torch.distributions.Beta(self.alpha, self.alpha).sample()
-        return {"mix": mix.maximum(1 - mix), "order": torch.rand(size), **draw_changes(size)}
+        mix = draw_heavier_weight(self.alpha)
+        return {"mix": mix, "order": torch.rand(size), **draw_changes(size)}
 
     def prepare(
         self, image: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, Batch]:
         """Make views; target ``(3, 2, B, C)``: believed, mixed, others; 0 where none counts."""
-        if batch.outputs is None:
-            raise ValueError("promix needs the networks' outputs on the batch")
-        z, late = batch.outputs[:, 0], epoch >= self.warmup  # (2, B, C), of the weak view
+        z, late = batch.peeked_outputs()[:, 0], epoch >= self.warmup  # (2, B, C), of the weak view
         pi, given = state["pi"].clamp(min=1e-30).log()[:, :, None], one_hot(batch.label, z[0])
         known = state["base"][:, batch.ids] | confident_mask(z, batch.label, self.tau)
         last = epoch >= (1 - self.guess) * state["epochs"]
@@ -100,10 +99,10 @@ class ProMix(Method):
         target = sure[..., None] * torch.where(known[..., None], given, guessed)
         mix, partner = batch.draws["mix"].to(z.dtype), partners(sure, batch.draws["order"])
         both = (sure & sure[:, partner])[..., None]
-        mixed = both * (mix * target + (1 - mix) * target[:, partner])
+        mixed = both * mix_pairs(target, mix, partner, dim=1)
         soft = ((z - self.debias * pi[1]).log_softmax(-1) / self.temperature).softmax(-1)
         harder = strong_view(image[1], batch.draws["strength"], batch.draws["hole"])
-        blend = mix * image[2] + (1 - mix) * image[2][partner]
+        blend = mix_pairs(image[2], mix, partner)
         rows = torch.stack([target, mixed, ~sure[..., None] * soft])
         return torch.stack([image[0], harder, blend]), batch._replace(target=rows)
 
@@ -111,9 +110,7 @@ class ProMix(Method):
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
         """Sum of both networks' losses; the running means move."""
-        if batch.target is None or batch.outputs is None:
-            raise ValueError("promix has a loss only for a batch that went through prepare")
-        z, (known, mixed, soft) = batch.outputs[:, 0], batch.target
+        z, (known, mixed, soft) = batch.peeked_outputs()[:, 0], batch.prepared_target()
         pi = state["pi"].clamp(min=1e-30).log()[:, :, None, None]  # (2, 2, 1, 1, C)
         ours, others = (logits + self.debias * pi).log_softmax(-1)  # (2, views, B, C)
         late, done = epoch >= self.warmup, epoch / (self.ramp * state["epochs"])
