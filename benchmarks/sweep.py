@@ -232,6 +232,8 @@ def _check_validation(method: Method, recipe: Recipe) -> None:
 def _checked_axes(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the axes of a suite file, each a tuple of its type, and its profile if it has one.
 
+    ``method = "all"`` stands for every method, those of plugins among them.
+
     Raises:
         RefusedError: an axis is missing or of another type, or there is an unknown key.
     """
@@ -245,6 +247,8 @@ def _checked_axes(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
         raise RefusedError(f"{path}: profile must be a text, got {values['profile']!r}")
     if absent := [key for key in axes if key not in values]:
         raise RefusedError(f"{path}: missing key {absent[0]!r}")
+    if values["method"] == "all":
+        values = {**values, "method": list(METHODS)}
     for key in axes:
         kind, axis = int if key == "seed" else str, values[key]
         if not isinstance(axis, list) or not axis or any(type(value) is not kind for value in axis):

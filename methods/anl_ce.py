@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from methods.parts.active_passive import ActiveNegative
+from methods.parts.papers import YE_2023
 
 
 @dataclass(frozen=True)
@@ -17,14 +18,16 @@ class ANLCE(ActiveNegative):
     To the gradient of every weight and bias is added that of ``delta * sum |w|``.
 
     Source:
-        Ye et al., "Active negative loss functions for learning with noisy labels", NeurIPS 2023.
-        https://mlanthology.org/neurips/2023/ye2023neurips-active
-        The authors' code Virusdoll/Active-Negative-Loss was read at commit 0c50009, ``loss.py``
-        and ``trainer.py``. The defaults are those of CIFAR-10.
+        ``paper`` The authors' code Virusdoll/Active-Negative-Loss was read at commit 0c50009,
+        ``loss.py`` and ``trainer.py``. The defaults are those of CIFAR-10.
 
     Differs from that code:
         There the L1 term stands in place of weight decay; here the recipe's stays as it is.
     """
+
+    label = "ANL-CE"
+    family = "normalised"
+    paper = YE_2023
 
     @property
     def worst(self) -> float:

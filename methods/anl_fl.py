@@ -9,6 +9,7 @@ from torch import Tensor
 from methods.bounds import Between
 from methods.parts.active_passive import ActiveNegative
 from methods.parts.losses import focal
+from methods.parts.papers import YE_2023
 
 
 @dataclass(frozen=True)
@@ -21,14 +22,16 @@ class ANLFL(ActiveNegative):
     the factors ``(1 - p)^gamma`` as constants, as the authors' code does.
 
     Source:
-        Ye et al., "Active negative loss functions for learning with noisy labels", NeurIPS 2023.
-        https://mlanthology.org/neurips/2023/ye2023neurips-active
-        The authors' code Virusdoll/Active-Negative-Loss was read at commit 0c50009, ``loss.py``
-        and ``trainer.py``. The defaults are those of CIFAR-10.
+        ``paper`` The authors' code Virusdoll/Active-Negative-Loss was read at commit 0c50009,
+        ``loss.py`` and ``trainer.py``. The defaults are those of CIFAR-10.
 
     Differs from that code:
         There the L1 term stands in place of weight decay; here the recipe's stays as it is.
     """
+
+    label = "ANL-FL"
+    family = "normalised"
+    paper = YE_2023
 
     gamma: Annotated[float, Between(0.0, 10.0)] = 0.5
     detach: bool = False

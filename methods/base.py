@@ -1,5 +1,6 @@
 """The contract between a method and the engine that trains it."""
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
@@ -8,12 +9,27 @@ import torch
 from torch import Tensor
 
 from methods.bounds import Bounded
+from methods.paper import Paper
 
 State = dict[str, Tensor]
 """All that a method remembers between steps: flat, so it stacks, checkpoints and prints."""
 
 Weights = dict[str, Tensor]
 """A network's parameters by name."""
+
+FAMILIES: dict[str, str] = {
+    "baseline": "the usual training that the others are compared with",
+    "targets": "labels softened, mixed with predictions or learnt",
+    "bounded": "losses between absolute error and cross-entropy",
+    "normalised": "sums of an active and a passive loss",
+    "outputs": "divergences and sparse predictions",
+    "transition": "losses corrected by a transition matrix",
+    "weights": "examples weighted",
+    "selection": "examples selected",
+    "early": "early learning kept",
+    "mixed": "images mixed, wrong labels replaced",
+}
+"""The families of methods, in the order of tables and figures, and what each has in common."""
 
 NOTHING: Mapping[str, Tensor] = {}
 UNCHANGED: Mapping[str, Any] = {}
@@ -106,12 +122,37 @@ class Method(Bounded):
     ``transition`` ``(C, C)``, the estimate of ``P(given j | true i)`` in use.
     """
 
+    label: ClassVar[str] = ""  # the name in tables and figures: short, ASCII
+    family: ClassVar[str] = ""  # of FAMILIES
+    paper: ClassVar[Paper | None] = None
+
     networks: ClassVar[int] = 1
     views: ClassVar[int] = 1  # independent augmentations of each image
     peeks: ClassVar[bool] = False  # gets Batch.outputs: another forward pass, without gradient
     averaged: ClassVar[tuple[str, ...]] = ()  # what averaged weights are for: peeks, predictions
     stops_early: ClassVar[bool] = False  # ends at the epoch that is best on noisy validation labels
     learnable: ClassVar[tuple[str, ...]] = ()  # entries of the state that get a gradient
+
+    def __init_subclass__(cls) -> None:
+        if cls.family and cls.family not in FAMILIES:
+            known = ", ".join(FAMILIES)
+            raise TypeError(f"{cls.__name__}.family must be one of {known}; got {cls.family!r}")
+
+    @classmethod
+    def facts(cls) -> dict[str, str]:
+        """Return what tables say of the method: its label and family, its summary, its paper."""
+        paper = cls.paper
+        return {
+            "family": cls.family,
+            "label": cls.label,
+            "year": str(paper.year) if paper else "",
+            "venue": paper.venue if paper else "",
+            "authors": paper.authors if paper else "",
+            "title": paper.title if paper else "",
+            "url": paper.url if paper else "",
+            "summary": (inspect.getdoc(cls) or "").partition("\n\n")[0].replace("\n", " "),
+            "bibtex": paper.bibtex if paper else "",
+        }
 
     @property
     def privileges(self) -> tuple[str, ...]:
@@ -232,3 +273,10 @@ class Method(Bounded):
         if len(outputs) == 1:
             return outputs[0]
         return outputs.log_softmax(-1).logsumexp(0) - torch.tensor(float(len(outputs))).log()
+
+
+def hooks_of(method: type[Method]) -> list[str]:
+    """Return the hooks that a method has of its own, in the order of :class:`Method`."""
+    facts = {"label", "family", "paper", "facts"}
+    hooks = [name for name in vars(Method) if not name.startswith("_") and name not in facts]
+    return [name for name in hooks if getattr(method, name) != getattr(Method, name)]

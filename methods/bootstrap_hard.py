@@ -7,6 +7,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State
 from methods.bounds import Fraction
+from methods.parts.papers import REED_2015
 
 
 @dataclass(frozen=True)
@@ -16,9 +17,12 @@ class BootstrapHard(Method):
     ``loss = -beta * log p_y - (1 - beta) * log max_k p_k``
 
     Source:
-        Reed et al., "Training deep neural networks on noisy labels with bootstrapping",
-        ICLR workshop 2015. https://arxiv.org/abs/1412.6596 (equation 7).
+        ``paper`` (equation 7).
     """
+
+    label = "Bootstrapping (hard)"
+    family = "targets"
+    paper = REED_2015
 
     beta: Fraction = 0.8
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State
 from methods.bounds import Fraction
+from methods.parts.papers import REED_2015
 
 
 @dataclass(frozen=True)
@@ -19,9 +20,12 @@ class BootstrapSoft(Method):
     the label keeps nearly all the say: on small images nothing tells it from cross-entropy.
 
     Source:
-        Reed et al., "Training deep neural networks on noisy labels with bootstrapping",
-        ICLR workshop 2015. https://arxiv.org/abs/1412.6596 (equation 6).
+        ``paper`` (equation 6).
     """
+
+    label = "Bootstrapping (soft)"
+    family = "targets"
+    paper = REED_2015
 
     beta: Fraction = 0.95
     detach: bool = False

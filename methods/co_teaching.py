@@ -6,6 +6,7 @@ from torch import Tensor
 
 from methods.base import Batch, State
 from methods.loss_spec import named_losses
+from methods.paper import Paper
 from methods.parts.small_loss import SmallLoss, small_loss_mask
 
 
@@ -22,8 +23,7 @@ class CoTeaching(SmallLoss):
     State: see ``SmallLoss``.
 
     Source:
-        Han et al., "Co-teaching: robust training of deep neural networks with extremely
-        noisy labels", NeurIPS 2018. https://arxiv.org/abs/1804.06872 (algorithm 1).
+        ``paper`` (algorithm 1).
 
     Differs from the authors' code (bhanML/Co-teaching, ``loss.py`` and ``main.py``):
         It divides an already averaged loss by the number kept; we average once.
@@ -32,6 +32,19 @@ class CoTeaching(SmallLoss):
         It truncates the number kept; we round.
         It evaluates the networks one by one.
     """
+
+    label = "Co-teaching"
+    family = "selection"
+    paper = Paper(
+        title="Co-teaching: robust training of deep neural networks with extremely noisy labels",
+        authors=(
+            "Bo Han and Quanming Yao and Xingrui Yu and Gang Niu and Miao Xu and Weihua Hu and "
+            "Ivor Tsang and Masashi Sugiyama"
+        ),
+        venue="NeurIPS",
+        year=2018,
+        url="https://arxiv.org/abs/1804.06872",
+    )
 
     def loss(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor

@@ -27,6 +27,9 @@ class CrossEntropy(Method):
     13.82
     """
 
+    label = "Cross-entropy (hard labels)"
+    family = "baseline"
+
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State, Task
 from methods.bounds import Between, Epochs, Fraction, NonNegative
+from methods.paper import Paper
 from methods.parts.labels import one_hot
 from methods.parts.mixing import draw_heavier_weight, mix_pairs
 from methods.parts.mixture import lower_component
@@ -32,8 +33,7 @@ class DivideMix(Method):
         kept: (2, N) bool, whether an example counts as labelled; label: (N,), the noisy labels.
 
     Source:
-        Li, Socher & Hoi, "DivideMix: learning with noisy labels as semi-supervised learning",
-        ICLR 2020. https://arxiv.org/abs/2002.07394 (algorithm 1, equations 3 to 12)
+        ``paper`` (algorithm 1, equations 3 to 12).
 
     Differs from the authors' code (LiJunnan1992/DivideMix, ``Train_cifar.py``):
         A batch holds labelled and unlabelled examples as they come, not as many of each, so an
@@ -42,6 +42,16 @@ class DivideMix(Method):
         The paper sets ``unlabelled_weight`` by the noise (0 to 150) and, if it is asymmetric, adds
         an entropy term to the warm-up; here it is one value, and there is no such term.
     """
+
+    label = "DivideMix"
+    family = "mixed"
+    paper = Paper(
+        title="DivideMix: learning with noisy labels as semi-supervised learning",
+        authors="Junnan Li and Richard Socher and Steven C. H. Hoi",
+        venue="ICLR",
+        year=2020,
+        url="https://arxiv.org/abs/2002.07394",
+    )
 
     networks: ClassVar[int] = 2
     views: ClassVar[int] = 2

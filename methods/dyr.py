@@ -8,6 +8,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State, Task
 from methods.bounds import Between, Fraction, NonNegative
+from methods.paper import Paper
 from methods.parts.labels import one_hot
 from methods.parts.mixing import draw_weight, mix_pairs
 from methods.parts.mixture import higher_beta_component
@@ -29,13 +30,24 @@ class DYR(Method):
         start: 0-d int64, the first epoch after the warm-up.
 
     Source:
-        Arazo et al., "Unsupervised label noise modeling and loss correction", ICML 2019.
-        https://arxiv.org/abs/1904.11238 (equations 3 to 15, M-DYR-H)
+        ``paper`` (equations 3 to 15, M-DYR-H).
 
     Differs from the authors' code (PaulAlbert31/LabelNoiseCorrection, ``utils.py``):
         Its warm-up is 105 of 300 epochs on CIFAR-10, hence the share. It finds ``w`` anew for every
         batch from a table of 100 losses, and lets the balance term be set by the noise.
     """
+
+    label = "DYR"
+    family = "mixed"
+    paper = Paper(
+        title="Unsupervised label noise modeling and loss correction",
+        authors=(
+            "Eric Arazo and Diego Ortego and Paul Albert and Noel E. O'Connor and Kevin McGuinness"
+        ),
+        venue="ICML",
+        year=2019,
+        url="https://arxiv.org/abs/1904.11238",
+    )
 
     peeks: ClassVar[bool] = True
 

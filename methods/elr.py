@@ -8,6 +8,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State, Task
 from methods.bounds import Fraction, NonNegative
+from methods.parts.papers import LIU_2020
 
 
 @dataclass(frozen=True)
@@ -21,12 +22,15 @@ class ELR(Method):
         target: (N, C), the running average ``t``; zero before an example's first visit.
 
     Source:
-        Liu et al., "Early-learning regularization prevents memorization of noisy labels",
-        NeurIPS 2020. https://arxiv.org/abs/2007.00151 (equations 6 and 9).
+        ``paper`` (equations 6 and 9).
 
     Differs from the authors' code (shengliu66/ELR, ``ELR/model/loss.py``):
         The defaults are its CIFAR-10 symmetric-noise values on every dataset.
     """
+
+    label = "ELR"
+    family = "early"
+    paper = LIU_2020
 
     beta: Fraction = 0.7
     weight: NonNegative = 3.0

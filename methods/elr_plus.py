@@ -10,6 +10,7 @@ from methods.base import Batch, Method, State, Task
 from methods.bounds import Between, Fraction, NonNegative
 from methods.parts.labels import one_hot
 from methods.parts.mixing import draw_heavier_weight, mix_pairs
+from methods.parts.papers import LIU_2020
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,7 @@ class ELRPlus(Method):
         target: (2, N, C), the running average ``t`` of each network; zero before the first visit.
 
     Source:
-        Liu et al., "Early-learning regularization prevents memorization of noisy labels",
-        NeurIPS 2020. https://arxiv.org/abs/2007.00151 (section 4.3 and appendix)
+        ``paper`` (section 4.3 and appendix).
 
     Differs from the authors' code (shengliu66/ELR, ``ELR_plus/``):
         A step keeps 0.997 of its average, 0.85 of an epoch of CIFAR, reached over 40,000 steps;
@@ -37,6 +37,10 @@ class ELRPlus(Method):
         network's labels are drawn apart, which tells the pair more than one noisy set does.
         The networks predict with the mean of probabilities, not of logits.
     """
+
+    label = "ELR+"
+    family = "mixed"
+    paper = LIU_2020
 
     networks: ClassVar[int] = 2
     peeks: ClassVar[bool] = True

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State
 from methods.bounds import NonNegative
+from methods.paper import Paper
 from methods.parts.losses import focal
 
 
@@ -19,13 +20,22 @@ class Focal(Method):
     code behind every published number for noisy labels does.
 
     Source:
-        Lin et al., "Focal loss for dense object detection", ICCV 2017.
-        https://arxiv.org/abs/1708.02002 (equation 4).
+        ``paper`` (equation 4).
 
     Differs from the paper:
         Its ``gamma`` is 2; papers on noisy labels use 0.5, with detached factors
         (HanxunH/Active-Passive-Losses at commit 04bce53, ``loss.py``).
     """
+
+    label = "Focal loss"
+    family = "baseline"
+    paper = Paper(
+        title="Focal loss for dense object detection",
+        authors="Tsung-Yi Lin and Priya Goyal and Ross Girshick and Kaiming He and Piotr Dollár",
+        venue="ICCV",
+        year=2017,
+        url="https://arxiv.org/abs/1708.02002",
+    )
 
     gamma: NonNegative = 0.5
     detach: bool = False

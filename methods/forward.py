@@ -6,6 +6,7 @@ from torch import Tensor
 
 from methods.base import Batch, State
 from methods.parts.estimation import LossCorrection
+from methods.parts.papers import PATRINI_2017
 from methods.parts.transition import forward_cross_entropy
 
 
@@ -17,12 +18,15 @@ class Forward(LossCorrection):
     estimated in a first stage (see ``LossCorrection``, also for the state).
 
     Source:
-        Patrini et al., "Making deep neural networks robust to label noise: a loss correction
-        approach", CVPR 2017. https://arxiv.org/abs/1609.03683 (theorem 2; equations 12 and 13).
+        ``paper`` (theorem 2; equations 12 and 13).
 
     Differs from the paper:
         It stops the first stage by validation loss; here its length is a field.
     """
+
+    label = "Forward correction"
+    family = "transition"
+    paper = PATRINI_2017
 
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State
 from methods.bounds import Between
+from methods.parts.papers import ZHANG_2018
 
 
 @dataclass(frozen=True)
@@ -19,10 +20,12 @@ class GCE(Method):
     gradient is cross-entropy's times ``p[y]^q``, so labels the network finds absurd pull little.
 
     Source:
-        Zhang & Sabuncu, "Generalized cross entropy loss for training deep neural networks with
-        noisy labels", NeurIPS 2018. https://arxiv.org/abs/1805.07836 (equation 6; its truncated
-        form is another method).
+        ``paper`` (equation 6; its truncated form is another method).
     """
+
+    label = "GCE"
+    family = "bounded"
+    paper = ZHANG_2018
 
     q: Annotated[float, Between(1e-6, 1.0)] = 0.7
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from methods.base import Batch, Method, State
 from methods.bounds import Between
 from methods.parts.labels import one_hot
+from methods.parts.papers import ENGLESSON_2021
 
 
 @dataclass(frozen=True)
@@ -23,14 +24,17 @@ class GJS(Method):
     falls to 0, and to a bounded, noise-tolerant loss as it rises to 1.
 
     Source:
-        Englesson & Azizpour, "Generalized Jensen-Shannon divergence loss for learning with noisy
-        labels", NeurIPS 2021. https://arxiv.org/abs/2105.04522 (equations 3 to 5).
+        ``paper`` (equations 3 to 5).
 
     Differs from the paper:
         It tunes ``pi`` for every noise rate, and its views are strong augmentations
         (RandAugment and Cutout); here ``pi`` is one value and the views are the recipe's. Without
         augmentation both views are the same image and the loss is the plain Jensen-Shannon one.
     """
+
+    label = "GJS"
+    family = "outputs"
+    paper = ENGLESSON_2021
 
     views: ClassVar[int] = 2
     pi: Annotated[float, Between(0.001, 0.999)] = 0.5

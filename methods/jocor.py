@@ -7,6 +7,7 @@ from torch import Tensor
 from methods.base import Batch, State
 from methods.bounds import Fraction
 from methods.loss_spec import named_losses
+from methods.paper import Paper
 from methods.parts.small_loss import SmallLoss, small_loss_mask
 
 
@@ -22,9 +23,8 @@ class JoCoR(SmallLoss):
     State: see ``SmallLoss``; both networks keep the same.
 
     Source:
-        Wei et al., "Combating noisy labels by agreement: a joint training method with
-        co-regularization", CVPR 2020. https://arxiv.org/abs/2003.02752 (equations 3 to 6,
-        algorithm 1). ``agreement`` is that of CIFAR-10; its code's default is 0.1.
+        ``paper`` (equations 3 to 6, algorithm 1). ``agreement`` is that of CIFAR-10; its code's
+        default is 0.1.
 
     Differs from the authors' code (hongxin001/JoCoR, ``algorithm/`` at commit 20a570e):
         It forgets at the true rate, and at half of it if the noise is asymmetric; here that is a
@@ -32,6 +32,16 @@ class JoCoR(SmallLoss):
         is what it does at asymmetric noise of 0.4, where the whole rate is too much, for only half
         of the classes have wrong labels. It truncates the number kept.
     """
+
+    label = "JoCoR"
+    family = "selection"
+    paper = Paper(
+        title="Combating noisy labels by agreement: a joint training method with co-regularization",
+        authors="Hongxin Wei and Lei Feng and Xiangyu Chen and Bo An",
+        venue="CVPR",
+        year=2020,
+        url="https://arxiv.org/abs/2003.02752",
+    )
 
     agreement: Fraction = 0.9
 

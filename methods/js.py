@@ -10,6 +10,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State
 from methods.bounds import Between
+from methods.parts.papers import ENGLESSON_2021
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,15 @@ class JS(Method):
     tolerant ``1 - p_y`` as it goes to 1.
 
     Source:
-        Englesson & Azizpour, "Generalized Jensen-Shannon divergence loss for learning with noisy
-        labels", NeurIPS 2021. https://arxiv.org/abs/2105.04522 (equations 3 and 4; the form with
-        several views is another method).
+        ``paper`` (equations 3 and 4; the form with several views is another method).
 
     Differs from the paper:
         It tunes ``pi`` for every noise rate; here it is one value.
     """
+
+    label = "JS"
+    family = "outputs"
+    paper = ENGLESSON_2021
 
     pi: Annotated[float, Between(0.001, 0.999)] = 0.5
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from methods.base import Batch, Method
+from methods.base import Batch, Method, hooks_of
 from methods.bounds import SpecOf
 from methods.registry import Registry
 
@@ -59,9 +59,8 @@ def _needs(entry: type[Method]) -> list[str]:
     """Return what a method has beside a loss of its own for each example."""
     if any(field.spec for field in entry.fields()):
         return ["an injected loss"]
-    hooks = [name for name in vars(Method) if not name.startswith("_") and name != "losses"]
-    changed = [name for name in hooks if getattr(entry, name) != getattr(Method, name)]
-    return changed if entry.losses is not Method.losses else [*changed, "no losses"]
+    others = [hook for hook in hooks_of(entry) if hook != "losses"]
+    return others if entry.losses is not Method.losses else [*others, "no losses"]
 
 
 LossSpec = Annotated[str, SpecOf(_canonical, "the spec of a loss on logits and labels alone")]

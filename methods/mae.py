@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from methods.base import Batch, Method, State
+from methods.paper import Paper
 from methods.parts.losses import absolute_error
 
 
@@ -16,13 +17,22 @@ class MAE(Method):
     minimum; but its gradient vanishes with ``p_y``, so that with many classes it hardly learns.
 
     Source:
-        Ghosh, Kumar & Sastry, "Robust loss functions under label noise for deep neural networks",
-        AAAI 2017. https://arxiv.org/abs/1712.09482 (equation 7).
+        ``paper`` (equation 7).
 
     Differs from the paper:
         Its ``sum_k |onehot(y)_k - p_k| = 2 * (1 - p_y)`` is twice this, which is the scale that
         losses with an absolute error in them use.
     """
+
+    label = "MAE"
+    family = "bounded"
+    paper = Paper(
+        title="Robust loss functions under label noise for deep neural networks",
+        authors="Aritra Ghosh and Himanshu Kumar and P. S. Sastry",
+        venue="AAAI",
+        year=2017,
+        url="https://arxiv.org/abs/1712.09482",
+    )
 
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State
 from methods.bounds import Between
+from methods.paper import Paper
 from methods.parts.mixing import draw_weight, mix_pairs
 
 
@@ -21,10 +22,18 @@ class Mixup(Method):
     batch, and ``j`` a permutation of the batch.
 
     Source:
-        Zhang et al., "mixup: beyond empirical risk minimization", ICLR 2018.
-        https://arxiv.org/abs/1710.09412 (equation 2; label noise: section 3.4, which also
-        tries ``alpha`` of 8 and 32).
+        ``paper`` (equation 2; label noise: section 3.4, which also tries ``alpha`` of 8 and 32).
     """
+
+    label = "Mixup"
+    family = "mixed"
+    paper = Paper(
+        title="mixup: beyond empirical risk minimization",
+        authors="Hongyi Zhang and Moustapha Cisse and Yann N. Dauphin and David Lopez-Paz",
+        venue="ICLR",
+        year=2018,
+        url="https://arxiv.org/abs/1710.09412",
+    )
 
     alpha: Annotated[float, Between(0.01, 1000.0)] = 1.0
 

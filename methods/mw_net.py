@@ -10,6 +10,7 @@ from torch.func import grad, vjp
 
 from methods.base import Batch, Network, State, Task, Weights
 from methods.bounds import Between, NonNegative
+from methods.paper import Paper
 from methods.parts.adam import adam, adam_state
 from methods.parts.clean_subset import CleanSubset, trusted_of
 
@@ -29,8 +30,7 @@ class MWNet(CleanSubset):
     Privilege ``clean_subset``: ``per_class`` examples of each class with their true label.
 
     Source:
-        Shu et al., "Meta-Weight-Net: learning an explicit mapping for sample weighting", NeurIPS
-        2019. https://arxiv.org/abs/1902.07379 (algorithm 1, equations 3 to 5)
+        ``paper`` (algorithm 1, equations 3 to 5).
 
     Differs from the paper:
         It draws the clean examples outside the training set (1,000 on CIFAR).
@@ -39,6 +39,19 @@ class MWNet(CleanSubset):
     of accuracy at a rate of 0.4, three seeds of digits; 59.6 % with ``per_class=100``): ``V`` sees
     nothing but a loss, which there tells wrong labels, as they agree with one another, least well.
     """
+
+    label = "Meta-Weight-Net"
+    family = "weights"
+    paper = Paper(
+        title="Meta-Weight-Net: learning an explicit mapping for sample weighting",
+        authors=(
+            "Jun Shu and Qi Xie and Lixuan Yi and Qian Zhao and Sanping Zhou and Zongben Xu and "
+            "Deyu Meng"
+        ),
+        venue="NeurIPS",
+        year=2019,
+        url="https://arxiv.org/abs/1902.07379",
+    )
 
     hidden: Annotated[int, Between(1, 100_000)] = 100
     lr: NonNegative = 1e-3

@@ -8,6 +8,7 @@ from torch import Tensor
 from methods.bounds import Between, NonNegative
 from methods.parts.active_passive import ActivePassive
 from methods.parts.losses import absolute_error
+from methods.parts.papers import ZHOU_2021
 
 
 @dataclass(frozen=True)
@@ -19,10 +20,13 @@ class NCEAEL(ActivePassive):
     the labels, where ``a`` is large enough for the noise.
 
     Source:
-        Zhou et al., "Asymmetric loss functions for learning with noisy labels", ICML 2021.
-        https://arxiv.org/abs/2106.03110. The authors' code hitcszx/ALFs was read at commit
-        61245e9, ``lnl/losses.py`` and ``lnl/config.py``. The defaults are those of CIFAR-10.
+        ``paper``. The authors' code hitcszx/ALFs was read at commit 61245e9, ``lnl/losses.py`` and
+        ``lnl/config.py``. The defaults are those of CIFAR-10.
     """
+
+    label = "NCE+AEL"
+    family = "normalised"
+    paper = ZHOU_2021
 
     beta: NonNegative = 4.0
     a: Annotated[float, Between(0.01, 100.0)] = 5.0

@@ -9,6 +9,7 @@ from torch import Tensor
 from methods.bounds import Between, NonNegative
 from methods.parts.active_passive import ActivePassive
 from methods.parts.losses import absolute_error
+from methods.parts.papers import ZHOU_2021
 
 
 @dataclass(frozen=True)
@@ -20,12 +21,14 @@ class NCEAUL(ActivePassive):
     largest share of the labels, where ``a`` is large enough for the noise.
 
     Source:
-        Zhou et al., "Asymmetric loss functions for learning with noisy labels", ICML 2021.
-        https://arxiv.org/abs/2106.03110. The authors' code hitcszx/ALFs was read at commit
-        61245e9, ``lnl/losses.py`` and ``lnl/config.py``. The defaults are those of
-        CIFAR-100, for a learning rate of 0.1; CIFAR-10, at 0.01, has ``alpha=1, beta=4, a=6.3,
-        q=1.5``.
+        ``paper``. The authors' code hitcszx/ALFs was read at commit 61245e9, ``lnl/losses.py`` and
+        ``lnl/config.py``. The defaults are those of CIFAR-100, for a learning rate of 0.1;
+        CIFAR-10, at 0.01, has ``alpha=1, beta=4, a=6.3, q=1.5``.
     """
+
+    label = "NCE+AUL"
+    family = "normalised"
+    paper = ZHOU_2021
 
     alpha: NonNegative = 10.0
     beta: NonNegative = 0.015

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from methods.parts.active_passive import FocalPassive
+from methods.parts.papers import MA_2020
 
 
 @dataclass(frozen=True)
@@ -14,11 +15,13 @@ class NFLMAE(FocalPassive):
     of ``f`` as constants, as the authors' code does.
 
     Source:
-        Ma et al., "Normalized loss functions for deep learning with noisy labels", ICML 2020.
-        https://arxiv.org/abs/2006.13554 (equations 5 and 11; table 2). The authors' code
-        HanxunH/Active-Passive-Losses was read at commit 04bce53, ``loss.py``. The defaults are
-        those of CIFAR-10.
+        ``paper`` (equations 5 and 11; table 2). The authors' code HanxunH/Active-Passive-Losses was
+        read at commit 04bce53, ``loss.py``. The defaults are those of CIFAR-10.
 
     Differs from the paper:
         It writes ``MAE = 2 * (1 - p_y)``; the authors' code has half of that, and so has this.
     """
+
+    label = "NFL+MAE"
+    family = "normalised"
+    paper = MA_2020

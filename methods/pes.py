@@ -10,6 +10,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method, Stage, State, Task
 from methods.bounds import Between
+from methods.paper import Paper
 from methods.parts.labels import one_hot
 
 Share = Annotated[float, Between(0.01, 0.3)]
@@ -33,8 +34,7 @@ class PES(Method):
         start: 0-d int64, the first epoch of the last stage.
 
     Source:
-        Bai et al., "Understanding and improving early stopping for learning with noisy labels",
-        NeurIPS 2021. https://arxiv.org/abs/2106.15853 (algorithm 1; supervised variant)
+        ``paper`` (algorithm 1; supervised variant).
 
     Differs from the authors' code (tmllab/2021_NeurIPS_PES, ``PES_cs.py``):
         On CIFAR-10 with ResNet-18 its stages have 25, 7 and 5 to 7 of 200 epochs of 350 steps, the
@@ -45,6 +45,19 @@ class PES(Method):
         it trains the others only; here it trains all, as the paper says. Predictions that select
         are of one image without augmentation, there the sum over two augmentations.
     """
+
+    label = "PES"
+    family = "early"
+    paper = Paper(
+        title="Understanding and improving early stopping for learning with noisy labels",
+        authors=(
+            "Yingbin Bai and Erkun Yang and Bo Han and Yanhua Yang and Jiatong Li and Yinian Mao "
+            "and Gang Niu and Tongliang Liu"
+        ),
+        venue="NeurIPS",
+        year=2021,
+        url="https://arxiv.org/abs/2106.15853",
+    )
 
     whole: Share = 0.125
     second: Share = 0.1

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State, Task
 from methods.bounds import Between, Epochs, Fraction, NonNegative
+from methods.paper import Paper
 from methods.parts.labels import one_hot
 from methods.parts.masks import (
     agreement_mask,
@@ -42,8 +43,7 @@ class ProMix(Method):
         pi: (2, 2, C), of the believed and the others, by network; label: (N,); epochs: 0-d.
 
     Source:
-        Xiao et al., "ProMix: combating label noise via maximizing clean sample utility", IJCAI
-        2023. https://arxiv.org/abs/2207.10276 (section 3; the defaults are those of CIFAR-10)
+        ``paper`` (section 3; the defaults are those of CIFAR-10).
 
     Differs from the authors' code (Justherozen/ProMix, ``Train_promix.py`` at commit 40d8378):
         There a second head takes the last part of the loss. It adds FMix, more changes in strong
@@ -52,6 +52,19 @@ class ProMix(Method):
         Counts of 600 epochs are shares: ``ramp`` (50), ``guess`` (250), ``memory`` of ``pi`` (51,
         for steps that keep 0.9999). A mean over nothing is 0.
     """
+
+    label = "ProMix"
+    family = "mixed"
+    paper = Paper(
+        title="ProMix: combating label noise via maximizing clean sample utility",
+        authors=(
+            "Ruixuan Xiao and Yiwen Dong and Haobo Wang and Lei Feng and Runze Wu and Gang Chen "
+            "and Junbo Zhao"
+        ),
+        venue="IJCAI",
+        year=2023,
+        url="https://arxiv.org/abs/2207.10276",
+    )
 
     networks: ClassVar[int] = 2
     views: ClassVar[int] = 3  # weak, strong, mixed

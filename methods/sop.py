@@ -8,6 +8,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State, Task
 from methods.bounds import NonNegative
+from methods.paper import Paper
 from methods.parts.labels import one_hot
 
 
@@ -24,14 +25,23 @@ class SOP(Method):
         u: (N,), learnable; v: (N, C), learnable; both from N(0, 1e-8^2).
 
     Source:
-        Liu et al., "Robust training under label noise by over-parameterization", ICML 2022.
-        https://arxiv.org/abs/2202.14026 (equations 4 to 7, algorithm 1).
+        ``paper`` (equations 4 to 7, algorithm 1).
 
     Differs from the authors' code (shengliu66/SOP, ``model/loss.py``):
         There ``u`` also follows the gradient of the squared error; here, as in algorithm 1, it
         does not. The rates are those used with CIFAR-10 and symmetric noise, on every dataset.
         Its further losses on two views and on class balance make up SOP+, which this is not.
     """
+
+    label = "SOP"
+    family = "early"
+    paper = Paper(
+        title="Robust training under label noise by over-parameterization",
+        authors="Sheng Liu and Zhihui Zhu and Qing Qu and Chong You",
+        venue="ICML",
+        year=2022,
+        url="https://arxiv.org/abs/2202.14026",
+    )
 
     learnable: ClassVar[tuple[str, ...]] = ("u", "v")
     lr_u: NonNegative = 10.0

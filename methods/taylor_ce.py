@@ -8,6 +8,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State
 from methods.bounds import Between
+from methods.paper import Paper
 from methods.parts.losses import absolute_error
 
 
@@ -19,10 +20,19 @@ class TaylorCE(Method):
     cross-entropy as ``order`` grows.
 
     Source:
-        Feng et al., "Can cross entropy loss be robust to label noise?", IJCAI 2020.
-        https://doi.org/10.24963/ijcai.2020/305 (its ``t`` is ``order``, chosen there by noisy
-        validation labels for each dataset and rate).
+        ``paper`` (its ``t`` is ``order``, chosen there by noisy validation labels for each dataset
+        and rate).
     """
+
+    label = "Taylor-CE"
+    family = "bounded"
+    paper = Paper(
+        title="Can cross entropy loss be robust to label noise?",
+        authors="Lei Feng and Senlin Shu and Zhuoyi Lin and Fengmao Lv and Li Li and Bo An",
+        venue="IJCAI",
+        year=2020,
+        url="https://doi.org/10.24963/ijcai.2020/305",
+    )
 
     order: Annotated[int, Between(1, 1000)] = 2
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State, Task
 from methods.bounds import Between, NonNegative
+from methods.paper import Paper
 from methods.parts.adam import adam, adam_state
 from methods.parts.transition import forward_cross_entropy
 
@@ -26,13 +27,22 @@ class VolMinNet(Method):
         transition: (C, C), ``T``.
 
     Source:
-        Li et al., "Provably end-to-end label-noise learning without anchor points", ICML 2021.
-        https://arxiv.org/abs/2102.02400 (equation 4; section 3.3)
+        ``paper`` (equation 4; section 3.3).
 
     Differs from the authors' code (xuefeng-li1, ``main.py``):
         It learns ``W`` by SGD on CIFAR-10 and by Adam elsewhere, at rates that fall in steps; here
         it is Adam at one rate.
     """
+
+    label = "VolMinNet"
+    family = "transition"
+    paper = Paper(
+        title="Provably end-to-end label-noise learning without anchor points",
+        authors="Xuefeng Li and Tongliang Liu and Bo Han and Gang Niu and Masashi Sugiyama",
+        venue="ICML",
+        year=2021,
+        url="https://arxiv.org/abs/2102.02400",
+    )
 
     learnable: ClassVar[tuple[str, ...]] = ("free",)
     weight: NonNegative = 1e-4

@@ -4,8 +4,12 @@ import pytest
 
 from benchmarks import plugins
 from benchmarks.errors import RefusedError
+from benchmarks.planning.plan import Plan, kind_of
+from benchmarks.report import read
+from benchmarks.report.looks import resolve
 from benchmarks.sweep import REGISTRIES, Cell, Suite
 from methods import METHODS
+from tests.cells import build
 
 MINE = """
 from methods import METHODS, Method
@@ -100,3 +104,33 @@ def test_a_plugin_brings_datasets_noises_models_and_recipes(write):
     assert cell.keys()["noise"] == "mild"
     assert cell.id != Cell.build({**specs, "dataset": "digits"}).id
     assert plugins.load(write("all.py", ALL)) == added  # loaded once
+
+
+STATED = """
+from dataclasses import dataclass
+from methods import METHODS, Method
+
+@dataclass(frozen=True)
+class Stated(Method):
+    '''Do as I say.'''
+
+    label = "As stated"
+    family = "early"
+
+METHODS.register("stated", Stated)
+"""
+
+
+def test_what_a_plugins_method_states_travels_in_the_plan_to_the_report(write, tmp_path):
+    plugins.load(write("stated.py", STATED))
+    for methods, kept in ((("elr",), None), (("elr", "stated"), "As stated")):
+        cells = tuple(build(method=method) for method in methods)
+        widths = {kind_of(cell): 1 for cell in cells}
+        folder = tmp_path / str(len(methods))
+        folder.mkdir()
+        Plan("mine", "cpu", 1, keep_all=True, cells=cells, widths=widths).write(folder)
+        _, facts = read.planned(folder / "plan.json")
+        assert ("method_facts" in (folder / "plan.json").read_text()) == bool(kept)
+        looks = resolve(methods, {}, facts)
+        assert looks[methods[-1]].label == (kept or "ELR")
+        assert {look.family for look in looks.values()} == {"early"}

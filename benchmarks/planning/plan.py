@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 
 from benchmarks import schema
+from benchmarks.catalogue import catalogue
 from benchmarks.engine.drivers import named
 from benchmarks.errors import RefusedError
 from benchmarks.noise import Clean
@@ -17,6 +18,7 @@ from benchmarks.planning.memory import room, widest
 from benchmarks.planning.throughput import Rates
 from benchmarks.store import read_plan, write_atomically
 from benchmarks.sweep import Cell, label_space
+from methods import METHODS
 
 KEEP_ALL_UP_TO = 1000
 """Above this many cells only the last epoch's test logits are kept."""
@@ -51,6 +53,12 @@ class Plan:
         """Return how many cells like this one are trained together."""
         return self.widths[kind_of(cell)]
 
+    def _new_facts(self) -> dict[str, dict[str, str]]:
+        """Return the facts of methods that the catalogue lacks, which a plugin brought."""
+        classes = {type(cell.method): cell.method for cell in self.cells if cell.method.family}
+        facts = {METHODS.name(method): method.facts() for method in classes.values()}
+        return {name: fact for name, fact in facts.items() if name not in catalogue()}
+
     def write(self, folder: Path) -> None:
         """Write ``plan.json``: the settings, each kind's driver, and every cell spelled out."""
         precision = {kind_of(cell): cell.precision for cell in self.cells}
@@ -72,6 +80,8 @@ class Plan:
             "drivers": drivers,
             "cells": [{**cell.keys(), "specs": cell.specs()} for cell in self.cells],
         }
+        if facts := self._new_facts():
+            found["method_facts"] = facts
         data = (json.dumps(found, indent=1, sort_keys=True) + "\n").encode()
         path = folder / "plan.json"
         if not path.exists() or path.read_bytes() != data:

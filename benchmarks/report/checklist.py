@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.report import stats
-from benchmarks.report.looks import base, resolve
+from benchmarks.report.looks import base
 from benchmarks.report.read import Run
 from benchmarks.report.tables import compute
 from benchmarks.report.wording import count, listing, signed
@@ -82,7 +82,7 @@ def _variants(run: Run) -> Item:
 
 
 def _privileges(run: Run) -> Item:
-    looks = resolve(run.methods, {})
+    looks = run.unmarked_looks
     given = [f"{looks[m].label}: {what}" for m, what in sorted(run.privileges.items())]
     text = f"given clean knowledge: {_some(given)}" if given else "none declares a privilege"
     return _item("No method was given clean knowledge", not given, text)
@@ -224,7 +224,7 @@ def _equal_compute(run: Run) -> Item:
     if taken.empty:
         return _item("Every method took the same compute", None, "passes were not recorded")
     ratio = (taken / taken.min()).sort_values(ascending=False)
-    looks = resolve(run.methods, {})
+    looks = run.unmarked_looks
     dear = [f"{looks[str(m)].label} {value:.2g} times" for m, value in ratio.items() if value > 1.1]
     text = f"passes of the cheapest: {_some(dear)}" if dear else "passes within a tenth"
     return _item("Every method took the same compute", not dear, text)

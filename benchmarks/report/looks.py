@@ -3,36 +3,113 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
 
-from benchmarks.schema import LOOKS, SPARE_LOOKS, Look
+from benchmarks.catalogue import Facts, catalogue
 
-DASHES: tuple[str | tuple[int, tuple[float, ...]], ...] = (
+Dash = str | tuple[int, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class Look:
+    """The appearance of one method, the same in every figure."""
+
+    label: str
+    family: str  # of methods, or the name of a method that states none
+    colour: str
+    marker: str
+    dash: Dash
+
+
+COLOURS: dict[str, str] = {
+    "baseline": "#3f90da",
+    "targets": "#ffa90e",
+    "bounded": "#94a4a2",
+    "normalised": "#e76300",
+    "outputs": "#92dadd",
+    "transition": "#b9ac70",
+    "weights": "#bd1f01",
+    "selection": "#a96b59",
+    "early": "#832db6",
+    "mixed": "#717581",
+}
+"""The colour of each family: petroff10, told apart by colour-blind readers."""
+
+MARKERS = ("o", "s", "^", "v", "<", ">", "D", "P", "X", "*")
+FAMILY_DASHES: tuple[Dash, ...] = (
+    (0, (6, 2)),
+    (0, (3, 1, 1, 1)),
+    (0, (8, 2, 2, 2)),
+    (0, (2, 2)),
+    (0, (1, 1, 4, 1)),
+    (0, (4, 1)),
+    (0, (5, 1, 1, 1)),
+    (0, (7, 1, 2, 1)),
+    (0, (3, 2)),
+    (0, (9, 2)),
+    (0, (2, 1, 2, 3)),
+    (0, (5, 2, 1, 2)),
+    (0, (10, 3)),
+)
+"""The dashes of our methods and of those that state a family; solid is that of the first one."""
+
+SPARES = (("#94a4a2", "H"), ("#a96b59", "p"), ("#92dadd", "d"), ("#717581", "8"))
+"""The colour and marker of methods that state no family, in the order of their names."""
+
+DASHES: tuple[Dash, ...] = (
     "solid",
     (0, (1, 1)),
     (0, (5, 1)),
     (0, (3, 1, 1, 1, 1, 1)),
     (0, (1, 3)),
 )
+"""The dashes of methods that state no family, and of further configurations of one method."""
+
 SHADES = (0.0, -0.4, 0.35, -0.65, 0.2)
-"""Variants of one method, towards black (negative) or white, in the order of their specs."""
+"""The shades of further configurations of a method, towards black (negative) or white."""
 RAMP = (-0.75, 0.4)
-"""More variants than shades are a scale from dark to light, in the order of their numbers."""
+"""The ends of the scale, from dark to light, of more configurations than there are shades."""
 
 PRIVILEGED = "‡"
 
 
 def base(method: str) -> str:
-    """``label_smoothing`` of ``label_smoothing(smoothing=0.4)``."""
+    """Return the name in a spec: ``gce`` of ``gce(q=0.4)``."""
     return method.partition("(")[0]
 
 
+@cache
+def known_looks() -> Mapping[str, Look]:
+    """Return the look of each method of the catalogue, in its order."""
+    return looks_of(catalogue())
+
+
+def looks_of(facts: Mapping[str, Facts]) -> dict[str, Look]:
+    """Give the methods of each family its colour, and markers and dashes in their order.
+
+    Each family starts elsewhere among the markers and the dashes. Their numbers, 10 and 13, and the
+    steps 3 and 5 make the pair differ among ten methods in each of ten families, so grey prints.
+    """
+    rank: Counter[str] = Counter()
+    places = {family: place for place, family in enumerate(COLOURS)}
+    looks: dict[str, Look] = {}
+    for method, fact in facts.items():
+        place, nth = places[fact.family], rank[fact.family]
+        rank[fact.family] += 1
+        marker = MARKERS[(3 * place + nth) % len(MARKERS)]
+        dash = FAMILY_DASHES[(5 * place + nth) % len(FAMILY_DASHES)] if looks else "solid"
+        looks[method] = Look(fact.label, fact.family, COLOURS[fact.family], marker, dash)
+    return looks
+
+
 def order_methods(methods: Iterable[str]) -> tuple[str, ...]:
-    """Known methods in the schema's order, then the others by name; the bare spec first.
+    """Return known methods in the catalogue's order, then the others by name; the bare spec first.
 
     >>> order_methods(["gce(q=0.05)", "gce(q=-0.1)", "gce", "elr", "gce(q=0.3)"])
     ('gce', 'gce(q=-0.1)', 'gce(q=0.05)', 'gce(q=0.3)', 'elr')
     """
-    known = {name: place for place, name in enumerate(LOOKS)}
+    known = {name: place for place, name in enumerate(catalogue())}
 
     def place(method: str) -> tuple[int, str, list[float], str]:
         numbers = [float(n) for n in re.findall(r"(?<==)-?\d+\.?\d*(?:e-?\d+)?", method)]
@@ -41,14 +118,24 @@ def order_methods(methods: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(set(methods), key=place))
 
 
-def resolve(methods: Iterable[str], privileges: Mapping[str, str]) -> dict[str, Look]:
-    """The look of each method, in drawing order.
+def resolve(
+    methods: Iterable[str], privileges: Mapping[str, str], facts: Mapping[str, Facts] | None = None
+) -> dict[str, Look]:
+    """Return the look of each method, in drawing order.
 
     Two specs of one method keep its colour family and marker and differ in lightness and dash.
-    Methods that the schema does not know share out its spare looks by name.
+    Methods without facts share out the spare looks by name.
+
+    Args:
+        methods: specs.
+        privileges: the clean knowledge of those that are given any; they are marked.
+        facts: those of methods that the catalogue lacks, by name.
     """
     ordered = order_methods(methods)
-    strangers = sorted({base(method) for method in ordered} - set(LOOKS))
+    more = {name: fact for name, fact in (facts or {}).items() if fact.family in COLOURS}
+    later = dict(sorted(more.items(), key=lambda item: (item[1].year, item[0])))
+    known = looks_of({**catalogue(), **later}) if later else known_looks()
+    strangers = sorted({base(method) for method in ordered} - set(known))
     seen: dict[str, int] = {}
     variants = Counter(base(method) for method in ordered)
     looks: dict[str, Look] = {}
@@ -56,23 +143,23 @@ def resolve(methods: Iterable[str], privileges: Mapping[str, str]) -> dict[str, 
         name = base(method)
         variant = seen.get(name, 0)
         seen[name] = variant + 1
-        own = LOOKS[name] if name in LOOKS else _spare(name, strangers.index(name))
+        own = known[name] if name in known else _spare(name, strangers.index(name))
         mark = PRIVILEGED if method in privileges else ""
-        looks[method] = Look(
+        looks[method] = replace(
+            own,
             label=own.label + method.removeprefix(name).replace("(", " (", 1) + mark,
             colour=shade(own.colour, _tone(variant, variants[name])),
-            marker=own.marker,
             dash=own.dash if variant == 0 else _other_dash(own.dash, variant),
         )
     return looks
 
 
 def _spare(name: str, place: int) -> Look:
-    colour, marker = SPARE_LOOKS[place % len(SPARE_LOOKS)]
-    turn = place // len(SPARE_LOOKS)
+    colour, marker = SPARES[place % len(SPARES)]
+    turn = place // len(SPARES)
     dash = DASHES[turn % len(DASHES)]
     tone = SHADES[(turn + turn // len(DASHES)) % len(SHADES)]  # 25 turns before one repeats
-    return Look(name, shade(colour, tone), marker, dash)
+    return Look(name, name, shade(colour, tone), marker, dash)
 
 
 def _tone(variant: int, count: int) -> float:
@@ -82,9 +169,7 @@ def _tone(variant: int, count: int) -> float:
     return dark + (light - dark) * (variant - 1) / (count - 2)
 
 
-def _other_dash(
-    own: str | tuple[int, tuple[float, ...]], variant: int
-) -> str | tuple[int, tuple[float, ...]]:
+def _other_dash(own: Dash, variant: int) -> Dash:
     others = [dash for dash in DASHES[1:] if dash != own]  # solid is the plain methods'
     return others[(variant - 1) % len(others)]
 

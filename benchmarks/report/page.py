@@ -19,7 +19,6 @@ from benchmarks.report import (
 from benchmarks.report.across import FEWEST_PAIRS
 from benchmarks.report.checklist import checklist
 from benchmarks.report.figures import Drawn
-from benchmarks.report.looks import resolve
 from benchmarks.report.read import Run, load
 from benchmarks.report.tables import Table
 from benchmarks.report.venues import Venue
@@ -183,7 +182,7 @@ def _coverage(run: Run) -> str:
 
 
 def _faults(run: Run, faults: pd.DataFrame) -> Table:
-    looks = resolve(run.methods, run.privileges)
+    looks = run.looks
     shown = faults.sort_values(["method", "setting", "seed"]).head(_FAULTS_SHOWN)
     labels = pd.Index([looks[str(method)].label for method in shown["method"]], name="Method")
     columns = {"Setting": "setting", "Seed": "seed", "Status": "status", "Reason": "reason"}

@@ -3,15 +3,16 @@
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.catalogue import Facts
 from benchmarks.errors import RefusedError
-from benchmarks.report.looks import order_methods
+from benchmarks.report.looks import Look, order_methods, resolve
 from benchmarks.schema import KEYS, LATER_COLUMNS, TABLES
 
 READ = ("results.csv", "curves.csv", "bins.csv", "detection.csv")
@@ -51,6 +52,21 @@ class Run:
     settings: tuple[str, ...]
     planned: int | None
     absent: tuple[str, ...] = ()  # of LATER
+    facts: Mapping[str, Facts] = field(default_factory=dict)  # of methods the catalogue lacks
+
+    @cached_property
+    def looks(self) -> dict[str, Look]:
+        """The look of each method, marked where it is given clean knowledge."""
+        return self.looks_of(self.methods)
+
+    @cached_property
+    def unmarked_looks(self) -> dict[str, Look]:
+        """The look of each method, without a mark."""
+        return resolve(self.methods, {}, self.facts)
+
+    def looks_of(self, methods: Iterable[str]) -> dict[str, Look]:
+        """Return the looks of these methods, planned ones perhaps that have not run."""
+        return resolve(methods, self.privileges, self.facts)
 
     @cached_property
     def cells(self) -> pd.DataFrame:
@@ -100,7 +116,7 @@ def load(folder: Path) -> Run:
     results = tables["results.csv"]
     if results.empty:
         raise RefusedError(f"{folder / 'results.csv'} has no rows: no cell has ended yet")
-    costs, plan = tables.pop("costs.csv"), _plan(folder / "plan.json")
+    costs, (plan, facts) = tables.pop("costs.csv"), planned(folder / "plan.json")
     tables["plan"] = _cells(plan or [])
     told = _told([results, tables["plan"]])
     named = {name: _with_names(table, results, told) for name, table in tables.items()}
@@ -124,6 +140,7 @@ def load(folder: Path) -> Run:
         settings=tuple(dict.fromkeys(ordered["setting"])),
         planned=None if plan is None else len(plan),
         absent=tuple(name for name in LATER if not (folder / name).is_file()),
+        facts=facts,
     )
 
 
@@ -233,17 +250,19 @@ def noise_label(noise: str, rate: float) -> str:
     return noise if short == noise else f"{short} {100 * rate:.6g}%"
 
 
-def _plan(path: Path) -> list[object] | None:
-    """The planned cells, or ``None`` where nothing was planned."""
+def planned(path: Path) -> tuple[list[object] | None, dict[str, Facts]]:
+    """Return the planned cells, ``None`` if nothing was planned, and the facts of new methods."""
     if not path.is_file():
-        return None
+        return None, {}
     try:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    except (ValueError, KeyError, TypeError):
+        plan = json.loads(path.read_text(encoding="utf-8"))
+        cells, told = plan["cells"], plan.get("method_facts", {})
+        facts = {name: Facts(**row) for name, row in told.items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise RefusedError(f'{path} is not a plan: it has no list "cells"') from None
     if not isinstance(cells, list):
         raise RefusedError(f'{path} is not a plan: it has no list "cells"')
-    return cells
+    return cells, facts
 
 
 def _cells(plan: Iterable[object]) -> pd.DataFrame:

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.report import across, stats
-from benchmarks.report.looks import resolve
 from benchmarks.report.read import Run
 from benchmarks.report.stats import Aggregate, Difference, Ranks
 from benchmarks.report.tables import (
@@ -76,7 +75,7 @@ def _or_blank(value: float, text: str) -> str:
 
 
 def _name(run: Run, method: str) -> str:
-    return resolve(run.methods, run.privileges)[method].label
+    return run.looks[method].label
 
 
 def _aggregate_notes(run: Run) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from benchmarks.report import stats
-from benchmarks.report.looks import PRIVILEGED, resolve
+from benchmarks.report.looks import PRIVILEGED
 from benchmarks.report.read import Run
 from benchmarks.report.wording import BLANK, MINUS, count, listing, number, signed, with_half
 from benchmarks.schema import METRICS
@@ -190,14 +190,14 @@ def incomplete(run: Run) -> tuple[str, ...]:
 
 def privilege_notes(run: Run) -> tuple[str, ...]:
     """The footnote of methods that were given clean knowledge, if there are any."""
-    looks = resolve(run.methods, {})
+    looks = run.unmarked_looks
     given = [f"{looks[m].label}: {what}" for m, what in sorted(run.privileges.items())]
     return (f"{PRIVILEGED} given clean knowledge ({'; '.join(given)}).",) if given else ()
 
 
 def labelled(run: Run, table: Table) -> Table:
     """The table with labels, marked where privileged, in place of specs."""
-    looks = resolve(run.methods, run.privileges)
+    looks = run.looks
     labels = pd.Index([looks[str(method)].label for method in table.text.index], name="Method")
     text, marks = table.text.set_axis(labels), table.marks.set_axis(labels)
     return Table(text, marks, table.numbers, table.notes)

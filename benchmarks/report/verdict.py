@@ -9,7 +9,7 @@ import pandas as pd
 
 from benchmarks.report import across, stats
 from benchmarks.report.across import FEWEST_PAIRS
-from benchmarks.report.looks import base, resolve
+from benchmarks.report.looks import base
 from benchmarks.report.read import Run
 from benchmarks.report.stats import Difference
 from benchmarks.report.wording import chance, change, count, listing, number, p_value, signed, unit
@@ -91,7 +91,7 @@ class Names:
 
     def __init__(self, run: Run, candidates: Sequence[str], reference: str) -> None:
         specs = run.cells.drop_duplicates("method").set_index("method")["method_spec"]
-        looks = resolve(run.methods, run.privileges)
+        looks = run.looks
         self._names = {method: look.label for method, look in looks.items()}
         self._names[reference] = "hard labels"
         for method in candidates:

@@ -5,17 +5,17 @@ import pytest
 import scipy.stats
 from folders import NOISES, SIX, Sweep, write
 
+from benchmarks.catalogue import catalogue
 from benchmarks.report.figures import canvas, cast, drawings, memorisation, rates, reliability
 from benchmarks.report.figures.canvas import Drawing
 from benchmarks.report.looks import resolve
 from benchmarks.report.read import load
 from benchmarks.report.venues import VENUES
-from benchmarks.schema import LOOKS
 
 VENUE = VENUES["neurips"]
 BRIEF = Sweep(methods=SIX[:2], seeds=2, epochs=2)
 MANY = (*SIX, *(f"plugin_{n}(strength={n / 10})" for n in range(24)))
-KNOWN = tuple(LOOKS)[:30]
+KNOWN = tuple(catalogue())[:30]
 NINE = ("clean", *(f"{k}(rate={r / 10})" for k in ("symmetric", "asymmetric") for r in range(1, 5)))
 SPECS = ("cross_entropy", "label_smoothing", "label_smoothing(smoothing=0.4, schedule='cosine')")
 CASES = {
@@ -253,7 +253,7 @@ def test_no_whisker_of_many_methods_at_one_rate_is_cut_off(tmp_path):
     def spread(row):
         return row | {"acc": row["acc"] - 0.1 * row["seed"] * (row["method"] == "cross_entropy")}
 
-    sweep = Sweep(methods=tuple(LOOKS)[:14], noises=NOISES[1:2], seeds=3, epochs=1, alter=spread)
+    sweep = Sweep(methods=KNOWN[:14], noises=NOISES[1:2], seeds=3, epochs=1, alter=spread)
     with canvas.paper_style(VENUE):
         (drawing,) = rates.pages(load(write(tmp_path, sweep)), VENUE, "acc")
     (axes,) = drawing.figure.axes

@@ -9,14 +9,23 @@ import pytest
 from folders import SIX
 from matplotlib.colors import to_rgb
 
-from benchmarks.report.looks import base, order_methods, resolve
-from benchmarks.schema import FAMILIES, LOOKS, SPARE_LOOKS
-from methods import METHODS
+from benchmarks.catalogue import Facts
+from benchmarks.report.looks import (
+    COLOURS,
+    MARKERS,
+    SPARES,
+    base,
+    known_looks,
+    looks_of,
+    order_methods,
+    resolve,
+)
+from methods import FAMILIES
+
+LOOKS = known_looks()
 
 MANY = (*SIX, *(f"plugin_{n}(strength={n / 10})" for n in range(24)))
 SPECS = ("cross_entropy", "label_smoothing", "label_smoothing(smoothing=0.4, schedule='cosine')")
-ALIKE = {"8": "o", "h": "o", "H": "o", "p": "o", "d": "D"}
-"""Markers that 3.5 points do not tell apart."""
 SIGHT = {  # Machado, Oliveira, Fernandes 2009, severity 1, on linear RGB
     "normal": np.eye(3),
     "protanopia": [
@@ -37,6 +46,11 @@ SIGHT = {  # Machado, Oliveira, Fernandes 2009, severity 1, on linear RGB
 }
 
 
+def facts_of(family, label):
+    """The facts of a method without a paper."""
+    return Facts(family, label, *[""] * 7)
+
+
 def lab(colour, sight):
     """CIELAB under D65 of what an eye sees."""
     coded = np.array(to_rgb(colour))
@@ -48,34 +62,54 @@ def lab(colour, sight):
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
 
-def test_every_method_of_the_catalogue_has_a_look():
-    assert set(METHODS) <= set(LOOKS)
-
-
 def test_the_colours_of_the_families_are_petroff10():
     known = matplotlib.style.library["petroff10"]["axes.prop_cycle"].by_key()["color"]
-    assert set(FAMILIES.values()) == set(known)
-    assert len(FAMILIES) == len(known)
-    assert {look.colour for look in LOOKS.values()} == set(known)
+    assert set(COLOURS.values()) == set(known)
+    assert list(COLOURS) == list(FAMILIES)
+    assert {look.family: look.colour for look in LOOKS.values()} == COLOURS
 
 
 @pytest.mark.parametrize("sight", SIGHT)
 def test_the_colours_of_two_families_are_told_apart(sight):
-    seen = [lab(colour, sight) for colour in FAMILIES.values()]
+    seen = [lab(colour, sight) for colour in COLOURS.values()]
     assert min(np.linalg.norm(a - b) for a, b in combinations(seen, 2)) > 15
 
 
-@pytest.mark.parametrize("colour", FAMILIES.values(), ids=FAMILIES)
-def test_marker_and_dash_both_differ_within_a_family(colour):
-    looks = [look for look in LOOKS.values() if look.colour == colour]
-    assert len({ALIKE.get(look.marker, look.marker) for look in looks}) == len(looks)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_marker_and_dash_both_differ_within_a_family(family):
+    looks = [look for look in LOOKS.values() if look.family == family]
+    assert len({look.marker for look in looks}) == len(looks)
     assert len({look.dash for look in looks}) == len(looks)
+
+
+def test_marker_and_dash_both_differ_among_the_methods_of_the_suite_default():
+    looks = [LOOKS[method] for method in SIX]
+    assert len({look.marker for look in looks}) == len({look.dash for look in looks}) == 6
 
 
 def test_in_grey_every_pair_of_marker_and_dash_names_one_method():
     pairs = Counter((look.marker, look.dash) for look in LOOKS.values())
     assert max(pairs.values()) == 1
     assert [name for name, look in LOOKS.items() if look.dash == "solid"] == ["cross_entropy"]
+
+
+def test_there_is_a_pair_of_marker_and_dash_for_ten_methods_in_each_family():
+    families = [family for family in FAMILIES for _ in range(10)]
+    facts = {f"m{n}": facts_of(family, f"{n}") for n, family in enumerate(families)}
+    looks = list(looks_of(facts).values())
+    assert len({(look.marker, look.dash) for look in looks}) == len(looks) == 100
+
+
+def test_a_plugins_method_that_states_a_family_gets_its_colour_and_a_pair_of_its_own():
+    facts = {"mine": facts_of("early", "Mine")}
+    looks = resolve([*LOOKS, "mine", "mine(strength=2.0)", "theirs"], {}, facts)
+    assert (looks["mine"].label, looks["mine"].colour) == ("Mine", COLOURS["early"])
+    assert (looks["mine"].marker, looks["mine"].dash) not in {
+        (look.marker, look.dash) for look in LOOKS.values()
+    }
+    assert looks["mine(strength=2.0)"].label == "Mine (strength=2.0)"
+    assert looks["theirs"].label == "theirs"
+    assert {name: look for name, look in looks.items() if name in LOOKS} == dict(LOOKS)
 
 
 def test_labels_are_unique_and_plain_ascii_that_latex_and_every_font_can_set():
@@ -85,7 +119,7 @@ def test_labels_are_unique_and_plain_ascii_that_latex_and_every_font_can_set():
 
 
 def test_a_spare_look_is_no_methods_own():
-    assert not set(SPARE_LOOKS) & {(look.colour, look.marker) for look in LOOKS.values()}
+    assert not {marker for _, marker in SPARES} & set(MARKERS)
 
 
 def test_a_method_looks_the_same_whoever_else_is_in_the_run():
@@ -122,7 +156,7 @@ def test_strangers_share_out_the_spare_looks_by_name():
     names = [f"m{n}" for n in range(9)]
     looks = resolve(reversed(names), {})
     spare = [(looks[name].colour, looks[name].marker) for name in names[:4]]
-    assert spare == list(SPARE_LOOKS)
+    assert spare == list(SPARES)
     assert looks["m4"].marker == looks["m0"].marker
     assert len({(look.colour, look.marker, look.dash) for look in looks.values()}) == 9
 
@@ -132,7 +166,7 @@ def test_thirty_methods_all_look_different():
     assert len({(look.colour, look.marker, look.dash) for look in looks}) == len(MANY)
 
 
-def test_known_methods_come_first_in_the_order_of_the_schema():
+def test_known_methods_come_first_in_the_order_of_the_catalogue():
     shuffled = ("zeta", "elr", "alpha", "label_smoothing(smoothing=0.4)", "label_smoothing")
     assert order_methods(shuffled) == (
         "label_smoothing",

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.report import stats
-from benchmarks.report.looks import base, resolve
+from benchmarks.report.looks import base
 from benchmarks.report.read import ARENA, Run
 from benchmarks.schema import METRICS, SELECTIONS
 
@@ -34,7 +34,7 @@ def embedded(run: Run) -> dict[str, Any]:
     95% t intervals by metric. ``cells``: see ``report.js``.
     """
     ids = [m for m in METRICS if run.results[m].notna().any()]
-    looks = resolve(run.methods, run.privileges)
+    looks = run.looks
     full = run.cells.drop_duplicates("method").set_index("method")["method_spec"]
     chosen = [s for s in SELECTIONS if len(run.at(s))]
     return {

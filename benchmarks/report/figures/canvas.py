@@ -16,8 +16,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from benchmarks.report.looks import Look
 from benchmarks.report.venues import Venue
-from benchmarks.schema import METRICS, Look
+from benchmarks.schema import METRICS
 
 STYLE = Path(__file__).parents[1] / "paper.mplstyle"
 

@@ -20,10 +20,9 @@ from benchmarks.report.figures.canvas import (
     page_name,
     spread,
 )
-from benchmarks.report.looks import base, resolve
+from benchmarks.report.looks import Look, base
 from benchmarks.report.read import Run
 from benchmarks.report.venues import Venue
-from benchmarks.schema import LOOKS, Look
 
 CROWDED = 10
 """With more methods than this, bands would cover each other and are left out."""
@@ -60,10 +59,10 @@ class Cast:
 
 def of(run: Run) -> Cast:
     """All methods, or of more than ten different ones the reference and the best of each colour."""
-    looks = resolve(run.methods, run.privileges)
+    looks = run.looks
     if len({base(method) for method in looks}) <= CROWDED:
         return Cast(looks, ())
-    family = {m: LOOKS[base(m)].colour if base(m) in LOOKS else k.colour for m, k in looks.items()}
+    family = {method: look.family for method, look in looks.items()}
     rows = run.last[run.last["setting"].isin(tables.basis(run))]
     means = rows.groupby("method")["acc"].mean().sort_values(ascending=False, kind="stable")
     best = {family[str(method)]: str(method) for method in reversed(means.index)}

@@ -6,7 +6,7 @@ from matplotlib.patches import Patch
 
 from benchmarks.report.figures import canvas, matrix
 from benchmarks.report.figures.canvas import Drawing
-from benchmarks.report.looks import order_methods, resolve
+from benchmarks.report.looks import order_methods
 from benchmarks.report.read import Run
 from benchmarks.report.venues import Venue
 
@@ -23,7 +23,7 @@ def pages(run: Run, venue: Venue) -> list[Drawing]:
     """Methods by settings, each cell the number of seeds done of planned."""
     data = points(run)
     methods = order_methods(data["method"])
-    looks = resolve(methods, run.privileges)
+    looks = run.looks_of(methods)
     known = set(data["setting"])
     settings = [s for s in run.settings if s in known]
     settings += sorted(known - set(settings))  # planned, nothing tried yet

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from benchmarks.report import across, stats
 from benchmarks.report.figures import canvas, matrix
 from benchmarks.report.figures.canvas import AbsentError, Drawing
-from benchmarks.report.looks import resolve
 from benchmarks.report.read import Run
 from benchmarks.report.venues import Venue
 from benchmarks.report.wording import MINUS, signed
@@ -28,7 +27,7 @@ def pages(run: Run, venue: Venue, metric: str) -> list[Drawing]:
     data = points(run, reference, metric)
     if data.empty:
         raise AbsentError("No seed finished with both a method and the reference.")
-    looks = resolve(run.methods, run.privileges)
+    looks = run.looks
     methods = [m for m in run.methods if m in set(data["method"])]
     settings = [s for s in run.settings if s in set(data["setting"])]
     labels = [looks[m].label for m in methods]

@@ -12,10 +12,10 @@ from benchmarks.report import across, stats
 from benchmarks.report.figures import canvas
 from benchmarks.report.figures.canvas import AbsentError, Drawing
 from benchmarks.report.figures.delta import the_reference
-from benchmarks.report.looks import resolve
+from benchmarks.report.looks import Look
 from benchmarks.report.read import Run
 from benchmarks.report.venues import Venue
-from benchmarks.schema import METRICS, Look
+from benchmarks.schema import METRICS
 
 SHOWN = ("acc", "ece")
 _ROW = 0.165
@@ -33,7 +33,7 @@ def pages(run: Run, venue: Venue) -> list[Drawing]:
     pooled, each = points(run, reference)
     if pooled.empty:
         raise AbsentError("No seed finished with both a method and the reference.")
-    looks = resolve(run.methods, run.privileges)
+    looks = run.looks
     order = pooled[pooled["metric"] == "acc"].sort_values("mean", ascending=False)
     rows = {str(method): looks[str(method)] for method in order["method"]}
     figure = canvas.new_figure(venue.width, 0.85 + _ROW * len(rows))

@@ -15,10 +15,11 @@ from matplotlib.ticker import FixedLocator, LogFormatterMathtext, NullLocator
 from benchmarks.report import stats
 from benchmarks.report.figures import canvas, cast
 from benchmarks.report.figures.canvas import AbsentError, Drawing
+from benchmarks.report.looks import Look
 from benchmarks.report.read import Run
 from benchmarks.report.stats import Floats
 from benchmarks.report.venues import Venue
-from benchmarks.schema import LOSS_BINS, LOSS_RANGE, Look
+from benchmarks.schema import LOSS_BINS, LOSS_RANGE
 
 _TICKS = (0, 5, 25, 80)
 _EDGES = np.geomspace(*LOSS_RANGE, LOSS_BINS + 1)

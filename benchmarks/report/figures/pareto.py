@@ -10,11 +10,10 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from benchmarks.report import stats, tables
 from benchmarks.report.figures import canvas
 from benchmarks.report.figures.canvas import AbsentError, Drawing
-from benchmarks.report.looks import resolve
+from benchmarks.report.looks import Look
 from benchmarks.report.read import Run
 from benchmarks.report.stats import Floats
 from benchmarks.report.venues import Venue
-from benchmarks.schema import Look
 
 _CAPTION = (
     "Accuracy against {against}, mean over {settings}, at the last epoch. Whiskers: 95% t "
@@ -29,7 +28,7 @@ def pages(run: Run, venue: Venue) -> list[Drawing]:
     data = points(run)
     if data.empty:
         raise AbsentError("No method finished a seed in every setting that all have tried.")
-    looks = {m: k for m, k in resolve(run.methods, run.privileges).items() if m in data.index}
+    looks = {m: k for m, k in run.looks.items() if m in data.index}
     timed = data["seconds"].notna().any()
     height = 2.3 + canvas.legend_height(looks, venue.width, venue)
     figure = canvas.new_figure(venue.width, height)

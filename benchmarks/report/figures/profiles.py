@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from benchmarks.report import across
 from benchmarks.report.figures import canvas, cast
 from benchmarks.report.figures.canvas import AbsentError, Drawing
+from benchmarks.report.looks import Look
 from benchmarks.report.read import Run
 from benchmarks.report.venues import Venue
-from benchmarks.schema import Look
 
 _STEPS = 81
 _MARKS = 8  # markers along a curve

@@ -6,12 +6,11 @@ from matplotlib.axes import Axes
 from benchmarks.report import across, stats
 from benchmarks.report.figures import canvas
 from benchmarks.report.figures.canvas import AbsentError, Drawing
-from benchmarks.report.looks import resolve
+from benchmarks.report.looks import Look
 from benchmarks.report.read import Run
 from benchmarks.report.stats import Ranks
 from benchmarks.report.venues import Venue
 from benchmarks.report.wording import p_value
-from benchmarks.schema import Look
 
 _TOP, _ROW, _BAR = 0.22, 0.155, 0.075  # inches
 _CAPTION = (
@@ -26,7 +25,7 @@ def pages(run: Run, venue: Venue) -> list[Drawing]:
     found = across.compare_ranks(run, "acc")
     if isinstance(found, str):
         raise AbsentError(found)
-    looks = resolve(run.methods, run.privileges)
+    looks = run.looks
     levels = _levels(found)
     side = -(-len(found.methods) // 2)
     bars = _BAR * (max(levels, default=-1) + 1)

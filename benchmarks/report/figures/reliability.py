@@ -15,9 +15,9 @@ from matplotlib.ticker import FuncFormatter
 from benchmarks.report import stats
 from benchmarks.report.figures import canvas, cast
 from benchmarks.report.figures.canvas import AbsentError, Drawing
+from benchmarks.report.looks import Look
 from benchmarks.report.read import Run
 from benchmarks.report.venues import Venue
-from benchmarks.schema import Look
 
 OVER, UNDER = "#c8553d", "#3a7ca5"
 """Colours of a gap to the diagonal: right less often than believed, and more often."""

@@ -11,7 +11,6 @@ from matplotlib.image import AxesImage
 from benchmarks.report.figures import canvas
 from benchmarks.report.figures.canvas import AbsentError, Drawing
 from benchmarks.report.figures.losses import missing
-from benchmarks.report.looks import resolve
 from benchmarks.report.read import Run
 from benchmarks.report.stats import Floats
 from benchmarks.report.venues import Venue
@@ -35,7 +34,7 @@ def pages(run: Run, venue: Venue) -> list[Drawing]:
     if run.transitions.empty:
         reason = missing(run, "transitions.csv", "no method of this run estimates the noise")
         raise AbsentError(reason)
-    looks = resolve(run.methods, run.privileges)
+    looks = run.looks
     places = {setting: place for place, setting in enumerate(run.settings)}
     grouped = run.transitions.groupby(["setting", "method"], sort=False)
     groups = [(str(setting), str(method), rows) for (setting, method), rows in grouped]

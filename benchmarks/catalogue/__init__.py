@@ -1,0 +1,34 @@
+"""The facts of every method, read from ``methods.csv`` so that reports need no torch.
+
+The file is written from the methods themselves by ``python -m benchmarks.catalogue``.
+"""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+PATH = Path(__file__).with_name("methods.csv")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The facts that a method's file states, as text; blank where there is no paper."""
+
+    family: str
+    label: str
+    year: str
+    venue: str
+    authors: str
+    title: str
+    url: str
+    summary: str
+    bibtex: str
+
+
+@cache
+def catalogue() -> Mapping[str, Facts]:
+    """Return the facts of our methods by name: by family, year and name."""
+    with PATH.open(encoding="utf-8", newline="") as file:
+        return {row.pop("method"): Facts(**row) for row in csv.DictReader(file)}

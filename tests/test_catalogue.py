@@ -1,0 +1,60 @@
+"""What the methods' files state, and what is written from it."""
+
+from types import ModuleType
+
+import pytest
+
+from benchmarks.catalogue import Facts, catalogue
+from benchmarks.catalogue.__main__ import ROOT, derived
+from methods import METHODS, Method, method_of
+
+
+@pytest.mark.parametrize("path", derived(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_is_written_from_the_methods_is_up_to_date(path):
+    assert path.read_text(encoding="utf-8") == derived()[path], "run python -m benchmarks.catalogue"
+
+
+def test_the_catalogue_is_read_as_it_was_written():
+    assert catalogue() == {name: Facts(**method.facts()) for name, method in METHODS.items()}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_cites_a_paper_and_says_in_a_sentence_what_it_does(name):
+    facts = catalogue()[name]
+    assert facts.summary.endswith(".")
+    if name != "cross_entropy":
+        assert facts.url.startswith("https://")
+        assert f"author = {{{facts.authors}}}" in facts.bibtex
+        assert all(" " in author for author in facts.authors.split(" and "))
+
+
+def test_a_key_of_the_bibliography_means_one_paper():
+    entries = {facts.bibtex for facts in catalogue().values() if facts.bibtex}
+    assert len({entry.partition(",")[0].partition("{")[2] for entry in entries}) == len(entries)
+
+
+def test_methods_come_by_family_then_by_year_then_by_name():
+    facts = [(f.family, f.year, name) for name, f in catalogue().items()]
+    families = list(dict.fromkeys(family for family, *_ in facts))
+    assert facts == sorted(facts, key=lambda fact: (families.index(fact[0]), *fact[1:]))
+
+
+def module(*classes):
+    made = ModuleType("methods.mine")
+    for name, facts in classes:
+        setattr(made, name, type(name, (Method,), {"__module__": made.__name__, **facts}))
+    made.Borrowed = METHODS["gce"]
+    return made
+
+
+def test_a_module_of_a_method_defines_one_and_says_what_it_is_called():
+    facts = {"label": "Mine", "family": "early"}
+    assert method_of(module(("Mine", facts))).label == "Mine"
+    with pytest.raises(TypeError, match=r"^methods.mine must define one subclass .*, got none$"):
+        method_of(module())
+    with pytest.raises(TypeError, match=r"must define one subclass of Method, got Mine, Yours$"):
+        method_of(module(("Mine", facts), ("Yours", facts)))
+    with pytest.raises(TypeError, match=r"^methods.mine.Mine must have a label and a family$"):
+        method_of(module(("Mine", {"label": "Mine"})))
+    with pytest.raises(TypeError, match=r"^Mine.family must be one of baseline, .*; got 'earl'$"):
+        module(("Mine", {"label": "Mine", "family": "earl"}))
