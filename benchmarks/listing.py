@@ -31,7 +31,8 @@ def _entries(registry: Registry[Any]) -> Iterator[str]:
         ]
         spec = f"{entry_name}({', '.join(shown)})" if shown else entry_name
         about = (inspect.getdoc(entry) or "").partition("\n\n")[0].replace("\n", " ")
-        yield f"{spec}: {about}"
+        family = getattr(entry, "family", "")  # of a method
+        yield f"{spec}: {about}" + (f" ({family})" if family else "")
 
 
 def _suites() -> Iterator[str]:

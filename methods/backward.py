@@ -37,7 +37,7 @@ class Backward(LossCorrection):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """The row of the inverse at the given label, times the losses of all classes."""
+        """Return the row of the inverse at the given label, times the losses of all classes."""
         each = -logits.log_softmax(-1).clamp(min=-16.118095650958319)  # (B, C), log 1e-7
         return (state["inverse"][batch.label] * each).sum(-1), state
 

@@ -12,10 +12,10 @@ from methods.bounds import Bounded
 from methods.paper import Paper
 
 State = dict[str, Tensor]
-"""All that a method remembers between steps: flat, so it stacks, checkpoints and prints."""
+"""The memory of a method between steps: flat, so it stacks, checkpoints and prints."""
 
 Weights = dict[str, Tensor]
-"""A network's parameters by name."""
+"""The parameters of a network by name."""
 
 FAMILIES: dict[str, str] = {
     "baseline": "the usual training that the others are compared with",
@@ -36,14 +36,14 @@ UNCHANGED: Mapping[str, Any] = {}
 
 
 class Trusted(NamedTuple):
-    """Examples whose labels are known to be right: the privilege ``clean_subset``."""
+    """The examples whose labels are known to be right: the privilege ``clean_subset``."""
 
     image: Tensor  # (M, channels, H, W), normalised
     label: Tensor  # (M,) int64, clean
 
 
 class Task(NamedTuple):
-    """What a method may know before training. Clean knowledge only by declared privilege."""
+    """The knowledge of a method before training; clean knowledge only by declared privilege."""
 
     label: Tensor  # (N,) int64, noisy
     num_classes: int
@@ -53,7 +53,7 @@ class Task(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What a method may know about a mini-batch. Clean knowledge only by declared privilege."""
+    """The knowledge of a method about a mini-batch; clean knowledge only by declared privilege."""
 
     ids: Tensor  # (B,) int64, positions in the training set
     label: Tensor  # (B,) int64, noisy
@@ -156,12 +156,12 @@ class Method(Bounded):
 
     @property
     def privileges(self) -> tuple[str, ...]:
-        """Clean knowledge this method is given: ``rate``, ``T``, ``clean_subset``."""
+        """The clean knowledge that this method is given: ``rate``, ``T``, ``clean_subset``."""
         return ()
 
     @property
     def trusted_per_class(self) -> int:
-        """How many clean examples of each class the privilege ``clean_subset`` comprises."""
+        """The number of clean examples of each class in the privilege ``clean_subset``."""
         return 0
 
     def decay(self, steps: int, epochs: int) -> float:

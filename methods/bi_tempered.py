@@ -12,7 +12,7 @@ from methods.bounds import Between, Fraction
 from methods.paper import Paper
 
 ITERATIONS = 30
-"""Of Newton's method: the probabilities of 1,000 classes sum to 1 within rounding."""
+"""The steps of Newton's method: probabilities of 1,000 classes sum to 1 within rounding."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class BiTempered(Method):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """The divergence of label and tempered prediction."""
+        """Return the divergence of the label from the tempered prediction."""
         log_p = self._log_tempered(logits)
         right = -F.nll_loss(log_p, batch.label, reduction="none")
         slack = 1 - self.t1

@@ -29,7 +29,7 @@ class BootstrapHard(Method):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Cross-entropy to the label and to the prediction."""
+        """Return the cross-entropy to the label and to the predicted class, weighted."""
         log_p = logits.log_softmax(-1)
         given = F.nll_loss(log_p, batch.label, reduction="none")
         guessed = F.nll_loss(log_p, log_p.argmax(-1), reduction="none")

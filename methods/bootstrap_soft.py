@@ -33,7 +33,7 @@ class BootstrapSoft(Method):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Cross-entropy to the mixed target."""
+        """Return the cross-entropy to the mixed target."""
         log_p = logits.log_softmax(-1)
         belief = log_p.detach().exp() if self.detach else log_p.exp()
         hard = F.nll_loss(log_p, batch.label, reduction="none")

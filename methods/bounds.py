@@ -28,7 +28,7 @@ class Between(NamedTuple):
 
 
 class Added(NamedTuple):
-    """Marks a field that came after results had been kept under its entry's name.
+    """A mark of a field that came after results had been kept under its entry's name.
 
     At ``neutral`` it does what was done before there was such a field, so an entry that holds it
     there keeps its identity, and adding a field moves no cell to another id. The default of an
@@ -39,7 +39,7 @@ class Added(NamedTuple):
 
 
 class SpecOf(NamedTuple):
-    """Marks a text field that names an entry of the same catalogue by its spec."""
+    """A mark of a text field that names an entry of the same catalogue by its spec."""
 
     canonical: Callable[[str], str]  # returns the shortest spec, or raises ValueError
     noun: str
@@ -49,11 +49,11 @@ Fraction = Annotated[float, Between(0.0, 1.0)]
 NonNegative = Annotated[float, Between(0.0, float("inf"))]
 Epochs = Annotated[int, Between(0, 100_000)]
 Rising = Annotated[str, Between(0.0, 1.0)]
-"""Numbers of the interval as text, parted by spaces, each above the one before."""
+"""A text of numbers of the interval, parted by spaces, each above the one before."""
 
 
 class Field(NamedTuple):
-    """One field of a bounded dataclass: what it may hold."""
+    """The name, type and range of one field of a bounded dataclass."""
 
     name: str
     kind: type[float] | type[int] | type[bool] | type[str]
@@ -64,7 +64,7 @@ class Field(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The field's name in specs, which lack the underscore after a name that a hook has."""
+        """The field's name in specs, without the underscore that tells it from a hook."""
         return self.name.rstrip("_")
 
     def check(self, owner: str, value: object) -> object:
@@ -126,7 +126,7 @@ class Bounded:
 
     @classmethod
     def fields(cls) -> Iterator[Field]:
-        """Yield what each field may hold; the tests draw illegal values from it."""
+        """Yield each field with its type and range; the tests draw illegal values from it."""
         yield from _fields_of(cls)
 
 
@@ -134,7 +134,7 @@ _FIELDS: dict[type, tuple[Field, ...]] = {}
 
 
 def _fields_of(cls: type[Bounded]) -> tuple[Field, ...]:
-    """Read the annotations of a class, once: every cell of a sweep asks."""
+    """Return the fields of a class, read from its annotations once: every cell of a sweep asks."""
     if cls not in _FIELDS:
         hints = get_type_hints(cls, include_extras=True)
         _FIELDS[cls] = tuple(_field(field.name, hints[field.name]) for field in fields(cls))

@@ -69,7 +69,7 @@ class CDR(Method):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Cross-entropy."""
+        """Return the cross-entropy to the given labels."""
         return F.cross_entropy(logits, batch.label, reduction="none"), state
 
     def gradient(self, params: Weights, grads: Weights, state: State, epoch: Tensor) -> Weights:

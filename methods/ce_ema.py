@@ -50,5 +50,5 @@ class CrossEntropyEMA(Method):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Cross-entropy."""
+        """Return the cross-entropy to the given labels."""
         return F.cross_entropy(logits, batch.label, reduction="none"), state

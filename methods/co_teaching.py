@@ -49,7 +49,7 @@ class CoTeaching(SmallLoss):
     def loss(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Sum over both networks of the mean loss on the peer's selection."""
+        """Return the sum over both networks of the mean loss on the peer's selection."""
         size = len(batch.label)
         kept = self.count(size, state, epoch)
         loss = named_losses(self.loss_, logits, batch, epoch)  # (2, B)

@@ -51,7 +51,7 @@ class CoTeachingPlus(SmallLoss):
     def loss(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Sum over both networks of the mean loss on the peer's selection."""
+        """Return the sum over both networks of the mean loss on the peer's selection."""
         loss = named_losses(self.loss_, logits, batch, epoch)  # (2, B)
         first, second = logits.argmax(-1)
         apart = first != second

@@ -55,7 +55,7 @@ class ConfidentLearning(Method):
     prune: Literal["noise_rate", "class", "both"] = "noise_rate"
 
     def stages(self, epochs: int) -> Sequence[Stage]:
-        """One for each fold, and one for what is left."""
+        """Plan a stage for each fold, and one for the examples that are left."""
         folds = min(self.folds, epochs - 1)
         every = min(max(round(self.judging * epochs / folds), 1), (epochs - 1) // folds)
         judges = [Stage(every, fresh_networks=k > 0) for k in range(folds)]
@@ -81,13 +81,13 @@ class ConfidentLearning(Method):
     def loss(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Mean weighted cross-entropy of the examples that are trained on."""
+        """Return the mean weighted cross-entropy of the examples that are trained on."""
         weight = state["weight"][batch.ids]
         hard = F.cross_entropy(logits, batch.label, reduction="none")
         return (weight * hard).sum() / weight.count_nonzero().clamp(min=1), state
 
     def refit(self, outputs: Tensor, state: State, epoch: Tensor) -> State:
-        """Keep what was predicted of a fold when its stage ends; prune when the last has ended."""
+        """Keep the predictions for a fold when its stage ends; prune when the last has ended."""
         stage, label = epoch // state["every"], state["label"]
         begins = (epoch % state["every"] == 0) & (stage <= state["folds"])
         unseen = (state["fold"] == stage - 1) | (state["folds"] == 1)

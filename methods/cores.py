@@ -66,7 +66,7 @@ class CORES(Method):
     def loss(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Mean regularised loss of the kept examples."""
+        """Return the mean regularised loss of the kept examples."""
         each = -(logits.softmax(-1) + 1e-8).log()  # (B, C)
         hard = each.gather(1, batch.label[:, None]).squeeze(1)
         beta = self.beta * ramp(epoch, state["epochs"], self.warmup, self.full)

@@ -33,5 +33,5 @@ class CrossEntropy(Method):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """``-log p[y]`` of each example."""
+        """Return ``-log p[y]`` of each example."""
         return F.cross_entropy(logits, batch.label, reduction="none"), state

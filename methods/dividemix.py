@@ -73,6 +73,7 @@ class DivideMix(Method):
         """Divide the training set for each network by the losses of its peer."""
         label = state["label"].expand(2, -1)
         loss = -outputs.log_softmax(-1).gather(-1, label[..., None]).squeeze(-1)  # (2, N)
+        # The mixture wants values in [0, 1], whatever the range of the losses.
         low, high = loss.amin(1, keepdim=True), loss.amax(1, keepdim=True)
         scaled = (loss - low) / (high - low).clamp(min=torch.finfo(loss.dtype).eps)
         sure = torch.stack([lower_component(row) for row in scaled])
@@ -87,11 +88,12 @@ class DivideMix(Method):
     def prepare(
         self, image: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, Batch]:
-        """Refine, guess and mix; the target is ``(2, views, B, C)``."""
+        """Refine and guess labels, then mix; the target is ``(2, views, B, C)``."""
         p, late = batch.peeked_outputs().softmax(-1), epoch >= self.warmup
         given = one_hot(batch.label, p[0, 0]).expand(2, -1, -1)  # (2, B, C)
         target = torch.where(late, self._believed(p, given, batch, state), given)
         drawn, partner = batch.draws["mix"].to(image.dtype), batch.draws["views_partner"]
+        # In the warm-up a weight of 1 mixes nothing, without a branch on a tensor.
         mix = torch.where(late, drawn, torch.ones_like(drawn))
         target = target[:, None].expand(-1, 2, -1, -1).flatten(1, 2)  # (2, views * B, C)
         mixed = mix_pairs(image.flatten(0, 1), mix, partner).view(image.shape)
@@ -109,7 +111,7 @@ class DivideMix(Method):
     def loss(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Sum of both networks' losses."""
+        """Return the sum of both networks' losses."""
         target = batch.prepared_target()
         log_p = logits.log_softmax(-1)  # (2, views, B, C)
         labelled = state["kept"][:, None, batch.ids].expand_as(log_p[..., 0]).to(log_p.dtype)
@@ -123,5 +125,5 @@ class DivideMix(Method):
 
 
 def _mean(value: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the views and examples under a mask, one for each network; 0 over none."""
+    """Return the mean over the views and examples under a mask, by network; 0 over none."""
     return (value * mask).sum((1, 2)) / mask.sum((1, 2)).clamp(min=1)

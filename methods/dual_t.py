@@ -58,7 +58,7 @@ class DualT(Method):
     anchor_quantile: Fraction = 0.97
 
     def stages(self, epochs: int) -> Sequence[Stage]:
-        """Warm-up, then training proper from new weights."""
+        """Plan a warm-up, then training proper from new weights."""
         return warmup_stages(self.warmup, epochs)
 
     def init(self, task: Task) -> State:
@@ -68,7 +68,7 @@ class DualT(Method):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Cross-entropy after the prediction went through the noise."""
+        """Return the cross-entropy after the prediction went through the noise."""
         return forward_cross_entropy(logits, batch.label, state["transition"]), state
 
     def refit(self, outputs: Tensor, state: State, epoch: Tensor) -> State:

@@ -90,7 +90,7 @@ class DYR(Method):
     def loss(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Cross-entropy to the mixed targets, and after the warm-up the balance of classes."""
+        """Return the cross-entropy to the mixed targets, plus the balance after the warm-up."""
         log_p = logits.log_softmax(-1)
         mean = log_p.logsumexp(0).log_softmax(-1)  # log of the mean p
         unlike = -(mean + torch.tensor(float(logits.shape[-1])).log()).mean()

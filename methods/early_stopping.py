@@ -40,5 +40,5 @@ class EarlyStopping(Method):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Cross-entropy."""
+        """Return the cross-entropy to the given labels."""
         return F.cross_entropy(logits, batch.label, reduction="none"), state

@@ -43,7 +43,7 @@ class ELR(Method):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Cross-entropy plus the pull towards the running average."""
+        """Return the cross-entropy plus the pull towards the running average."""
         p = logits.softmax(-1).clamp(1e-4, 1 - 1e-4)  # keeps log(1 - <p, t>) finite
         seen = p.detach() / p.detach().sum(-1, keepdim=True)
         target = self.beta * state["target"][batch.ids] + (1 - self.beta) * seen  # (B, C)

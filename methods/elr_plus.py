@@ -67,7 +67,7 @@ class ELRPlus(Method):
     def prepare(
         self, image: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, Batch]:
-        """Mix; the target is ``(3, 2, B, C)``: mixed labels, mixed averages, averages."""
+        """Mix images; the target is ``(3, 2, B, C)``: mixed labels, mixed averages, averages."""
         mix, partner = batch.draws["mix"].to(image.dtype), batch.draws["partner"]
         peer = batch.peeked_outputs().softmax(-1).flip(0)  # (2, B, C)
         average = self.beta * state["target"][:, batch.ids] + (1 - self.beta) * peer
@@ -78,7 +78,7 @@ class ELRPlus(Method):
     def loss(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Sum of both networks' cross-entropy and pull."""
+        """Return the sum of both networks' cross-entropy and pull."""
         label, target, average = batch.prepared_target()
         fit = -(label * logits.log_softmax(-1)).sum(-1)  # (2, B)
         p = logits.softmax(-1).clamp(1e-4, 1 - 1e-4)  # keeps log(1 - <p, t>) finite

@@ -45,7 +45,7 @@ class EpsSoftmax(Method):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Cross-entropy of the pushed prediction and the absolute error of the plain one."""
+        """Return the cross-entropy of the pushed prediction plus the error of the plain one."""
         rest = absolute_error(logits, batch.label)
         first = one_hot(logits.argmax(-1), logits).gather(1, batch.label[:, None]).squeeze(1)
         pushed = (1 - rest + self.m * first) / (self.m + 1)

@@ -43,6 +43,6 @@ class Focal(Method):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """The label's focal loss."""
+        """Return the label's focal loss."""
         every = focal(logits, self.gamma, detach=self.detach)  # (B, C)
         return -F.nll_loss(every, batch.label, reduction="none"), state

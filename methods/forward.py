@@ -31,5 +31,5 @@ class Forward(LossCorrection):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Cross-entropy after the prediction went through the noise."""
+        """Return the cross-entropy after the prediction went through the noise."""
         return forward_cross_entropy(logits, batch.label, state["transition"]), state

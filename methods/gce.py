@@ -32,6 +32,6 @@ class GCE(Method):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """``(1 - p[y]^q) / q`` of each example, exact for small ``q`` and small ``p``."""
+        """Return ``(1 - p[y]^q) / q`` of each example, exact for small ``q`` and small ``p``."""
         hard = F.cross_entropy(logits, batch.label, reduction="none")  # -log p[y]
         return -torch.expm1(-self.q * hard) / self.q, state

@@ -53,14 +53,14 @@ class GCETrunc(Method):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """The bent loss of what is kept, and a constant for the rest."""
+        """Return the bent loss of the kept examples, and a constant for the others."""
         hard = F.cross_entropy(logits, batch.label, reduction="none")  # -log p_y
         bent = -torch.expm1(-self.q * hard) / self.q
         cut = torch.full_like(bent, (1 - self.k**self.q) / self.q)
         return torch.where(state["kept"][batch.ids], bent, cut), state
 
     def refit(self, outputs: Tensor, state: State, epoch: Tensor) -> State:
-        """Choose again what is kept, when it is time to."""
+        """Choose the examples that are kept again, at the epochs for it."""
         since = epoch - state["start"]
         now = (since >= 0) & (since % self.every == 0)
         hard = F.cross_entropy(outputs[0], state["label"], reduction="none")

@@ -42,7 +42,7 @@ class GJS(Method):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Weighted divergence of label and predictions from their mean."""
+        """Return the weighted divergence of label and predictions from their mean."""
         weight, scale = (1 - self.pi) / 2, -(1 - self.pi) * math.log(1 - self.pi)
         log_p = logits.log_softmax(-1)  # (2, B, C)
         predicted = log_p.logsumexp(0) + math.log(weight)  # log of both views' part of m

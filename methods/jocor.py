@@ -48,7 +48,7 @@ class JoCoR(SmallLoss):
     def loss(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Mean joint loss of the common selection."""
+        """Return the mean joint loss of the common selection."""
         size, log_p = len(batch.label), logits.log_softmax(-1)  # (2, B, C)
         hard = named_losses(self.loss_, logits, batch, epoch).sum(0)  # (B,)
         (p, q), (log_of_p, log_of_q) = log_p.exp(), log_p

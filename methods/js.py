@@ -38,7 +38,7 @@ class JS(Method):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Weighted divergence of label and prediction from their mean; only ``p_y`` enters."""
+        """Return the divergence of label and prediction from their mean; only ``p_y`` enters."""
         rest, log_rest = 1 - self.pi, math.log(1 - self.pi)
         hard = F.cross_entropy(logits, batch.label, reduction="none")  # -log p_y
         log_m = torch.logaddexp(log_rest - hard, torch.full_like(hard, math.log(self.pi)))

@@ -77,6 +77,6 @@ class L2RW(CleanSubset):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Weighted cross-entropy, whose mean is the weighted sum of the paper."""
+        """Return the weighted cross-entropy, whose mean is the weighted sum of the paper."""
         hard = F.cross_entropy(logits, batch.label, reduction="none")
         return len(hard) * state["weight"][batch.ids] * hard, state

@@ -50,7 +50,7 @@ class LabelSmoothing(Method):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Cross-entropy of each example to its smoothed target, in nats."""
+        """Return the cross-entropy of each example to its smoothed target, in nats."""
         hard = F.cross_entropy(logits, batch.label, reduction="none")
         uniform = -logits.log_softmax(-1).mean(-1)
         return (1 - self.smoothing) * hard + self.smoothing * uniform, state

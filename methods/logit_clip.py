@@ -49,7 +49,7 @@ class LogitClip(Method):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """The loss of the clipped logits."""
+        """Return the loss of the clipped logits."""
         squared = logits.square().sum(-1, keepdim=True)  # (B, 1)
         norm = squared.clamp(min=torch.finfo(logits.dtype).tiny).sqrt()
         length = 1 / self.tau if self.compat else self.tau

@@ -37,5 +37,5 @@ class MAE(Method):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """``1 - p_y`` of each example."""
+        """Return ``1 - p_y`` of each example."""
         return absolute_error(logits, batch.label), state

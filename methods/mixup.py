@@ -52,7 +52,7 @@ class Mixup(Method):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Cross-entropy to both labels."""
+        """Return the cross-entropy to both labels, weighted."""
         mix = batch.draws["mix"].to(logits.dtype)
         own = F.cross_entropy(logits, batch.label, reduction="none")
         other = F.cross_entropy(logits, batch.prepared_target(), reduction="none")

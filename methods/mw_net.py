@@ -83,7 +83,7 @@ class MWNet(CleanSubset):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Weighted cross-entropy; the weights are constants."""
+        """Return the weighted cross-entropy; the weights are constants."""
         hard = F.cross_entropy(logits, batch.label, reduction="none")
         return self._weigh(hard.detach(), state["net"]) * hard, state
 

@@ -55,7 +55,7 @@ class NegativeLS(Method):
     pace: NonNegative = 1e-3
 
     def stages(self, epochs: int) -> Sequence[Stage]:
-        """Warm-up, and training on from its weights."""
+        """Plan a warm-up, and training on from its weights."""
         first = min(max(round(self.warmup * epochs), 1), epochs - 1)
         return [Stage(first), Stage(epochs - first)]
 
@@ -67,7 +67,7 @@ class NegativeLS(Method):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Cross-entropy, later to the sharpened target."""
+        """Return the cross-entropy, later that to the sharpened target."""
         hard = F.cross_entropy(logits, batch.label, reduction="none")
         uniform = -logits.log_softmax(-1).mean(-1)
         sharp = self.pace * ((1 - self.rate) * hard + self.rate * uniform)

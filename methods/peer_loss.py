@@ -63,7 +63,7 @@ class PeerLoss(Method):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Loss on the own label less that on the partner's."""
+        """Return the loss on the own label less that on the partner's."""
         peer = batch.prepared_target()
         each = -(logits.softmax(-1) + 1e-5).log()  # (B, C)
         own, other = (each.gather(1, y[:, None]).squeeze(1) for y in (batch.label, peer))

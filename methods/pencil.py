@@ -61,7 +61,7 @@ class PENCIL(Method):
     double_softmax: bool = False
 
     def stages(self, epochs: int) -> Sequence[Stage]:
-        """Fit labels, learn labels, train on what was learnt."""
+        """Plan three stages: fit labels, learn labels, train on the learnt ones."""
         constant = {"schedule": "constant"}
         first, second = (max(1, int(share * epochs)) for share in (self.first, self.second))
         plan = [Stage(first, recipe=constant), Stage(second, recipe=constant)][: epochs - 1]
@@ -77,7 +77,7 @@ class PENCIL(Method):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """The loss of the stage."""
+        """Return the loss of the stage."""
         log_p, log_q = logits.log_softmax(-1), state["soft"][batch.ids].log_softmax(-1)  # (B, C)
         p, count = log_p.exp(), logits.shape[-1]
         apart = (p * (log_p - log_q)).sum(-1) / count

@@ -24,7 +24,7 @@ class PES(Method):
     Four stages. All weights train by cross-entropy for ``whole`` of the epochs; the last ``upper``
     layers are renewed and train alone for ``second`` of them; then the last ``top`` layers for
     ``third``, both with Adam at ``lr``. In the rest all weights train on the confident examples,
-    those whose label the network predicts, found again before every epoch. Each class weighs
+    those whose label the network predicts, chosen again before every epoch. Each class weighs
     ``w_k = mean_j n_j / n_k``, with ``n`` the numbers of confident examples:
     ``loss = sum_i w[y_i] * kept_i * -log p[y_i] / sum_i w[y_i] * kept_i`` over the batch.
 
@@ -105,7 +105,7 @@ class PES(Method):
     def loss(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Cross-entropy of the confident examples, classes balanced."""
+        """Return the cross-entropy of the confident examples, classes balanced."""
         weight = state["weight"][batch.label] * state["kept"][batch.ids]  # (B,)
         hard = F.cross_entropy(logits, batch.label, reduction="none")
         total = weight.sum()

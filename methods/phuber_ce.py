@@ -41,7 +41,7 @@ class PHuberCE(Method):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Cross-entropy above ``1 / tau``, its tangent below."""
+        """Return the cross-entropy above ``1 / tau``, its tangent below."""
         hard = F.cross_entropy(logits, batch.label, reduction="none")  # -log p_y
         tangent = math.log(self.tau) + 1 - self.tau * (-hard).exp()
         return torch.where(hard < math.log(self.tau), hard, tangent), state

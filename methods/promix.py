@@ -104,12 +104,14 @@ class ProMix(Method):
     ) -> tuple[Tensor, Batch]:
         """Make views; target ``(3, 2, B, C)``: believed, mixed, others; 0 where none counts."""
         z, late = batch.peeked_outputs()[:, 0], epoch >= self.warmup  # (2, B, C), of the weak view
+        # Dividing by pi, or adding its logarithm, undoes the classes that the network favours.
         pi, given = state["pi"].clamp(min=1e-30).log()[:, :, None], one_hot(batch.label, z[0])
         known = state["base"][:, batch.ids] | confident_mask(z, batch.label, self.tau)
         last = epoch >= (1 - self.guess) * state["epochs"]
         guessed = one_hot((z - self.debias * pi[0]).argmax(-1), z)
         sure = known | (agreement_mask(z.softmax(-1), known, self.tau, self.fill) & late & last)
         target = sure[..., None] * torch.where(known[..., None], given, guessed)
+        # Only pairs of which both are believed are mixed; `partners` makes nearly all such.
         mix, partner = batch.draws["mix"].to(z.dtype), partners(sure, batch.draws["order"])
         both = (sure & sure[:, partner])[..., None]
         mixed = both * mix_pairs(target, mix, partner, dim=1)
@@ -122,7 +124,7 @@ class ProMix(Method):
     def loss(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Sum of both networks' losses; the running means move."""
+        """Return the sum of both networks' losses; the running means move."""
         z, (known, mixed, soft) = batch.peeked_outputs()[:, 0], batch.prepared_target()
         pi = state["pi"].clamp(min=1e-30).log()[:, :, None, None]  # (2, 2, 1, 1, C)
         ours, others = (logits + self.debias * pi).log_softmax(-1)  # (2, views, B, C)
@@ -132,6 +134,7 @@ class ProMix(Method):
             mean_loss(ours[:, v], known) + u * mean_loss(others[:, v], soft) for v in (0, 1)
         )
         total = weak + w * (hard + mean_loss(ours[:, 2], mixed))
+        # The means remember a share of training, so a batch moves them by its share of that.
         step = len(batch.ids) / (state["base"].shape[1] * self.memory * state["epochs"])
         after = running_means(state["pi"], z.softmax(-1), known.sum(-1) > 0.5, late * step)
         believed = state["base"][:, batch.ids] | confident_mask(z, batch.label, self.tau)

@@ -61,7 +61,7 @@ class Reweighting(Method):
     estimator: Annotated[Literal["anchor", "dual"], Added("anchor")] = "anchor"
 
     def stages(self, epochs: int) -> Sequence[Stage]:
-        """Warm-up, then training proper from new weights."""
+        """Plan a warm-up, then training proper from new weights."""
         return warmup_stages(self.warmup, epochs)
 
     def init(self, task: Task) -> State:
@@ -78,7 +78,7 @@ class Reweighting(Method):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Weighted cross-entropy of each example."""
+        """Return the weighted cross-entropy of each example."""
         hard = F.cross_entropy(logits, batch.label, reduction="none")
         return state["weight"][batch.ids] * hard, state
 

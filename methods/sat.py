@@ -51,7 +51,7 @@ class SAT(Method):
     def loss(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Cross-entropy to the targets, weighted by their largest entry."""
+        """Return the cross-entropy to the targets, weighted by their largest entry."""
         late, old = epoch >= state["start"], state["target"][batch.ids]  # (B, C)
         moved = self.momentum * old + (1 - self.momentum) * logits.detach().softmax(-1)
         target = torch.where(late, moved, old)

@@ -46,7 +46,7 @@ class SCE(Method):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Weighted sum of both directions."""
+        """Return the weighted sum of both directions of cross-entropy."""
         hard = F.cross_entropy(logits, batch.label, reduction="none")
         reverse = -self.log_zero * -(-hard).expm1()  # 1 - p_y, also where p_y is nearly 1
         return self.alpha * hard + self.beta * reverse, state

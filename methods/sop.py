@@ -56,7 +56,7 @@ class SOP(Method):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Both objectives added: each parameter sees the gradient of its own."""
+        """Return both objectives added: each parameter sees the gradient of its own."""
         hot, guess = one_hot(batch.label, logits), one_hot(logits.argmax(-1), logits)  # (B, C)
         u = (state["u"][batch.ids, None].square() * hot).clamp(max=1.0)
         v = (state["v"][batch.ids].square() * (1 - hot)).clamp(max=1.0)

@@ -52,7 +52,7 @@ class SR(Method):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Cross-entropy of the sharpened prediction and its sparsity."""
+        """Return the cross-entropy of the sharpened prediction plus the penalty on density."""
         log_p = self._sharpened(logits).log_softmax(-1)
         hard = F.nll_loss(log_p, batch.label, reduction="none")
         sparsity = (self.norm * log_p).exp().sum(-1)

@@ -63,7 +63,7 @@ class TRevision(Method):
     estimator: Literal["anchor", "dual"] = "anchor"
 
     def stages(self, epochs: int) -> Sequence[Stage]:
-        """Warm-up, reweighting and revision, the last if there are epochs for it."""
+        """Plan a warm-up, reweighting and revision, the last if there are epochs for it."""
         first = min(max(round(self.warmup * epochs), 1), epochs - 1)
         last = min(round(self.revision * (epochs - first)), epochs - first - 1)
         return [Stage(length) for length in (first, epochs - first - last, last) if length]
@@ -80,7 +80,7 @@ class TRevision(Method):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Weighted cross-entropy; only the correction sees the gradient of the weights."""
+        """Return the weighted cross-entropy; the gradient of the weights is the correction's."""
         transition = _scaled(state["estimate"] + state["correction"])
         p = logits.detach().softmax(-1)  # (B, C)
         clean, noisy = (q.gather(1, batch.label[:, None]) for q in (p, p @ transition))

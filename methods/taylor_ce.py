@@ -39,7 +39,7 @@ class TaylorCE(Method):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """The first terms of the series."""
+        """Return the sum of the first terms of the series."""
         rest = absolute_error(logits, batch.label)
         series = torch.zeros_like(rest)
         for i in range(self.order, 0, -1):  # Horner's rule

@@ -59,7 +59,7 @@ class VolMinNet(Method):
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
-        """Cross-entropy after the prediction went through the noise, and the volume."""
+        """Return the cross-entropy after the prediction went through the noise, plus the volume."""
         transition = _matrix(state["free"])
         volume = torch.linalg.slogdet(transition).logabsdet
         return forward_cross_entropy(logits, batch.label, transition) + self.weight * volume, state

@@ -1,4 +1,4 @@
-"""Adam, for what a method learns beside the network."""
+"""Adam, for entries of the state that a method learns beside the network."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""Methods that learn from a few examples whose labels are known to be right."""
+"""The base of methods that learn from a few examples whose labels are known to be right."""
 
 from dataclasses import dataclass
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Methods that first estimate the noise, then train with it."""
+"""The base of methods that first estimate the noise, then train with it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ class LossCorrection(Method):
         return ("T",) if self.source == "given" else ()
 
     def stages(self, epochs: int) -> Sequence[Stage]:
-        """Warm-up and training proper from new weights, unless ``T`` is known."""
+        """Plan a warm-up and training proper from new weights, unless ``T`` is known."""
         return [Stage(epochs)] if self.source == "given" else warmup_stages(self.warmup, epochs)
 
     def init(self, task: Task) -> State:

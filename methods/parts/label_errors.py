@@ -1,4 +1,4 @@
-"""Which labels are wrong, by counting confident predictions."""
+"""The labels that are wrong, estimated by counting confident predictions."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""Losses of every class at once, and what robust losses make of them."""
+"""Losses of every class at once, and the robust losses made of them."""
 
 import math
 
@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 LOG_ZERO = math.log(1e-4)
-"""What reverse cross-entropy takes for the logarithm of 0, in the code behind published numbers."""
+"""The logarithm of 0 in reverse cross-entropy, as in the code behind published numbers."""
 
 
 def absolute_error(logits: Tensor, label: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Choosing examples as masks, and learning from those that are chosen."""
+"""Masks that choose examples, and losses over those that are chosen."""
 
 import math
 

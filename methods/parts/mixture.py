@@ -1,4 +1,4 @@
-"""Two groups of examples told apart by one number each."""
+"""Mixture models that divide examples in two groups by one number each."""
 
 import torch
 from torch import Tensor
@@ -66,6 +66,7 @@ def higher_beta_component(value: Tensor, steps: int = 10) -> Tensor:
         size = weight.sum(0).clamp(min=torch.finfo(x.dtype).tiny)
         mean = (weight * x[:, None]).sum(0) / size
         variance = (weight * (x[:, None] - mean).square()).sum(0) / size
+        # A Beta distribution has the shapes mean * spread and (1 - mean) * spread.
         spread = (mean * (1 - mean) / variance.clamp(min=1e-8) - 1).clamp(min=1e-4)
         a, b, share = mean * spread, (1 - mean) * spread, size / size.sum()
     posterior = _beta_posterior(x, a, b, share)

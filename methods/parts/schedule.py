@@ -1,4 +1,4 @@
-"""Weights that change while a method trains."""
+"""Schedules of weights that change while a method trains."""
 
 from torch import Tensor
 

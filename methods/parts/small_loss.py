@@ -1,4 +1,4 @@
-"""Two networks that train on the easy part of each batch."""
+"""The base of methods with two networks that train on the easy part of each batch."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
@@ -32,11 +32,11 @@ class SmallLoss(Method):
 
     @property
     def privileges(self) -> tuple[str, ...]:
-        """The true rate, when it is what is forgotten."""
+        """The privilege of the true rate, when that is the share to forget."""
         return ("rate",) if self.rate == "true" else ()
 
     def init(self, task: Task) -> State:
-        """Have nothing kept."""
+        """Keep no example before the first visit."""
         label = task.label
         known = task.rate if self.rate == "true" else None
         forget = self.forget_rate if known is None else known

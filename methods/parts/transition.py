@@ -1,4 +1,4 @@
-"""Transition matrices: estimating one, and undoing one."""
+"""Estimates of a transition matrix, losses through it, and its inverse."""
 
 import torch
 from torch import Tensor
