@@ -37,9 +37,9 @@ def _catalogue() -> dict[str, type[Method]]:
     methods = {name: method_of(import_module(f"{__name__}.{name}")) for name in modules}
     families = list(FAMILIES)
 
-    def place(name: str) -> tuple[int, int, str]:
-        method = methods[name]
-        return families.index(method.family), method.paper.year if method.paper else 0, name
+    def place(name: str) -> tuple[int, str, str]:
+        facts = methods[name].facts()
+        return families.index(facts["family"]), facts["year"], name
 
     return {name: methods[name] for name in sorted(methods, key=place)}
 

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from methods.parts.active_passive import ActiveNegative
-from methods.parts.papers import YE_2023
 
 
 @dataclass(frozen=True)
-class ANLCE(ActiveNegative):
+class ANLCE(ActiveNegative, label="ANL-CE", family="normalised"):
     """Raise the label's share of the losses of all classes, and hold the weights together by L1.
 
     ``loss = alpha * NCE + beta * NNCE`` with ``NCE = log p_y / sum_k log p_k`` and
@@ -18,16 +17,15 @@ class ANLCE(ActiveNegative):
     To the gradient of every weight and bias is added that of ``delta * sum |w|``.
 
     Source:
-        ``paper`` The authors' code Virusdoll/Active-Negative-Loss was read at commit 0c50009,
-        ``loss.py`` and ``trainer.py``. The defaults are those of CIFAR-10.
+        Xichen Ye, Xiaoqiang Li, Songmin Dai, Tong Liu, Yan Sun & Weiqin Tong, "Active negative loss
+        functions for learning with noisy labels", NeurIPS 2023.
+        https://mlanthology.org/neurips/2023/ye2023neurips-active; the authors' code
+        Virusdoll/Active-Negative-Loss was read at commit 0c50009, ``loss.py`` and ``trainer.py``.
+        The defaults are those of CIFAR-10.
 
     Differs from that code:
         There the L1 term stands in place of weight decay; here the recipe's stays as it is.
     """
-
-    label = "ANL-CE"
-    family = "normalised"
-    paper = YE_2023
 
     @property
     def worst(self) -> float:

@@ -9,11 +9,10 @@ from torch import Tensor
 from methods.bounds import Between
 from methods.parts.active_passive import ActiveNegative
 from methods.parts.losses import focal
-from methods.parts.papers import YE_2023
 
 
 @dataclass(frozen=True)
-class ANLFL(ActiveNegative):
+class ANLFL(ActiveNegative, label="ANL-FL", family="normalised"):
     """Raise the label's share of the losses of all classes, and hold the weights together by L1.
 
     With ``f(p) = -(1 - p)^gamma * log p`` and ``A = f(1e-7)``, at which ``f`` is cut off:
@@ -22,16 +21,15 @@ class ANLFL(ActiveNegative):
     the factors ``(1 - p)^gamma`` as constants, as the authors' code does.
 
     Source:
-        ``paper`` The authors' code Virusdoll/Active-Negative-Loss was read at commit 0c50009,
-        ``loss.py`` and ``trainer.py``. The defaults are those of CIFAR-10.
+        Xichen Ye, Xiaoqiang Li, Songmin Dai, Tong Liu, Yan Sun & Weiqin Tong, "Active negative loss
+        functions for learning with noisy labels", NeurIPS 2023.
+        https://mlanthology.org/neurips/2023/ye2023neurips-active; the authors' code
+        Virusdoll/Active-Negative-Loss was read at commit 0c50009, ``loss.py`` and ``trainer.py``.
+        The defaults are those of CIFAR-10.
 
     Differs from that code:
         There the L1 term stands in place of weight decay; here the recipe's stays as it is.
     """
-
-    label = "ANL-FL"
-    family = "normalised"
-    paper = YE_2023
 
     gamma: Annotated[float, Between(0.0, 10.0)] = 0.5
     detach: bool = False

@@ -7,11 +7,10 @@ from torch import Tensor
 
 from methods.base import Batch, State, Task
 from methods.parts.estimation import LossCorrection
-from methods.parts.papers import PATRINI_2017
 
 
 @dataclass(frozen=True)
-class Backward(LossCorrection):
+class Backward(LossCorrection, label="Backward correction", family="transition"):
     """Weigh the losses of all classes so that their mean over the noise is the clean loss.
 
     ``loss = sum_k (T^-1)[y, k] * -log p_k``, with ``T[k, y] = P(given y | true k)``, which is
@@ -21,7 +20,9 @@ class Backward(LossCorrection):
     State: that of ``LossCorrection``, and inverse: (C, C), of ``T``.
 
     Source:
-        ``paper`` (theorem 1; equations 12 and 13).
+        Giorgio Patrini, Alessandro Rozza, Aditya Krishna Menon, Richard Nock & Lizhen Qu, "Making
+        deep neural networks robust to label noise: a loss correction approach", CVPR 2017.
+        https://arxiv.org/abs/1609.03683 (theorem 1; equations 12 and 13).
 
     Differs from the paper:
         ``p`` is clipped at 1e-7, as in the authors' code (giorgiop/loss-correction, ``loss.py``):
@@ -29,10 +30,6 @@ class Backward(LossCorrection):
         pseudo-inverse stands in.
         The paper stops the first stage by validation loss; here its length is a field.
     """
-
-    label = "Backward correction"
-    family = "transition"
-    paper = PATRINI_2017
 
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor

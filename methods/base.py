@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from methods.bounds import Bounded
-from methods.paper import Paper
+from methods.paper import cited
 
 State = dict[str, Tensor]
 """The memory of a method between steps: flat, so it stacks, checkpoints and prints."""
@@ -124,7 +124,6 @@ class Method(Bounded):
 
     label: ClassVar[str] = ""  # the name in tables and figures: short, ASCII
     family: ClassVar[str] = ""  # of FAMILIES
-    paper: ClassVar[Paper | None] = None
 
     networks: ClassVar[int] = 1
     views: ClassVar[int] = 1  # independent augmentations of each image
@@ -133,26 +132,25 @@ class Method(Bounded):
     stops_early: ClassVar[bool] = False  # ends at the epoch that is best on noisy validation labels
     learnable: ClassVar[tuple[str, ...]] = ()  # entries of the state that get a gradient
 
-    def __init_subclass__(cls) -> None:
-        if cls.family and cls.family not in FAMILIES:
+    def __init_subclass__(cls, *, label: str = "", family: str = "") -> None:
+        """Take the facts that a class states: ``class ELR(Method, label="ELR", family="early")``.
+
+        Raises:
+            ValueError: there is no such family.
+        """
+        if family not in {"", *FAMILIES}:
             known = ", ".join(FAMILIES)
-            raise TypeError(f"{cls.__name__}.family must be one of {known}; got {cls.family!r}")
+            raise ValueError(f"{cls.__name__}.family must be one of {known}; got {family!r}")
+        cls.label, cls.family = label, family
 
     @classmethod
     def facts(cls) -> dict[str, str]:
-        """Return what tables say of the method: its label and family, its summary, its paper."""
-        paper = cls.paper
-        return {
-            "family": cls.family,
-            "label": cls.label,
-            "year": str(paper.year) if paper else "",
-            "venue": paper.venue if paper else "",
-            "authors": paper.authors if paper else "",
-            "title": paper.title if paper else "",
-            "url": paper.url if paper else "",
-            "summary": (inspect.getdoc(cls) or "").partition("\n\n")[0].replace("\n", " "),
-            "bibtex": paper.bibtex if paper else "",
-        }
+        """Return what tables say of the method: family, label, paper, summary; as text."""
+        docstring = inspect.getdoc(cls) or ""
+        paper = cited(docstring)
+        summary = docstring.partition("\n\n")[0].replace("\n", " ")
+        texts = {"family": cls.family, "label": cls.label, **paper._asdict()}
+        return {**texts, "summary": summary, "bibtex": paper.bibtex}
 
     @property
     def privileges(self) -> tuple[str, ...]:
@@ -277,6 +275,6 @@ class Method(Bounded):
 
 def hooks_of(method: type[Method]) -> list[str]:
     """Return the hooks that a method has of its own, in the order of :class:`Method`."""
-    facts = {"label", "family", "paper", "facts"}
+    facts = {"label", "family", "facts"}
     hooks = [name for name in vars(Method) if not name.startswith("_") and name not in facts]
     return [name for name in hooks if getattr(method, name) != getattr(Method, name)]

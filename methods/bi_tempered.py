@@ -9,14 +9,13 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State
 from methods.bounds import Between, Fraction
-from methods.paper import Paper
 
 ITERATIONS = 30
 """The steps of Newton's method: probabilities of 1,000 classes sum to 1 within rounding."""
 
 
 @dataclass(frozen=True)
-class BiTempered(Method):
+class BiTempered(Method, label="Bi-tempered", family="bounded"):
     """Bound the loss by one temperature, and give the softmax heavy tails by another.
 
     With ``log_t(u) = (u^(1 - t) - 1) / (1 - t)`` and its inverse ``exp_t``, both the usual at
@@ -25,25 +24,16 @@ class BiTempered(Method):
     ``t1 = t2 = 1``, and GCE with ``q = 1 - t1`` but for the last term at ``t2 = 1``.
 
     Source:
-        ``paper`` (equations 4 and 5, algorithm 1; the defaults are its CIFAR-100 values, MNIST has
-        ``t1=0.5, t2=4``). The authors' code google/bi-tempered-loss was read at commit 1c65c77,
-        ``tensorflow/loss.py``.
+        Ehsan Amid, Manfred K. Warmuth, Rohan Anil & Tomer Koren, "Robust bi-tempered logistic loss
+        based on Bregman divergences", NeurIPS 2019. https://arxiv.org/abs/1906.03361 (equations 4
+        and 5, algorithm 1; the defaults are its CIFAR-100 values, MNIST has ``t1=0.5, t2=4``). The
+        authors' code google/bi-tempered-loss was read at commit 1c65c77, ``tensorflow/loss.py``.
 
     Differs from that code:
         It stops after 5 steps of a fixed point, up to 0.2 from ``sum_k p_k = 1``; here Newton's
         method goes to the end. Its label smoothing is left out. MNIST's values were used with an
         adaptive optimiser: their gradient is a thousandth of the default's.
     """
-
-    label = "Bi-tempered"
-    family = "bounded"
-    paper = Paper(
-        title="Robust bi-tempered logistic loss based on Bregman divergences",
-        authors="Ehsan Amid and Manfred K. Warmuth and Rohan Anil and Tomer Koren",
-        venue="NeurIPS",
-        year=2019,
-        url="https://arxiv.org/abs/1906.03361",
-    )
 
     t1: Fraction = 0.8
     t2: Annotated[float, Between(1.0, 4.0)] = 1.2

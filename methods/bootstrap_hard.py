@@ -7,22 +7,19 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State
 from methods.bounds import Fraction
-from methods.parts.papers import REED_2015
 
 
 @dataclass(frozen=True)
-class BootstrapHard(Method):
+class BootstrapHard(Method, label="Bootstrapping (hard)", family="targets"):
     """Believe the label in part, and the network's own best guess for the rest.
 
     ``loss = -beta * log p_y - (1 - beta) * log max_k p_k``
 
     Source:
-        ``paper`` (equation 7).
+        Scott Reed, Honglak Lee, Dragomir Anguelov, Christian Szegedy, Dumitru Erhan & Andrew
+        Rabinovich, "Training deep neural networks on noisy labels with bootstrapping", ICLR
+        workshop 2015. https://arxiv.org/abs/1412.6596 (equation 7).
     """
-
-    label = "Bootstrapping (hard)"
-    family = "targets"
-    paper = REED_2015
 
     beta: Fraction = 0.8
 

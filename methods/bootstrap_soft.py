@@ -7,11 +7,10 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State
 from methods.bounds import Fraction
-from methods.parts.papers import REED_2015
 
 
 @dataclass(frozen=True)
-class BootstrapSoft(Method):
+class BootstrapSoft(Method, label="Bootstrapping (soft)", family="targets"):
     """Believe the label in part, and the network's own distribution for the rest.
 
     ``loss = -sum_k (beta * onehot(y)_k + (1 - beta) * p_k) * log p_k``: cross-entropy plus the
@@ -20,12 +19,10 @@ class BootstrapSoft(Method):
     the label keeps nearly all the say: on small images nothing tells it from cross-entropy.
 
     Source:
-        ``paper`` (equation 6).
+        Scott Reed, Honglak Lee, Dragomir Anguelov, Christian Szegedy, Dumitru Erhan & Andrew
+        Rabinovich, "Training deep neural networks on noisy labels with bootstrapping", ICLR
+        workshop 2015. https://arxiv.org/abs/1412.6596 (equation 6).
     """
-
-    label = "Bootstrapping (soft)"
-    family = "targets"
-    paper = REED_2015
 
     beta: Fraction = 0.95
     detach: bool = False

@@ -9,11 +9,10 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State, Task, Weights
 from methods.bounds import Fraction, NonNegative
-from methods.paper import Paper
 
 
 @dataclass(frozen=True)
-class CDR(Method):
+class CDR(Method, label="CDR", family="early"):
     """Let only the weights that matter learn; the others decay, for they are what fits noise.
 
     A weight ``w`` with gradient ``g`` matters if ``|g * w|`` is among the largest ``1 - rate`` of
@@ -28,7 +27,9 @@ class CDR(Method):
         rate: 0-d, the share in use.
 
     Source:
-        ``paper`` (algorithm 1).
+        Xiaobo Xia, Tongliang Liu, Bo Han, Chen Gong, Nannan Wang, Zongyuan Ge & Yi Chang, "Robust
+        early-learning: hindering the memorization of noisy labels", ICLR 2021.
+        https://openreview.net/forum?id=Eql5b1_hTE4 (algorithm 1).
 
     Differs from the authors' code (xiaoboxia/CDR, ``main.py``):
         It always takes the true rate. It lowers the share linearly over the first epochs and then
@@ -38,19 +39,6 @@ class CDR(Method):
         reports the epoch that is best on noisy validation labels: the selection ``val``. Its decay
         is for 100 epochs of CIFAR; the few steps of small data need more, say 0.01.
     """
-
-    label = "CDR"
-    family = "early"
-    paper = Paper(
-        title="Robust early-learning: hindering the memorization of noisy labels",
-        authors=(
-            "Xiaobo Xia and Tongliang Liu and Bo Han and Chen Gong and Nannan Wang and Zongyuan "
-            "Ge and Yi Chang"
-        ),
-        venue="ICLR",
-        year=2021,
-        url="https://openreview.net/forum?id=Eql5b1_hTE4",
-    )
 
     source: Literal["fixed", "given"] = "fixed"
     rate: Fraction = 0.2

@@ -8,11 +8,10 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State
 from methods.bounds import Between
-from methods.paper import Paper
 
 
 @dataclass(frozen=True)
-class CrossEntropyEMA(Method):
+class CrossEntropyEMA(Method, label="Cross-entropy (EMA)", family="baseline"):
     """Train as usual, and predict with a moving average of the weights along the way.
 
     ``average <- d * average + (1 - d) * weights`` after every step, with ``1 / (1 - d)`` steps
@@ -20,25 +19,16 @@ class CrossEntropyEMA(Method):
     average never steers the training. Running statistics are averaged as the weights are.
 
     Source:
-        ``paper``, and Polyak & Juditsky, "Acceleration of stochastic approximation by averaging",
-        SIAM J. Control Optim. 1992. https://doi.org/10.1137/0330046
+        Daniel Morales-Brotons, Thijs Vogels & Hadrien Hendrikx, "Exponential moving average of
+        weights in deep learning: dynamics and benefits", TMLR 2024.
+        https://arxiv.org/abs/2411.18704, and Polyak & Juditsky, "Acceleration of stochastic
+        approximation by averaging", SIAM J. Control Optim. 1992. https://doi.org/10.1137/0330046
 
     Differs from the paper:
         It takes ``d`` of about 0.998, an epoch or so of CIFAR, and picks the epoch on validation
         data. ``horizon`` is a share of the training, so that the last epoch still remembers weights
         from before they fitted the noise.
     """
-
-    label = "Cross-entropy (EMA)"
-    family = "baseline"
-    paper = Paper(
-        title="Exponential moving average of weights in deep learning: dynamics and benefits",
-        authors="Daniel Morales-Brotons and Thijs Vogels and Hadrien Hendrikx",
-        venue="TMLR",
-        year=2024,
-        url="https://arxiv.org/abs/2411.18704",
-        kind="article",
-    )
 
     averaged: ClassVar[tuple[str, ...]] = ("predictions",)
     horizon: Annotated[float, Between(1e-6, 1.0)] = 0.5

@@ -6,12 +6,11 @@ from torch import Tensor
 
 from methods.base import Batch, State
 from methods.loss_spec import named_losses
-from methods.paper import Paper
 from methods.parts.small_loss import SmallLoss, small_loss_mask
 
 
 @dataclass(frozen=True)
-class CoTeaching(SmallLoss):
+class CoTeaching(SmallLoss, label="Co-teaching", family="selection"):
     """Two networks; each learns only from the examples its peer finds easy.
 
     Each network keeps the share ``1 - R(epoch)`` of the batch on which its loss is smallest,
@@ -23,7 +22,9 @@ class CoTeaching(SmallLoss):
     State: see ``SmallLoss``.
 
     Source:
-        ``paper`` (algorithm 1).
+        Bo Han, Quanming Yao, Xingrui Yu, Gang Niu, Miao Xu, Weihua Hu, Ivor Tsang & Masashi
+        Sugiyama, "Co-teaching: robust training of deep neural networks with extremely noisy
+        labels", NeurIPS 2018. https://arxiv.org/abs/1804.06872 (algorithm 1).
 
     Differs from the authors' code (bhanML/Co-teaching, ``loss.py`` and ``main.py``):
         It divides an already averaged loss by the number kept; we average once.
@@ -32,19 +33,6 @@ class CoTeaching(SmallLoss):
         It truncates the number kept; we round.
         It evaluates the networks one by one.
     """
-
-    label = "Co-teaching"
-    family = "selection"
-    paper = Paper(
-        title="Co-teaching: robust training of deep neural networks with extremely noisy labels",
-        authors=(
-            "Bo Han and Quanming Yao and Xingrui Yu and Gang Niu and Miao Xu and Weihua Hu and "
-            "Ivor Tsang and Masashi Sugiyama"
-        ),
-        venue="NeurIPS",
-        year=2018,
-        url="https://arxiv.org/abs/1804.06872",
-    )
 
     def loss(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor

@@ -8,12 +8,11 @@ from torch import Tensor
 from methods.base import Batch, State
 from methods.bounds import Epochs
 from methods.loss_spec import named_losses
-from methods.paper import Paper
 from methods.parts.small_loss import SmallLoss, small_loss_mask
 
 
 @dataclass(frozen=True)
-class CoTeachingPlus(SmallLoss):
+class CoTeachingPlus(SmallLoss, label="Co-teaching+", family="selection"):
     """Co-teaching on the examples on which the two networks disagree.
 
     After ``warmup`` epochs of co-teaching, each network picks the share ``1 - R(epoch)`` of the
@@ -23,8 +22,10 @@ class CoTeachingPlus(SmallLoss):
     State: see ``SmallLoss``.
 
     Source:
-        ``paper`` (algorithm 1). The warm-up is that of CIFAR-10; the paper's is 0 on MNIST and 5 on
-        CIFAR-100.
+        Xingrui Yu, Bo Han, Jiangchao Yao, Gang Niu, Ivor W. Tsang & Masashi Sugiyama, "How does
+        disagreement help generalization against label corruption?", ICML 2019.
+        https://arxiv.org/abs/1901.04215 (algorithm 1). The warm-up is that of CIFAR-10; the paper's
+        is 0 on MNIST and 5 on CIFAR-100.
 
     Differs from the authors' code (xingruiyu/coteaching_plus, ``loss.py`` at commit 5a935d1):
         There, the softmax is taken twice where networks disagree, an averaged loss is divided by
@@ -32,19 +33,6 @@ class CoTeachingPlus(SmallLoss):
         which all agree is skipped after 5,000 steps. It forgets at the true rate, as here with
         ``rate="true"``, and truncates the number kept.
     """
-
-    label = "Co-teaching+"
-    family = "selection"
-    paper = Paper(
-        title="How does disagreement help generalization against label corruption?",
-        authors=(
-            "Xingrui Yu and Bo Han and Jiangchao Yao and Gang Niu and Ivor W. Tsang and Masashi "
-            "Sugiyama"
-        ),
-        venue="ICML",
-        year=2019,
-        url="https://arxiv.org/abs/1901.04215",
-    )
 
     warmup: Epochs = 20
 

@@ -10,12 +10,11 @@ from torch import Tensor
 
 from methods.base import Batch, Method, Stage, State, Task
 from methods.bounds import Between
-from methods.paper import Paper
 from methods.parts.label_errors import confident_joint, label_error_mask, transition_from_joint
 
 
 @dataclass(frozen=True)
-class ConfidentLearning(Method):
+class ConfidentLearning(Method, label="Confident learning", family="selection"):
     """Judge each label by networks that have not seen it, drop the wrong ones, train on the rest.
 
     The training set is divided into ``folds``. For each, new networks train on the others, all
@@ -31,24 +30,14 @@ class ConfidentLearning(Method):
         folds, every: 0-d int64, how many folds there are, and the epochs of each.
 
     Source:
-        ``paper`` (section 3).
+        Curtis G. Northcutt, Lu Jiang & Isaac L. Chuang, "Confident learning: estimating uncertainty
+        in dataset labels", JAIR 2021. https://arxiv.org/abs/1911.00068 (section 3).
 
     Differs from the paper:
         All stages share the budget of any other method, so those that judge are short; in the paper
         each has a full one. With 2 epochs nothing is held out.
         Its software cleanlab also keeps every label that is the most likely class.
     """
-
-    label = "Confident learning"
-    family = "selection"
-    paper = Paper(
-        title="Confident learning: estimating uncertainty in dataset labels",
-        authors="Curtis G. Northcutt and Lu Jiang and Isaac L. Chuang",
-        venue="JAIR",
-        year=2021,
-        url="https://arxiv.org/abs/1911.00068",
-        kind="article",
-    )
 
     folds: Annotated[int, Between(2, 20)] = 4
     judging: Annotated[float, Between(0.01, 0.99)] = 0.5

@@ -7,13 +7,12 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State, Task
 from methods.bounds import Fraction, NonNegative
-from methods.paper import Paper
 from methods.parts.labels import one_hot
 from methods.parts.schedule import ramp
 
 
 @dataclass(frozen=True)
-class CORES(Method):
+class CORES(Method, label="CORES2", family="weights"):
     """Reward confident predictions, and train on what is then easier than its average label.
 
     With ``l_k = -log p_k`` and ``q`` the shares of the given labels, the loss of an example is
@@ -27,8 +26,10 @@ class CORES(Method):
         epochs: 0-d int64, all there are.
 
     Source:
-        ``paper`` (equations 3 to 5, algorithm 1). The shares are the authors' 10, 40 and 30 of 100
-        epochs.
+        Hao Cheng, Zhaowei Zhu, Xingyu Li, Yifei Gong, Xing Sun & Yang Liu, "Learning with
+        instance-dependent label noise: a sample sieve approach", ICLR 2021.
+        https://arxiv.org/abs/2010.02347 (equations 3 to 5, algorithm 1). The shares are the
+        authors' 10, 40 and 30 of 100 epochs.
 
     Differs from the paper:
         The sieve sees the network as it is, and ``p`` is ``p + 1e-8`` in the logarithm, which
@@ -36,16 +37,6 @@ class CORES(Method):
         That divides the learning rate by ``1 + b``, here the loss, which is the same under SGD. A
         batch without kept examples trains on none. The semi-supervised CORES2* is left out.
     """
-
-    label = "CORES2"
-    family = "weights"
-    paper = Paper(
-        title="Learning with instance-dependent label noise: a sample sieve approach",
-        authors="Hao Cheng and Zhaowei Zhu and Xingyu Li and Yifei Gong and Xing Sun and Yang Liu",
-        venue="ICLR",
-        year=2021,
-        url="https://arxiv.org/abs/2010.02347",
-    )
 
     beta: NonNegative = 2.0
     warmup: Fraction = 0.1

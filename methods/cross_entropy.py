@@ -9,7 +9,7 @@ from methods.base import Batch, Method, State
 
 
 @dataclass(frozen=True)
-class CrossEntropy(Method):
+class CrossEntropy(Method, label="Cross-entropy (hard labels)", family="baseline"):
     """Fit the given label as if it were certain.
 
     ``loss = -log p[y]`` in nats; with two classes, ``-(y log p + (1 - y) log(1 - p))``. Nothing
@@ -26,9 +26,6 @@ class CrossEntropy(Method):
     >>> log_loss(0.999999, 0.0)
     13.82
     """
-
-    label = "Cross-entropy (hard labels)"
-    family = "baseline"
 
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor

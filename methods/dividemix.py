@@ -8,14 +8,13 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State, Task
 from methods.bounds import Between, Epochs, Fraction, NonNegative
-from methods.paper import Paper
 from methods.parts.labels import one_hot
-from methods.parts.mixing import draw_heavier_weight, mix_pairs
+from methods.parts.mixing import draw_weight, mix_pairs
 from methods.parts.mixture import lower_component
 
 
 @dataclass(frozen=True)
-class DivideMix(Method):
+class DivideMix(Method, label="DivideMix", family="mixed"):
     """Divide the data by a mixture model of the loss; learn from both parts, semi-supervised.
 
     After ``warmup`` epochs of cross-entropy, two Gaussians are fitted to each network's losses on
@@ -33,7 +32,9 @@ class DivideMix(Method):
         kept: (2, N) bool, whether an example counts as labelled; label: (N,), the noisy labels.
 
     Source:
-        ``paper`` (algorithm 1, equations 3 to 12).
+        Junnan Li, Richard Socher & Steven C. H. Hoi, "DivideMix: learning with noisy labels as
+        semi-supervised learning", ICLR 2020. https://arxiv.org/abs/2002.07394 (algorithm 1,
+        equations 3 to 12).
 
     Differs from the authors' code (LiJunnan1992/DivideMix, ``Train_cifar.py``):
         A batch holds labelled and unlabelled examples as they come, not as many of each, so an
@@ -42,16 +43,6 @@ class DivideMix(Method):
         The paper sets ``unlabelled_weight`` by the noise (0 to 150) and, if it is asymmetric, adds
         an entropy term to the warm-up; here it is one value, and there is no such term.
     """
-
-    label = "DivideMix"
-    family = "mixed"
-    paper = Paper(
-        title="DivideMix: learning with noisy labels as semi-supervised learning",
-        authors="Junnan Li and Richard Socher and Steven C. H. Hoi",
-        venue="ICLR",
-        year=2020,
-        url="https://arxiv.org/abs/2002.07394",
-    )
 
     networks: ClassVar[int] = 2
     views: ClassVar[int] = 2
@@ -82,7 +73,7 @@ class DivideMix(Method):
 
     def draw(self, size: int) -> dict[str, Tensor]:
         """Draw the weight of the heavier part and the partner of every view."""
-        mix = draw_heavier_weight(self.alpha)
+        mix = draw_weight(self.alpha, heavier=True)
         return {"mix": mix, "views_partner": torch.randperm(2 * size)}
 
     def prepare(

@@ -9,13 +9,12 @@ from torch import Tensor
 
 from methods.base import Batch, Method, Stage, State, Task
 from methods.bounds import Between, Fraction
-from methods.paper import Paper
 from methods.parts.estimation import state_before_estimate, warmup_stages
 from methods.parts.transition import dual_transition, forward_cross_entropy
 
 
 @dataclass(frozen=True)
-class DualT(Method):
+class DualT(Method, label="Dual-T", family="transition"):
     """Forward correction whose ``T`` goes by way of the class that the network predicts.
 
     ``T[i, j] = sum_l P(predicted l | true i) * P(given j | predicted l)``: the first factor is read
@@ -30,7 +29,9 @@ class DualT(Method):
         start: 0-d int64, the epoch at which ``T`` is estimated.
 
     Source:
-        ``paper`` (algorithm 1).
+        Yu Yao, Tongliang Liu, Bo Han, Mingming Gong, Jiankang Deng, Gang Niu & Masashi Sugiyama,
+        "Dual T: reducing estimation error for transition matrix in label-noise learning", NeurIPS
+        2020. https://arxiv.org/abs/2006.07805 (algorithm 1).
 
     Differs from the authors' code (a5507203, ``run_cifar_and_mnist.py`` at commit 64cb81c):
         It chooses the network of the first stage by noisy validation accuracy; here that stage has
@@ -40,19 +41,6 @@ class DualT(Method):
     symmetric noise of 0.4), as the anchor rows of an early network are soft, and go through a
     second matrix that is soft too; yet it is more accurate than ``forward`` (91.6 against 88.5 %).
     """
-
-    label = "Dual-T"
-    family = "transition"
-    paper = Paper(
-        title="Dual T: reducing estimation error for transition matrix in label-noise learning",
-        authors=(
-            "Yu Yao and Tongliang Liu and Bo Han and Mingming Gong and Jiankang Deng and Gang Niu "
-            "and Masashi Sugiyama"
-        ),
-        venue="NeurIPS",
-        year=2020,
-        url="https://arxiv.org/abs/2006.07805",
-    )
 
     warmup: Annotated[float, Between(0.01, 0.99)] = 0.2
     anchor_quantile: Fraction = 0.97

@@ -8,14 +8,13 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State, Task
 from methods.bounds import Between, Fraction, NonNegative
-from methods.paper import Paper
 from methods.parts.labels import one_hot
-from methods.parts.mixing import draw_weight, mix_pairs
+from methods.parts.mixing import draw_pairs, mix_pairs
 from methods.parts.mixture import higher_beta_component
 
 
 @dataclass(frozen=True)
-class DYR(Method):
+class DYR(Method, label="DYR", family="mixed"):
     """Trust each label as far as a mixture model of the loss does, else the prediction.
 
     Two Beta distributions are fitted to the losses on the training set before every epoch; ``w_i``
@@ -30,24 +29,14 @@ class DYR(Method):
         start: 0-d int64, the first epoch after the warm-up.
 
     Source:
-        ``paper`` (equations 3 to 15, M-DYR-H).
+        Eric Arazo, Diego Ortego, Paul Albert, Noel E. O'Connor & Kevin McGuinness, "Unsupervised
+        label noise modeling and loss correction", ICML 2019. https://arxiv.org/abs/1904.11238
+        (equations 3 to 15, M-DYR-H).
 
     Differs from the authors' code (PaulAlbert31/LabelNoiseCorrection, ``utils.py``):
         Its warm-up is 105 of 300 epochs on CIFAR-10, hence the share. It finds ``w`` anew for every
         batch from a table of 100 losses, and lets the balance term be set by the noise.
     """
-
-    label = "DYR"
-    family = "mixed"
-    paper = Paper(
-        title="Unsupervised label noise modeling and loss correction",
-        authors=(
-            "Eric Arazo and Diego Ortego and Paul Albert and Noel E. O'Connor and Kevin McGuinness"
-        ),
-        venue="ICML",
-        year=2019,
-        url="https://arxiv.org/abs/1904.11238",
-    )
 
     peeks: ClassVar[bool] = True
 
@@ -72,7 +61,7 @@ class DYR(Method):
 
     def draw(self, size: int) -> dict[str, Tensor]:
         """Draw the weight of the first image and the partner of each."""
-        return {"mix": draw_weight(self.alpha), "partner": torch.randperm(size)}
+        return draw_pairs(self.alpha, size)
 
     def prepare(
         self, image: Tensor, batch: Batch, state: State, epoch: Tensor

@@ -7,11 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from methods.base import Batch, Method, State
-from methods.paper import Paper
 
 
 @dataclass(frozen=True)
-class EarlyStopping(Method):
+class EarlyStopping(Method, label="Early stopping", family="baseline"):
     """Train as usual, and stop where the noisy labels of held-out images are predicted best.
 
     The loss is ``-log p[y]``. What the selection ``last`` shows is the first epoch with the highest
@@ -20,20 +19,11 @@ class EarlyStopping(Method):
     of them to know that none was better: there is no patience to tune.
 
     Source:
-        ``paper``, and Chen et al., "Robustness of accuracy metric and its inspirations in learning
-        with noisy labels", AAAI 2021. https://arxiv.org/abs/2012.04193 (why noisy accuracy tells).
+        Lutz Prechelt, "Early stopping - but when?", Neural Networks: Tricks of the Trade 1998.
+        https://doi.org/10.1007/3-540-49430-8_3, and Chen et al., "Robustness of accuracy metric and
+        its inspirations in learning with noisy labels", AAAI 2021. https://arxiv.org/abs/2012.04193
+        (why noisy accuracy tells).
     """
-
-    label = "Early stopping"
-    family = "baseline"
-    paper = Paper(
-        title="Early stopping - but when?",
-        authors="Lutz Prechelt",
-        venue="Neural Networks: Tricks of the Trade",
-        year=1998,
-        url="https://doi.org/10.1007/3-540-49430-8_3",
-        kind="incollection",
-    )
 
     stops_early: ClassVar[bool] = True
 

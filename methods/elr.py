@@ -8,11 +8,10 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State, Task
 from methods.bounds import Fraction, NonNegative
-from methods.parts.papers import LIU_2020
 
 
 @dataclass(frozen=True)
-class ELR(Method):
+class ELR(Method, label="ELR", family="early"):
     """Stay close to a running average of the network's own early predictions.
 
     ``t[i] <- beta * t[i] + (1 - beta) * p[i]``, then
@@ -22,15 +21,13 @@ class ELR(Method):
         target: (N, C), the running average ``t``; zero before an example's first visit.
 
     Source:
-        ``paper`` (equations 6 and 9).
+        Sheng Liu, Jonathan Niles-Weed, Narges Razavian & Carlos Fernandez-Granda, "Early-learning
+        regularization prevents memorization of noisy labels", NeurIPS 2020.
+        https://arxiv.org/abs/2007.00151 (equations 6 and 9).
 
     Differs from the authors' code (shengliu66/ELR, ``ELR/model/loss.py``):
         The defaults are its CIFAR-10 symmetric-noise values on every dataset.
     """
-
-    label = "ELR"
-    family = "early"
-    paper = LIU_2020
 
     beta: Fraction = 0.7
     weight: NonNegative = 3.0

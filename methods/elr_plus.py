@@ -9,12 +9,11 @@ from torch import Tensor
 from methods.base import Batch, Method, State, Task
 from methods.bounds import Between, Fraction, NonNegative
 from methods.parts.labels import one_hot
-from methods.parts.mixing import draw_heavier_weight, mix_pairs
-from methods.parts.papers import LIU_2020
+from methods.parts.mixing import draw_pairs, mix_pairs
 
 
 @dataclass(frozen=True)
-class ELRPlus(Method):
+class ELRPlus(Method, label="ELR+", family="mixed"):
     """Two networks; each stays close to what the other's averaged weights have predicted so far.
 
     ``t[i] <- beta * t[i] + (1 - beta) * p'[i]``, with ``p'`` the prediction of the peer's averaged
@@ -27,7 +26,9 @@ class ELRPlus(Method):
         target: (2, N, C), the running average ``t`` of each network; zero before the first visit.
 
     Source:
-        ``paper`` (section 4.3 and appendix).
+        Sheng Liu, Jonathan Niles-Weed, Narges Razavian & Carlos Fernandez-Granda, "Early-learning
+        regularization prevents memorization of noisy labels", NeurIPS 2020.
+        https://arxiv.org/abs/2007.00151 (section 4.3 and appendix).
 
     Differs from the authors' code (shengliu66/ELR, ``ELR_plus/``):
         A step keeps 0.997 of its average, 0.85 of an epoch of CIFAR, reached over 40,000 steps;
@@ -37,10 +38,6 @@ class ELRPlus(Method):
         network's labels are drawn apart, which tells the pair more than one noisy set does.
         The networks predict with the mean of probabilities, not of logits.
     """
-
-    label = "ELR+"
-    family = "mixed"
-    paper = LIU_2020
 
     networks: ClassVar[int] = 2
     peeks: ClassVar[bool] = True
@@ -62,7 +59,7 @@ class ELRPlus(Method):
 
     def draw(self, size: int) -> dict[str, Tensor]:
         """Draw the weight of the heavier image and the partner of each."""
-        return {"mix": draw_heavier_weight(self.alpha), "partner": torch.randperm(size)}
+        return draw_pairs(self.alpha, size, heavier=True)
 
     def prepare(
         self, image: Tensor, batch: Batch, state: State, epoch: Tensor

@@ -6,37 +6,25 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State
 from methods.bounds import NonNegative
-from methods.paper import Paper
 from methods.parts.labels import one_hot
 from methods.parts.losses import absolute_error
 
 
 @dataclass(frozen=True)
-class EpsSoftmax(Method):
+class EpsSoftmax(Method, label="Eps-softmax", family="outputs"):
     """Push the prediction close to one-hot before the loss, for which any loss is symmetric.
 
     ``q = (p + m * onehot(argmax p)) / (m + 1)``, cut off at 1e-8, and
     ``loss = -alpha * log q_y + beta * 2 * (1 - p_y)``: CE_eps + MAE. Predictions use ``p``.
 
     Source:
-        ``paper``. The authors' code cswjl/eps-softmax was read at commit f81685c, ``losses.py`` and
-        ``config.py``. The defaults are those of CIFAR-100 and symmetric noise of 0.4, for a
-        learning rate of 0.1; CIFAR-10, at 0.01, has ``alpha=0.01, beta=5, m=1e5``. The paper has
-        one setting for each noise.
+        Jialiang Wang, Xiong Zhou, Deming Zhai, Junjun Jiang, Xiangyang Ji & Xianming Liu,
+        "epsilon-Softmax: approximating one-hot vectors for mitigating label noise", NeurIPS 2024.
+        https://openreview.net/forum?id=vjsd8Bcipv; the authors' code cswjl/eps-softmax was read at
+        commit f81685c, ``losses.py`` and ``config.py``. The defaults are those of CIFAR-100 and
+        symmetric noise of 0.4, for a learning rate of 0.1; CIFAR-10, at 0.01, has ``alpha=0.01,
+        beta=5, m=1e5``. The paper has one setting for each noise.
     """
-
-    label = "Eps-softmax"
-    family = "outputs"
-    paper = Paper(
-        title="epsilon-Softmax: approximating one-hot vectors for mitigating label noise",
-        authors=(
-            "Jialiang Wang and Xiong Zhou and Deming Zhai and Junjun Jiang and Xiangyang Ji and "
-            "Xianming Liu"
-        ),
-        venue="NeurIPS",
-        year=2024,
-        url="https://openreview.net/forum?id=vjsd8Bcipv",
-    )
 
     alpha: NonNegative = 0.03
     beta: NonNegative = 1.0

@@ -7,12 +7,11 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State
 from methods.bounds import NonNegative
-from methods.paper import Paper
 from methods.parts.losses import focal
 
 
 @dataclass(frozen=True)
-class Focal(Method):
+class Focal(Method, label="Focal loss", family="baseline"):
     """Care less for examples that are fitted already.
 
     ``loss = -(1 - p_y)^gamma * log p_y``. It makes hard examples count for more, mislabelled ones
@@ -20,22 +19,13 @@ class Focal(Method):
     code behind every published number for noisy labels does.
 
     Source:
-        ``paper`` (equation 4).
+        Tsung-Yi Lin, Priya Goyal, Ross Girshick, Kaiming He & Piotr Dollár, "Focal loss for dense
+        object detection", ICCV 2017. https://arxiv.org/abs/1708.02002 (equation 4).
 
     Differs from the paper:
         Its ``gamma`` is 2; papers on noisy labels use 0.5, with detached factors
         (HanxunH/Active-Passive-Losses at commit 04bce53, ``loss.py``).
     """
-
-    label = "Focal loss"
-    family = "baseline"
-    paper = Paper(
-        title="Focal loss for dense object detection",
-        authors="Tsung-Yi Lin and Priya Goyal and Ross Girshick and Kaiming He and Piotr Dollár",
-        venue="ICCV",
-        year=2017,
-        url="https://arxiv.org/abs/1708.02002",
-    )
 
     gamma: NonNegative = 0.5
     detach: bool = False

@@ -6,27 +6,24 @@ from torch import Tensor
 
 from methods.base import Batch, State
 from methods.parts.estimation import LossCorrection
-from methods.parts.papers import PATRINI_2017
 from methods.parts.transition import forward_cross_entropy
 
 
 @dataclass(frozen=True)
-class Forward(LossCorrection):
+class Forward(LossCorrection, label="Forward correction", family="transition"):
     """Predict the clean label, and compare what the noise would make of it with the given one.
 
     ``loss = -log sum_k p_k T[k, y]`` with ``T[k, y] = P(given y | true k)``, which is given, or
     estimated in a first stage (see ``LossCorrection``, also for the state).
 
     Source:
-        ``paper`` (theorem 2; equations 12 and 13).
+        Giorgio Patrini, Alessandro Rozza, Aditya Krishna Menon, Richard Nock & Lizhen Qu, "Making
+        deep neural networks robust to label noise: a loss correction approach", CVPR 2017.
+        https://arxiv.org/abs/1609.03683 (theorem 2; equations 12 and 13).
 
     Differs from the paper:
         It stops the first stage by validation loss; here its length is a field.
     """
-
-    label = "Forward correction"
-    family = "transition"
-    paper = PATRINI_2017
 
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor

@@ -9,23 +9,20 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State
 from methods.bounds import Between
-from methods.parts.papers import ZHANG_2018
 
 
 @dataclass(frozen=True)
-class GCE(Method):
+class GCE(Method, label="GCE", family="bounded"):
     """Bend cross-entropy towards the absolute error, which symmetric noise cannot mislead.
 
     ``loss = (1 - p[y]^q) / q``: cross-entropy as ``q`` goes to 0, ``1 - p[y]`` at ``q = 1``. Its
     gradient is cross-entropy's times ``p[y]^q``, so labels the network finds absurd pull little.
 
     Source:
-        ``paper`` (equation 6; its truncated form is another method).
+        Zhilu Zhang & Mert R. Sabuncu, "Generalized cross entropy loss for training deep neural
+        networks with noisy labels", NeurIPS 2018. https://arxiv.org/abs/1805.07836 (equation 6; its
+        truncated form is another method).
     """
-
-    label = "GCE"
-    family = "bounded"
-    paper = ZHANG_2018
 
     q: Annotated[float, Between(1e-6, 1.0)] = 0.7
 

@@ -9,11 +9,10 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State, Task
 from methods.bounds import Between, Fraction
-from methods.parts.papers import ZHANG_2018
 
 
 @dataclass(frozen=True)
-class GCETrunc(Method):
+class GCETrunc(Method, label="Truncated GCE", family="bounded"):
     """Generalised cross-entropy without the examples on which the network is far from the label.
 
     ``loss = (1 - p_y^q) / q`` where an example is kept, else the constant ``(1 - k^q) / q``. All
@@ -26,17 +25,15 @@ class GCETrunc(Method):
         label: (N,) int64, the given labels.
 
     Source:
-        ``paper`` (equations 9 to 12, algorithm 1; on CIFAR-10 it first prunes at epoch 40 of 120).
-        The reimplementation AlanChou/Truncated-Loss was read at commit fef5908.
+        Zhilu Zhang & Mert R. Sabuncu, "Generalized cross entropy loss for training deep neural
+        networks with noisy labels", NeurIPS 2018. https://arxiv.org/abs/1805.07836 (equations 9 to
+        12, algorithm 1; on CIFAR-10 it first prunes at epoch 40 of 120). The reimplementation
+        AlanChou/Truncated-Loss was read at commit fef5908.
 
     Differs from the paper:
         It prunes by the best network so far, which the reimplementation chooses on the test set;
         here the network of the moment prunes.
     """
-
-    label = "Truncated GCE"
-    family = "bounded"
-    paper = ZHANG_2018
 
     q: Annotated[float, Between(1e-6, 1.0)] = 0.7
     k: Annotated[float, Between(0.0, 1.0)] = 0.5

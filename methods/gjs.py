@@ -11,11 +11,10 @@ from torch import Tensor
 from methods.base import Batch, Method, State
 from methods.bounds import Between
 from methods.parts.labels import one_hot
-from methods.parts.papers import ENGLESSON_2021
 
 
 @dataclass(frozen=True)
-class GJS(Method):
+class GJS(Method, label="GJS", family="outputs"):
     """Bring the label and the predictions on two views of an image to agreement.
 
     With ``w = (1 - pi) / 2`` and ``m = pi * onehot(y) + w * p_1 + w * p_2``,
@@ -24,17 +23,14 @@ class GJS(Method):
     falls to 0, and to a bounded, noise-tolerant loss as it rises to 1.
 
     Source:
-        ``paper`` (equations 3 to 5).
+        Erik Englesson & Hossein Azizpour, "Generalized Jensen-Shannon divergence loss for learning
+        with noisy labels", NeurIPS 2021. https://arxiv.org/abs/2105.04522 (equations 3 to 5).
 
     Differs from the paper:
         It tunes ``pi`` for every noise rate, and its views are strong augmentations
         (RandAugment and Cutout); here ``pi`` is one value and the views are the recipe's. Without
         augmentation both views are the same image and the loss is the plain Jensen-Shannon one.
     """
-
-    label = "GJS"
-    family = "outputs"
-    paper = ENGLESSON_2021
 
     views: ClassVar[int] = 2
     pi: Annotated[float, Between(0.001, 0.999)] = 0.5

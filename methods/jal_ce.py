@@ -6,13 +6,12 @@ from torch import Tensor
 
 from methods.base import State, Weights
 from methods.bounds import NonNegative
-from methods.paper import Paper
 from methods.parts.active_passive import ActivePassive, with_l1_slope
 from methods.parts.labels import one_hot
 
 
 @dataclass(frozen=True)
-class JALCE(ActivePassive):
+class JALCE(ActivePassive, label="JAL-CE", family="bounded"):
     """Pair normalised cross-entropy with a squared error that asks for more than probability 1.
 
     ``loss = alpha * log p_y / sum_k log p_k + beta * mean_k (a * onehot(y)_k - p_k)^2``. The second
@@ -21,27 +20,16 @@ class JALCE(ActivePassive):
     ``delta * sum |w|``.
 
     Source:
-        ``paper``. The authors' code cswjl/joint-asymmetric-loss was read at commit 0f9eb7b,
-        ``losses.py`` and ``config.py``. The defaults are those of Clothing1M, for no other goes
-        with a learning rate of 0.1 and few classes; CIFAR-10, at 0.01, has ``alpha=1, beta=1,
-        a=30``.
+        Jialiang Wang, Xianming Liu, Xiong Zhou, Gangfeng Hu, Deming Zhai, Junjun Jiang & Xiangyang
+        Ji, "Joint asymmetric loss for learning with noisy labels", ICCV 2025.
+        https://arxiv.org/abs/2507.17692; the authors' code cswjl/joint-asymmetric-loss was read at
+        commit 0f9eb7b, ``losses.py`` and ``config.py``. The defaults are those of Clothing1M, for
+        no other goes with a learning rate of 0.1 and few classes; CIFAR-10, at 0.01, has ``alpha=1,
+        beta=1, a=30``.
 
     Differs from that code:
         There the L1 term stands in place of weight decay; here the recipe's stays as it is.
     """
-
-    label = "JAL-CE"
-    family = "bounded"
-    paper = Paper(
-        title="Joint asymmetric loss for learning with noisy labels",
-        authors=(
-            "Jialiang Wang and Xianming Liu and Xiong Zhou and Gangfeng Hu and Deming Zhai and "
-            "Junjun Jiang and Xiangyang Ji"
-        ),
-        venue="ICCV",
-        year=2025,
-        url="https://arxiv.org/abs/2507.17692",
-    )
 
     alpha: NonNegative = 5.0
     beta: NonNegative = 0.1

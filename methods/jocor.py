@@ -7,12 +7,11 @@ from torch import Tensor
 from methods.base import Batch, State
 from methods.bounds import Fraction
 from methods.loss_spec import named_losses
-from methods.paper import Paper
 from methods.parts.small_loss import SmallLoss, small_loss_mask
 
 
 @dataclass(frozen=True)
-class JoCoR(SmallLoss):
+class JoCoR(SmallLoss, label="JoCoR", family="selection"):
     """Two networks trained as one, to agree with each other, on what is easy for both.
 
     ``loss = (1 - agreement) * (CE(p, y) + CE(q, y)) + agreement * (KL(p | q) + KL(q | p))`` for
@@ -23,8 +22,10 @@ class JoCoR(SmallLoss):
     State: see ``SmallLoss``; both networks keep the same.
 
     Source:
-        ``paper`` (equations 3 to 6, algorithm 1). ``agreement`` is that of CIFAR-10; its code's
-        default is 0.1.
+        Hongxin Wei, Lei Feng, Xiangyu Chen & Bo An, "Combating noisy labels by agreement: a joint
+        training method with co-regularization", CVPR 2020. https://arxiv.org/abs/2003.02752
+        (equations 3 to 6, algorithm 1). ``agreement`` is that of CIFAR-10; its code's default is
+        0.1.
 
     Differs from the authors' code (hongxin001/JoCoR, ``algorithm/`` at commit 20a570e):
         It forgets at the true rate, and at half of it if the noise is asymmetric; here that is a
@@ -32,16 +33,6 @@ class JoCoR(SmallLoss):
         is what it does at asymmetric noise of 0.4, where the whole rate is too much, for only half
         of the classes have wrong labels. It truncates the number kept.
     """
-
-    label = "JoCoR"
-    family = "selection"
-    paper = Paper(
-        title="Combating noisy labels by agreement: a joint training method with co-regularization",
-        authors="Hongxin Wei and Lei Feng and Xiangyu Chen and Bo An",
-        venue="CVPR",
-        year=2020,
-        url="https://arxiv.org/abs/2003.02752",
-    )
 
     agreement: Fraction = 0.9
 

@@ -10,11 +10,10 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State
 from methods.bounds import Between
-from methods.parts.papers import ENGLESSON_2021
 
 
 @dataclass(frozen=True)
-class JS(Method):
+class JS(Method, label="JS", family="outputs"):
     """Measure the divergence of label and prediction from their weighted mean.
 
     With ``m = pi * onehot(y) + (1 - pi) * p``,
@@ -23,15 +22,13 @@ class JS(Method):
     tolerant ``1 - p_y`` as it goes to 1.
 
     Source:
-        ``paper`` (equations 3 and 4; the form with several views is another method).
+        Erik Englesson & Hossein Azizpour, "Generalized Jensen-Shannon divergence loss for learning
+        with noisy labels", NeurIPS 2021. https://arxiv.org/abs/2105.04522 (equations 3 and 4; the
+        form with several views is another method).
 
     Differs from the paper:
         It tunes ``pi`` for every noise rate; here it is one value.
     """
-
-    label = "JS"
-    family = "outputs"
-    paper = ENGLESSON_2021
 
     pi: Annotated[float, Between(0.001, 0.999)] = 0.5
 

@@ -8,12 +8,11 @@ from torch import Tensor
 from torch.func import grad, vjp
 
 from methods.base import Batch, Network, State, Task, Weights
-from methods.paper import Paper
 from methods.parts.clean_subset import CleanSubset, trusted_of
 
 
 @dataclass(frozen=True)
-class L2RW(CleanSubset):
+class L2RW(CleanSubset, label="L2RW", family="weights"):
     """Weight each example by how much a step on it would help on a few examples known to be right.
 
     ``w_i = max(0, -d L_clean(theta - a * d/dtheta sum_j e_j * l_j) / d e_i)`` at ``e = 0``, scaled
@@ -32,21 +31,13 @@ class L2RW(CleanSubset):
     Privilege ``clean_subset``: ``per_class`` examples of each class with their true label.
 
     Source:
-        ``paper`` (algorithm 1, equations 7 to 12).
+        Mengye Ren, Wenyuan Zeng, Bin Yang & Raquel Urtasun, "Learning to reweight examples for
+        robust deep learning", ICML 2018. https://arxiv.org/abs/1803.09050 (algorithm 1, equations 7
+        to 12).
 
     Differs from the paper:
         It draws the clean examples outside the training set (1,000 on CIFAR-10).
     """
-
-    label = "L2RW"
-    family = "weights"
-    paper = Paper(
-        title="Learning to reweight examples for robust deep learning",
-        authors="Mengye Ren and Wenyuan Zeng and Bin Yang and Raquel Urtasun",
-        venue="ICML",
-        year=2018,
-        url="https://arxiv.org/abs/1803.09050",
-    )
 
     def init(self, task: Task) -> State:
         """Weigh nothing before the first visit."""

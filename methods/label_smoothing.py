@@ -8,11 +8,10 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State
 from methods.bounds import Between
-from methods.paper import Paper
 
 
 @dataclass(frozen=True)
-class LabelSmoothing(Method):
+class LabelSmoothing(Method, label="Label smoothing", family="targets"):
     """Fit the given label mixed with the uniform distribution.
 
     ``target = onehot(y) * (1 - smoothing) + smoothing / C``
@@ -27,23 +26,12 @@ class LabelSmoothing(Method):
     the target beyond the label (Wei et al., 2022) and make the loss unbounded below.
 
     Source:
-        ``paper``; on noisy labels Lukasik et al., "Does label smoothing mitigate label noise?",
-        ICML 2020. https://arxiv.org/abs/2003.02819; on negative values the paper of
-        ``negative_ls``.
+        Christian Szegedy, Vincent Vanhoucke, Sergey Ioffe, Jonathon Shlens & Zbigniew Wojna,
+        "Rethinking the Inception architecture for computer vision", CVPR 2016.
+        https://arxiv.org/abs/1512.00567; on noisy labels Lukasik et al., "Does label smoothing
+        mitigate label noise?", ICML 2020. https://arxiv.org/abs/2003.02819; on negative values the
+        paper of ``negative_ls``.
     """
-
-    label = "Label smoothing"
-    family = "targets"
-    paper = Paper(
-        title="Rethinking the Inception architecture for computer vision",
-        authors=(
-            "Christian Szegedy and Vincent Vanhoucke and Sergey Ioffe and Jonathon Shlens and "
-            "Zbigniew Wojna"
-        ),
-        venue="CVPR",
-        year=2016,
-        url="https://arxiv.org/abs/1512.00567",
-    )
 
     smoothing: Annotated[float, Between(-8.0, 1.0)] = 0.1
 

@@ -9,38 +9,26 @@ from torch import Tensor
 from methods.base import Batch, Method, State
 from methods.bounds import Between
 from methods.loss_spec import LossSpec, named_losses
-from methods.paper import Paper
 
 
 @dataclass(frozen=True)
-class LogitClip(Method):
+class LogitClip(Method, label="LogitClip", family="bounded"):
     """Bound the length of the logit vector in training, which bounds any loss.
 
     ``z <- z * min(1, tau / |z|)`` with the Euclidean norm, then any loss: the paper's is
     cross-entropy, and others can be named. Predictions use the logits as they are.
 
     Source:
-        ``paper`` (equation 4). The authors' code hongxin001/LogitClip was read at commit 7e45730,
-        ``algorithms/clip.py``.
+        Hongxin Wei, Huiping Zhuang, Renchunzi Xie, Lei Feng, Gang Niu, Bo An & Yixuan Li,
+        "Mitigating memorization of noisy labels by clipping the model prediction", ICML 2023.
+        https://arxiv.org/abs/2212.04055 (equation 4). The authors' code hongxin001/LogitClip was
+        read at commit 7e45730, ``algorithms/clip.py``.
 
     Differs from that code:
         It shortens vectors that are longer than ``tau`` to the length ``1 / tau``, as does
         ``compat``; at 1 it is the same. Published numbers stand on the code, with ``tau`` chosen
         for each noise: 1 and 0.67 for symmetric, 0.4 for asymmetric noise on CIFAR-10.
     """
-
-    label = "LogitClip"
-    family = "bounded"
-    paper = Paper(
-        title="Mitigating memorization of noisy labels by clipping the model prediction",
-        authors=(
-            "Hongxin Wei and Huiping Zhuang and Renchunzi Xie and Lei Feng and Gang Niu and Bo An "
-            "and Yixuan Li"
-        ),
-        venue="ICML",
-        year=2023,
-        url="https://arxiv.org/abs/2212.04055",
-    )
 
     tau: Annotated[float, Between(0.001, 1000.0)] = 1.0
     compat: bool = False

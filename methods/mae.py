@@ -5,34 +5,24 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from methods.base import Batch, Method, State
-from methods.paper import Paper
 from methods.parts.losses import absolute_error
 
 
 @dataclass(frozen=True)
-class MAE(Method):
+class MAE(Method, label="MAE", family="bounded"):
     """Count by how much the label's probability falls short of 1.
 
     ``loss = 1 - p_y``. Summed over the labels it is a constant, so symmetric noise moves no
     minimum; but its gradient vanishes with ``p_y``, so that with many classes it hardly learns.
 
     Source:
-        ``paper`` (equation 7).
+        Aritra Ghosh, Himanshu Kumar & P. S. Sastry, "Robust loss functions under label noise for
+        deep neural networks", AAAI 2017. https://arxiv.org/abs/1712.09482 (equation 7).
 
     Differs from the paper:
         Its ``sum_k |onehot(y)_k - p_k| = 2 * (1 - p_y)`` is twice this, which is the scale that
         losses with an absolute error in them use.
     """
-
-    label = "MAE"
-    family = "bounded"
-    paper = Paper(
-        title="Robust loss functions under label noise for deep neural networks",
-        authors="Aritra Ghosh and Himanshu Kumar and P. S. Sastry",
-        venue="AAAI",
-        year=2017,
-        url="https://arxiv.org/abs/1712.09482",
-    )
 
     def losses(
         self, logits: Tensor, batch: Batch, state: State, epoch: Tensor

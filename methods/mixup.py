@@ -3,18 +3,16 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from methods.base import Batch, Method, State
 from methods.bounds import Between
-from methods.paper import Paper
-from methods.parts.mixing import draw_weight, mix_pairs
+from methods.parts.mixing import draw_pairs, mix_pairs
 
 
 @dataclass(frozen=True)
-class Mixup(Method):
+class Mixup(Method, label="Mixup", family="mixed"):
     """Train on convex combinations of pairs of images and of their labels.
 
     ``x = m * x_i + (1 - m) * x_j``, ``target = m * onehot(y_i) + (1 - m) * onehot(y_j)``,
@@ -22,24 +20,16 @@ class Mixup(Method):
     batch, and ``j`` a permutation of the batch.
 
     Source:
-        ``paper`` (equation 2; label noise: section 3.4, which also tries ``alpha`` of 8 and 32).
+        Hongyi Zhang, Moustapha Cisse, Yann N. Dauphin & David Lopez-Paz, "mixup: beyond empirical
+        risk minimization", ICLR 2018. https://arxiv.org/abs/1710.09412 (equation 2; label noise:
+        section 3.4, which also tries ``alpha`` of 8 and 32).
     """
-
-    label = "Mixup"
-    family = "mixed"
-    paper = Paper(
-        title="mixup: beyond empirical risk minimization",
-        authors="Hongyi Zhang and Moustapha Cisse and Yann N. Dauphin and David Lopez-Paz",
-        venue="ICLR",
-        year=2018,
-        url="https://arxiv.org/abs/1710.09412",
-    )
 
     alpha: Annotated[float, Between(0.01, 1000.0)] = 1.0
 
     def draw(self, size: int) -> dict[str, Tensor]:
         """Draw the weight of the first image and the partner of each."""
-        return {"mix": draw_weight(self.alpha), "partner": torch.randperm(size)}
+        return draw_pairs(self.alpha, size)
 
     def prepare(
         self, image: Tensor, batch: Batch, state: State, epoch: Tensor

@@ -10,13 +10,12 @@ from torch.func import grad, vjp
 
 from methods.base import Batch, Network, State, Task, Weights
 from methods.bounds import Between, NonNegative
-from methods.paper import Paper
 from methods.parts.adam import adam, adam_state
 from methods.parts.clean_subset import CleanSubset, trusted_of
 
 
 @dataclass(frozen=True)
-class MWNet(CleanSubset):
+class MWNet(CleanSubset, label="Meta-Weight-Net", family="weights"):
     """Learn the weight of an example as a function of its loss, from a few clean examples.
 
     ``loss = mean_i V(l_i) * l_i``, where ``V`` is a network with one hidden layer of ``hidden``
@@ -30,7 +29,9 @@ class MWNet(CleanSubset):
     Privilege ``clean_subset``: ``per_class`` examples of each class with their true label.
 
     Source:
-        ``paper`` (algorithm 1, equations 3 to 5).
+        Jun Shu, Qi Xie, Lixuan Yi, Qian Zhao, Sanping Zhou, Zongben Xu & Deyu Meng,
+        "Meta-Weight-Net: learning an explicit mapping for sample weighting", NeurIPS 2019.
+        https://arxiv.org/abs/1902.07379 (algorithm 1, equations 3 to 5).
 
     Differs from the paper:
         It draws the clean examples outside the training set (1,000 on CIFAR).
@@ -39,19 +40,6 @@ class MWNet(CleanSubset):
     of accuracy at a rate of 0.4, three seeds of digits; 59.6 % with ``per_class=100``): ``V`` sees
     nothing but a loss, which there tells wrong labels, as they agree with one another, least well.
     """
-
-    label = "Meta-Weight-Net"
-    family = "weights"
-    paper = Paper(
-        title="Meta-Weight-Net: learning an explicit mapping for sample weighting",
-        authors=(
-            "Jun Shu and Qi Xie and Lixuan Yi and Qian Zhao and Sanping Zhou and Zongben Xu and "
-            "Deyu Meng"
-        ),
-        venue="NeurIPS",
-        year=2019,
-        url="https://arxiv.org/abs/1902.07379",
-    )
 
     hidden: Annotated[int, Between(1, 100_000)] = 100
     lr: NonNegative = 1e-3

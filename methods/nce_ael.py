@@ -8,11 +8,10 @@ from torch import Tensor
 from methods.bounds import Between, NonNegative
 from methods.parts.active_passive import ActivePassive
 from methods.parts.losses import absolute_error
-from methods.parts.papers import ZHOU_2021
 
 
 @dataclass(frozen=True)
-class NCEAEL(ActivePassive):
+class NCEAEL(ActivePassive, label="NCE+AEL", family="normalised"):
     """Bend the absolute error so that the most frequent label wins, however little ahead it is.
 
     ``loss = alpha * NCE + beta * AEL``, with ``NCE = log p_y / sum_k log p_k`` and
@@ -20,13 +19,11 @@ class NCEAEL(ActivePassive):
     the labels, where ``a`` is large enough for the noise.
 
     Source:
-        ``paper``. The authors' code hitcszx/ALFs was read at commit 61245e9, ``lnl/losses.py`` and
-        ``lnl/config.py``. The defaults are those of CIFAR-10.
+        Xiong Zhou, Xianming Liu, Junjun Jiang, Xin Gao & Xiangyang Ji, "Asymmetric loss functions
+        for learning with noisy labels", ICML 2021. https://arxiv.org/abs/2106.03110; the authors'
+        code hitcszx/ALFs was read at commit 61245e9, ``lnl/losses.py`` and ``lnl/config.py``. The
+        defaults are those of CIFAR-10.
     """
-
-    label = "NCE+AEL"
-    family = "normalised"
-    paper = ZHOU_2021
 
     beta: NonNegative = 4.0
     a: Annotated[float, Between(0.01, 100.0)] = 5.0

@@ -9,11 +9,10 @@ from torch import Tensor
 from methods.bounds import Between, NonNegative
 from methods.parts.active_passive import ActivePassive
 from methods.parts.losses import absolute_error
-from methods.parts.papers import ZHOU_2021
 
 
 @dataclass(frozen=True)
-class NCEAGCE(ActivePassive):
+class NCEAGCE(ActivePassive, label="NCE+AGCE", family="normalised"):
     """Bend the absolute error so that the most frequent label wins, however little ahead it is.
 
     ``loss = alpha * NCE + beta * AGCE``, with ``NCE = log p_y / sum_k log p_k`` and
@@ -21,14 +20,12 @@ class NCEAGCE(ActivePassive):
     largest share of the labels, where ``a`` and ``q`` are large enough for the noise.
 
     Source:
-        ``paper``. The authors' code hitcszx/ALFs was read at commit 61245e9, ``lnl/losses.py`` and
-        ``lnl/config.py``. The defaults are those of CIFAR-100, for a learning rate of 0.1;
-        CIFAR-10, at 0.01, has ``alpha=1, beta=4, a=6, q=1.5``.
+        Xiong Zhou, Xianming Liu, Junjun Jiang, Xin Gao & Xiangyang Ji, "Asymmetric loss functions
+        for learning with noisy labels", ICML 2021. https://arxiv.org/abs/2106.03110; the authors'
+        code hitcszx/ALFs was read at commit 61245e9, ``lnl/losses.py`` and ``lnl/config.py``. The
+        defaults are those of CIFAR-100, for a learning rate of 0.1; CIFAR-10, at 0.01, has
+        ``alpha=1, beta=4, a=6, q=1.5``.
     """
-
-    label = "NCE+AGCE"
-    family = "normalised"
-    paper = ZHOU_2021
 
     alpha: NonNegative = 10.0
     beta: NonNegative = 0.1

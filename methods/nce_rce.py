@@ -7,11 +7,10 @@ from torch import Tensor
 from methods.bounds import NonNegative
 from methods.parts.active_passive import ActivePassive
 from methods.parts.losses import reverse_cross_entropy
-from methods.parts.papers import MA_2020
 
 
 @dataclass(frozen=True)
-class NCERCE(ActivePassive):
+class NCERCE(ActivePassive, label="NCE+RCE", family="normalised"):
     """Pair a robust loss that raises the label with one that lowers the other classes.
 
     ``loss = alpha * NCE + beta * RCE``, with ``NCE = log p_y / sum_k log p_k`` and
@@ -19,18 +18,16 @@ class NCERCE(ActivePassive):
     constant.
 
     Source:
-        ``paper`` (equations 5 and 11; table 2). The authors' code HanxunH/Active-Passive-Losses was
-        read at commit 04bce53, ``loss.py``. The defaults are those of CIFAR-100, for a learning
-        rate of 0.1; CIFAR-10, at 0.01, has ``alpha=1, beta=1``.
+        Xingjun Ma, Hanxun Huang, Yisen Wang, Simone Romano, Sarah Erfani & James Bailey,
+        "Normalized loss functions for deep learning with noisy labels", ICML 2020.
+        https://arxiv.org/abs/2006.13554 (equations 5 and 11; table 2). The authors' code
+        HanxunH/Active-Passive-Losses was read at commit 04bce53, ``loss.py``. The defaults are
+        those of CIFAR-100, for a learning rate of 0.1; CIFAR-10, at 0.01, has ``alpha=1, beta=1``.
 
     Differs from the paper:
         It takes -4 for the logarithm of 0; the authors' code takes that of 1e-4, -9.21, and
         published numbers stand on the code.
     """
-
-    label = "NCE+RCE"
-    family = "normalised"
-    paper = MA_2020
 
     alpha: NonNegative = 10.0
     beta: NonNegative = 0.1

@@ -10,11 +10,10 @@ from torch import Tensor
 
 from methods.base import Batch, Method, Stage, State, Task
 from methods.bounds import Between, NonNegative
-from methods.paper import Paper
 
 
 @dataclass(frozen=True)
-class NegativeLS(Method):
+class NegativeLS(Method, label="Negative label smoothing", family="targets"):
     """Warm up by cross-entropy, then sharpen the target beyond the label, in tiny steps.
 
     First stage, ``warmup`` of the epochs: ``-log p_y``. Second stage:
@@ -27,28 +26,17 @@ class NegativeLS(Method):
         start: 0-d int64, the first epoch of the second stage.
 
     Source:
-        ``paper`` (equation 2). The authors' code UCSC-REAL/negative-label-smoothing was read at
-        commit 05078f6, ``main_warmup.py`` and ``main_GLS_load.py``: 120 epochs, then 100 at a
-        learning rate of 1e-6.
+        Jiaheng Wei, Hangyu Liu, Tongliang Liu, Gang Niu, Masashi Sugiyama & Yang Liu, "To smooth or
+        not? When label smoothing meets noisy labels", ICML 2022. https://arxiv.org/abs/2106.04149
+        (equation 2). The authors' code UCSC-REAL/negative-label-smoothing was read at commit
+        05078f6, ``main_warmup.py`` and ``main_GLS_load.py``: 120 epochs, then 100 at a learning
+        rate of 1e-6.
 
     Differs from that code:
         It chooses ``rate`` among 14 values and the epoch by test accuracy. Its warm-up has another
         optimiser. Its ``pace`` is 1e-5 of the first learning rate over 39,000 steps; the default
         here goes about as far in the hundred steps of a small data set.
     """
-
-    label = "Negative label smoothing"
-    family = "targets"
-    paper = Paper(
-        title="To smooth or not? When label smoothing meets noisy labels",
-        authors=(
-            "Jiaheng Wei and Hangyu Liu and Tongliang Liu and Gang Niu and Masashi Sugiyama and "
-            "Yang Liu"
-        ),
-        venue="ICML",
-        year=2022,
-        url="https://arxiv.org/abs/2106.04149",
-    )
 
     rate: Annotated[float, Between(-8.0, 1.0)] = -1.0
     warmup: Annotated[float, Between(0.01, 0.99)] = 0.55

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 
 from methods.parts.active_passive import FocalPassive
-from methods.parts.papers import MA_2020
 
 
 @dataclass(frozen=True)
-class NFLMAE(FocalPassive):
+class NFLMAE(FocalPassive, label="NFL+MAE", family="normalised"):
     """Pair a robust loss that raises the label with one that lowers the other classes.
 
     ``loss = alpha * NFL + beta * MAE``, with ``MAE = 1 - p_y`` and
@@ -15,13 +14,12 @@ class NFLMAE(FocalPassive):
     of ``f`` as constants, as the authors' code does.
 
     Source:
-        ``paper`` (equations 5 and 11; table 2). The authors' code HanxunH/Active-Passive-Losses was
-        read at commit 04bce53, ``loss.py``. The defaults are those of CIFAR-10.
+        Xingjun Ma, Hanxun Huang, Yisen Wang, Simone Romano, Sarah Erfani & James Bailey,
+        "Normalized loss functions for deep learning with noisy labels", ICML 2020.
+        https://arxiv.org/abs/2006.13554 (equations 5 and 11; table 2). The authors' code
+        HanxunH/Active-Passive-Losses was read at commit 04bce53, ``loss.py``. The defaults are
+        those of CIFAR-10.
 
     Differs from the paper:
         It writes ``MAE = 2 * (1 - p_y)``; the authors' code has half of that, and so has this.
     """
-
-    label = "NFL+MAE"
-    family = "normalised"
-    paper = MA_2020

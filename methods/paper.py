@@ -1,43 +1,57 @@
-"""The publication that a method comes from."""
+"""The publication that a method comes from, read from its docstring."""
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
+
+JOURNALS = {"IJCV", "JAIR", "JMLR", "TMLR", "TNNLS", "TPAMI"}
+"""Venues whose BibTeX entry is an article; any other is a book of proceedings."""
+
+CITATION = re.compile(
+    r"Source:\s+(?P<authors>[^\"]+), \"(?P<title>[^\"]+)\", (?P<venue>[^\"]+?) "
+    r"(?P<year>\d{4})\. (?P<url>https://[^\s;,]+)"
+)
 
 
-@dataclass(frozen=True)
-class Paper:
-    """A publication, with what its bibliography entry needs.
+class Paper(NamedTuple):
+    """A publication; all blank for a method that comes from none."""
 
-    >>> focal = Paper("Focal loss for dense object detection", "Tsung-Yi Lin and others",
-    ...               "ICCV", 2017, "https://arxiv.org/abs/1708.02002")
-    >>> focal.key
-    'lin2017focal'
-    """
-
-    title: str
-    authors: str  # as BibTeX wants them: "Given Family and Given Family"
-    venue: str
-    year: int
-    url: str
-    kind: str = "inproceedings"  # the type of the BibTeX entry: or article, or incollection
-
-    @property
-    def key(self) -> str:
-        """The key of the BibTeX entry: first author, year, first long word of the title."""
-        author = self.authors.partition(" and ")[0].rsplit(" ")[-1]
-        word = next(word for word in re.findall(r"[A-Za-z]+", self.title) if len(word) > 3)
-        return f"{author}{self.year}{word}".lower()
+    authors: str = ""  # "Given Family, Given Family & Given Family"
+    title: str = ""
+    venue: str = ""
+    year: str = ""
+    url: str = ""
 
     @property
     def bibtex(self) -> str:
-        """The BibTeX entry, on one line."""
-        where = "journal" if self.kind == "article" else "booktitle"
+        """The BibTeX entry, on one line; its key is first author, year, first long word."""
+        if not self.title:
+            return ""
+        journal = self.venue in JOURNALS
+        authors = re.split(", | & ", self.authors)
+        word = next(word for word in re.findall(r"[A-Za-z]+", self.title) if len(word) > 3)
+        key = f"{authors[0].rsplit(' ')[-1]}{self.year}{word}".lower()
         fields = {
             "title": f"{{{self.title}}}",  # a second brace keeps its capitals
-            "author": self.authors,
-            where: self.venue,
-            "year": str(self.year),
+            "author": " and ".join(authors),
+            "journal" if journal else "booktitle": self.venue,
+            "year": self.year,
             "url": self.url,
         }
         text = ", ".join(f"{name} = {{{value}}}" for name, value in fields.items())
-        return f"@{self.kind}{{{self.key}, {text}}}"
+        return f"@{'article' if journal else 'inproceedings'}{{{key}, {text}}}"
+
+
+def cited(docstring: str) -> Paper:
+    """Return the paper with which the section ``Source:`` of a docstring begins, if it does.
+
+    >>> paper = cited('''Care less for examples that are fitted already.
+    ...
+    ...     Source:
+    ...         Tsung-Yi Lin & Piotr Dollár, "Focal loss for dense object detection", ICCV 2017.
+    ...         https://arxiv.org/abs/1708.02002 (equation 4).
+    ... ''')
+    >>> paper.venue, paper.year, paper.bibtex[:28]
+    ('ICCV', '2017', '@inproceedings{lin2017focal,')
+    """
+    match = CITATION.search(" ".join(docstring.split()))
+    return Paper(**match.groupdict()) if match else Paper()

@@ -7,12 +7,11 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State, Task
 from methods.bounds import Fraction, NonNegative
-from methods.paper import Paper
 from methods.parts.schedule import ramp
 
 
 @dataclass(frozen=True)
-class PeerLoss(Method):
+class PeerLoss(Method, label="Peer loss", family="weights"):
     """Subtract the loss of a random image on a random label: blind agreement pays nothing.
 
     ``loss = (-log p(x_i)[y_i] + a * log p(x_j)[y_k]) / (1 + a)`` with ``j`` and ``k`` drawn apart;
@@ -23,7 +22,9 @@ class PeerLoss(Method):
         epochs: 0-d int64, all there are.
 
     Source:
-        ``paper`` (equation 5; ``alpha``: section 5.3).
+        Yang Liu & Hongyi Guo, "Peer loss functions: learning from noisy labels without knowing
+        noise rates", ICML 2020. https://arxiv.org/abs/1910.03231 (equation 5; ``alpha``: section
+        5.3).
 
     Differs from the authors' code (weijiaheng/Multi-class-Peer-Loss-functions, CIFAR-10,
     ``runner.py`` at commit 3efb8ac):
@@ -31,16 +32,6 @@ class PeerLoss(Method):
         at epoch 40 of 300 to 20; here it stays. Common are ``p + 1e-5`` in the logarithm, without
         which the loss has no minimum, and ``1 + a``, by which it divides the learning rate.
     """
-
-    label = "Peer loss"
-    family = "weights"
-    paper = Paper(
-        title="Peer loss functions: learning from noisy labels without knowing noise rates",
-        authors="Yang Liu and Hongyi Guo",
-        venue="ICML",
-        year=2020,
-        url="https://arxiv.org/abs/1910.03231",
-    )
 
     alpha: NonNegative = 1.0
     warmup: Fraction = 0.07

@@ -10,14 +10,13 @@ from torch import Tensor
 
 from methods.base import Batch, Method, Stage, State, Task
 from methods.bounds import Between, NonNegative
-from methods.paper import Paper
 from methods.parts.labels import one_hot
 
 Share = Annotated[float, Between(0.01, 0.49)]
 
 
 @dataclass(frozen=True)
-class PENCIL(Method):
+class PENCIL(Method, label="PENCIL", family="targets"):
     """Learn a distribution over labels for every example, along with the network.
 
     With ``q_i = softmax(s_i)``, from ``s_i = 10 * onehot(y_i)``, in three stages:
@@ -34,23 +33,14 @@ class PENCIL(Method):
         soft: (N, C), ``s``, learnable; second, third: 0-d int64, the first epoch of the stages.
 
     Source:
-        ``paper`` (equations 6 to 11).
+        Kun Yi & Jianxin Wu, "Probabilistic end-to-end noise correction for learning with noisy
+        labels", CVPR 2019. https://arxiv.org/abs/1903.07788 (equations 6 to 11).
 
     Differs from the authors' code (yikun2019/PENCIL, ``PENCIL.py``):
         On CIFAR-10 its stages end at epochs 70, 200 and 320, and steps on ``s`` are of 600, which
         is ``travel = 600 * 130``; the paper tunes these, ``alpha`` and ``beta`` by the noise. Its
         last stage divides learning rates by ``//``, which under Python 3 makes them 0.
     """
-
-    label = "PENCIL"
-    family = "targets"
-    paper = Paper(
-        title="Probabilistic end-to-end noise correction for learning with noisy labels",
-        authors="Kun Yi and Jianxin Wu",
-        venue="CVPR",
-        year=2019,
-        url="https://arxiv.org/abs/1903.07788",
-    )
 
     learnable: ClassVar[tuple[str, ...]] = ("soft",)
     alpha: NonNegative = 0.1

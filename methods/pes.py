@@ -10,7 +10,6 @@ from torch import Tensor
 
 from methods.base import Batch, Method, Stage, State, Task
 from methods.bounds import Between
-from methods.paper import Paper
 from methods.parts.labels import one_hot
 
 Share = Annotated[float, Between(0.01, 0.3)]
@@ -18,7 +17,7 @@ Layers = Annotated[int, Between(1, 1000)]
 
 
 @dataclass(frozen=True)
-class PES(Method):
+class PES(Method, label="PES", family="early"):
     """Stop later layers earlier, for they fit noise first; then learn from what the network trusts.
 
     Four stages. All weights train by cross-entropy for ``whole`` of the epochs; the last ``upper``
@@ -34,7 +33,9 @@ class PES(Method):
         start: 0-d int64, the first epoch of the last stage.
 
     Source:
-        ``paper`` (algorithm 1; supervised variant).
+        Yingbin Bai, Erkun Yang, Bo Han, Yanhua Yang, Jiatong Li, Yinian Mao, Gang Niu & Tongliang
+        Liu, "Understanding and improving early stopping for learning with noisy labels", NeurIPS
+        2021. https://arxiv.org/abs/2106.15853 (algorithm 1; supervised variant).
 
     Differs from the authors' code (tmllab/2021_NeurIPS_PES, ``PES_cs.py``):
         On CIFAR-10 with ResNet-18 its stages have 25, 7 and 5 to 7 of 200 epochs of 350 steps, the
@@ -45,19 +46,6 @@ class PES(Method):
         it trains the others only; here it trains all, as the paper says. Predictions that select
         are of one image without augmentation, there the sum over two augmentations.
     """
-
-    label = "PES"
-    family = "early"
-    paper = Paper(
-        title="Understanding and improving early stopping for learning with noisy labels",
-        authors=(
-            "Yingbin Bai and Erkun Yang and Bo Han and Yanhua Yang and Jiatong Li and Yinian Mao "
-            "and Gang Niu and Tongliang Liu"
-        ),
-        venue="NeurIPS",
-        year=2021,
-        url="https://arxiv.org/abs/2106.15853",
-    )
 
     whole: Share = 0.125
     second: Share = 0.1

@@ -10,31 +10,21 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State
 from methods.bounds import Between
-from methods.paper import Paper
 
 
 @dataclass(frozen=True)
-class PHuberCE(Method):
+class PHuberCE(Method, label="PHuber-CE", family="bounded"):
     """Follow cross-entropy until its slope reaches ``-tau``, then go on along the tangent.
 
     ``loss = -log p_y`` where ``p_y > 1 / tau``, else ``log tau + 1 - tau * p_y``: bounded, so that
     a label which the network finds absurd cannot pull without end, as under clipped gradients.
 
     Source:
-        ``paper`` (equation 9). The reproduction dmizr/phuber was read at commit 56e5f71,
-        ``phuber/loss.py``. The default is that of CIFAR-10; the paper's for MNIST and CIFAR-100 is
-        10.
+        Aditya Krishna Menon, Ankit Singh Rawat, Sashank J. Reddi & Sanjiv Kumar, "Can gradient
+        clipping mitigate label noise?", ICLR 2020. https://openreview.net/forum?id=rklB76EKPr
+        (equation 9). The reproduction dmizr/phuber was read at commit 56e5f71, ``phuber/loss.py``.
+        The default is that of CIFAR-10; the paper's for MNIST and CIFAR-100 is 10.
     """
-
-    label = "PHuber-CE"
-    family = "bounded"
-    paper = Paper(
-        title="Can gradient clipping mitigate label noise?",
-        authors="Aditya Krishna Menon and Ankit Singh Rawat and Sashank J. Reddi and Sanjiv Kumar",
-        venue="ICLR",
-        year=2020,
-        url="https://openreview.net/forum?id=rklB76EKPr",
-    )
 
     tau: Annotated[float, Between(1.0, 1e6)] = 2.0
 

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State, Task
 from methods.bounds import Between, Epochs, Fraction, NonNegative
-from methods.paper import Paper
 from methods.parts.labels import one_hot
 from methods.parts.masks import (
     agreement_mask,
@@ -18,14 +17,14 @@ from methods.parts.masks import (
     partners,
     running_means,
 )
-from methods.parts.mixing import draw_heavier_weight, mix_pairs
+from methods.parts.mixing import draw_weight, mix_pairs
 from methods.parts.strong_views import draw_changes, strong_view
 
 Share = Annotated[float, Between(0.001, 1.0)]
 
 
 @dataclass(frozen=True)
-class ProMix(Method):
+class ProMix(Method, label="ProMix", family="mixed"):
     """Believe what is easiest in its class, or confidently predicted; learn from it in three ways.
 
     After ``warmup`` epochs of cross-entropy each network believes, epoch by epoch, the ``ratio``
@@ -43,7 +42,9 @@ class ProMix(Method):
         pi: (2, 2, C), of the believed and the others, by network; label: (N,); epochs: 0-d.
 
     Source:
-        ``paper`` (section 3; the defaults are those of CIFAR-10).
+        Ruixuan Xiao, Yiwen Dong, Haobo Wang, Lei Feng, Runze Wu, Gang Chen & Junbo Zhao, "ProMix:
+        combating label noise via maximizing clean sample utility", IJCAI 2023.
+        https://arxiv.org/abs/2207.10276 (section 3; the defaults are those of CIFAR-10).
 
     Differs from the authors' code (Justherozen/ProMix, ``Train_promix.py`` at commit 40d8378):
         There a second head takes the last part of the loss. It adds FMix, more changes in strong
@@ -52,19 +53,6 @@ class ProMix(Method):
         Counts of 600 epochs are shares: ``ramp`` (50), ``guess`` (250), ``memory`` of ``pi`` (51,
         for steps that keep 0.9999). A mean over nothing is 0.
     """
-
-    label = "ProMix"
-    family = "mixed"
-    paper = Paper(
-        title="ProMix: combating label noise via maximizing clean sample utility",
-        authors=(
-            "Ruixuan Xiao and Yiwen Dong and Haobo Wang and Lei Feng and Runze Wu and Gang Chen "
-            "and Junbo Zhao"
-        ),
-        venue="IJCAI",
-        year=2023,
-        url="https://arxiv.org/abs/2207.10276",
-    )
 
     networks: ClassVar[int] = 2
     views: ClassVar[int] = 3  # weak, strong, mixed
@@ -96,7 +84,7 @@ class ProMix(Method):
 
     def draw(self, size: int) -> dict[str, Tensor]:
         """Draw the weight of the heavier image, an order of the batch, and the strong views."""
-        mix = draw_heavier_weight(self.alpha)
+        mix = draw_weight(self.alpha, heavier=True)
         return {"mix": mix, "order": torch.rand(size), **draw_changes(size)}
 
     def prepare(

@@ -10,13 +10,12 @@ from torch import Tensor
 
 from methods.base import Batch, Method, Stage, State, Task
 from methods.bounds import Added, Between, Fraction
-from methods.paper import Paper
 from methods.parts.estimation import estimate_transition, warmup_stages
 from methods.parts.transition import clean_posterior
 
 
 @dataclass(frozen=True)
-class Reweighting(Method):
+class Reweighting(Method, label="Importance reweighting", family="weights"):
     """Weight each example by how likely its label would be in a clean world.
 
     ``loss = w_i * -log p[y_i]`` with
@@ -38,23 +37,13 @@ class Reweighting(Method):
         start: 0-d int64, the epoch at which that happens.
 
     Source:
-        ``paper`` (section 4, equation 4; rates: theorem 3).
+        Tongliang Liu & Dacheng Tao, "Classification with noisy labels by importance reweighting",
+        TPAMI 2016. https://arxiv.org/abs/1411.7718 (section 4, equation 4; rates: theorem 3).
 
     Differs from the paper:
         Its experiments have two classes and estimate the posterior by a density-ratio fit; here a
         network does it for ``C`` classes.
     """
-
-    label = "Importance reweighting"
-    family = "weights"
-    paper = Paper(
-        title="Classification with noisy labels by importance reweighting",
-        authors="Tongliang Liu and Dacheng Tao",
-        venue="TPAMI",
-        year=2016,
-        url="https://arxiv.org/abs/1411.7718",
-        kind="article",
-    )
 
     warmup: Annotated[float, Between(0.01, 0.99)] = 0.2
     anchor_quantile: Fraction = 0.97

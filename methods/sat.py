@@ -7,12 +7,11 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State, Task
 from methods.bounds import Fraction
-from methods.paper import Paper
 from methods.parts.labels import one_hot
 
 
 @dataclass(frozen=True)
-class SAT(Method):
+class SAT(Method, label="SAT", family="early"):
     """Replace labels, step by step, by a running average of the network's own predictions.
 
     From ``warmup`` of the epochs on, at each visit ``t[i] <- m * t[i] + (1 - m) * p[i]``, from
@@ -23,21 +22,12 @@ class SAT(Method):
         target: (N, C), ``t``; start: 0-d int64, the first epoch after the warm-up.
 
     Source:
-        ``paper`` (algorithm 1).
+        Lang Huang, Chao Zhang & Hongyang Zhang, "Self-adaptive training: beyond empirical risk
+        minimization", NeurIPS 2020. https://arxiv.org/abs/2002.10319 (algorithm 1).
 
     Differs from the authors' code (LayneH/self-adaptive-training, ``losses/loss.py``):
         Its warm-up is 60 of 200 epochs on CIFAR-10, hence the share.
     """
-
-    label = "SAT"
-    family = "early"
-    paper = Paper(
-        title="Self-adaptive training: beyond empirical risk minimization",
-        authors="Lang Huang and Chao Zhang and Hongyang Zhang",
-        venue="NeurIPS",
-        year=2020,
-        url="https://arxiv.org/abs/2002.10319",
-    )
 
     momentum: Fraction = 0.9
     warmup: Fraction = 0.3

@@ -8,11 +8,10 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State
 from methods.bounds import Between, NonNegative
-from methods.paper import Paper
 
 
 @dataclass(frozen=True)
-class SCE(Method):
+class SCE(Method, label="SCE", family="normalised"):
     """Add cross-entropy with label and prediction exchanged, which is bounded.
 
     ``loss = -alpha * log p_y + beta * RCE`` with
@@ -20,24 +19,14 @@ class SCE(Method):
     the logarithm of 0.
 
     Source:
-        ``paper`` (equations 5 to 7).
+        Yisen Wang, Xingjun Ma, Zaiyi Chen, Yuan Luo, Jinfeng Yi & James Bailey, "Symmetric cross
+        entropy for robust learning with noisy labels", ICCV 2019. https://arxiv.org/abs/1908.06112
+        (equations 5 to 7).
 
     Differs from the paper:
         It sets ``log_zero = -4``; the authors' code clips labels at 1e-4, which is -9.21, and
         published numbers stand on the code. The defaults are those of CIFAR-10.
     """
-
-    label = "SCE"
-    family = "normalised"
-    paper = Paper(
-        title="Symmetric cross entropy for robust learning with noisy labels",
-        authors=(
-            "Yisen Wang and Xingjun Ma and Zaiyi Chen and Yuan Luo and Jinfeng Yi and James Bailey"
-        ),
-        venue="ICCV",
-        year=2019,
-        url="https://arxiv.org/abs/1908.06112",
-    )
 
     alpha: NonNegative = 0.1
     beta: NonNegative = 1.0

@@ -8,12 +8,11 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State, Task
 from methods.bounds import NonNegative
-from methods.paper import Paper
 from methods.parts.labels import one_hot
 
 
 @dataclass(frozen=True)
-class SOP(Method):
+class SOP(Method, label="SOP", family="early"):
     """Give every example parameters of its own that explain away the noise in its label.
 
     With ``U = u_i^2 * onehot(y_i)`` and ``V = v_i^2 * (1 - onehot(y_i))``, both at most 1:
@@ -25,23 +24,15 @@ class SOP(Method):
         u: (N,), learnable; v: (N, C), learnable; both from N(0, 1e-8^2).
 
     Source:
-        ``paper`` (equations 4 to 7, algorithm 1).
+        Sheng Liu, Zhihui Zhu, Qing Qu & Chong You, "Robust training under label noise by
+        over-parameterization", ICML 2022. https://arxiv.org/abs/2202.14026 (equations 4 to 7,
+        algorithm 1).
 
     Differs from the authors' code (shengliu66/SOP, ``model/loss.py``):
         There ``u`` also follows the gradient of the squared error; here, as in algorithm 1, it
         does not. The rates are those used with CIFAR-10 and symmetric noise, on every dataset.
         Its further losses on two views and on class balance make up SOP+, which this is not.
     """
-
-    label = "SOP"
-    family = "early"
-    paper = Paper(
-        title="Robust training under label noise by over-parameterization",
-        authors="Sheng Liu and Zhihui Zhu and Qing Qu and Chong You",
-        venue="ICML",
-        year=2022,
-        url="https://arxiv.org/abs/2202.14026",
-    )
 
     learnable: ClassVar[tuple[str, ...]] = ("u", "v")
     lr_u: NonNegative = 10.0

@@ -8,11 +8,10 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State
 from methods.bounds import Between, NonNegative
-from methods.paper import Paper
 
 
 @dataclass(frozen=True)
-class SR(Method):
+class SR(Method, label="Sparse regularisation", family="outputs"):
     """Force sparse predictions, among which any loss is symmetric.
 
     ``loss = -log p_y + lam * rho^floor(epoch / every) * sum_k p_k^norm`` with
@@ -20,7 +19,9 @@ class SR(Method):
     one-hot one and weighs more from epoch to epoch. ``normalise=False`` leaves out ``|z|``.
 
     Source:
-        ``paper`` (equations 9 and 10). The authors' code hitcszx/lnl_sr was read at commit cd3ed32,
+        Xiong Zhou, Xianming Liu, Chenyang Wang, Deming Zhai, Junjun Jiang & Xiangyang Ji, "Learning
+        with noisy labels via sparse regularization", ICCV 2021. https://arxiv.org/abs/2108.00192
+        (equations 9 and 10). The authors' code hitcszx/lnl_sr was read at commit cd3ed32,
         ``main.py``, ``norm.py`` and ``config.py``. The defaults are those of CIFAR-10; MNIST has no
         ``normalise``, ``tau=0.1, lam=4, rho=2, every=5``.
 
@@ -28,19 +29,6 @@ class SR(Method):
         It is evaluated by accuracy alone, on which the sharpening has no influence. Here the
         sharpened distribution, which is what was trained, is also what predicts.
     """
-
-    label = "Sparse regularisation"
-    family = "outputs"
-    paper = Paper(
-        title="Learning with noisy labels via sparse regularization",
-        authors=(
-            "Xiong Zhou and Xianming Liu and Chenyang Wang and Deming Zhai and Junjun Jiang and "
-            "Xiangyang Ji"
-        ),
-        venue="ICCV",
-        year=2021,
-        url="https://arxiv.org/abs/2108.00192",
-    )
 
     tau: Annotated[float, Between(0.001, 1000.0)] = 0.5
     norm: Annotated[float, Between(0.001, 1.0)] = 0.1

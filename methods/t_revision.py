@@ -10,13 +10,12 @@ from torch import Tensor
 
 from methods.base import Batch, Method, Stage, State, Task
 from methods.bounds import Between, Fraction, NonNegative
-from methods.paper import Paper
 from methods.parts.adam import adam, adam_state
 from methods.parts.estimation import estimate_transition, state_before_estimate
 
 
 @dataclass(frozen=True)
-class TRevision(Method):
+class TRevision(Method, label="T-Revision", family="transition"):
     """Weight examples by an estimated ``T``, then go on learning a correction of it.
 
     ``loss = w_i * -log p[y_i]`` with ``w_i = p[y_i] / sum_k p_k T[k, y_i]``, in three stages:
@@ -32,7 +31,9 @@ class TRevision(Method):
         start, revise: 0-d int64, the epochs at which the later stages start.
 
     Source:
-        ``paper`` (section 3; algorithm 1).
+        Xiaobo Xia, Tongliang Liu, Nannan Wang, Bo Han, Chen Gong, Gang Niu & Masashi Sugiyama, "Are
+        anchor points really indispensable in label-noise learning?", NeurIPS 2019.
+        https://arxiv.org/abs/1906.00189 (section 3; algorithm 1).
 
     Differs from the authors' code (xiaoboxia/T-Revision, ``main.py`` at b1f4e7d, ``loss.py``):
         Its stages have 20, 200 and 200 epochs, the best of each by noisy validation accuracy; here
@@ -41,19 +42,6 @@ class TRevision(Method):
         ``w`` is a constant to the network in every stage: its gradient would let it give up labels.
         It does not scale the rows of the corrected matrix.
     """
-
-    label = "T-Revision"
-    family = "transition"
-    paper = Paper(
-        title="Are anchor points really indispensable in label-noise learning?",
-        authors=(
-            "Xiaobo Xia and Tongliang Liu and Nannan Wang and Bo Han and Chen Gong and Gang Niu "
-            "and Masashi Sugiyama"
-        ),
-        venue="NeurIPS",
-        year=2019,
-        url="https://arxiv.org/abs/1906.00189",
-    )
 
     learnable: ClassVar[tuple[str, ...]] = ("correction",)
     warmup: Annotated[float, Between(0.01, 0.99)] = 0.2

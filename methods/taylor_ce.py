@@ -8,31 +8,21 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State
 from methods.bounds import Between
-from methods.paper import Paper
 from methods.parts.losses import absolute_error
 
 
 @dataclass(frozen=True)
-class TaylorCE(Method):
+class TaylorCE(Method, label="Taylor-CE", family="bounded"):
     """Break off the Taylor series of cross-entropy, which bounds it.
 
     ``loss = sum_(i = 1 .. order) (1 - p_y)^i / i``: the mean absolute error at ``order = 1``,
     cross-entropy as ``order`` grows.
 
     Source:
-        ``paper`` (its ``t`` is ``order``, chosen there by noisy validation labels for each dataset
-        and rate).
+        Lei Feng, Senlin Shu, Zhuoyi Lin, Fengmao Lv, Li Li & Bo An, "Can cross entropy loss be
+        robust to label noise?", IJCAI 2020. https://doi.org/10.24963/ijcai.2020/305 (its ``t`` is
+        ``order``, chosen there by noisy validation labels for each dataset and rate).
     """
-
-    label = "Taylor-CE"
-    family = "bounded"
-    paper = Paper(
-        title="Can cross entropy loss be robust to label noise?",
-        authors="Lei Feng and Senlin Shu and Zhuoyi Lin and Fengmao Lv and Li Li and Bo An",
-        venue="IJCAI",
-        year=2020,
-        url="https://doi.org/10.24963/ijcai.2020/305",
-    )
 
     order: Annotated[int, Between(1, 1000)] = 2
 

@@ -8,13 +8,12 @@ from torch import Tensor
 
 from methods.base import Batch, Method, State, Task
 from methods.bounds import Between, NonNegative
-from methods.paper import Paper
 from methods.parts.adam import adam, adam_state
 from methods.parts.transition import forward_cross_entropy
 
 
 @dataclass(frozen=True)
-class VolMinNet(Method):
+class VolMinNet(Method, label="VolMinNet", family="transition"):
     """Learn ``T`` with the network, and of all that fit the one whose simplex has least volume.
 
     ``loss = -log sum_k p_k T[k, y] + weight * log det T``, with
@@ -27,22 +26,14 @@ class VolMinNet(Method):
         transition: (C, C), ``T``.
 
     Source:
-        ``paper`` (equation 4; section 3.3).
+        Xuefeng Li, Tongliang Liu, Bo Han, Gang Niu & Masashi Sugiyama, "Provably end-to-end
+        label-noise learning without anchor points", ICML 2021. https://arxiv.org/abs/2102.02400
+        (equation 4; section 3.3).
 
     Differs from the authors' code (xuefeng-li1, ``main.py``):
         It learns ``W`` by SGD on CIFAR-10 and by Adam elsewhere, at rates that fall in steps; here
         it is Adam at one rate.
     """
-
-    label = "VolMinNet"
-    family = "transition"
-    paper = Paper(
-        title="Provably end-to-end label-noise learning without anchor points",
-        authors="Xuefeng Li and Tongliang Liu and Bo Han and Gang Niu and Masashi Sugiyama",
-        venue="ICML",
-        year=2021,
-        url="https://arxiv.org/abs/2102.02400",
-    )
 
     learnable: ClassVar[tuple[str, ...]] = ("free",)
     weight: NonNegative = 1e-4

@@ -111,11 +111,8 @@ from dataclasses import dataclass
 from methods import METHODS, Method
 
 @dataclass(frozen=True)
-class Stated(Method):
+class Stated(Method, label="As stated", family="early"):
     '''Do as I say.'''
-
-    label = "As stated"
-    family = "early"
 
 METHODS.register("stated", Stated)
 """

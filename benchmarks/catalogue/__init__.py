@@ -18,10 +18,10 @@ class Facts:
 
     family: str
     label: str
-    year: str
-    venue: str
     authors: str
     title: str
+    venue: str
+    year: str
     url: str
     summary: str
     bibtex: str

@@ -41,7 +41,8 @@ def _families() -> str:
 
 
 def _linked(name: str, method: type[Method]) -> str:
-    return f"[`{name}`]({method.paper.url})" if method.paper else f"`{name}`"
+    url = method.facts()["url"]
+    return f"[`{name}`]({url})" if url else f"`{name}`"
 
 
 def _hooks() -> str:

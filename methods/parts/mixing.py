@@ -4,15 +4,20 @@ import torch
 from torch import Tensor
 
 
-def draw_weight(alpha: float) -> Tensor:
-    """Draw the weight of the first of two examples from ``Beta(alpha, alpha)``, 0-d in [0, 1]."""
-    return torch.distributions.Beta(alpha, alpha).sample()
+def draw_weight(alpha: float, *, heavier: bool = False) -> Tensor:
+    """Draw the weight of the first of two examples from ``Beta(alpha, alpha)``, 0-d in [0, 1].
+
+    Args:
+        alpha: 1 is uniform; larger is nearer to one half.
+        heavier: take the larger of the two weights, so that the first example prevails.
+    """
+    weight = torch.distributions.Beta(alpha, alpha).sample()
+    return torch.maximum(weight, 1 - weight) if heavier else weight
 
 
-def draw_heavier_weight(alpha: float) -> Tensor:
-    """Draw the larger of the two weights that add up to 1, 0-d in [0.5, 1]."""
-    weight = draw_weight(alpha)
-    return torch.maximum(weight, 1 - weight)
+def draw_pairs(alpha: float, size: int, *, heavier: bool = False) -> dict[str, Tensor]:
+    """Draw the weight ``mix`` for a batch, and the ``partner`` of each of its ``size`` examples."""
+    return {"mix": draw_weight(alpha, heavier=heavier), "partner": torch.randperm(size)}
 
 
 def mix_pairs(value: Tensor, weight: Tensor, partner: Tensor, dim: int = 0) -> Tensor:
