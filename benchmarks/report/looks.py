@@ -36,21 +36,21 @@ COLOURS: dict[str, str] = {
 }
 """The colour of each family: petroff10, told apart by colour-blind readers."""
 
-MARKERS = ("o", "s", "^", "v", "<", ">", "D", "P", "X", "*")
+MARKERS = ("o", "P", "<", ">", "^", "s", "X", "v", "D", "*")
 FAMILY_DASHES: tuple[Dash, ...] = (
-    (0, (6, 2)),
-    (0, (3, 1, 1, 1)),
+    (0, (10, 3)),
     (0, (8, 2, 2, 2)),
-    (0, (2, 2)),
-    (0, (1, 1, 4, 1)),
-    (0, (4, 1)),
     (0, (5, 1, 1, 1)),
     (0, (7, 1, 2, 1)),
+    (0, (3, 1, 1, 1)),
     (0, (3, 2)),
     (0, (9, 2)),
+    (0, (6, 2)),
     (0, (2, 1, 2, 3)),
+    (0, (4, 1)),
+    (0, (1, 1, 4, 1)),
+    (0, (2, 2)),
     (0, (5, 2, 1, 2)),
-    (0, (10, 3)),
 )
 """The dashes of our methods and of those that state a family; solid is that of the first one."""
 

@@ -44,8 +44,8 @@ def test_the_joint_and_what_it_prunes_against_the_loop(sharpness, seed):
     by_rate = selection.pruned_by_noise_rate(labels, rows, expected)
     wanted = {"class": by_class, "noise_rate": by_rate, "both": by_class & by_rate}
     for by, gone in wanted.items():
-        found = label_error_mask(label, posterior, joint, by)
-        assert set(found.nonzero().squeeze(1).tolist()) == gone
+        wrong = label_error_mask(label, posterior, joint, by)
+        assert set(wrong.nonzero().squeeze(1).tolist()) == gone
     same(transition_from_joint(joint), torch.tensor(expected).T / joint.sum(0)[:, None])
 
 
@@ -65,9 +65,9 @@ def test_the_joint_and_what_it_prunes_against_cleanlab(seed):
         gone = cleanlab.filter.find_label_issues(
             *arrays, filter_by=name, confident_joint=theirs, n_jobs=1
         )
-        found = label_error_mask(label, posterior, whole, by) & ~likely
-        assert found.sum() > 20
-        assert found.tolist() == gone.tolist()
+        wrong = label_error_mask(label, posterior, whole, by) & ~likely
+        assert wrong.sum() > 20
+        assert wrong.tolist() == gone.tolist()
     _, noise, _ = cleanlab.count.estimate_latent(theirs, arrays[0])
     same(transition_from_joint(whole), torch.tensor(noise).T)
 

@@ -46,8 +46,8 @@ def test_backward_is_cross_entropy_before_it_estimates_and_the_loop_afterwards()
     outputs = 3 * outputs_of(method)
     state = method.refit(outputs, started(method, task()), START)
     same(state["transition"], anchor_transition(outputs[0].softmax(-1), 0.97))
-    found = state["transition"].tolist()
-    holds("backward", START, state, lambda r, y: corrections.backward(r, y, found))
+    transition = state["transition"].tolist()
+    holds("backward", START, state, lambda r, y: corrections.backward(r, y, transition))
     later = method.refit(outputs.flip(1), state, torch.tensor(4))
     same(later, state)
 
@@ -72,8 +72,8 @@ def test_dual_t_against_the_loop_and_against_forward_with_its_estimator():
         other = METHODS.build(spec)
         state = other.refit(outputs, started(other, training), START)
         same(state["transition"], torch.tensor(expected))
-    found = METHODS.build("reweighting(estimator='dual')")
-    state = found.refit(outputs, started(found, training), START)
+    reweighted = METHODS.build("reweighting(estimator='dual')")
+    state = reweighted.refit(outputs, started(reweighted, training), START)
     same(state["transition"], torch.tensor(expected))
     state = method.refit(outputs, started(method, training), START)
     holds("dual_t", START, state, lambda r, y: oracles.forward(r, y, expected))
@@ -83,10 +83,10 @@ def test_dual_t_against_the_loop_and_against_forward_with_its_estimator():
 def test_hard_predictions_leave_dual_t_the_counts_alone():
     predicted = torch.arange(60) % C
     label = torch.where(torch.arange(60) % 7 == 0, (predicted + 1) % C, predicted)
-    found = dual_transition(torch.eye(C)[predicted], label, 1.0)
+    matrix = dual_transition(torch.eye(C)[predicted], label, 1.0)
     for i in range(C):
         mine = label[predicted == i]
-        same(found[i], torch.bincount(mine, minlength=C) / len(mine))
+        same(matrix[i], torch.bincount(mine, minlength=C) / len(mine))
 
 
 def revised():
@@ -104,10 +104,10 @@ def test_t_revision_weighs_by_the_identity_then_by_the_estimate():
     assert [stage.epochs for stage in method.stages(2)] == [1, 1]
     assert state["revise"] == 8
     holds("t_revision", torch.tensor(1), None, oracles.cross_entropy)
-    found = state["estimate"].tolist()
+    estimate = state["estimate"].tolist()
     for rows, batch, loss, gradient, after in visits("t_revision", torch.tensor(5), state):
         labels = batch.label.tolist()
-        weights = corrections.importance(rows, labels, found)
+        weights = corrections.importance(rows, labels, estimate)
         assert loss == pytest.approx(corrections.reweighted(rows, labels, weights), rel=1e-12)
         slope = oracles.slope(
             lambda moved, y=labels, w=weights: corrections.reweighted(moved, y, w), rows

@@ -33,15 +33,15 @@ def sharpened(p, temperature):
 
 def believed(outputs, labels, sure, net):
     """Algorithm 1, lines 15 to 22: the target of each example for one network."""
-    found = []
+    targets = []
     for b, y in enumerate(labels):
         p = [[oracles.softmax(view[b]) for view in views] for views in outputs]
         own = [oracles.mean([view[k] for view in p[net]]) for k in range(C)]
         both = [oracles.mean([view[k] for views in p for view in views]) for k in range(C)]
         w = sure[b]
         refined = [w * (k == y) + (1 - w) * own[k] for k in range(C)]
-        found.append(sharpened(refined if w > 0.4 else both, 0.4))
-    return found
+        targets.append(sharpened(refined if w > 0.4 else both, 0.4))
+    return targets
 
 
 def mixed(rows, partner, mix):
@@ -112,12 +112,12 @@ def test_the_warmup_is_cross_entropy_of_both_networks_on_unmixed_images():
 def test_images_are_mixed_across_views_with_the_heavier_weight_first():
     method, (_, batch, *_) = METHODS.build(SPEC), next(visits(SPEC, LATE, divided()))
     image = images_of(method, len(batch.ids))
-    found, _ = method.prepare(image, batch, divided(), LATE)
+    mixed, _ = method.prepare(image, batch, divided(), LATE)
     mix = batch.draws["mix"].item()
     flat = image.flatten(0, 1)
     assert 0.5 <= mix <= 1
     for i, j in enumerate(batch.draws["views_partner"].tolist()):
-        same(found.flatten(0, 1)[i], mix * flat[i] + (1 - mix) * flat[j])
+        same(mixed.flatten(0, 1)[i], mix * flat[i] + (1 - mix) * flat[j])
 
 
 def test_each_network_is_taught_by_the_division_of_its_peer():

@@ -69,7 +69,7 @@ def test_detached_factors_of_the_focal_loss_are_constants(name):
         labels = batch.label.tolist()
 
         def paper(moved, rows=rows, labels=labels):
-            found = []
+            losses = []
             for fixed, z, y in zip(rows, moved, labels, strict=True):
                 every = oracles.frozen_focal(fixed, z, 0.5)
                 share, worst = oracles.share(every, y), oracles.focal_of(1e-7, 0.5)
@@ -78,8 +78,8 @@ def test_detached_factors_of_the_focal_loss_are_constants(name):
                     "nfl_rce": 10 * share + 0.1 * oracles.rce(z, y),
                     "anl_fl": 5 * share + 5 * oracles.flipped(every, y, worst),
                 }
-                found.append(value[name])
-            return plain.mean(found)
+                losses.append(value[name])
+            return plain.mean(losses)
 
         assert loss == pytest.approx(paper(rows), rel=1e-12)
         same(gradient, torch.tensor(plain.slope(paper, rows)), atol=1e-9, rtol=1e-7)
@@ -88,11 +88,11 @@ def test_detached_factors_of_the_focal_loss_are_constants(name):
 @pytest.mark.parametrize("name", ["anl_ce", "anl_fl", "jal_ce"])
 def test_the_l1_term_adds_the_sign_of_each_weight_to_its_gradient(name):
     params, grads = network_of().params, network_of(seed=1).params
-    found = METHODS[name](delta=0.25).gradient(params, grads, {}, EPOCH)
+    slopes = METHODS[name](delta=0.25).gradient(params, grads, {}, EPOCH)
     for key, param in params.items():
         pairs = zip(param.flatten().tolist(), grads[key].flatten().tolist(), strict=True)
         expected = [grad + 0.25 * math.copysign(1, weight) for weight, grad in pairs]
-        same(found[key].flatten(), torch.tensor(expected))
+        same(slopes[key].flatten(), torch.tensor(expected))
 
 
 @pytest.mark.parametrize(("name", "gamma"), [("anl_ce", 0.0), ("anl_fl", 0.5)])
@@ -104,11 +104,11 @@ def test_the_negative_part_is_cut_off_where_a_class_is_all_but_impossible(name, 
     loss, _ = method.loss(logits, batch, {}, EPOCH)
 
     def paper(moved):
-        found = []
+        losses = []
         for row, y in zip(moved, labels, strict=True):
             every = [oracles.focal_of(p, gamma) for p in plain.softmax(row)]
-            found.append(oracles.flipped(every, y, oracles.focal_of(1e-7, gamma)))
-        return plain.mean(found)
+            losses.append(oracles.flipped(every, y, oracles.focal_of(1e-7, gamma)))
+        return plain.mean(losses)
 
     assert loss.item() == pytest.approx(paper(rows), rel=1e-12)
     (slope,) = torch.autograd.grad(loss, logits)
@@ -170,9 +170,9 @@ def test_negative_smoothing_is_cross_entropy_until_it_goes_on_in_tiny_steps(epoc
 def test_bi_tempered_predicts_with_the_tempered_softmax():
     outputs = 3 * outputs_of(METHODS["mae"]())
     for t2 in (1.0, 1.2, 4.0):
-        found = METHODS["bi_tempered"](t2=t2).predict(outputs)
+        outcome = METHODS["bi_tempered"](t2=t2).predict(outputs)
         expected = [oracles.tempered(row, t2) for row in outputs[0].tolist()]
-        same(found.softmax(-1), torch.tensor(expected))
+        same(outcome.softmax(-1), torch.tensor(expected))
 
 
 def test_sparse_regularisation_predicts_with_what_it_trains():

@@ -64,7 +64,7 @@ def test_permuting_the_classes_permutes_nothing_but_their_names(name):
         plain = task()
         transition = plain.transition[order][:, order]
         training = plain._replace(label=rename[plain.label], transition=transition)
-        state, found = started(method, training), []
+        state, visits = started(method, training), []
         kept = started(method, plain)  # of what has a class for its last axis, before any renaming
         by_class = [k for k, v in state.items() if v.shape[-2:] == (N, C)]
         state |= {k: kept[k][..., order] for k in by_class}
@@ -82,8 +82,8 @@ def test_permuting_the_classes_permutes_nothing_but_their_names(name):
             logits = logits_of(method, B, seed=visit)[..., order].requires_grad_()
             loss, state = step(method, logits, batch, state, epoch)
             (slope,) = torch.autograd.grad(loss, logits)
-            found.append((loss.detach(), slope[..., rename]))
-        losses.append(found)
+            visits.append((loss.detach(), slope[..., rename]))
+        losses.append(visits)
     same(*losses)
 
 
@@ -137,9 +137,9 @@ def test_a_method_predicts_with_the_mean_of_its_networks(name):
     method = METHODS[name]()
     outputs = outputs_of(method)[:, :7]
     expected = sum(z.softmax(-1) for z in outputs) / len(outputs)
-    found = method.predict(outputs)
-    assert found.shape == (7, C)
-    same(found.softmax(-1), expected)
+    prediction = method.predict(outputs)
+    assert prediction.shape == (7, C)
+    same(prediction.softmax(-1), expected)
 
 
 def test_one_network_predicts_with_its_own_logits():
@@ -149,5 +149,5 @@ def test_one_network_predicts_with_its_own_logits():
 
 def test_small_probabilities_survive_the_mean_of_two_networks():
     outputs = torch.tensor([[[0.0, -200.0]], [[0.0, -300.0]]])
-    found = METHODS["co_teaching"]().predict(outputs)
-    assert found[0, 1].item() == pytest.approx(-200 - math.log(2))
+    prediction = METHODS["co_teaching"]().predict(outputs)
+    assert prediction[0, 1].item() == pytest.approx(-200 - math.log(2))

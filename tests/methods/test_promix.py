@@ -138,10 +138,10 @@ def test_the_warmup_is_cross_entropy_on_the_weak_view_alone():
 def test_the_easiest_of_each_class_against_the_loop(share):
     rows, label = outputs_of(METHODS.build("cross_entropy"))[0], task().label
     label = torch.where(label == 2, 4, label)  # a class that nothing has
-    found = classwise_small_loss(rows, label, share).nonzero().flatten().tolist()
+    mask = classwise_small_loss(rows, label, share).nonzero().flatten().tolist()
     wanted = papers.easiest_of_each_class(rows.tolist(), label.tolist(), share)
-    assert set(found) == wanted
-    assert 4 <= len(found) < N
+    assert set(mask) == wanted
+    assert 4 <= len(mask) < N
 
 
 @pytest.mark.parametrize("fill", [0.0, 0.3, 0.5, 0.8, 1.0])
@@ -149,23 +149,23 @@ def test_what_networks_agree_on_against_the_loop(fill):
     source = torch.Generator().manual_seed(1)
     logits = torch.randn(23, C, generator=source).mul(2) + torch.randn(2, 23, C, generator=source)
     known = torch.rand(2, 23, generator=source) < 0.3
-    found = agreement_mask(logits.softmax(-1), known, 0.4, fill)
+    mask = agreement_mask(logits.softmax(-1), known, 0.4, fill)
     for net in (0, 1):
         chosen = {b for b in range(23) if known[net, b]}
         wanted = papers.guessed(logits.tolist(), chosen, 0.4, fill)
-        assert set(found[net].nonzero().flatten().tolist()) == wanted
-    assert bool(found.any()) == (fill > 0.3)
+        assert set(mask[net].nonzero().flatten().tolist()) == wanted
+    assert bool(mask.any()) == (fill > 0.3)
 
 
 def test_a_running_mean_without_an_example_stays():
     means = torch.rand(2, 2, C, generator=torch.Generator().manual_seed(8))
     p = torch.rand(2, 7, C, generator=torch.Generator().manual_seed(9))
     chosen = torch.tensor([[True] * 7, [False] * 7])
-    found = running_means(means, p, chosen, torch.tensor(0.25))
-    assert torch.equal(found[1, 0], means[1, 0])
-    assert torch.equal(found[0, 1], means[0, 1])
-    same(found[0, 0], 0.75 * means[0, 0] + 0.25 * p[0].mean(0))
-    same(found[1, 1], 0.75 * means[1, 1] + 0.25 * p[1].mean(0))
+    moved = running_means(means, p, chosen, torch.tensor(0.25))
+    assert torch.equal(moved[1, 0], means[1, 0])
+    assert torch.equal(moved[0, 1], means[0, 1])
+    same(moved[0, 0], 0.75 * means[0, 0] + 0.25 * p[0].mean(0))
+    same(moved[1, 1], 0.75 * means[1, 1] + 0.25 * p[1].mean(0))
 
 
 def test_partners_are_a_circle_in_which_the_chosen_stand_together():
@@ -237,9 +237,9 @@ def test_shears_read_further_along_the_farther_from_the_middle():
         across = ramp[:, None] if axis == -1 else ramp
         image = along.expand(12, 12)[None, None]
         strength = torch.tensor([[0.5 * (name == change) for change in CHANGES]])
-        found = strong_view(image, strength, FAR)[0, 0]
+        view = strong_view(image, strength, FAR)[0, 0]
         wanted = (along + 0.15 * across).expand(12, 12)
-        same(found[3:9, 3:9], wanted[3:9, 3:9], atol=1e-6, rtol=1e-6)
+        same(view[3:9, 3:9], wanted[3:9, 3:9], atol=1e-6, rtol=1e-6)
 
 
 def test_brightness_adds_and_contrast_spreads_about_the_mean():
@@ -251,12 +251,12 @@ def test_brightness_adds_and_contrast_spreads_about_the_mean():
 
 @pytest.mark.parametrize(("down", "across"), [(0.5, 0.5), (0.0, 0.99), (0.7, 0.1)])
 def test_a_square_of_half_the_sides_is_cut_out(down, across):
-    found = strong_view(IMAGE, torch.zeros(1, len(CHANGES)), torch.tensor([[down, across]]))
+    view = strong_view(IMAGE, torch.zeros(1, len(CHANGES)), torch.tensor([[down, across]]))
     for row in range(12):
         for column in range(12):
             away = max(abs((row + 0.5) / 12 - down), abs((column + 0.5) / 12 - across))
             if abs(away - 0.25) > 1e-6:
-                assert (found[0, :, row, column] == 0).all() == (away < 0.25)
+                assert (view[0, :, row, column] == 0).all() == (away < 0.25)
 
 
 def test_every_change_is_drawn_alike_and_images_do_not_see_each_other():

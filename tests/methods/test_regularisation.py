@@ -97,12 +97,12 @@ def test_cdr_against_the_loop(rate, decay):
         {name: torch.randn(shape, generator=source) for name, shape in shapes.items()}
         for _ in range(2)
     )
-    found = method.gradient(params, grads, started(method, task()), torch.tensor(3))
+    slopes = method.gradient(params, grads, started(method, task()), torch.tensor(3))
     chosen = ("a.weight", "b.weight")
     flat = [[v for name in chosen for v in t[name].flatten().tolist()] for t in (params, grads)]
     expected = papers.cdr(*flat, rate, decay)
-    same(torch.cat([found[name].flatten() for name in chosen]), torch.tensor(expected))
-    same(found["a.bias"], grads["a.bias"])
+    same(torch.cat([slopes[name].flatten() for name in chosen]), torch.tensor(expected))
+    same(slopes["a.bias"], grads["a.bias"])
 
 
 def test_cdr_is_told_the_true_rate_only_by_privilege():
@@ -122,8 +122,8 @@ def test_the_beta_mixture_against_the_loop_and_its_own_draws():
             higher_beta_component(value, steps),
             torch.tensor(papers.beta_mixture(value.tolist(), steps)),
         )
-    found = higher_beta_component(value)
-    assert found[:60].max() < 0.5 < found[60:].min()
+    posterior = higher_beta_component(value)
+    assert posterior[:60].max() < 0.5 < posterior[60:].min()
 
 
 def test_dyr_against_the_loop():

@@ -67,8 +67,8 @@ def test_peer_loss_over_all_partners_is_the_confidence_reward_of_cores():
     shifts = [Batch(ids, label, target=label.roll(k)) for k in range(8)]
     peers = torch.stack([method.losses(logits, batch, state, late)[0] for batch in shifts]).mean(0)
     cores = METHODS.build("cores(beta=1.0, sieve=1.0)")
-    found, _ = cores.loss(logits, shifts[0], started(cores, task()._replace(label=label)), late)
-    same(peers.mean(), found, atol=1e-4, rtol=0)  # 1e-5 and 1e-8 in the logarithms
+    expected, _ = cores.loss(logits, shifts[0], started(cores, task()._replace(label=label)), late)
+    same(peers.mean(), expected, atol=1e-4, rtol=0)  # 1e-5 and 1e-8 in the logarithms
 
 
 def test_peer_loss_needs_its_partners():
@@ -78,15 +78,15 @@ def test_peer_loss_needs_its_partners():
 
 def slopes_of(nets, taught, labels):
     """The gradient of each network's mean loss on what it is taught."""
-    found = []
+    slopes = []
     for net, mine in zip(nets, taught, strict=True):
 
         def paper(moved, mine=mine):
             losses = oracles.cross_entropy(moved, labels)
             return sum(losses[i] for i in mine) / len(mine)
 
-        found.append(oracles.slope(paper, net))
-    return torch.tensor(found)
+        slopes.append(oracles.slope(paper, net))
+    return torch.tensor(slopes)
 
 
 @pytest.mark.parametrize("epoch", [1, 2, 4, 12])

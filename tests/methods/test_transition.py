@@ -71,10 +71,10 @@ def test_undoing_no_noise_changes_nothing():
 
 
 def test_a_solution_outside_the_simplex_is_cut_back_to_it():
-    found = clean_posterior(torch.eye(C, dtype=torch.float64), T)
+    clean = clean_posterior(torch.eye(C, dtype=torch.float64), T)
     raw = torch.linalg.inv(T)
     assert (raw < 0).any(dim=-1).all()
-    for row, unbounded in zip(found.tolist(), raw.tolist(), strict=True):
+    for row, unbounded in zip(clean.tolist(), raw.tolist(), strict=True):
         positive = [max(value, 0.0) for value in unbounded]
         assert row == pytest.approx([value / sum(positive) for value in positive])
 
@@ -88,16 +88,16 @@ def test_the_clean_posterior_stays_on_the_simplex(classes, seed, tied):
     table = (3 * torch.randn(classes, classes, generator=rng)).softmax(-1)
     if tied:
         table[0] = table[-1]
-    found = clean_posterior(seen, table)
-    assert found.isfinite().all()
-    assert found.ge(0).all()
-    same(found.sum(-1), torch.ones(7))
+    clean = clean_posterior(seen, table)
+    assert clean.isfinite().all()
+    assert clean.ge(0).all()
+    same(clean.sum(-1), torch.ones(7))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_matrix_that_forgets_the_class_gives_finite_numbers(dtype):
     for table in (torch.full((C, C), 1 / C, dtype=dtype), T[[0, 0, 0, 0]].to(dtype)):
-        found = clean_posterior(posterior().to(dtype), table)
-        assert found.isfinite().all()
-        same(found.sum(-1), torch.ones(N, dtype=dtype))
-        same(found, found[:1].expand(N, C))
+        clean = clean_posterior(posterior().to(dtype), table)
+        assert clean.isfinite().all()
+        same(clean.sum(-1), torch.ones(N, dtype=dtype))
+        same(clean, clean[:1].expand(N, C))

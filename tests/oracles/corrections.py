@@ -34,11 +34,11 @@ def determinant(matrix):
 
 def backward(rows, labels, transition):
     """The losses of all classes times the inverse (Patrini et al. 2017, theorem 1)."""
-    found, undo = [], inverse(transition)
+    corrected, undo = [], inverse(transition)
     for row, y in zip(rows, labels, strict=True):
         losses = [-math.log(max(p, 1e-7)) for p in softmax(row)]
-        found.append(math.fsum(undo[y][k] * losses[k] for k in range(len(row))))
-    return found
+        corrected.append(math.fsum(undo[y][k] * losses[k] for k in range(len(row))))
+    return corrected
 
 
 def dual_transition(posterior, labels, passed_over):
@@ -64,11 +64,11 @@ def scaled(matrix):
 
 def importance(rows, labels, transition):
     """The ratio of clean to noisy posterior at the label (Xia et al. 2019, section 3)."""
-    found = []
+    weights = []
     for row, y in zip(rows, labels, strict=True):
         p = softmax(row)
-        found.append(p[y] / math.fsum(p[k] * transition[k][y] for k in range(len(p))))
-    return found
+        weights.append(p[y] / math.fsum(p[k] * transition[k][y] for k in range(len(p))))
+    return weights
 
 
 def reweighted(rows, labels, weights):
@@ -87,10 +87,10 @@ def learnt_transition(free):
 
 def volminnet(rows, labels, free, weight):
     """Forward loss, and the logarithm of the volume (Li et al. 2021, equation 4)."""
-    transition, found = learnt_transition(free), []
+    transition, losses = learnt_transition(free), []
     volume = math.log(abs(determinant(transition)))
     for row, y in zip(rows, labels, strict=True):
         p = softmax(row)
         seen = math.fsum(p[k] * transition[k][y] for k in range(len(p)))
-        found.append(-math.log(seen) + weight * volume)
-    return found
+        losses.append(-math.log(seen) + weight * volume)
+    return losses

@@ -76,11 +76,11 @@ def per_epoch(cell, problem):
 
 def renewed(base, params, buffers, fresh, stage):
     """Put fresh tensors into the last layers, counted from the end; return what learns."""
-    owners, found = [name for name, _ in base.named_children()], []
-    while stage.fresh_layers > sum(found_one for _, found_one in found):
+    owners, layers = [name for name, _ in base.named_children()], []
+    while stage.fresh_layers > sum(has_weights for _, has_weights in layers):
         name = owners.pop()
-        found.append((name, any(p.dim() > 1 for p in getattr(base, name).parameters())))
-    last = [name for name, _ in found]
+        layers.append((name, any(p.dim() > 1 for p in getattr(base, name).parameters())))
+    last = [name for name, _ in layers]
     for mine, theirs in zip((params, buffers), fresh, strict=True):
         for name in mine:
             if name.split(".")[0] in last:
@@ -169,8 +169,8 @@ def gradients(method, base, weights, buffers, batch, state, epoch, lr):
         for k in range(method.networks):
             own = {name: b[k].clone() for name, b in buffers.items()}
             weights = {name: p[k] for name, p in params.items()}
-            found = functional_call(base, (weights, own), (image.flatten(0, 1),))
-            logits.append(found.unflatten(0, (views, rows)))
+            outputs = functional_call(base, (weights, own), (image.flatten(0, 1),))
+            logits.append(outputs.unflatten(0, (views, rows)))
             after.append(own)
         buffers = {name: torch.stack([own[name] for own in after]) for name in buffers}
         return trimmed(torch.stack(logits)), buffers
@@ -214,7 +214,7 @@ def gradients(method, base, weights, buffers, batch, state, epoch, lr):
 def changed_one_by_one(method, params, grads, state, epoch):
     """The hook between backward pass and optimiser, cell by cell and network by network."""
     cells, networks = next(iter(params.values())).shape[:2]
-    found = [
+    slopes = [
         [
             method.gradient(
                 {name: p[i, k] for name, p in params.items()},
@@ -226,7 +226,7 @@ def changed_one_by_one(method, params, grads, state, epoch):
         ]
         for i in range(cells)
     ]
-    return {n: torch.stack([torch.stack([f[n] for f in row]) for row in found]) for n in grads}
+    return {n: torch.stack([torch.stack([f[n] for f in row]) for row in slopes]) for n in grads}
 
 
 def step(recipe, params, grads, moments, clock):

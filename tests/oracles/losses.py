@@ -103,7 +103,7 @@ def exp_t(u, t):
 
 
 def tempered(row, t):
-    """The tempered softmax, its normaliser found by bisection."""
+    """The tempered softmax, its normaliser computed by bisection."""
     low, high = max(row), max(row) - log_t(1 / len(row), t)
     for _ in range(60):
         middle = (low + high) / 2

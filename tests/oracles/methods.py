@@ -22,14 +22,14 @@ def cross_entropy(rows, labels):
 
 def label_smoothing(rows, labels, smoothing):
     """Cross-entropy to ``(1 - s) onehot + s / C``, class by class (Wei et al. 2022, equation 2)."""
-    found = []
+    losses = []
     for row, y in zip(rows, labels, strict=True):
         p, total = softmax(row), 0.0
         for k in range(len(row)):
             target = (1 - smoothing) * (k == y) + smoothing / len(row)
             total -= target * math.log(p[k])
-        found.append(total)
-    return found
+        losses.append(total)
+    return losses
 
 
 def gce(rows, labels, q):
@@ -51,12 +51,12 @@ def elr_targets(rows, ids, targets, beta):
 
 def elr(rows, labels, targets, weight):
     """Cross-entropy and the pull to ``targets``, one per example (Liu et al. 2020, equation 6)."""
-    found = []
+    losses = []
     for row, y, target in zip(rows, labels, targets, strict=True):
         p = softmax(row)
         inner = sum(min(max(a, 1e-4), 1 - 1e-4) * t for a, t in zip(p, target, strict=True))
-        found.append(-math.log(p[y]) + weight * math.log(1 - inner))
-    return found
+        losses.append(-math.log(p[y]) + weight * math.log(1 - inner))
+    return losses
 
 
 def kept(size, forget_rate, ramp, epoch):
@@ -109,47 +109,47 @@ def bayes_weight(clean, transition, y):
 
 def slope(function, rows, step=1e-5):
     """The gradient of a scalar function of a list of lists, by central differences."""
-    found = []
+    slopes = []
     for b, row in enumerate(rows):
-        found.append([])
+        slopes.append([])
         for k in range(len(row)):
             ends = []
             for sign in (1, -1):
                 moved = [list(r) for r in rows]
                 moved[b][k] += sign * step
                 ends.append(function(moved))
-            found[-1].append((ends[0] - ends[1]) / (2 * step))
-    return found
+            slopes[-1].append((ends[0] - ends[1]) / (2 * step))
+    return slopes
 
 
 def bootstrap_soft(rows, labels, beta, beliefs=None):
     """Cross-entropy to a mix of label and belief, by default the prediction (Reed et al., 6)."""
-    found = []
+    losses = []
     for b, (row, y) in enumerate(zip(rows, labels, strict=True)):
         p = softmax(row)
         belief = p if beliefs is None else beliefs[b]
         target = [beta * (k == y) + (1 - beta) * belief[k] for k in range(len(row))]
-        found.append(-math.fsum(t * math.log(q) for t, q in zip(target, p, strict=True)))
-    return found
+        losses.append(-math.fsum(t * math.log(q) for t, q in zip(target, p, strict=True)))
+    return losses
 
 
 def bootstrap_hard(rows, labels, beta):
     """Cross-entropy to a mix of the label and the most likely class (Reed et al., 7)."""
-    found = []
+    losses = []
     for row, y in zip(rows, labels, strict=True):
         p = softmax(row)
-        found.append(-beta * math.log(p[y]) - (1 - beta) * math.log(max(p)))
-    return found
+        losses.append(-beta * math.log(p[y]) - (1 - beta) * math.log(max(p)))
+    return losses
 
 
 def sce(rows, labels, alpha, beta, log_zero):
     """Cross-entropy both ways, log 0 replaced (Wang et al. 2019, equations 5 to 7)."""
-    found = []
+    losses = []
     for row, y in zip(rows, labels, strict=True):
         p = softmax(row)
         reverse = -math.fsum(q * (0.0 if k == y else log_zero) for k, q in enumerate(p))
-        found.append(-alpha * math.log(p[y]) + beta * reverse)
-    return found
+        losses.append(-alpha * math.log(p[y]) + beta * reverse)
+    return losses
 
 
 def forward(rows, labels, transition):
@@ -160,12 +160,12 @@ def forward(rows, labels, transition):
 
 def mixup(rows, labels, partners, mix):
     """Cross-entropy to mixed one-hot labels (Zhang et al. 2018, equation 2)."""
-    found = []
+    losses = []
     for row, y, j in zip(rows, labels, partners, strict=True):
         target = [mix * (k == y) + (1 - mix) * (k == labels[j]) for k in range(len(row))]
         p = softmax(row)
-        found.append(-math.fsum(t * math.log(q) for t, q in zip(target, p, strict=True)))
-    return found
+        losses.append(-math.fsum(t * math.log(q) for t, q in zip(target, p, strict=True)))
+    return losses
 
 
 def divergence(p, q):
@@ -175,7 +175,7 @@ def divergence(p, q):
 
 def gjs(views, labels, pi):
     """Scaled divergence of label and views from their mean (Englesson & Azizpour, 3 to 5)."""
-    weights, found = [pi, *[(1 - pi) / len(views)] * len(views)], []
+    weights, losses = [pi, *[(1 - pi) / len(views)] * len(views)], []
     for b, y in enumerate(labels):
         parts = [[float(k == y) for k in range(len(views[0][b]))]]
         parts += [softmax(view[b]) for view in views]
@@ -184,8 +184,8 @@ def gjs(views, labels, pi):
             for k in range(len(parts[0]))
         ]
         total = math.fsum(w * divergence(p, middle) for w, p in zip(weights, parts, strict=True))
-        found.append(total / (-(1 - pi) * math.log(1 - pi)))
-    return found
+        losses.append(total / (-(1 - pi) * math.log(1 - pi)))
+    return losses
 
 
 def sop_parts(u, v, y):

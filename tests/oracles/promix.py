@@ -7,12 +7,12 @@ from tests.oracles.methods import mean, softmax
 
 def easiest_of_each_class(rows, labels, share):
     """The positions of class-wise small-loss selection (Xiao et al. 2023, section 3.1)."""
-    classes, found = len(rows[0]), set()
+    classes, easiest = len(rows[0]), set()
     for k in range(classes):
         own = [i for i, y in enumerate(labels) if y == k]
         own.sort(key=lambda i, k=k: -math.log(softmax(rows[i])[k]))
-        found |= set(own[: max(1, math.ceil(len(labels) / classes * share))])
-    return found
+        easiest |= set(own[: max(1, math.ceil(len(labels) / classes * share))])
+    return easiest
 
 
 def confident(rows, labels, chosen, tau):
@@ -22,16 +22,16 @@ def confident(rows, labels, chosen, tau):
 
 def guessed(nets, chosen, tau, fill):
     """What both networks are sure of and agree on, up to a share of the batch (section 3.3)."""
-    count, found = len(nets[0]), []
+    count, sure = len(nets[0]), []
     if len(chosen) / count >= fill:
         return set()
     for i, (first, second) in enumerate(zip(*nets, strict=True)):
         p, q = softmax(first), softmax(second)
         alike = p.index(max(p)) == q.index(max(q))
         if i not in chosen and alike and max(p) > tau and max(q) > tau:
-            found.append(((max(p) + max(q)) / 2, i))
-    found.sort(reverse=True)
-    return {i for _, i in found[: int(count * fill) - len(chosen)]}
+            sure.append(((max(p) + max(q)) / 2, i))
+    sure.sort(reverse=True)
+    return {i for _, i in sure[: int(count * fill) - len(chosen)]}
 
 
 def shifted(row, bias, by):
@@ -41,21 +41,21 @@ def shifted(row, bias, by):
 
 def soft_cross_entropy(rows, targets):
     """A mean over examples, 0 over none."""
-    found = [
+    losses = [
         -math.fsum(t * math.log(p) for t, p in zip(target, softmax(row), strict=True))
         for row, target in zip(rows, targets, strict=True)
     ]
-    return mean(found) if found else 0.0
+    return mean(losses) if losses else 0.0
 
 
 def labels_of(rows, labels, chosen, bias, debias):
     """One-hot labels: the given ones of what is chosen, else the debiased prediction."""
-    found = []
+    targets = []
     for i, row in enumerate(rows):
         moved = shifted(row, bias, -debias)
         best = labels[i] if i in chosen else moved.index(max(moved))
-        found.append([float(k == best) for k in range(len(row))])
-    return found
+        targets.append([float(k == best) for k in range(len(row))])
+    return targets
 
 
 def sharpened(row, bias, debias, temperature):

@@ -81,16 +81,16 @@ def beta_mixture(values, steps):
     parts = [(1.0, 2.0, 0.5), (2.0, 1.0, 0.5)]
     for _ in range(steps):
         posterior = [_posterior(value, parts) for value in x]
-        found = []
+        shapes = []
         for k in (0, 1):
             weight = [p[k] * keep for p, keep in zip(posterior, inside, strict=True)]
             total = math.fsum(weight)
             mean = math.fsum(w * v for w, v in zip(weight, x, strict=True)) / total
             squares = math.fsum(w * (v - mean) ** 2 for w, v in zip(weight, x, strict=True))
             spread = max(mean * (1 - mean) / max(squares / total, 1e-8) - 1, 1e-4)
-            found.append((mean * spread, (1 - mean) * spread, total))
-        whole = math.fsum(total for *_, total in found)
-        parts = [(a, b, total / whole) for a, b, total in found]
+            shapes.append((mean * spread, (1 - mean) * spread, total))
+        whole = math.fsum(total for *_, total in shapes)
+        parts = [(a, b, total / whole) for a, b, total in shapes]
     higher = max((0, 1), key=lambda k: parts[k][0] / (parts[k][0] + parts[k][1]))
     sure = [_posterior(value, parts)[higher] for value in x]
     peak = x[max(range(size), key=lambda i: sure[i])]

@@ -21,22 +21,22 @@ def cores_sieve(rows, labels):
 
 def cores(rows, labels, kept, prior, beta):
     """Mean of the kept, confidence rewarded (Cheng et al. 2021, equations 3 and 4)."""
-    found = []
+    corrected = []
     for row, y, keep in zip(rows, labels, kept, strict=True):
         losses = [-math.log(p + 1e-8) for p in softmax(row)]
         reward = math.fsum(q * loss for q, loss in zip(prior, losses, strict=True))
         if keep:
-            found.append((losses[y] - beta * reward) / (1 + beta))
-    return math.fsum(found) / max(len(found), 1)
+            corrected.append((losses[y] - beta * reward) / (1 + beta))
+    return math.fsum(corrected) / max(len(corrected), 1)
 
 
 def peer(rows, labels, partners, alpha):
     """Own loss less that on another's label (Liu & Guo 2020, equation 5)."""
-    found = []
+    peers = []
     for i, row in enumerate(rows):
         losses = [-math.log(p + 1e-5) for p in softmax(row)]
-        found.append((losses[labels[i]] - alpha * losses[labels[partners[i]]]) / (1 + alpha))
-    return found
+        peers.append((losses[labels[i]] - alpha * losses[labels[partners[i]]]) / (1 + alpha))
+    return peers
 
 
 def disagreed(nets):
@@ -56,12 +56,12 @@ def jocor_losses(nets, labels, agreement):
     """Joint loss of each example (Wei et al. 2020, equations 3 to 5)."""
     first, second = nets
     hard = [a + b for a, b in zip(*(cross_entropy(net, labels) for net in nets), strict=True)]
-    found = []
+    joint = []
     for a, b, loss in zip(first, second, hard, strict=True):
         p, q = softmax(a), softmax(b)
         both = divergence(p, q) + divergence(q, p)
-        found.append((1 - agreement) * loss + agreement * both)
-    return found
+        joint.append((1 - agreement) * loss + agreement * both)
+    return joint
 
 
 def confident_joint(labels, posterior):

@@ -30,11 +30,11 @@ class Reads(TorchDispatchMode):
             if tensor.untyped_storage().data_ptr() not in self.made:
                 by = f"{name} reads {tuple(tensor.shape)}"
                 self.read.setdefault(tensor.untyped_storage().data_ptr(), by)
-        found = operation(*args, **(kwargs or {}))
-        for tensor in self._tensors(found):
+        result = operation(*args, **(kwargs or {}))
+        for tensor in self._tensors(result):
             if tensor.untyped_storage().data_ptr() not in self.read:
                 self.made.add(tensor.untyped_storage().data_ptr())
-        return found
+        return result
 
     @staticmethod
     def _tensors(tree):
