@@ -27,6 +27,10 @@ def test_every_shipped_suite_is_valid_and_has_no_duplicate_cell(name):
     assert len(ids) == len(set(ids)) > 0
 
 
+def test_all_in_a_suite_stands_for_every_method():
+    assert Suite.read("methods").method == tuple(METHODS)
+
+
 def test_the_default_suite_has_150_cells():
     assert len(cells()) == 150
 

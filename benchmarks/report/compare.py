@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.catalogue import Facts
 from benchmarks.errors import DataMissingError, RefusedError
 from benchmarks.report import render, stats
 from benchmarks.report.looks import order_methods, resolve
@@ -43,6 +44,7 @@ class Comparison:
     pooled: pd.DataFrame
     only_a: tuple[str, ...]
     only_b: tuple[str, ...]
+    facts: Mapping[str, Facts]  # of methods that the catalogue lacks
 
     @property
     def numbers(self) -> pd.DataFrame:
@@ -59,7 +61,7 @@ class Comparison:
         return "\n".join([render.plain(table), "", *table.notes])
 
     def _table(self) -> Table:
-        looks = resolve(order_methods(self.tests["method"]), {})
+        looks = resolve(self.tests["method"], {}, self.facts)
         groups = dict(list(self.numbers.groupby(["method", "setting"], sort=False)))
         text = [_line(str(setting), rows) for (_, setting), rows in groups.items()]
         marks = [{m: _mark(rows, m) for m in COMPARED} for rows in groups.values()]
@@ -146,8 +148,11 @@ def compare(first: Path, second: Path) -> Comparison:
             f"{first} and {second} were trained on different noisy labels at "
             f"{_name(unlike.to_dict('records')[0])}: they cannot be compared"
         )
-    alone = [tuple(map(_name, found[only].to_dict("records"))) for only in (only_a, only_b)]
-    return Comparison(pairs, _tests(pairs), _pooled(pairs), *alone)
+    alone_a, alone_b = (
+        tuple(map(_name, found[only].to_dict("records"))) for only in (only_a, only_b)
+    )
+    facts = {**runs[0].facts, **runs[1].facts}
+    return Comparison(pairs, _tests(pairs), _pooled(pairs), alone_a, alone_b, facts)
 
 
 def _refuse_other_metrics(runs: list[Run], folders: tuple[Path, Path]) -> None:
