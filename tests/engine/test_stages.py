@@ -13,10 +13,12 @@ from benchmarks.models.layers import last_layers
 from methods import METHODS
 from tests.agreement import same
 from tests.engine.test_engine import CPU, HARD, NOWHERE, build, few
-from tests.methods.visits import _double, visits  # noqa: F401  _double is a fixture
+from tests.methods.visits import visits
 from tests.oracles import fused
 from tests.oracles import methods as oracles
 from tests.oracles import regularisation as papers
+
+pytestmark = pytest.mark.usefixtures("double")  # as the oracles do
 
 
 @pytest.mark.parametrize("method", ["pes(upper=3, top=2)", "elr_plus"])

@@ -8,9 +8,11 @@ from benchmarks.contract.samples import C, N, outputs_of, started, task
 from methods import METHODS
 from methods.parts.label_errors import confident_joint, label_error_mask, transition_from_joint
 from tests.agreement import same
-from tests.methods.visits import _double, visits  # noqa: F401  _double is a fixture
+from tests.methods.visits import visits
 from tests.oracles import methods as oracles
 from tests.oracles import selection
+
+pytestmark = pytest.mark.usefixtures("double")  # as the oracles do
 
 
 def world(size=300, classes=4, rate=0.3, sharpness=2.5, seed=0):

@@ -8,9 +8,11 @@ from methods import METHODS
 from methods.parts.adam import adam, adam_state
 from methods.parts.transition import anchor_transition, dual_transition
 from tests.agreement import same
-from tests.methods.visits import EPOCH, _double, visits  # noqa: F401  _double is a fixture
+from tests.methods.visits import EPOCH, visits
 from tests.oracles import corrections
 from tests.oracles import methods as oracles
+
+pytestmark = pytest.mark.usefixtures("double")  # as the oracles do
 
 START = torch.tensor(3)  # a fifth of 13 epochs
 

@@ -19,8 +19,10 @@ from benchmarks.contract.samples import (
 from methods import METHODS
 from methods.parts.mixture import lower_component
 from tests.agreement import same
-from tests.methods.visits import _double, visits  # noqa: F401  _double is a fixture
+from tests.methods.visits import visits
 from tests.oracles import methods as oracles
+
+pytestmark = pytest.mark.usefixtures("double")  # as the oracles do
 
 SPEC = "dividemix(warmup=3, threshold=0.4, temperature=0.4, unlabelled_weight=7.0, ramp=8)"
 LATE = torch.tensor(5)

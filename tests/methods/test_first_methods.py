@@ -8,8 +8,10 @@ import torch
 from benchmarks.contract.samples import EPOCHS, C, N, logits_of, outputs_of, task
 from methods import METHODS, Batch, Task
 from tests.agreement import same
-from tests.methods.visits import EPOCH, _double, agrees, visits  # noqa: F401  _double is a fixture
+from tests.methods.visits import EPOCH, agrees, visits
 from tests.oracles import methods as oracles
+
+pytestmark = pytest.mark.usefixtures("double")  # as the oracles do
 
 SMOOTHINGS = [0.3, 0.0, 1.0, -2.0]
 

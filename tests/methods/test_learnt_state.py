@@ -15,8 +15,10 @@ from benchmarks.contract.samples import (
 from methods import METHODS, Batch, Trusted
 from methods.base import Network
 from tests.agreement import same
-from tests.methods.visits import EPOCH, _double, visits  # noqa: F401  _double is a fixture
+from tests.methods.visits import EPOCH, visits
 from tests.oracles import methods as oracles
+
+pytestmark = pytest.mark.usefixtures("double")  # as the oracles do
 
 SOP = "sop(lr_u=3.0, lr_v=2.0)"
 

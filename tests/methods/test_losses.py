@@ -8,9 +8,11 @@ import torch
 from benchmarks.contract.samples import EPOCHS, C, N, logits_of, network_of, outputs_of, task
 from methods import METHODS, Batch
 from tests.agreement import same
-from tests.methods.visits import EPOCH, _double, agrees, visits  # noqa: F401  _double is a fixture
+from tests.methods.visits import EPOCH, agrees, visits
 from tests.oracles import losses as oracles
 from tests.oracles import methods as plain
+
+pytestmark = pytest.mark.usefixtures("double")  # as the oracles do
 
 ORACLES = {
     "focal(gamma=0.5)": lambda z, y: oracles.focal(z, y, 0.5),

@@ -29,18 +29,6 @@ EPOCH = torch.tensor(3)
 every_method = pytest.mark.parametrize("name", METHODS)
 
 
-@pytest.fixture
-def _double():
-    """Run in float64, as the gates between engines do."""
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
-def test_the_catalogue_is_not_empty():
-    assert len(METHODS) >= 6
-
-
 @every_method
 def test_only_the_visited_examples_change_in_the_state(name):
     method = METHODS[name]()
@@ -53,7 +41,7 @@ def test_only_the_visited_examples_change_in_the_state(name):
             same(after[key].index_select(axis, others), value.index_select(axis, others))
 
 
-@pytest.mark.usefixtures("_double")
+@pytest.mark.usefixtures("double")
 @every_method
 def test_permuting_the_classes_permutes_nothing_but_their_names(name):
     method = METHODS[name]()
@@ -93,7 +81,7 @@ def alone(method, cells, epochs):
     return [grad(method.loss, has_aux=True)(*cell, epoch) for cell, epoch in pairs]
 
 
-@pytest.mark.usefixtures("_double")
+@pytest.mark.usefixtures("double")
 @pytest.mark.parametrize("per_cell", [False, True], ids=["one epoch", "an epoch per cell"])
 @every_method
 def test_many_cells_at_once_equal_one_by_one(name, per_cell):

@@ -8,7 +8,9 @@ from torch import nn
 from benchmarks.contract.samples import C, batch_of, network_of, started, task, trusted_of
 from methods import METHODS, Network, Trusted
 from tests.agreement import same
-from tests.methods.visits import EPOCH, _double  # noqa: F401  _double is a fixture
+from tests.methods.visits import EPOCH
+
+pytestmark = pytest.mark.usefixtures("double")  # as the oracles do
 
 SPEC = "mw_net(hidden=7, lr=0.02, weight_decay=0.1)"
 

@@ -24,9 +24,11 @@ from methods import METHODS
 from methods.parts.masks import agreement_mask, classwise_small_loss, partners, running_means
 from methods.parts.strong_views import CHANGES, FURTHEST, draw_changes, strong_view
 from tests.agreement import same
-from tests.methods.visits import _double, visits  # noqa: F401  _double is a fixture
+from tests.methods.visits import visits
 from tests.oracles import methods as oracles
 from tests.oracles import promix as papers
+
+pytestmark = pytest.mark.usefixtures("double")  # as the oracles do
 
 TAU, DEBIAS, COOL, FILL, WEIGHT = 0.55, 0.7, 0.4, 0.8, 0.3
 SPEC = (

@@ -14,9 +14,11 @@ from methods import METHODS
 from methods.parts.mixture import higher_beta_component
 from tests.agreement import same
 from tests.cells import build
-from tests.methods.visits import _double, visits  # noqa: F401  _double is a fixture
+from tests.methods.visits import visits
 from tests.oracles import methods as oracles
 from tests.oracles import regularisation as papers
+
+pytestmark = pytest.mark.usefixtures("double")  # as the oracles do
 
 
 def holds(logits, loss, gradient, oracle):

@@ -6,9 +6,11 @@ import torch
 from benchmarks.contract.samples import EPOCHS, N, batch_of, logits_of, started, task
 from methods import METHODS, Batch
 from tests.agreement import same
-from tests.methods.visits import _double, visits  # noqa: F401  _double is a fixture
+from tests.methods.visits import visits
 from tests.oracles import methods as oracles
 from tests.oracles import selection
+
+pytestmark = pytest.mark.usefixtures("double")  # as the oracles do
 
 
 @pytest.mark.parametrize("epoch", [0, 2, 3, 9])

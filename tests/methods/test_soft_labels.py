@@ -8,8 +8,10 @@ import torch
 from benchmarks.contract.samples import EPOCHS, C, images_of, logits_of, outputs_of, task
 from methods import METHODS, Batch
 from tests.agreement import same
-from tests.methods.visits import EPOCH, _double, agrees, visits  # noqa: F401  _double is a fixture
+from tests.methods.visits import EPOCH, agrees, visits
 from tests.oracles import methods as oracles
+
+pytestmark = pytest.mark.usefixtures("double")  # as the oracles do
 
 
 @pytest.mark.parametrize("beta", [0.95, 0.0, 1.0])

@@ -19,14 +19,6 @@ from tests.oracles import methods as oracles
 EPOCH = torch.tensor(4)
 
 
-@pytest.fixture(autouse=True)
-def _double():
-    """Loops count in float64, so the methods do too."""
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
 def visits(spec, epoch=EPOCH, state=None):
     """Yield three consecutive steps on overlapping batches: all in and out of each."""
     method, training = METHODS.build(spec), task()
