@@ -1,4 +1,6 @@
-"""When two numbers, tensors or states are the same."""
+"""When two numbers, tensors or states are the same, and which of many cases failed."""
+
+from contextlib import contextmanager
 
 import torch
 
@@ -6,3 +8,13 @@ import torch
 def same(found, expected, **tolerance):
     """Assert that two states, tensors or numbers agree."""
     torch.testing.assert_close(found, expected, **tolerance)
+
+
+@contextmanager
+def case(*names):
+    """Name one case of a test that goes through many, below whatever it raises."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"in the case {' '.join(map(str, names))}")
+        raise

@@ -16,9 +16,11 @@ REGISTRIES = {
     "models": MODELS,
     "datasets": DATASETS,
 }
-ENTRIES = [(kind, name) for kind, registry in REGISTRIES.items() for name in registry]
 FIELDS = [
-    (kind, name, field) for kind, name in ENTRIES for field in REGISTRIES[kind][name].fields()
+    (kind, name, field)
+    for kind, registry in REGISTRIES.items()
+    for name in registry
+    for field in registry[name].fields()
 ]
 
 

@@ -1,6 +1,7 @@
 """Every method at the edge of what it can be given: loss, gradient and state stay finite."""
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 import torch
@@ -19,15 +20,10 @@ from benchmarks.contract.samples import (
 )
 from benchmarks.engine.step import squeezed
 from methods import METHODS
+from tests.agreement import case
 from tests.spec_inputs import legal
 
 every_method = pytest.mark.parametrize("name", METHODS)
-FIELDS = [
-    (name, field)
-    for name in METHODS
-    for field in METHODS[name].fields()
-    if not field.name.startswith("lr")  # a huge learning rate diverges, and should
-]
 
 
 def stays_finite(method, training, outputs, rows=B):
@@ -52,50 +48,39 @@ def peaked(method, best, classes, size):
     return size * torch.eye(classes)[best].expand(method.networks, -1, -1)
 
 
-@pytest.mark.parametrize("size", [1e4, -1e4, 0.0])
-@pytest.mark.parametrize("rows", [1, 2, B])
-@pytest.mark.parametrize("classes", [2, C])
+def edges(method):
+    """Yield the name of each edge, and a training set, outputs on it and rows of a batch."""
+    best = torch.arange(N)
+    for classes, rows, size in product((2, C), (1, 2, B), (1e4, -1e4, 0.0)):
+        training = task(classes=classes)._replace(label=best % (classes - 1))
+        name = f"logits of {size:g}, {rows} rows, {classes} classes of which the last has no label"
+        yield name, training, peaked(method, best % classes, classes, size), rows
+    training, outputs = task(), outputs_of(method)
+    for off, size in product((0, 1), (1.0, 1e4)):
+        name = f"logits of {size:g} that agree with {'no' if off else 'every'} label"
+        yield name, training, peaked(method, (training.label + off) % C, C, size), B
+    yield "networks and classes at random ends", training, 1e4 * outputs.sign(), B
+    without = training._replace(rate=0.0, transition=torch.eye(C))
+    yield "noise of rate 0 and a matrix without noise", without, outputs, B
+    yield "one label for all", training._replace(label=torch.full((N,), 2)), outputs, B
+
+
 @every_method
-def test_huge_logits_tiny_batches_two_classes_and_a_class_without_labels(name, classes, rows, size):
+def test_every_edge_of_what_a_method_is_given(name):
     method = METHODS[name]()
-    training = task(classes=classes)._replace(label=torch.arange(N) % (classes - 1))
-    outputs = peaked(method, torch.arange(N) % classes, classes, size)
-    stays_finite(method, training, outputs, rows)
-
-
-@pytest.mark.parametrize("size", [1.0, 1e4])
-@pytest.mark.parametrize("off", [0, 1], ids=["all right", "all wrong"])
-@every_method
-def test_a_network_that_agrees_with_every_label_or_with_none(name, off, size):
-    method, training = METHODS[name](), task()
-    stays_finite(method, training, peaked(method, (training.label + off) % C, C, size))
+    for edge, *given in edges(method):
+        with case(edge):
+            stays_finite(method, *given)
 
 
 @every_method
-def test_networks_views_and_classes_at_random_ends(name):
-    method = METHODS[name]()
-    stays_finite(method, task(), 1e4 * outputs_of(method).sign())
-
-
-@every_method
-def test_noise_of_rate_0_and_a_matrix_without_noise(name):
-    method = METHODS[name]()
-    training = task()._replace(rate=0.0, transition=torch.eye(C))
-    stays_finite(method, training, outputs_of(method))
-
-
-@every_method
-def test_one_label_for_all(name):
-    method = METHODS[name]()
-    training = task()._replace(label=torch.full((N,), 2))
-    stays_finite(method, training, outputs_of(method))
-
-
-@pytest.mark.parametrize(
-    ("name", "field"), FIELDS, ids=[f"{name}.{field.key}" for name, field in FIELDS]
-)
-def test_every_field_at_both_ends_of_its_range(name, field):
-    for value in legal(field):
-        method = replace(METHODS[name](), **{field.name: value})
-        for outputs in (outputs_of(method), 1e4 * outputs_of(method).sign()):
-            stays_finite(method, task(), outputs)
+def test_every_field_at_both_ends_of_its_range(name):
+    training = task()
+    for field in METHODS[name].fields():
+        if field.name.startswith("lr"):  # a huge learning rate diverges, and should
+            continue
+        for value in legal(field):
+            method = replace(METHODS[name](), **{field.name: value})
+            for size, outputs in enumerate((outputs_of(method), 1e4 * outputs_of(method).sign())):
+                with case(f"{field.key}={value!r},", "huge logits" if size else "plain logits"):
+                    stays_finite(method, training, outputs)
