@@ -15,6 +15,6 @@ def case(*names):
     """Name one case of a test that goes through many, below whatever it raises."""
     try:
         yield
-    except Exception as error:
+    except BaseException as error:  # as pytest's own failures are
         error.add_note(f"in the case {' '.join(map(str, names))}")
         raise

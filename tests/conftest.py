@@ -5,6 +5,9 @@ import os
 import pytest
 import torch
 
+from benchmarks import plugins
+from benchmarks.sweep import REGISTRIES
+
 
 @pytest.fixture(scope="session", autouse=True)
 def no_measured_rates(tmp_path_factory):
@@ -24,3 +27,11 @@ def double():
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture
+def catalogues(monkeypatch):
+    """Take out again what the plugins of a test register."""
+    monkeypatch.setattr(plugins, "_LOADED", {})
+    for registry in REGISTRIES.values():
+        monkeypatch.setattr(registry, "_entries", dict(registry._entries))

@@ -22,10 +22,7 @@ METHODS.register({name!r}, Mine)
 
 
 @pytest.fixture
-def write(tmp_path, monkeypatch):
-    for registry in REGISTRIES.values():
-        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
-
+def write(tmp_path, catalogues):  # noqa: ARG001
     def to(name, text):
         path = tmp_path / name
         path.write_text(text)

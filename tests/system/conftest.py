@@ -2,7 +2,7 @@ import signal
 
 import pytest
 
-from tests.system.runs import TINY, contents, finish
+from tests.system.runs import TINY, contents, run
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -20,7 +20,7 @@ def interruptible():
 def undisturbed(tmp_path_factory):
     """The folder of a tiny run that nothing disturbed."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    code, _, err = finish(*TINY, "--out", folder, "--workers", 2)
+    code, _, err = run(*TINY, "--out", folder, "--workers", 2)
     assert code == 0, err
     return folder
 

@@ -1,11 +1,14 @@
-"""Start the command line as a user does, and kill it as a cluster does."""
+"""Run the command line: in this process where that is enough, else as a user starts it."""
 
+import io
 import os
 import signal
 import subprocess
 import sys
-import time
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+
+from benchmarks.cli.app import main
 
 ROOT = Path(__file__).parents[2]
 TINY = [
@@ -20,9 +23,18 @@ TINY = [
 IDENTICAL = ("results.csv", "curves.csv", "bins.csv", "detection.csv")
 
 
+def run(*args):
+    """Run in this process, which imports PyTorch once; return (exit code, stdout, stderr)."""
+    terminate = signal.getsignal(signal.SIGTERM)
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+        code = main([str(arg) for arg in args])
+    signal.signal(signal.SIGTERM, terminate)  # main has set another
+    return code, out.getvalue(), err.getvalue()
+
+
 def start(*args, **environment):
-    """Start ``run_all.py`` at the head of a process group of its own."""
-    return subprocess.Popen(
+    """Run ``run_all.py`` at the head of a process group of its own; return it when it has ended."""
+    with subprocess.Popen(
         [sys.executable, "run_all.py", *map(str, args)],
         cwd=ROOT,
         env={**os.environ, **environment},
@@ -30,27 +42,9 @@ def start(*args, **environment):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-    )
-
-
-def finish(*args, **environment):
-    """Run ``run_all.py`` to its end; return (exit code, stdout, stderr)."""
-    with start(*args, **environment) as process:
+    ) as process:
         out, err = process.communicate(timeout=240)
-    return process.returncode, out, err
-
-
-def kill_tree(process):
-    """SIGKILL every process of the run at once."""
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-
-
-def wait_for(condition, seconds=60.0):
-    """Wait until the condition holds or the time is over."""
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.01)
+    return process, out, err
 
 
 def contents(folder):

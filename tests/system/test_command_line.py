@@ -1,9 +1,7 @@
 """What a user types, and what they are told."""
 
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
 
@@ -11,16 +9,9 @@ import filelock
 import pytest
 
 from benchmarks import schema
-from benchmarks.cli.app import main
-from tests.system.runs import ROOT, TINY, contents, finish, start, wait_for
+from tests.system.runs import ROOT, TINY, contents, run, start
 
 SUITE = (ROOT / "benchmarks/suites/default.toml").read_text()
-
-
-def told(capsys, *args):
-    """Run in this process; return (exit code, what stderr says)."""
-    code = main([str(arg) for arg in args])
-    return code, capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -50,10 +41,10 @@ def told(capsys, *args):
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_a_mistake_is_answered_in_one_sentence_and_nothing_runs(
-    capsys, tmp_path, monkeypatch, args, sentence
+    tmp_path, monkeypatch, args, sentence
 ):
     monkeypatch.chdir(tmp_path)
-    code, err = told(capsys, *args)
+    code, _, err = run(*args)
     assert code == 2
     assert sentence in err
     assert len(err.strip().splitlines()) == 1
@@ -70,60 +61,60 @@ def test_a_mistake_is_answered_in_one_sentence_and_nothing_runs(
         (SUITE.replace('["mlp"]', '"mlp"'), "model must be a list of texts"),
     ],
 )
-def test_a_mistake_in_a_suite_file_is_answered_in_one_sentence(capsys, tmp_path, text, sentence):
+def test_a_mistake_in_a_suite_file_is_answered_in_one_sentence(tmp_path, text, sentence):
     path = tmp_path / "mine.toml"
     path.write_text(text)
-    code, err = told(capsys, "run", path, "--out", tmp_path / "out")
+    code, _, err = run("run", path, "--out", tmp_path / "out")
     assert code == 2
     assert sentence in err
     assert len(err.strip().splitlines()) == 1
     assert not (tmp_path / "out").exists()
 
 
-def test_missing_data_is_exit_code_5_and_loses_nothing(capsys, tmp_path, undisturbed):
+def test_missing_data_is_exit_code_5_and_loses_nothing(tmp_path, undisturbed):
     out = tmp_path / "out"
     shutil.copytree(undisturbed, out)
     before = contents(out)
-    code, err = told(
-        capsys, *TINY, "--datasets", "fashion_mnist", "--data", tmp_path / "data", "--out", out
+    code, _, err = run(
+        *TINY, "--datasets", "fashion_mnist", "--data", tmp_path / "data", "--out", out
     )
     assert code == 5
     assert "FashionMNIST is not to be had: looked in" in err
     assert contents(out) == before
 
 
-def test_a_folder_that_cannot_be_written_is_refused(capsys, tmp_path):
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    code, err = told(capsys, *TINY, "--out", tmp_path / "file" / "out")
+    code, _, err = run(*TINY, "--out", tmp_path / "file" / "out")
     assert code == 2
     assert f"cannot write to {tmp_path / 'file' / 'out'}" in err
 
 
-def test_results_of_another_version_are_refused_and_kept(capsys, tmp_path, undisturbed):
+def test_results_of_another_version_are_refused_and_kept(tmp_path, undisturbed):
     out = tmp_path / "out"
     shutil.copytree(undisturbed, out)
     plan = json.loads((out / "plan.json").read_text()) | {"schema": schema.SCHEMA_VERSION + 1}
     (out / "plan.json").write_text(json.dumps(plan))
     before = contents(out)
-    code, err = told(capsys, *TINY, "--out", out)
+    code, _, err = run(*TINY, "--out", out)
     assert code == 2
     assert f"results version {schema.SCHEMA_VERSION + 1}" in err
     assert contents(out) == before
 
 
-def test_another_kind_of_device_is_refused(capsys, tmp_path, undisturbed):
+def test_another_kind_of_device_is_refused(tmp_path, undisturbed):
     out = tmp_path / "out"
     shutil.copytree(undisturbed, out)
     plan = json.loads((out / "plan.json").read_text()) | {"device": "cuda"}
     (out / "plan.json").write_text(json.dumps(plan))
-    code, err = told(capsys, *TINY, "--out", out, "--device", "cpu")
+    code, _, err = run(*TINY, "--out", out, "--device", "cpu")
     assert code == 2
     assert "was started on cuda" in err
 
 
-def test_two_runs_cannot_write_to_one_folder(capsys, tmp_path):
+def test_two_runs_cannot_write_to_one_folder(tmp_path):
     with filelock.FileLock(tmp_path / ".lock"):
-        code, err = told(capsys, *TINY, "--out", tmp_path)
+        code, _, err = run(*TINY, "--out", tmp_path)
     assert code == 2
     assert "another run is writing to" in err
 
@@ -133,7 +124,7 @@ def test_adding_a_seed_and_a_method_trains_only_them(tmp_path, undisturbed):
     shutil.copytree(undisturbed, out)
     stamps = {p.name: p.stat().st_mtime_ns for p in (out / "parts").iterdir()}
     args = ["--methods", "gce", "--noises", "clean", "--recipes", "small(epochs=3)", "--seeds", "7"]
-    code, text, err = finish(*args, "--no-report", "--out", out)
+    code, text, err = run(*args, "--no-report", "--out", out)
     assert code == 0, err
     assert "13 cells, 12 done, 1 to train" in text
     after = {p.name: p.stat().st_mtime_ns for p in (out / "parts").iterdir()}
@@ -141,108 +132,7 @@ def test_adding_a_seed_and_a_method_trains_only_them(tmp_path, undisturbed):
     assert len(after) == 4  # three packs, and the new cell
 
 
-def test_running_again_trains_nothing_and_keeps_the_report(tmp_path, undisturbed):
-    out = tmp_path / "out"
-    shutil.copytree(undisturbed, out)
-    args = [*TINY[:-1], "--out", out]
-    first, again = finish(*args), finish(*args)
-    assert (first[0], again[0]) == (0, 0)
-    assert "12 done, 0 to train" in again[1]
-    assert "report.md (unchanged)" in again[1]
-    assert "(unchanged)" not in first[1]
-    assert (out / "report" / "figures").is_dir()
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_stops_the_run_and_running_again_continues(tmp_path, number, code, expected):
-    process = start(*TINY, "--out", tmp_path, "--workers", 1)
-    wait_for(lambda: len(list(tmp_path.glob("parts/*.npz"))) > 1)
-    process.send_signal(number)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == code
-    assert "running again continues" in err
-    assert not list(tmp_path.glob("**/*.tmp"))
-    assert finish(*TINY, "--out", tmp_path)[0] == 0
-    assert contents(tmp_path) == expected
-
-
-def test_workers_end_when_only_their_parent_is_killed(tmp_path):
-    process = start(*TINY, "--out", tmp_path, "--workers", 2)
-    wait_for(lambda: list(tmp_path.glob("parts/*.npz")))
-    process.kill()
-    process.wait()
-
-    def gone():
-        try:
-            os.killpg(process.pid, 0)
-        except ProcessLookupError:
-            return True
-        return False
-
-    wait_for(gone)
-    assert gone()
-    process.communicate()
-
-
-@pytest.mark.parametrize(
-    "args", [["--help"], ["run", "--help"], ["status", "{folder}"], ["report", "{folder}"]]
-)
-def test_verbs_that_only_read_do_not_import_torch(tmp_path, undisturbed, args):
-    shutil.copytree(undisturbed, tmp_path / "out")
-    args = [arg.format(folder=tmp_path / "out") for arg in args]
-    code = f"""
-import sys
-from benchmarks.cli.app import main
-assert main({args!r}) == 0
-assert "torch" not in sys.modules
-"""
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
-
-
-def test_the_default_path_needs_no_torchvision(tmp_path):
-    code = f"""
-import sys
-from benchmarks.cli.app import main
-assert main(["plan", "--out", {str(tmp_path)!r}]) == 0
-assert main(["ls"]) == 0
-import benchmarks.engine.record
-assert "torchvision" not in sys.modules
-"""
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
-
-
-def test_plan_says_what_would_be_done_and_writes_nothing(capsys, tmp_path):
-    assert main(["plan", "--out", str(tmp_path / "out")]) == 0
-    out = capsys.readouterr().out
-    assert "150 planned, 0 done, 150 to do" in out
-    assert "MiB" in out
-    assert not (tmp_path / "out").exists()
-
-
-def test_status_counts_by_method_and_noise(capsys, undisturbed):
-    assert main(["status", str(undisturbed)]) == 0
-    out = capsys.readouterr().out
-    assert "12 cells: 12 done" in out
-    assert out.count("2/2") == 6
-
-
-@pytest.mark.parametrize(
-    ("kind", "entry"),
-    [
-        ("methods", "elr(beta=0.7, weight=3.0): Stay close"),
-        ("noises", "symmetric(rate=…, include_true=False, counts='random'): With probability"),
-        ("suites", "default: 150 cells; Does label smoothing"),
-        ("metrics", "ece: ECE; expected calibration error"),
-    ],
-)
-def test_ls_lists_what_can_be_named(capsys, kind, entry):
-    assert main(["ls", kind]) == 0
-    assert f"\n  {entry}" in capsys.readouterr().out
-
-
-def test_a_users_own_method_runs_from_its_file(tmp_path):
-    (tmp_path / "mine.py").write_text(
-        """
+MINE = """
 from dataclasses import dataclass
 import torch.nn.functional as F
 from methods import METHODS, Method
@@ -256,12 +146,79 @@ class Doubled(Method):
 
 METHODS.register("doubled", Doubled)
 """
-    )
-    code, out, err = finish(
-        *("--methods", "doubled(factor=3)", "cross_entropy", "--noises", "clean", "--seeds", "0"),
-        *("--recipes", "small(epochs=2)", "--plugin", tmp_path / "mine.py"),
-        *("--out", tmp_path / "out"),
-    )
+
+
+@pytest.mark.usefixtures("catalogues")
+def test_a_users_own_method_trains_and_is_reported_and_running_again_keeps_all(
+    tmp_path, undisturbed
+):
+    out, mine = shutil.copytree(undisturbed, tmp_path / "out"), tmp_path / "mine.py"
+    mine.write_text(MINE)
+    args = [*TINY[:-1], "--methods", "doubled(factor=3)", "--plugin", mine, "--out", out]
+    process, text, err = start(*args)
+    assert process.returncode == 0, err
+    assert "16 cells, 12 done, 4 to train" in text
+    assert "doubled(factor=3.0)" in (out / "results.csv").read_text()
+    assert "doubled" in (out / "report" / "report.md").read_text()
+    assert "(unchanged)" not in text
+    assert (out / "report" / "figures").is_dir()
+    code, text, err = run(*args)
     assert code == 0, err
-    assert "doubled(factor=3.0)" in (tmp_path / "out/results.csv").read_text()
-    assert "doubled" in out
+    assert "16 done, 0 to train" in text
+    assert "report.md (unchanged)" in text
+
+
+def in_a_new_process(code):
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_verbs_that_only_read_do_not_import_torch(tmp_path, undisturbed):
+    folder = str(shutil.copytree(undisturbed, tmp_path / "out"))
+    in_a_new_process(f"""
+import sys
+from benchmarks.cli.app import main
+for args in (["--help"], ["run", "--help"], ["status", {folder!r}], ["report", {folder!r}]):
+    assert main(args) == 0
+    assert "torch" not in sys.modules, args
+""")
+
+
+def test_the_default_path_needs_no_torchvision(tmp_path):
+    in_a_new_process(f"""
+import sys
+from benchmarks.cli.app import main
+assert main(["plan", "--out", {str(tmp_path)!r}]) == 0
+assert main(["ls"]) == 0
+import benchmarks.engine.record
+assert "torchvision" not in sys.modules
+""")
+
+
+def test_plan_says_what_would_be_done_and_writes_nothing(tmp_path):
+    code, out, _ = run("plan", "--out", tmp_path / "out")
+    assert code == 0
+    assert "150 planned, 0 done, 150 to do" in out
+    assert "MiB" in out
+    assert not (tmp_path / "out").exists()
+
+
+def test_status_counts_by_method_and_noise(undisturbed):
+    code, out, _ = run("status", undisturbed)
+    assert code == 0
+    assert "12 cells: 12 done" in out
+    assert out.count("2/2") == 6
+
+
+@pytest.mark.parametrize(
+    ("kind", "entry"),
+    [
+        ("methods", "elr(beta=0.7, weight=3.0): Stay close"),
+        ("noises", "symmetric(rate=…, include_true=False, counts='random'): With probability"),
+        ("suites", "default: 150 cells; Does label smoothing"),
+        ("metrics", "ece: ECE; expected calibration error"),
+    ],
+)
+def test_ls_lists_what_can_be_named(kind, entry):
+    code, out, _ = run("ls", kind)
+    assert code == 0
+    assert f"\n  {entry}" in out

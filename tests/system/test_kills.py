@@ -1,56 +1,67 @@
 """A kill at any moment loses at most the pack in flight, and running again gives the same bytes."""
 
 import csv
-import io
+import os
 import textwrap
+import time
 
 import pytest
 
-from tests.system.runs import TINY, contents, finish, kill_tree, start, wait_for
+from benchmarks.store import Parts
+from tests.agreement import case
+from tests.system.runs import TINY, contents, run, start
 
 FAULT = """
-    import multiprocessing, os, pathlib, signal
+    import os, signal, time
+    from pathlib import Path
+    from benchmarks.launch import worker
     from methods import METHODS, Method
 
     class Unused(Method):
         pass
 
     METHODS.register("unused", Unused)
-    marker = pathlib.Path(os.environ["FAULT_MARKER"])
+    marker, moment, name = Path(os.environ["MARKER"]), os.environ["MOMENT"], os.environ["FILE"]
+    fsync, replace, write_part = os.fsync, Path.replace, worker.write_part
 
-    def die_once():
-        if multiprocessing.parent_process() and not marker.exists():  # in a worker, once
+    def happens(now, path):  # the fault, once, and no more work by whom it hits
+        if now == moment and Path(path).match(f"*{{name}}*") and not marker.exists():
             marker.touch()
-            {kill}
-
-    fsync, replace = os.fsync, pathlib.Path.replace
-    stage = os.environ["FAULT_STAGE"]
+            {fault}
+            time.sleep(100)
 
     def faulty_fsync(number):
-        if stage == "fsync":
-            die_once()
+        happens("fsync", os.readlink(f"/proc/self/fd/{{number}}"))
         fsync(number)
 
     def faulty_replace(self, target):
-        if stage == "rename":
-            die_once()
+        happens("rename", target)
         moved = replace(self, target)
-        if stage == "after":
-            die_once()
+        happens("after", target)
         return moved
 
-    os.fsync, pathlib.Path.replace = faulty_fsync, faulty_replace
-    if stage == "write":
-        from benchmarks.launch import work
-        write_part = work.write_part
-        def faulty_write(*args):
-            die_once()
-            return write_part(*args)
-        work.write_part = faulty_write
+    def faulty_write(*args):
+        happens("write", ".npz")
+        return write_part(*args)
+
+    os.fsync, Path.replace, worker.write_part = faulty_fsync, faulty_replace, faulty_write
 """
-KILL_WORKER = "os.kill(os.getpid(), signal.SIGKILL)"
+LEADER = "os.kill(os.getpgrp(), signal.{name})"  # the process that the user has started
+KILL_PARENT = LEADER.format(name="SIGKILL")
 KILL_TREE = "os.killpg(0, signal.SIGKILL)"
-STAGES = ["write", "fsync", "rename", "after"]
+KILL_WORKER = "os.kill(os.getpid(), signal.SIGKILL)"
+INTERRUPT, TERMINATE = (LEADER.format(name=name) for name in ("SIGINT", "SIGTERM"))
+ENDINGS = [
+    (KILL_TREE, "rename", "plan.json", -9),
+    (KILL_TREE, "write", ".npz", -9),
+    (KILL_TREE, "fsync", ".npz", -9),
+    (KILL_TREE, "rename", ".npz", -9),
+    (KILL_TREE, "after", ".npz", -9),
+    (INTERRUPT, "after", ".npz", 130),
+    (TERMINATE, "after", ".npz", 143),
+    (KILL_TREE, "rename", "curves.csv", -9),
+]
+"""What ends a run, at which moment of writing which file, and with which exit code."""
 
 
 def plugin(folder, text, name="plugin.py"):
@@ -59,130 +70,119 @@ def plugin(folder, text, name="plugin.py"):
     return path
 
 
-@pytest.mark.timeout(1200)  # twelve starts, which a busy machine stretches
-def test_ten_kills_of_the_whole_tree_in_a_chain_change_no_byte(tmp_path):
-    alone = (*TINY, "--pack", 1, "--workers", 2)
-    code, _, err = finish(*alone, "--out", tmp_path / "undisturbed")
+def disturbed(folder, ending, *args):
+    """Run until the ending, which has to come."""
+    fault, moment, name, code = ending
+    path, marker = plugin(folder, FAULT.format(fault=fault)), folder / "marker"
+    facts = {"MARKER": str(marker), "MOMENT": moment, "FILE": name}
+    process, _, err = start(*args, "--plugin", path, **facts)
+    assert process.returncode == code, err
+    assert marker.exists()
+    marker.unlink()
+    return process, err
+
+
+def rows(folder, table="results.csv"):
+    return list(csv.DictReader((folder / table).read_text().splitlines()))
+
+
+def test_whatever_ends_a_run_and_when_running_again_goes_on_to_the_same_bytes(tmp_path):
+    alone, out = tmp_path / "undisturbed", tmp_path / "out"
+    packed = (*TINY, "--pack", 3)
+    code, _, err = run(*packed, "--out", alone, "--workers", 1)
     assert code == 0, err
-    parts = tmp_path / "out" / "parts"
-
-    def done():
-        return len(list(parts.glob("*.npz")))
-
-    deaths = 0
-    for number in range(10):
-        before = done()
-        process = start(*alone, "--out", tmp_path / "out")
-        wait_for(lambda b=before, p=process: done() > b or p.poll() is not None)
-        wait_for(lambda: False, seconds=0.013 * number)  # another moment of the next cells
-        deaths += process.poll() is None
-        kill_tree(process) if process.poll() is None else process.communicate()
-        assert done() >= before
-    assert deaths >= 5
-    code, _, err = finish(*alone, "--out", tmp_path / "out")
+    assert len(list(alone.glob("parts/*.npz"))) == 6  # of twelve cells in packs of two
+    assert {row["driver"] for row in rows(alone, "costs.csv")} == {"packed"}
+    done = set()
+    for ending in ENDINGS:
+        with case(*ending):
+            before = set(out.glob("**/*.tmp"))
+            _, err = disturbed(tmp_path, ending, *packed, "--out", out, "--workers", 1)
+            if ending[0] != KILL_TREE:
+                assert "running again continues" in err
+                assert set(out.glob("**/*.tmp")) <= before
+            parts = Parts(out)
+            assert not parts.damaged
+            assert parts.done() >= done
+            done = parts.done()
+    code, _, err = run(*TINY, "--pack", 2, "--out", out)
+    assert code == 2
+    assert "was started with --pack 3 and is finished with it" in err
+    code, _, err = run(*TINY, "--out", out)  # which goes on as it was started
     assert code == 0, err
-    assert contents(tmp_path / "out") == contents(tmp_path / "undisturbed")
-
-
-@pytest.mark.parametrize("stage", STAGES)
-def test_the_whole_tree_dying_while_a_part_is_written_changes_no_byte(tmp_path, expected, stage):
-    path = plugin(tmp_path, FAULT.format(kill=KILL_TREE))
-    fault = {"FAULT_STAGE": stage, "FAULT_MARKER": str(tmp_path / "marker")}
-    args = (*TINY, "--out", tmp_path / "out", "--workers", 2)
-    code, _, _ = finish(*args, "--plugin", path, **fault)
-    assert code == -9
-    assert (tmp_path / "marker").exists()
-    code, _, err = finish(*args)
-    assert code == 0, err
-    assert contents(tmp_path / "out") == expected
+    assert contents(out) == contents(alone)
 
 
 def test_a_worker_dying_while_a_part_is_written_is_replaced(tmp_path, expected):
-    path = plugin(tmp_path, FAULT.format(kill=KILL_WORKER))
-    fault = {"FAULT_STAGE": "rename", "FAULT_MARKER": str(tmp_path / "marker")}
-    args = (*TINY, "--out", tmp_path / "out", "--workers", 2)
-    code, _, err = finish(*args, "--plugin", path, **fault)
-    assert code == 0, err
-    assert (tmp_path / "marker").exists()
-    assert contents(tmp_path / "out") == expected
+    out = tmp_path / "out"
+    disturbed(tmp_path, (KILL_WORKER, "rename", ".npz", 0), *TINY, "--out", out, "--workers", 3)
+    assert contents(out) == expected
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-def test_the_number_of_workers_changes_no_byte(tmp_path, expected, workers):
-    code, _, err = finish(*TINY, "--out", tmp_path, "--workers", workers)
-    assert code == 0, err
-    assert contents(tmp_path) == expected
+def test_workers_end_when_only_their_parent_is_killed(tmp_path):
+    out = tmp_path / "out"
+    process, _ = disturbed(tmp_path, (KILL_PARENT, "after", ".npz", -9), *TINY, "--out", out)
 
+    def gone():
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
 
-def test_packs_change_no_byte_with_the_number_of_workers_or_a_kill(tmp_path):
-    one, two = (tmp_path / name for name in ("one", "two"))
-    code, _, err = finish(*TINY, "--out", one, "--workers", 1, "--pack", 3)
-    assert code == 0, err
-    process = start(*TINY, "--out", two, "--workers", 2, "--pack", 3)
-    wait_for(lambda: list(two.glob("parts/*.npz")) or process.poll() is not None)
-    kill_tree(process) if process.poll() is None else process.communicate()
-    code, _, err = finish(*TINY, "--out", two, "--pack", 2)
-    assert code == 2
-    assert "was started with --pack 3 and is finished with it" in err
-    code, _, err = finish(*TINY, "--out", two)  # which goes on as it was started
-    assert code == 0, err
-    assert contents(two) == contents(one)
-    assert len(list(one.glob("parts/*.npz"))) == 6  # of twelve cells in packs of two
-    rows = list(csv.DictReader(io.StringIO((one / "costs.csv").read_text())))
-    assert {row["driver"] for row in rows} == {"packed"}
+    end = time.monotonic() + 60
+    while not gone() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert gone()
 
 
 DEADLY = """
     import os, signal
     from dataclasses import dataclass
+    from pathlib import Path
     from methods import METHODS, Method
 
     @dataclass(frozen=True)
     class Deadly(Method):
         def losses(self, logits, batch, state, epoch):
-            {body}
+            if not Path({healed!r}).exists():
+                {fault}
+            return logits.logsumexp(-1) - logits[range(len(logits)), batch.label], state
 
-    METHODS.register("deadly", Deadly)
+    METHODS.register({name!r}, Deadly)
 """
 
 
-def test_a_cell_that_kills_its_worker_is_a_failed_row_and_heals_when_run_again(tmp_path):
-    heal = "return logits.logsumexp(-1) - logits[range(len(logits)), batch.label], state"
-    path = plugin(tmp_path, DEADLY.format(body=KILL_WORKER))
-    args = ["--methods", "deadly", "cross_entropy", "--noises", "clean", "--seeds", "0"]
-    args += ["--recipes", "small(epochs=2)", "--out", tmp_path / "out", "--plugin", path]
-    code, out, err = finish(*args)
-    rows = list(csv.DictReader(io.StringIO((tmp_path / "out/results.csv").read_text())))
-    statuses = {row["method"]: (row["status"], row["reason"]) for row in rows}
+@pytest.mark.usefixtures("catalogues")
+def test_a_cell_that_kills_its_worker_or_raises_is_a_failed_row_and_heals_when_run_again(tmp_path):
+    out, healed = tmp_path / "out", tmp_path / "healed"
+    faults = {"deadly": KILL_WORKER, "raising": "raise RuntimeError('no such layer')"}
+    args = ["--methods", *faults, "cross_entropy", "--noises", "clean", "--seeds", "0"]
+    args += ["--recipes", "small(epochs=2)", "--out", out, "--no-report"]
+    for name, fault in faults.items():
+        text = DEADLY.format(fault=fault, healed=str(healed), name=name)
+        args += ["--plugin", plugin(tmp_path, text, f"{name}.py")]
+    code, text, err = run(*args)
     assert code == 3, err
+    assert "2 of 3 cells have no result" in text
+    statuses = {row["method"]: (row["status"], row["reason"]) for row in rows(out)}
     assert statuses["cross_entropy"] == ("done", "")
-    assert statuses["deadly"][0] == "failed"
-    assert "worker died 2 times" in statuses["deadly"][1]
-    assert "1 of 2 cells have no result" in out
-    plugin(tmp_path, DEADLY.format(body=heal))
-    code, _, err = finish(*args[:-2], "--plugin", path)
+    assert statuses["raising"] == ("failed", "RuntimeError: no such layer")
+    assert statuses["deadly"] == ("failed", "its worker died 2 times, last with exit code -9")
+    healed.touch()
+    code, text, err = run(*args)
     assert code == 0, err
-
-
-def test_a_method_that_raises_is_a_failed_row_that_names_the_error(tmp_path):
-    path = plugin(tmp_path, DEADLY.format(body="raise RuntimeError('no such layer')"))
-    code, _, _ = finish(
-        *("--methods", "deadly", "--noises", "clean", "--seeds", "0", "--plugin", path),
-        *("--recipes", "small(epochs=2)", "--out", tmp_path / "out"),
-    )
-    (row,) = csv.DictReader(io.StringIO((tmp_path / "out/results.csv").read_text()))
-    assert code == 3
-    assert (row["status"], row["reason"]) == ("failed", "RuntimeError: no such layer")
+    assert "1 done, 2 to train" in text
 
 
 def test_a_diverging_cell_is_a_row_and_is_not_trained_again(tmp_path):
     args = ["--methods", "cross_entropy", "--noises", "clean", "--seeds", "0", "--out", tmp_path]
     args += ["--recipes", "small(lr=1e30)"]
-    code, out, _ = finish(*args)
-    (row,) = csv.DictReader(io.StringIO((tmp_path / "results.csv").read_text()))
+    code, out, _ = run(*args)
+    (row,) = rows(tmp_path)
     assert code == 3
     assert row["status"] == "diverged"
     assert "diverged: digits clean cross_entropy seed 0: the " in out
-    code, out, _ = finish(*args)
+    code, out, _ = run(*args)
     assert code == 3
     assert "1 done, 0 to train" in out
