@@ -30,7 +30,7 @@ def double():
 
 
 @pytest.fixture
-def catalogues(monkeypatch):
+def registries(monkeypatch):
     """Take out again what the plugins of a test register."""
     monkeypatch.setattr(plugins, "_LOADED", {})
     for registry in REGISTRIES.values():

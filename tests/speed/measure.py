@@ -95,7 +95,7 @@ def _running(
     return contest.engine(cells, root, device, flags), width
 
 
-class Team:
+class Workers:
     """The living processes of one contestant."""
 
     def __init__(self, who: Contestant, workload: str, place: tuple[str, Path]) -> None:
@@ -131,21 +131,21 @@ def marginal(workload: str, device: torch.device, root: Path, rounds: int) -> pd
     rows = []
     (cell,) = contest.cells_of(workload, device, 1)
     floors = []
-    teams: list[Team] = []
+    living: list[Workers] = []
     try:
-        teams.extend(  # one by one, so that those that live are stopped if one fails
-            Team(who, workload, (str(device), root)) for who in contestants(workload, device)
+        living.extend(  # one by one, so that those that live are stopped if one fails
+            Workers(who, workload, (str(device), root)) for who in contestants(workload, device)
         )
         for number, backwards in zip(range(rounds), itertools.cycle((False, True)), strict=False):
             floors.append(floor.seconds(cell, device))
-            for team in teams[::-1] if backwards else teams:
-                epochs, seconds = team.run()
-                named = {"workload": workload, "engine": team.who.name, "round": number}
-                size = {"processes": team.who.processes, "threads": team.who.threads}
+            for workers in living[::-1] if backwards else living:
+                epochs, seconds = workers.run()
+                named = {"workload": workload, "engine": workers.who.name, "round": number}
+                size = {"processes": workers.who.processes, "threads": workers.who.threads}
                 rows.append({**named, **size, "rate": epochs / seconds})
     finally:
-        for team in teams:
-            team.stop()
+        for workers in living:
+            workers.stop()
     return pd.DataFrame(rows).assign(floor=min(floors))
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.store import Parts, derive
 from benchmarks.sweep import REGISTRIES
-from tests.speed import sweeps
+from tests.speed import folders
 
 ROOT = Path(__file__).parents[2]
 FEW, MORE = 5, 20  # seeds; each has 60 cells
@@ -26,12 +26,12 @@ def seconds(step, *args):
 
 def steps(folder, seeds):
     """The number of cells, and what their parent does with them."""
-    plan = sweeps.plan(folder, seeds)
-    sweeps.write(folder, plan)
+    plan = folders.plan(folder, seeds)
+    folders.write(folder, plan)
     derive(folder, Parts(folder))
     return len(plan.cells), {
-        "plan": (sweeps.plan, folder / "absent", seeds),
-        "resume": (sweeps.plan, folder, seeds),
+        "plan": (folders.plan, folder / "absent", seeds),
+        "resume": (folders.plan, folder, seeds),
         "write the plan": (plan.write, folder),
         "scan": (Parts, folder),
         "derive": (derive, folder, Parts(folder)),
@@ -77,13 +77,13 @@ def used(*argv):
 @pytest.mark.soak
 def test_ten_thousand_cells_are_planned_derived_and_reported_in_time(tmp_path):
     seeds, folder, suite = 167, tmp_path / "out", tmp_path / "invented.toml"
-    cells = sweeps.suite(seeds)
+    cells = folders.suite(seeds)
     axes = {name: list(getattr(cells, name)) for name in (*REGISTRIES, "seed")}
     suite.write_text("\n".join(f"{name} = {json.dumps(axis)}" for name, axis in axes.items()))
     started = used("plan", "--seeds", 0, "--out", tmp_path / "none")[1]  # mostly imports
     fresh, planning, *_ = used("plan", suite, "--out", folder, "--pack", 16)
     assert "10020 to do" in fresh
-    sweeps.write(folder, sweeps.plan(folder, seeds))
+    folders.write(folder, folders.plan(folder, seeds))
     text, deriving, _, memory = used("run", suite, "--out", folder, "--pack", 16, "--no-report")
     assert "10020 done, 0 to train" in text
     _, _, reporting, reported = used("report", folder)

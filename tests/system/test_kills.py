@@ -153,7 +153,7 @@ DEADLY = """
 """
 
 
-@pytest.mark.usefixtures("catalogues")
+@pytest.mark.usefixtures("registries")
 def test_a_cell_that_kills_its_worker_or_raises_is_a_failed_row_and_heals_when_run_again(tmp_path):
     out, healed = tmp_path / "out", tmp_path / "healed"
     faults = {"deadly": KILL_WORKER, "raising": "raise RuntimeError('no such layer')"}
