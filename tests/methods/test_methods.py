@@ -82,15 +82,14 @@ def test_many_cells_at_once_equal_one_by_one(name):
     cells = [drawn(method, seed) for seed in range(CELLS)]
     together, axes = stacked(cells)
     tight = {"rtol": 1e-13, "atol": 1e-13}
+    slope_of = grad(method.loss, has_aux=True)
     for axis, epoch in ((None, EPOCH), (0, torch.tensor([2, 0, 6]))):
-        epochs = epoch.expand(CELLS)
-        losses, _ = vmap(method.loss, in_dims=(*axes, axis))(*together, epoch)
-        slope_of = grad(method.loss, has_aux=True)
-        slopes, after = vmap(slope_of, in_dims=(*axes, axis))(*together, epoch)
-        for i, cell in enumerate(cells):
-            with case(f"cell {i}, epochs", epoch):
-                slope, state = slope_of(*cell, epochs[i])
-                same(losses[i], method.loss(*cell, epochs[i])[0], **tight)
+        with case("epochs", epoch):
+            losses, _ = vmap(method.loss, in_dims=(*axes, axis))(*together, epoch)
+            slopes, after = vmap(slope_of, in_dims=(*axes, axis))(*together, epoch)
+            for i, (cell, own) in enumerate(zip(cells, epoch.expand(CELLS), strict=True)):
+                slope, state = slope_of(*cell, own)
+                same(losses[i], method.loss(*cell, own)[0], **tight)
                 same(slopes[i], slope, **tight)
                 same({key: value[i] for key, value in after.items()}, state, **tight)
 
