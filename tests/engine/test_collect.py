@@ -19,7 +19,8 @@ from benchmarks.errors import RefusedError
 from benchmarks.noise import NOISES, LabelSpace
 from benchmarks.store import Parts, Record, derive, write_part
 from benchmarks.sweep import Cell
-from methods import METHODS, CrossEntropy
+from methods import METHODS
+from methods.cross_entropy import CrossEntropy
 from tests.oracles import metrics as oracles
 
 CPU, NOWHERE = torch.device("cpu"), Path("nowhere")
