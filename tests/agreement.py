@@ -1,4 +1,4 @@
-"""When two numbers, tensors or states are the same, and which of many cases failed."""
+"""Assertions that numbers, tensors or states agree, and the name of the case where one fails."""
 
 from contextlib import contextmanager
 

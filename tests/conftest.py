@@ -1,4 +1,4 @@
-"""What every test stands on."""
+"""Fixtures that every test stands on."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What every method must do. A new method is tested by being registered."""
+"""The properties that every method must have; a new one is tested by being registered."""
 
 import math
 

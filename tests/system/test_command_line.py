@@ -1,4 +1,4 @@
-"""What a user types, and what they are told."""
+"""The answers of the command line to what a user types."""
 
 import json
 import shutil
