@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from methods.base import Batch, State, Task
+from methods.base import Batch, LossAndState, State, Task
 from methods.parts.estimation import LossCorrection
 
 
@@ -31,9 +31,7 @@ class Backward(LossCorrection, label="Backward correction", family="transition")
         The paper stops the first stage by validation loss; here its length is a field.
     """
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the row of the inverse at the given label, times the losses of all classes."""
         each = -logits.log_softmax(-1).clamp(min=-16.118095650958319)  # (B, C), log 1e-7
         return (state["inverse"][batch.label] * each).sum(-1), state

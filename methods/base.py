@@ -83,6 +83,13 @@ class Batch(NamedTuple):
         return self.outputs
 
 
+LossAndState = tuple[Tensor, State]
+"""A loss, of a batch or of each of its examples, and the next state."""
+
+ImageAndBatch = tuple[Tensor, Batch]
+"""The images that are sent through the network, and the batch that goes with them."""
+
+
 class Network(NamedTuple):
     """A network as a function, for methods that ask what a step would do."""
 
@@ -190,9 +197,7 @@ class Method(Bounded):
         """
         return state
 
-    def prepare(
-        self, image: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, Batch]:
+    def prepare(self, image: Tensor, batch: Batch, state: State, epoch: Tensor) -> ImageAndBatch:
         """Return what is sent through the network, and the batch that goes with it.
 
         Args:
@@ -203,9 +208,7 @@ class Method(Bounded):
         """
         return image, batch
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return one loss per example ``(B,)`` and the next state.
 
         Args:
@@ -216,9 +219,7 @@ class Method(Bounded):
         """
         raise NotImplementedError(f"{type(self).__name__} defines neither losses nor loss")
 
-    def loss(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def loss(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the scalar to minimise and the next state: the mean of :meth:`losses`."""
         losses, state = self.losses(logits, batch, state, epoch)
         return losses.mean(), state

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.base import Batch, Method, State
+from methods.base import Batch, LossAndState, Method, State
 from methods.bounds import Between, Fraction
 
 ITERATIONS = 30
@@ -38,9 +38,7 @@ class BiTempered(Method, label="Bi-tempered", family="bounded"):
     t1: Fraction = 0.8
     t2: Annotated[float, Between(1.0, 4.0)] = 1.2
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the divergence of the label from the tempered prediction."""
         log_p = self._log_tempered(logits)
         right = -F.nll_loss(log_p, batch.label, reduction="none")

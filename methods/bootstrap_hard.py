@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.base import Batch, Method, State
+from methods.base import Batch, LossAndState, Method, State
 from methods.bounds import Fraction
 
 
@@ -23,9 +23,7 @@ class BootstrapHard(Method, label="Bootstrapping (hard)", family="targets"):
 
     beta: Fraction = 0.8
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the cross-entropy to the label and to the predicted class, weighted."""
         log_p = logits.log_softmax(-1)
         given = F.nll_loss(log_p, batch.label, reduction="none")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.base import Batch, Method, State
+from methods.base import Batch, LossAndState, Method, State
 from methods.bounds import Fraction
 
 
@@ -27,9 +27,7 @@ class BootstrapSoft(Method, label="Bootstrapping (soft)", family="targets"):
     beta: Fraction = 0.95
     detach: bool = False
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the cross-entropy to the mixed target."""
         log_p = logits.log_softmax(-1)
         belief = log_p.detach().exp() if self.detach else log_p.exp()

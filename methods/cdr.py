@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.base import Batch, Method, State, Task, Weights
+from methods.base import Batch, LossAndState, Method, State, Task, Weights
 from methods.bounds import Fraction, NonNegative
 
 
@@ -54,9 +54,7 @@ class CDR(Method, label="CDR", family="early"):
         rate = self.rate if self.source == "fixed" or task.rate is None else task.rate
         return {"rate": torch.tensor(float(rate), device=task.label.device)}
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the cross-entropy to the given labels."""
         return F.cross_entropy(logits, batch.label, reduction="none"), state
 

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.base import Batch, Method, State
+from methods.base import Batch, LossAndState, Method, State
 from methods.bounds import Between
 
 
@@ -37,8 +37,6 @@ class CrossEntropyEMA(Method, label="Cross-entropy (EMA)", family="baseline"):
         """Keep what makes the average as long as the horizon."""
         return 1 - 1 / max(1.0, self.horizon * steps * epochs)
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the cross-entropy to the given labels."""
         return F.cross_entropy(logits, batch.label, reduction="none"), state

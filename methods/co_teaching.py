@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from methods.base import Batch, State
+from methods.base import Batch, LossAndState, State
 from methods.loss_spec import named_losses
 from methods.parts.small_loss import SmallLoss, small_loss_mask
 
@@ -34,9 +34,7 @@ class CoTeaching(SmallLoss, label="Co-teaching", family="selection"):
         It evaluates the networks one by one.
     """
 
-    def loss(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def loss(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the sum over both networks of the mean loss on the peer's selection."""
         size = len(batch.label)
         kept = self.count(size, state, epoch)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from methods.base import Batch, State
+from methods.base import Batch, LossAndState, State
 from methods.bounds import Epochs
 from methods.loss_spec import named_losses
 from methods.parts.small_loss import SmallLoss, small_loss_mask
@@ -36,9 +36,7 @@ class CoTeachingPlus(SmallLoss, label="Co-teaching+", family="selection"):
 
     warmup: Epochs = 20
 
-    def loss(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def loss(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the sum over both networks of the mean loss on the peer's selection."""
         loss = named_losses(self.loss_, logits, batch, epoch)  # (2, B)
         first, second = logits.argmax(-1)

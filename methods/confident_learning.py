@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.base import Batch, Method, Stage, State, Task
+from methods.base import Batch, LossAndState, Method, Stage, State, Task
 from methods.bounds import Between
 from methods.parts.label_errors import confident_joint, label_error_mask, transition_from_joint
 
@@ -67,9 +67,7 @@ class ConfidentLearning(Method, label="Confident learning", family="selection"):
             "every": torch.tensor(stages[0].epochs, device=device),
         }
 
-    def loss(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def loss(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the mean weighted cross-entropy of the examples that are trained on."""
         weight = state["weight"][batch.ids]
         hard = F.cross_entropy(logits, batch.label, reduction="none")

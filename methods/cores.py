@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from methods.base import Batch, Method, State, Task
+from methods.base import Batch, LossAndState, Method, State, Task
 from methods.bounds import Fraction, NonNegative
 from methods.parts.labels import one_hot
 from methods.parts.schedule import ramp
@@ -54,9 +54,7 @@ class CORES(Method, label="CORES2", family="weights"):
             "epochs": torch.tensor(task.epochs, device=label.device),
         }
 
-    def loss(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def loss(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the mean regularised loss of the kept examples."""
         each = -(logits.softmax(-1) + 1e-8).log()  # (B, C)
         hard = each.gather(1, batch.label[:, None]).squeeze(1)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.base import Batch, Method, State
+from methods.base import Batch, LossAndState, Method, State
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,6 @@ class CrossEntropy(Method, label="Cross-entropy (hard labels)", family="baseline
     13.82
     """
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return ``-log p[y]`` of each example."""
         return F.cross_entropy(logits, batch.label, reduction="none"), state

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
-from methods.base import Batch, Method, State, Task
+from methods.base import Batch, ImageAndBatch, LossAndState, Method, State, Task
 from methods.bounds import Between, Epochs, Fraction, NonNegative
 from methods.parts.labels import one_hot
 from methods.parts.mixing import draw_weight, mix_pairs
@@ -76,9 +76,7 @@ class DivideMix(Method, label="DivideMix", family="mixed"):
         mix = draw_weight(self.alpha, heavier=True)
         return {"mix": mix, "views_partner": torch.randperm(2 * size)}
 
-    def prepare(
-        self, image: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, Batch]:
+    def prepare(self, image: Tensor, batch: Batch, state: State, epoch: Tensor) -> ImageAndBatch:
         """Refine and guess labels, then mix; the target is ``(2, views, B, C)``."""
         p, late = batch.peeked_outputs().softmax(-1), epoch >= self.warmup
         given = one_hot(batch.label, p[0, 0]).expand(2, -1, -1)  # (2, B, C)
@@ -99,9 +97,7 @@ class DivideMix(Method, label="DivideMix", family="mixed"):
         chosen = torch.where(state["kept"][:, batch.ids, None], refined, guessed)
         return (chosen.clamp(min=1e-30).log() / self.temperature).softmax(-1)
 
-    def loss(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def loss(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the sum of both networks' losses."""
         target = batch.prepared_target()
         log_p = logits.log_softmax(-1)  # (2, views, B, C)

@@ -7,7 +7,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from methods.base import Batch, Method, Stage, State, Task
+from methods.base import Batch, LossAndState, Method, Stage, State, Task
 from methods.bounds import Between, Fraction
 from methods.parts.estimation import state_before_estimate, warmup_stages
 from methods.parts.transition import dual_transition, forward_cross_entropy
@@ -53,9 +53,7 @@ class DualT(Method, label="Dual-T", family="transition"):
         """Correct nothing until the warm-up is over."""
         return state_before_estimate(task, self.stages(task.epochs)[0].epochs)
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the cross-entropy after the prediction went through the noise."""
         return forward_cross_entropy(logits, batch.label, state["transition"]), state
 

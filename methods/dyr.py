@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from methods.base import Batch, Method, State, Task
+from methods.base import Batch, ImageAndBatch, LossAndState, Method, State, Task
 from methods.bounds import Between, Fraction, NonNegative
 from methods.parts.labels import one_hot
 from methods.parts.mixing import draw_pairs, mix_pairs
@@ -63,9 +63,7 @@ class DYR(Method, label="DYR", family="mixed"):
         """Draw the weight of the first image and the partner of each."""
         return draw_pairs(self.alpha, size)
 
-    def prepare(
-        self, image: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, Batch]:
+    def prepare(self, image: Tensor, batch: Batch, state: State, epoch: Tensor) -> ImageAndBatch:
         """Bootstrap the labels, then mix; the target is ``(B, C)``."""
         mix, partner = batch.draws["mix"].to(image.dtype), batch.draws["partner"]
         guess = batch.peeked_outputs().softmax(-1)
@@ -76,9 +74,7 @@ class DYR(Method, label="DYR", family="mixed"):
         mixed = mix_pairs(image, mix, partner, dim=1)
         return mixed, batch._replace(target=mix_pairs(target, mix, partner))
 
-    def loss(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def loss(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the cross-entropy to the mixed targets, plus the balance after the warm-up."""
         log_p = logits.log_softmax(-1)
         mean = log_p.logsumexp(0).log_softmax(-1)  # log of the mean p

@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.base import Batch, Method, State
+from methods.base import Batch, LossAndState, Method, State
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,6 @@ class EarlyStopping(Method, label="Early stopping", family="baseline"):
 
     stops_early: ClassVar[bool] = True
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the cross-entropy to the given labels."""
         return F.cross_entropy(logits, batch.label, reduction="none"), state

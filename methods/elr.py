@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.base import Batch, Method, State, Task
+from methods.base import Batch, LossAndState, Method, State, Task
 from methods.bounds import Fraction, NonNegative
 
 
@@ -37,9 +37,7 @@ class ELR(Method, label="ELR", family="early"):
         n, device = len(task.label), task.label.device
         return {"target": torch.zeros(n, task.num_classes, device=device)}
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the cross-entropy plus the pull towards the running average."""
         p = logits.softmax(-1).clamp(1e-4, 1 - 1e-4)  # keeps log(1 - <p, t>) finite
         seen = p.detach() / p.detach().sum(-1, keepdim=True)

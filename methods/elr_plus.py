@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
-from methods.base import Batch, Method, State, Task
+from methods.base import Batch, ImageAndBatch, LossAndState, Method, State, Task
 from methods.bounds import Between, Fraction, NonNegative
 from methods.parts.labels import one_hot
 from methods.parts.mixing import draw_pairs, mix_pairs
@@ -61,9 +61,7 @@ class ELRPlus(Method, label="ELR+", family="mixed"):
         """Draw the weight of the heavier image and the partner of each."""
         return draw_pairs(self.alpha, size, heavier=True)
 
-    def prepare(
-        self, image: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, Batch]:
+    def prepare(self, image: Tensor, batch: Batch, state: State, epoch: Tensor) -> ImageAndBatch:
         """Mix images; the target is ``(3, 2, B, C)``: mixed labels, mixed averages, averages."""
         mix, partner = batch.draws["mix"].to(image.dtype), batch.draws["partner"]
         peer = batch.peeked_outputs().softmax(-1).flip(0)  # (2, B, C)
@@ -72,9 +70,7 @@ class ELRPlus(Method, label="ELR+", family="mixed"):
         target = torch.cat([mix_pairs(both, mix, partner, dim=2), average[None]])
         return mix_pairs(image, mix, partner, dim=1), batch._replace(target=target)
 
-    def loss(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def loss(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the sum of both networks' cross-entropy and pull."""
         label, target, average = batch.prepared_target()
         fit = -(label * logits.log_softmax(-1)).sum(-1)  # (2, B)

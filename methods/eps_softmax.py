@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from methods.base import Batch, Method, State
+from methods.base import Batch, LossAndState, Method, State
 from methods.bounds import NonNegative
 from methods.parts.labels import one_hot
 from methods.parts.losses import absolute_error
@@ -30,9 +30,7 @@ class EpsSoftmax(Method, label="Eps-softmax", family="outputs"):
     beta: NonNegative = 1.0
     m: NonNegative = 1e4
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the cross-entropy of the pushed prediction plus the error of the plain one."""
         rest = absolute_error(logits, batch.label)
         first = one_hot(logits.argmax(-1), logits).gather(1, batch.label[:, None]).squeeze(1)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.base import Batch, Method, State
+from methods.base import Batch, LossAndState, Method, State
 from methods.bounds import NonNegative
 from methods.parts.losses import focal
 
@@ -30,9 +30,7 @@ class Focal(Method, label="Focal loss", family="baseline"):
     gamma: NonNegative = 0.5
     detach: bool = False
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the label's focal loss."""
         every = focal(logits, self.gamma, detach=self.detach)  # (B, C)
         return -F.nll_loss(every, batch.label, reduction="none"), state

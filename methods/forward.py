@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from methods.base import Batch, State
+from methods.base import Batch, LossAndState, State
 from methods.parts.estimation import LossCorrection
 from methods.parts.transition import forward_cross_entropy
 
@@ -25,8 +25,6 @@ class Forward(LossCorrection, label="Forward correction", family="transition"):
         It stops the first stage by validation loss; here its length is a field.
     """
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the cross-entropy after the prediction went through the noise."""
         return forward_cross_entropy(logits, batch.label, state["transition"]), state

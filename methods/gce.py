@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.base import Batch, Method, State
+from methods.base import Batch, LossAndState, Method, State
 from methods.bounds import Between
 
 
@@ -26,9 +26,7 @@ class GCE(Method, label="GCE", family="bounded"):
 
     q: Annotated[float, Between(1e-6, 1.0)] = 0.7
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return ``(1 - p[y]^q) / q`` of each example, exact for small ``q`` and small ``p``."""
         hard = F.cross_entropy(logits, batch.label, reduction="none")  # -log p[y]
         return -torch.expm1(-self.q * hard) / self.q, state

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.base import Batch, Method, State, Task
+from methods.base import Batch, LossAndState, Method, State, Task
 from methods.bounds import Between, Fraction
 
 
@@ -47,9 +47,7 @@ class GCETrunc(Method, label="Truncated GCE", family="bounded"):
         label = task.label
         return {"kept": kept, "label": label, "start": torch.tensor(start, device=device)}
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the bent loss of the kept examples, and a constant for the others."""
         hard = F.cross_entropy(logits, batch.label, reduction="none")  # -log p_y
         bent = -torch.expm1(-self.q * hard) / self.q

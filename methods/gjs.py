@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.base import Batch, Method, State
+from methods.base import Batch, LossAndState, Method, State
 from methods.bounds import Between
 from methods.parts.labels import one_hot
 
@@ -35,9 +35,7 @@ class GJS(Method, label="GJS", family="outputs"):
     views: ClassVar[int] = 2
     pi: Annotated[float, Between(0.001, 0.999)] = 0.5
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the weighted divergence of label and predictions from their mean."""
         weight, scale = (1 - self.pi) / 2, -(1 - self.pi) * math.log(1 - self.pi)
         log_p = logits.log_softmax(-1)  # (2, B, C)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from methods.base import Batch, State
+from methods.base import Batch, LossAndState, State
 from methods.bounds import Fraction
 from methods.loss_spec import named_losses
 from methods.parts.small_loss import SmallLoss, small_loss_mask
@@ -36,9 +36,7 @@ class JoCoR(SmallLoss, label="JoCoR", family="selection"):
 
     agreement: Fraction = 0.9
 
-    def loss(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def loss(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the mean joint loss of the common selection."""
         size, log_p = len(batch.label), logits.log_softmax(-1)  # (2, B, C)
         hard = named_losses(self.loss_, logits, batch, epoch).sum(0)  # (B,)

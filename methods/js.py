@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.base import Batch, Method, State
+from methods.base import Batch, LossAndState, Method, State
 from methods.bounds import Between
 
 
@@ -32,9 +32,7 @@ class JS(Method, label="JS", family="outputs"):
 
     pi: Annotated[float, Between(0.001, 0.999)] = 0.5
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the divergence of label and prediction from their mean; only ``p_y`` enters."""
         rest, log_rest = 1 - self.pi, math.log(1 - self.pi)
         hard = F.cross_entropy(logits, batch.label, reduction="none")  # -log p_y

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.func import grad, vjp
 
-from methods.base import Batch, Network, State, Task, Weights
+from methods.base import Batch, LossAndState, Network, State, Task, Weights
 from methods.parts.clean_subset import CleanSubset, trusted_of
 
 
@@ -65,9 +65,7 @@ class L2RW(CleanSubset, label="L2RW", family="weights"):
         weight = helpful / torch.where(total > 0, total, torch.ones_like(total))
         return {"weight": state["weight"].index_copy(0, batch.ids, weight)}
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the weighted cross-entropy, whose mean is the weighted sum of the paper."""
         hard = F.cross_entropy(logits, batch.label, reduction="none")
         return len(hard) * state["weight"][batch.ids] * hard, state

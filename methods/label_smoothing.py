@@ -6,7 +6,7 @@ from typing import Annotated
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.base import Batch, Method, State
+from methods.base import Batch, LossAndState, Method, State
 from methods.bounds import Between
 
 
@@ -35,9 +35,7 @@ class LabelSmoothing(Method, label="Label smoothing", family="targets"):
 
     smoothing: Annotated[float, Between(-8.0, 1.0)] = 0.1
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the cross-entropy of each example to its smoothed target, in nats."""
         hard = F.cross_entropy(logits, batch.label, reduction="none")
         uniform = -logits.log_softmax(-1).mean(-1)

@@ -6,7 +6,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from methods.base import Batch, Method, State
+from methods.base import Batch, LossAndState, Method, State
 from methods.bounds import Between
 from methods.loss_spec import LossSpec, named_losses
 
@@ -34,9 +34,7 @@ class LogitClip(Method, label="LogitClip", family="bounded"):
     compat: bool = False
     loss_: LossSpec = "cross_entropy"
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the loss of the clipped logits."""
         squared = logits.square().sum(-1, keepdim=True)  # (B, 1)
         norm = squared.clamp(min=torch.finfo(logits.dtype).tiny).sqrt()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from methods.base import Batch, Method, State
+from methods.base import Batch, LossAndState, Method, State
 from methods.parts.losses import absolute_error
 
 
@@ -24,8 +24,6 @@ class MAE(Method, label="MAE", family="bounded"):
         losses with an absolute error in them use.
     """
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return ``1 - p_y`` of each example."""
         return absolute_error(logits, batch.label), state

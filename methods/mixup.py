@@ -6,7 +6,7 @@ from typing import Annotated
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.base import Batch, Method, State
+from methods.base import Batch, ImageAndBatch, LossAndState, Method, State
 from methods.bounds import Between
 from methods.parts.mixing import draw_pairs, mix_pairs
 
@@ -31,17 +31,13 @@ class Mixup(Method, label="Mixup", family="mixed"):
         """Draw the weight of the first image and the partner of each."""
         return draw_pairs(self.alpha, size)
 
-    def prepare(
-        self, image: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, Batch]:
+    def prepare(self, image: Tensor, batch: Batch, state: State, epoch: Tensor) -> ImageAndBatch:
         """Mix images; the target is the partner's label."""
         mix, partner = batch.draws["mix"].to(image.dtype), batch.draws["partner"]
         mixed = mix_pairs(image, mix, partner, dim=1)
         return mixed, batch._replace(target=batch.label[partner])
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the cross-entropy to both labels, weighted."""
         mix = batch.draws["mix"].to(logits.dtype)
         own = F.cross_entropy(logits, batch.label, reduction="none")

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.func import grad, vjp
 
-from methods.base import Batch, Network, State, Task, Weights
+from methods.base import Batch, LossAndState, Network, State, Task, Weights
 from methods.bounds import Between, NonNegative
 from methods.parts.adam import adam, adam_state
 from methods.parts.clean_subset import CleanSubset, trusted_of
@@ -68,9 +68,7 @@ class MWNet(CleanSubset, label="Meta-Weight-Net", family="weights"):
 
         return adam(state, "net", grad(clean_loss)(state["net"]), self.lr, self.weight_decay)
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the weighted cross-entropy; the weights are constants."""
         hard = F.cross_entropy(logits, batch.label, reduction="none")
         return self._weigh(hard.detach(), state["net"]) * hard, state

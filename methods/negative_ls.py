@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.base import Batch, Method, Stage, State, Task
+from methods.base import Batch, LossAndState, Method, Stage, State, Task
 from methods.bounds import Between, NonNegative
 
 
@@ -52,9 +52,7 @@ class NegativeLS(Method, label="Negative label smoothing", family="targets"):
         first = self.stages(task.epochs)[0].epochs
         return {"start": torch.tensor(first, device=task.label.device)}
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the cross-entropy, later that to the sharpened target."""
         hard = F.cross_entropy(logits, batch.label, reduction="none")
         uniform = -logits.log_softmax(-1).mean(-1)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from methods.base import Batch, Method, State, Task
+from methods.base import Batch, ImageAndBatch, LossAndState, Method, State, Task
 from methods.bounds import Fraction, NonNegative
 from methods.parts.schedule import ramp
 
@@ -45,15 +45,11 @@ class PeerLoss(Method, label="Peer loss", family="weights"):
         """Draw whose label each image is paired with."""
         return {"partner": torch.randperm(size)}
 
-    def prepare(
-        self, image: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, Batch]:
+    def prepare(self, image: Tensor, batch: Batch, state: State, epoch: Tensor) -> ImageAndBatch:
         """Make the partner's label the target."""
         return image, batch._replace(target=batch.label[batch.draws["partner"]])
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the loss on the own label less that on the partner's."""
         peer = batch.prepared_target()
         each = -(logits.softmax(-1) + 1e-5).log()  # (B, C)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.base import Batch, Method, Stage, State, Task
+from methods.base import Batch, LossAndState, Method, Stage, State, Task
 from methods.bounds import Between, NonNegative
 from methods.parts.labels import one_hot
 
@@ -64,9 +64,7 @@ class PENCIL(Method, label="PENCIL", family="targets"):
         ends = torch.tensor([lengths[0], sum(lengths[:-1])], device=task.label.device)
         return {"soft": 10 * one_hot(task.label, like), "second": ends[0], "third": ends[1]}
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the loss of the stage."""
         log_p, log_q = logits.log_softmax(-1), state["soft"][batch.ids].log_softmax(-1)  # (B, C)
         p, count = log_p.exp(), logits.shape[-1]

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.base import Batch, Method, Stage, State, Task
+from methods.base import Batch, LossAndState, Method, Stage, State, Task
 from methods.bounds import Between
 from methods.parts.labels import one_hot
 
@@ -90,9 +90,7 @@ class PES(Method, label="PES", family="early"):
             "weight": torch.where(late, weight, state["weight"]),
         }
 
-    def loss(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def loss(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the cross-entropy of the confident examples, classes balanced."""
         weight = state["weight"][batch.label] * state["kept"][batch.ids]  # (B,)
         hard = F.cross_entropy(logits, batch.label, reduction="none")

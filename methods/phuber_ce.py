@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.base import Batch, Method, State
+from methods.base import Batch, LossAndState, Method, State
 from methods.bounds import Between
 
 
@@ -28,9 +28,7 @@ class PHuberCE(Method, label="PHuber-CE", family="bounded"):
 
     tau: Annotated[float, Between(1.0, 1e6)] = 2.0
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the cross-entropy above ``1 / tau``, its tangent below."""
         hard = F.cross_entropy(logits, batch.label, reduction="none")  # -log p_y
         tangent = math.log(self.tau) + 1 - self.tau * (-hard).exp()

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
-from methods.base import Batch, Method, State, Task
+from methods.base import Batch, ImageAndBatch, LossAndState, Method, State, Task
 from methods.bounds import Between, Epochs, Fraction, NonNegative
 from methods.parts.labels import one_hot
 from methods.parts.masks import (
@@ -87,9 +87,7 @@ class ProMix(Method, label="ProMix", family="mixed"):
         mix = draw_weight(self.alpha, heavier=True)
         return {"mix": mix, "order": torch.rand(size), **draw_changes(size)}
 
-    def prepare(
-        self, image: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, Batch]:
+    def prepare(self, image: Tensor, batch: Batch, state: State, epoch: Tensor) -> ImageAndBatch:
         """Make views; target ``(3, 2, B, C)``: believed, mixed, others; 0 where none counts."""
         z, late = batch.peeked_outputs()[:, 0], epoch >= self.warmup  # (2, B, C), of the weak view
         # Dividing by pi, or adding its logarithm, undoes the classes that the network favours.
@@ -109,9 +107,7 @@ class ProMix(Method, label="ProMix", family="mixed"):
         rows = torch.stack([target, mixed, ~sure[..., None] * soft])
         return torch.stack([image[0], harder, blend]), batch._replace(target=rows)
 
-    def loss(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def loss(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the sum of both networks' losses; the running means move."""
         z, (known, mixed, soft) = batch.peeked_outputs()[:, 0], batch.prepared_target()
         pi = state["pi"].clamp(min=1e-30).log()[:, :, None, None]  # (2, 2, 1, 1, C)

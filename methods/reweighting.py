@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.base import Batch, Method, Stage, State, Task
+from methods.base import Batch, LossAndState, Method, Stage, State, Task
 from methods.bounds import Added, Between, Fraction
 from methods.parts.estimation import estimate_transition, warmup_stages
 from methods.parts.transition import clean_posterior
@@ -64,9 +64,7 @@ class Reweighting(Method, label="Importance reweighting", family="weights"):
             "start": start,
         }
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the weighted cross-entropy of each example."""
         hard = F.cross_entropy(logits, batch.label, reduction="none")
         return state["weight"][batch.ids] * hard, state

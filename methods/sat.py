@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from methods.base import Batch, Method, State, Task
+from methods.base import Batch, LossAndState, Method, State, Task
 from methods.bounds import Fraction
 from methods.parts.labels import one_hot
 
@@ -38,9 +38,7 @@ class SAT(Method, label="SAT", family="early"):
         start = torch.tensor(round(self.warmup * task.epochs), device=task.label.device)
         return {"target": one_hot(task.label, like), "start": start}
 
-    def loss(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def loss(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the cross-entropy to the targets, weighted by their largest entry."""
         late, old = epoch >= state["start"], state["target"][batch.ids]  # (B, C)
         moved = self.momentum * old + (1 - self.momentum) * logits.detach().softmax(-1)

@@ -6,7 +6,7 @@ from typing import Annotated
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.base import Batch, Method, State
+from methods.base import Batch, LossAndState, Method, State
 from methods.bounds import Between, NonNegative
 
 
@@ -32,9 +32,7 @@ class SCE(Method, label="SCE", family="normalised"):
     beta: NonNegative = 1.0
     log_zero: Annotated[float, Between(-100.0, 0.0)] = -9.210340371976182
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the weighted sum of both directions of cross-entropy."""
         hard = F.cross_entropy(logits, batch.label, reduction="none")
         reverse = -self.log_zero * -(-hard).expm1()  # 1 - p_y, also where p_y is nearly 1

@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from methods.base import Batch, Method, State, Task
+from methods.base import Batch, LossAndState, Method, State, Task
 from methods.bounds import NonNegative
 from methods.parts.labels import one_hot
 
@@ -44,9 +44,7 @@ class SOP(Method, label="SOP", family="early"):
         u, v = torch.randn(size), torch.randn(size, task.num_classes)
         return {"u": (1e-8 * u).to(device), "v": (1e-8 * v).to(device)}
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return both objectives added: each parameter sees the gradient of its own."""
         hot, guess = one_hot(batch.label, logits), one_hot(logits.argmax(-1), logits)  # (B, C)
         u = (state["u"][batch.ids, None].square() * hot).clamp(max=1.0)

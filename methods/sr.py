@@ -6,7 +6,7 @@ from typing import Annotated
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.base import Batch, Method, State
+from methods.base import Batch, LossAndState, Method, State
 from methods.bounds import Between, NonNegative
 
 
@@ -37,9 +37,7 @@ class SR(Method, label="Sparse regularisation", family="outputs"):
     every: Annotated[int, Between(1, 100_000)] = 1
     normalise: bool = True
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the cross-entropy of the sharpened prediction plus the penalty on density."""
         log_p = self._sharpened(logits).log_softmax(-1)
         hard = F.nll_loss(log_p, batch.label, reduction="none")

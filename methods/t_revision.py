@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.base import Batch, Method, Stage, State, Task
+from methods.base import Batch, LossAndState, Method, Stage, State, Task
 from methods.bounds import Between, Fraction, NonNegative
 from methods.parts.adam import adam, adam_state
 from methods.parts.estimation import estimate_transition, state_before_estimate
@@ -65,9 +65,7 @@ class TRevision(Method, label="T-Revision", family="transition"):
         state |= {"estimate": state["transition"], "revise": revise}
         return {**state, **adam_state("correction", none)}
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the weighted cross-entropy; the gradient of the weights is the correction's."""
         transition = _scaled(state["estimate"] + state["correction"])
         p = logits.detach().softmax(-1)  # (B, C)

@@ -6,7 +6,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from methods.base import Batch, Method, State
+from methods.base import Batch, LossAndState, Method, State
 from methods.bounds import Between
 from methods.parts.losses import absolute_error
 
@@ -26,9 +26,7 @@ class TaylorCE(Method, label="Taylor-CE", family="bounded"):
 
     order: Annotated[int, Between(1, 1000)] = 2
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the sum of the first terms of the series."""
         rest = absolute_error(logits, batch.label)
         series = torch.zeros_like(rest)

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
-from methods.base import Batch, Method, State, Task
+from methods.base import Batch, LossAndState, Method, State, Task
 from methods.bounds import Between, NonNegative
 from methods.parts.adam import adam, adam_state
 from methods.parts.transition import forward_cross_entropy
@@ -47,9 +47,7 @@ class VolMinNet(Method, label="VolMinNet", family="transition"):
         free = odds.logit().to(device).expand(classes, classes).clone()
         return {**adam_state("free", free), "transition": _matrix(free)}
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the cross-entropy after the prediction went through the noise, plus the volume."""
         transition = _matrix(state["free"])
         volume = torch.linalg.slogdet(transition).logabsdet

@@ -135,7 +135,7 @@ def resolve(
     more = {name: fact for name, fact in (facts or {}).items() if fact.family in COLOURS}
     later = dict(sorted(more.items(), key=lambda item: (item[1].year, item[0])))
     known = looks_of({**catalogue(), **later}) if later else known_looks()
-    strangers = sorted({base(method) for method in ordered} - set(known))
+    unknown = sorted({base(method) for method in ordered} - set(known))
     seen: dict[str, int] = {}
     variants = Counter(base(method) for method in ordered)
     looks: dict[str, Look] = {}
@@ -143,7 +143,7 @@ def resolve(
         name = base(method)
         variant = seen.get(name, 0)
         seen[name] = variant + 1
-        own = known[name] if name in known else _spare(name, strangers.index(name))
+        own = known[name] if name in known else _spare(name, unknown.index(name))
         mark = PRIVILEGED if method in privileges else ""
         looks[method] = replace(
             own,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from torch import Tensor
 
-from methods.base import Batch, Method, State, Weights
+from methods.base import Batch, LossAndState, Method, State, Weights
 from methods.bounds import Between, NonNegative
 from methods.parts.losses import absolute_error, focal, negative_loss, normalise
 
@@ -29,9 +29,7 @@ class ActivePassive(Method):
         """Return the part that lowers the other classes, ``(B,)``: ``1 - p_y``."""
         return absolute_error(logits, label)
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the weighted sum of the active and the passive part."""
         active = self.active(logits, batch.label)
         return self.alpha * active + self.beta * self.passive(logits, batch.label), state
@@ -75,9 +73,7 @@ class ActiveNegative(Method):
         """The value ``A`` at which a loss is cut off."""
         raise NotImplementedError
 
-    def losses(
-        self, logits: Tensor, batch: Batch, state: State, epoch: Tensor
-    ) -> tuple[Tensor, State]:
+    def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the weighted sum of the active and the negative part."""
         every = self.every(logits)
         active = normalise(every, batch.label)
