@@ -1,6 +1,6 @@
 """What a distrustful reviewer asks first, each answered from the rows of this run."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.report import stats
-from benchmarks.report.looks import base
-from benchmarks.report.read import Run
-from benchmarks.report.tables import compute
-from benchmarks.report.wording import count, listing, signed
+from benchmarks.report.analysis import Analysis
+from benchmarks.report.data import Run
+from benchmarks.report.looks import PRIVILEGED, base
+from benchmarks.report.wording import count, listing, signed, span
 
 FEWEST_SEEDS = 5
 Answer = Literal["yes", "no", "unknown"]
@@ -28,9 +28,16 @@ class Item:
     evidence: str
 
 
-def checklist(run: Run) -> list[Item]:
-    """Every check, in reading order; one that the data cannot decide is ``unknown``."""
-    return [check(run) for check in CHECKS]
+def checklist(analysis: Analysis) -> list[Item]:
+    """Return every check in reading order; one that the data cannot decide is ``unknown``."""
+    run = analysis.run
+    return [
+        *(_complete(run), _last_epoch(run), _variants(run), _privileges(analysis)),
+        *(_same_labels(run), _noise_varies(run), _realised(run)),
+        *(_whole_test_set(run), _one_definition(run), _floors(run), _ties(run)),
+        *(_seeds(run), _same_seeds(run), _settings(run), _datasets(run), _baseline(run)),
+        *(_equal_training(run), _equal_compute(analysis), _one_code(run), _one_machine(run)),
+    ]
 
 
 def _item(statement: str, holds: bool | None, evidence: str) -> Item:
@@ -38,8 +45,8 @@ def _item(statement: str, holds: bool | None, evidence: str) -> Item:
 
 
 def _some(names: Iterable[object], most: int = 4) -> str:
-    found = [str(name) for name in names]
-    return listing(found if len(found) <= most else [*found[:most], f"{len(found) - most} more"])
+    texts = [str(name) for name in names]
+    return listing(texts if len(texts) <= most else [*texts[:most], f"{len(texts) - most} more"])
 
 
 def _complete(run: Run) -> Item:
@@ -81,9 +88,8 @@ def _variants(run: Run) -> Item:
     return _item("Every method has as many tries as any other", len(set(sizes)) == 1, text)
 
 
-def _privileges(run: Run) -> Item:
-    looks = run.unmarked_looks
-    given = [f"{looks[m].label}: {what}" for m, what in sorted(run.privileges.items())]
+def _privileges(analysis: Analysis) -> Item:
+    given = analysis.knowledge
     text = f"given clean knowledge: {_some(given)}" if given else "none declares a privilege"
     return _item("No method was given clean knowledge", not given, text)
 
@@ -177,8 +183,7 @@ def _seeds(run: Run) -> Item:
     owed = run.cells.groupby(["method", "setting"]).size()
     n = n.reindex(owed.index, fill_value=0)
     fewer = int((n < FEWEST_SEEDS).sum())
-    seeds = f"{n.min()}" if n.min() == n.max() else f"{n.min()} to {n.max()}"
-    text = f"n = {seeds}; fewer in {fewer} of {count(len(n), 'group')}"
+    text = f"n = {span(n)}; fewer in {fewer} of {count(len(n), 'group')}"
     return _item(f"At least {FEWEST_SEEDS} seeds behind every mean", fewer == 0, text)
 
 
@@ -186,8 +191,8 @@ def _same_seeds(run: Run) -> Item:
     seeds = run.last.groupby(["setting", "method"])["seed"].agg(lambda s: str(sorted(s)))
     kinds = seeds.groupby("setting").nunique()
     tried = run.cells.groupby("setting")["method"].nunique()
-    found = seeds.groupby("setting").size().reindex(tried.index, fill_value=0)
-    odd = [n for n in run.settings if kinds.get(n, 0) != 1 or found[n] < len(run.methods)]
+    finished = seeds.groupby("setting").size().reindex(tried.index, fill_value=0)
+    odd = [n for n in run.settings if kinds.get(n, 0) != 1 or finished[n] < len(run.methods)]
     text = f"differ in {_some(odd)}" if odd else f"equal in {count(len(kinds), 'setting')}"
     return _item("Every method has the same seeds in each setting", not odd, text)
 
@@ -204,9 +209,9 @@ def _datasets(run: Run) -> Item:
 
 
 def _baseline(run: Run) -> Item:
-    found = [method for method in run.methods if base(method) == "cross_entropy"]
-    text = listing(found) if found else "no cross_entropy among the methods"
-    return _item("The plain baseline was trained here too", bool(found), text)
+    baselines = [method for method in run.methods if base(method) == "cross_entropy"]
+    text = listing(baselines) if baselines else "no cross_entropy among the methods"
+    return _item("The plain baseline was trained here too", bool(baselines), text)
 
 
 def _equal_training(run: Run) -> Item:
@@ -219,13 +224,14 @@ def _equal_training(run: Run) -> Item:
     return _item("Every method trained as many epochs", not odd, text)
 
 
-def _equal_compute(run: Run) -> Item:
-    taken = compute(run, run.last).sum(axis=1, skipna=False).dropna()
+def _equal_compute(analysis: Analysis) -> Item:
+    passes = analysis.ranking[["forward", "backward"]].sort_index()
+    taken = passes.sum(axis=1, skipna=False).dropna()
     if taken.empty:
         return _item("Every method took the same compute", None, "passes were not recorded")
     ratio = (taken / taken.min()).sort_values(ascending=False)
-    looks = run.unmarked_looks
-    dear = [f"{looks[str(m)].label} {value:.2g} times" for m, value in ratio.items() if value > 1.1]
+    labels = {str(m): analysis.label(str(m)).removesuffix(PRIVILEGED) for m in ratio.index}
+    dear = [f"{labels[str(m)]} {value:.2g} times" for m, value in ratio.items() if value > 1.1]
     text = f"passes of the cheapest: {_some(dear)}" if dear else "passes within a tenth"
     return _item("Every method took the same compute", not dear, text)
 
@@ -245,12 +251,3 @@ def _one_machine(run: Run) -> Item:
         return _item("One kind of device, driver and torch", None, "none was recorded")
     told = [f"{r['device']}, torch {r['torch']}, {r['driver']}" for r in kinds.to_dict("records")]
     return _item("One kind of device, driver and torch", len(told) == 1, _some(told))
-
-
-CHECKS: tuple[Callable[[Run], Item], ...] = (
-    *(_complete, _last_epoch, _variants, _privileges),
-    *(_same_labels, _noise_varies, _realised),
-    *(_whole_test_set, _one_definition, _floors, _ties),
-    *(_seeds, _same_seeds, _settings, _datasets, _baseline),
-    *(_equal_training, _equal_compute, _one_code, _one_machine),
-)

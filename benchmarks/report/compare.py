@@ -10,8 +10,8 @@ import pandas as pd
 from benchmarks.catalogue import Facts
 from benchmarks.errors import DataMissingError, RefusedError
 from benchmarks.report import render, stats
+from benchmarks.report.data import Run, load
 from benchmarks.report.looks import order_methods, resolve
-from benchmarks.report.read import Run, load
 from benchmarks.report.tables import Table
 from benchmarks.report.wording import BLANK, change, count, listing, p_value
 from benchmarks.schema import METRICS
@@ -106,9 +106,9 @@ def _missing(have: str, lack: str, cells: tuple[str, ...]) -> str:
 def _line(setting: str, rows: pd.DataFrame) -> dict[str, str]:
     line = {"Setting": setting, "Pairs": str(int(rows["n"].max()))}
     for row in rows.to_dict("records"):
-        mean, low, high, p, n = (float(row[k]) for k in ("difference", "low", "high", "p", "n"))
-        metric, adjusted = str(row["metric"]), float(row["p_holm"])
-        text = change(metric, stats.Difference(mean, low, high, p, int(n))) if n else BLANK
+        mean, low, high, adjusted = (row[k] for k in ("difference", "low", "high", "p_holm"))
+        metric = str(row["metric"])
+        text = change(metric, mean, low, high) if row["n"] else BLANK
         if low == high == 0:
             text = "equal"
         elif np.isfinite(adjusted):
@@ -152,7 +152,8 @@ def compare(first: Path, second: Path) -> Comparison:
         tuple(map(_name, found[only].to_dict("records"))) for only in (only_a, only_b)
     )
     facts = {**runs[0].facts, **runs[1].facts}
-    return Comparison(pairs, _tests(pairs), _pooled(pairs), alone_a, alone_b, facts)
+    long = _long(pairs)
+    return Comparison(pairs, _tested(long), _tested(_pooled(long)), alone_a, alone_b, facts)
 
 
 def _refuse_other_metrics(runs: list[Run], folders: tuple[Path, Path]) -> None:
@@ -170,53 +171,31 @@ def _name(row: Mapping[Hashable, object]) -> str:
     return ", ".join(str(row[key]) for key in KEYS[:-1]) + f", seed {row['seed']}"
 
 
-def _tests(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Seeds of one method and setting against each other."""
-    groups = _ordered(pairs).groupby(["method", "setting"], sort=False)
-    return _tested({(str(m), str(s)): rows for (m, s), rows in groups})
+def _long(pairs: pd.DataFrame) -> pd.DataFrame:
+    """A row for each pair and metric: what B (``own``) is above A (``other``)."""
+    place = {method: k for k, method in enumerate(order_methods(pairs["method"]))}
+    ordered = pairs.assign(place=pairs["method"].map(place)).sort_values(["place", "setting"])
+    sides = [
+        ordered[["method", "setting", "seed"]].assign(
+            metric=metric, own=ordered[f"{metric}_b"], other=ordered[f"{metric}_a"]
+        )
+        for metric in COMPARED
+    ]
+    rows = pd.concat(sides, ignore_index=True)
+    return rows.assign(difference=rows["own"] - rows["other"])
+
+
+def _tested(pairs: pd.DataFrame) -> pd.DataFrame:
+    """A row for each method, setting and metric, with Holm's adjustment within the metric."""
+    tests = stats.paired_tests(pairs, ["method", "setting", "metric"])
+    tests = stats.corrected(tests, together=["metric"])
+    return tests.rename(columns={"other": "a", "own": "b"})[list(TESTED)]
 
 
 def _pooled(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Seeds of one method against each other, each the mean of all its settings."""
-    found = {}
-    for method, rows in _ordered(pairs).groupby("method", sort=False):
-        settings = rows["setting"].nunique()
-        if settings > 1:
-            found[str(method), f"all {settings} settings"] = _by_seed(rows)
-    return _tested(found)
-
-
-def _ordered(pairs: pd.DataFrame) -> pd.DataFrame:
-    place = {method: k for k, method in enumerate(order_methods(pairs["method"]))}
-    return pairs.assign(place=pairs["method"].map(place)).sort_values(["place", "setting"])
-
-
-def _by_seed(rows: pd.DataFrame) -> pd.DataFrame:
-    """Means over settings, and nan where a seed lacks one that the metric has elsewhere."""
-    seeds = rows.groupby("seed")
-    found = {}
-    for metric in COMPARED:
-        sides = [f"{metric}_a", f"{metric}_b"]
-        known = rows[sides].notna().all(axis=1)
-        whole = known.groupby(rows["seed"]).sum() == rows.loc[known, "setting"].nunique()
-        for side in sides:
-            found[side] = seeds[side].mean().where(whole)
-    return pd.DataFrame(found)
-
-
-def _tested(groups: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
-    """A row for each group and metric, with Holm's adjustment over the groups."""
-    rows = []
-    for (method, setting), group in groups.items():
-        for metric in COMPARED:
-            both = group[[f"{metric}_a", f"{metric}_b"]].dropna().to_numpy(np.float64)
-            test = stats.paired_t(both[:, 1] - both[:, 0])
-            mean_a, mean_b = both.mean(0) if len(both) else (np.nan, np.nan)
-            where = {"method": method, "setting": setting, "metric": metric, "n": test.n}
-            found = {"difference": test.mean, "low": test.low, "high": test.high, "p": test.p}
-            rows.append(where | {"a": mean_a, "b": mean_b} | found)
-    table = pd.DataFrame(rows, columns=list(TESTED))
-    for metric in COMPARED:
-        own = table["metric"] == metric
-        table.loc[own, "p_holm"] = stats.holm(table.loc[own, "p"].tolist())
-    return table
+    """Pairs of the seeds of methods that have several settings, each the mean of all of them."""
+    settings = pairs.groupby("method", sort=False)["setting"].nunique()
+    settings = settings[settings > 1]
+    means = stats.mean_over_settings(pairs, ["method", "metric"])
+    names = means["method"].map(settings)
+    return means.assign(setting=[f"all {n:.0f} settings" for n in names])[names.notna()]

@@ -9,8 +9,8 @@ from pebble import ProcessPool
 
 from benchmarks import processes
 from benchmarks.report import figures
+from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import Drawn
-from benchmarks.report.read import Run
 from benchmarks.report.venues import Venue
 
 LONGEST = ("reliability", "losses", "memorisation", "transitions", "delta", "delta_ece")
@@ -20,20 +20,24 @@ _here: dict[str, Any] = {}  # what a process draws, set when it starts
 
 
 @contextmanager
-def drawing(run: Run, folder: Path, venue: Venue, count: int) -> Iterator[Callable[[], Drawn]]:
+def drawing(
+    analysis: Analysis, folder: Path, venue: Venue, count: int
+) -> Iterator[Callable[[], Drawn]]:
     """Begin to draw; yield how to wait for what was drawn.
 
     Args:
-        run: what is drawn.
+        analysis: what is drawn.
         folder: of the figures.
         venue: whose page they fit.
         count: of processes; 1 draws in this one, when it is waited for.
     """
     if count == 1:
-        yield lambda: figures.draw(run, folder, venue)
+        yield lambda: figures.draw(analysis, folder, venue)
         return
     context = processes.worker_context(processes.DRAWING)
-    pool = ProcessPool(count, context=context, initializer=_start, initargs=(run, folder, venue))
+    pool = ProcessPool(
+        count, context=context, initializer=_start, initargs=(analysis, folder, venue)
+    )
     try:
         order = sorted(figures.FIGURES, key=lambda kind: kind not in LONGEST)
         drawn = {kind: pool.schedule(_draw, args=(kind,)) for kind in order}
@@ -50,9 +54,9 @@ def _gathered(kinds: list[Drawn]) -> Drawn:
     )
 
 
-def _start(run: Run, folder: Path, venue: Venue) -> None:
-    _here.update(run=run, folder=folder, venue=venue)
+def _start(analysis: Analysis, folder: Path, venue: Venue) -> None:
+    _here.update(analysis=analysis, folder=folder, venue=venue)
 
 
 def _draw(kind: str) -> Drawn:
-    return figures.draw(_here["run"], _here["folder"], _here["venue"], [kind])
+    return figures.draw(_here["analysis"], _here["folder"], _here["venue"], [kind])

@@ -6,20 +6,19 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.report import (
-    across,
     browser,
     crew,
     provenance,
     render,
-    statistics,
+    statistics_tables,
     stats,
     tables,
     values,
 )
-from benchmarks.report.across import FEWEST_PAIRS
+from benchmarks.report.analysis import FEWEST_PAIRS, Analysis
 from benchmarks.report.checklist import checklist
+from benchmarks.report.data import Run, load
 from benchmarks.report.figures import Drawn
-from benchmarks.report.read import Run, load
 from benchmarks.report.tables import Table
 from benchmarks.report.venues import Venue
 from benchmarks.report.verdict import JUDGED, verdict
@@ -44,31 +43,33 @@ _FLOOR = (
 
 def write(folder: Path, new: Path, venue: Venue, processes: int) -> dict[str, str]:
     """Read ``folder``, write its report to ``new``, and return what a terminal shows of it."""
-    run = load(folder)
+    analysis = Analysis(load(folder))
     new.mkdir()
-    with crew.drawing(run, new / "figures", venue, processes) as drawn:
-        return _write(run, folder, new, drawn)
+    with crew.drawing(analysis, new / "figures", venue, processes) as drawn:
+        return _write(analysis, folder, new, drawn)
 
 
-def _write(run: Run, folder: Path, new: Path, waited: Callable[[], Drawn]) -> dict[str, str]:
-    shown, words = _tables(run), verdict(run)
-    differences = across.all_differences(run)
+def _write(
+    analysis: Analysis, folder: Path, new: Path, waited: Callable[[], Drawn]
+) -> dict[str, str]:
+    run = analysis.run
+    shown, words = _tables(analysis), verdict(analysis)
     for name, table in shown.items():
         _text(new / f"{name}.md", render.markdown(table))
         _text(new / f"{name}.tex", render.latex(table, name))
         _csv(new / f"{name}.csv", table.numbers, index=table.numbers.index.name is not None)
-    _csv(new / "differences.csv", differences)
-    _text(new / "values.tex", values.latex(run, differences))
+    _csv(new / "differences.csv", analysis.all_differences)
+    _text(new / "values.tex", values.latex(analysis))
     sections = [
         ("Verdict", words),
         ("Ranking", render.markdown(shown["ranking"])),
         ("Accuracy in each setting", render.markdown(shown["settings"])),
         ("ECE in each setting", render.markdown(shown["settings_ece"])),
-        ("Statistics", _statistics(run, shown, differences)),
+        ("Statistics", _statistics(analysis, shown)),
         (FIGURES, ""),
-        ("Finding the wrong labels", _detection(run, folder)),
-        ("Coverage", _coverage(run)),
-        ("What a reviewer asks first", _checks(run)),
+        ("Finding the wrong labels", _detection(analysis, folder)),
+        ("Coverage", _coverage(analysis)),
+        ("What a reviewer asks first", _checks(analysis)),
         ("How the numbers were made", _protocol(run)),
         ("Provenance", provenance.sections(run)),
     ]
@@ -81,21 +82,21 @@ def _write(run: Run, folder: Path, new: Path, waited: Callable[[], Drawn]) -> di
     pages: list[tuple[str, browser.Content]] = [
         (name, embedded if name == FIGURES else body) for name, body in sections
     ]
-    browser.write(run, pages, new)
+    browser.write(analysis, pages, new)
     return {"ranking": render.plain(shown["ranking"]), "verdict": words}
 
 
-def _tables(run: Run) -> dict[str, Table]:
+def _tables(analysis: Analysis) -> dict[str, Table]:
     """Every table that is a file of its own, by the stem of its files."""
-    found = {"ranking": tables.ranking(run)}
+    found = {"ranking": tables.ranking(analysis)}
     for metric in tables.BY_SETTING:
         stem = "settings" if metric == "acc" else f"settings_{metric}"
-        found[stem] = tables.by_setting(run, metric)
+        found[stem] = tables.by_setting(analysis, metric)
     optional = {
-        "aggregate": statistics.aggregate(run),
-        "seeds": statistics.seeds(run),
-        "probabilities": statistics.probabilities(run),
-        "datasets": statistics.datasets(run),
+        "aggregate": statistics_tables.aggregate(analysis),
+        "seeds": statistics_tables.neighbours(analysis),
+        "probabilities": statistics_tables.probabilities(analysis),
+        "datasets": statistics_tables.datasets(analysis),
     }
     return found | {name: table for name, table in optional.items() if table is not None}
 
@@ -124,10 +125,10 @@ def _figures(drawn: Drawn) -> str:
     return "\n".join([*shown, *(f"- {reason}" for reason in _absent(drawn))]).rstrip() + "\n"
 
 
-def _statistics(run: Run, shown: dict[str, Table], differences: pd.DataFrame) -> str:
+def _statistics(analysis: Analysis, shown: dict[str, Table]) -> str:
     """Over all settings, over datasets, and what the seeds could have shown."""
     parts = ["### Over all settings", render.markdown(shown["aggregate"])]
-    parts.append(statistics.over_settings(run))
+    parts.append(statistics_tables.over_settings(analysis))
     if "probabilities" in shown:
         parts += ["### How probably better", render.markdown(shown["probabilities"])]
     if "datasets" in shown:
@@ -135,7 +136,7 @@ def _statistics(run: Run, shown: dict[str, Table], differences: pd.DataFrame) ->
     parts.append("### What so many seeds can show")
     if "seeds" in shown:
         parts.append(render.markdown(shown["seeds"]))
-    parts.append(statistics.detectable(run, differences))
+    parts.append(statistics_tables.detectable(analysis))
     parts.append(
         "Every difference from a reference, with its tests and effect size, is in "
         "[differences.csv](differences.csv); every number is a LaTeX macro in "
@@ -144,9 +145,9 @@ def _statistics(run: Run, shown: dict[str, Table], differences: pd.DataFrame) ->
     return "\n".join(part if part.endswith("\n") else f"{part}\n" for part in parts)
 
 
-def _checks(run: Run) -> str:
+def _checks(analysis: Analysis) -> str:
     """The checklist as a table, each item answered from the data."""
-    items = checklist(run)
+    items = checklist(analysis)
     text = pd.DataFrame(
         {"Holds": [i.answer for i in items], "Evidence": [i.evidence for i in items]},
         index=pd.Index([item.statement for item in items], name="Statement"),
@@ -157,15 +158,16 @@ def _checks(run: Run) -> str:
     return render.markdown(Table(text, marks, text, notes))
 
 
-def _detection(run: Run, folder: Path) -> str:
-    table = tables.detection(run)
+def _detection(analysis: Analysis, folder: Path) -> str:
+    table = tables.detection(analysis)
     text = "No score was kept.\n" if table is None else render.markdown(table)
     if (folder / "suspects" / "index.md").is_file():
         return f"{text}\nThe [most doubtful labels](../suspects/index.md), drawn for review.\n"
     return f"{text}\n`run_all.py suspects` lists the most doubtful labels and draws them.\n"
 
 
-def _coverage(run: Run) -> str:
+def _coverage(analysis: Analysis) -> str:
+    run = analysis.run
     status = run.cells["status"].value_counts()
     finished = int(status.get("done", 0))
     planned = len(run.cells) if run.planned is None else run.planned
@@ -177,14 +179,13 @@ def _coverage(run: Run) -> str:
         )
     faults = run.cells[run.cells["status"] != "done"]
     if len(faults):
-        lines.append(render.markdown(_faults(run, faults)))
+        lines.append(render.markdown(_faults(analysis, faults)))
     return "\n\n".join(lines).rstrip() + "\n"
 
 
-def _faults(run: Run, faults: pd.DataFrame) -> Table:
-    looks = run.looks
+def _faults(analysis: Analysis, faults: pd.DataFrame) -> Table:
     shown = faults.sort_values(["method", "setting", "seed"]).head(_FAULTS_SHOWN)
-    labels = pd.Index([looks[str(method)].label for method in shown["method"]], name="Method")
+    labels = pd.Index([analysis.label(str(method)) for method in shown["method"]], name="Method")
     columns = {"Setting": "setting", "Seed": "seed", "Status": "status", "Reason": "reason"}
     text = pd.DataFrame({a: shown[b].astype(str).tolist() for a, b in columns.items()})
     marks = pd.DataFrame("", index=text.index, columns=text.columns)

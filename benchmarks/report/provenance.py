@@ -7,7 +7,7 @@ later, says the same to the byte.
 import pandas as pd
 
 from benchmarks.report import render
-from benchmarks.report.read import Run
+from benchmarks.report.data import Run
 from benchmarks.report.tables import Table
 from benchmarks.report.wording import BLANK, count
 

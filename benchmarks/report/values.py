@@ -24,8 +24,8 @@ from functools import cache
 
 import pandas as pd
 
-from benchmarks.report import stats, tables
-from benchmarks.report.read import Run
+from benchmarks.report import tables
+from benchmarks.report.analysis import Analysis
 from benchmarks.report.wording import BLANK, number, signed
 
 Entry = tuple[tuple[str, ...], str]
@@ -47,19 +47,14 @@ def word(text: str) -> str:
     return "".join(part[0].upper() + part[1:] for part in re.findall("[A-Za-z]+", spelled))
 
 
-def latex(run: Run, differences: pd.DataFrame) -> str:
-    r"""The file ``values.tex``, to be read by ``\input`` before ``\begin{document}``.
-
-    Args:
-        run: what is reported.
-        differences: of :func:`across.all_differences`.
-    """
-    found = [*_entries(run), *_differences(differences)]
-    names = ["nlb" + "".join(map(word, key)) for key, _ in found]
+def latex(analysis: Analysis) -> str:
+    r"""Return the file ``values.tex``, to be read by ``\input`` before ``\begin{document}``."""
+    entries = [*_entries(analysis), *_differences(analysis.all_differences)]
+    names = ["nlb" + "".join(map(word, key)) for key, _ in entries]
     uses = Counter(names)
-    lines = [f"% {note}" for note in tables.incomplete(run)]
+    lines = [f"% {note}" for note in tables.incomplete(analysis)]
     lines.append("% Names: metric, method, setting, part; benchmarks/report/values.py says how.")
-    for name, (key, value) in zip(names, found, strict=True):
+    for name, (key, value) in zip(names, entries, strict=True):
         own = name + _letters(key) if uses[name] > 1 else name
         lines.append(f"\\newcommand{{\\{own}}}{{{_escaped(value)}}}")
     return "\n".join(lines) + "\n"
@@ -77,22 +72,21 @@ def _escaped(value: str) -> str:
     return value if plain else f"\\ensuremath{{{value}}}"
 
 
-def _entries(run: Run) -> Iterator[Entry]:
+def _entries(analysis: Analysis) -> Iterator[Entry]:
+    run = analysis.run
     yield ("cells",), str(len(run.cells))
     yield ("cells", "done"), str(run.last["cell_id"].nunique())
     yield ("settings",), str(len(run.settings))
     yield ("seeds",), str(run.cells["seed"].nunique())
-    yield from _overall(run)
+    yield from _overall(analysis.ranking)
     for metric in tables.BY_SETTING:
-        means = stats.t_intervals(run.last, ["method", "setting"], metric)
-        for row in means.to_dict("records"):
+        for row in analysis.setting_means(metric).to_dict("records"):
             key = (metric, str(row["method"]), str(row["setting"]))
             yield from _interval(key, metric, (row["mean"], row["half"], row["n"]))
 
 
-def _overall(run: Run) -> Iterator[Entry]:
-    numbers = tables.ranking(run).numbers
-    for method, row in numbers.iterrows():
+def _overall(ranking: pd.DataFrame) -> Iterator[Entry]:
+    for method, row in ranking.iterrows():
         yield ("rank", str(method)), f"{row['rank']:.1f}"
         for metric in tables.BY_SETTING:
             key = (metric, str(method), _OVERALL)

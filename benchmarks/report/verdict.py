@@ -2,68 +2,58 @@
 
 import math
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
-from benchmarks.report import across, stats
-from benchmarks.report.across import FEWEST_PAIRS
+from benchmarks.report import stats
+from benchmarks.report.analysis import FEWEST_PAIRS, ROPES, Analysis, rows_of
 from benchmarks.report.looks import base
-from benchmarks.report.read import Run
-from benchmarks.report.stats import Difference
-from benchmarks.report.wording import chance, change, count, listing, number, p_value, signed, unit
+from benchmarks.report.wording import (
+    capitalised,
+    chance,
+    change,
+    count,
+    listing,
+    number,
+    p_value,
+    signed,
+    span,
+    unit,
+)
 from benchmarks.schema import METRICS
 
 REFERENCE, CANDIDATE = "cross_entropy", "label_smoothing"
 JUDGED = ("acc", "nll", "brier")
 FEW_CANDIDATES = 2
-"""So many are judged setting by setting; more of them in a line each."""
+"""The most candidates that are judged setting by setting; more of them get a line each."""
+
+Names = Mapping[str, str]
+"""How sentences call the methods."""
 
 
-@dataclass(frozen=True)
-class Effect:
-    """What replacing the reference by the candidate did to one metric in one setting."""
+def effects(
+    analysis: Analysis, methods: Sequence[str], reference: str, metric: str
+) -> pd.DataFrame:
+    """Return what replacing the reference by each method did to a metric in every setting.
 
-    setting: str
-    noisy: bool
-    metric: str
-    own: float
-    reference: float
-    difference: Difference
-    p: float  # after Holm over the settings of the metric
-
-    @property
-    def outcome(self) -> str:
-        """``helped``, ``hurt`` or ``open``: no difference shown."""
-        if self.p >= stats.ALPHA:
-            return "open"
-        up = METRICS[self.metric].better == "higher"
-        return "helped" if (self.difference.mean > 0) == up else "hurt"
+    Returns:
+        the rows of :meth:`Analysis.differences`, with ``p_holm`` over these rows, and the
+        ``outcome``: ``helped``, ``hurt`` or ``open`` (no difference shown).
+    """
+    rows = analysis.differences(reference, metric)
+    rows = stats.corrected(rows[rows["method"].isin(methods)])
+    up = METRICS[metric].better == "higher"
+    better = np.where((rows["difference"] > 0) == up, "helped", "hurt")
+    return rows.assign(outcome=np.where(rows["p_holm"] < stats.ALPHA, better, "open"))
 
 
-def effects(run: Run, method: str, reference: str, metric: str) -> list[Effect]:
-    """The effect in every setting that has at least three pairs, Holm over these settings."""
-    named = across.pairs(run, method, reference, metric)
-    found = []
-    for setting in run.settings:
-        rows = named[named["setting"] == setting]
-        if len(rows) >= FEWEST_PAIRS:
-            test = stats.paired_t(rows["difference"].to_numpy())
-            own, other = float(rows["own"].mean()), float(rows["reference"].mean())
-            noisy = bool(rows["noisy"].iloc[0])
-            found.append(Effect(setting, noisy, metric, own, other, test, math.nan))
-    adjusted = stats.holm([effect.difference.p for effect in found])
-    return [
-        Effect(e.setting, e.noisy, metric, e.own, e.reference, e.difference, p)
-        for e, p in zip(found, adjusted, strict=True)
-    ]
-
-
-def verdict(run: Run) -> str:
-    """Paragraphs and lists in Markdown that also read well on a terminal."""
+def verdict(analysis: Analysis) -> str:
+    """Return paragraphs and lists in Markdown that also read well on a terminal."""
+    run = analysis.run
     parts = [f"The sweep is {run.note}; what follows describes these."] if run.note else []
-    references = [method for method in run.methods if base(method) == REFERENCE]
+    references = [method for method in analysis.references if base(method) == REFERENCE]
     candidates = [method for method in run.methods if base(method) == CANDIDATE]
     absent = [n for n, have in ((CANDIDATE, candidates), (REFERENCE, references)) if not have]
     if run.last.empty:
@@ -71,180 +61,169 @@ def verdict(run: Run) -> str:
     elif absent:
         parts.append(f"No verdict on label smoothing: the run has no {listing(absent)}.")
     else:
-        reference = references[0]  # the bare spec, if it is there
-        names = Names(run, candidates, reference)
-        candidates = sorted(candidates, key=names.order)
+        (reference,) = references
+        names = _names(analysis, candidates, reference)
+        candidates = sorted(candidates, key=lambda method: _numbers_first(names[method]))
         if len(candidates) > 1:
-            tried = listing([names.of(method) for method in candidates])
+            tried = listing([names[method] for method in candidates])
             parts.append(f"{len(candidates)} settings of label smoothing were tried: {tried}.")
         if len(candidates) > FEW_CANDIDATES:
-            parts += _compare(run, candidates, reference, names)
+            parts += _compare(analysis, candidates, reference, names)
         else:
             for method in candidates:
-                parts += _judge(run, method, reference, names)
-        parts += _best(run, candidates, names)
+                parts += _judge(analysis, method, reference, names)
+        parts += _best(analysis, candidates, names)
     return "\n\n".join(parts) + "\n"
 
 
-class Names:
-    """How the verdict calls the methods: specs with their values where several were tried."""
-
-    def __init__(self, run: Run, candidates: Sequence[str], reference: str) -> None:
-        specs = run.cells.drop_duplicates("method").set_index("method")["method_spec"]
-        looks = run.looks
-        self._names = {method: look.label for method, look in looks.items()}
-        self._names[reference] = "hard labels"
-        for method in candidates:
-            full = str(specs.get(method, "")).partition("(")[2].removesuffix(")")
-            self._names[method] = f"label smoothing ({full})" if full else "label smoothing"
-
-    def of(self, method: str) -> str:
-        """The name within a sentence."""
-        return self._names[method]
-
-    def order(self, method: str) -> tuple[list[float], str]:
-        """Sort by the numbers in a name, then by the rest."""
-        name = self._names[method]
-        return [float(number) for number in re.findall(r"-?\d+\.?\d*(?:e-?\d+)?", name)], name
-
-    def first(self, method: str) -> str:
-        """The name at the start of a sentence."""
-        name = self._names[method]
-        return name[0].upper() + name[1:]
+def _names(analysis: Analysis, candidates: Sequence[str], reference: str) -> Names:
+    """Return labels, and for candidates all their values."""
+    specs = analysis.run.cells.drop_duplicates("method").set_index("method")["method_spec"]
+    names = {method: look.label for method, look in analysis.looks.items()}
+    names[reference] = "hard labels"
+    for method in candidates:
+        values = str(specs.get(method, "")).partition("(")[2].removesuffix(")")
+        names[method] = f"label smoothing ({values})" if values else "label smoothing"
+    return names
 
 
-def _judge(run: Run, method: str, reference: str, names: Names) -> list[str]:
-    judged = {metric: effects(run, method, reference, metric) for metric in (*JUDGED, "ece")}
-    first = judged["acc"]
-    title = f"{names.first(method)} against {names.of(reference)}"
-    if not first:
-        pairs = len(stats.pair(run.last, method, reference, "acc"))
+def _numbers_first(name: str) -> tuple[list[float], str]:
+    return [float(number) for number in re.findall(r"-?\d+\.?\d*(?:e-?\d+)?", name)], name
+
+
+def _judge(analysis: Analysis, method: str, reference: str, names: Names) -> list[str]:
+    tests = {m: effects(analysis, [method], reference, m) for m in (*JUDGED, "ece")}
+    title = f"{capitalised(names[method])} against {names[reference]}"
+    if tests["acc"].empty:
+        pairs = int((analysis.pairs(reference, "acc")["method"] == method).sum())
+        settings = count(len(analysis.run.settings), "setting")
         return [
             (
                 f"{title}: not enough seeds. A verdict needs {FEWEST_PAIRS} pairs in a setting; "
-                f"there are {count(pairs, 'pair')} over {count(len(run.settings), 'setting')}."
+                f"there are {count(pairs, 'pair')} over {settings}."
             )
         ]
-    parts = [f"{title}. {_headline(first)}", _protocol(run, first)]
-    lines = [_outcomes(metric, judged[metric]) for metric in JUDGED if judged[metric]]
+    parts = [f"{title}. {_headline(tests['acc'])}", _protocol(analysis, tests["acc"])]
+    lines = [_outcomes(metric, tests[metric]) for metric in JUDGED if len(tests[metric])]
     parts.append("\n".join(f"- {line}" for line in lines))
-    if judged["ece"]:
-        parts.append(_calibration(run, method, reference, judged["ece"]))
-    return [*parts, *_probably(run, method, reference)]
+    if len(tests["ece"]):
+        parts.append(_calibration(analysis, tests["ece"]))
+    return [*parts, *_probably(analysis, method, reference)]
 
 
-def _probably(run: Run, method: str, reference: str) -> list[str]:
+def _probably(analysis: Analysis, method: str, reference: str) -> list[str]:
     """How probable help and harm are in another such setting; nothing below eight settings."""
-    tried = [across.probability(run, method, reference, metric) for metric in ("acc", "ece")]
+    rows = analysis.probabilities
+    rows = rows[(rows["method"] == method) & (rows["reference"] == reference)]
     said = [
         f"{METRICS[c.metric].label} better {chance(c.better)}, within "
-        f"{number(c.metric, rope)}{unit(c.metric)} {chance(c.same)}, worse "
+        f"{number(c.metric, ROPES[c.metric])}{unit(c.metric)} {chance(c.same)}, worse "
         f"{chance(c.worse)}"
-        for c in tried
-        if c is not None
-        for rope in [across.ROPES[c.metric]]
+        for c in rows_of(rows)
     ]
     if not said:
         return []
-    n = min(c.n for c in tried if c is not None)
+    n = min(rows["n"])
     head = f"Probabilities in another setting like these {n} (Bayesian signed-rank test): "
     return [f"{head}{'; '.join(said)}. They take settings as independent."]
 
 
-def _compare(run: Run, candidates: Sequence[str], reference: str, names: Names) -> list[str]:
+def _compare(
+    analysis: Analysis, candidates: Sequence[str], reference: str, names: Names
+) -> list[str]:
     """One line for each candidate, Holm over all of them and all settings."""
+    cells = analysis.run.cells
     lines: dict[str, list[str]] = {method: [] for method in candidates}
     size = 0
     for metric in (*JUDGED, "ece"):
-        found = {method: effects(run, method, reference, metric) for method in candidates}
-        every = [replace(e, p=e.difference.p) for method in candidates for e in found[method]]
-        size = max(size, len(every))
-        adjusted = iter(stats.holm([e.p for e in every]))
-        for method in candidates:
-            own = [replace(e, p=next(adjusted)) for e in found[method]]
-            better, worse = (sum(e.outcome == o for e in own) for o in ("helped", "hurt"))
-            told = f"better in {better} and worse in {worse} of {len(own)}"
-            lines[method].append(f"{METRICS[metric].label} {told if own else 'not judged'}")
+        tests = effects(analysis, candidates, reference, metric)
+        size = max(size, len(tests))
+        for method, said in lines.items():
+            outcomes = tests.loc[tests["method"] == method, "outcome"]
+            better, worse = ((outcomes == outcome).sum() for outcome in ("helped", "hurt"))
+            told = f"better in {better} and worse in {worse} of {len(outcomes)}"
+            said.append(f"{METRICS[metric].label} {told if len(outcomes) else 'not judged'}")
     for method, said in lines.items():
-        runs = run.cells[run.cells["method"] == method]
-        if lost := int((runs["status"] != "done").sum()):
-            said.append(f"{lost} of {count(len(runs), 'run')} without a result")
+        status = cells.loc[cells["method"] == method, "status"]
+        if lost := int((status != "done").sum()):
+            said.append(f"{lost} of {count(len(status), 'run')} without a result")
     head = (
-        f"Each against {names.of(reference)}, in settings: paired t tests over seeds at the last "
+        f"Each against {names[reference]}, in settings: paired t tests over seeds at the last "
         f"epoch, Holm within each metric over all {size} of them."
     )
-    listed = [f"- {names.of(method)}: {'; '.join(said)}." for method, said in lines.items()]
+    listed = [f"- {names[method]}: {'; '.join(said)}." for method, said in lines.items()]
     return [head, "\n".join(listed)]
 
 
-def _headline(found: list[Effect]) -> str:
+def _headline(tests: pd.DataFrame) -> str:
     said = []
-    noisy = [effect for effect in found if effect.noisy]
-    if noisy:
+    noisy = tests[tests["noisy"]]
+    if len(noisy):
         phrases = _tally(noisy, ("raised accuracy", "lowered accuracy", "showed no difference"))
         said.append(f"On mislabelled data it {phrases}.")
     words = {"helped": "raised it", "hurt": "lowered it", "open": "showed no difference"}
-    for effect in (effect for effect in found if not effect.noisy):
+    for effect in rows_of(tests[~tests["noisy"]]):
         where = "clean labels" if effect.setting == "clean" else effect.setting
-        text = words[effect.outcome] if noisy else words[effect.outcome].replace("it", "accuracy")
-        said.append(f"On {where} it {text}.")
+        text = words[effect.outcome]
+        said.append(f"On {where} it {text if len(noisy) else text.replace('it', 'accuracy')}.")
     return " ".join(said)
 
 
-def _tally(found: list[Effect], words: tuple[str, str, str]) -> str:
-    """``raised accuracy in 3 of 4 settings and showed no difference in 1``."""
-    counts = [sum(e.outcome == outcome for e in found) for outcome in ("helped", "hurt", "open")]
+def _tally(tests: pd.DataFrame, words: tuple[str, str, str]) -> str:
+    """Return ``raised accuracy in 3 of 4 settings and showed no difference in 1``."""
+    counts = [int((tests["outcome"] == o).sum()) for o in ("helped", "hurt", "open")]
     said = [(phrase, n) for phrase, n in zip(words, counts, strict=True) if n]
-    whole = f" of {count(len(found), 'setting')}"
+    whole = f" of {count(len(tests), 'setting')}"
     return listing([f"{w} in {n}{'' if k else whole}" for k, (w, n) in enumerate(said)])
 
 
-def _protocol(run: Run, found: list[Effect]) -> str:
-    sizes = sorted({effect.difference.n for effect in found})
-    pairs = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+def _protocol(analysis: Analysis, tests: pd.DataFrame) -> str:
+    fewest = int(tests["n"].min())
     text = (
-        f"Paired t tests over {pairs} seeds a setting, Holm within each metric over "
-        f"{count(len(found), 'setting')}, at the last epoch; 95% intervals in brackets."
+        f"Paired t tests over {span(tests['n'])} seeds a setting, Holm within each metric over "
+        f"{count(len(tests), 'setting')}, at the last epoch; 95% intervals in brackets."
     )
-    least = stats.smallest_wilcoxon_p(sizes[0])
+    least = stats.smallest_wilcoxon_p(fewest)
     if least > stats.ALPHA:
         text += (
-            f" (A Wilcoxon signed-rank test of {sizes[0]} pairs cannot fall below p = {least:g}, "
+            f" (A Wilcoxon signed-rank test of {fewest} pairs cannot fall below p = {least:g}, "
             "so it could never decide.)"
         )
-    thin = [name for name in run.settings if name not in {e.setting for e in found}]
+    thin = [name for name in analysis.run.settings if name not in set(tests["setting"])]
     if thin:
         text += f" Not enough seeds to judge {listing(thin)}."
     return text
 
 
-def _outcomes(metric: str, found: list[Effect]) -> str:
+def _outcomes(metric: str, tests: pd.DataFrame) -> str:
     words = {"helped": "better in", "hurt": "worse in", "open": "no difference shown in"}
     said = []
     for outcome, phrase in words.items():
-        chosen = [effect for effect in found if effect.outcome == outcome]
-        if chosen:
+        chosen = tests[tests["outcome"] == outcome]
+        if len(chosen):
             places = [
-                f"{e.setting} ({change(metric, e.difference)}, {p_value(e.p)})" for e in chosen
+                f"{e.setting} ({change(metric, e.difference, e.low, e.high)}, {p_value(e.p_holm)})"
+                for e in rows_of(chosen)
             ]
-            said.append(f"{phrase} {len(chosen)} of {len(found)}: {', '.join(places)}")
+            said.append(f"{phrase} {len(chosen)} of {len(tests)}: {', '.join(places)}")
     return f"{METRICS[metric].label}: {'; '.join(said)}."
 
 
-def _calibration(run: Run, method: str, reference: str, found: list[Effect]) -> str:
-    phrases = _tally(found, ("fell", "rose", "showed no change"))
-    floors = run.last.groupby("setting")["ece_floor"].mean()
-    gaps = {e.setting: e for e in effects(run, method, reference, "gap_signed")}
+def _calibration(analysis: Analysis, tests: pd.DataFrame) -> str:
+    phrases = _tally(tests, ("fell", "rose", "showed no change"))
+    floors = analysis.run.last.groupby("setting")["ece_floor"].mean()
+    method, reference = tests[["method", "reference"]].iloc[0]
+    gaps = effects(analysis, [method], reference, "gap_signed").set_index("setting")
     lines = [
         f"Calibration: ECE {phrases}. From hard labels to smoothed ones, in percent:",
         "",
     ]
-    for e in found:
-        text = f"- {e.setting}: ECE {number('ece', e.reference)} to {number('ece', e.own)}"
-        text += f" ({change('ece', e.difference)})"
+    for e in rows_of(tests):
+        text = f"- {e.setting}: ECE {number('ece', e.other)} to {number('ece', e.own)}"
+        text += f" ({change('ece', e.difference, e.low, e.high)})"
         text += _over_floor(e.own, float(floors[e.setting]))
-        if e.setting in gaps:
-            text += _gap(gaps[e.setting])
+        if e.setting in gaps.index:
+            text += _gap(gaps.loc[e.setting, "other"], gaps.loc[e.setting, "own"])
         lines.append(f"{text}.")
     return "\n".join(lines)
 
@@ -257,23 +236,23 @@ def _over_floor(ece: float, floor: float) -> str:
     return f", {number('ece', ece - floor)} points above the floor of {number('ece', floor)}"
 
 
-def _gap(effect: Effect) -> str:
-    before, after = signed("gap_signed", effect.reference), signed("gap_signed", effect.own)
-    text = f"; confidence minus accuracy {before} to {after}"
-    if effect.reference > 0 > effect.own:
+def _gap(before: float, after: float) -> str:
+    text = f"; confidence minus accuracy {signed('gap_signed', before)} to "
+    text += signed("gap_signed", after)
+    if before > 0 > after:
         text += " (from over- to underconfident)"
-    elif effect.reference < 0 < effect.own:
+    elif before < 0 < after:
         text += " (from under- to overconfident)"
     return text
 
 
-def _best(run: Run, candidates: Sequence[str], names: Names) -> list[str]:
+def _best(analysis: Analysis, candidates: Sequence[str], names: Names) -> list[str]:
     lines = []
-    for setting in run.settings:
-        rows = run.last[run.last["setting"] == setting].dropna(subset=["acc"])
-        means = rows.groupby("method")["acc"].mean().reindex(run.methods).dropna()
+    for setting, row in analysis.scores("acc").iterrows():
+        means = row.dropna()
         if len(means) > 1:
-            lines.append(f"- {setting}: {_best_here(rows, means, candidates, names.of)}.")
+            lead = _lead(analysis, (str(setting), means), candidates, names)
+            lines.append(f"- {setting}: {lead}.")
     if not lines:
         return []
     head = (
@@ -283,18 +262,21 @@ def _best(run: Run, candidates: Sequence[str], names: Names) -> list[str]:
     return ["\n".join([head, "", *lines])]
 
 
-def _best_here(
-    rows: pd.DataFrame, means: pd.Series, candidates: Sequence[str], name: Callable[[str], str]
+def _lead(
+    analysis: Analysis, here: tuple[str, pd.Series], candidates: Sequence[str], names: Names
 ) -> str:
+    setting, means = here
     best = str(means.idxmax())
-    said = f"{name(best)}, {number('acc', float(means[best]))}%"
+    said = f"{names[best]}, {number('acc', float(means[best]))}%"
     rivals = [m for m in candidates if m != best and m in means.index]
     if best in candidates:
         others = means.drop([m for m in candidates if m in means.index])
         rivals = [str(others.idxmax())] if len(others) else rivals
     leads = []
     for rival in rivals:
-        test = stats.paired_t(stats.pair(rows, best, rival, "acc")["difference"].to_numpy())
-        if test.n:
-            leads.append(f"{change('acc', test)} against {name(rival)}")
+        tests = analysis.tests(rival, "acc")
+        tests = tests[(tests["method"] == best) & (tests["setting"] == setting)]
+        for test in rows_of(tests):
+            lead = change("acc", test.difference, test.low, test.high)
+            leads.append(f"{lead} against {names[rival]}")
     return f"{said} ({'; '.join(leads)})" if leads else said

@@ -1,8 +1,8 @@
 """Numbers as a reader meets them: percent, points, three digits, intervals, p values."""
 
 import math
+from collections.abc import Iterable
 
-from benchmarks.report.stats import Difference
 from benchmarks.schema import METRICS
 
 BLANK = "--"
@@ -43,17 +43,16 @@ def unit(metric: str) -> str:
     return " points" if METRICS[metric].percent else ""
 
 
-def change(metric: str, difference: Difference) -> str:
-    """A difference with its interval in brackets.
+def change(metric: str, mean: float, low: float = math.nan, high: float = math.nan) -> str:
+    """Return a difference with its interval, where there is one, in brackets.
 
-    >>> change("acc", Difference(0.021, 0.012, 0.03, 0.003, 5))
-    '+2.1 points [+1.2, +3.0]'
+    >>> change("acc", 0.021, 0.012, 0.03), change("acc", 0.021)
+    ('+2.1 points [+1.2, +3.0]', '+2.1 points')
     """
-    text = f"{signed(metric, difference.mean)}{unit(metric)}"
-    if not math.isfinite(difference.low):
+    text = f"{signed(metric, mean)}{unit(metric)}"
+    if not math.isfinite(low):
         return text
-    low, high = signed(metric, difference.low), signed(metric, difference.high)
-    return f"{text} [{low}, {high}]"
+    return f"{text} [{signed(metric, low)}, {signed(metric, high)}]"
 
 
 def p_value(p: float) -> str:
@@ -68,6 +67,21 @@ def chance(value: float) -> str:
     ('0.95', '>0.99', '<0.01')
     """
     return ">0.99" if value > 0.99 else "<0.01" if value < 0.01 else f"{value:.2f}"
+
+
+def span(numbers: Iterable[int]) -> str:
+    """Return the least and the largest of the numbers, or the one that all are.
+
+    >>> span([3, 5, 4]), span([5, 5])
+    ('3 to 5', '5')
+    """
+    low, *_, high = [*sorted(numbers)] * 2
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def capitalised(text: str) -> str:
+    """Return the text with its first letter large and the others as they are."""
+    return text[:1].upper() + text[1:]
 
 
 def count(n: int, noun: str) -> str:

@@ -12,8 +12,8 @@ from benchmarks.noise import NOISES
 from benchmarks.profiles import PROFILES, Conditions
 from benchmarks.profiles.configurations import fields_of, spec_of, table
 from benchmarks.profiles.search import FACTOR, candidates, declared_spaces, space_of
+from benchmarks.report.data import load
 from benchmarks.report.page import _origins
-from benchmarks.report.read import load
 from benchmarks.sweep import Cell, Suite
 from methods import METHODS
 

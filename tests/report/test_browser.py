@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from folders import MACHINES, SIX, Sweep, stamp, write
 
 from benchmarks.report import browser, build
+from benchmarks.report.analysis import Analysis
 from benchmarks.report.browser.data import embedded
-from benchmarks.report.read import load
+from benchmarks.report.data import load
 from benchmarks.schema import METRICS
+from tests.report.folders import MACHINES, SIX, Sweep, stamp, write
 
 SMALL = Sweep(methods=SIX[:4], noises=("clean", "symmetric(rate=0.4)"), seeds=3, epochs=4)
 QUIET = (
@@ -84,7 +85,7 @@ def test_the_numbers_are_those_of_the_csv(page, folder):
 
 def looks(folder):
     run = load(folder)
-    data = embedded(run)
+    data = embedded(Analysis(run))
     return [
         {"method": spec, "label": look["label"]}
         for spec, look in zip(run.methods, data["methods"], strict=True)
@@ -194,7 +195,7 @@ def test_what_a_message_brings_stays_text(tmp_path):
     folder = write(tmp_path, replace(SMALL, alter=lambda row: row | {"reason": bad}))
     run = load(folder)
     (tmp_path / "new").mkdir()
-    browser.write(run, [("Coverage", f"| a |\n|---|\n| {bad} |\n")], tmp_path / "new")
+    browser.write(Analysis(run), [("Coverage", f"| a |\n|---|\n| {bad} |\n")], tmp_path / "new")
     text = (tmp_path / "new" / "report.html").read_text()
     assert text.count("<script") == 2
     assert "<img" not in text
@@ -203,7 +204,7 @@ def test_what_a_message_brings_stays_text(tmp_path):
 
 
 def test_the_embedded_metrics_explain_themselves(folder):
-    data = embedded(load(folder))
+    data = embedded(Analysis(load(folder)))
     assert data["metrics"]
     for metric in data["metrics"]:
         assert METRICS[metric["id"]].meaning == metric["meaning"]

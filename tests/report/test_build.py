@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pikepdf
 import pytest
-from folders import SIX, Sweep, write
 
 from benchmarks.errors import RefusedError
 from benchmarks.report import build, page
+from tests.report.folders import SIX, Sweep, write
 
 SMALL = Sweep(methods=SIX[:2], noises=("clean", "symmetric(rate=0.4)"), seeds=5, epochs=2)
 FIGURES = (

@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
-from folders import SIX, Sweep, write
 from statsmodels.stats.multitest import multipletests
 
 from benchmarks.cli.app import main
 from benchmarks.errors import DataMissingError, RefusedError
 from benchmarks.report.compare import COMPARED, compare
+from tests.report.folders import SIX, Sweep, write
 
 BEFORE = Sweep(methods=SIX[:3], noises=("clean", "symmetric(rate=0.4)"), seeds=5, epochs=1)
 

@@ -3,14 +3,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy.stats
-from folders import NOISES, SIX, Sweep, write
 
 from benchmarks.catalogue import catalogue
+from benchmarks.report.analysis import Analysis
+from benchmarks.report.data import load
 from benchmarks.report.figures import canvas, cast, drawings, memorisation, rates, reliability
 from benchmarks.report.figures.canvas import Drawing
 from benchmarks.report.looks import resolve
-from benchmarks.report.read import load
 from benchmarks.report.venues import VENUES
+from tests.report.folders import NOISES, SIX, Sweep, write
 
 VENUE = VENUES["neurips"]
 BRIEF = Sweep(methods=SIX[:2], seeds=2, epochs=2)
@@ -38,7 +39,7 @@ CASES = {
 def drawn(request, tmp_path_factory):
     run = load(write(tmp_path_factory.mktemp("figures"), CASES[request.param]))
     with canvas.paper_style(VENUE):
-        pages = list(drawings(run, VENUE))
+        pages = list(drawings(Analysis(run), VENUE))
         found = [drawing for _, drawing in pages if isinstance(drawing, Drawing)]
         for drawing in found:
             canvas.settle(drawing.figure)
@@ -109,7 +110,7 @@ def test_lines_are_named_once_in_the_legend_in_the_order_of_the_schema(drawn):
     for drawing in found:
         stem = drawing.name.partition("_")[0]
         if stem in NAMED:
-            shown = looks if stem == "pareto" else cast.of(run).shown
+            shown = looks if stem == "pareto" else cast.of(Analysis(run)).shown
             legend = [text.get_text() for text in drawing.figure.legends[0].get_texts()]
             assert legend[: len(shown)] == [look.label for look in shown.values()]
 
@@ -146,8 +147,8 @@ def test_figures_have_the_natural_width_of_their_venue(venue, run):
     page = VENUES[venue]
     with canvas.paper_style(page):
         for metric in ("acc", "ece"):
-            assert rates.pages(run, page, metric)[0].figure.get_figwidth() == page.width
-        one = rates.pages(run_of_one_noise(run), page, "acc")[0]
+            assert rates.pages(Analysis(run), page, metric)[0].figure.get_figwidth() == page.width
+        one = rates.pages(Analysis(run_of_one_noise(run)), page, "acc")[0]
     assert one.figure.get_figwidth() == page.column
     assert (page.width, page.column) == {
         "neurips": (5.5, 5.5),
@@ -169,9 +170,9 @@ def run(tmp_path_factory):
 
 def test_bands_are_t_intervals_over_seeds(run):
     data = rates.points(run, "acc")
-    row = data[
-        (data["family"] == "symmetric") & (data["x"] == 40) & (data["method"] == "elr")
-    ].iloc[0]
+    row = data[(data["kind"] == "symmetric") & (data["x"] == 40) & (data["method"] == "elr")].iloc[
+        0
+    ]
     rows = run.last[(run.last["method"] == "elr") & (run.last["setting"] == "symmetric 40%")]
     low, high = scipy.stats.ttest_1samp(100 * rows["acc"], 0).confidence_interval(0.95)
     assert (row["low"], row["high"]) == pytest.approx((low, high))
@@ -179,9 +180,9 @@ def test_bands_are_t_intervals_over_seeds(run):
 
 def test_clean_labels_are_rate_zero_of_every_kind_of_noise(run):
     data = rates.points(run, "nll")
-    zero = data[data["x"] == 0].set_index(["family", "method"])["mean"]
+    zero = data[data["x"] == 0].set_index(["kind", "method"])["mean"]
     assert zero["symmetric"].equals(zero["asymmetric"])
-    assert "clean" not in set(data["family"])
+    assert "clean" not in set(data["kind"])
 
 
 def test_the_floor_is_the_mean_over_methods_and_seeds(run):
@@ -220,7 +221,7 @@ def test_reliability_pools_the_bins_of_the_seeds_and_averages_their_ece(run):
 def test_more_than_four_settings_leave_the_clean_one_out_of_the_curves(tmp_path):
     run = load(write(tmp_path, replace(BRIEF, methods=SIX[:1], seeds=1)))
     with canvas.paper_style(VENUE):
-        pages = memorisation.pages(run, VENUE)
+        pages = memorisation.pages(Analysis(run), VENUE)
     titles = [axes.get_title() for axes in pages[0].figure.axes if axes.get_title()]
     assert titles == ["asymmetric 20%", "asymmetric 40%", "symmetric 20%", "symmetric 40%"]
 
@@ -231,7 +232,7 @@ def test_drawing_leaves_no_global_setting_behind(run):
 
     before = dict(mpl.rcParams)
     with canvas.paper_style(VENUE):
-        rates.pages(run, VENUE, "acc")
+        rates.pages(Analysis(run), VENUE, "acc")
     assert dict(mpl.rcParams) == before
     assert plt.get_fignums() == []
 
@@ -241,7 +242,9 @@ def test_a_huge_nll_gets_a_logarithmic_axis_that_the_caption_names(tmp_path):
         return row | {"nll": 300.0 if row["method"] == "elr" else 0.5}
 
     plain, huge = (
-        rates.pages(load(write(tmp_path / name, Sweep(methods=SIX, alter=change))), VENUE, "nll")[0]
+        rates.pages(
+            Analysis(load(write(tmp_path / name, Sweep(methods=SIX, alter=change)))), VENUE, "nll"
+        )[0]
         for name, change in (("plain", lambda row: row | {"nll": 0.5}), ("huge", alter))
     )
     for drawing, scale in ((plain, "linear"), (huge, "log")):
@@ -255,7 +258,7 @@ def test_no_whisker_of_many_methods_at_one_rate_is_cut_off(tmp_path):
 
     sweep = Sweep(methods=KNOWN[:14], noises=NOISES[1:2], seeds=3, epochs=1, alter=spread)
     with canvas.paper_style(VENUE):
-        (drawing,) = rates.pages(load(write(tmp_path, sweep)), VENUE, "acc")
+        (drawing,) = rates.pages(Analysis(load(write(tmp_path, sweep))), VENUE, "acc")
     (axes,) = drawing.figure.axes
     low, high = axes.get_ylim()
     ends = [y for bar in axes.containers for y in bar.lines[2][0].get_segments()[0][:, 1]]

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy.stats
-from folders import NOISES, SIX, Sweep, write
 
-from benchmarks.report import across
+from benchmarks.report.analysis import Analysis
+from benchmarks.report.data import load
 from benchmarks.report.figures import (
     canvas,
     cast,
@@ -21,8 +21,8 @@ from benchmarks.report.figures import (
     transitions,
 )
 from benchmarks.report.looks import known_looks, resolve
-from benchmarks.report.read import load
 from benchmarks.report.venues import VENUES
+from tests.report.folders import NOISES, SIX, Sweep, write
 
 VENUE = VENUES["neurips"]
 NINE = ("clean", *(f"{k}(rate={r / 10})" for k in ("symmetric", "asymmetric") for r in range(1, 5)))
@@ -39,7 +39,7 @@ def accuracies(run, method, setting):
 
 
 def test_the_heat_map_shows_paired_differences_and_hatches_what_holm_does_not_reject(run):
-    data = delta.points(run, "cross_entropy", "acc").set_index(["method", "setting"])
+    data = delta.points(Analysis(run), "cross_entropy", "acc").set_index(["method", "setting"])
     p = {}
     for method in SIX[1:]:
         for setting in run.settings:
@@ -57,7 +57,7 @@ def test_the_heat_map_shows_paired_differences_and_hatches_what_holm_does_not_re
 def test_the_colours_of_the_heat_map_are_centred_and_blue_where_a_method_is_better(run):
     with canvas.paper_style(VENUE):
         for metric, sign in (("acc", 1), ("ece", -1)):
-            drawing = delta.pages(run, VENUE, metric)[0]
+            drawing = delta.pages(Analysis(run), VENUE, metric)[0]
             mesh = drawing.figure.axes[0].collections[0]
             assert mesh.norm.vmin == -mesh.norm.vmax
             first = drawing.data.iloc[0]
@@ -66,7 +66,7 @@ def test_the_colours_of_the_heat_map_are_centred_and_blue_where_a_method_is_bett
 
 
 def test_the_forest_has_the_t_interval_of_the_means_within_each_seed(run):
-    pooled, each = forest.points(run, "cross_entropy")
+    pooled, each = forest.points(Analysis(run), "cross_entropy")
     row = pooled[(pooled["method"] == "gce") & (pooled["metric"] == "acc")].iloc[0]
     gains = [accuracies(run, "gce", s) - accuracies(run, "cross_entropy", s) for s in run.settings]
     low, high = scipy.stats.ttest_1samp(np.mean(gains, axis=0), 0).confidence_interval(0.95)
@@ -79,8 +79,8 @@ def test_the_forest_of_one_setting_has_no_dots_beside_its_means(run):
     one = run.settings[:1]
     kept = run.results[run.results["setting"].isin(one)]
     with canvas.paper_style(VENUE):
-        (both,) = forest.pages(run, VENUE)
-        (alone,) = forest.pages(replace(run, results=kept, settings=one), VENUE)
+        (both,) = forest.pages(Analysis(run), VENUE)
+        (alone,) = forest.pages(Analysis(replace(run, results=kept, settings=one)), VENUE)
     for drawing, expected in ((both, len(run.settings)), (alone, 0)):
         lines = drawing.figure.axes[0].lines
         dots = [line for line in lines if line.get_marker() == "."]
@@ -91,7 +91,7 @@ def test_the_forest_of_one_setting_has_no_dots_beside_its_means(run):
 
 def test_a_marker_of_the_forest_is_filled_only_beyond_what_matters(run):
     with canvas.paper_style(VENUE):
-        (drawing,) = forest.pages(run, VENUE)
+        (drawing,) = forest.pages(Analysis(run), VENUE)
     pooled = drawing.data[(drawing.data["setting"] == "all") & (drawing.data["metric"] == "acc")]
     told = {r["method"] for _, r in pooled.iterrows() if r["low"] > 0.5 or r["high"] < -0.5}
     looks = resolve(run.methods, run.privileges)
@@ -112,7 +112,7 @@ def test_the_front_is_what_nothing_beats_in_both(run):
         for i in range(40)
     ]
     assert pareto.front(cost, gain) == [not b for b in beaten]
-    data = pareto.points(run)
+    data = pareto.points(Analysis(run))
     assert data.loc["elr", "acc"] == pytest.approx(
         np.mean([accuracies(run, "elr", s).mean() for s in run.settings])
     )
@@ -123,9 +123,9 @@ def test_the_front_is_what_nothing_beats_in_both(run):
 def test_several_devices_are_said_not_to_compare(run):
     costs = run.costs.assign(device=["a", "b"] * (len(run.costs) // 2))
     with canvas.paper_style(VENUE):
-        (one,) = pareto.pages(run, VENUE)
-        (two,) = pareto.pages(replace(run, costs=costs), VENUE)
-        (none,) = pareto.pages(replace(run, costs=run.costs.iloc[:0]), VENUE)
+        (one,) = pareto.pages(Analysis(run), VENUE)
+        (two,) = pareto.pages(Analysis(replace(run, costs=costs)), VENUE)
+        (none,) = pareto.pages(Analysis(replace(run, costs=run.costs.iloc[:0])), VENUE)
     assert "on cpu x" in one.caption
     assert "do not compare" in two.caption
     assert "Times are not known" in none.caption
@@ -136,13 +136,13 @@ def test_several_devices_are_said_not_to_compare(run):
 def test_methods_that_all_cost_the_same_stand_above_each_other(run, seconds):
     costs = run.costs.assign(train_seconds=seconds)  # some become no bounds of a log axis
     with canvas.paper_style(VENUE):
-        (drawing,) = pareto.pages(replace(run, costs=costs), VENUE)
+        (drawing,) = pareto.pages(Analysis(replace(run, costs=costs)), VENUE)
     low, high = drawing.figure.axes[-1].get_xlim()
     assert low < 0.1 < high
 
 
 def test_the_profile_counts_the_runs_within_a_distance_of_the_best(run):
-    data = profiles.points(run)
+    data = profiles.points(Analysis(run))
     row = data[data["method"] == "reweighting"].iloc[30]
     best = run.last.groupby(["setting", "seed"])["acc"].max()
     own = run.last[run.last["method"] == "reweighting"].set_index(["setting", "seed"])["acc"]
@@ -153,14 +153,14 @@ def test_the_profile_counts_the_runs_within_a_distance_of_the_best(run):
 
 def test_below_eight_settings_there_is_a_sentence_in_place_of_ranks(run):
     with pytest.raises(canvas.AbsentError, match=r"at least 8 settings .* p = 0\.0625"):
-        ranks.pages(run, VENUE)
+        ranks.pages(Analysis(run), VENUE)
 
 
 def test_a_bar_of_the_diagram_has_a_dot_for_each_method_of_its_clique_and_none_else(tmp_path):
     wide = load(write(tmp_path, Sweep(noises=NINE, seeds=2, epochs=2)))
     with canvas.paper_style(VENUE):
-        (drawing,) = ranks.pages(wide, VENUE)
-    found = across.compare_ranks(wide, "acc")
+        (drawing,) = ranks.pages(Analysis(wide), VENUE)
+    found = Analysis(wide).ranks
     axes = drawing.figure.axes[0]
     dark = [line for line in axes.lines if line.get_color() == "0.25"]
     dots = [line for line in dark if line.get_marker() == "o"]
@@ -201,12 +201,12 @@ def test_folders_of_an_earlier_version_have_no_histograms_and_say_why(tmp_path):
         (clean, transitions, "No method of this run estimates the noise"),
     ):
         with pytest.raises(canvas.AbsentError, match=why):
-            module.pages(load(folder), VENUE)
+            module.pages(Analysis(load(folder)), VENUE)
 
 
 def test_matrices_are_drawn_as_they_were_estimated(run):
     with canvas.paper_style(VENUE):
-        drawing = transitions.pages(run, VENUE)[0]
+        drawing = transitions.pages(Analysis(run), VENUE)[0]
     row = run.transitions[run.transitions["setting"] == drawing.data["setting"].iloc[0]]
     estimated = [[float(v) for v in text.split()] for text in row.sort_values("label")["estimated"]]
     shown = drawing.figure.axes[1].images[0].get_array()
@@ -232,7 +232,7 @@ def test_coverage_counts_what_is_planned_done_and_failed(run):
 def test_of_many_methods_the_references_and_the_best_of_each_family_are_in_colour(tmp_path):
     names = tuple(known_looks())[:30]
     many = load(write(tmp_path, Sweep(names, NOISES[2:3], seeds=2, epochs=2)))
-    players = cast.of(many)
+    players = cast.of(Analysis(many))
     means = many.last.groupby("method")["acc"].mean()
     best = {}
     for method in names:
@@ -242,7 +242,7 @@ def test_of_many_methods_the_references_and_the_best_of_each_family_are_in_colou
     assert set(players.shown) == {*best.values(), "cross_entropy", "label_smoothing"}
     assert set(players.others) == set(names) - set(players.shown)
     assert "grey: the others" in players.note
-    few = cast.of(load(write(tmp_path / "few", Sweep(names[:10], NOISES[2:3], 1, 1))))
+    few = cast.of(Analysis(load(write(tmp_path / "few", Sweep(names[:10], NOISES[2:3], 1, 1)))))
     assert (len(few.shown), few.others, few.note) == (10, (), "")
 
 
@@ -252,7 +252,10 @@ def test_figures_stay_few_however_many_settings_there_are(tmp_path):
     wide = load(write(tmp_path, sweep))
     stems = []
     with canvas.paper_style(VENUE):
-        for pages in (delta.pages(wide, VENUE, "acc"), losses.pages(wide, VENUE)):
+        for pages in (
+            delta.pages(Analysis(wide), VENUE, "acc"),
+            losses.pages(Analysis(wide), VENUE),
+        ):
             stems += [drawing.name for drawing in pages]
             assert all("Shown: " in drawing.caption for drawing in pages)
     assert stems == ["delta", "delta_2", "losses", "losses_2"]

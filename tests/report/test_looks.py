@@ -6,7 +6,6 @@ from itertools import combinations
 import matplotlib.style
 import numpy as np
 import pytest
-from folders import SIX
 from matplotlib.colors import to_rgb
 
 from benchmarks.catalogue import Facts
@@ -21,6 +20,7 @@ from benchmarks.report.looks import (
     resolve,
 )
 from methods import FAMILIES
+from tests.report.folders import SIX
 
 LOOKS = known_looks()
 

@@ -4,11 +4,11 @@ import re
 
 import pandas as pd
 import pytest
-from folders import Sweep, write
 
 from benchmarks.report import build
+from benchmarks.report.data import load
 from benchmarks.report.figures import rates
-from benchmarks.report.read import load
+from tests.report.folders import Sweep, write
 
 FILE = "labels(file='my rate=0.3, v2/labels.npy')"  # a name that looks like a rate
 REALISED = {"digits": 0.37, "mnist": 0.21}
@@ -38,7 +38,7 @@ def folder(tmp_path_factory):
 def test_its_name_is_its_spec_and_its_place_the_realised_rate_of_the_dataset(folder):
     run = load(folder)
     rows = run.last[run.last["noise"] == FILE]
-    assert set(rows["family"]) == set(rows["panel"]) == {FILE}
+    assert set(rows["kind"]) == set(rows["panel"]) == {FILE}
     assert set(rows["setting"]) == {f"{name}, {FILE}" for name in REALISED}
     for dataset, realised in REALISED.items():
         assert rows.loc[rows["dataset"] == dataset, "x"].tolist() == pytest.approx([realised] * 6)
@@ -46,7 +46,7 @@ def test_its_name_is_its_spec_and_its_place_the_realised_rate_of_the_dataset(fol
 
 def test_a_figure_shows_it_where_it_stands(folder):
     points = rates.points(load(folder), "acc")
-    seen = points[points["family"] == FILE].groupby("arena")["x"].unique()
+    seen = points[points["kind"] == FILE].groupby("arena")["x"].unique()
     for dataset, realised in REALISED.items():
         assert list(seen[dataset]) == pytest.approx([0, 100 * realised])
 

@@ -4,12 +4,12 @@ import platform
 import numpy as np
 import pandas as pd
 import torch
-from folders import SIX, Sweep, stamp, write
 
 from benchmarks import schema
 from benchmarks.launch import environment, worker
 from benchmarks.report import provenance
-from benchmarks.report.read import load
+from benchmarks.report.data import load
+from tests.report.folders import SIX, Sweep, stamp, write
 
 SMALL = Sweep(methods=SIX[:2], noises=("clean", "symmetric(rate=0.4)"), seeds=3, epochs=1)
 

@@ -5,14 +5,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
-from folders import SIX, Sweep, write
 from statsmodels.stats.power import TTestPower
 
 from benchmarks.errors import RefusedError
-from benchmarks.report import across, page, statistics, stats, tables, values
+from benchmarks.report import page, stats, tables, values
+from benchmarks.report import statistics_tables as statistics
+from benchmarks.report.analysis import Analysis
 from benchmarks.report.checklist import checklist
-from benchmarks.report.read import load
+from benchmarks.report.data import load
 from benchmarks.schema import COSTS
+from tests.report.folders import SIX, Sweep, write
 
 SMALL = Sweep(methods=SIX[:3], noises=("clean", "symmetric(rate=0.4)"), seeds=4, epochs=1)
 MANY = Sweep(
@@ -25,21 +27,22 @@ MANY = Sweep(
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    return load(write(tmp_path_factory.mktemp("small"), SMALL))
+    return Analysis(load(write(tmp_path_factory.mktemp("small"), SMALL)))
 
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
-    return load(write(tmp_path_factory.mktemp("many"), MANY))
+    return Analysis(load(write(tmp_path_factory.mktemp("many"), MANY)))
 
 
-def wide(run, method, setting, metric="acc"):
-    rows = run.last[(run.last["method"] == method) & (run.last["setting"] == setting)]
+def wide(analysis, method, setting, metric="acc"):
+    last = analysis.run.last
+    rows = last[(last["method"] == method) & (last["setting"] == setting)]
     return rows.sort_values("seed")[metric].to_numpy()
 
 
 def test_every_difference_is_that_of_scipy_and_statsmodels(small):
-    table = across.differences(small, "cross_entropy", "nll")
+    table = small.differences("cross_entropy", "nll")
     assert len(table) == 4
     for row in table.to_dict("records"):
         d = wide(small, row["method"], row["setting"], "nll")
@@ -49,7 +52,7 @@ def test_every_difference_is_that_of_scipy_and_statsmodels(small):
         assert (row["low"], row["high"]) == pytest.approx(tuple(test.confidence_interval(0.95)))
         least = TTestPower().solve_power(None, len(d), 0.05, 0.8) * d.std(ddof=1)
         assert row["detectable"] == pytest.approx(least, rel=1e-4)
-        assert row["g_z"] == pytest.approx(stats.hedges_g(d))
+        assert row["g_z"] == pytest.approx(stats.hedges_g(d.mean(), d.std(ddof=1), len(d)))
         assert row["p_flip"] in {0.125 * k for k in range(1, 9)}
     assert table["p_holm"].tolist() == pytest.approx(stats.holm(table["p"].tolist()))
 
@@ -59,9 +62,9 @@ def test_pairs_with_different_labels_are_refused_over_all_methods_too(tmp_path):
         other = row["method"] == "reweighting" and row["seed"] == 2
         return row | ({"noise_sha256": "another"} if other else {})
 
-    run = load(write(tmp_path, replace(SMALL, alter=alter)))
+    analysis = Analysis(load(write(tmp_path, replace(SMALL, alter=alter))))
     with pytest.raises(RefusedError, match=r"different noisy labels at digits, .*seed 2"):
-        across.differences(run, "cross_entropy", "acc")
+        analysis.differences("cross_entropy", "acc")
 
 
 def test_few_settings_get_a_sentence_in_place_of_tests(small):
@@ -81,7 +84,7 @@ def test_many_settings_get_ranks_probabilities_and_a_value_for_each_dataset(many
     gce = rows[(rows["method"] == "gce") & (rows["reference"] == "cross_entropy")]
     gaps = [
         wide(many, "gce", s, "ece").mean() - wide(many, "cross_entropy", s, "ece").mean()
-        for s in many.settings
+        for s in many.run.settings
     ]
     ours = gce[gce["metric"] == "ece"].iloc[0]
     expected = stats.signed_rank(-np.array(gaps), 0.005)  # a smaller error is better
@@ -94,12 +97,14 @@ def test_many_settings_get_ranks_probabilities_and_a_value_for_each_dataset(many
 def test_the_aggregate_is_of_scipy_and_plain_counts(small):
     numbers = statistics.aggregate(small).numbers
     for method in SIX[:3]:
-        every = np.concatenate([wide(small, method, s) for s in small.settings])
+        every = np.concatenate([wide(small, method, s) for s in small.run.settings])
         assert numbers.loc[method, "iqm"] == pytest.approx(scipy.stats.trim_mean(every, 0.25))
-    won = [wide(small, "reweighting", s) > wide(small, "cross_entropy", s) for s in small.settings]
+    won = [
+        wide(small, "reweighting", s) > wide(small, "cross_entropy", s) for s in small.run.settings
+    ]
     assert numbers.loc["reweighting", "better_than_cross_entropy"] == pytest.approx(np.mean(won))
-    best = {s: np.max([wide(small, m, s) for m in SIX[:3]], axis=0) for s in small.settings}
-    near = [best[s] - wide(small, "label_smoothing", s) <= 0.01 for s in small.settings]
+    best = {s: np.max([wide(small, m, s) for m in SIX[:3]], axis=0) for s in small.run.settings}
+    near = [best[s] - wide(small, "label_smoothing", s) <= 0.01 for s in small.run.settings]
     assert numbers.loc["label_smoothing", "near"] == pytest.approx(np.mean(near))
 
 
@@ -110,17 +115,18 @@ def test_neighbours_in_the_ranking_are_told_apart_or_told_how_many_seeds_it_take
         wobble = 0.02 * np.sin(row["seed"] * (2 + len(row["method"])) + len(row["noise"]))
         return row | {"acc": 0.6 + gain[row["method"]] + wobble}
 
-    run = load(write(tmp_path, replace(SMALL, seeds=5, alter=alter)))
-    table = statistics.seeds(run)
+    run = Analysis(load(write(tmp_path, replace(SMALL, seeds=5, alter=alter))))
+    table = statistics.neighbours(run)
     apart, close = table.text["More seeds"]
     assert apart == "told apart"
     row = table.numbers.iloc[1]
-    means = {m: np.mean([wide(run, m, s) for s in run.settings], axis=0) for m in SIX[:2]}
+    means = {m: np.mean([wide(run, m, s) for s in run.run.settings], axis=0) for m in SIX[:2]}
     d = means["label_smoothing"] - means["cross_entropy"]
     theirs = TTestPower().solve_power(d.mean() / d.std(ddof=1), None, 0.05 / 2, 0.8)
     assert row["seeds"] == int(np.ceil(theirs))
     assert close == f"{row['seeds'] - 5:.0f} more"
-    assert statistics.seeds(load(write(tmp_path / "one", replace(SMALL, seeds=1)))) is None
+    one = Analysis(load(write(tmp_path / "one", replace(SMALL, seeds=1))))
+    assert statistics.neighbours(one) is None
 
 
 def answers(run):
@@ -161,9 +167,11 @@ def test_each_answer_turns_when_the_data_do(tmp_path, statement, changes, where)
         return row | (changes if where in row["method"] else {})
 
     sweep = replace(SMALL, methods=("cross_entropy", "gce"), seeds=5)
-    assert answers(load(write(tmp_path / "before", sweep)))[statement].answer == "yes"
+    assert answers(Analysis(load(write(tmp_path / "before", sweep))))[statement].answer == "yes"
     assert (
-        answers(load(write(tmp_path / "after", replace(sweep, alter=alter))))[statement].answer
+        answers(Analysis(load(write(tmp_path / "after", replace(sweep, alter=alter)))))[
+            statement
+        ].answer
         == "no"
     )
 
@@ -180,7 +188,7 @@ def with_costs(folder, forward, backward):
 
 
 def test_compute_stands_beside_the_ranking(tmp_path):
-    run = load(with_costs(write(tmp_path, SMALL), 1, 1))
+    run = Analysis(load(with_costs(write(tmp_path, SMALL), 1, 1)))
     table = tables.ranking(run)
     passes = dict(zip(table.numbers.index, table.text["Passes"], strict=True))
     assert passes == {"cross_entropy": "1 + 1", "label_smoothing": "1 + 1", "reweighting": "2 + 2"}
@@ -192,7 +200,7 @@ def test_compute_stands_beside_the_ranking(tmp_path):
 
 
 def test_every_table_of_an_unfinished_sweep_says_so_first(tmp_path):
-    run = load(write(tmp_path, replace(SMALL, planned=99)))
+    run = Analysis(load(write(tmp_path, replace(SMALL, planned=99))))
     found = page._tables(run)
     assert {"ranking", "settings", "settings_ece", "settings_nll", "settings_brier"} < set(found)
     for table in found.values():
@@ -204,7 +212,7 @@ def test_a_setting_that_lost_seeds_says_how_many_are_left(tmp_path):
         lost = row["method"] == "reweighting" and row["seed"] < 1 + 3 * (row["noise"] == "clean")
         return row | ({"status": "diverged", "nll": None} if lost else {})
 
-    table = tables.by_setting(load(write(tmp_path, replace(SMALL, alter=alter))), "nll")
+    table = tables.by_setting(Analysis(load(write(tmp_path, replace(SMALL, alter=alter)))), "nll")
     cells = table.text.loc["Importance reweighting"]
     assert cells["clean"] == "-- [0/4]"
     assert cells["symmetric 40%"].endswith(" [3/4]")
@@ -213,12 +221,12 @@ def test_a_setting_that_lost_seeds_says_how_many_are_left(tmp_path):
 
 
 def test_one_seed_tells_nothing_from_the_best(tmp_path):
-    run = load(write(tmp_path, replace(SMALL, seeds=1)))
-    assert sorted(tables.against_best(run.last, "acc").values()) == ["best", "tied", "tied"]
+    analysis = Analysis(load(write(tmp_path, replace(SMALL, seeds=1))))
+    assert sorted(analysis.marks("acc").values()) == ["best", "tied", "tied"]
 
 
 def test_macros_are_letters_unlike_each_other_and_hold_the_numbers_of_the_tables(small):
-    code = values.latex(small, across.all_differences(small))
+    code = values.latex(small)
     assert code.isascii()
     found = dict(re.findall(r"\\newcommand\{\\(nlb[A-Za-z]+)\}\{(.*)\}\n", code))
     lines = [line for line in code.splitlines() if not line.startswith("%")]
@@ -235,7 +243,7 @@ def test_macros_are_letters_unlike_each_other_and_hold_the_numbers_of_the_tables
 def test_macros_that_would_collide_are_told_apart(tmp_path):
     methods = ("cross_entropy", "gce(q=0.1)", "gce(q=-0.1)", "my_loss", "my__loss")
     run = load(write(tmp_path, replace(SMALL, methods=methods)))
-    code = values.latex(run, across.all_differences(run))
+    code = values.latex(Analysis(run))
     names = re.findall(r"\\newcommand\{\\(\w+)\}", code)
     assert len(set(names)) == len(names)
     assert "nlbAccGceQIsMinusZeroPointOneClean" in names
@@ -256,12 +264,11 @@ def test_macros_that_would_collide_are_told_apart(tmp_path):
     ids=["one method", "no reference", "one seed", "one rate", "C=2", "C=100", "all failed"],
 )
 def test_every_table_and_sentence_stands_whatever_is_missing(tmp_path, changes):
-    run = load(write(tmp_path, replace(SMALL, **changes)))
-    differences = across.all_differences(run)
-    shown = page._tables(run)
-    text = page._statistics(run, shown, differences) + page._checks(run)
+    analysis = Analysis(load(write(tmp_path, replace(SMALL, **changes))))
+    shown = page._tables(analysis)
+    text = page._statistics(analysis, shown) + page._checks(analysis)
     assert "nan" not in re.sub("[a-z]nan|nan[a-z]", "", text)
-    assert values.latex(run, differences)
+    assert values.latex(analysis)
     for table in shown.values():
         assert table.text.shape == table.marks.shape
 
@@ -272,7 +279,7 @@ def test_an_epoch_that_noisy_labels_chose_is_no_choice_on_test(tmp_path):
             {"epoch": 3} if row["method"] == SIX[2] and row["selection"] != "oracle" else {}
         )
 
-    items = {i.statement: i for i in checklist(load(write(tmp_path, replace(SMALL, alter=alter))))}
-    item = items["The headline is the last epoch, not the best on test"]
+    analysis = Analysis(load(write(tmp_path, replace(SMALL, alter=alter))))
+    item = answers(analysis)["The headline is the last epoch, not the best on test"]
     assert item.answer == "yes"
     assert "where noisy validation labels stopped them" in item.evidence

@@ -1,15 +1,16 @@
 import numpy as np
 import pytest
-from folders import SIX, Sweep, write
 from scipy.optimize import minimize
 from scipy.stats import norm
 from sklearn.mixture import GaussianMixture
 
 from benchmarks.report import stats
+from benchmarks.report.analysis import Analysis
+from benchmarks.report.data import load
 from benchmarks.report.figures import losses
 from benchmarks.report.figures.canvas import paper_style
-from benchmarks.report.read import load
 from benchmarks.report.venues import VENUES
+from tests.report.folders import SIX, Sweep, write
 
 EDGES = np.linspace(-9.0, 4.0, 37)
 
@@ -76,7 +77,7 @@ def test_the_figure_draws_the_mixture_that_stands_in_its_numbers(tmp_path):
     sweep = Sweep(methods=SIX[:2], noises=("symmetric(rate=0.4)",), seeds=2, epochs=1)
     venue = VENUES["neurips"]
     with paper_style(venue):
-        (drawing,) = losses.pages(load(write(tmp_path, sweep)), venue)
+        (drawing,) = losses.pages(Analysis(load(write(tmp_path, sweep))), venue)
     panels = [axes for axes in drawing.figure.axes if axes.get_yscale() == "function"]
     assert len(panels) == 2
     for axes, (_, rows) in zip(panels, drawing.data.groupby("method", sort=False), strict=True):

@@ -5,40 +5,42 @@ import pytest
 import scipy.stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
-from test_stats import SLEEP
 
 from benchmarks.report import stats
+from tests.report.test_stats import SLEEP
 
 
 @pytest.mark.parametrize("n", [2, 5, 8, 11])
 def test_the_sign_flip_p_is_that_of_scipy(n):
-    d = np.random.default_rng(n).normal(0.5, 1, n)
-    theirs = scipy.stats.permutation_test(
-        (d,), np.mean, permutation_type="samples", n_resamples=np.inf, vectorized=False
-    )
-    assert stats.sign_flip(d) == pytest.approx(theirs.pvalue)
+    rows = np.random.default_rng(n).normal(0.5, 1, (3, n))
+    theirs = [
+        scipy.stats.permutation_test(
+            (d,), np.mean, permutation_type="samples", n_resamples=np.inf, vectorized=False
+        ).pvalue
+        for d in rows
+    ]
+    assert stats.sign_flip(rows) == pytest.approx(theirs)
 
 
 def test_the_sign_flip_p_of_darwin_is_the_one_fisher_published():
     # Fisher 1935, section 21: 863 of the 32,768 ways on one side, so p = 1726 / 32768.
     darwin = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]
-    assert stats.sign_flip(darwin) == 1726 / 32768
+    many = np.array([darwin] * 300, dtype=float)  # more than are held in memory at once
+    assert (stats.sign_flip(many) == 1726 / 32768).all()
 
 
 def test_sign_flips_of_many_values_are_drawn_and_close_to_exact():
-    d = np.random.default_rng(0).normal(0.25, 1, 40)
+    d = np.random.default_rng(0).normal(0.25, 1, (1, 40))
     assert stats.sign_flip(d) == pytest.approx(stats.paired_t(d).p, abs=0.02)
-    assert stats.sign_flip(np.full(40, 0.3)) > 0  # the one seen is among them
-    assert stats.sign_flip([0.1] * 5) == stats.smallest_wilcoxon_p(5)
-    assert stats.sign_flip([0.0] * 5) == 1
-    assert np.isnan(stats.sign_flip([]))
+    assert stats.sign_flip(np.full((1, 40), 0.3)) > 0  # the one seen is among them
+    assert stats.sign_flip(np.full((1, 5), 0.1)) == stats.smallest_wilcoxon_p(5)
+    assert stats.sign_flip(np.zeros((1, 5))) == 1
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 12])
-def test_false_discovery_adjustment_is_that_of_scipy_and_statsmodels(n):
+def test_false_discovery_adjustment_is_that_of_statsmodels(n):
     p = np.round(np.random.default_rng(n).random(n) ** 3, 2)  # with ties
     ours = stats.benjamini_hochberg(p)
-    assert ours == pytest.approx(list(scipy.stats.false_discovery_control(p)), abs=1e-12)
     assert ours == pytest.approx(list(multipletests(p, method="fdr_bh")[1]), abs=1e-12)
 
 
@@ -49,14 +51,18 @@ def test_false_discovery_adjustment_does_not_count_a_missing_test():
     )
 
 
+def hedges_g(values):
+    return stats.hedges_g(values.mean(-1), values.std(-1, ddof=1), values.shape[-1])
+
+
 def test_hedges_g_is_corrected_for_small_samples():
     difference = np.array(SLEEP[0]) - np.array(SLEEP[1])
     d = difference.mean() / difference.std(ddof=1)
-    assert stats.hedges_g(difference) == pytest.approx(d * (1 - 3 / (4 * 9 - 1)), rel=1e-3)
+    assert hedges_g(difference) == pytest.approx(d * (1 - 3 / (4 * 9 - 1)), rel=1e-3)
     draws = np.random.default_rng(0).normal(0.7, 1, (40_000, 5))
-    assert np.mean([stats.hedges_g(row) for row in draws[:8000]]) == pytest.approx(0.7, abs=0.02)
-    assert np.isnan(stats.hedges_g([0.1, 0.2]))
-    assert np.isnan(stats.hedges_g([0.1] * 4))
+    assert hedges_g(draws).mean() == pytest.approx(0.7, abs=0.01)
+    assert np.isnan(hedges_g(np.array([0.1, 0.2])))
+    assert np.isnan(hedges_g(np.full(4, 0.1)))
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 10, 30])
@@ -65,8 +71,8 @@ def test_power_is_that_of_statsmodels_and_of_the_noncentral_t(n, effect):
     ours = stats.power(effect, 1.0, n)
     assert ours == pytest.approx(TTestPower().power(effect, n, 0.05), abs=1e-7)
     critical = scipy.stats.t.ppf(0.975, n - 1)
-    found = [scipy.stats.nct.sf(critical, n - 1, sign * effect * np.sqrt(n)) for sign in (1, -1)]
-    assert ours == pytest.approx(sum(found), abs=1e-7)
+    sides = [scipy.stats.nct.sf(critical, n - 1, sign * effect * np.sqrt(n)) for sign in (1, -1)]
+    assert ours == pytest.approx(sum(sides), abs=1e-7)
 
 
 def test_power_is_what_a_simulation_finds():

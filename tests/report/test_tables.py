@@ -5,20 +5,21 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
-from folders import SIX, Sweep, write
 from statsmodels.stats.multitest import multipletests
 
 from benchmarks.errors import RefusedError
 from benchmarks.report import render, tables
-from benchmarks.report.read import load
+from benchmarks.report.analysis import Analysis, mean_ranks
+from benchmarks.report.data import load
 from benchmarks.schema import LATER_METRICS
+from tests.report.folders import SIX, Sweep, write
 
 SMALL = Sweep(methods=SIX[:3], noises=("clean", "symmetric(rate=0.4)"), seeds=4, epochs=1)
 
 
 @pytest.fixture(scope="module")
 def full(tmp_path_factory):
-    return load(write(tmp_path_factory.mktemp("tables"), Sweep(epochs=1)))
+    return Analysis(load(write(tmp_path_factory.mktemp("tables"), Sweep(epochs=1))))
 
 
 def by_seed(run, method, metric):
@@ -30,7 +31,7 @@ def by_seed(run, method, metric):
 def test_the_ranking_averages_settings_within_a_seed_then_seeds(full, metric):
     numbers = tables.ranking(full).numbers
     for method in SIX:
-        values = by_seed(full, method, metric)
+        values = by_seed(full.run, method, metric)
         low, high = scipy.stats.ttest_1samp(values, 0).confidence_interval(0.95)
         row = numbers.loc[method]
         assert row[metric] == pytest.approx(values.mean())
@@ -43,13 +44,13 @@ def test_the_ranking_is_sorted_by_accuracy(full):
 
 @pytest.mark.parametrize("metric", ["acc", "nll", "ece"])
 def test_marks_are_holm_adjusted_paired_t_tests_against_the_best(full, metric):
-    values = {method: by_seed(full, method, metric) for method in SIX}
+    values = {method: by_seed(full.run, method, metric) for method in SIX}
     best = (max if metric == "acc" else min)(SIX, key=lambda m: values[m].mean())
     others = [method for method in SIX if method != best]
     p = [scipy.stats.ttest_rel(values[m], values[best]).pvalue for m in others]
     kept = multipletests(p, alpha=0.05, method="holm")[0]
     ties = {m: "tied" for m, reject in zip(others, kept, strict=True) if not reject}
-    assert tables.against_best(full.last, metric) == {best: "best"} | ties
+    assert full.marks(metric) == {best: "best"} | ties
 
 
 def test_a_method_close_to_the_best_is_underlined_and_a_distant_one_is_not(tmp_path):
@@ -59,17 +60,13 @@ def test_a_method_close_to_the_best_is_underlined_and_a_distant_one_is_not(tmp_p
         wobble = 0.01 * np.sin(row["seed"] * 3 + 2 * len(row["method"]))
         return row | {"acc": 0.7 + shift[row["method"]] + wobble}
 
-    run = load(write(tmp_path, replace(SMALL, alter=alter)))
-    marks = tables.against_best(run.last, "acc")
-    assert marks == {"label_smoothing": "best", "cross_entropy": "tied"}
+    analysis = Analysis(load(write(tmp_path, replace(SMALL, alter=alter))))
+    assert analysis.marks("acc") == {"label_smoothing": "best", "cross_entropy": "tied"}
 
 
 def test_mean_ranks_share_ties_and_put_the_unfinished_last():
-    rows = pd.DataFrame(
-        [("a", "s", 0.9), ("b", "s", 0.9), ("c", "s", 0.1), ("a", "t", 0.5), ("b", "t", 0.6)],
-        columns=["method", "setting", "acc"],
-    )
-    assert tables.mean_ranks(rows, "abc").to_dict() == {"a": 1.75, "b": 1.25, "c": 3.0}
+    scores = pd.DataFrame({"a": [0.9, 0.5], "b": [0.9, 0.6], "c": [0.1, np.nan]})
+    assert mean_ranks(scores).to_dict() == {"a": 1.75, "b": 1.25, "c": 3.0}
 
 
 def test_failing_where_it_is_hard_wins_a_method_nothing(tmp_path):
@@ -77,12 +74,12 @@ def test_failing_where_it_is_hard_wins_a_method_nothing(tmp_path):
         fails = row["method"] == "reweighting" and row["noise"] != "clean" and row["seed"] == 0
         return row | ({"status": "diverged", "acc": None} if fails else {})
 
-    run = load(write(tmp_path, replace(SMALL, alter=alter)))
-    row = tables.ranking(run).numbers.loc["reweighting"]
+    analysis = Analysis(load(write(tmp_path, replace(SMALL, alter=alter))))
+    run, row = analysis.run, analysis.ranking.loc["reweighting"]
     rows = run.last[(run.last["method"] == "reweighting") & (run.last["seed"] > 0)]
     assert row["acc"] == pytest.approx(rows.groupby("seed")["acc"].mean().mean())
     assert row["seeds"] == 3
-    assert "7/8" in render.plain(tables.ranking(run))
+    assert "7/8" in render.plain(tables.ranking(analysis))
 
 
 def test_a_setting_that_a_method_has_not_tried_is_left_out_and_named(tmp_path):
@@ -90,7 +87,7 @@ def test_a_setting_that_a_method_has_not_tried_is_left_out_and_named(tmp_path):
     results = pd.read_csv(folder / "results.csv", keep_default_na=False)
     missing = (results["method"] == "reweighting") & (results["noise"] != "clean")
     results[~missing].to_csv(folder / "results.csv", index=False)
-    table = tables.ranking(load(folder))
+    table = tables.ranking(Analysis(load(folder)))
     assert set(table.numbers["settings"]) == {1}
     assert any("not every method has tried it: symmetric 40%" in note for note in table.notes)
 
@@ -105,16 +102,18 @@ def test_knowledge_of_the_truth_is_marked_and_explained(full):
 
 def test_each_setting_has_a_column_with_its_own_means(full):
     table = tables.by_setting(full)
-    rows = full.last[(full.last["method"] == "elr") & (full.last["setting"] == "symmetric 40%")]
+    rows = full.run.last[
+        (full.run.last["method"] == "elr") & (full.run.last["setting"] == "symmetric 40%")
+    ]
     assert table.text.loc["ELR", "symmetric 40%"].startswith(f"{100 * rows['acc'].mean():.1f} ± ")
-    assert list(table.text.columns) == list(full.settings)
+    assert list(table.text.columns) == list(full.run.settings)
 
 
 def test_detection_averages_noisy_settings_only(full):
     table = tables.detection(full)
     assert len(table.text) == len(SIX)
     row = table.numbers[table.numbers["method"] == "elr"].iloc[0]
-    values = full.detection[full.detection["method"] == "elr"].dropna(subset=["auroc"])
+    values = full.run.detection[full.run.detection["method"] == "elr"].dropna(subset=["auroc"])
     assert row["auroc"] == pytest.approx(values.groupby("seed")["auroc"].mean().mean())
     assert row["chance"] == pytest.approx(0.3)
 

@@ -3,11 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy.stats
-from folders import SIX, Sweep, write
 from statsmodels.stats.multitest import multipletests
 
-from benchmarks.report.read import load
+from benchmarks.report.analysis import Analysis
+from benchmarks.report.data import load
 from benchmarks.report.verdict import effects, verdict
+from tests.report.folders import SIX, Sweep, write
 
 NOISES = ("clean", "symmetric(rate=0.2)", "symmetric(rate=0.4)")
 TWO = Sweep(methods=SIX[:2], noises=NOISES, seeds=5, epochs=1)
@@ -22,7 +23,7 @@ def judged(folder, shift, spread=0.004, **changes):
         acc = hard + (gain if row["method"].startswith("label_smoothing") else 0.0)
         return row | {"acc": acc, "nll": 2 - acc, "brier": 1.4 * (1 - acc)}
 
-    return load(write(folder, replace(TWO, alter=alter, **changes)))
+    return Analysis(load(write(folder, replace(TWO, alter=alter, **changes))))
 
 
 def everywhere(value):
@@ -65,18 +66,20 @@ def test_settings_that_differ_are_told_apart(tmp_path):
 
 
 def test_the_numbers_in_the_verdict_are_those_of_scipy_and_statsmodels(tmp_path):
-    run = judged(tmp_path, {NOISES[0]: -0.005, NOISES[1]: 0.002, NOISES[2]: 0.004}, spread=0.006)
-    found = effects(run, "label_smoothing", "cross_entropy", "acc")
+    analysis = judged(
+        tmp_path, {NOISES[0]: -0.005, NOISES[1]: 0.002, NOISES[2]: 0.004}, spread=0.006
+    )
+    run, tests = analysis.run, effects(analysis, ["label_smoothing"], "cross_entropy", "acc")
     p = []
-    for effect in found:
+    for effect in tests.itertuples():
         rows = run.last[run.last["setting"] == effect.setting].sort_values("seed")
         own, hard = (rows.loc[rows["method"] == m, "acc"].to_numpy() for m in reversed(TWO.methods))
         theirs = scipy.stats.ttest_rel(own, hard)
         p.append(theirs.pvalue)
         low, high = theirs.confidence_interval(0.95)
-        assert effect.difference.mean == pytest.approx((own - hard).mean())
-        assert (effect.difference.low, effect.difference.high) == pytest.approx((low, high))
-    assert [e.p for e in found] == pytest.approx(list(multipletests(p, method="holm")[1]))
+        assert effect.difference == pytest.approx((own - hard).mean())
+        assert (effect.low, effect.high) == pytest.approx((low, high))
+    assert tests["p_holm"].tolist() == pytest.approx(list(multipletests(p, method="holm")[1]))
 
 
 def test_calibration_is_set_beside_its_floor_and_the_sign_of_the_gap(tmp_path):
@@ -86,7 +89,7 @@ def test_calibration_is_set_beside_its_floor_and_the_sign_of_the_gap(tmp_path):
         gap = (-0.06 if smooth else 0.08) + jitter
         return row | {"ece": abs(gap), "gap_signed": gap, "ece_floor": 0.02}
 
-    text = verdict(load(write(tmp_path, replace(TWO, alter=alter))))
+    text = verdict(Analysis(load(write(tmp_path, replace(TWO, alter=alter)))))
     assert "Calibration: ECE fell in 3 of 3 settings." in text
     assert "3.8 points above the floor of 2.0" in text
     assert (
@@ -98,7 +101,7 @@ def test_an_error_at_the_floor_is_said_to_be_chance(tmp_path):
     def alter(row):
         return row | {"ece": 0.015 + 0.001 * row["seed"] * len(row["method"]), "ece_floor": 0.5}
 
-    text = verdict(load(write(tmp_path, replace(TWO, alter=alter))))
+    text = verdict(Analysis(load(write(tmp_path, replace(TWO, alter=alter)))))
     assert "at the floor of 50.0 that chance alone leaves" in text
 
 
@@ -134,7 +137,7 @@ def test_five_pairs_explain_why_wilcoxon_is_not_used_and_six_do_not(tmp_path):
 @pytest.mark.parametrize("absent", ["label_smoothing", "cross_entropy"])
 def test_a_missing_side_is_one_sentence(tmp_path, absent):
     methods = tuple(method for method in SIX if method != absent)
-    text = verdict(load(write(tmp_path, replace(TWO, methods=methods))))
+    text = verdict(Analysis(load(write(tmp_path, replace(TWO, methods=methods)))))
     assert text == f"No verdict on label smoothing: the run has no {absent}.\n"
 
 
@@ -148,7 +151,7 @@ def test_each_smoothing_is_judged_and_the_values_are_named(tmp_path):
         return row | {"method_spec": spec}
 
     methods = (*SIX[:2], "label_smoothing(smoothing=0.4)")
-    text = verdict(load(write(tmp_path, replace(TWO, methods=methods, alter=alter))))
+    text = verdict(Analysis(load(write(tmp_path, replace(TWO, methods=methods, alter=alter)))))
     tried = "label smoothing (smoothing=0.1) and label smoothing (smoothing=0.4)"
     assert f"2 settings of label smoothing were tried: {tried}." in text
     for value in ("0.1", "0.4"):
@@ -168,7 +171,8 @@ def test_many_values_get_a_line_each_corrected_for_all_of_them(tmp_path):
 
     specs = [f"label_smoothing(smoothing={value})" for value in gains]
     run = load(write(tmp_path, replace(TWO, methods=(SIX[0], *reversed(specs)), alter=alter)))
-    text = verdict(run)
+    analysis = Analysis(run)
+    text = verdict(analysis)
     places = [text.index(f"- label smoothing (smoothing={value}):") for value in gains]
     assert places == sorted(places)
     assert "Holm within each metric over all 12 of them" in text
@@ -176,7 +180,7 @@ def test_many_values_get_a_line_each_corrected_for_all_of_them(tmp_path):
     assert told["label smoothing (smoothing=-0.4"].startswith("Accuracy better in 0 and worse in 3")
     assert "3 of 15 runs without a result" in told["label smoothing (smoothing=-0.4"]
     assert told["label smoothing (smoothing=0.6"].startswith("Accuracy better in 3 and worse in 0")
-    raw = [e.difference.p for spec in specs for e in effects(run, spec, SIX[0], "acc")]
+    raw = effects(analysis, specs, SIX[0], "acc")["p"].tolist()
     adjusted = multipletests(raw, method="holm")[1]
     shown = sum(p < 0.05 for p in adjusted[3:6])
     assert shown < sum(p < 0.05 for p in raw[3:6])  # the correction decides here
@@ -189,7 +193,7 @@ def test_the_lead_of_the_best_over_smoothing_is_a_paired_interval(tmp_path):
     best, own = (rows.loc[rows["method"] == m, "acc"].to_numpy() for m in ("elr", SIX[1]))
     low, high = scipy.stats.ttest_rel(best, own).confidence_interval(0.95)
     lead = f"+{100 * (best - own).mean():.1f} points [+{100 * low:.1f}, +{100 * high:.1f}]"
-    assert f"symmetric 40%: ELR, {100 * best.mean():.1f}% ({lead} against" in verdict(run)
+    assert f"symmetric 40%: ELR, {100 * best.mean():.1f}% ({lead} against" in verdict(Analysis(run))
 
 
 def test_an_incomplete_sweep_says_so_first(tmp_path):
@@ -198,5 +202,5 @@ def test_an_incomplete_sweep_says_so_first(tmp_path):
 
 
 def test_nothing_finished_is_one_sentence(tmp_path):
-    text = verdict(load(write(tmp_path, replace(TWO, status="failed"))))
+    text = verdict(Analysis(load(write(tmp_path, replace(TWO, status="failed")))))
     assert text == "No cell finished, so nothing can be said.\n"

@@ -11,8 +11,8 @@ import jinja2
 from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
+from benchmarks.report.analysis import Analysis
 from benchmarks.report.browser.data import embedded
-from benchmarks.report.read import Run
 
 HERE = Path(__file__).parent
 TITLE = "Learning with noisy labels: benchmark report"
@@ -32,7 +32,7 @@ Content = str | Sequence[Shown | str]
 """Of a section: Markdown, or figures and Markdown."""
 
 
-def write(run: Run, sections: Sequence[tuple[str, Content]], new: Path) -> None:
+def write(analysis: Analysis, sections: Sequence[tuple[str, Content]], new: Path) -> None:
     """Write ``report.html`` beside the figures that it embeds.
 
     It works from the disk, without network, with a keyboard, on a phone and on paper; without
@@ -40,7 +40,7 @@ def write(run: Run, sections: Sequence[tuple[str, Content]], new: Path) -> None:
     lets it load nothing.
 
     Args:
-        run: the results.
+        analysis: the results.
         sections: title and body of each: Markdown, or figures in ``new / "figures"``.
         new: the folder of the report.
     """
@@ -56,11 +56,11 @@ def write(run: Run, sections: Sequence[tuple[str, Content]], new: Path) -> None:
     ]
     text = environment.get_template("report.html.j2").render(
         title=TITLE,
-        note=run.note,
+        note=analysis.run.note,
         sections=shown,
         style=_safe((HERE / "report.css").read_text(encoding="utf-8")),
         script=_safe((HERE / "report.js").read_text(encoding="utf-8")),
-        data=_safe(_json(embedded(run))),
+        data=_safe(_json(embedded(analysis))),
     )
     (new / "report.html").write_text(text, encoding="utf-8", newline="\n")
 

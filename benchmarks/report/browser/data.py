@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.report import stats
+from benchmarks.report.analysis import Analysis
+from benchmarks.report.data import ARENA, Run
 from benchmarks.report.looks import base
-from benchmarks.report.read import ARENA, Run
 from benchmarks.schema import METRICS, SELECTIONS
 
 HEADLINE = ("acc", "nll", "brier", "ece", "aurc", "mem_frac")
@@ -27,14 +28,15 @@ MEANING = {
 }
 
 
-def embedded(run: Run) -> dict[str, Any]:
+def embedded(analysis: Analysis) -> dict[str, Any]:
     """Everything that the page's script reads; numbers have five significant digits.
 
     ``rows``: setting, method and selection by place in their lists, seeds, means, half widths of
     95% t intervals by metric. ``cells``: see ``report.js``.
     """
+    run = analysis.run
     ids = [m for m in METRICS if run.results[m].notna().any()]
-    looks = run.looks
+    looks = analysis.looks
     full = run.cells.drop_duplicates("method").set_index("method")["method_spec"]
     chosen = [s for s in SELECTIONS if len(run.at(s))]
     return {

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import (
     coverage,
     delta,
@@ -19,10 +20,9 @@ from benchmarks.report.figures import (
     transitions,
 )
 from benchmarks.report.figures.canvas import AbsentError, Drawing, paper_style, save
-from benchmarks.report.read import Run
 from benchmarks.report.venues import Venue
 
-FIGURES: dict[str, Callable[[Run, Venue], list[Drawing]]] = {
+FIGURES: dict[str, Callable[[Analysis, Venue], list[Drawing]]] = {
     "accuracy": partial(rates.pages, metric="acc"),
     "nll": partial(rates.pages, metric="nll"),
     "ece": partial(rates.pages, metric="ece"),
@@ -49,12 +49,12 @@ class Drawn:
     absent: list[tuple[str, str]]
 
 
-def draw(run: Run, folder: Path, venue: Venue, kinds: Iterable[str] = FIGURES) -> Drawn:
+def draw(analysis: Analysis, folder: Path, venue: Venue, kinds: Iterable[str] = FIGURES) -> Drawn:
     """Write every figure of these kinds that has data to ``folder``: PNG, PDF, SVG and CSV."""
     folder.mkdir(parents=True, exist_ok=True)
     drawn = Drawn([], [])
     with paper_style(venue):
-        for name, found in drawings(run, venue, kinds):
+        for name, found in drawings(analysis, venue, kinds):
             if isinstance(found, Drawing):
                 save(found, folder)
                 drawn.captions.append((found.name, found.caption))
@@ -64,11 +64,11 @@ def draw(run: Run, folder: Path, venue: Venue, kinds: Iterable[str] = FIGURES) -
 
 
 def drawings(
-    run: Run, venue: Venue, kinds: Iterable[str] = FIGURES
+    analysis: Analysis, venue: Venue, kinds: Iterable[str] = FIGURES
 ) -> Iterator[tuple[str, Drawing | str]]:
     """Every figure of a run, not yet on disk, or the sentence why there is none."""
     for name in kinds:
         try:
-            yield from ((name, drawing) for drawing in FIGURES[name](run, venue))
+            yield from ((name, drawing) for drawing in FIGURES[name](analysis, venue))
         except AbsentError as reason:
             yield name, str(reason)

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from benchmarks.report import across, tables
+from benchmarks.report.analysis import Analysis
+from benchmarks.report.data import Run
 from benchmarks.report.figures.canvas import (
     PAGES,
     Drawing,
@@ -21,7 +22,6 @@ from benchmarks.report.figures.canvas import (
     spread,
 )
 from benchmarks.report.looks import Look, base
-from benchmarks.report.read import Run
 from benchmarks.report.venues import Venue
 
 CROWDED = 10
@@ -57,16 +57,20 @@ class Cast:
         )
 
 
-def of(run: Run) -> Cast:
+def of(analysis: Analysis) -> Cast:
     """All methods, or of more than ten different ones the reference and the best of each colour."""
-    looks = run.looks
+    looks = analysis.looks
     if len({base(method) for method in looks}) <= CROWDED:
         return Cast(looks, ())
     family = {method: look.family for method, look in looks.items()}
-    rows = run.last[run.last["setting"].isin(tables.basis(run))]
-    means = rows.groupby("method")["acc"].mean().sort_values(ascending=False, kind="stable")
+    means = (
+        analysis.shared()
+        .groupby("method")["acc"]
+        .mean()
+        .sort_values(ascending=False, kind="stable")
+    )
     best = {family[str(method)]: str(method) for method in reversed(means.index)}
-    kept = {*best.values(), *across.references(run)}
+    kept = {*best.values(), *analysis.references}
     shown = {method: look for method, look in looks.items() if method in kept}
     return Cast(shown, tuple(method for method in looks if method not in kept))
 
@@ -106,7 +110,7 @@ def others(players: Cast) -> list[Artist]:
 
 
 def gridded(
-    run: Run,
+    analysis: Analysis,
     data: pd.DataFrame,
     venue: Venue,
     draw: Callable[[pd.DataFrame, Mapping[str, Look], tuple[str, ...], Venue], Figure],
@@ -115,13 +119,13 @@ def gridded(
     """Draw methods by noise settings, at most ``GRID`` on a page.
 
     Args:
-        run: whose data it is.
+        analysis: whose data it is.
         data: with ``arena``, ``panel`` and ``method``.
         venue: where it is printed.
         draw: a page from its data, its methods' looks and its panels.
         named: the stem of the files, and the caption.
     """
-    (stem, caption), players = named, of(run)
+    (stem, caption), players, run = named, of(analysis), analysis.run
     found, more = grids(run, players, data, GRID)
     drawn: list[Drawing] = []
     for arena, rows, columns in found:

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.patches import Patch
 
+from benchmarks.report.analysis import Analysis
+from benchmarks.report.data import Run
 from benchmarks.report.figures import canvas, matrix
 from benchmarks.report.figures.canvas import Drawing
 from benchmarks.report.looks import order_methods
-from benchmarks.report.read import Run
 from benchmarks.report.venues import Venue
 
 _CELL, _THIN = 0.33, 0.115
@@ -19,21 +20,21 @@ _CAPTION = (
 )
 
 
-def pages(run: Run, venue: Venue) -> list[Drawing]:
+def pages(analysis: Analysis, venue: Venue) -> list[Drawing]:
     """Methods by settings, each cell the number of seeds done of planned."""
+    run = analysis.run
     data = points(run)
     methods = order_methods(data["method"])
-    looks = run.looks_of(methods)
     known = set(data["setting"])
     settings = [s for s in run.settings if s in known]
     settings += sorted(known - set(settings))  # planned, nothing tried yet
-    labels = [looks[m].label for m in methods]
+    labels = [analysis.label(m) for m in methods]
     cell = _CELL if len(settings) <= matrix.fitting(venue, labels, _CELL) else _THIN
     parts, more = matrix.split(methods, settings, matrix.fitting(venue, labels, cell))
     drawn = []
     for page, (rows, columns) in enumerate(parts, start=1):
         part = data[data["method"].isin(rows) & data["setting"].isin(columns)]
-        frame = matrix.frame(venue, [looks[m].label for m in rows], columns)
+        frame = matrix.frame(venue, [analysis.label(m) for m in rows], columns)
         _fill(frame, part, rows, columns)
         canvas.heading(frame.figure, run.note)
         name = canvas.page_name("coverage", page)

@@ -8,10 +8,10 @@ from matplotlib.collections import QuadMesh
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
-from benchmarks.report import across, stats
+from benchmarks.report import stats
+from benchmarks.report.analysis import FEWEST_PAIRS, REFERENCES, Analysis
 from benchmarks.report.figures import canvas, matrix
 from benchmarks.report.figures.canvas import AbsentError, Drawing
-from benchmarks.report.read import Run
 from benchmarks.report.venues import Venue
 from benchmarks.report.wording import MINUS, signed
 from benchmarks.schema import METRICS
@@ -21,13 +21,14 @@ _CELL = 0.33
 _MAP = "RdBu"  # blue is better, red is worse, white is no difference
 
 
-def pages(run: Run, venue: Venue, metric: str) -> list[Drawing]:
+def pages(analysis: Analysis, venue: Venue, metric: str) -> list[Drawing]:
     """Methods by settings: the mean paired difference to the reference, in points."""
-    reference = the_reference(run)
-    data = points(run, reference, metric)
+    run = analysis.run
+    reference = the_reference(analysis)
+    data = points(analysis, reference, metric)
     if data.empty:
         raise AbsentError("No seed finished with both a method and the reference.")
-    looks = run.looks
+    looks = analysis.looks
     methods = [m for m in run.methods if m in set(data["method"])]
     settings = [s for s in run.settings if s in set(data["setting"])]
     labels = [looks[m].label for m in methods]
@@ -45,33 +46,28 @@ def pages(run: Run, venue: Venue, metric: str) -> list[Drawing]:
     return drawn
 
 
-def the_reference(run: Run) -> str:
+def the_reference(analysis: Analysis) -> str:
     """What every method is compared with.
 
     Raises:
         AbsentError: the run has none, or nothing beside it.
     """
-    found = across.references(run)
-    if not found:
-        names = " nor ".join(across.REFERENCES)
+    if not analysis.references:
+        names = " nor ".join(REFERENCES)
         raise AbsentError(f"The run has neither {names} to compare with.")
-    if len(run.methods) == 1:
+    if len(analysis.run.methods) == 1:
         raise AbsentError("One method alone has nothing to be compared with.")
-    return found[0]
+    return analysis.references[0]
 
 
-def points(run: Run, reference: str, metric: str) -> pd.DataFrame:
+def points(analysis: Analysis, reference: str, metric: str) -> pd.DataFrame:
     """``difference`` in drawing units of each ``method`` and ``setting``, ``n`` and ``p_holm``.
 
     A difference of fewer than three pairs has no ``p_holm``.
     """
-    tables = [
-        across.setting_means(run, method, reference, metric).assign(method=method)
-        for method in run.methods
-        if method != reference
-    ]
-    tests = across.differences(run, reference, metric)[["method", "setting", "n", "p_holm"]]
-    data = pd.concat(tables).merge(tests, on=["method", "setting"], how="left")
+    means = analysis.mean_differences(reference, metric)
+    tests = analysis.differences(reference, metric)[["method", "setting", "n", "p_holm"]]
+    data = means.merge(tests, on=["method", "setting"], how="left")
     scale = 100 if METRICS[metric].percent else 1
     data["difference"] *= scale
     return data[["method", "setting", "difference", "n", "p_holm"]]
@@ -135,6 +131,6 @@ def _caption(reference: str, metric: str) -> str:
     return (
         f"{METRICS[metric].label} in points above {reference}, mean over seeds of the paired "
         "difference at the last epoch. Blue is better, red worse. Hatched: not told from zero by a "
-        f"paired t test over at least {across.FEWEST_PAIRS} seeds (Holm over all cells, "
+        f"paired t test over at least {FEWEST_PAIRS} seeds (Holm over all cells, "
         f"{stats.ALPHA:g}). Colours end at the bar's arrows; the numbers do not."
     )

@@ -8,12 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from benchmarks.report import across, stats
+from benchmarks.report.analysis import ROPES, Analysis
 from benchmarks.report.figures import canvas
 from benchmarks.report.figures.canvas import AbsentError, Drawing
 from benchmarks.report.figures.delta import the_reference
 from benchmarks.report.looks import Look
-from benchmarks.report.read import Run
 from benchmarks.report.venues import Venue
 from benchmarks.schema import METRICS
 
@@ -27,13 +26,14 @@ _CAPTION = (
 )
 
 
-def pages(run: Run, venue: Venue) -> list[Drawing]:
+def pages(analysis: Analysis, venue: Venue) -> list[Drawing]:
     """One page: a row for each method, the best first; a panel for accuracy and one for ECE."""
-    reference = the_reference(run)
-    pooled, each = points(run, reference)
+    run = analysis.run
+    reference = the_reference(analysis)
+    pooled, each = points(analysis, reference)
     if pooled.empty:
         raise AbsentError("No seed finished with both a method and the reference.")
-    looks = run.looks
+    looks = analysis.looks
     order = pooled[pooled["metric"] == "acc"].sort_values("mean", ascending=False)
     rows = {str(method): looks[str(method)] for method in order["method"]}
     figure = canvas.new_figure(venue.width, 0.85 + _ROW * len(rows))
@@ -47,40 +47,37 @@ def pages(run: Run, venue: Venue) -> list[Drawing]:
     grid[0].set_yticks(range(len(rows)), labels)
     canvas.heading(figure, run.note)
     _legend(grid[0], several=several)
-    label, rope = looks[reference].label, 100 * across.ROPES["acc"]
+    label, rope = looks[reference].label, 100 * ROPES["acc"]
     caption = _CAPTION.format(reference=label, rope=rope)
     data = pd.concat([pooled.assign(setting="all"), each], ignore_index=True)
     return [Drawing("forest", figure, data, caption)]
 
 
-def points(run: Run, reference: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def points(analysis: Analysis, reference: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """In points: ``mean``, ``low``, ``high`` over all settings, and ``mean`` in each.
 
     Over all settings only seeds count that finished, with the reference, wherever any did.
     """
     pooled, each = [], []
     for metric in SHOWN:
-        for method in (m for m in run.methods if m != reference):
-            pairs = across.pairs(run, method, reference, metric)
-            if pairs.empty:
-                continue
-            means = pairs.groupby("setting", sort=False)["difference"].mean()
-            keys: dict[str, object] = {"metric": metric, "method": method}
-            each += [keys | {"setting": s, "mean": 100 * v, "n": 1} for s, v in means.items()]
-            seeds = pairs.groupby("seed")["difference"].agg(["mean", "count"])
-            whole = seeds.loc[seeds["count"] == len(means), "mean"].to_numpy(np.float64)
-            found = stats.t_interval(100 * whole)
-            bounds = {"low": found.mean - found.half, "high": found.mean + found.half}
-            pooled.append(keys | {"mean": found.mean, "n": found.n} | bounds)
-    columns = ["metric", "method", "setting", "mean", "low", "high", "n"]
-    tables = (pd.DataFrame(rows, columns=columns) for rows in (pooled, each))
-    first, second = tables
-    return first.dropna(subset=["mean"]), second
+        pooled.append(_in_points(analysis.overall_tests(reference, metric), metric))
+        means = analysis.mean_differences(reference, metric)
+        each.append(_in_points(means.assign(n=1, low=np.nan, high=np.nan), metric))
+    first, second = pd.concat(pooled, ignore_index=True), pd.concat(each, ignore_index=True)
+    return first.drop(columns="setting").dropna(subset=["mean"]), second.drop(
+        columns=["low", "high"]
+    )
+
+
+def _in_points(tests: pd.DataFrame, metric: str) -> pd.DataFrame:
+    means = {name: 100 * tests[name] for name in ("low", "high")}
+    table = tests.assign(metric=metric, mean=100 * tests["difference"], **means)
+    return table.reindex(columns=["metric", "method", "setting", "mean", "low", "high", "n"])
 
 
 def _panel(axes: Axes, pooled: pd.DataFrame, each: pd.DataFrame, rows: Mapping[str, Look]) -> None:
     metric = str(pooled["metric"].iloc[0])
-    rope = 100 * across.ROPES[metric]
+    rope = 100 * ROPES[metric]
     axes.axvspan(-rope, rope, color="0.88", linewidth=0, zorder=0.5)
     axes.axvline(0, color="0.4", linewidth=0.6, zorder=0.6)
     overall = pooled.set_index("method")

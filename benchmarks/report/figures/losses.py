@@ -13,12 +13,14 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, LogFormatterMathtext, NullLocator
 
 from benchmarks.report import stats
+from benchmarks.report.analysis import Analysis
+from benchmarks.report.data import Run
 from benchmarks.report.figures import canvas, cast
 from benchmarks.report.figures.canvas import AbsentError, Drawing
 from benchmarks.report.looks import Look
-from benchmarks.report.read import Run
 from benchmarks.report.stats import Floats
 from benchmarks.report.venues import Venue
+from benchmarks.report.wording import capitalised
 from benchmarks.schema import LOSS_BINS, LOSS_RANGE
 
 _TICKS = (0, 5, 25, 80)
@@ -36,8 +38,9 @@ _CAPTION = (
 GROUP = ["arena", "panel", "setting", "method"]
 
 
-def pages(run: Run, venue: Venue) -> list[Drawing]:
+def pages(analysis: Analysis, venue: Venue) -> list[Drawing]:
     """Methods by noise settings."""
+    run = analysis.run
     if run.losses.empty:
         raise AbsentError(missing(run, "losses.csv", "no training label is wrong"))
     fitted: list[pd.DataFrame] = []
@@ -48,7 +51,7 @@ def pages(run: Run, venue: Venue) -> list[Drawing]:
         fitted.append(_fitted(data))
         return _figure(fitted[-1], looks, columns, venue)
 
-    drawings = cast.gridded(run, points(run), venue, draw, ("losses", _CAPTION))
+    drawings = cast.gridded(analysis, points(run), venue, draw, ("losses", _CAPTION))
     return [replace(page, data=data) for page, data in zip(drawings, fitted, strict=True)]
 
 
@@ -56,7 +59,7 @@ def missing(run: Run, name: str, otherwise: str) -> str:
     """Why a pooled table is empty: an old folder, or nothing to put in it."""
     if name in run.absent:
         return f"The folder has no {name}; `report` writes it where the parts are still there."
-    return f"{otherwise[0].upper()}{otherwise[1:]}."
+    return f"{capitalised(otherwise)}."
 
 
 def points(run: Run) -> pd.DataFrame:

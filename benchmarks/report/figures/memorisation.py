@@ -9,10 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from benchmarks.report import stats
+from benchmarks.report.analysis import Analysis
+from benchmarks.report.data import Run
 from benchmarks.report.figures import canvas, cast
 from benchmarks.report.figures.canvas import AbsentError, Drawing
 from benchmarks.report.figures.cast import Cast
-from benchmarks.report.read import Run
 from benchmarks.report.venues import Venue
 
 SHOWN = ("acc", "mem_frac", "clean_recovery")
@@ -25,10 +26,11 @@ _CAPTION = (
 )
 
 
-def pages(run: Run, venue: Venue) -> list[Drawing]:
+def pages(analysis: Analysis, venue: Venue) -> list[Drawing]:
     """One figure per dataset, model and recipe; more than four settings leave the clean one out."""
+    run = analysis.run
     data = points(run)
-    players = cast.of(run)
+    players = cast.of(analysis)
     arenas = list(dict.fromkeys(data["arena"]))
     drawn: list[Drawing] = []
     for arena in canvas.spread(arenas, canvas.PAGES):

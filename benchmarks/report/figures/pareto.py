@@ -7,11 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from benchmarks.report import stats, tables
+from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import canvas
 from benchmarks.report.figures.canvas import AbsentError, Drawing
 from benchmarks.report.looks import Look
-from benchmarks.report.read import Run
 from benchmarks.report.stats import Floats
 from benchmarks.report.venues import Venue
 
@@ -23,12 +22,12 @@ _SECONDS = " Seconds are those of one run, a median over seeds, on {device}; a l
 _FEWEST_DECADES = 0.3
 
 
-def pages(run: Run, venue: Venue) -> list[Drawing]:
+def pages(analysis: Analysis, venue: Venue) -> list[Drawing]:
     """One page: a panel for the calibration error, and one for the time where it is known."""
-    data = points(run)
+    data = points(analysis)
     if data.empty:
         raise AbsentError("No method finished a seed in every setting that all have tried.")
-    looks = {m: k for m, k in run.looks.items() if m in data.index}
+    looks = {m: k for m, k in analysis.looks.items() if m in data.index}
     timed = data["seconds"].notna().any()
     height = 2.3 + canvas.legend_height(looks, venue.width, venue)
     figure = canvas.new_figure(venue.width, height)
@@ -40,25 +39,20 @@ def pages(run: Run, venue: Venue) -> list[Drawing]:
         _panel(grid[1], data, looks, "seconds")
         grid[1].set_xlabel("Training time (s)")
         _logarithmic(grid[1], data["seconds"])
-    canvas.heading(figure, run.note)
+    canvas.heading(figure, analysis.run.note)
     canvas.legend(figure, looks, venue)
-    return [Drawing("pareto", figure, data.reset_index(), _caption(run, timed=bool(timed)))]
+    return [Drawing("pareto", figure, data.reset_index(), _caption(analysis, timed=bool(timed)))]
 
 
-def points(run: Run) -> pd.DataFrame:
+def points(analysis: Analysis) -> pd.DataFrame:
     """By method: ``acc`` and ``ece`` in percent with half widths, ``seconds``, and the fronts.
 
     Over the settings that every method has tried, as the ranking is; a seed counts where it
     finished in all. ``passes`` are images sent through a network, two networks counting double.
     """
-    shared = tables.basis(run)
-    rows = run.last[run.last["setting"].isin(shared)]
-    data = pd.DataFrame(index=pd.Index(run.methods, name="method"))
-    for metric in ("acc", "ece"):
-        means = stats.t_intervals(tables.over_seeds(rows, metric), ["method"], metric)
-        means = means.set_index("method").reindex(data.index)
-        data[metric], data[f"{metric}_half"] = 100 * means["mean"], 100 * means["half"]
-    costs = rows.merge(run.costs.drop(columns="status"), on="cell_id")
+    means = analysis.ranking[["acc", "acc_half", "ece", "ece_half"]]
+    data = 100 * means.reindex(list(analysis.run.methods))
+    costs = analysis.shared().merge(analysis.run.costs.drop(columns="status"), on="cell_id")
     for name, column in (("seconds", "train_seconds"), ("passes", "forward_passes")):
         each = costs.groupby(["method", "setting"])[column].median()
         data[name] = each.groupby("method").mean().reindex(data.index)
@@ -134,13 +128,13 @@ def _logarithmic(axes: Axes, seconds: pd.Series) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _caption(run: Run, *, timed: bool) -> str:
-    shared = len(tables.basis(run))
+def _caption(analysis: Analysis, *, timed: bool) -> str:
+    shared = len(analysis.shared_settings)
     settings = "one setting" if shared == 1 else f"{shared} settings"
     against = "ECE and against training time" if timed else "ECE"
     text = _CAPTION.format(against=against, settings=settings)
     if not timed:
         return text + " Times are not known."
-    devices = sorted({device for device in run.costs["device"] if device})
+    devices = sorted({device for device in analysis.run.costs["device"] if device})
     where = devices[0] if len(devices) == 1 else "several devices, so they do not compare"
     return text + _SECONDS.format(device=where)

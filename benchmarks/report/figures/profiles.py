@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from benchmarks.report import across
+from benchmarks.report.analysis import Analysis
+from benchmarks.report.data import Run
 from benchmarks.report.figures import canvas, cast
 from benchmarks.report.figures.canvas import AbsentError, Drawing
 from benchmarks.report.looks import Look
-from benchmarks.report.read import Run
 from benchmarks.report.venues import Venue
 
 _STEPS = 81
@@ -20,14 +20,15 @@ _CAPTION = (
 )
 
 
-def pages(run: Run, venue: Venue) -> list[Drawing]:
+def pages(analysis: Analysis, venue: Venue) -> list[Drawing]:
     """One panel with a curve for each method."""
+    run = analysis.run
     if len(run.methods) == 1:
         raise AbsentError("One method alone is always the best.")
-    data = points(run)
+    data = points(analysis)
     if data.empty:
         raise AbsentError("No method finished in the settings that all have tried.")
-    players = cast.of(run)
+    players = cast.of(analysis)
     figure = canvas.new_figure(
         venue.width, 2.4 + canvas.legend_height(players.shown, venue.width, venue)
     )
@@ -46,15 +47,15 @@ def pages(run: Run, venue: Venue) -> list[Drawing]:
     return [Drawing("profile", figure, data, _CAPTION.format(band) + players.note)]
 
 
-def points(run: Run) -> pd.DataFrame:
+def points(analysis: Analysis) -> pd.DataFrame:
     """``share``, ``low``, ``high`` in percent of each ``method`` at each ``gap`` in points."""
-    widest = _widest(run)
+    widest = _widest(analysis.run)
     taus = np.linspace(0, widest, _STEPS)
     tables = [
         pd.DataFrame({"gap": 100 * p.tau, "share": p.share, "low": p.low, "high": p.high}).assign(
             method=method
         )
-        for method, p in across.profiles(run, "acc", taus).items()
+        for method, p in analysis.profiles(taus).items()
     ]
     if not tables:
         return pd.DataFrame(columns=["method", "gap", "share", "low", "high"])

@@ -3,11 +3,11 @@
 import pandas as pd
 from matplotlib.axes import Axes
 
-from benchmarks.report import across, stats
+from benchmarks.report import stats
+from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import canvas
 from benchmarks.report.figures.canvas import AbsentError, Drawing
 from benchmarks.report.looks import Look
-from benchmarks.report.read import Run
 from benchmarks.report.stats import Ranks
 from benchmarks.report.venues import Venue
 from benchmarks.report.wording import p_value
@@ -20,12 +20,12 @@ _CAPTION = (
 )
 
 
-def pages(run: Run, venue: Venue) -> list[Drawing]:
+def pages(analysis: Analysis, venue: Venue) -> list[Drawing]:
     """One diagram, from eight settings that every method finished."""
-    found = across.compare_ranks(run, "acc")
+    found = analysis.ranks
     if isinstance(found, str):
         raise AbsentError(found)
-    looks = run.looks
+    looks = analysis.looks
     levels = _levels(found)
     side = -(-len(found.methods) // 2)
     bars = _BAR * (max(levels, default=-1) + 1)
@@ -35,7 +35,7 @@ def pages(run: Run, venue: Venue) -> list[Drawing]:
     axes.set_axis_off()
     axes.set(xlim=(0, venue.width), ylim=(height, 0))
     _Diagram(axes, found, [looks[m] for m in found.methods], venue).draw(levels, bars)
-    canvas.heading(figure, run.note)
+    canvas.heading(figure, analysis.run.note)
     friedman = "not defined for two methods"
     if found.friedman_p == found.friedman_p:
         friedman = p_value(found.friedman_p)

@@ -9,10 +9,11 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from benchmarks.report import stats
+from benchmarks.report.analysis import Analysis
+from benchmarks.report.data import Run
 from benchmarks.report.figures import canvas, cast
 from benchmarks.report.figures.canvas import AbsentError, Drawing
 from benchmarks.report.figures.cast import Cast
-from benchmarks.report.read import Run
 from benchmarks.report.venues import Venue
 from benchmarks.schema import METRICS
 
@@ -23,19 +24,20 @@ WIDE = 20
 _GREY = "0.85"
 
 
-def pages(run: Run, venue: Venue, metric: str) -> list[Drawing]:
+def pages(analysis: Analysis, venue: Venue, metric: str) -> list[Drawing]:
     """The metric over rates at the last epoch, with 95% t bands over seeds."""
+    run = analysis.run
     data = points(run, metric)
     if data.empty:
         raise AbsentError(f"No finished cell has a value of {METRICS[metric].label}.")
-    players = cast.of(run)
-    arenas, families = (list(dict.fromkeys(data[name])) for name in ("arena", "family"))
-    kept = canvas.spread(arenas, ROWS * max(1, canvas.PAGES * COLUMNS // len(families)))
+    players = cast.of(analysis)
+    arenas, kinds = (list(dict.fromkeys(data[name])) for name in ("arena", "kind"))
+    kept = canvas.spread(arenas, ROWS * max(1, canvas.PAGES * COLUMNS // len(kinds)))
     more = canvas.of_many(len(kept), len(arenas), "datasets and models")
-    grids = list(product(canvas.chunks(kept, ROWS), canvas.chunks(families, COLUMNS)))
+    grids = list(product(canvas.chunks(kept, ROWS), canvas.chunks(kinds, COLUMNS)))
     drawn = []
     for page, (rows, columns) in enumerate(grids[: canvas.PAGES], start=1):
-        part = data[data["arena"].isin(rows) & data["family"].isin(columns)]
+        part = data[data["arena"].isin(rows) & data["kind"].isin(columns)]
         drawing = _Page(part, players, metric, (rows, columns), venue)
         name = canvas.page_name(NAMES[metric], page)
         caption = _caption(run, metric, part, players) + more
@@ -44,22 +46,22 @@ def pages(run: Run, venue: Venue, metric: str) -> list[Drawing]:
 
 
 def points(run: Run, metric: str) -> pd.DataFrame:
-    """What the panels show: ``mean``, ``low``, ``high`` of each arena, family, ``x``, method.
+    """What the panels show: ``mean``, ``low``, ``high`` of each arena, kind, ``x``, method.
 
     ``x`` is the noise rate in percent: nominal, or realised where the noise states none. Clean
-    labels are rate 0 of every noise family.
+    labels are rate 0 of every noise kind.
     """
-    by = ["arena", "family", "x", "method"]
+    by = ["arena", "kind", "x", "method"]
     table = stats.t_intervals(run.last, by, metric)
     if metric == "ece":
-        floor = run.last.groupby(["arena", "family", "x"])["ece_floor"].mean()
+        floor = run.last.groupby(["arena", "kind", "x"])["ece_floor"].mean()
         table = table.merge(floor.rename("floor").mul(100).reset_index())
-    clean = table[table["family"] == "clean"]
-    noisy = table[table["family"] != "clean"]
+    clean = table[table["kind"] == "clean"]
+    noisy = table[table["kind"] != "clean"]
     copies = []
     for arena, rows in clean.groupby("arena"):
-        families = noisy.loc[noisy["arena"] == arena, "family"].unique()
-        copies += [rows.assign(family=name) for name in families] or [rows]
+        kinds = noisy.loc[noisy["arena"] == arena, "kind"].unique()
+        copies += [rows.assign(kind=name) for name in kinds] or [rows]
     table = pd.concat([noisy, *copies], ignore_index=True)
     table = canvas.with_bounds(table.assign(x=100 * table["x"]), metric)
     return table.sort_values(by, kind="stable").reset_index(drop=True)
@@ -106,10 +108,8 @@ class _Page:
         height += 0.3 + canvas.legend_height(self.looks, width, self.venue)
         figure = canvas.new_figure(width, height)
         grid = figure.subplots(len(self.rows), across, squeeze=False, sharey="row")
-        for (row, arena), (column, family) in product(
-            enumerate(self.rows), enumerate(self.columns)
-        ):
-            self._panel(grid[row, column], arena, family, width / across)
+        for (row, arena), (column, kind) in product(enumerate(self.rows), enumerate(self.columns)):
+            self._panel(grid[row, column], arena, kind, width / across)
             if column == 0:
                 grid[row, column].set_ylabel(self._y_label(arena))
         for axes in grid[-1]:
@@ -127,9 +127,9 @@ class _Page:
         label = canvas.y_label(self.metric)
         return f"{canvas.wrapped(arena, 1.4, self.venue)}\n{label}" if arena else label
 
-    def _panel(self, axes: Axes, arena: str, family: str, inches: float) -> None:
-        axes.set_title(canvas.wrapped(family, inches - 0.3, self.venue))
-        here = (self.data["arena"] == arena) & (self.data["family"] == family)
+    def _panel(self, axes: Axes, arena: str, kind: str, inches: float) -> None:
+        axes.set_title(canvas.wrapped(kind, inches - 0.3, self.venue))
+        here = (self.data["arena"] == arena) & (self.data["kind"] == kind)
         rows = self.data[here]
         rates = sorted(rows["x"].unique())
         if not rates:
@@ -170,7 +170,7 @@ class _Page:
     def _limit(self, axes: Axes, arena: str) -> None:
         rows = self.data[self.data["arena"] == arena]
         shown = ["mean", "low", "high"] if self.players.banded else ["mean"]
-        alone = rows.groupby("family")["x"].transform("nunique") == 1  # with whiskers, not bands
+        alone = rows.groupby("kind")["x"].transform("nunique") == 1  # with whiskers, not bands
         whiskers = rows.loc[alone & rows["method"].isin(self.looks), ["low", "high"]]
         reach = pd.concat([rows[shown], whiskers])
         low, high = reach.min().min(), reach.max().max()

@@ -13,10 +13,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
 from benchmarks.report import stats
+from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import canvas, cast
 from benchmarks.report.figures.canvas import AbsentError, Drawing
 from benchmarks.report.looks import Look
-from benchmarks.report.read import Run
 from benchmarks.report.venues import Venue
 
 OVER, UNDER = "#c8553d", "#3a7ca5"
@@ -36,12 +36,12 @@ _CAPTION = (
 )
 
 
-def pages(run: Run, venue: Venue) -> list[Drawing]:
+def pages(analysis: Analysis, venue: Venue) -> list[Drawing]:
     """Methods by noise settings."""
-    data = pooled(run.bins)
+    data = pooled(analysis.run.bins)
     if data.empty:
         raise AbsentError("No finished cell has a reliability diagram.")
-    return cast.gridded(run, data, venue, _figure, ("reliability", _CAPTION))
+    return cast.gridded(analysis, data, venue, _figure, ("reliability", _CAPTION))
 
 
 def pooled(bins: pd.DataFrame) -> pd.DataFrame:

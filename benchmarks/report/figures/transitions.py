@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import canvas
 from benchmarks.report.figures.canvas import AbsentError, Drawing
 from benchmarks.report.figures.losses import missing
-from benchmarks.report.read import Run
 from benchmarks.report.stats import Floats
 from benchmarks.report.venues import Venue
 from benchmarks.report.wording import MINUS
@@ -29,12 +29,13 @@ _CAPTION = (
 Matrices = tuple[Floats, Floats, Floats]
 
 
-def pages(run: Run, venue: Venue) -> list[Drawing]:
+def pages(analysis: Analysis, venue: Venue) -> list[Drawing]:
     """A row of three matrices for each method that estimates the noise, and setting."""
+    run = analysis.run
     if run.transitions.empty:
         reason = missing(run, "transitions.csv", "no method of this run estimates the noise")
         raise AbsentError(reason)
-    looks = run.looks
+    looks = analysis.looks
     places = {setting: place for place, setting in enumerate(run.settings)}
     grouped = run.transitions.groupby(["setting", "method"], sort=False)
     groups = [(str(setting), str(method), rows) for (setting, method), rows in grouped]

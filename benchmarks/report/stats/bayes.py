@@ -24,7 +24,7 @@ class Posterior:
 
 
 def signed_rank(differences: Sequence[float] | Floats, rope: float) -> Posterior:
-    """Bayesian signed-rank test on one mean difference per setting.
+    """Make the Bayesian signed-rank test on one mean difference per setting.
 
     Formula: the differences ``z`` and one made-up ``z_0 = 0`` get Dirichlet weights ``w`` with
     parameters 1 and 0.5; of the shares ``sum w_i w_j`` of pairs whose ``(z_i + z_j) / 2`` lies
@@ -54,7 +54,7 @@ def _beyond(sums: Floats, end: float) -> Floats:
 
 @lru_cache(maxsize=4)
 def _weights(n: int) -> Floats:
-    """The same draws for every comparison of ``n`` settings."""
+    """Return the same draws for every comparison of ``n`` settings."""
     parameters = np.ones(n + 1)
     parameters[0] = _PRIOR
     return np.random.default_rng(0).dirichlet(parameters, _DRAWS)

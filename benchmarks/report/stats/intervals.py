@@ -1,52 +1,40 @@
 """Intervals from a handful of repetitions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtrit
+from scipy.special import ndtri
+from scipy.stats import t as student_t
 
 LEVEL = 0.95
 
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Interval:
-    """A mean over ``n`` seeds and the half width of its 95% t interval, nan when ``n < 2``."""
-
-    mean: float
-    half: float
-    n: int
-
-
 def half_widths(sd: Floats, n: Floats) -> Floats:
-    """``t_{n-1, 0.975} sd / sqrt(n)``; nan below two values, where there is no spread to use."""
+    """Return the half widths of 95% t intervals of means.
+
+    Formula: ``t_{n-1, 0.975} sd / sqrt(n)`` with the ``n - 1`` standard deviation; nan below two
+    values, where there is no spread to use. At five seeds it covers 95%, the percentile bootstrap
+    82%. Source: Student 1908.
+
+    Args:
+        sd: standard deviations.
+        n: how many values each mean is of, in the same shape.
+    """
     enough = np.where(n >= 2, n, np.nan)
-    quantile = stdtrit(enough - 1, (1 + LEVEL) / 2)
+    quantile = student_t.ppf((1 + LEVEL) / 2, enough - 1)
     return np.asarray(quantile * sd / np.sqrt(enough), dtype=np.float64)
 
 
-def t_interval(values: Sequence[float] | Floats) -> Interval:
-    """Mean and t interval of the finite values, in their own unit.
-
-    Formula: ``mean +- t_{n-1, 0.975} sd / sqrt(n)`` with the ``n - 1`` standard deviation.
-    Source: Student 1908. At five seeds it covers 95%, the percentile bootstrap 82%.
-    """
-    finite = np.asarray(values, dtype=np.float64)
-    finite = finite[np.isfinite(finite)]
-    n = len(finite)
-    if n == 0:
-        return Interval(float("nan"), float("nan"), 0)
-    sd = finite.std(ddof=1) if n > 1 else float("nan")
-    half = half_widths(np.array([sd]), np.array([n], dtype=np.float64))[0]
-    return Interval(float(finite.mean()), float(half), n)
-
-
 def t_intervals(rows: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFrame:
-    """:func:`t_interval` of every group: columns ``by``, ``mean``, ``half``, ``n``."""
+    """Return the mean of every group with its 95% t interval, without counting blank values.
+
+    Returns:
+        the columns ``by``, ``mean``, ``half`` (the half width; nan for one value) and ``n``.
+    """
     groups = rows.dropna(subset=[value]).groupby(list(by), sort=True)[value]
     table = groups.agg(["mean", "std", "count"]).reset_index()
     n = table["count"].to_numpy(np.float64)
@@ -55,7 +43,7 @@ def t_intervals(rows: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFra
 
 
 def wilson(successes: Floats, trials: Floats) -> tuple[Floats, Floats]:
-    """95% interval of a proportion that stays within [0, 1] and holds for few trials.
+    """Return the 95% interval of a proportion that stays within [0, 1] and holds for few trials.
 
     Formula: ``(k + z^2/2 +- z sqrt(k (n - k) / n + z^2/4)) / (n + z^2)``; nan when ``n = 0``.
     Source: Wilson 1927, JASA 22.

@@ -1,23 +1,25 @@
 """What a number of seeds can show, and how many more it would take."""
 
 import math
+from bisect import bisect_left
 from functools import lru_cache
 
 import numpy as np
+from scipy.optimize import brentq
 from scipy.special import gammaincinv, ndtr, stdtrit
 
 from benchmarks.report.stats.intervals import Floats
 from benchmarks.report.stats.paired import ALPHA
 
 POWER = 0.8
-"""The chance of finding a difference that is there."""
+"""The chance of finding a true difference that an experiment should have."""
 MOST_SEEDS = 1000
-"""Where more would be needed, no number of seeds is named."""
+"""The most seeds that are ever named; where more would be needed, none are."""
 _NODES = 400
 
 
 def power(effect: float, sd: float, n: int, alpha: float = ALPHA) -> float:
-    """Chance that a two-sided paired t test at ``alpha`` finds a true mean difference.
+    """Return the chance that a two-sided paired t test at ``alpha`` finds a true mean difference.
 
     Formula: ``P(|T| > t_{n-1, 1 - alpha/2})`` for a noncentral ``T`` with ``n - 1`` degrees of
     freedom and noncentrality ``sqrt(n) effect / sd``: the normal probability given the
@@ -30,10 +32,10 @@ def power(effect: float, sd: float, n: int, alpha: float = ALPHA) -> float:
         n: pairs, at least 2.
         alpha: level of the test.
     """
-    return _found(math.sqrt(n) * abs(effect) / sd, n, alpha)
+    return _power(math.sqrt(n) * abs(effect) / sd, n, alpha)
 
 
-def _found(shift: float, n: int, alpha: float) -> float:
+def _power(shift: float, n: int, alpha: float) -> float:
     ratios, weights = _spreads(n - 1)
     least = stdtrit(n - 1, 1 - alpha / 2) * ratios
     return float(weights @ (ndtr(shift - least) + ndtr(-shift - least)))
@@ -41,7 +43,7 @@ def _found(shift: float, n: int, alpha: float) -> float:
 
 @lru_cache(maxsize=4096)
 def _spreads(df: int) -> tuple[Floats, Floats]:
-    """Values of ``sqrt(chi2_df / df)`` and weights that integrate over its distribution."""
+    """Return values of ``sqrt(chi2_df / df)`` and weights that integrate over its distribution."""
     nodes, weights = _gauss()
     ratios = np.sqrt(gammaincinv(df / 2, nodes) * 2 / df)
     return np.asarray(ratios), weights
@@ -49,14 +51,17 @@ def _spreads(df: int) -> tuple[Floats, Floats]:
 
 @lru_cache(maxsize=1)
 def _gauss() -> tuple[Floats, Floats]:
-    """Gauss-Legendre nodes of (0, 1), drawn towards both ends, where quantiles are steep."""
+    """Return Gauss-Legendre nodes of (0, 1), denser at both ends, where quantiles are steep."""
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
     u = (nodes + 1) / 2
     return u * u * (3 - 2 * u), weights / 2 * 6 * u * (1 - u)
 
 
 def detectable(sd: float, n: int, alpha: float = ALPHA) -> float:
-    """Least true mean difference that ``n`` pairs find with a chance of 80%; nan if ``n < 2``."""
+    """Return the least true mean difference that ``n`` pairs find with a chance of 80%.
+
+    It is nan below two pairs.
+    """
     if n < 2 or not math.isfinite(sd):
         return math.nan
     return _least_shift(n, alpha) * sd / math.sqrt(n)
@@ -64,18 +69,13 @@ def detectable(sd: float, n: int, alpha: float = ALPHA) -> float:
 
 @lru_cache(maxsize=4096)
 def _least_shift(n: int, alpha: float) -> float:
-    """The noncentrality at which :func:`power` is 0.8, by bisection."""
-    low, high = 0.0, 1.0
-    while _found(high, n, alpha) < POWER:
-        low, high = high, 2 * high
-    while high - low > 1e-10 * high:
-        middle = (low + high) / 2
-        low, high = (low, middle) if _found(middle, n, alpha) >= POWER else (middle, high)
-    return high
+    """Return the noncentrality at which :func:`power` is 0.8."""
+    beyond = 2 * (stdtrit(n - 1, 1 - alpha / 2) + 1)  # power there is near 1
+    return float(brentq(lambda shift: _power(shift, n, alpha) - POWER, 0.0, beyond))
 
 
 def seeds_needed(effect: float, sd: float, alpha: float = ALPHA) -> int | None:
-    """Fewest pairs that find a true mean difference of ``effect`` with a chance of 80%.
+    """Return the fewest pairs that find a true mean difference of ``effect`` with a chance of 80%.
 
     Returns:
         at least 2, or ``None`` where it would take more than ``MOST_SEEDS``.
@@ -84,12 +84,6 @@ def seeds_needed(effect: float, sd: float, alpha: float = ALPHA) -> int | None:
         return None
     if sd == 0:
         return 2
-    if power(effect, sd, MOST_SEEDS, alpha) < POWER:
-        return None
-    low, high = 1, 2  # low is too few
-    while power(effect, sd, high, alpha) < POWER:
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if power(effect, sd, middle, alpha) >= POWER else (middle, high)
-    return high
+    sizes = range(2, MOST_SEEDS + 1)
+    place = bisect_left(sizes, POWER, key=lambda n: power(effect, sd, n, alpha))
+    return sizes[place] if place < len(sizes) else None

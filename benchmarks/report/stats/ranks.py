@@ -4,17 +4,18 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import networkx as nx
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import friedmanchisquare, wilcoxon
 
-from benchmarks.report.stats.families import holm
 from benchmarks.report.stats.intervals import Floats
+from benchmarks.report.stats.multiplicity import holm
 from benchmarks.report.stats.paired import ALPHA
 
 FEWEST_SETTINGS = 8
-"""Below, a signed-rank test over settings cannot survive even a few comparisons."""
+"""The fewest settings to test over; below, no p survives correction for a few comparisons."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Ranks:
 
 
 def rank_test(scores: pd.DataFrame) -> Ranks:
-    """Friedman's test (corrected for ties), then Wilcoxon signed-rank tests of every pair.
+    """Make Friedman's test (corrected for ties), then Wilcoxon signed-rank tests of every pair.
 
     Unlike Nemenyi's test, that of two methods does not depend on which others are compared
     (Benavoli et al. 2016, JMLR 17). Source: Demsar 2006, JMLR 7.
@@ -59,8 +60,7 @@ def rank_test(scores: pd.DataFrame) -> Ranks:
         friedman = float(friedmanchisquare(*columns).pvalue)
     p = _pairwise(columns)
     methods = tuple(str(name) for name in ordered)
-    found = cliques(p >= ALPHA)
-    named = tuple(tuple(methods[i] for i in clique) for clique in found)
+    named = tuple(tuple(methods[i] for i in clique) for clique in cliques(p >= ALPHA))
     return Ranks(methods, tuple(map(float, means)), friedman, p, named, len(scores))
 
 
@@ -74,9 +74,10 @@ def _pairwise(columns: Sequence[Floats]) -> Floats:
 
 
 def signed_rank_p(differences: Floats) -> float:
-    """Two-sided p of the Wilcoxon signed-rank test; exact up to 50 differences without ties.
+    """Return the two-sided p of the Wilcoxon signed-rank test.
 
-    Zeros are ranked and then dropped (Pratt 1959), and all of them give 1.
+    It is exact up to 50 differences without ties. Zeros are ranked and then dropped (Pratt 1959),
+    and all of them give 1.
     """
     if not differences.any():
         return 1.0
@@ -84,23 +85,10 @@ def signed_rank_p(differences: Floats) -> float:
 
 
 def cliques(alike: NDArray[np.bool_]) -> list[tuple[int, ...]]:
-    """The largest sets of two or more in which all are alike, each ascending, sorted.
-
-    Source: Bron & Kerbosch 1973, Communications of the ACM 16.
+    """Return the largest sets of two or more in which all are alike, each ascending, sorted.
 
     Args:
         alike: ``(m, m)`` symmetric.
     """
-    neighbours = [set(np.flatnonzero(row)) - {i} for i, row in enumerate(alike)]
-    found: list[tuple[int, ...]] = []
-
-    def extend(chosen: tuple[int, ...], open_: set[int], closed: set[int]) -> None:
-        if not open_ and not closed and len(chosen) > 1:
-            found.append(tuple(sorted(int(i) for i in chosen)))
-        pivot = max(open_ | closed, key=lambda i: len(neighbours[i] & open_), default=None)
-        for i in sorted(open_ - (neighbours[pivot] if pivot is not None else set())):
-            extend((*chosen, i), open_ & neighbours[i], closed & neighbours[i])
-            open_, closed = open_ - {i}, closed | {i}
-
-    extend((), set(range(len(alike))), set())
-    return sorted(found)
+    graph = nx.from_numpy_array(alike & ~np.eye(len(alike), dtype=np.bool_))
+    return sorted(tuple(sorted(members)) for members in nx.find_cliques(graph) if len(members) > 1)

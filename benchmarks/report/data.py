@@ -12,7 +12,7 @@ import pandas as pd
 
 from benchmarks.catalogue import Facts
 from benchmarks.errors import RefusedError
-from benchmarks.report.looks import Look, order_methods, resolve
+from benchmarks.report.looks import order_methods
 from benchmarks.schema import KEYS, LATER_COLUMNS, TABLES
 
 READ = ("results.csv", "curves.csv", "bins.csv", "detection.csv")
@@ -34,7 +34,7 @@ class Run:
     """What one folder holds, each table with the columns of :func:`_with_names` added.
 
     A setting is dataset, noise, model and recipe; its ``panel`` is its name without the arena.
-    A family is a noise without its rate, ``x`` the nominal rate (the realised one where the
+    A kind is a noise without its rate, ``x`` the nominal rate (the realised one where the
     noise has no nominal rate). All but ``results`` hold finished cells only, and ``bins`` only
     the selection ``last``. ``losses`` and ``transitions`` pool seeds, ``costs`` has cell ids
     only. ``plan`` has the planned cells: none where the folder has no plan.
@@ -53,20 +53,6 @@ class Run:
     planned: int | None
     absent: tuple[str, ...] = ()  # of LATER
     facts: Mapping[str, Facts] = field(default_factory=dict)  # of methods the catalogue lacks
-
-    @cached_property
-    def looks(self) -> dict[str, Look]:
-        """The look of each method, marked where it is given clean knowledge."""
-        return self.looks_of(self.methods)
-
-    @cached_property
-    def unmarked_looks(self) -> dict[str, Look]:
-        """The look of each method, without a mark."""
-        return resolve(self.methods, {}, self.facts)
-
-    def looks_of(self, methods: Iterable[str]) -> dict[str, Look]:
-        """Return the looks of these methods, planned ones perhaps that have not run."""
-        return resolve(methods, self.privileges, self.facts)
 
     @cached_property
     def cells(self) -> pd.DataFrame:
@@ -126,7 +112,7 @@ def load(folder: Path) -> Run:
     done = set(results.loc[results["status"] == "done", "cell_id"])
     finished = {name: named[name][named[name]["cell_id"].isin(done)] for name in READ}
     bins = finished["bins.csv"]
-    ordered = results.sort_values(["arena", "noisy", "family", "x", "setting"])
+    ordered = results.sort_values(["arena", "noisy", "kind", "x", "setting"])
     return Run(
         results=results,
         curves=finished["curves.csv"],
@@ -203,7 +189,7 @@ def _told(tables: Sequence[pd.DataFrame]) -> list[str]:
 
 
 def _with_names(table: pd.DataFrame, results: pd.DataFrame, told: list[str]) -> pd.DataFrame:
-    """Add ``setting``, ``arena``, ``panel``, ``family``, ``x`` and the flag ``noisy``."""
+    """Add ``setting``, ``arena``, ``panel``, ``kind``, ``x`` and the flag ``noisy``."""
     arena = _join(table, told)
     rate = table["noise_rate"].astype("float64")
     place = ["dataset", "noise"]
@@ -215,8 +201,8 @@ def _with_names(table: pd.DataFrame, results: pd.DataFrame, told: list[str]) -> 
         arena=arena,
         setting=[a + b for a, b in zip(prefix, noise, strict=True)],
         panel=noise,
-        family=[
-            family(name) if known else name
+        kind=[
+            kind(name) if known else name
             for name, known in zip(table["noise"], rate.notna(), strict=True)
         ],
         x=x,
@@ -230,10 +216,10 @@ def _join(table: pd.DataFrame, columns: Iterable[str]) -> list[str]:
 
 
 @cache
-def family(noise: str) -> str:
+def kind(noise: str) -> str:
     """The noise without its rate: what one panel over rates shows.
 
-    >>> family("symmetric(rate=0.4)"), family("symmetric(rate=0.4, exact=True)"), family("clean")
+    >>> kind("symmetric(rate=0.4)"), kind("symmetric(rate=0.4, exact=True)"), kind("clean")
     ('symmetric', 'symmetric(exact=True)', 'clean')
     """
     without = re.sub(r"\brate=[^,)]*(, )?", "", noise)
@@ -246,7 +232,7 @@ def noise_label(noise: str, rate: float) -> str:
     >>> noise_label("symmetric(rate=0.4)", 0.4), noise_label("clean", 0.0)
     ('symmetric 40%', 'clean')
     """
-    short = noise if math.isnan(rate) else family(noise)
+    short = noise if math.isnan(rate) else kind(noise)
     return noise if short == noise else f"{short} {100 * rate:.6g}%"
 
 

@@ -1,0 +1,426 @@
+"""Every number of a report, computed from a run when it is first asked for, and then kept.
+
+Tables, figures and words are made from what is here. A method is compared with a reference by
+``own - reference`` in the metric's own unit, so a negative difference of an error is a gain.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import cached_property, wraps
+from itertools import pairwise
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.report import stats
+from benchmarks.report.data import Run
+from benchmarks.report.looks import PRIVILEGED, Look, base, resolve
+from benchmarks.report.stats import Aggregate, Floats, PerformanceProfile, Ranks
+from benchmarks.report.wording import count
+from benchmarks.schema import METRICS
+
+REFERENCES = ("cross_entropy", "label_smoothing")
+"""The methods that every other is compared with where they ran; named before any result."""
+
+ROPES = {"acc": 0.005, "nll": 0.01, "brier": 0.005, "ece": 0.005}
+"""Differences up to these are practically none: half a point, and 0.01 nats."""
+
+FEWEST_PAIRS = 3
+"""The fewest seeds of two methods in a setting from which a difference is tested."""
+
+JUDGED = ("acc", "ece")
+"""The metrics for which probabilities over settings are computed."""
+
+DIFFERENCES = (
+    *("method", "reference", "metric", "setting", "dataset", "noisy", "n"),
+    *("difference", "low", "high", "p", "p_holm", "q_bh", "p_flip", "g_z", "detectable", "seeds"),
+)
+"""The columns of ``differences.csv``."""
+
+NEIGHBOURS = (
+    *("method", "next", "difference", "low", "high", "p_holm", "n"),
+    *("detectable", "seeds"),
+)
+"""The columns of a table of neighbours in the ranking."""
+
+IN_A_SETTING = ("method", "setting", "dataset", "noisy")
+"""The columns that one paired test of a setting has."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _once(
+    compute: Callable[Concatenate["Analysis", P], T],
+) -> Callable[Concatenate["Analysis", P], T]:
+    """Keep what a method of an analysis returns for each of its arguments."""
+
+    def kept(self: "Analysis", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        key = (compute.__name__, *args, *kwargs.items())
+        if key not in self.kept:
+            self.kept[key] = compute(self, *args, **kwargs)
+        return cast("T", self.kept[key])
+
+    return wraps(compute)(kept)
+
+
+class Analysis:
+    """The numbers of one run.
+
+    Tables that are returned are shared by all who ask: they must not be changed.
+
+    Attributes:
+        run: the tables that everything is computed from.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.kept: dict[tuple[Any, ...], Any] = {}
+
+    @cached_property
+    def looks(self) -> dict[str, Look]:
+        """The look of each method, privileged ones with a mark in their label."""
+        return resolve(self.run.methods, self.run.privileges, self.run.facts)
+
+    def label(self, method: str) -> str:
+        """Return the label of a method that ran or is planned."""
+        look = self.looks.get(method) or resolve([method], {}, self.run.facts)[method]
+        return look.label
+
+    @cached_property
+    def knowledge(self) -> list[str]:
+        """The label of each method that was given clean knowledge, and what it was given."""
+        given = sorted(self.run.privileges.items())
+        return [f"{self.label(m).removesuffix(PRIVILEGED)}: {what}" for m, what in given]
+
+    @cached_property
+    def references(self) -> tuple[str, ...]:
+        """One spec of each of ``REFERENCES`` that ran: the bare one, else the first."""
+        specs = [[m for m in self.run.methods if base(m) == name] for name in REFERENCES]
+        return tuple(methods[0] for methods in specs if methods)
+
+    @cached_property
+    def shared_settings(self) -> tuple[str, ...]:
+        """The settings that every method has tried: means over others would not compare."""
+        tried = self.run.cells.groupby("setting")["method"].nunique()
+        return tuple(name for name in self.run.settings if tried[name] == len(self.run.methods))
+
+    @_once
+    def shared(self, selection: str = "last") -> pd.DataFrame:
+        """Return the finished cells of the shared settings at one selection."""
+        rows = self.run.at(selection)
+        return rows[rows["setting"].isin(self.shared_settings)]
+
+    @_once
+    def seed_means(self, metric: str, selection: str = "last") -> pd.DataFrame:
+        """Return means over the shared settings: ``method``, ``seed`` and the metric.
+
+        A seed counts only where it finished in every setting that has the metric at all, so that
+        a method cannot gain by failing where it is hard.
+        """
+        rows = self.shared(selection).dropna(subset=[metric])
+        means = rows.groupby(["method", "seed"])[metric].agg(["mean", "count"]).reset_index()
+        whole = means[means["count"] == rows["setting"].nunique()]
+        return whole.rename(columns={"mean": metric})[["method", "seed", metric]]
+
+    @_once
+    def setting_means(self, metric: str) -> pd.DataFrame:
+        """Return ``mean``, ``half`` and ``n`` over seeds of each ``method`` and ``setting``."""
+        return stats.t_intervals(self.run.last, ["method", "setting"], metric)
+
+    @_once
+    def scores(self, metric: str) -> pd.DataFrame:
+        """Return means over seeds: a row per setting, a column per method, nan if none finished."""
+        table = self.setting_means(metric).pivot_table("mean", "setting", "method")
+        return table.reindex(index=list(self.run.settings), columns=list(self.run.methods))
+
+    @cached_property
+    def ranking(self) -> pd.DataFrame:
+        """One row per method, best accuracy first; methods without a whole seed come last.
+
+        Means over the shared settings within each seed, then over seeds, with the half widths of
+        their 95% t intervals; the mean ``rank``; passes ``forward`` and ``backward``; how many
+        ``settings`` and ``seeds`` stand behind it, how many runs were ``planned`` and ``done``.
+        """
+        run = self.run
+        table = pd.DataFrame(index=pd.Index(run.methods, name="method"))
+        for metric in ("acc", "nll", "brier", "ece", "gap_signed", "mem_frac"):
+            means = stats.t_intervals(self.seed_means(metric), ["method"], metric)
+            means = means.set_index("method").reindex(table.index)
+            table[metric], table[f"{metric}_half"] = means["mean"], means["half"]
+            if metric == "acc":
+                table["seeds"] = means["n"].fillna(0).astype(int)
+        for selection in ("val", "oracle"):
+            chosen = self.seed_means("acc", selection).groupby("method")["acc"].mean()
+            table[f"acc_{selection}"] = chosen.reindex(table.index)
+        table["rank"] = mean_ranks(self.scores("acc").loc[list(self.shared_settings)])
+        table[["forward", "backward"]] = self.passes.reindex(table.index)
+        done = run.cells[run.cells["status"] == "done"]
+        table["settings"] = len(self.shared_settings)
+        table["done"] = done.groupby("method").size().reindex(table.index, fill_value=0)
+        table["planned"] = len(run.cells[["setting", "seed"]].drop_duplicates())
+        table["privileges"] = [run.privileges.get(method, "") for method in table.index]
+        return table.sort_values("acc", ascending=False, kind="stable", na_position="last")
+
+    @cached_property
+    def passes(self) -> pd.DataFrame:
+        """By method: ``forward`` and ``backward`` passes through networks per image and epoch.
+
+        Both are nan where any cell's are unknown: older versions counted networks only.
+        """
+        run = self.run
+        costs = self.shared().merge(run.costs.drop(columns="status"), on="cell_id", how="left")
+        epochs = run.curves.groupby("cell_id")["epoch"].max()
+        shown = costs["n_train"] * costs["cell_id"].map(epochs)
+        known = costs["backward_passes"].notna()
+        for name in ("forward", "backward"):
+            costs[name] = (costs[f"{name}_passes"].where(known) / shown).astype(float)
+        groups = costs.groupby("method")
+        means = groups[["forward", "backward"]].mean()
+        return means.where(groups["backward"].count() == groups.size())
+
+    @_once
+    def pairs(self, reference: str, metric: str) -> pd.DataFrame:
+        """Return :func:`stats.pair` of every method with ``reference`` at the last epoch.
+
+        Raises:
+            RefusedError: rows that should be a pair were trained on different labels.
+        """
+        return stats.pair(self.run.last, reference, metric)
+
+    @_once
+    def tests(self, reference: str, metric: str) -> pd.DataFrame:
+        """Return :func:`stats.paired_tests` of every method in every setting."""
+        return stats.paired_tests(self.pairs(reference, metric), IN_A_SETTING)
+
+    @_once
+    def pooled_tests(self, reference: str, metric: str) -> pd.DataFrame:
+        """Return :func:`stats.paired_tests` of every method, over means of the shared settings."""
+        pairs = self.pairs(reference, metric)
+        pairs = pairs[pairs["setting"].isin(self.shared_settings)]
+        settings = self.shared().dropna(subset=[metric])["setting"].nunique()
+        return stats.paired_tests(stats.mean_over_settings(pairs, settings=settings), ["method"])
+
+    @_once
+    def overall_tests(self, reference: str, metric: str) -> pd.DataFrame:
+        """Return paired tests of every method over all settings that it has with the reference."""
+        means = stats.mean_over_settings(self.pairs(reference, metric))
+        return self._ordered(stats.paired_tests(means, ["method"]), "method")
+
+    @_once
+    def differences(self, reference: str, metric: str) -> pd.DataFrame:
+        """Return every method against ``reference`` in every setting with at least three pairs.
+
+        Returns:
+            a row for each method and setting, in the order of the run: ``method``, ``reference``,
+            ``metric``, ``setting``, ``dataset``, ``noisy``, ``n``, ``difference`` with ``low`` and
+            ``high`` (95%, not corrected), the paired t test's ``p``, ``p_holm`` and ``q_bh`` over
+            all rows, the sign-flip test's ``p_flip``, the effect size ``g_z``, the least difference
+            ``detectable`` at 0.05 with a chance of 80%, the ``seeds`` that would find the
+            difference seen (nan: over 1,000), and the means ``own`` and ``other`` of both methods.
+        """
+        flips = stats.sign_flips(self.pairs(reference, metric), IN_A_SETTING)
+        rows = self.tests(reference, metric).assign(p_flip=flips)
+        rows = self._ordered(rows[rows["n"] >= FEWEST_PAIRS], "method", "setting")
+        rows = stats.corrected(rows)
+        mean, sd, n = (rows[name].to_numpy(np.float64) for name in ("difference", "sd", "n"))
+        g_z = stats.hedges_g(mean, sd, n)
+        return rows.assign(reference=reference, metric=metric, g_z=g_z, **_sizes(rows, stats.ALPHA))
+
+    @cached_property
+    def all_differences(self) -> pd.DataFrame:
+        """The columns ``DIFFERENCES`` from every reference in every metric that has a rope."""
+        tables = [self.differences(name, metric) for name in self.references for metric in ROPES]
+        kept = [table[list(DIFFERENCES)] for table in tables if len(table)]
+        empty = pd.DataFrame(columns=list(DIFFERENCES))
+        return pd.concat(kept, ignore_index=True) if kept else empty
+
+    @_once
+    def mean_differences(self, reference: str, metric: str) -> pd.DataFrame:
+        """Return ``method``, ``setting``, ``dataset`` and the mean paired ``difference``.
+
+        Methods stand in the order of the run, and there is no row for a setting without a pair.
+        """
+        rows = self.tests(reference, metric)[["method", "setting", "dataset", "difference"]]
+        return self._ordered(rows, "method")
+
+    def _ordered(self, rows: pd.DataFrame, *columns: str) -> pd.DataFrame:
+        """Sort rows by methods or settings in the order of the run."""
+        orders = {"method": self.run.methods, "setting": self.run.settings}
+        places = {c: rows[c].map({name: k for k, name in enumerate(orders[c])}) for c in columns}
+        order = pd.DataFrame(places).sort_values(list(columns), kind="stable").index
+        return rows.loc[order].reset_index(drop=True)
+
+    @_once
+    def marks(self, metric: str, setting: str | None = None) -> dict[str, str]:
+        """Return ``best`` for the best mean, ``tied`` for what no paired t test tells from it.
+
+        The tests are corrected (Holm) for all other methods. Where there are too few pairs for a
+        test, nothing tells two methods apart.
+
+        Args:
+            metric: a column of ``results.csv``.
+            setting: which; by default the means over the shared settings.
+        """
+        means = self.ranking[metric] if setting is None else self.scores(metric).loc[setting]
+        means = means.dropna()
+        better = METRICS[metric].better
+        if better not in {"higher", "lower"} or means.empty:
+            return {}
+        means = means.sort_index()  # of equal ones the first by name
+        best = str(means.idxmax() if better == "higher" else means.idxmin())
+        tests = self.pooled_tests(best, metric) if setting is None else self.tests(best, metric)
+        if setting is not None:
+            tests = tests[tests["setting"] == setting]
+        tests = tests.set_index("method").reindex([m for m in means.index if m != best])
+        told = stats.corrected(tests)["p_holm"] < stats.ALPHA
+        return {best: "best"} | {str(method): "tied" for method in told.index[~told]}
+
+    @cached_property
+    def neighbours(self) -> pd.DataFrame:
+        """Each method and the ``next`` in accuracy: what their seeds tell, and could tell.
+
+        The ``difference`` with ``low`` and ``high``, ``p_holm`` over all rows, ``n`` seeds, the
+        least difference ``detectable`` and the ``seeds`` that would find the one seen, both at
+        Holm's strictest step.
+        """
+        order = [str(m) for m in self.ranking["acc"].dropna().index]
+        couples = list(pairwise(order))
+        if not couples:
+            return pd.DataFrame(columns=list(NEIGHBOURS))
+        tests = [self.pooled_tests(b, "acc").set_index("method").reindex([a]) for a, b in couples]
+        rows = stats.corrected(pd.concat(tests).reset_index())
+        rows = rows.assign(next=order[1:], n=rows["n"].fillna(0).astype(int))
+        alpha = stats.ALPHA / len(couples)
+        return rows.assign(**_sizes(rows, alpha))[list(NEIGHBOURS)]
+
+    @cached_property
+    def ranks(self) -> Ranks | str:
+        """Ranks by accuracy, tests and cliques over settings, or the sentence why there are none.
+
+        Settings that a method has not finished are left out; so is a method that finished nothing.
+        """
+        table = self.scores("acc").dropna(axis=1, how="all").dropna()
+        if table.shape[1] < 2:
+            return "One method alone has no ranks."
+        if len(table) < stats.FEWEST_SETTINGS:
+            return too_few(len(table))
+        return stats.rank_test(table)
+
+    @cached_property
+    def probabilities(self) -> pd.DataFrame:
+        """Bayesian signed-rank tests of every method against every reference over settings.
+
+        A row for each method, reference and metric with eight settings: the probabilities that
+        the method is ``better``, the ``same`` within the metric's rope, or ``worse`` in another
+        setting, and ``n`` settings.
+        """
+        rows = []
+        for reference in self.references:
+            for metric in JUDGED:
+                means = self.mean_differences(reference, metric)
+                for method, own in means.groupby("method", sort=False)["difference"]:
+                    if len(own) >= stats.FEWEST_SETTINGS:
+                        signed = own.to_numpy(np.float64) * _sign(metric)
+                        test = stats.signed_rank(signed, ROPES[metric])
+                        key = (method, reference, metric)
+                        rows.append((*key, test.above, test.same, test.below, test.n))
+        names = ["method", "reference", "metric", "better", "same", "worse", "n"]
+        return pd.DataFrame(rows, columns=names)
+
+    @_once
+    def by_dataset(self, reference: str, metric: str) -> pd.DataFrame:
+        """Return ``method``, ``dataset``, mean ``difference``, and over how many ``settings``.
+
+        Settings of one dataset share its images, so they are not independent; datasets may be.
+        """
+        means = self.mean_differences(reference, metric)
+        groups = means.groupby(["method", "dataset"])["difference"]
+        table = self._ordered(groups.agg(["mean", "count"]).reset_index(), "method")
+        return table.rename(columns={"mean": "difference", "count": "settings"})
+
+    def improvements(self, reference: str) -> dict[str, Aggregate]:
+        """Return each method's paired chance to be more accurate than the reference."""
+        chances = {}
+        for method, own in self.pairs(reference, "acc").groupby("method"):
+            groups = [g.to_numpy(np.float64) for _, g in own.groupby("setting")["difference"]]
+            chances[str(method)] = stats.improvement(groups)
+        return chances
+
+    @cached_property
+    def interquartile_means(self) -> dict[str, Aggregate]:
+        """The interquartile mean of each method's accuracies over the shared settings.
+
+        Only seeds count that finished in all of them. Accuracies are taken as they are. Agarwal et
+        al. 2021 normalise scores because the games they pool have scales of their own; accuracies
+        have one. Normalising between hard labels and training on clean labels divides by what
+        noise costs, which is nothing without noise and little at low rates: there the quotient is
+        all seed. What the difficulty of a setting cannot move stands beside it: ranks, and paired
+        chances of improvement.
+        """
+        rows = self.shared().dropna(subset=["acc"])
+        kept = rows.merge(self.seed_means("acc")[["method", "seed"]], on=["method", "seed"])
+        means = {}
+        for method, own in kept.groupby("method"):
+            groups = [g.to_numpy(np.float64) for _, g in own.groupby("setting")["acc"]]
+            means[str(method)] = stats.interquartile_mean(groups)
+        return means
+
+    @cached_property
+    def gaps(self) -> pd.DataFrame:
+        """How far each method is below the best accuracy of the same shared setting and seed.
+
+        One column per method, infinite where a run failed and another method's did not.
+        """
+        rows = self.shared().dropna(subset=["acc"])
+        table = rows.pivot_table(index=["setting", "seed"], columns="method", values="acc")
+        return table.rsub(table.max(axis=1), axis=0).fillna(np.inf)
+
+    def profiles(self, taus: Floats) -> dict[str, PerformanceProfile]:
+        """Return each method's share of runs within every ``tau`` of the best accuracy."""
+        profiles = {}
+        for method in (m for m in self.run.methods if m in self.gaps):
+            groups = [g.to_numpy(np.float64) for _, g in self.gaps[method].groupby("setting")]
+            profiles[method] = stats.performance_profile(groups, taus)
+        return profiles
+
+
+def _sizes(tests: pd.DataFrame, alpha: float) -> dict[str, Floats]:
+    """Return what each test could detect, and the seeds that would find the difference seen."""
+    rows = list(zip(tests["difference"], tests["sd"], tests["n"], strict=True))
+    seeds = [stats.seeds_needed(mean, sd, alpha) for mean, sd, _ in rows]
+    return {
+        "detectable": np.array([stats.detectable(sd, n, alpha) for _, sd, n in rows], np.float64),
+        "seeds": np.array(seeds, np.float64),
+    }
+
+
+def rows_of(table: pd.DataFrame) -> Iterator[Any]:
+    """Yield the rows of a table, with their columns as attributes."""
+    return iter(table.itertuples(index=False))
+
+
+def mean_ranks(scores: pd.DataFrame) -> pd.Series:
+    """Return the mean over settings of each method's rank (1 is best, ties share).
+
+    A method without a score in a setting ranks last there.
+
+    Args:
+        scores: a row per setting, a column per method, higher is better.
+    """
+    return scores.dropna(how="all").rank(axis=1, ascending=False, na_option="bottom").mean()
+
+
+def too_few(settings: int) -> str:
+    """Return the sentence why nothing is tested over so few settings."""
+    least = stats.smallest_wilcoxon_p(settings)
+    return (
+        f"No test over settings, and no critical-difference diagram: that takes at least "
+        f"{stats.FEWEST_SETTINGS} settings that every method finished, and there "
+        f"{'is' if settings == 1 else 'are'} {settings}. (A Wilcoxon signed-rank test of "
+        f"{count(settings, 'setting')} cannot fall below p = {least:g}, before any correction.)"
+    )
+
+
+def _sign(metric: str) -> float:
+    return 1.0 if METRICS[metric].better == "higher" else -1.0
