@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import processes
-from benchmarks.report import digest, venues
+from benchmarks.report import fingerprint, venues
 
 _STALE_SECONDS = 3600.0
 _MANY = 2**17  # bytes of results: about fifty cells
@@ -42,8 +42,8 @@ def build(
         RefusedError: a CSV is missing, empty or of other columns, or its rows contradict.
     """
     report = folder / "report"
-    wanted = digest.digest(folder, venue)
-    kept = None if force else digest.recall(report, wanted)
+    wanted = fingerprint.fingerprint(folder, venue)
+    kept = None if force else fingerprint.recall(report, wanted)
     if kept is not None:
         return _report(report, kept, rebuilt=False)
     results = folder / "results.csv"
@@ -51,14 +51,14 @@ def build(
         processes.start_fork_server(processes.DRAWING)  # while this process imports the same
     else:
         workers = 1
-    from benchmarks.report import page  # noqa: PLC0415 - imports pandas and matplotlib
+    from benchmarks.report import document  # noqa: PLC0415 - imports pandas and matplotlib
 
     new = folder / f".report-new-{os.getpid()}"
     _clear(folder)
     shutil.rmtree(new, ignore_errors=True)
     try:
-        texts = page.write(folder, new, venues.VENUES[venue], workers)
-        digest.remember(new, wanted, texts)
+        texts = document.write(folder, new, venues.VENUES[venue], workers)
+        fingerprint.remember(new, wanted, texts)
         _swap(new, report)
     finally:
         shutil.rmtree(new, ignore_errors=True)
@@ -66,7 +66,7 @@ def build(
 
 
 def _report(report: Path, texts: dict[str, str], *, rebuilt: bool) -> Report:
-    paths = (*digest.outputs_of(report), report / digest.FILE)
+    paths = (*fingerprint.outputs_of(report), report / fingerprint.FILE)
     return Report(report, texts["ranking"], texts["verdict"], paths, rebuilt)
 
 

@@ -15,8 +15,8 @@ import pandas as pd
 from benchmarks.report import stats
 from benchmarks.report.data import Run
 from benchmarks.report.looks import PRIVILEGED, Look, base, resolve
+from benchmarks.report.phrases import count
 from benchmarks.report.stats import Aggregate, Floats, PerformanceProfile, Ranks
-from benchmarks.report.wording import count
 from benchmarks.schema import METRICS
 
 REFERENCES = ("cross_entropy", "label_smoothing")

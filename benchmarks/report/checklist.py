@@ -11,7 +11,7 @@ from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import Run
 from benchmarks.report.looks import PRIVILEGED, base
-from benchmarks.report.wording import count, listing, signed, span
+from benchmarks.report.phrases import count, listing, signed, span
 
 FEWEST_SEEDS = 5
 Answer = Literal["yes", "no", "unknown"]

@@ -12,8 +12,8 @@ from benchmarks.errors import DataMissingError, RefusedError
 from benchmarks.report import render, stats
 from benchmarks.report.data import Run, load
 from benchmarks.report.looks import order_methods, resolve
+from benchmarks.report.phrases import BLANK, change, count, listing, p_value
 from benchmarks.report.tables import Table
-from benchmarks.report.wording import BLANK, change, count, listing, p_value
 from benchmarks.schema import METRICS
 
 COMPARED = ("acc", "nll", "brier", "ece")

@@ -8,8 +8,8 @@ import pandas as pd
 
 from benchmarks.report import render
 from benchmarks.report.data import Run
+from benchmarks.report.phrases import BLANK, count
 from benchmarks.report.tables import Table
-from benchmarks.report.wording import BLANK, count
 
 MACHINE = {
     "host": "Host",

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
+from benchmarks.report.phrases import MINUS
 from benchmarks.report.tables import Table
-from benchmarks.report.wording import MINUS
 
 _MARKDOWN = {"best": "**{}**", "tied": "<ins>{}</ins>", "": "{}"}
 _CSS = {"best": "textbf:--rwrap", "tied": "underline:--rwrap", "": ""}

@@ -14,9 +14,7 @@ from benchmarks.report.analysis import (
     Analysis,
     rows_of,
 )
-from benchmarks.report.stats import Aggregate
-from benchmarks.report.tables import Table, incomplete, labelled, privilege_notes, unmarked
-from benchmarks.report.wording import (
+from benchmarks.report.phrases import (
     BLANK,
     chance,
     change,
@@ -27,6 +25,8 @@ from benchmarks.report.wording import (
     span,
     unit,
 )
+from benchmarks.report.stats import Aggregate
+from benchmarks.report.tables import Table, incomplete, labelled, privilege_notes, unmarked
 from benchmarks.schema import METRICS
 
 NEAR = 0.01

@@ -8,7 +8,7 @@ import pandas as pd
 from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.looks import PRIVILEGED
-from benchmarks.report.wording import (
+from benchmarks.report.phrases import (
     BLANK,
     MINUS,
     capitalised,

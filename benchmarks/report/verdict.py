@@ -10,7 +10,7 @@ import pandas as pd
 from benchmarks.report import stats
 from benchmarks.report.analysis import FEWEST_PAIRS, ROPES, Analysis, rows_of
 from benchmarks.report.looks import base
-from benchmarks.report.wording import (
+from benchmarks.report.phrases import (
     capitalised,
     chance,
     change,

@@ -11,7 +11,7 @@ import pandas as pd
 from torch import Tensor
 
 from benchmarks.errors import RefusedError
-from benchmarks.report.wording import count
+from benchmarks.report.phrases import count
 from benchmarks.suspects.rank import PLACE, Suspects, Wanted, rank
 from benchmarks.suspects.sheet import draw, named
 from benchmarks.sweep import Cell, corrupted

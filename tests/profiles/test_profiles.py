@@ -13,7 +13,7 @@ from benchmarks.profiles import PROFILES, Conditions
 from benchmarks.profiles.configurations import fields_of, spec_of, table
 from benchmarks.profiles.search import FACTOR, candidates, declared_spaces, space_of
 from benchmarks.report.data import load
-from benchmarks.report.page import _origins
+from benchmarks.report.document import _origins
 from benchmarks.sweep import Cell, Suite
 from methods import METHODS
 

@@ -10,7 +10,7 @@ import pikepdf
 import pytest
 
 from benchmarks.errors import RefusedError
-from benchmarks.report import build, page
+from benchmarks.report import build, document
 from tests.report.folders import SIX, Sweep, write
 
 SMALL = Sweep(methods=SIX[:2], noises=("clean", "symmetric(rate=0.4)"), seeds=5, epochs=2)
@@ -134,7 +134,7 @@ def test_an_unchanged_folder_is_left_alone_without_importing_anything_heavy(smal
         text=True,
         check=True,
         encoding="utf-8",
-        cwd=Path(page.__file__).parents[2],
+        cwd=Path(document.__file__).parents[2],
     )
     first, rest = done.stdout.split("\n", 1)
     assert first == "False [] True"
@@ -143,8 +143,8 @@ def test_an_unchanged_folder_is_left_alone_without_importing_anything_heavy(smal
 
 
 def test_a_report_never_imports_torch():
-    code = "import sys, benchmarks.report.page; print('torch' in sys.modules)"
-    root = Path(page.__file__).parents[2]
+    code = "import sys, benchmarks.report.document; print('torch' in sys.modules)"
+    root = Path(document.__file__).parents[2]
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root
     )
@@ -153,14 +153,14 @@ def test_a_report_never_imports_torch():
 
 @pytest.fixture
 def standing(tmp_path, monkeypatch):
-    """A folder with a report, and ``page.write`` replaced by something quick."""
+    """A folder with a report, and ``document.write`` replaced by something quick."""
 
     def quick(folder, new, _venue, _workers):
         new.mkdir()
         (new / "report.md").write_text((folder / "results.csv").read_text(encoding="utf-8"))
         return {"ranking": "r", "verdict": "v"}
 
-    monkeypatch.setattr(page, "write", quick)
+    monkeypatch.setattr(document, "write", quick)
     folder = write(tmp_path, SMALL)
     assert build(folder).rebuilt
     assert not build(folder).rebuilt
@@ -191,7 +191,7 @@ def test_another_venue_is_noticed(standing):
 
 
 def test_another_version_of_what_draws_is_noticed(standing, monkeypatch):
-    monkeypatch.setattr("benchmarks.report.digest.version", lambda name: f"{name} next")
+    monkeypatch.setattr("benchmarks.report.fingerprint.version", lambda name: f"{name} next")
     assert build(standing).rebuilt
 
 
@@ -202,7 +202,7 @@ def test_a_build_that_dies_leaves_the_old_report_whole(standing, monkeypatch):
         (new / "figures").mkdir(parents=True)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(page, "write", die)
+    monkeypatch.setattr(document, "write", die)
     with pytest.raises(KeyboardInterrupt):
         build(standing, force=True)
     assert (standing / "report" / "report.md").read_bytes() == old

@@ -8,7 +8,7 @@ import scipy.stats
 from statsmodels.stats.power import TTestPower
 
 from benchmarks.errors import RefusedError
-from benchmarks.report import page, stats, tables, values
+from benchmarks.report import document, macros, stats, tables
 from benchmarks.report import statistics_tables as statistics
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.checklist import checklist
@@ -201,7 +201,7 @@ def test_compute_stands_beside_the_ranking(tmp_path):
 
 def test_every_table_of_an_unfinished_sweep_says_so_first(tmp_path):
     run = Analysis(load(write(tmp_path, replace(SMALL, planned=99))))
-    found = page._tables(run)
+    found = document._tables(run)
     assert {"ranking", "settings", "settings_ece", "settings_nll", "settings_brier"} < set(found)
     for table in found.values():
         assert table.notes[0] == "Incomplete: 24 of 99 cells."
@@ -226,7 +226,7 @@ def test_one_seed_tells_nothing_from_the_best(tmp_path):
 
 
 def test_macros_are_letters_unlike_each_other_and_hold_the_numbers_of_the_tables(small):
-    code = values.latex(small)
+    code = macros.latex(small)
     assert code.isascii()
     found = dict(re.findall(r"\\newcommand\{\\(nlb[A-Za-z]+)\}\{(.*)\}\n", code))
     lines = [line for line in code.splitlines() if not line.startswith("%")]
@@ -243,7 +243,7 @@ def test_macros_are_letters_unlike_each_other_and_hold_the_numbers_of_the_tables
 def test_macros_that_would_collide_are_told_apart(tmp_path):
     methods = ("cross_entropy", "gce(q=0.1)", "gce(q=-0.1)", "my_loss", "my__loss")
     run = load(write(tmp_path, replace(SMALL, methods=methods)))
-    code = values.latex(Analysis(run))
+    code = macros.latex(Analysis(run))
     names = re.findall(r"\\newcommand\{\\(\w+)\}", code)
     assert len(set(names)) == len(names)
     assert "nlbAccGceQIsMinusZeroPointOneClean" in names
@@ -265,10 +265,10 @@ def test_macros_that_would_collide_are_told_apart(tmp_path):
 )
 def test_every_table_and_sentence_stands_whatever_is_missing(tmp_path, changes):
     analysis = Analysis(load(write(tmp_path, replace(SMALL, **changes))))
-    shown = page._tables(analysis)
-    text = page._statistics(analysis, shown) + page._checks(analysis)
+    shown = document._tables(analysis)
+    text = document._statistics(analysis, shown) + document._checks(analysis)
     assert "nan" not in re.sub("[a-z]nan|nan[a-z]", "", text)
-    assert values.latex(analysis)
+    assert macros.latex(analysis)
     for table in shown.values():
         assert table.text.shape == table.marks.shape
 

@@ -12,8 +12,8 @@ from benchmarks.report import stats
 from benchmarks.report.analysis import FEWEST_PAIRS, REFERENCES, Analysis
 from benchmarks.report.figures import canvas, matrix
 from benchmarks.report.figures.canvas import AbsentError, Drawing
+from benchmarks.report.phrases import MINUS, signed
 from benchmarks.report.venues import Venue
-from benchmarks.report.wording import MINUS, signed
 from benchmarks.schema import METRICS
 
 NAMES = {"acc": "delta", "ece": "delta_ece"}

@@ -18,9 +18,9 @@ from benchmarks.report.data import Run
 from benchmarks.report.figures import canvas, cast
 from benchmarks.report.figures.canvas import AbsentError, Drawing
 from benchmarks.report.looks import Look
+from benchmarks.report.phrases import capitalised
 from benchmarks.report.stats import Floats
 from benchmarks.report.venues import Venue
-from benchmarks.report.wording import capitalised
 from benchmarks.schema import LOSS_BINS, LOSS_RANGE
 
 _TICKS = (0, 5, 25, 80)

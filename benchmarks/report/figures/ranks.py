@@ -8,9 +8,9 @@ from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import canvas
 from benchmarks.report.figures.canvas import AbsentError, Drawing
 from benchmarks.report.looks import Look
+from benchmarks.report.phrases import p_value
 from benchmarks.report.stats import Ranks
 from benchmarks.report.venues import Venue
-from benchmarks.report.wording import p_value
 
 _TOP, _ROW, _BAR = 0.22, 0.155, 0.075  # inches
 _CAPTION = (

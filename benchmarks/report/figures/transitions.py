@@ -12,9 +12,9 @@ from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import canvas
 from benchmarks.report.figures.canvas import AbsentError, Drawing
 from benchmarks.report.figures.losses import missing
+from benchmarks.report.phrases import MINUS
 from benchmarks.report.stats import Floats
 from benchmarks.report.venues import Venue
-from benchmarks.report.wording import MINUS
 
 ROWS = 4
 TITLES = ("realised", "estimated", f"estimated {MINUS} realised")

@@ -8,21 +8,21 @@ import pandas as pd
 from benchmarks.report import (
     browser,
     crew,
+    macros,
     provenance,
     render,
     statistics_tables,
     stats,
     tables,
-    values,
 )
 from benchmarks.report.analysis import FEWEST_PAIRS, Analysis
 from benchmarks.report.checklist import checklist
 from benchmarks.report.data import Run, load
 from benchmarks.report.figures import Drawn
+from benchmarks.report.phrases import count, listing
 from benchmarks.report.tables import Table
 from benchmarks.report.venues import Venue
 from benchmarks.report.verdict import JUDGED, verdict
-from benchmarks.report.wording import count, listing
 from benchmarks.schema import METRICS
 
 FIGURES = "Figures"
@@ -59,7 +59,7 @@ def _write(
         _text(new / f"{name}.tex", render.latex(table, name))
         _csv(new / f"{name}.csv", table.numbers, index=table.numbers.index.name is not None)
     _csv(new / "differences.csv", analysis.all_differences)
-    _text(new / "values.tex", values.latex(analysis))
+    _text(new / "values.tex", macros.latex(analysis))
     sections = [
         ("Verdict", words),
         ("Ranking", render.markdown(shown["ranking"])),

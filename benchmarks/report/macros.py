@@ -26,7 +26,7 @@ import pandas as pd
 
 from benchmarks.report import tables
 from benchmarks.report.analysis import Analysis
-from benchmarks.report.wording import BLANK, number, signed
+from benchmarks.report.phrases import BLANK, number, signed
 
 Entry = tuple[tuple[str, ...], str]
 """The parts of a name, and the value."""
@@ -53,7 +53,7 @@ def latex(analysis: Analysis) -> str:
     names = ["nlb" + "".join(map(word, key)) for key, _ in entries]
     uses = Counter(names)
     lines = [f"% {note}" for note in tables.incomplete(analysis)]
-    lines.append("% Names: metric, method, setting, part; benchmarks/report/values.py says how.")
+    lines.append("% Names: metric, method, setting, part; benchmarks/report/macros.py says how.")
     for name, (key, value) in zip(names, entries, strict=True):
         own = name + _letters(key) if uses[name] > 1 else name
         lines.append(f"\\newcommand{{\\{own}}}{{{_escaped(value)}}}")

@@ -14,7 +14,7 @@ DRAWN_BY = ("pandas", "numpy", "scipy", "matplotlib", "seaborn", "jinja2", "mark
 """Packages whose next version may draw or print the same numbers otherwise."""
 
 
-def digest(folder: Path, venue: str) -> str:
+def fingerprint(folder: Path, venue: str) -> str:
     """SHA-256 over the inputs, the source of this package, the versions that draw, the venue.
 
     Hashing the source in place of a hand-kept version number means that no edit of the report
