@@ -19,13 +19,13 @@ from benchmarks.report.analysis import FEWEST_PAIRS, Analysis
 from benchmarks.report.checklist import checklist
 from benchmarks.report.data import Run, load
 from benchmarks.report.figures import Drawn
-from benchmarks.report.phrases import count, listing
-from benchmarks.report.tables import Table
+from benchmarks.report.phrases import capitalised, count, listing
+from benchmarks.report.render import Block, Picture
+from benchmarks.report.tables import Table, unmarked
 from benchmarks.report.venues import Venue
 from benchmarks.report.verdict import JUDGED, verdict
 from benchmarks.schema import METRICS
 
-FIGURES = "Figures"
 _FAULTS_SHOWN = 20
 _PAIRED = (
     "Within a seed every method has the same noisy labels, initial weights and order of the data, "
@@ -60,45 +60,39 @@ def _write(
         _csv(new / f"{name}.csv", table.numbers, index=table.numbers.index.name is not None)
     _csv(new / "differences.csv", analysis.all_differences)
     _text(new / "values.tex", macros.latex(analysis))
-    sections = [
-        ("Verdict", words),
-        ("Ranking", render.markdown(shown["ranking"])),
-        ("Accuracy in each setting", render.markdown(shown["settings"])),
-        ("ECE in each setting", render.markdown(shown["settings_ece"])),
+    before: list[tuple[str, list[Block]]] = [
+        ("Verdict", [words]),
+        ("Ranking", [shown["ranking"]]),
+        ("Accuracy in each setting", [shown["settings"]]),
+        ("ECE in each setting", [shown["settings_ece"]]),
         ("Statistics", _statistics(analysis, shown)),
-        (FIGURES, ""),
+    ]
+    after: list[tuple[str, list[Block]]] = [
         ("Finding the wrong labels", _detection(analysis, folder)),
         ("Coverage", _coverage(analysis)),
-        ("What a reviewer asks first", _checks(analysis)),
-        ("How the numbers were made", _protocol(run)),
-        ("Provenance", provenance.sections(run)),
+        ("What a reviewer asks first", [_checks(analysis)]),
+        ("How the numbers were made", [_protocol(run)]),
+        ("Provenance", provenance.section(run)),
     ]
-    drawn = waited()
-    sections = [(a, b if a != FIGURES else _figures(drawn)) for a, b in sections]
+    sections = [*before, ("Figures", _figures(waited())), *after]
     title = "# Report\n\n" + (f"**{run.note}**\n\n" if run.note else "")
-    _text(new / "report.md", title + "\n".join(f"## {a}\n\n{b}" for a, b in sections))
-    images = [browser.Shown(*pair) for pair in drawn.captions]
-    embedded: browser.Content = [*images, *_absent(drawn)]
-    pages: list[tuple[str, browser.Content]] = [
-        (name, embedded if name == FIGURES else body) for name, body in sections
-    ]
-    browser.write(analysis, pages, new)
+    texts = [f"## {name}\n\n{render.document(blocks)}" for name, blocks in sections]
+    _text(new / "report.md", title + "\n".join(texts))
+    browser.write(analysis, sections, new)
     return {"ranking": render.plain(shown["ranking"]), "verdict": words}
 
 
 def _tables(analysis: Analysis) -> dict[str, Table]:
-    """Every table that is a file of its own, by the stem of its files."""
-    found = {"ranking": tables.ranking(analysis)}
+    """Return every table that is a file of its own, by the stem of its files."""
+    shown: dict[str, Table | None] = {"ranking": tables.ranking(analysis)}
     for metric in tables.BY_SETTING:
         stem = "settings" if metric == "acc" else f"settings_{metric}"
-        found[stem] = tables.by_setting(analysis, metric)
-    optional = {
-        "aggregate": statistics_tables.aggregate(analysis),
-        "seeds": statistics_tables.neighbours(analysis),
-        "probabilities": statistics_tables.probabilities(analysis),
-        "datasets": statistics_tables.datasets(analysis),
-    }
-    return found | {name: table for name, table in optional.items() if table is not None}
+        shown[stem] = tables.by_setting(analysis, metric)
+    shown["aggregate"] = statistics_tables.aggregate(analysis)
+    shown["seeds"] = statistics_tables.neighbours(analysis)
+    shown["probabilities"] = statistics_tables.probabilities(analysis)
+    shown["datasets"] = statistics_tables.datasets(analysis)
+    return {name: table for name, table in shown.items() if table is not None}
 
 
 def _csv(path: Path, numbers: pd.DataFrame, *, index: bool = False) -> None:
@@ -109,89 +103,77 @@ def _text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _absent(drawn: Drawn) -> list[str]:
-    """Why figures are not there."""
-    if not any(stem != "coverage" for stem, _ in drawn.captions):
-        return ["No cell finished, so there is nothing to draw but what was run."]
-    return [f"{name} is not drawn. {reason}" for name, reason in drawn.absent]
+def _figures(drawn: Drawn) -> list[Block]:
+    """Return the figures, and why others are not there."""
+    pictures = [Picture(stem, caption) for stem, caption in drawn.captions]
+    absent = [f"{name} is not drawn. {reason}" for name, reason in drawn.absent]
+    if all(picture.stem == "coverage" for picture in pictures):
+        absent = ["No cell finished, so there is nothing to draw but what was run."]
+    return [*pictures, render.bullets(absent)] if absent else [*pictures]
 
 
-def _figures(drawn: Drawn) -> str:
-    shown = [
-        f"![{name}](figures/{name}.png)\n\n{caption} "
-        f"([PDF](figures/{name}.pdf), [SVG](figures/{name}.svg), [numbers](figures/{name}.csv))\n"
-        for name, caption in drawn.captions
-    ]
-    return "\n".join([*shown, *(f"- {reason}" for reason in _absent(drawn))]).rstrip() + "\n"
-
-
-def _statistics(analysis: Analysis, shown: dict[str, Table]) -> str:
-    """Over all settings, over datasets, and what the seeds could have shown."""
-    parts = ["### Over all settings", render.markdown(shown["aggregate"])]
-    parts.append(statistics_tables.over_settings(analysis))
+def _statistics(analysis: Analysis, shown: dict[str, Table]) -> list[Block]:
+    """Return what all settings say, what datasets say, and what the seeds could have shown."""
+    blocks: list[Block] = ["### Over all settings", shown["aggregate"]]
+    blocks.append(statistics_tables.over_settings(analysis))
     if "probabilities" in shown:
-        parts += ["### How probably better", render.markdown(shown["probabilities"])]
+        blocks += ["### How probably better", shown["probabilities"]]
     if "datasets" in shown:
-        parts += ["### One value for each dataset", render.markdown(shown["datasets"])]
-    parts.append("### What so many seeds can show")
+        blocks += ["### One value for each dataset", shown["datasets"]]
+    blocks.append("### What so many seeds can show")
     if "seeds" in shown:
-        parts.append(render.markdown(shown["seeds"]))
-    parts.append(statistics_tables.detectable(analysis))
-    parts.append(
+        blocks.append(shown["seeds"])
+    blocks.append(statistics_tables.detectable(analysis))
+    blocks.append(
         "Every difference from a reference, with its tests and effect size, is in "
         "[differences.csv](differences.csv); every number is a LaTeX macro in "
-        "[values.tex](values.tex).\n"
+        "[values.tex](values.tex)."
     )
-    return "\n".join(part if part.endswith("\n") else f"{part}\n" for part in parts)
+    return blocks
 
 
-def _checks(analysis: Analysis) -> str:
-    """The checklist as a table, each item answered from the data."""
+def _checks(analysis: Analysis) -> Table:
+    """Return the checklist as a table, each item answered from the data."""
     items = checklist(analysis)
     text = pd.DataFrame(
         {"Holds": [i.answer for i in items], "Evidence": [i.evidence for i in items]},
         index=pd.Index([item.statement for item in items], name="Statement"),
     )
-    marks = pd.DataFrame("", index=text.index, columns=text.columns)
-    marks.loc[(text["Holds"] != "yes").to_numpy(), "Holds"] = "best"
     notes = ("Answered from the rows of this run. A no is not a fault, but must be said.",)
-    return render.markdown(Table(text, marks, text, notes))
+    table = unmarked(text, text, notes)
+    table.marks.loc[(text["Holds"] != "yes").to_numpy(), "Holds"] = "best"
+    return table
 
 
-def _detection(analysis: Analysis, folder: Path) -> str:
-    table = tables.detection(analysis)
-    text = "No score was kept.\n" if table is None else render.markdown(table)
+def _detection(analysis: Analysis, folder: Path) -> list[Block]:
+    suspects = "`run_all.py suspects` lists the most doubtful labels and draws them."
     if (folder / "suspects" / "index.md").is_file():
-        return f"{text}\nThe [most doubtful labels](../suspects/index.md), drawn for review.\n"
-    return f"{text}\n`run_all.py suspects` lists the most doubtful labels and draws them.\n"
+        suspects = "The [most doubtful labels](../suspects/index.md), drawn for review."
+    return [tables.detection(analysis) or "No score was kept.", suspects]
 
 
-def _coverage(analysis: Analysis) -> str:
+def _coverage(analysis: Analysis) -> list[Block]:
     run = analysis.run
     status = run.cells["status"].value_counts()
     finished = int(status.get("done", 0))
     planned = len(run.cells) if run.planned is None else run.planned
-    lines = [f"{count(planned, 'cell')} planned, {finished} finished"]
-    lines[0] += "".join(f", {n} {s}" for s, n in sorted(status.items()) if s != "done") + "."
+    others = "".join(f", {n} {s}" for s, n in sorted(status.items()) if s != "done")
+    blocks: list[Block] = [f"{count(planned, 'cell')} planned, {finished} finished{others}."]
     if run.note:
-        lines.append(
-            f"{run.note[0].upper()}{run.note[1:]}: {planned - len(run.cells)} are missing."
-        )
+        blocks.append(f"{capitalised(run.note)}: {planned - len(run.cells)} are missing.")
     faults = run.cells[run.cells["status"] != "done"]
     if len(faults):
-        lines.append(render.markdown(_faults(analysis, faults)))
-    return "\n\n".join(lines).rstrip() + "\n"
+        blocks.append(_faults(analysis, faults))
+    return blocks
 
 
 def _faults(analysis: Analysis, faults: pd.DataFrame) -> Table:
     shown = faults.sort_values(["method", "setting", "seed"]).head(_FAULTS_SHOWN)
-    labels = pd.Index([analysis.label(str(method)) for method in shown["method"]], name="Method")
     columns = {"Setting": "setting", "Seed": "seed", "Status": "status", "Reason": "reason"}
     text = pd.DataFrame({a: shown[b].astype(str).tolist() for a, b in columns.items()})
-    marks = pd.DataFrame("", index=text.index, columns=text.columns)
     rest = len(faults) - len(shown)
-    notes = (f"and {rest} more in results.csv.",) if rest else ()
-    return Table(text.set_axis(labels), marks, shown, notes)
+    notes = [f"and {rest} more in results.csv."] if rest else []
+    return tables.labelled(analysis, unmarked(text.set_axis(shown["method"]), shown, notes))
 
 
 def _protocol(run: Run) -> str:
@@ -205,14 +187,14 @@ def _protocol(run: Run) -> str:
         f"Selection: the last epoch{epochs}; test labels choose nothing but columns marked so.",
         f"Intervals: {100 * stats.LEVEL:.0f}% t intervals over seeds; none below two seeds.",
         _TESTS,
-        _families(run),
+        _corrections(run),
         _FLOOR,
         f"Metric definitions: {listing(sorted(set(run.cells['metric_spec'])))}.",
         *_origins(run),
     ]
     shown = ("gap_signed", "mem_frac", "clean_recovery")
     lines += [f"{METRICS[m].label}: {METRICS[m].meaning}." for m in shown]
-    return "\n".join(f"- {line}" for line in lines) + "\n"
+    return render.bullets(lines)
 
 
 def _origins(run: Run) -> list[str]:
@@ -231,7 +213,7 @@ def _origins(run: Run) -> list[str]:
     return lines
 
 
-def _families(run: Run) -> str:
+def _corrections(run: Run) -> str:
     rivals = count(max(len(run.methods) - 1, 0), "comparison")
     return (
         f"Families: Holm's adjustment at {stats.ALPHA:g}. In each column of the ranking and of "

@@ -6,10 +6,10 @@ later, says the same to the byte.
 
 import pandas as pd
 
-from benchmarks.report import render
 from benchmarks.report.data import Run
 from benchmarks.report.phrases import BLANK, count
-from benchmarks.report.tables import Table
+from benchmarks.report.render import Block
+from benchmarks.report.tables import Table, unmarked
 
 MACHINE = {
     "host": "Host",
@@ -34,25 +34,16 @@ _NOTE = (
 )
 
 
-def sections(run: Run) -> str:
-    """The summary, the machines and the software, as Markdown."""
+def section(run: Run) -> list[Block]:
+    """Return the summary, the machines and the software."""
     rows = _rows(run)
     if rows.empty:
-        return "Nothing was recorded: the folder has no costs.csv, or none of its cells is in it.\n"
-    machines, software = _machines(rows), _software(rows)
-    return "\n\n".join(
-        [
-            _summary(rows),
-            "### Machines",
-            render.markdown(machines).strip(),
-            "### Software",
-            render.markdown(software).strip() + "\n",
-        ]
-    )
+        return ["Nothing was recorded: the folder has no costs.csv, or none of its cells is in it."]
+    return [_summary(rows), "### Machines", _machines(rows), "### Software", _software(rows)]
 
 
 def _rows(run: Run) -> pd.DataFrame:
-    """The recorded cells of the run, each with its precision; blanks are said to be blank."""
+    """Return the recorded cells of the run with their precision, and a dash for each blank."""
     known = run.cells[["cell_id", "precision"]]
     rows = run.costs.merge(known, on="cell_id").sort_values("cell_id")
     rows["cores"] = ["" if n != n else f"{n:.0f}" for n in rows["cores"].astype(float)]  # noqa: PLR0124
@@ -62,7 +53,7 @@ def _rows(run: Run) -> pd.DataFrame:
 
 
 def _summary(rows: pd.DataFrame) -> str:
-    """One sentence on how much was computed when, and one on the state of the code."""
+    """Return a sentence on how much was computed when, and one on the state of the code."""
     trained, evaluated = (rows[f"{part}_seconds"].astype(float).sum() for part in ("train", "eval"))
     when = sorted(set(rows["finished_utc"]) - {""})
     dates = f", finished between {_moment(when[0])} and {_moment(when[-1])} UTC" if when else ""
@@ -79,7 +70,7 @@ def _summary(rows: pd.DataFrame) -> str:
 
 
 def _machines(rows: pd.DataFrame) -> Table:
-    """A row for each machine: cells, wall time, first and last moment."""
+    """Return a row for each machine: cells, wall time, first and last moment."""
     groups = list(rows.groupby(list(MACHINE), sort=True))
     lines = []
     for key, own in groups:
@@ -94,11 +85,12 @@ def _machines(rows: pd.DataFrame) -> Table:
             | {"First": _moment(when[0]) if when else BLANK}
             | {"Last": _moment(when[-1]) if when else BLANK}
         )
-    return _table(lines, "Host", (_NOTE,))
+    text = pd.DataFrame(lines).set_index("Host")
+    return unmarked(text, text, (_NOTE,))
 
 
 def _software(rows: pd.DataFrame) -> Table:
-    """A row for each state of code and versions, and how many cells it trained."""
+    """Return a row for each state of code and versions, and how many cells it trained."""
     lines = [
         dict(zip(SOFTWARE.values(), map(str, key), strict=True)) | {"Cells": str(len(own))}
         for key, own in rows.groupby(list(SOFTWARE), sort=True)
@@ -107,21 +99,17 @@ def _software(rows: pd.DataFrame) -> Table:
         "Driver: `reference` trains one cell at a time, `packed` several at once, with "
         "`graph` and `deterministic` where asked for."
     )
-    return _table(lines, "Commit", (note,))
-
-
-def _table(lines: list[dict[str, str]], first: str, notes: tuple[str, ...]) -> Table:
-    text = pd.DataFrame(lines).set_index(first)
-    return Table(text, pd.DataFrame("", text.index, text.columns), text, notes)
+    text = pd.DataFrame(lines).set_index("Commit")
+    return unmarked(text, text, (note,))
 
 
 def _moment(stamp: str) -> str:
-    """``2026-11-25 06:17`` for an ISO time of UTC."""
+    """Return ``2026-11-25 06:17`` for an ISO time of UTC."""
     return stamp[:16].replace("T", " ")
 
 
 def _duration(seconds: float) -> str:
-    """Seconds as a person says them.
+    """Return seconds as a person says them.
 
     >>> [_duration(s) for s in (0.0, 12.34, 90, 5400, 1e6)]
     ['0.0 s', '12.3 s', '1.5 min', '1.5 h', '277.8 h']

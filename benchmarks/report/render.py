@@ -1,36 +1,91 @@
-"""One table as Markdown, as LaTeX for a paper and as plain text for a terminal."""
+"""The parts of a report as text: tables as Markdown, HTML, LaTeX and for a terminal."""
 
-import pandas as pd
+from collections.abc import Iterator, Sequence
+from html import escape as escape_html
+from typing import NamedTuple
 
 from benchmarks.report.phrases import MINUS
 from benchmarks.report.tables import Table
 
 _MARKDOWN = {"best": "**{}**", "tied": "<ins>{}</ins>", "": "{}"}
-_CSS = {"best": "textbf:--rwrap", "tied": "underline:--rwrap", "": ""}
-_SYMBOLS = {"±": r"$\pm$", MINUS: "$-$", "†": r"$^\dagger$", "‡": r"$^\ddagger$", "≥": r"$\geq$"}
-_SYMBOLS |= {"<": "$<$", ">": "$>$"}  # in text they would print as inverted marks
+_HTML = {"best": "<strong>{}</strong>", "tied": "<ins>{}</ins>", "": "{}"}
+_LATEX = {"best": "textbf:--rwrap", "tied": "underline:--rwrap", "": ""}
+_PLAIN = {"best": "*", "tied": "~", "": " "}
+_SPECIAL = str.maketrans(
+    {character: f"\\{character}" for character in "&%$#_{}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+)
+_SYMBOLS = str.maketrans(
+    {"±": r"$\pm$", MINUS: "$-$", "†": r"$^\dagger$", "‡": r"$^\ddagger$", "≥": r"$\geq$"}
+    | {"<": "$<$", ">": "$>$"}  # in text they would print as inverted marks
+)
+
+
+class Picture(NamedTuple):
+    """A figure of the report: the stem of its files, and what it shows in words."""
+
+    stem: str
+    caption: str
+
+
+Block = str | Table | Picture
+"""A part of a section: prose in Markdown, a table or a figure."""
+
+
+def document(blocks: Sequence[Block]) -> str:
+    """Return the parts of a section as Markdown, a blank line between them."""
+    texts = []
+    for block in blocks:
+        if isinstance(block, Table):
+            text = markdown(block)
+        elif isinstance(block, Picture):
+            kinds = (("PDF", "pdf"), ("SVG", "svg"), ("numbers", "csv"))
+            links = [f"[{name}](figures/{block.stem}.{kind})" for name, kind in kinds]
+            image = f"![{block.stem}](figures/{block.stem}.png)"
+            text = f"{image}\n\n{block.caption} ({', '.join(links)})"
+        else:
+            text = block
+        texts.append(text.strip())
+    return "\n\n".join(texts) + "\n"
 
 
 def markdown(table: Table) -> str:
-    """A pipe table with its notes below; the best bold, ties underlined."""
-    index = str(table.text.index.name or "Method")
-    lines = [_row([index, *map(str, table.text.columns)])]
-    lines.append(_row([":--", *["--:"] * table.text.shape[1]]))
-    for label, texts, marks in _rows(table):
-        cells = [_MARKDOWN[m].format(_pipe(t)) for t, m in zip(texts, marks, strict=True)]
-        lines.append(_row([_pipe(label), *cells]))
-    notes = "\n".join(f"- {note}" for note in table.notes)
-    return "\n".join(lines) + f"\n\n{notes}\n"
+    """Return a pipe table with its notes below; the best bold, ties underlined."""
+    header = _header(table)
+    lines = [header, [":--", *["--:"] * (len(header) - 1)]]
+    for label, entries in _rows(table):
+        lines.append([_pipe(label), *(_MARKDOWN[mark].format(_pipe(t)) for t, mark in entries)])
+    rows = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"{rows}\n\n{bullets(table.notes)}\n"
 
 
-def _rows(table: Table) -> list[tuple[str, list[str], list[str]]]:
+def html(table: Table) -> str:
+    """Return a table, without its notes, in a box that scrolls; all text is escaped."""
+    lines = ["".join(f"<th>{escape_html(text)}</th>" for text in _header(table))]
+    for label, entries in _rows(table):
+        cells = [escape_html(label), *(_HTML[m].format(escape_html(text)) for text, m in entries)]
+        lines.append("".join(f"<td>{cell}</td>" for cell in cells))
+    head, *body = (f"<tr>{line}</tr>\n" for line in lines)
+    return (
+        f'<div class="wide"><table>\n<thead>\n{head}</thead>\n'
+        f"<tbody>\n{''.join(body)}</tbody>\n</table></div>"
+    )
+
+
+def bullets(lines: Sequence[str]) -> str:
+    """Return a list in Markdown."""
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _header(table: Table) -> list[str]:
+    return [str(table.text.index.name or "Method"), *map(str, table.text.columns)]
+
+
+def _rows(table: Table) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Yield the label of each row, and the text and mark of each of its entries."""
     texts, marks = table.text.astype(str).to_numpy(), table.marks.astype(str).to_numpy()
-    labels = [str(label) for label in table.text.index]
-    return [(a, list(b), list(c)) for a, b, c in zip(labels, texts, marks, strict=True)]
-
-
-def _row(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    for label, row, its_marks in zip(table.text.index, texts, marks, strict=True):
+        yield str(label), list(zip(row, its_marks, strict=True))
 
 
 def _pipe(text: str) -> str:
@@ -38,49 +93,31 @@ def _pipe(text: str) -> str:
 
 
 def latex(table: Table, label: str) -> str:
-    """A ``booktabs`` table float; headers, labels (each once) and caption are escaped."""
+    """Return a ``booktabs`` table float; headers, labels (each once) and caption are escaped."""
     text = table.text.astype(str).rename_axis(index=None)
-    css = table.marks.map(lambda mark: _CSS[mark])
+    css = table.marks.map(lambda mark: _LATEX[mark])
     styler = text.style.apply(lambda _: css, axis=None).format(escape="latex")
     styler.format_index(escape="latex", axis=0).format_index(escape="latex", axis=1)
-    code = styler.to_latex(
+    code: str = styler.to_latex(
         hrules=True,
         position="t",
         position_float="centering",
         column_format="l" + "r" * text.shape[1],
         label=f"tab:{label}",
-        caption=" ".join(escape(note) for note in table.notes),
+        caption=" ".join(table.notes).translate(_SPECIAL),
     )
-    head = "% needs \\usepackage{booktabs}\n"
-    return head + symbols(code)
-
-
-def escape(text: str) -> str:
-    """Text that LaTeX prints as it stands, by the rules pandas applies to a table's cells."""
-    cell = pd.DataFrame([[text]]).style.format(escape="latex").hide(axis=0).hide(axis=1)
-    code = cell.to_latex(column_format="l")
-    return code.removeprefix("\\begin{tabular}{l}\n").removesuffix(" \\\\\n\\end{tabular}\n")
-
-
-def symbols(code: str) -> str:
-    """Replace the few characters beyond ASCII by LaTeX that needs no package."""
-    for character, command in _SYMBOLS.items():
-        code = code.replace(character, command)
-    return code
+    # Only a few characters are beyond ASCII: so written they need no package.
+    return "% needs \\usepackage{booktabs}\n" + code.translate(_SYMBOLS)
 
 
 def plain(table: Table) -> str:
-    """Columns padded to line up; ``*`` marks the best and ``~`` what ties with it."""
-    sign = {"best": "*", "tied": "~", "": " "}
-    rows = [[str(table.text.index.name or "Method"), *(f"{c} " for c in table.text.columns)]]
-    for label, texts, marks in _rows(table):
-        rows.append([label, *(t + sign[m] for t, m in zip(texts, marks, strict=True))])
-    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if place else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
+    """Return columns padded to line up; ``*`` marks the best and ``~`` what ties with it."""
+    first, *header = _header(table)
+    rows = [[first, *(f"{name} " for name in header)]]
+    rows += [[label, *(t + _PLAIN[mark] for t, mark in entries)] for label, entries in _rows(table)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for label, *texts in rows:
+        right = [t.rjust(width) for t, width in zip(texts, widths[1:], strict=True)]
+        lines.append("  ".join([label.ljust(widths[0]), *right]).rstrip())
     return "\n".join(lines)

@@ -7,15 +7,19 @@ import torch
 
 from benchmarks import schema
 from benchmarks.launch import environment, worker
-from benchmarks.report import provenance
+from benchmarks.report import provenance, render
 from benchmarks.report.data import load
 from tests.report.folders import SIX, Sweep, stamp, write
 
 SMALL = Sweep(methods=SIX[:2], noises=("clean", "symmetric(rate=0.4)"), seeds=3, epochs=1)
 
 
+def section(folder):
+    return render.document(provenance.section(load(folder)))
+
+
 def test_every_machine_and_every_state_of_the_code_has_a_row(tmp_path):
-    text = provenance.sections(load(stamp(write(tmp_path, SMALL))))
+    text = section(stamp(write(tmp_path, SMALL)))
     assert text.startswith(
         "12 cells, finished between 2026-01-01 10:20 and 2026-01-03 10:20 UTC: 12.0 min of "
         "training and 6.0 min of evaluation. 4 by code with uncommitted changes"
@@ -28,23 +32,22 @@ def test_every_machine_and_every_state_of_the_code_has_a_row(tmp_path):
 
 
 def test_nothing_of_the_machine_that_builds_the_report_is_in_it(tmp_path, monkeypatch):
-    run = load(stamp(write(tmp_path, SMALL)))
-    here = provenance.sections(run)
+    here = section(stamp(write(tmp_path, SMALL)))
     for name in ("node", "platform", "machine", "processor", "python_version"):
         monkeypatch.setattr(platform, name, lambda: "elsewhere")
     monkeypatch.setattr(os, "cpu_count", lambda: 7)
-    assert provenance.sections(load(tmp_path)) == here
+    assert section(tmp_path) == here
 
 
 def test_what_older_versions_did_not_record_is_a_dash(tmp_path):
     folder = write(tmp_path, SMALL)
     costs = pd.read_csv(folder / "costs.csv")
     costs.drop(columns=["cpu", "system", "packages"]).to_csv(folder / "costs.csv", index=False)
-    text = provenance.sections(load(folder))
+    text = section(folder)
     assert "| -- | cpu x | -- | -- | -- | 12 | " in text
     assert "No commit was recorded" in text
     (folder / "costs.csv").unlink()
-    assert provenance.sections(load(folder)).startswith("Nothing was recorded")
+    assert section(folder).startswith("Nothing was recorded")
 
 
 def test_a_cell_is_stamped_with_every_column_that_costs_has(tmp_path):

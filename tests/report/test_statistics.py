@@ -8,7 +8,7 @@ import scipy.stats
 from statsmodels.stats.power import TTestPower
 
 from benchmarks.errors import RefusedError
-from benchmarks.report import document, macros, stats, tables
+from benchmarks.report import document, macros, render, stats, tables
 from benchmarks.report import statistics_tables as statistics
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.checklist import checklist
@@ -266,7 +266,7 @@ def test_macros_that_would_collide_are_told_apart(tmp_path):
 def test_every_table_and_sentence_stands_whatever_is_missing(tmp_path, changes):
     analysis = Analysis(load(write(tmp_path, replace(SMALL, **changes))))
     shown = document._tables(analysis)
-    text = document._statistics(analysis, shown) + document._checks(analysis)
+    text = render.document([*document._statistics(analysis, shown), document._checks(analysis)])
     assert "nan" not in re.sub("[a-z]nan|nan[a-z]", "", text)
     assert macros.latex(analysis)
     for table in shown.values():

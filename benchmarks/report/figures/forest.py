@@ -64,9 +64,7 @@ def points(analysis: Analysis, reference: str) -> tuple[pd.DataFrame, pd.DataFra
         means = analysis.mean_differences(reference, metric)
         each.append(_in_points(means.assign(n=1, low=np.nan, high=np.nan), metric))
     first, second = pd.concat(pooled, ignore_index=True), pd.concat(each, ignore_index=True)
-    return first.drop(columns="setting").dropna(subset=["mean"]), second.drop(
-        columns=["low", "high"]
-    )
+    return first.dropna(subset=["mean"]), second
 
 
 def _in_points(tests: pd.DataFrame, metric: str) -> pd.DataFrame:
