@@ -15,7 +15,7 @@ _MANY = 2**17  # bytes of results: about fifty cells
 
 @dataclass(frozen=True)
 class Report:
-    """What :func:`build` leaves in ``folder``, and what a terminal should show of it."""
+    """The files of a report in ``folder``, and the two texts that a terminal shows."""
 
     folder: Path
     ranking: str
@@ -81,6 +81,6 @@ def _swap(new: Path, report: Path) -> None:
 
 def _clear(folder: Path) -> None:
     """Remove what builds that were killed over an hour ago left behind."""
-    for left in folder.glob(".report-*-*"):
-        if time.time() - left.stat().st_mtime > _STALE_SECONDS:
-            shutil.rmtree(left, ignore_errors=True)
+    for path in folder.glob(".report-*-*"):
+        if time.time() - path.stat().st_mtime > _STALE_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)

@@ -95,7 +95,7 @@ class Analysis:
 
     @cached_property
     def references(self) -> tuple[str, ...]:
-        """One spec of each of ``REFERENCES`` that ran: the bare one, else the first."""
+        """A spec of each of ``REFERENCES`` that ran: the bare one, else the first."""
         specs = [[m for m in self.run.methods if base(m) == name] for name in REFERENCES]
         return tuple(methods[0] for methods in specs if methods)
 
@@ -136,11 +136,12 @@ class Analysis:
 
     @cached_property
     def ranking(self) -> pd.DataFrame:
-        """One row per method, best accuracy first; methods without a whole seed come last.
+        """The methods, best accuracy first; those without a whole seed come last.
 
-        Means over the shared settings within each seed, then over seeds, with the half widths of
-        their 95% t intervals; the mean ``rank``; passes ``forward`` and ``backward``; how many
-        ``settings`` and ``seeds`` stand behind it, how many runs were ``planned`` and ``done``.
+        A row has means over the shared settings within each seed, then over seeds, with the half
+        widths of their 95% t intervals; the mean ``rank``; passes ``forward`` and ``backward``;
+        how many ``settings`` and ``seeds`` stand behind it, and how many runs were ``planned`` and
+        ``done``.
         """
         run = self.run
         table = pd.DataFrame(index=pd.Index(run.methods, name="method"))
@@ -164,7 +165,7 @@ class Analysis:
 
     @cached_property
     def passes(self) -> pd.DataFrame:
-        """By method: ``forward`` and ``backward`` passes through networks per image and epoch.
+        """The ``forward`` and ``backward`` passes per image and epoch of each method.
 
         Both are nan where any cell's are unknown: older versions counted networks only.
         """
@@ -253,10 +254,10 @@ class Analysis:
 
     @_once
     def marks(self, metric: str, setting: str | None = None) -> dict[str, str]:
-        """Return ``best`` for the best mean, ``tied`` for what no paired t test tells from it.
+        """Return ``best`` for the best mean, ``tied`` for what does not differ significantly.
 
-        The tests are corrected (Holm) for all other methods. Where there are too few pairs for a
-        test, nothing tells two methods apart.
+        Paired t tests against the best are corrected (Holm) for all other methods. Where there are
+        too few pairs for a test, there is no difference.
 
         Args:
             metric: a column of ``results.csv``.
@@ -273,16 +274,16 @@ class Analysis:
         if setting is not None:
             tests = tests[tests["setting"] == setting]
         tests = tests.set_index("method").reindex([m for m in means.index if m != best])
-        told = stats.corrected(tests)["p_holm"] < stats.ALPHA
-        return {best: "best"} | {str(method): "tied" for method in told.index[~told]}
+        differs = stats.corrected(tests)["p_holm"] < stats.ALPHA
+        return {best: "best"} | {str(method): "tied" for method in differs.index[~differs]}
 
     @cached_property
     def neighbours(self) -> pd.DataFrame:
-        """Each method and the ``next`` in accuracy: what their seeds tell, and could tell.
+        """The tests of each method against the ``next`` in accuracy, over shared settings.
 
-        The ``difference`` with ``low`` and ``high``, ``p_holm`` over all rows, ``n`` seeds, the
-        least difference ``detectable`` and the ``seeds`` that would find the one seen, both at
-        Holm's strictest step.
+        A row has the ``difference`` with ``low`` and ``high``, ``p_holm`` over all rows, ``n``
+        seeds, the least difference ``detectable`` and the ``seeds`` that would find the one seen,
+        both at Holm's strictest step.
         """
         order = [str(m) for m in self.ranking["acc"].dropna().index]
         couples = list(pairwise(order))
@@ -296,7 +297,7 @@ class Analysis:
 
     @cached_property
     def ranks(self) -> Ranks | str:
-        """Ranks by accuracy, tests and cliques over settings, or the sentence why there are none.
+        """The ranks by accuracy with their tests, or the sentence why there are none.
 
         Settings that a method has not finished are left out; so is a method that finished nothing.
         """
@@ -309,7 +310,7 @@ class Analysis:
 
     @cached_property
     def probabilities(self) -> pd.DataFrame:
-        """Bayesian signed-rank tests of every method against every reference over settings.
+        """The Bayesian signed-rank tests of every method against every reference over settings.
 
         A row for each method, reference and metric with eight settings: the probabilities that
         the method is ``better``, the ``same`` within the metric's rope, or ``worse`` in another
@@ -368,7 +369,7 @@ class Analysis:
 
     @cached_property
     def gaps(self) -> pd.DataFrame:
-        """How far each method is below the best accuracy of the same shared setting and seed.
+        """The distance of each method from the best accuracy of the same shared setting and seed.
 
         One column per method, infinite where a run failed and another method's did not.
         """

@@ -16,12 +16,12 @@ from benchmarks.report.phrases import count, listing, signed, span
 FEWEST_SEEDS = 5
 Answer = Literal["yes", "no", "unknown"]
 SAME = ["dataset", "noise", "seed"]
-"""Where these agree, every method must have been given the same labels."""
+"""The columns of cells whose noisy labels must be the same, whatever the method."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """A statement that should hold, whether it does, and what in the data says so."""
+    """A statement that should hold of a run, whether it does, and the evidence in the data."""
 
     statement: str
     answer: Answer
@@ -52,11 +52,11 @@ def _some(names: Iterable[object], most: int = 4) -> str:
 def _complete(run: Run) -> Item:
     status = run.cells["status"].value_counts()
     planned = len(run.cells) if run.planned is None else run.planned
-    told = [f"{n} {name}" for name, n in sorted(status.items())]
+    counts = [f"{n} {name}" for name, n in sorted(status.items())]
     if planned > len(run.cells):
-        told.append(f"{planned - len(run.cells)} not run")
+        counts.append(f"{planned - len(run.cells)} not run")
     whole = int(status.get("done", 0)) == planned
-    return _item("Every planned cell finished", whole, f"of {planned}: {listing(told)}")
+    return _item("Every planned cell finished", whole, f"of {planned}: {listing(counts)}")
 
 
 def _last_epoch(run: Run) -> Item:
@@ -110,10 +110,11 @@ def _noise_varies(run: Run) -> Item:
     if groups.empty:
         return _item(statement, None, "no noisy setting has two seeds")
     fixed = list(groups.index[groups["noise_sha256"] < groups["seed"]])
-    text = f"the labels of {_some(fixed)} are the same for several seeds: their intervals do not "
-    text += "contain the noise"
-    told = f"as many hashes as seeds in {count(len(groups), 'noisy setting')}"
-    return _item(statement, not fixed, text if fixed else told)
+    text = f"as many hashes as seeds in {count(len(groups), 'noisy setting')}"
+    if fixed:
+        text = f"the labels of {_some(fixed)} are the same for several seeds: their intervals do "
+        text += "not contain the noise"
+    return _item(statement, not fixed, text)
 
 
 def _realised(run: Run) -> Item:
@@ -140,8 +141,8 @@ def _whole_test_set(run: Run) -> Item:
         return _item(statement, None, "no reliability diagram was kept")
     short = int((known["cell_id"].map(counted) != known["n_test"]).sum())
     same = bool((sizes["min"] == sizes["max"]).all())
-    told = [f"{name} {n:.0f}" for name, n in sizes["max"].items()]
-    text = f"{_some(told)} images; {count(short, 'cell')} with fewer in its bins"
+    images = [f"{name} {n:.0f}" for name, n in sizes["max"].items()]
+    text = f"{_some(images)} images; {count(short, 'cell')} with fewer in its bins"
     return _item(statement, same and not short, text)
 
 
@@ -249,5 +250,5 @@ def _one_machine(run: Run) -> Item:
     kinds = run.costs[["device", "torch", "driver"]].drop_duplicates().dropna()
     if kinds.empty:
         return _item("One kind of device, driver and torch", None, "none was recorded")
-    told = [f"{r['device']}, torch {r['torch']}, {r['driver']}" for r in kinds.to_dict("records")]
-    return _item("One kind of device, driver and torch", len(told) == 1, _some(told))
+    names = [f"{r['device']}, torch {r['torch']}, {r['driver']}" for r in kinds.to_dict("records")]
+    return _item("One kind of device, driver and torch", len(names) == 1, _some(names))

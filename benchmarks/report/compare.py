@@ -18,19 +18,19 @@ from benchmarks.schema import METRICS
 
 COMPARED = ("acc", "nll", "brier", "ece")
 KEYS = ("dataset", "noise", "model", "recipe", "method", "seed")
-"""Two finished cells that agree in these are a pair."""
+"""The columns in which the two finished cells of a pair agree."""
 TESTED = (
     *("method", "setting", "metric", "n", "a", "b"),
     *("difference", "low", "high", "p", "p_holm"),
 )
-"""The columns of a table of tests."""
+"""The columns of the table of tests."""
 NAMED = 10
-"""So many missing cells are named, the others counted."""
+"""The most missing cells that are named; the others are counted."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Every pair of cells, a test for each method and setting, and the cells without a partner.
+    """Two results folders: their pairs of cells, the tests, and the cells without a partner.
 
     ``pairs`` has a row per cell with ``metric_a`` and ``metric_b``; ``tests`` one per method,
     setting and metric: the mean of each side, ``difference`` (B less A) with ``low`` and
@@ -48,15 +48,15 @@ class Comparison:
 
     @property
     def numbers(self) -> pd.DataFrame:
-        """Every test in one table, those over all settings first."""
+        """The tests in one table, those over all settings first."""
         return pd.concat([self.pooled, self.tests], ignore_index=True)
 
     def markdown(self) -> str:
-        """The table of changes with its notes."""
+        """Return the table of changes with its notes."""
         return render.markdown(self._table())
 
     def plain(self) -> str:
-        """The same for a terminal."""
+        """Return the table of changes with its notes, for a terminal."""
         table = self._table()
         return "\n".join([render.plain(table), "", *table.notes])
 
@@ -137,9 +137,9 @@ def compare(first: Path, second: Path) -> Comparison:
     _refuse_other_metrics(runs, (first, second))
     a, b = (_cells(run) for run in runs)
     keys = list(KEYS)
-    found = a.merge(b.drop(columns="setting"), on=keys, how="outer", suffixes=("_a", "_b"))
-    only_a, only_b = (found["cell_id_b"].isna(), found["cell_id_a"].isna())
-    pairs = found[~only_a & ~only_b].reset_index(drop=True)
+    cells = a.merge(b.drop(columns="setting"), on=keys, how="outer", suffixes=("_a", "_b"))
+    only_a, only_b = (cells["cell_id_b"].isna(), cells["cell_id_a"].isna())
+    pairs = cells[~only_a & ~only_b].reset_index(drop=True)
     if pairs.empty:
         raise RefusedError(f"{first} and {second} have no finished cell in common")
     unlike = pairs[pairs["noise_sha256_a"] != pairs["noise_sha256_b"]]
@@ -149,7 +149,7 @@ def compare(first: Path, second: Path) -> Comparison:
             f"{_name(unlike.to_dict('records')[0])}: they cannot be compared"
         )
     alone_a, alone_b = (
-        tuple(map(_name, found[only].to_dict("records"))) for only in (only_a, only_b)
+        tuple(map(_name, cells[only].to_dict("records"))) for only in (only_a, only_b)
     )
     facts = {**runs[0].facts, **runs[1].facts}
     long = _long(pairs)
@@ -159,8 +159,10 @@ def compare(first: Path, second: Path) -> Comparison:
 def _refuse_other_metrics(runs: list[Run], folders: tuple[Path, Path]) -> None:
     specs = [sorted(set(run.last["metric_spec"])) for run in runs]
     if specs[0] != specs[1] and specs[0] and specs[1]:
-        told = [f"{f} has metrics {listing(s)}" for f, s in zip(folders, specs, strict=True)]
-        raise RefusedError(f"{' and '.join(told)}: `collect` brings a folder with parts up to date")
+        sides = [f"{f} has metrics {listing(s)}" for f, s in zip(folders, specs, strict=True)]
+        raise RefusedError(
+            f"{' and '.join(sides)}: `collect` brings a folder with parts up to date"
+        )
 
 
 def _cells(run: Run) -> pd.DataFrame:
@@ -172,7 +174,7 @@ def _name(row: Mapping[Hashable, object]) -> str:
 
 
 def _long(pairs: pd.DataFrame) -> pd.DataFrame:
-    """A row for each pair and metric: what B (``own``) is above A (``other``)."""
+    """Return a row for each pair and metric, with its values in B (``own``) and A (``other``)."""
     place = {method: k for k, method in enumerate(order_methods(pairs["method"]))}
     ordered = pairs.assign(place=pairs["method"].map(place)).sort_values(["place", "setting"])
     sides = [
@@ -186,14 +188,14 @@ def _long(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _tested(pairs: pd.DataFrame) -> pd.DataFrame:
-    """A row for each method, setting and metric, with Holm's adjustment within the metric."""
+    """Return a test of each method, setting and metric, corrected (Holm) within the metric."""
     tests = stats.paired_tests(pairs, ["method", "setting", "metric"])
     tests = stats.corrected(tests, together=["metric"])
     return tests.rename(columns={"other": "a", "own": "b"})[list(TESTED)]
 
 
 def _pooled(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Pairs of the seeds of methods that have several settings, each the mean of all of them."""
+    """Return pairs of means over settings, of methods that have several."""
     settings = pairs.groupby("method", sort=False)["setting"].nunique()
     settings = settings[settings > 1]
     means = stats.mean_over_settings(pairs, ["method", "metric"])

@@ -17,7 +17,7 @@ from benchmarks.schema import KEYS, LATER_COLUMNS, TABLES
 
 READ = ("results.csv", "curves.csv", "bins.csv", "detection.csv")
 LATER = ("losses.csv", "transitions.csv", "costs.csv")
-"""Empty where the folder, of an earlier version, lacks the file."""
+"""The tables that are empty where a folder of an earlier version lacks the file."""
 TEXT = {
     *(set(KEYS) - {"noise_rate", "seed"}),
     *("method_spec", "profile", "privileges", "precision", "noise_sha256"),
@@ -26,12 +26,12 @@ TEXT = {
     "finished_utc",
 }
 ARENA = ("dataset", "model", "recipe")
-"""What stays the same along one curve over noise rates."""
+"""The columns that stay the same along one curve over noise rates."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one folder holds, each table with the columns of :func:`_with_names` added.
+    """The tables of one results folder, with the columns that :func:`_with_names` adds.
 
     A setting is dataset, noise, model and recipe; its ``panel`` is its name without the arena.
     A kind is a noise without its rate, ``x`` the nominal rate (the realised one where the
@@ -56,11 +56,11 @@ class Run:
 
     @cached_property
     def cells(self) -> pd.DataFrame:
-        """One row per cell, whatever became of it."""
+        """A row per cell, whatever became of it."""
         return self.results.drop_duplicates("cell_id")
 
     def at(self, selection: str) -> pd.DataFrame:
-        """The finished cells at one selection."""
+        """Return the finished cells at one selection."""
         rows = self.results
         return rows[(rows["status"] == "done") & (rows["selection"] == selection)]
 
@@ -73,23 +73,15 @@ class Run:
     def privileges(self) -> dict[str, str]:
         """The clean knowledge given to each method that was given any."""
         given = self.cells[self.cells["privileges"] != ""]
-        return {
-            str(method): ", ".join(sorted(set(rows))) for method, rows in _by_method(given).items()
-        }
+        knowledge = given.groupby("method", sort=False)["privileges"].unique()
+        return {str(method): ", ".join(sorted(kinds)) for method, kinds in knowledge.items()}
 
     @cached_property
     def note(self) -> str:
-        """``incomplete: 120 of 150 cells``, or nothing when every planned cell has a row."""
+        """The words ``incomplete: 120 of 150 cells``; nothing when every planned cell has a row."""
         if self.planned is None or len(self.cells) >= self.planned:
             return ""
         return f"incomplete: {len(self.cells)} of {self.planned} cells"
-
-
-def _by_method(rows: pd.DataFrame) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for method, privilege in zip(rows["method"], rows["privileges"], strict=True):
-        found.setdefault(method, []).append(privilege)
-    return found
 
 
 def load(folder: Path) -> Run:
@@ -104,8 +96,8 @@ def load(folder: Path) -> Run:
         raise RefusedError(f"{folder / 'results.csv'} has no rows: no cell has ended yet")
     costs, (plan, facts) = tables.pop("costs.csv"), planned(folder / "plan.json")
     tables["plan"] = _cells(plan or [])
-    told = _told([results, tables["plan"]])
-    named = {name: _with_names(table, results, told) for name, table in tables.items()}
+    varying = _varying_columns([results, tables["plan"]])
+    named = {name: _with_names(table, results, varying) for name, table in tables.items()}
     results = named["results.csv"]
     _refuse_profiles(results, folder)
     _refuse_duplicates(results, folder)
@@ -164,10 +156,10 @@ def _refuse_text(table: pd.DataFrame, path: Path) -> None:
 
 
 def _refuse_profiles(results: pd.DataFrame, folder: Path) -> None:
-    found = sorted(set(results["profile"]) - {""})
-    if len(found) > 1:
+    names = sorted(set(results["profile"]) - {""})
+    if len(names) > 1:
         raise RefusedError(
-            f"{folder / 'results.csv'} holds cells of the profiles {' and '.join(found)}, which "
+            f"{folder / 'results.csv'} holds cells of the profiles {' and '.join(names)}, which "
             "must not stand in one table: keep each in a folder of its own"
         )
 
@@ -183,14 +175,14 @@ def _refuse_duplicates(results: pd.DataFrame, folder: Path) -> None:
         )
 
 
-def _told(tables: Sequence[pd.DataFrame]) -> list[str]:
-    """The columns of an arena that vary, in what ran or in what is planned."""
+def _varying_columns(tables: Sequence[pd.DataFrame]) -> list[str]:
+    """Return the columns of an arena that vary among what ran and what is planned."""
     return [name for name in ARENA if len({value for t in tables for value in t[name]}) > 1]
 
 
-def _with_names(table: pd.DataFrame, results: pd.DataFrame, told: list[str]) -> pd.DataFrame:
+def _with_names(table: pd.DataFrame, results: pd.DataFrame, varying: list[str]) -> pd.DataFrame:
     """Add ``setting``, ``arena``, ``panel``, ``kind``, ``x`` and the flag ``noisy``."""
-    arena = _join(table, told)
+    arena = _join(table, varying)
     rate = table["noise_rate"].astype("float64")
     place = ["dataset", "noise"]
     realised = results.groupby(place)["noise_rate_realised"].mean().rename("x")
@@ -217,7 +209,7 @@ def _join(table: pd.DataFrame, columns: Iterable[str]) -> list[str]:
 
 @cache
 def kind(noise: str) -> str:
-    """The noise without its rate: what one panel over rates shows.
+    """Return a noise without its rate, as one panel over rates shows it.
 
     >>> kind("symmetric(rate=0.4)"), kind("symmetric(rate=0.4, exact=True)"), kind("clean")
     ('symmetric', 'symmetric(exact=True)', 'clean')
@@ -227,7 +219,7 @@ def kind(noise: str) -> str:
 
 
 def noise_label(noise: str, rate: float) -> str:
-    """``symmetric 40%`` for ``symmetric(rate=0.4)``; what has no rate keeps its spec.
+    """Return the short name of a noise; one without a rate keeps its spec.
 
     >>> noise_label("symmetric(rate=0.4)", 0.4), noise_label("clean", 0.0)
     ('symmetric 40%', 'clean')
@@ -242,8 +234,8 @@ def planned(path: Path) -> tuple[list[object] | None, dict[str, Facts]]:
         return None, {}
     try:
         plan = json.loads(path.read_text(encoding="utf-8"))
-        cells, told = plan["cells"], plan.get("method_facts", {})
-        facts = {name: Facts(**row) for name, row in told.items()}
+        cells, rows = plan["cells"], plan.get("method_facts", {})
+        facts = {name: Facts(**row) for name, row in rows.items()}
     except (ValueError, KeyError, TypeError, AttributeError):
         raise RefusedError(f'{path} is not a plan: it has no list "cells"') from None
     if not isinstance(cells, list):
@@ -252,6 +244,6 @@ def planned(path: Path) -> tuple[list[object] | None, dict[str, Facts]]:
 
 
 def _cells(plan: Iterable[object]) -> pd.DataFrame:
-    """The keys of the planned cells, of as many as have all of them."""
+    """Return the keys of the planned cells that have all of them."""
     rows = [{key: cell.get(key) for key in KEYS} for cell in plan if isinstance(cell, dict)]
     return pd.DataFrame(rows, columns=list(KEYS)).dropna(subset=[*ARENA, "noise", "method"])

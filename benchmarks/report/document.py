@@ -198,7 +198,7 @@ def _protocol(run: Run) -> str:
 
 
 def _origins(run: Run) -> list[str]:
-    """Say whence hyper-parameters are, and which settings have one set of labels for all seeds."""
+    """Return where hyper-parameters are from, and the settings of one set of labels for all."""
     profiles = sorted(set(run.cells["profile"]) - {"", "default"})
     lines = [f"Hyper-parameters: the profile {name}." for name in profiles]
     noisy = run.cells[run.cells["noisy"] & (run.cells["noise_sha256"] != "")]

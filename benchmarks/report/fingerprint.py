@@ -1,4 +1,4 @@
-"""Whether a report is up to date, found out without importing anything heavy."""
+"""Tell whether a report is up to date. Imports nothing heavy."""
 
 import hashlib
 import json
@@ -10,12 +10,15 @@ INPUTS = (
     *("results.csv", "curves.csv", "bins.csv", "detection.csv"),
     *("losses.csv", "transitions.csv", "costs.csv", "plan.json", "suspects/index.md"),
 )
-DRAWN_BY = ("pandas", "numpy", "scipy", "matplotlib", "seaborn", "jinja2", "markdown-it-py")
-"""Packages whose next version may draw or print the same numbers otherwise."""
+DRAWN_BY = (
+    *("pandas", "numpy", "scipy", "networkx"),
+    *("matplotlib", "seaborn", "jinja2", "markdown-it-py"),
+)
+"""The packages whose next version may draw or print the same numbers otherwise."""
 
 
 def fingerprint(folder: Path, venue: str) -> str:
-    """SHA-256 over the inputs, the source of this package, the versions that draw, the venue.
+    """Return a SHA-256 of all that a report depends on: inputs, source, versions and the venue.
 
     Hashing the source in place of a hand-kept version number means that no edit of the report
     can leave an old one standing.
@@ -23,8 +26,8 @@ def fingerprint(folder: Path, venue: str) -> str:
     here = Path(__file__).parent
     kinds = ("*.py", "*.mplstyle", "*.j2", "*.css", "*.js")
     sources = [path for kind in kinds for path in sorted(here.rglob(kind))]
-    parts = {f"source {path.relative_to(here).as_posix()}": _sha256(path) for path in sources}
-    parts["source schema.py"] = _sha256(here.parent / "schema.py")
+    sources += [here.parent / name for name in ("schema.py", "catalogue/methods.csv")]
+    parts = {f"source {path.relative_to(here.parent)}": _sha256(path) for path in sources}
     parts |= {f"input {name}": _sha256(folder / name) for name in INPUTS}
     parts["venue"] = venue
     parts |= {f"version of {name}": version(name) for name in DRAWN_BY}
@@ -39,7 +42,7 @@ def _sha256(path: Path) -> str:
 
 
 def recall(report: Path, wanted: str) -> dict[str, str] | None:
-    """``ranking`` and ``verdict`` of the report in place, if it is whole and still true."""
+    """Return ``ranking`` and ``verdict`` of the report in place, if it is whole and still true."""
     try:
         kept = json.loads((report / FILE).read_text(encoding="utf-8"))
         current = kept["digest"] == wanted and all((report / p).is_file() for p in kept["outputs"])
@@ -57,5 +60,5 @@ def remember(report: Path, wanted: str, texts: dict[str, str]) -> None:
 
 
 def outputs_of(report: Path) -> tuple[Path, ...]:
-    """Every file of a report but the digest, sorted."""
+    """Return every file of a report but the fingerprint, sorted."""
     return tuple(sorted(p for p in report.rglob("*") if p.is_file() and p.name != FILE))

@@ -29,7 +29,7 @@ from benchmarks.report.analysis import Analysis
 from benchmarks.report.phrases import BLANK, number, signed
 
 Entry = tuple[tuple[str, ...], str]
-"""The parts of a name, and the value."""
+"""The parts of a macro's name, and its value."""
 
 _DIGITS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
 _SPELLED = {".": "Point", "-": "Minus", "=": "Is"} | dict(zip("0123456789", _DIGITS, strict=True))
@@ -38,7 +38,7 @@ _OVERALL = "overall"
 
 @cache
 def word(text: str) -> str:
-    """Text as letters only, a capital at the start of each word.
+    """Return a text as letters only, with a capital at the start of each word.
 
     >>> word("label_smoothing(smoothing=0.4)"), word("symmetric 40%")
     ('LabelSmoothingSmoothingIsZeroPointFour', 'SymmetricFourZero')
@@ -66,7 +66,7 @@ def _letters(key: tuple[str, ...]) -> str:
 
 
 def _escaped(value: str) -> str:
-    """A number that stands in text and in formulas."""
+    """Return a number so that it can stand in text and in formulas."""
     value = value.replace("\N{MINUS SIGN}", "-").replace("+", "")
     plain = value[:1].isdigit() or value == BLANK
     return value if plain else f"\\ensuremath{{{value}}}"

@@ -10,7 +10,7 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def number(metric: str, value: float) -> str:
-    """A value of one metric: percent with one decimal, anything else with three.
+    """Return a value of one metric: percent with one decimal, anything else with three.
 
     >>> number("acc", 0.9312), number("nll", 0.25), number("nll", float("nan"))
     ('93.1', '0.250', '--')
@@ -21,7 +21,7 @@ def number(metric: str, value: float) -> str:
 
 
 def signed(metric: str, value: float) -> str:
-    """Likewise with its sign, and never a negative zero.
+    """Return a value as :func:`number` does, with its sign, and never a negative zero.
 
     >>> signed("acc", 0.021), signed("acc", -0.00001), signed("nll", -0.1) == MINUS + "0.100"
     ('+2.1', '+0.0', True)
@@ -33,13 +33,13 @@ def signed(metric: str, value: float) -> str:
 
 
 def with_half(metric: str, mean: float, half: float) -> str:
-    """``93.1 ± 0.4``, or the mean alone where no interval exists."""
+    """Return ``93.1 ± 0.4``, or the mean alone where no interval exists."""
     text = number(metric, mean)
     return f"{text} ± {number(metric, half)}" if math.isfinite(half) else text
 
 
 def unit(metric: str) -> str:
-    """What a difference of this metric is counted in, with a leading space, or nothing."""
+    """Return the unit of differences of this metric, after a space, or nothing."""
     return " points" if METRICS[metric].percent else ""
 
 
@@ -56,12 +56,12 @@ def change(metric: str, mean: float, low: float = math.nan, high: float = math.n
 
 
 def p_value(p: float) -> str:
-    """``p = 0.012``, or ``p < 0.001``."""
+    """Return ``p = 0.012``, or ``p < 0.001``."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def chance(value: float) -> str:
-    """Two decimals, and never a certainty, which no finite number of settings gives.
+    """Return a probability, never as a certainty, which no finite number of settings gives.
 
     >>> chance(0.954), chance(0.998), chance(0.0)
     ('0.95', '>0.99', '<0.01')
@@ -85,10 +85,10 @@ def capitalised(text: str) -> str:
 
 
 def count(n: int, noun: str) -> str:
-    """``1 seed``, ``5 seeds``."""
+    """Return ``1 seed``, ``5 seeds``."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def listing(items: list[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
+    """Return ``a``, ``a and b``, ``a, b and c``."""
     return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)

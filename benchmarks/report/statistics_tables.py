@@ -66,7 +66,7 @@ def _columns(
 
 
 def _bracketed(order: Sequence[str], values: Mapping[str, Aggregate]) -> list[str]:
-    """Percent, each with its interval."""
+    """Return percentages, each with its interval."""
     texts = []
     for value, low, high in zip(*_columns(order, values), strict=True):
         interval = f" [{number('acc', low)}, {number('acc', high)}]" if np.isfinite(low) else ""
@@ -100,18 +100,18 @@ def _aggregate_notes(analysis: Analysis) -> tuple[str, ...]:
 
 
 def over_settings(analysis: Analysis) -> str:
-    """Return Friedman's test and the groups that cannot be told apart, or why there are none."""
+    """Return Friedman's test and the groups of methods that do not differ, or why not."""
     ranks = analysis.ranks
     if isinstance(ranks, str):
         return ranks
     groups = [listing([analysis.label(method) for method in clique]) for clique in ranks.cliques]
-    told = "; ".join(groups) if groups else "none, every pair differs"
+    alike = "; ".join(groups) if groups else "none, every pair differs"
     p = ranks.friedman_p
     return (
         f"Accuracy over {ranks.n} settings: Friedman's test that all methods rank alike, "
         f"{p_value(p) if np.isfinite(p) else 'not for two methods'}. Groups that pairwise Wilcoxon "
         "signed-rank tests (Holm over all "
-        f"{len(ranks.methods) * (len(ranks.methods) - 1) // 2} pairs) cannot tell apart: {told}."
+        f"{len(ranks.methods) * (len(ranks.methods) - 1) // 2} pairs) cannot tell apart: {alike}."
     )
 
 
@@ -174,7 +174,7 @@ def datasets(analysis: Analysis) -> Table | None:
 
 
 def neighbours(analysis: Analysis) -> Table | None:
-    """Return neighbours in the ranking: told apart, or how many more seeds it would take."""
+    """Return neighbours in the ranking: their difference, or how many more seeds it would take."""
     numbers = analysis.neighbours
     if not (numbers["n"] >= 2).any():
         return None

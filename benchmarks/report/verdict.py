@@ -112,7 +112,7 @@ def _judge(analysis: Analysis, method: str, reference: str, names: Names) -> lis
 
 
 def _probably(analysis: Analysis, method: str, reference: str) -> list[str]:
-    """How probable help and harm are in another such setting; nothing below eight settings."""
+    """Return how probable help and harm are in another such setting; nothing below eight."""
     rows = analysis.probabilities
     rows = rows[(rows["method"] == method) & (rows["reference"] == reference)]
     said = [
@@ -131,7 +131,7 @@ def _probably(analysis: Analysis, method: str, reference: str) -> list[str]:
 def _compare(
     analysis: Analysis, candidates: Sequence[str], reference: str, names: Names
 ) -> list[str]:
-    """One line for each candidate, Holm over all of them and all settings."""
+    """Return one line for each candidate, corrected (Holm) over all of them and all settings."""
     cells = analysis.run.cells
     lines: dict[str, list[str]] = {method: [] for method in candidates}
     size = 0
@@ -141,8 +141,8 @@ def _compare(
         for method, said in lines.items():
             outcomes = tests.loc[tests["method"] == method, "outcome"]
             better, worse = ((outcomes == outcome).sum() for outcome in ("helped", "hurt"))
-            told = f"better in {better} and worse in {worse} of {len(outcomes)}"
-            said.append(f"{METRICS[metric].label} {told if len(outcomes) else 'not judged'}")
+            counts = f"better in {better} and worse in {worse} of {len(outcomes)}"
+            said.append(f"{METRICS[metric].label} {counts if len(outcomes) else 'not judged'}")
     for method, said in lines.items():
         status = cells.loc[cells["method"] == method, "status"]
         if lost := int((status != "done").sum()):

@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 TITLE = "Learning with noisy labels: benchmark report"
 
 HEAVY = 600_000
-"""Bytes from which a vector figure is shown as pixels instead."""
+"""The size in bytes from which a vector figure is shown as pixels instead."""
 
 
 def write(analysis: Analysis, sections: Sequence[tuple[str, Sequence[Block]]], new: Path) -> None:

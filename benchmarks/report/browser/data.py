@@ -12,13 +12,13 @@ from benchmarks.report.looks import base
 from benchmarks.schema import METRICS, SELECTIONS
 
 HEADLINE = ("acc", "nll", "brier", "ece", "aurc", "mem_frac")
-"""What is shown before anything is chosen, and of every run."""
+"""The metrics that are shown before anything is chosen, and of every run."""
 
 POINTS = 40
-"""Epochs of a small curve; longer ones are thinned."""
+"""The most epochs of a small curve; longer ones are thinned."""
 
 MOST_CELLS = 20_000
-"""More runs than this are not listed one by one: the page would grow beyond 15 MB."""
+"""The most runs that are listed one by one; with more the page would grow beyond 15 MB."""
 
 MEANING = {
     "last": "the last epoch: the headline.",
@@ -29,7 +29,7 @@ MEANING = {
 
 
 def embedded(analysis: Analysis) -> dict[str, Any]:
-    """Everything that the page's script reads; numbers have five significant digits.
+    """Return all that the page's script reads; numbers have five significant digits.
 
     ``rows``: setting, method and selection by place in their lists, seeds, means, half widths of
     95% t intervals by metric. ``cells``: see ``report.js``.
@@ -76,7 +76,7 @@ def _settings(run: Run) -> list[dict[str, str]]:
 
 
 def _rows(run: Run, selection: str, place: int, ids: list[str]) -> list[list[Any]]:
-    """Means over seeds of one selection, in the order of settings and methods."""
+    """Return means over seeds of one selection, in the order of settings and methods."""
     groups = run.at(selection).groupby(["setting", "method"], sort=False)
     count, mean, sd = groups[ids].count(), groups[ids].mean(), groups[ids].std()
     half = stats.half_widths(sd.to_numpy(np.float64), count.to_numpy(np.float64))
@@ -99,9 +99,10 @@ def _rows(run: Run, selection: str, place: int, ids: list[str]) -> list[list[Any
 
 
 def _cells(run: Run, ids: list[str]) -> list[list[Any]]:
-    """Every run: setting, method, seed, id, status, reason, noise, labels, seconds, values, curves.
+    """Return each run, in the order of the run's settings and methods.
 
-    The curves are test accuracy and memorised share, in thousandths.
+    A run has its setting, method, seed, id, status, reason, noise, labels, seconds, values, and
+    curves. The curves are test accuracy and memorised share, in thousandths.
     """
     if len(run.cells) > MOST_CELLS:
         return []
@@ -113,7 +114,7 @@ def _cells(run: Run, ids: list[str]) -> list[list[Any]]:
     last = run.results[run.results["selection"] == "last"].drop_duplicates("cell_id")
     settings = {name: place for place, name in enumerate(run.settings)}
     methods = {name: place for place, name in enumerate(run.methods)}
-    found = [
+    cells = [
         [
             settings[row["setting"]],
             methods[row["method"]],
@@ -129,16 +130,16 @@ def _cells(run: Run, ids: list[str]) -> list[list[Any]]:
         ]
         for row in last.to_dict("records")
     ]
-    return sorted(found, key=lambda cell: cell[:3])
+    return sorted(cells, key=lambda cell: cell[:3])
 
 
 def _curve(values: pd.Series) -> list[int | None]:
-    """At most ``POINTS`` values of a curve, its ends among them."""
+    """Return at most ``POINTS`` values of a curve, its ends among them."""
     places = np.unique(np.linspace(0, len(values) - 1, POINTS).round().astype(int))
     thinned = values.to_numpy(np.float64)[places].tolist()
     return [None if v != v else round(1000 * v) for v in thinned]  # noqa: PLR0124
 
 
 def _short(values: list[float]) -> list[float | None]:
-    """Five significant digits; nothing for what is not a number."""
+    """Return five significant digits of each value; nothing for what is not a number."""
     return [float(f"{v:.5g}") if np.isfinite(v) else None for v in values]

@@ -20,7 +20,7 @@ FEWEST_SETTINGS = 8
 
 @dataclass(frozen=True)
 class Ranks:
-    """Methods by mean rank (1 is best), and which of them cannot be told apart.
+    """The methods by mean rank (1 is best), and which of them do not differ.
 
     ``p[i, j]`` is the Wilcoxon signed-rank p of methods ``i`` and ``j`` after Holm over all
     pairs, 1 on the diagonal. A clique is a largest set of methods none of which differ at 0.05.
