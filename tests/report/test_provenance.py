@@ -1,3 +1,5 @@
+"""Where and with what the cells were trained: read from the folder, not from this machine."""
+
 import os
 import platform
 

@@ -1,3 +1,5 @@
+"""Intervals, paired tests and corrections against scipy, statsmodels and published numbers."""
+
 import numpy as np
 import pandas as pd
 import pytest

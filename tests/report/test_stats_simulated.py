@@ -25,21 +25,9 @@ def margin(rate, draws):
 
 
 @pytest.mark.parametrize("draws", SIZES)
-@pytest.mark.parametrize("n", [3, 5])
-def test_the_interval_covers_the_truth_95_times_in_100(n, draws):
-    data = noise(draws, n) + 7
-    rows = pd.DataFrame({"cell": np.repeat(np.arange(draws), n), "v": data.ravel()})
-    table = stats.t_intervals(rows, ["cell"], "v")
-    covered = (np.abs(table["mean"] - 7) <= table["half"]).mean()
-    assert 0.93 <= covered <= 0.97
-    assert covered == pytest.approx(0.95, abs=margin(0.95, draws))
-
-
-@pytest.mark.parametrize("draws", SIZES)
 @pytest.mark.parametrize(
     ("test", "n", "nominal"),
     [
-        (lambda rows: stats.paired_t(rows).p, 5, 0.05),
         (stats.sign_flip, 8, 12 / 256),  # the largest attainable level below 0.05
         (
             lambda rows: np.array([stats.signed_rank_p(row) for row in rows]),
@@ -47,31 +35,11 @@ def test_the_interval_covers_the_truth_95_times_in_100(n, draws):
             10 / 256,
         ),  # likewise
     ],
-    ids=["paired t", "sign flip", "signed rank"],
+    ids=["sign flip", "signed rank"],
 )
 def test_a_test_of_nothing_rejects_at_its_nominal_rate(test, n, nominal, draws):
     rejected = (test(noise(draws, n, seed=n)) < 0.05).mean()
     assert rejected == pytest.approx(nominal, abs=margin(nominal, draws))
-
-
-@pytest.mark.parametrize("draws", SIZES)
-def test_holm_makes_one_false_claim_in_twenty_families_and_none_more(draws):
-    families = draws // 4
-    p = scipy.stats.ttest_1samp(noise(families, 10, 5), 0, axis=2).pvalue
-    false = np.mean([min(stats.holm(row)) < 0.05 for row in p])
-    assert false == pytest.approx(0.05, abs=margin(0.05, families))
-
-
-@pytest.mark.parametrize("draws", SIZES)
-def test_benjamini_hochberg_bounds_the_share_of_false_claims(draws):
-    families = draws // 4
-    data = noise(families, 20, 8)
-    data[:, :5] += 2.0  # five of twenty are true
-    p = scipy.stats.ttest_1samp(data, 0, axis=2).pvalue
-    claimed = np.array([stats.benjamini_hochberg(row) for row in p]) < 0.10
-    false = claimed[:, 5:].sum(1) / np.maximum(claimed.sum(1), 1)
-    assert false.mean() == pytest.approx(0.10 * 15 / 20, abs=4 * false.std() / np.sqrt(families))
-    assert claimed[:, :5].mean() > 0.9
 
 
 @pytest.mark.parametrize("draws", [100, pytest.param(2000, marks=pytest.mark.soak)])
@@ -103,12 +71,3 @@ def test_the_bootstrap_covers_the_iqm_as_often_as_its_docstring_says(draws):
         found = stats.interquartile_mean(list((centres + random.normal(size=(5, 12))).T))
         covered += found.low <= truth <= found.high
     assert covered / draws == pytest.approx(0.91, abs=margin(0.91, draws) + 0.02)
-
-
-@pytest.mark.parametrize("draws", SIZES)
-def test_as_many_seeds_as_were_asked_for_find_the_difference_as_often_as_promised(draws):
-    n = stats.seeds_needed(0.8, 0.6)
-    p = scipy.stats.ttest_1samp(0.8 + 0.6 * noise(draws, n), 0, axis=1).pvalue
-    expected = stats.power(0.8, 0.6, n)
-    assert expected >= 0.8
-    assert (p < 0.05).mean() == pytest.approx(expected, abs=margin(expected, draws))

@@ -1,3 +1,5 @@
+"""The tables of a report against scipy and statsmodels, how they are written, what is refused."""
+
 import re
 from dataclasses import replace
 
@@ -151,22 +153,37 @@ def test_the_terminal_table_lines_up_and_ignores_no_method(full):
     assert len(ends) == 1
 
 
-def refuse(folder, message):
+def lost(table):
+    return table.rename(columns={"nll": "loss"})
+
+
+def doubled(table):
+    return pd.concat([table, table.head(1)])
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("curves", lost, "curves.csv does not have .* lacks nll and has the unknown loss"),
+        ("results", lambda t: t.assign(acc="high"), "has text in its column of numbers acc"),
+        ("results", doubled, "two rows for cross_entropy, clean, seed 0"),
+        ("results", lambda t: t.head(0), "no cell has ended yet"),
+    ],
+)
+def test_a_table_that_is_not_whole_is_refused_by_name(tmp_path, name, change, message):
+    path = write(tmp_path, SMALL) / f"{name}.csv"
+    change(pd.read_csv(path)).to_csv(path, index=False)
     with pytest.raises(RefusedError, match=message):
-        load(folder)
+        load(tmp_path)
 
 
-def test_a_missing_file_is_refused_by_name(tmp_path):
-    folder = write(tmp_path, SMALL)
-    (folder / "bins.csv").unlink()
-    refuse(folder, "bins.csv is missing")
-
-
-def test_wrong_columns_are_refused_by_name(tmp_path):
-    folder = write(tmp_path, SMALL)
-    table = pd.read_csv(folder / "curves.csv").rename(columns={"nll": "loss"})
-    table.to_csv(folder / "curves.csv", index=False)
-    refuse(folder, "curves.csv does not have .* lacks nll and has the unknown loss")
+def test_a_missing_table_and_a_plan_that_is_none_are_refused(tmp_path):
+    (write(tmp_path, SMALL) / "plan.json").write_text("[1, 2]")
+    with pytest.raises(RefusedError, match=r"plan\.json is not a plan"):
+        load(tmp_path)
+    (tmp_path / "bins.csv").unlink()
+    with pytest.raises(RefusedError, match=r"bins\.csv is missing"):
+        load(tmp_path)
 
 
 def test_metrics_that_an_older_table_lacks_are_blank(tmp_path):
@@ -180,28 +197,3 @@ def test_metrics_that_an_older_table_lacks_are_blank(tmp_path):
     assert run.results["smece"].isna().all()
     assert run.curves["mce"].isna().all()
     assert run.results["ece"].notna().all()
-
-
-def test_text_among_numbers_is_refused(tmp_path):
-    folder = write(tmp_path, SMALL)
-    table = pd.read_csv(folder / "results.csv").astype({"acc": str})
-    table["acc"] = "high"
-    table.to_csv(folder / "results.csv", index=False)
-    refuse(folder, "results.csv has text in its column of numbers acc")
-
-
-def test_two_rows_for_one_cell_are_refused(tmp_path):
-    folder = write(tmp_path, SMALL)
-    table = pd.read_csv(folder / "results.csv")
-    pd.concat([table, table.head(1)]).to_csv(folder / "results.csv", index=False)
-    refuse(folder, "two rows for cross_entropy, clean, seed 0")
-
-
-def test_a_folder_without_a_result_is_refused(tmp_path):
-    refuse(write(tmp_path, replace(SMALL, seeds=0)), "no cell has ended yet")
-
-
-def test_a_plan_that_is_none_is_refused(tmp_path):
-    folder = write(tmp_path, SMALL)
-    (folder / "plan.json").write_text("[1, 2]")
-    refuse(folder, "plan.json is not a plan")

@@ -1,3 +1,5 @@
+"""The verdict on label smoothing: what is judged, by which tests, and what is missing."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -30,39 +32,28 @@ def everywhere(value):
     return dict.fromkeys(NOISES, value)
 
 
-def test_help_is_called_help_with_its_size(tmp_path):
-    text = verdict(judged(tmp_path, everywhere(0.05)))
-    assert "On mislabelled data it raised accuracy in 2 of 2 settings." in text
-    assert "On clean labels it raised it." in text
-    assert "Accuracy: better in 3 of 3: clean (+5." in text
-    assert "NLL: better in 3 of 3: clean (\N{MINUS SIGN}0.05" in text
-    assert "worse in" not in text
-
-
-def test_harm_is_called_harm(tmp_path):
-    text = verdict(judged(tmp_path, everywhere(-0.03)))
-    assert "On mislabelled data it lowered accuracy in 2 of 2 settings." in text
-    assert "Brier score: worse in 3 of 3" in text
-    assert "better in" not in text
-
-
-def test_a_difference_within_the_noise_is_not_claimed(tmp_path):
-    text = verdict(judged(tmp_path, everywhere(0.0005), spread=0.02))
-    assert "On mislabelled data it showed no difference in 2 of 2 settings." in text
-    assert "better in" not in text
-    assert "worse in" not in text
-
-
-def test_settings_that_differ_are_told_apart(tmp_path):
-    shift = {NOISES[0]: -0.04, NOISES[1]: 0.0, NOISES[2]: 0.06}
-    text = verdict(judged(tmp_path, shift))
-    assert "raised accuracy in 1 of 2 settings and showed no difference in 1." in text
-    assert "On clean labels it lowered it." in text
-    line = next(line for line in text.splitlines() if line.startswith("- Accuracy"))
-    better, worse, still = line.split("; ")
-    assert "symmetric 40% (+" in better
-    assert "clean (\N{MINUS SIGN}" in worse
-    assert "symmetric 20%" in still
+@pytest.mark.parametrize(
+    ("shifts", "spread", "outcomes"),
+    [
+        ((0.05, 0.05, 0.05), 0.004, ["helped", "helped", "helped"]),
+        ((-0.03, -0.03, -0.03), 0.004, ["hurt", "hurt", "hurt"]),
+        ((0.0005, 0.0005, 0.0005), 0.02, ["open", "open", "open"]),
+        ((-0.04, 0.0, 0.06), 0.004, ["hurt", "open", "helped"]),
+    ],
+)
+def test_help_harm_and_neither_are_told_apart_in_each_setting(tmp_path, shifts, spread, outcomes):
+    analysis = judged(tmp_path, dict(zip(NOISES, shifts, strict=True)), spread)
+    for metric in ("acc", "brier"):  # more is better, and worse
+        tests = effects(analysis, ["label_smoothing"], "cross_entropy", metric)
+        assert tests["setting"].tolist() == ["clean", "symmetric 20%", "symmetric 40%"]
+        assert tests["outcome"].tolist() == outcomes
+    text = verdict(analysis)
+    said = {"helped": "better in", "hurt": "worse in", "open": "no difference shown in"}
+    for outcome, words in said.items():
+        count = outcomes.count(outcome)
+        assert (f"Accuracy: {words} {count} of 3" in text or f"; {words} {count} of 3" in text) == (
+            count > 0
+        )
 
 
 def test_the_numbers_in_the_verdict_are_those_of_scipy_and_statsmodels(tmp_path):
@@ -127,18 +118,16 @@ def test_one_seed_still_names_the_best_without_an_interval(tmp_path):
     assert "[" not in text
 
 
-def test_five_pairs_explain_why_wilcoxon_is_not_used_and_six_do_not(tmp_path):
-    assert "5 pairs cannot fall below p = 0.0625" in verdict(
-        judged(tmp_path / "five", everywhere(0.05))
-    )
-    assert "Wilcoxon" not in verdict(judged(tmp_path / "six", everywhere(0.05), seeds=6))
-
-
-@pytest.mark.parametrize("absent", ["label_smoothing", "cross_entropy"])
-def test_a_missing_side_is_one_sentence(tmp_path, absent):
-    methods = tuple(method for method in SIX if method != absent)
-    text = verdict(Analysis(load(write(tmp_path, replace(TWO, methods=methods)))))
-    assert text == f"No verdict on label smoothing: the run has no {absent}.\n"
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"methods": SIX[:1]}, "No verdict on label smoothing: the run has no label_smoothing.\n"),
+        ({"methods": SIX[1:]}, "No verdict on label smoothing: the run has no cross_entropy.\n"),
+        ({"status": "failed"}, "No cell finished, so nothing can be said.\n"),
+    ],
+)
+def test_what_is_missing_is_one_sentence(tmp_path, changes, text):
+    assert verdict(Analysis(load(write(tmp_path, replace(TWO, **changes))))) == text
 
 
 def test_each_smoothing_is_judged_and_the_values_are_named(tmp_path):
@@ -199,8 +188,3 @@ def test_the_lead_of_the_best_over_smoothing_is_a_paired_interval(tmp_path):
 def test_an_incomplete_sweep_says_so_first(tmp_path):
     text = verdict(judged(tmp_path, everywhere(0.05), planned=45))
     assert text.startswith("The sweep is incomplete: 30 of 45 cells")
-
-
-def test_nothing_finished_is_one_sentence(tmp_path):
-    text = verdict(Analysis(load(write(tmp_path, replace(TWO, status="failed")))))
-    assert text == "No cell finished, so nothing can be said.\n"

@@ -1,3 +1,5 @@
+"""What all settings say together, the checklist and the macros, from data with known answers."""
+
 import re
 from dataclasses import replace
 
@@ -8,8 +10,7 @@ import scipy.stats
 from statsmodels.stats.power import TTestPower
 
 from benchmarks.errors import RefusedError
-from benchmarks.report import document, macros, render, stats, tables
-from benchmarks.report import statistics_tables as statistics
+from benchmarks.report import document, macros, render, statistics_tables, stats, tables
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.checklist import checklist
 from benchmarks.report.data import load
@@ -68,16 +69,16 @@ def test_pairs_with_different_labels_are_refused_over_all_methods_too(tmp_path):
 
 
 def test_few_settings_get_a_sentence_in_place_of_tests(small):
-    assert statistics.probabilities(small) is None
-    text = statistics.over_settings(small)
+    assert statistics_tables.probabilities(small) is None
+    text = statistics_tables.over_settings(small)
     assert text.startswith("No test over settings, and no critical-difference diagram")
     assert "there are 2." in text
     assert "p = 0.5" in text
 
 
 def test_many_settings_get_ranks_probabilities_and_a_value_for_each_dataset(many):
-    assert "Friedman's test that all methods rank alike, p" in statistics.over_settings(many)
-    table = statistics.probabilities(many)
+    assert "Friedman's test that all methods rank alike, p" in statistics_tables.over_settings(many)
+    table = statistics_tables.probabilities(many)
     rows = table.numbers
     assert (rows["n"] == 10).all()
     assert np.allclose(rows[["better", "same", "worse"]].sum(axis=1), 1)
@@ -89,13 +90,13 @@ def test_many_settings_get_ranks_probabilities_and_a_value_for_each_dataset(many
     ours = gce[gce["metric"] == "ece"].iloc[0]
     expected = stats.signed_rank(-np.array(gaps), 0.005)  # a smaller error is better
     assert ours["better"] == pytest.approx(expected.above, abs=0.02)
-    by_dataset = statistics.datasets(many)
+    by_dataset = statistics_tables.datasets(many)
     assert list(by_dataset.text.columns) == ["digits", "mnist", "Over datasets"]
-    assert statistics.datasets(many).numbers["settings"].tolist() == [5] * 6
+    assert statistics_tables.datasets(many).numbers["settings"].tolist() == [5] * 6
 
 
 def test_the_aggregate_is_of_scipy_and_plain_counts(small):
-    numbers = statistics.aggregate(small).numbers
+    numbers = statistics_tables.aggregate(small).numbers
     for method in SIX[:3]:
         every = np.concatenate([wide(small, method, s) for s in small.run.settings])
         assert numbers.loc[method, "iqm"] == pytest.approx(scipy.stats.trim_mean(every, 0.25))
@@ -116,7 +117,7 @@ def test_neighbours_in_the_ranking_are_told_apart_or_told_how_many_seeds_it_take
         return row | {"acc": 0.6 + gain[row["method"]] + wobble}
 
     run = Analysis(load(write(tmp_path, replace(SMALL, seeds=5, alter=alter))))
-    table = statistics.neighbours(run)
+    table = statistics_tables.neighbours(run)
     apart, close = table.text["More seeds"]
     assert apart == "told apart"
     row = table.numbers.iloc[1]
@@ -126,7 +127,7 @@ def test_neighbours_in_the_ranking_are_told_apart_or_told_how_many_seeds_it_take
     assert row["seeds"] == int(np.ceil(theirs))
     assert close == f"{row['seeds'] - 5:.0f} more"
     one = Analysis(load(write(tmp_path / "one", replace(SMALL, seeds=1))))
-    assert statistics.neighbours(one) is None
+    assert statistics_tables.neighbours(one) is None
 
 
 def answers(run):
