@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.report import browser, build
 from benchmarks.report.analysis import Analysis
-from benchmarks.report.browser.data import embedded
+from benchmarks.report.browser.leaderboard import embedded
 from benchmarks.report.data import load
 from benchmarks.report.tables import unmarked
 from benchmarks.schema import METRICS
@@ -25,9 +25,9 @@ QUIET = (
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    found = stamp(write(tmp_path_factory.mktemp("small"), SMALL))
-    build(found)
-    return found
+    folder = stamp(write(tmp_path_factory.mktemp("small"), SMALL))
+    build(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")

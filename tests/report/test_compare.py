@@ -29,12 +29,13 @@ def before(tmp_path):
 
 
 def test_a_change_is_a_paired_t_test_of_scipy_with_holm_over_the_column(before, tmp_path):
-    found = compare(before, write(tmp_path / "after", replace(BEFORE, alter=shifted)))
-    tests = found.tests[found.tests["metric"] == "acc"]
+    comparison = compare(before, write(tmp_path / "after", replace(BEFORE, alter=shifted)))
+    tests = comparison.tests[comparison.tests["metric"] == "acc"]
     p = []
     for row in tests.to_dict("records"):
-        both = found.pairs[
-            (found.pairs["method"] == row["method"]) & (found.pairs["setting"] == row["setting"])
+        both = comparison.pairs[
+            (comparison.pairs["method"] == row["method"])
+            & (comparison.pairs["setting"] == row["setting"])
         ]
         difference = (both["acc_b"] - both["acc_a"]).to_numpy()
         assert row["difference"] == pytest.approx(difference.mean())
@@ -42,25 +43,25 @@ def test_a_change_is_a_paired_t_test_of_scipy_with_holm_over_the_column(before, 
     assert tests["p"].tolist() == pytest.approx(p)
     assert tests["p_holm"].tolist() == pytest.approx(list(multipletests(p, method="holm")[1]))
     assert set(tests.loc[tests["p_holm"] < 0.05, "method"]) == {"reweighting"}
-    rows = [line for line in found.markdown().splitlines() if "**" in line]
+    rows = [line for line in comparison.markdown().splitlines() if "**" in line]
     assert len(rows) == 3  # all settings, and each of the two
-    assert "30 pairs of finished cells, 20 of them with equal" in found.plain()
+    assert "30 pairs of finished cells, 20 of them with equal" in comparison.plain()
 
 
 def test_a_method_is_tested_over_all_settings_with_its_seeds_as_pairs(before, tmp_path):
-    found = compare(before, write(tmp_path / "after", replace(BEFORE, alter=shifted)))
-    pooled = found.pooled[found.pooled["metric"] == "acc"]
+    comparison = compare(before, write(tmp_path / "after", replace(BEFORE, alter=shifted)))
+    pooled = comparison.pooled[comparison.pooled["metric"] == "acc"]
     assert pooled["setting"].tolist() == 3 * ["all 2 settings"]
     p = []
     for row in pooled.to_dict("records"):
-        cells = found.pairs[found.pairs["method"] == row["method"]]
+        cells = comparison.pairs[comparison.pairs["method"] == row["method"]]
         sides = [cells.pivot_table(index="seed", values=v).iloc[:, 0] for v in ("acc_a", "acc_b")]
         by_seed = (sides[1] - sides[0]).to_numpy()
         assert (row["n"], row["difference"]) == (5, pytest.approx(by_seed.mean()))
         p.append(scipy.stats.ttest_rel(*sides[::-1]).pvalue if by_seed.any() else 1.0)
     assert pooled["p"].tolist() == pytest.approx(p)
     assert pooled["p_holm"].tolist() == pytest.approx(list(multipletests(p, method="holm")[1]))
-    assert "is a pair; Holm over the 3 methods." in found.markdown()
+    assert "is a pair; Holm over the 3 methods." in comparison.markdown()
 
 
 def test_a_seed_that_failed_in_one_setting_is_no_pair_over_all_of_them(before, tmp_path):
@@ -68,11 +69,11 @@ def test_a_seed_that_failed_in_one_setting_is_no_pair_over_all_of_them(before, t
         lost = row["method"] == "reweighting" and row["seed"] == 4 and row["noise"] == "clean"
         return row | ({"status": "failed"} if lost else {"acc": row["acc"] + 0.01 * row["seed"]})
 
-    found = compare(before, write(tmp_path / "after", replace(BEFORE, alter=fails)))
-    n = found.pooled.set_index(["method", "metric"])["n"]
+    comparison = compare(before, write(tmp_path / "after", replace(BEFORE, alter=fails)))
+    n = comparison.pooled.set_index(["method", "metric"])["n"]
     assert n["reweighting", "acc"] == 4
     assert n["cross_entropy", "acc"] == 5
-    gain = found.pooled.set_index(["method", "metric"])["difference"]
+    gain = comparison.pooled.set_index(["method", "metric"])["difference"]
     assert gain["reweighting", "acc"] == pytest.approx(0.015)  # seeds 0 to 3
     one = compare(*(write(tmp_path / n, replace(BEFORE, noises=("clean",))) for n in "ab"))
     assert one.pooled.empty
@@ -80,11 +81,11 @@ def test_a_seed_that_failed_in_one_setting_is_no_pair_over_all_of_them(before, t
 
 
 def test_the_same_folder_is_equal_throughout(before):
-    found = compare(before, before)
-    assert (found.tests["difference"] == 0).all()
-    assert found.plain().count("equal ") >= 6 * len(COMPARED) - 6
-    assert "30 pairs of finished cells, 30 of them" in found.plain()
-    assert found.only_a == found.only_b == ()
+    comparison = compare(before, before)
+    assert (comparison.tests["difference"] == 0).all()
+    assert comparison.plain().count("equal ") >= 6 * len(COMPARED) - 6
+    assert "30 pairs of finished cells, 30 of them" in comparison.plain()
+    assert comparison.only_a == comparison.only_b == ()
 
 
 def test_cells_without_a_partner_are_named(before, tmp_path):
@@ -93,12 +94,12 @@ def test_cells_without_a_partner_are_named(before, tmp_path):
         return row | ({"status": "failed", "acc": None} if lost else {})
 
     after = write(tmp_path / "after", replace(BEFORE, methods=SIX[1:4], alter=fails))
-    found = compare(before, after)
-    assert len(found.only_a) == 10 + 2
-    assert "digits, clean, mlp, short, reweighting, seed 4" in found.only_a
-    assert {name.split(", ")[4] for name in found.only_b} == {"gce"}
-    assert "12 cells finished in A without a partner in B: " in found.plain()
-    assert "; and 2 more." in found.plain()
+    comparison = compare(before, after)
+    assert len(comparison.only_a) == 10 + 2
+    assert "digits, clean, mlp, short, reweighting, seed 4" in comparison.only_a
+    assert {name.split(", ")[4] for name in comparison.only_b} == {"gce"}
+    assert "12 cells finished in A without a partner in B: " in comparison.plain()
+    assert "; and 2 more." in comparison.plain()
 
 
 @pytest.mark.parametrize(
@@ -126,9 +127,9 @@ def test_what_cannot_be_compared_is_refused_in_a_sentence(before, tmp_path, chan
 def test_one_seed_has_a_difference_and_no_test(tmp_path):
     one = replace(BEFORE, seeds=1)
     a, b = write(tmp_path / "a", one), write(tmp_path / "b", replace(one, alter=shifted))
-    found = compare(a, b)
-    assert found.tests["p"].isna().all()
-    assert "p =" not in found.plain()
+    comparison = compare(a, b)
+    assert comparison.tests["p"].isna().all()
+    assert "p =" not in comparison.plain()
 
 
 def test_the_command_writes_what_it_prints_and_says_by_its_code_what_is_missing(before, tmp_path):

@@ -54,9 +54,9 @@ def test_what_older_versions_did_not_record_is_a_dash(tmp_path):
 
 def test_a_cell_is_stamped_with_every_column_that_costs_has(tmp_path):
     job = worker.Job(tmp_path, tmp_path, "cpu", keep_all=False, commit="abc")
-    found = worker.stamp(job)
-    assert set(found) <= set(schema.COSTS)
-    assert found["cpu"]
-    assert found["cpu"] == environment.cpu_model()
-    assert found["torch"] == torch.__version__
-    assert f"numpy {np.__version__}" in str(found["packages"])
+    stamped = worker.stamp(job)
+    assert set(stamped) <= set(schema.COSTS)
+    assert stamped["cpu"]
+    assert stamped["cpu"] == environment.cpu_model()
+    assert stamped["torch"] == torch.__version__
+    assert f"numpy {np.__version__}" in str(stamped["packages"])

@@ -135,14 +135,14 @@ def answers(run):
 
 
 def test_the_checklist_answers_from_the_data(small):
-    found = answers(small)
-    assert len(found) == 20
-    assert found["Every planned cell finished"].answer == "yes"
-    assert found["Every method saw the same noisy labels"].answer == "yes"
-    assert found["At least 5 seeds behind every mean"].answer == "no"
-    assert found["Settings come from more than one dataset"].answer == "no"
-    assert found["Every method took the same compute"].answer == "unknown"
-    assert found["One commit of this code, nothing uncommitted"].answer == "unknown"
+    items = answers(small)
+    assert len(items) == 20
+    assert items["Every planned cell finished"].answer == "yes"
+    assert items["Every method saw the same noisy labels"].answer == "yes"
+    assert items["At least 5 seeds behind every mean"].answer == "no"
+    assert items["Settings come from more than one dataset"].answer == "no"
+    assert items["Every method took the same compute"].answer == "unknown"
+    assert items["One commit of this code, nothing uncommitted"].answer == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -194,17 +194,17 @@ def test_compute_stands_beside_the_ranking(tmp_path):
     passes = dict(zip(table.numbers.index, table.text["Passes"], strict=True))
     assert passes == {"cross_entropy": "1 + 1", "label_smoothing": "1 + 1", "reweighting": "2 + 2"}
     assert any(note.startswith("Passes: images sent forwards") for note in table.notes)
-    found = answers(run)
-    assert found["Every method took the same compute"].answer == "no"
-    assert "Importance reweighting 2 times" in found["Every method took the same compute"].evidence
-    assert found["One commit of this code, nothing uncommitted"].answer == "no"
+    items = answers(run)
+    assert items["Every method took the same compute"].answer == "no"
+    assert "Importance reweighting 2 times" in items["Every method took the same compute"].evidence
+    assert items["One commit of this code, nothing uncommitted"].answer == "no"
 
 
 def test_every_table_of_an_unfinished_sweep_says_so_first(tmp_path):
     run = Analysis(load(write(tmp_path, replace(SMALL, planned=99))))
-    found = document._tables(run)
-    assert {"ranking", "settings", "settings_ece", "settings_nll", "settings_brier"} < set(found)
-    for table in found.values():
+    shown = document._tables(run)
+    assert {"ranking", "settings", "settings_ece", "settings_nll", "settings_brier"} < set(shown)
+    for table in shown.values():
         assert table.notes[0] == "Incomplete: 24 of 99 cells."
 
 
@@ -229,16 +229,16 @@ def test_one_seed_tells_nothing_from_the_best(tmp_path):
 def test_macros_are_letters_unlike_each_other_and_hold_the_numbers_of_the_tables(small):
     code = macros.latex(small)
     assert code.isascii()
-    found = dict(re.findall(r"\\newcommand\{\\(nlb[A-Za-z]+)\}\{(.*)\}\n", code))
+    numbers = dict(re.findall(r"\\newcommand\{\\(nlb[A-Za-z]+)\}\{(.*)\}\n", code))
     lines = [line for line in code.splitlines() if not line.startswith("%")]
-    assert len(found) == len(lines)
+    assert len(numbers) == len(lines)
     mean = wide(small, "reweighting", "symmetric 40%").mean()
-    assert found["nlbAccReweightingSymmetricFourZero"] == f"{100 * mean:.1f}"
-    assert found["nlbAccReweightingSymmetricFourZeroN"] == "4"
+    assert numbers["nlbAccReweightingSymmetricFourZero"] == f"{100 * mean:.1f}"
+    assert numbers["nlbAccReweightingSymmetricFourZeroN"] == "4"
     gap = mean - wide(small, "cross_entropy", "symmetric 40%").mean()
-    assert found["nlbAccReweightingMinusCrossEntropySymmetricFourZero"] == f"{100 * gap:.1f}"
+    assert numbers["nlbAccReweightingMinusCrossEntropySymmetricFourZero"] == f"{100 * gap:.1f}"
     overall = tables.ranking(small).numbers.loc["reweighting", "ece"]
-    assert found["nlbEceReweightingOverall"] == f"{100 * overall:.1f}"
+    assert numbers["nlbEceReweightingOverall"] == f"{100 * overall:.1f}"
 
 
 def test_macros_that_would_collide_are_told_apart(tmp_path):

@@ -36,11 +36,11 @@ three by which he ranks two of them."""
 
 
 def test_mean_ranks_and_friedman_are_those_demsar_published():
-    found = stats.rank_test(DEMSAR)
-    by_name = dict(zip(found.methods, found.mean_ranks, strict=True))
+    test = stats.rank_test(DEMSAR)
+    by_name = dict(zip(test.methods, test.mean_ranks, strict=True))
     published = {"C4.5": 3.143, "C4.5+m": 2.000, "C4.5+cf": 2.893, "C4.5+m+cf": 1.964}
     assert by_name == pytest.approx(published, abs=5e-4)
-    assert found.methods[0] == "C4.5+m+cf"
+    assert test.methods[0] == "C4.5+m+cf"
     # His chi-square of 9.28 has no correction for ties; corrected it is larger.
     ranks = DEMSAR.rank(axis=1, ascending=False).to_numpy()
     n, k = ranks.shape
@@ -48,7 +48,7 @@ def test_mean_ranks_and_friedman_are_those_demsar_published():
     assert plain == pytest.approx(9.28, abs=5e-3)
     ties = sum(count**3 - count for row in ranks for count in np.unique(row, return_counts=True)[1])
     corrected = plain / (1 - ties / (n * (k**3 - k)))
-    assert found.friedman_p == pytest.approx(scipy.stats.chi2.sf(corrected, k - 1), rel=1e-9)
+    assert test.friedman_p == pytest.approx(scipy.stats.chi2.sf(corrected, k - 1), rel=1e-9)
 
 
 def test_the_signed_rank_p_is_near_the_one_demsar_published():
@@ -84,29 +84,29 @@ def drawn(settings=12, methods=5, seed=0):
 
 def test_pairwise_p_are_those_of_scikit_posthocs():
     scores = drawn()
-    found = stats.rank_test(scores)
+    ranks = stats.rank_test(scores)
     theirs = scikit_posthocs.posthoc_wilcoxon(
         scores.melt(var_name="m", value_name="v"), "v", "m", p_adjust="holm"
     )
-    assert found.p == pytest.approx(theirs.loc[list(found.methods), list(found.methods)].to_numpy())
-    assert 0 < (found.p < 0.05).sum() < found.p.size - len(found.p)  # some differ, some do not
+    assert ranks.p == pytest.approx(theirs.loc[list(ranks.methods), list(ranks.methods)].to_numpy())
+    assert 0 < (ranks.p < 0.05).sum() < ranks.p.size - len(ranks.p)  # some differ, some do not
 
 
 def test_cliques_name_methods_and_never_join_two_that_differ():
-    found = stats.rank_test(drawn())
-    place = {name: k for k, name in enumerate(found.methods)}
-    assert found.cliques
-    for clique in found.cliques:
+    ranks = stats.rank_test(drawn())
+    place = {name: k for k, name in enumerate(ranks.methods)}
+    assert ranks.cliques
+    for clique in ranks.cliques:
         pairs = itertools.combinations([place[name] for name in clique], 2)
-        assert all(found.p[i, j] >= 0.05 for i, j in pairs)
+        assert all(ranks.p[i, j] >= 0.05 for i, j in pairs)
 
 
 def test_methods_that_never_differ_are_one_clique():
     same = pd.DataFrame({name: np.linspace(0.5, 0.9, 8) for name in "abc"})
-    found = stats.rank_test(same)
-    assert found.mean_ranks == (2.0, 2.0, 2.0)
-    assert found.friedman_p == 1
-    assert found.cliques == (("a", "b", "c"),)
+    ranks = stats.rank_test(same)
+    assert ranks.mean_ranks == (2.0, 2.0, 2.0)
+    assert ranks.friedman_p == 1
+    assert ranks.cliques == (("a", "b", "c"),)
 
 
 @pytest.mark.parametrize(
@@ -143,30 +143,32 @@ def test_the_interquartile_mean_leaves_out_a_quarter_at_either_end():
 
 def test_the_bootstrap_resamples_seeds_within_settings_only():
     far_apart = [np.full(5, 0.1), np.full(5, 0.9), np.full(5, 0.5)]
-    found = stats.interquartile_mean(far_apart)
-    assert found.low == found.high == found.value  # no spread within a setting, none at all
+    estimate = stats.interquartile_mean(far_apart)
+    assert (
+        estimate.low == estimate.high == estimate.value
+    )  # no spread within a setting, none at all
     draws = np.random.default_rng(0)
     strata = [draws.normal(k, 1, 40) for k in range(6)]
-    found = stats.improvement(strata)
+    estimate = stats.improvement(strata)
     error = np.sqrt(sum((s > 0).mean() * (s <= 0).mean() / 40 for s in strata)) / 6
-    assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.1)
+    assert estimate.high - estimate.low == pytest.approx(2 * 1.96 * error, rel=0.1)
 
 
 def test_the_bootstrap_interval_of_the_iqm_is_that_of_plain_loops():
     draws = np.random.default_rng(1)
     strata = [draws.normal(k, 0.3, 6) for k in range(4)]
-    found = stats.interquartile_mean(strata)
+    estimate = stats.interquartile_mean(strata)
     again = [
         scipy.stats.trim_mean(np.concatenate([draws.choice(s, len(s)) for s in strata]), 0.25)
         for _ in range(1500)
     ]
     low, high = np.quantile(again, [0.025, 0.975])
-    assert (found.low, found.high) == pytest.approx((low, high), abs=0.04)
+    assert (estimate.low, estimate.high) == pytest.approx((low, high), abs=0.04)
 
 
 def test_improvement_is_paired_and_counts_a_tie_half():
-    found = stats.improvement([np.array([0.1, 0.2, -0.1]), np.array([0.0, 0.3])])
-    assert found.value == pytest.approx((2 / 3 + 0.75) / 2)
+    chance = stats.improvement([np.array([0.1, 0.2, -0.1]), np.array([0.0, 0.3])])
+    assert chance.value == pytest.approx((2 / 3 + 0.75) / 2)
     single = stats.improvement([np.array([0.1])])
     assert single.value == 1
     assert np.isnan(single.low)
@@ -174,9 +176,9 @@ def test_improvement_is_paired_and_counts_a_tie_half():
 
 def test_a_profile_counts_runs_up_to_the_threshold_and_failed_ones_never():
     gaps = [np.array([0.0, 0.01]), np.array([0.02, np.inf])]
-    found = stats.performance_profile(gaps, np.array([0.0, 0.01, 0.015, 10.0]))
-    assert found.share.tolist() == [0.25, 0.5, 0.5, 0.75]
-    assert (found.low <= found.share).all()
-    assert (found.high >= found.share).all()
-    assert found.high[1] == 0.5  # both of the first setting, none of the second
+    profile = stats.performance_profile(gaps, np.array([0.0, 0.01, 0.015, 10.0]))
+    assert profile.share.tolist() == [0.25, 0.5, 0.5, 0.75]
+    assert (profile.low <= profile.share).all()
+    assert (profile.high >= profile.share).all()
+    assert profile.high[1] == 0.5  # both of the first setting, none of the second
     assert np.isnan(stats.performance_profile([np.array([0.5])], np.array([1.0])).low).all()

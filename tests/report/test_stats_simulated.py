@@ -45,11 +45,11 @@ def test_a_test_of_nothing_rejects_at_its_nominal_rate(test, n, nominal, draws):
 @pytest.mark.parametrize("draws", [100, pytest.param(2000, marks=pytest.mark.soak)])
 def test_ranks_of_equal_methods_are_told_apart_no_more_than_one_time_in_twenty(draws):
     columns = list("abcd")
-    found = [stats.rank_test(pd.DataFrame(rows, columns=columns)) for rows in noise(draws, 10, 4)]
-    friedman = np.mean([f.friedman_p < 0.05 for f in found])
+    each = [stats.rank_test(pd.DataFrame(rows, columns=columns)) for rows in noise(draws, 10, 4)]
+    friedman = np.mean([f.friedman_p < 0.05 for f in each])
     assert friedman <= 0.05 + margin(0.05, draws)
-    assert np.mean([(f.p < 0.05).any() for f in found]) <= 0.05 + margin(0.05, draws)
-    assert all(len(f.cliques[0]) == 4 for f in found if (f.p >= 0.05).all())
+    assert np.mean([(f.p < 0.05).any() for f in each]) <= 0.05 + margin(0.05, draws)
+    assert all(len(f.cliques[0]) == 4 for f in each if (f.p >= 0.05).all())
 
 
 @pytest.mark.parametrize("draws", [100, pytest.param(3000, marks=pytest.mark.soak)])
@@ -68,6 +68,6 @@ def test_the_bootstrap_covers_the_iqm_as_often_as_its_docstring_says(draws):
     )
     covered = 0
     for _ in range(draws):
-        found = stats.interquartile_mean(list((centres + random.normal(size=(5, 12))).T))
-        covered += found.low <= truth <= found.high
+        estimate = stats.interquartile_mean(list((centres + random.normal(size=(5, 12))).T))
+        covered += estimate.low <= truth <= estimate.high
     assert covered / draws == pytest.approx(0.91, abs=margin(0.91, draws) + 0.02)

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from benchmarks.report import render
 from benchmarks.report.analysis import Analysis
-from benchmarks.report.browser.data import embedded
+from benchmarks.report.browser.leaderboard import embedded
 from benchmarks.report.render import Block, Picture
 from benchmarks.report.tables import Table
 
