@@ -340,32 +340,24 @@ class Analysis:
         table = self._ordered(groups.agg(["mean", "count"]).reset_index(), "method")
         return table.rename(columns={"mean": "difference", "count": "settings"})
 
-    def improvements(self, reference: str) -> dict[str, Aggregate]:
-        """Return each method's paired chance to be more accurate than the reference."""
-        chances = {}
-        for method, own in self.pairs(reference, "acc").groupby("method"):
-            groups = [g.to_numpy(np.float64) for _, g in own.groupby("setting")["difference"]]
-            chances[str(method)] = stats.improvement(groups)
-        return chances
+    def improvements(self, reference: str) -> pd.DataFrame:
+        """Return each method's paired chance to be more accurate: ``value``, ``low``, ``high``."""
+        return _aggregated(self.pairs(reference, "acc"), "difference", stats.improvement)
 
     @cached_property
-    def interquartile_means(self) -> dict[str, Aggregate]:
-        """The interquartile mean of each method's accuracies over the shared settings.
+    def interquartile_means(self) -> pd.DataFrame:
+        """The interquartile mean of each method's accuracies: ``value``, ``low``, ``high``.
 
-        Only seeds count that finished in all of them. Accuracies are taken as they are. Agarwal et
-        al. 2021 normalise scores because the games they pool have scales of their own; accuracies
-        have one. Normalising between hard labels and training on clean labels divides by what
-        noise costs, which is nothing without noise and little at low rates: there the quotient is
-        all seed. What the difficulty of a setting cannot move stands beside it: ranks, and paired
-        chances of improvement.
+        Only seeds count that finished in all shared settings. Accuracies are taken as they are.
+        Agarwal et al. 2021 normalise scores because the games they pool have scales of their own;
+        accuracies have one. Normalising between hard labels and training on clean labels divides
+        by what noise costs, which is nothing without noise and little at low rates: there the
+        quotient is all seed. What the difficulty of a setting cannot move stands beside it: ranks,
+        and paired chances of improvement.
         """
         rows = self.shared().dropna(subset=["acc"])
         kept = rows.merge(self.seed_means("acc")[["method", "seed"]], on=["method", "seed"])
-        means = {}
-        for method, own in kept.groupby("method"):
-            groups = [g.to_numpy(np.float64) for _, g in own.groupby("setting")["acc"]]
-            means[str(method)] = stats.interquartile_mean(groups)
-        return means
+        return _aggregated(kept, "acc", stats.interquartile_mean)
 
     @cached_property
     def gaps(self) -> pd.DataFrame:
@@ -384,6 +376,17 @@ class Analysis:
             groups = [g.to_numpy(np.float64) for _, g in self.gaps[method].groupby("setting")]
             profiles[method] = stats.performance_profile(groups, taus)
         return profiles
+
+
+def _aggregated(
+    rows: pd.DataFrame, value: str, aggregate: Callable[[list[Floats]], Aggregate]
+) -> pd.DataFrame:
+    """Aggregate a column of each method, given to the aggregate setting by setting."""
+    table = {
+        str(method): aggregate([g.to_numpy(np.float64) for _, g in own.groupby("setting")[value]])
+        for method, own in rows.groupby("method")
+    }
+    return pd.DataFrame.from_dict(table, orient="index", columns=list(Aggregate._fields))
 
 
 def _sizes(tests: pd.DataFrame, alpha: float) -> dict[str, Floats]:

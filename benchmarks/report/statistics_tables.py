@@ -1,7 +1,5 @@
 """What all settings say together and what the seeds could have shown, as tables and sentences."""
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 import pandas as pd
 
@@ -25,7 +23,6 @@ from benchmarks.report.phrases import (
     span,
     unit,
 )
-from benchmarks.report.stats import Aggregate
 from benchmarks.report.tables import Table, incomplete, labelled, privilege_notes, unmarked
 from benchmarks.schema import METRICS
 
@@ -37,38 +34,25 @@ SURE = 0.95
 
 def aggregate(analysis: Analysis) -> Table:
     """Return each method over the settings that all have tried, in the order of the ranking."""
-    order = [str(method) for method in analysis.ranking.index]
     numbers = analysis.ranking[["rank"]].copy()
     text = pd.DataFrame(index=numbers.index)
     text["Rank"] = [_or_blank(v, f"{v:.1f}") for v in numbers["rank"]]
-    means = analysis.interquartile_means
-    numbers["iqm"], numbers["iqm_low"], numbers["iqm_high"] = _columns(order, means)
-    text["IQM accuracy %"] = _bracketed(order, means)
+    text["IQM accuracy %"] = _bracketed(numbers, "iqm", analysis.interquartile_means)
     near = analysis.profiles(np.array([NEAR]))
-    numbers["near"] = [float(near[m].share[0]) if m in near else np.nan for m in order]
+    numbers["near"] = [float(near[m].share[0]) if m in near else np.nan for m in numbers.index]
     text["Near the best %"] = [_or_blank(v, f"{100 * v:.0f}") for v in numbers["near"]]
     for reference in analysis.references:
-        chances = analysis.improvements(reference)
-        stem = f"better_than_{reference}"
-        columns = (stem, f"{stem}_low", f"{stem}_high")
-        for name, values in zip(columns, _columns(order, chances), strict=True):
-            numbers[name] = values
-        text[f"Beats {analysis.label(reference)} %"] = _bracketed(order, chances)
+        chances, name = analysis.improvements(reference), f"better_than_{reference}"
+        text[f"Beats {analysis.label(reference)} %"] = _bracketed(numbers, name, chances)
     return labelled(analysis, unmarked(text, numbers, _aggregate_notes(analysis)))
 
 
-def _columns(
-    order: Sequence[str], values: Mapping[str, Aggregate]
-) -> tuple[list[float], list[float], list[float]]:
-    nothing = Aggregate(np.nan, np.nan, np.nan)
-    kept = [values.get(method, nothing) for method in order]
-    return [a.value for a in kept], [a.low for a in kept], [a.high for a in kept]
-
-
-def _bracketed(order: Sequence[str], values: Mapping[str, Aggregate]) -> list[str]:
-    """Return percentages, each with its interval."""
+def _bracketed(numbers: pd.DataFrame, name: str, values: pd.DataFrame) -> list[str]:
+    """Add values and their intervals to the numbers, and return both as percentages."""
+    columns = [name, f"{name}_low", f"{name}_high"]
+    numbers[columns] = values.reindex(numbers.index).to_numpy(np.float64)
     texts = []
-    for value, low, high in zip(*_columns(order, values), strict=True):
+    for value, low, high in numbers[columns].to_numpy():
         interval = f" [{number('acc', low)}, {number('acc', high)}]" if np.isfinite(low) else ""
         texts.append(number("acc", value) + interval)
     return texts

@@ -1,7 +1,7 @@
 """Aggregates over settings, with intervals from resampling the seeds of each."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import trim_mean
@@ -11,8 +11,7 @@ from benchmarks.report.stats.intervals import LEVEL, Floats
 _DRAWS = 2000
 
 
-@dataclass(frozen=True)
-class Aggregate:
+class Aggregate(NamedTuple):
     """A value over settings with its approximate 95% interval, nan below two seeds."""
 
     value: float
@@ -20,8 +19,7 @@ class Aggregate:
     high: float
 
 
-@dataclass(frozen=True)
-class PerformanceProfile:
+class PerformanceProfile(NamedTuple):
     """The share of runs within each threshold, with its pointwise approximate 95% interval."""
 
     tau: Floats
