@@ -1,6 +1,16 @@
 """Cells that the tests train: small, and alike but for what a test is about."""
 
+from pathlib import Path
+
+import torch
+
+from benchmarks.engine.data import load_cell_data
+from benchmarks.engine.loop import train
+from benchmarks.engine.one_by_one import OneByOne
 from benchmarks.sweep import Cell
+
+CPU, NOWHERE = torch.device("cpu"), Path("nowhere")
+HARD = "small(epochs=2, lr=0.05, batch=97, weight_decay=0.01, clip_norm=0.5, crop=1, flip=True)"
 
 
 def build(method="cross_entropy", **changes):
@@ -15,3 +25,19 @@ def build(method="cross_entropy", **changes):
         "precision": "float32",
     }
     return Cell.build(specs | changes)
+
+
+def few(cell, size=293, device=CPU):
+    """A small part of a cell's data."""
+    data = load_cell_data(cell, NOWHERE, device)
+    names = ("train", "noisy", "clean", "position")
+    kept = {name: getattr(data, name)[:size] for name in names}
+    kept |= {name: getattr(data, name)[:31] for name in ("val", "val_noisy", "val_clean")}
+    test = type(data.test)(data.test.image[:83], data.test.label[:83])
+    trusted = data.trusted[data.trusted < size][:20]
+    return data._replace(**kept, test=test, trusted=trusted)
+
+
+def alone(cell, data):
+    """Train a cell by itself: what every other way of training must equal."""
+    return [epoch for (epoch,) in train(OneByOne([cell], [data]))]

@@ -3,10 +3,7 @@
 import pytest
 import torch
 
-from benchmarks.engine import reference
-from benchmarks.engine.optimizer import optimizer_of
 from benchmarks.recipes import RECIPES
-from tests.engine.test_engine import CPU, build
 
 
 def followed(recipe, schedule, optimizer, epochs):
@@ -58,15 +55,6 @@ def test_nesterov_without_momentum_is_refused():
     sentence = r"^Small\.nesterov must be False where Small\.momentum is 0\.0$"
     with pytest.raises(ValueError, match=sentence):
         RECIPES.build("small(nesterov=True, momentum=0)")
-
-
-@pytest.mark.parametrize("nesterov", [True, False])
-def test_nesterov_reaches_the_optimiser(nesterov):
-    recipe = build(recipe=f"small(nesterov={nesterov})").recipe
-    (group,) = optimizer_of(
-        recipe, list(reference.networks_of(build(), CPU, 0)[0].parameters())
-    ).param_groups
-    assert group["nesterov"] is nesterov
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from benchmarks.engine.step import squeezed
 from benchmarks.seeds import seeded
 from methods import Batch, Method, Network, State, Task, Trusted
 from methods.base import Weights
@@ -41,7 +40,13 @@ def logits_of(method: Method, rows: int, seed: int = 0, classes: int = C) -> Ten
     """Return logits on ``rows`` examples, of every network of a method and every view."""
     shape = (method.networks, method.views, rows, classes)
     logits = 2 * torch.randn(shape, generator=_source(300 + seed), dtype=torch.float64)
-    return squeezed(logits.to(torch.get_default_dtype()))
+    return drop_single_axes(logits.to(torch.get_default_dtype()))
+
+
+def drop_single_axes(logits: Tensor) -> Tensor:
+    """Return logits ``(networks, views, B, C)`` as a method gets them: without axes of size 1."""
+    axes = [size for size in logits.shape[:2] if size > 1]
+    return logits.reshape(*axes, *logits.shape[2:])
 
 
 def outputs_of(method: Method, seed: int = 0) -> Tensor:

@@ -19,10 +19,10 @@ AT_ONCE = 2**20
 """Pixels that are prepared together, for as many batches as they make."""
 
 
-class Step(NamedTuple):
-    """One batch of a chunk."""
+class BatchOfChunk(NamedTuple):
+    """One batch of a chunk: where its images are, and what comes with them."""
 
-    own: slice  # its places in the chunk
+    places: slice  # in the chunk
     draws: Mapping[str, Tensor]  # what the method drew for it
     trusted: Trusted | None
 
@@ -33,39 +33,39 @@ class Chunk(NamedTuple):
     image: Tensor  # (views, n, channels, H, W), normalised
     ids: Tensor  # (n,) int64
     label: Tensor  # (n,) int64
-    steps: Sequence[Step]
+    batches: Sequence[BatchOfChunk]
 
 
-def batches(cell: Cell, problem: CellData, epoch: int) -> Iterator[tuple[Tensor, Batch]]:
+def batches(cell: Cell, data: CellData, epoch: int) -> Iterator[tuple[Tensor, Batch]]:
     """Yield images ``(views, B, channels, H, W)``, normalised, and the batch behind them."""
-    for image, ids, label, steps in chunks(cell, problem, epoch):
-        for own, draws, trusted in steps:
+    for image, ids, label, of_chunk in chunks(cell, data, epoch):
+        for own, draws, trusted in of_chunk:
             yield image[:, own], Batch(ids[own], label[own], draws, trusted=trusted)
 
 
-def chunks(cell: Cell, problem: CellData, epoch: int) -> Iterator[Chunk]:
+def chunks(cell: Cell, data: CellData, epoch: int) -> Iterator[Chunk]:
     """Yield the batches of an epoch, some at a time.
 
     Order and augmentation are the same for every method; a further view has its own stream. A last
     batch of one joins the one before.
     """
-    name, device, size = DATASETS.name(cell.dataset), problem.noisy.device, len(problem.noisy)
+    name, device, size = DATASETS.name(cell.dataset), data.noisy.device, len(data.noisy)
     order = torch.randperm(size, generator=generator("order", name, cell.seed, epoch)).to(device)
-    views = [_view(cell, problem, epoch, view) for view in range(cell.method.views)]
+    views = [_view(cell, data, epoch, view) for view in range(cell.method.views)]
     spans = list(itertools.pairwise([*range(0, size - 1, cell.recipe.batch), size]))
     draws = _draws(cell, epoch, [stop - start for start, stop in spans], device)
-    trusted = _trusted(cell, problem, epoch)
-    numbers = cell.recipe.batch * problem.train[0].numel() * len(views)
+    trusted = _trusted(cell, data, epoch)
+    numbers = cell.recipe.batch * data.train[0].numel() * len(views)
     count = max(1, AT_ONCE // numbers)
     for some in (slice(i, i + count) for i in range(0, len(spans), count)):
         (first, _), (_, last) = spans[some][0], spans[some][-1]
         ids = order[first:last]
-        image = torch.stack([problem.pixels(view(ids)) for view in views])
-        steps = [
-            Step(slice(start - first, stop - first), drawn, next(trusted, None))
+        image = torch.stack([data.pixels(view(ids)) for view in views])
+        batches = [
+            BatchOfChunk(slice(start - first, stop - first), drawn, next(trusted, None))
             for (start, stop), drawn in zip(spans[some], draws[some], strict=True)
         ]
-        yield Chunk(image, ids, problem.noisy[ids], steps)
+        yield Chunk(image, ids, data.noisy[ids], batches)
 
 
 def _draws(
@@ -84,14 +84,14 @@ def steps_of(cell: Cell, size: int) -> int:
     return len(range(0, size - 1, cell.recipe.batch))
 
 
-def _view(cell: Cell, problem: CellData, epoch: int, view: int) -> Callable[[Tensor], Tensor]:
+def _view(cell: Cell, data: CellData, epoch: int, view: int) -> Callable[[Tensor], Tensor]:
     """Return one augmentation of the training set: from places to uint8 images."""
-    recipe, every = cell.recipe, problem.train
+    recipe, every = cell.recipe, data.train
     if not recipe.augments:
         return every.__getitem__
     source = stream(DATASETS.name(cell.dataset), cell.seed, epoch, view)
-    draws = draw(len(problem.noisy), recipe.crop, source)
-    offsets, flips, turns = (numbers.to(problem.noisy.device) for numbers in draws)
+    draws = draw(len(data.noisy), recipe.crop, source)
+    offsets, flips, turns = (numbers.to(data.noisy.device) for numbers in draws)
     flips = flips & recipe.flip
 
     def of(ids: Tensor) -> Tensor:
@@ -103,14 +103,14 @@ def _view(cell: Cell, problem: CellData, epoch: int, view: int) -> Callable[[Ten
     return of
 
 
-def _trusted(cell: Cell, problem: CellData, epoch: int) -> Iterator[Trusted]:
+def _trusted(cell: Cell, data: CellData, epoch: int) -> Iterator[Trusted]:
     """Yield batches of the clean subset without end, or nothing when the method has none."""
-    size = len(problem.trusted)
+    size = len(data.trusted)
     if not size:
         return
     salt = ("trusted", DATASETS.name(cell.dataset), cell.seed, epoch)
     source = generator(*salt)
     while True:
         for part in torch.randperm(size, generator=source).split(cell.recipe.batch):
-            ids = problem.trusted[part.to(problem.trusted.device)]
-            yield Trusted(problem.pixels(problem.train[ids]), problem.clean[ids])
+            ids = data.trusted[part.to(data.trusted.device)]
+            yield Trusted(data.pixels(data.train[ids]), data.clean[ids])

@@ -8,17 +8,18 @@ import torch
 from torch import Tensor
 
 from benchmarks.datasets import DATASETS, Dataset, Split
-from benchmarks.seeds import generator
+from benchmarks.seeds import generator, seeded
 from benchmarks.sweep import Cell, corrupted
+from methods import State, Task
 
-READY = 2**20
+FEW_PIXELS = 2**20
 """Pixels of training images that are kept as numbers where nothing augments them."""
 
 
 class CellData(NamedTuple):
     """The data of one cell, resident on its device. Only ``noisy`` ever reaches a method."""
 
-    train: Tensor  # (N, channels, H, W) uint8 until ready, publisher's order, without validation
+    train: Tensor  # (N, channels, H, W) uint8 or normalised, publisher's order, without validation
     noisy: Tensor  # (N,) int64, given labels
     clean: Tensor  # (N,) int64, for metrics only; NO_CLASS where no class is right
     position: Tensor  # (N,) int64, places in the training set that was loaded
@@ -40,9 +41,9 @@ class CellData(NamedTuple):
             return image
         return (image.to(self.mean.dtype) - self.mean) / self.std
 
-    def ready(self) -> "CellData":
+    def normalised_once(self) -> "CellData":
         """Return the same with training images that are normalised once, if they are few."""
-        few = self.train.numel() <= READY
+        few = self.train.numel() <= FEW_PIXELS
         return self._replace(train=self.pixels(self.train)) if few else self
 
 
@@ -76,6 +77,24 @@ def load_cell_data(cell: Cell, root: Path, device: torch.device) -> CellData:
         noise_rate=(noisy != clean).double().mean().item(),
         transition=given.transition.to(device=device, dtype=torch.get_default_dtype()),
         trusted=_trusted(cell, clean[index]).to(device),
+    )
+
+
+def initial_state(cell: Cell, data: CellData) -> State:
+    """Return the method's state before the first step."""
+    with seeded("method", DATASETS.name(cell.dataset), cell.seed, "init"):
+        return cell.method.init(task_of(cell, data))
+
+
+def task_of(cell: Cell, data: CellData) -> Task:
+    """Return what the method may know: clean knowledge only where it declares the privilege."""
+    privileges = cell.method.privileges
+    return Task(
+        data.noisy,
+        data.num_classes,
+        cell.recipe.epochs,
+        rate=data.noise_rate if "rate" in privileges else None,
+        transition=data.transition if "T" in privileges else None,
     )
 
 

@@ -1,7 +1,12 @@
-"""The optimisers of a recipe: torch's classes, and the kernels under them without the classes."""
+"""The optimiser of a recipe: torch's own kernels, without the classes around them.
+
+A class of :mod:`torch.optim` takes longer for its hooks and its profiling than its kernel for the
+weights of a small network, and imports the compiler, which takes a second in every worker.
+``tests/engine/test_optimizer.py`` holds this one to torch's to the bit.
+"""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,89 +16,81 @@ from torch.optim.sgd import sgd
 from benchmarks.recipes import Recipe
 
 
-class Optimizer(Protocol):
-    """What moves parameters along their gradients."""
+class Optimizer:
+    """What moves parameters along their gradients, as a recipe says.
 
-    param_groups: list[dict[str, Any]]  # one: its params, and the rate as lr
+    Args:
+        recipe: optimiser, momentum and weight decay; its learning rate is that of the first step.
+        params: all on one device.
+        capturable: hold the learning rate in a tensor, from which a CUDA graph reads it.
+    """
 
-    def step(self) -> object:
-        """Move them, and remember what was done."""
-
-
-def optimizer_of(
-    recipe: Recipe, params: Sequence[Tensor], *, graphed: bool = False
-) -> torch.optim.Optimizer:
-    """Return the recipe's optimiser of these parameters; a graph reads its rate from a tensor."""
-    fused, lr = _fused(params), _rate(recipe, params, graphed=graphed)
-    if recipe.optimizer == "adam":
-        capturable = graphed and params[0].is_cuda
-        return torch.optim.Adam(
-            params, lr, weight_decay=recipe.weight_decay, fused=fused, capturable=capturable
-        )
-    return torch.optim.SGD(
-        params,
-        lr,
-        recipe.momentum,
-        weight_decay=recipe.weight_decay,
-        nesterov=recipe.nesterov,
-        fused=fused,
-    )
-
-
-class Bare:
-    """The same kernels, called at once: a class of torch imports the compiler, for a second."""
-
-    def __init__(self, recipe: Recipe, params: Sequence[Tensor], *, graphed: bool) -> None:
-        self._recipe, self._params = recipe, list(params)
-        self._fused, self._capturable = _fused(params), graphed and params[0].is_cuda
-        lr = _rate(recipe, params, graphed=graphed)
-        self.param_groups: list[dict[str, Any]] = [{"params": self._params, "lr": lr}]
-        self._momentum: list[Tensor | None] = [None] * len(self._params)
+    def __init__(
+        self, recipe: Recipe, params: Sequence[Tensor], *, capturable: bool = False
+    ) -> None:
+        device = params[0].device
+        self.params = list(params)
+        self.lr: float | Tensor = recipe.lr
+        if capturable:
+            self.lr = torch.tensor(recipe.lr, device=device)
+        self._recipe = recipe
+        self._options: dict[str, Any] = {"foreach": False, "fused": device.type in {"cpu", "cuda"}}
+        self._momentum: list[Tensor | None] = [None] * len(self.params)
         self._moments: tuple[list[Tensor], list[Tensor], list[Tensor], list[Tensor]] | None = None
         if recipe.optimizer == "adam":
-            counts = [torch.zeros((), device=param.device) for param in params]
+            self._options["capturable"] = capturable and device.type == "cuda"
+            counts = [torch.zeros((), device=device) for _ in params]
             first, second = ([torch.zeros_like(param) for param in params] for _ in range(2))
             self._moments = (first, second, [], counts)  # none for the largest so far
 
+    def zero_grad(self) -> None:
+        """Forget all gradients."""
+        for param in self.params:
+            param.grad = None
+
     @torch.no_grad()
     def step(self) -> None:
-        """Move the parameters along their gradients, all of which are there."""
-        grads = [param.grad for param in self._params if param.grad is not None]
+        """Move the parameters along their gradients; what has none has one of 0, as in a stack."""
+        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.params]
+        recipe = self._recipe
         if self._moments is not None:
             adam(
-                self._params,
+                self.params,
                 grads,
                 *self._moments,
-                foreach=False,
-                fused=self._fused,
-                capturable=self._capturable,
                 amsgrad=False,
                 beta1=0.9,
                 beta2=0.999,
-                lr=self.param_groups[0]["lr"],
-                weight_decay=self._recipe.weight_decay,
+                lr=self.lr,
+                weight_decay=recipe.weight_decay,
                 eps=1e-8,
                 maximize=False,
+                **self._options,
             )
         else:
             sgd(
-                self._params,
+                self.params,
                 grads,
                 self._momentum,
-                foreach=False,
-                fused=self._fused,
-                weight_decay=self._recipe.weight_decay,
-                momentum=self._recipe.momentum,
-                lr=self.param_groups[0]["lr"],
+                weight_decay=recipe.weight_decay,
+                momentum=recipe.momentum,
+                lr=self.lr,
                 dampening=0.0,
-                nesterov=self._recipe.nesterov,
+                nesterov=recipe.nesterov,
                 maximize=False,
+                **self._options,
             )
 
+    def set_learning_rate(self, lr: float) -> None:
+        """Set the learning rate, in place where it is a tensor that a graph reads."""
+        if isinstance(self.lr, Tensor):
+            self.lr.fill_(lr)
+        else:
+            self.lr = lr
 
-def _fused(params: Sequence[Tensor]) -> bool:
-    return params[0].device.type in {"cpu", "cuda"}
-
-
-def _rate(recipe: Recipe, params: Sequence[Tensor], *, graphed: bool) -> float | Tensor:
-    return torch.tensor(recipe.lr, device=params[0].device) if graphed else recipe.lr
+    def learning_rate(self) -> Tensor:
+        """Return the learning rate of the coming step, 0-d, as a tensor like the parameters."""
+        like = self.params[0]
+        if isinstance(self.lr, Tensor):
+            return self.lr.to(like)
+        return torch.full((), self.lr, dtype=like.dtype, device=like.device)

@@ -15,7 +15,8 @@ from benchmarks import schema
 from benchmarks.engine.batches import steps_of
 from benchmarks.engine.compute import passes
 from benchmarks.engine.data import CellData, load_cell_data
-from benchmarks.engine.drivers import driven, named
+from benchmarks.engine.drivers import driver_name, team_of
+from benchmarks.engine.loop import train
 from benchmarks.engine.measure import measure
 from benchmarks.engine.selection import SELECTED, History
 from benchmarks.store import CURVE_VALUES, Record
@@ -50,7 +51,7 @@ def train_and_record(cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
         History(cell.keys(), cell.method.stops_early) for cell in cells
     ]
     problems = [load_cell_data(cell, setup.root, setup.device) for cell in cells]
-    for epochs in driven(cells, problems, setup.width, setup.flags):
+    for epochs in train(team_of(cells, problems, setup.width, setup.flags)):
         for history, epoch, problem in zip(histories, epochs, problems, strict=False):
             if not history.reason:
                 history.note(epoch, problem)
@@ -156,5 +157,5 @@ def _costs(
         "backward_passes": taken.backward,
         "peak_memory_mb": peak / 2**20,
         "device": f"{device.type} {name}",
-        "driver": named(setup.width, setup.flags),
+        "driver": driver_name(setup.width, setup.flags),
     }

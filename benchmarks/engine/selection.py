@@ -12,7 +12,7 @@ from torch import Tensor
 
 from benchmarks import metrics, schema
 from benchmarks.engine.data import CellData
-from benchmarks.engine.reference import Epoch
+from benchmarks.engine.loop import Epoch
 from methods import State
 
 SELECTED = ("last", "val", "oracle")

@@ -10,7 +10,7 @@ import torch
 from benchmarks import plugins
 from benchmarks.datasets import DATASETS, data_root
 from benchmarks.engine.compute import passes
-from benchmarks.engine.drivers import FLAGS, in_words
+from benchmarks.engine.drivers import in_words
 from benchmarks.errors import RefusedError
 from benchmarks.launch import pool, tuning
 from benchmarks.launch.progress import Progress
@@ -19,6 +19,7 @@ from benchmarks.launch.worker import Job
 from benchmarks.planning import processes_per_gpu, throughput
 from benchmarks.planning.memory import of_cell
 from benchmarks.planning.plan import (
+    FLAGS,
     Plan,
     Wish,
     choose_device,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from benchmarks.engine.step import autocast
+from benchmarks.engine.networks import autocast
 from benchmarks.models import Model
 from benchmarks.sweep import Cell
 

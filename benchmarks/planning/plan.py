@@ -11,7 +11,7 @@ import torch
 
 from benchmarks import schema
 from benchmarks.catalogue import catalogue
-from benchmarks.engine.drivers import named
+from benchmarks.engine.drivers import driver_name
 from benchmarks.errors import RefusedError
 from benchmarks.noise import Clean
 from benchmarks.planning.memory import room, widest
@@ -27,6 +27,9 @@ WIDEST = 4096
 """No machine trains more cells at once."""
 
 DEVICES = ("cuda", "mps", "cpu")
+
+FLAGS = ("graph", "branches", "deterministic")
+"""Of the command line: they change the last bits, so a folder has them from start to end."""
 
 
 class Wish(NamedTuple):
@@ -64,7 +67,7 @@ class Plan:
         precision = {kind_of(cell): cell.precision for cell in self.cells}
         drivers = {
             kind: {
-                "driver": named(self.widths[kind], self.flags),
+                "driver": driver_name(self.widths[kind], self.flags),
                 "width": self.widths[kind],
                 "precision": precision[kind],
             }

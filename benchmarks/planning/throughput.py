@@ -13,7 +13,8 @@ import torch
 from torch import nn
 
 from benchmarks.engine.data import CellData, load_cell_data
-from benchmarks.engine.drivers import driven
+from benchmarks.engine.drivers import team_of
+from benchmarks.engine.loop import train
 from benchmarks.models import Model
 from benchmarks.store import write_atomically
 from benchmarks.sweep import Cell
@@ -205,7 +206,7 @@ def measured(
         others: where to wait after the first epoch for processes that measure at the same time.
     """
     pack = [replace(cell, seed=seed) for seed in range(width)]
-    epochs = driven(pack, [problem] * width, width, flags)
+    epochs = train(team_of(pack, [problem] * width, width, flags))
     trained, evaluated, count = 0.0, 0.0, 0
     next(epochs)  # the first is slower
     if others:

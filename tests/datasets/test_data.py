@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from benchmarks.datasets import DATASETS
-from benchmarks.engine import reference
 from benchmarks.engine.batches import batches
-from benchmarks.engine.data import load_cell_data
+from benchmarks.engine.data import load_cell_data, task_of
 from benchmarks.errors import DataMissingError
 from benchmarks.noise import label_sha256
 from benchmarks.sweep import Cell, Suite
 from methods import METHODS, Batch, Task
+from tests.cells import alone
 from tests.datasets.data_files import SHARED
 
 CPU, NOWHERE = torch.device("cpu"), Path("nowhere")
@@ -71,7 +71,7 @@ def test_a_method_is_told_what_it_declares_and_nothing_else(method):
     assert Batch._fields == ("ids", "label", "draws", "outputs", "target", "trusted")
     one = cell(method=method)
     problem = load_cell_data(one, NOWHERE, CPU)
-    told, given = one.method.privileges, reference.task(one, problem)
+    told, given = one.method.privileges, task_of(one, problem)
     assert torch.equal(given.label, problem.noisy)
     assert given.rate == (problem.noise_rate if "rate" in told else None)
     assert (given.transition is not None) == ("T" in told)
@@ -107,7 +107,7 @@ def test_training_does_not_change_when_the_clean_labels_are_garbage(method):
     lie[honest.trusted] = honest.clean[honest.trusted]  # what a privilege tells
     lies = honest.test._replace(label=torch.ones_like(honest.test.label))
     garbage = honest._replace(clean=lie, test=lies)
-    pairs = zip(reference.train(one, honest), reference.train(one, garbage), strict=True)
+    pairs = zip(alone(one, honest), alone(one, garbage), strict=True)
     assert all(a.loss == b.loss and torch.equal(a.test, b.test) for a, b in pairs)
 
 

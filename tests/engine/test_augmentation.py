@@ -7,8 +7,8 @@ from benchmarks.engine.augmentation import crop_and_flip, draw, rotate, stream
 from benchmarks.engine.batches import batches
 from benchmarks.engine.data import load_cell_data
 from benchmarks.seeds import generator
+from tests.cells import CPU, NOWHERE, build
 from tests.datasets.data_files import CIFAR10, no_cifar10
-from tests.engine.test_engine import CPU, NOWHERE, build
 
 tv = pytest.importorskip("torchvision.transforms.functional")
 
@@ -73,16 +73,16 @@ def test_views_and_epochs_are_independent_and_view_zero_is_the_one_of_every_meth
 def test_a_recipe_crops_flips_and_then_rotates_every_view_by_itself(method, views):
     recipe = "small(crop=2, flip=True, rotation=30, val_fraction=0.0, batch=97)"
     cell = build(method, recipe=recipe)
-    problem = load_cell_data(cell, NOWHERE, CPU)
+    data = load_cell_data(cell, NOWHERE, CPU)
     draws = [draw(1078, 2, stream("digits", 0, 4, view)) for view in range(views)]
     seen = []
-    for image, batch in batches(cell, problem, 4):
+    for image, batch in batches(cell, data, 4):
         assert len(image) == views
         seen += batch.ids.tolist()
         for view, (offsets, flips, turns) in zip(image, draws, strict=True):
             for i, result in zip(batch.ids.tolist(), view, strict=True):
-                one = tv.pad(problem.train[i], [2, 2])
+                one = tv.pad(data.train[i], [2, 2])
                 one = tv.crop(one, *offsets[i].tolist(), 8, 8)
                 one = tv.rotate(tv.hflip(one) if flips[i] else one, 30 * turns[i].item())
-                assert torch.equal(result, problem.pixels(one))
+                assert torch.equal(result, data.pixels(one))
     assert sorted(seen) == list(range(1078))

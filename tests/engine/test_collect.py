@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from benchmarks import metrics, schema
-from benchmarks.engine import reference
 from benchmarks.engine.collect import collect
 from benchmarks.engine.data import load_cell_data
 from benchmarks.engine.record import PackSetup, train_and_record
@@ -21,6 +20,7 @@ from benchmarks.store import Parts, Record, derive, write_part
 from benchmarks.sweep import Cell
 from methods import METHODS
 from methods.cross_entropy import CrossEntropy
+from tests.cells import alone
 from tests.oracles import metrics as oracles
 
 CPU, NOWHERE = torch.device("cpu"), Path("nowhere")
@@ -94,17 +94,17 @@ def contents(folder):
 
 def test_each_selection_is_measured_on_the_logits_of_its_epoch():
     cell = build(recipe="small(epochs=12, val_fraction=0.3)")
-    problem = load_cell_data(cell, NOWHERE, CPU)
-    epochs = list(reference.train(cell, problem))
+    data = load_cell_data(cell, NOWHERE, CPU)
+    epochs = alone(cell, data)
     (record,) = train_and_record([cell], PackSetup(NOWHERE, CPU, keep_all=True))
     assert len(set(record.arrays["selected"].tolist())) > 1
-    label = problem.test.label
+    label = data.test.label
     for row, at in zip(record.arrays["measured"], record.arrays["selected"], strict=True):
         found = dict(zip(record.meta["metrics"], row, strict=True))
         for name, oracle in {**oracles.TEST, "cwece": oracles.cwece, "aurc": oracles.aurc}.items():
             expected = oracle(epochs[at].test.tolist(), label.tolist())
             assert found[name] == pytest.approx(expected, abs=1e-4), name
-        for split, labels in (("noisy", problem.val_noisy), ("clean", problem.val_clean)):
+        for split, labels in (("noisy", data.val_noisy), ("clean", data.val_clean)):
             fitted = metrics.fit_temperature(epochs[at].val, labels)
             assert found[f"ts_{split}_T"] == pytest.approx(fitted)
             scaled = (epochs[at].test.double() / fitted).tolist()
@@ -116,29 +116,29 @@ def test_each_selection_is_measured_on_the_logits_of_its_epoch():
 @pytest.mark.parametrize(("method", "given"), [("believer", 0.0), ("cross_entropy", 1.0)])
 def test_the_corrected_fit_takes_the_methods_own_matrix_and_flags_the_true_one(method, given):
     cell = build(method, "small(epochs=2, val_fraction=0.3)")
-    problem = load_cell_data(cell, NOWHERE, CPU)
-    *_, last = reference.train(cell, problem)
+    data = load_cell_data(cell, NOWHERE, CPU)
+    last = alone(cell, data)[-1]
     (record,) = train_and_record([cell], PackSetup(NOWHERE, CPU, keep_all=True))
     found = dict(zip(record.meta["metrics"], record.arrays["measured"][0], strict=True))
     true = NOISES.build("symmetric(rate=0.4)").matrix(LabelSpace(10, 1078, {}))
     own = torch.full((10, 10), 0.3 / 9).fill_diagonal_(0.7)
     matrix = true if given else own
-    fitted = metrics.fit_temperature(last.val, problem.val_noisy, matrix)
-    other = metrics.fit_temperature(last.val, problem.val_noisy, own if given else true)
+    fitted = metrics.fit_temperature(last.val, data.val_noisy, matrix)
+    other = metrics.fit_temperature(last.val, data.val_noisy, own if given else true)
     assert found["ts_fwd_T"] == pytest.approx(fitted, rel=1e-6)
     assert abs(fitted - other) > 0.01
     assert found["ts_fwd_given"] == given
 
 
 def test_the_state_after_the_last_epoch_is_measured_and_only_there(folder):
-    problem = load_cell_data(build(), NOWHERE, CPU)
-    right = (problem.noisy == problem.clean).double()
+    data = load_cell_data(build(), NOWHERE, CPU)
+    right = (data.noisy == data.clean).double()
     found = rows(folder).loc["last"]
     n = len(right)
     assert float(found["sel_precision"]) == pytest.approx(right[1:].sum().item() / (n - 1))
     assert float(found["sel_recall"]) == pytest.approx((right[1:].sum() / right.sum()).item())
     realised = np.zeros((10, 10))
-    np.add.at(realised, (problem.clean.numpy(), problem.noisy.numpy()), 1)
+    np.add.at(realised, (data.clean.numpy(), data.noisy.numpy()), 1)
     realised /= realised.sum(1, keepdims=True)
     own = np.where(np.eye(10), 0.7, 0.3 / 9)
     assert float(found["T_err_l1"]) == pytest.approx(np.abs(own - realised).sum() / 10)

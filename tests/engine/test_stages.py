@@ -1,18 +1,18 @@
-"""Stages that renew layers, and averages of weights: in every driver, and against loops."""
+"""Stages that renew layers, and averages of weights: in every team, and against loops."""
 
 import pytest
 import torch
 from torch import nn
 
 from benchmarks.contract.samples import EPOCHS, C, outputs_of, started, task
-from benchmarks.engine import packed, reference
 from benchmarks.engine.average import StackedAverage, averages_of
-from benchmarks.engine.data import load_cell_data
+from benchmarks.engine.loop import train
+from benchmarks.engine.stack import Stack
 from benchmarks.models import MODELS
 from benchmarks.models.layers import last_layers
 from methods import METHODS
 from tests.agreement import same
-from tests.engine.test_engine import CPU, HARD, NOWHERE, build, few
+from tests.cells import HARD, alone, build, few
 from tests.methods.visits import visits
 from tests.oracles import fused
 from tests.oracles import methods as oracles
@@ -22,16 +22,16 @@ pytestmark = pytest.mark.usefixtures("double")  # as the oracles do
 
 
 @pytest.mark.parametrize("method", ["pes(upper=3, top=2)", "elr_plus"])
-def test_drivers_agree_on_stages_that_renew_layers_and_on_averages_that_peek(method):
+def test_teams_agree_on_stages_that_renew_layers_and_on_averages_that_peek(method):
     points = [("symmetric(rate=0.4)", 0), ("asymmetric(rate=0.4)", 1)]
     recipe = HARD.replace("epochs=2", "epochs=4")  # all four stages of pes
     cells = [build(method, model="convnet", noise=n, seed=s, recipe=recipe) for n, s in points]
-    problems = [few(load_cell_data(cell, NOWHERE, CPU), 199) for cell in cells]
-    alone = [list(reference.train(*pair)) for pair in zip(cells, problems, strict=True)]
-    by_hand = fused.train(cells, problems)  # (epochs, K, networks, M, C)
-    for number, epochs in enumerate(packed.train(cells, problems)):
+    data = [few(cell, 199) for cell in cells]
+    one_by_one = [alone(*pair) for pair in zip(cells, data, strict=True)]
+    by_hand = fused.train(cells, data)  # (epochs, K, networks, M, C)
+    for number, epochs in enumerate(train(Stack(cells, data))):
         for k, epoch in enumerate(epochs):
-            expected = alone[k][number]
+            expected = one_by_one[k][number]
             assert epoch.lr == expected.lr
             assert (epoch.test - expected.test).abs().max() < 1e-10
             found = cells[k].method.predict(by_hand[number, k])
@@ -88,9 +88,8 @@ def test_the_horizon_is_a_share_of_the_training_and_the_memory_a_number_of_epoch
 
 def test_averaged_weights_never_steer_the_training_of_ce_ema():
     plain, averaged = (build(m, recipe="small(epochs=2)") for m in ("cross_entropy", "ce_ema"))
-    problem = few(load_cell_data(plain, NOWHERE, CPU))
-    pairs = zip(reference.train(plain, problem), reference.train(averaged, problem), strict=True)
-    for one, other in pairs:
+    data = few(plain)
+    for one, other in zip(alone(plain, data), alone(averaged, data), strict=True):
         assert one.loss == other.loss
         assert not torch.equal(one.test, other.test)
 

@@ -11,6 +11,7 @@ from benchmarks.contract.samples import (
     C,
     N,
     batch_of,
+    drop_single_axes,
     led_up,
     outputs_of,
     start_of_training_proper,
@@ -18,7 +19,6 @@ from benchmarks.contract.samples import (
     step,
     task,
 )
-from benchmarks.engine.step import squeezed
 from methods import METHODS
 from tests.agreement import case
 from tests.spec_inputs import legal
@@ -34,7 +34,7 @@ def stays_finite(method, training, outputs, rows=B):
         batch = batch_of(training, epoch, rows)
         _, batch, state = led_up(method, training, batch, state, torch.tensor(epoch))
         logits = outputs[:, None, batch.ids].expand(-1, method.views, -1, -1)
-        logits = squeezed(logits).clone().requires_grad_()
+        logits = drop_single_axes(logits).clone().requires_grad_()
         loss, state = step(method, logits, batch, state, torch.tensor(epoch))
         (slope,) = torch.autograd.grad(loss, logits)
         assert loss.isfinite()

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from benchmarks.datasets import DATASETS
-from benchmarks.engine import reference
+from benchmarks.engine import loop
 from benchmarks.engine.data import load_cell_data
 from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.errors import RefusedError
@@ -232,14 +232,14 @@ def test_a_results_folder_whose_file_is_gone_is_refused_in_a_sentence(files):
 def test_a_result_is_kept_under_the_file_it_came_from_even_if_that_is_edited_meanwhile(
     files, monkeypatch
 ):
-    one, honest = cell(files), reference.train
+    one, honest = cell(files), loop.train
     before, hashed = one.id, load_cell_data(one, files, CPU).noise_sha256
 
-    def edit(*args, **options):
+    def edit(team):
         np.save(files / "labels-0.npy", digits(0)[::-1])
-        return honest(*args, **options)
+        return honest(team)
 
-    monkeypatch.setattr(reference, "train", edit)
+    monkeypatch.setattr("benchmarks.engine.record.train", edit)
     (record,) = train_and_record([one], PackSetup(files, CPU, keep_all=True))
     assert record.cell_id == before != one.id
     assert record.meta["facts"]["noise_sha256"] == hashed

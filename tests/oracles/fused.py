@@ -1,7 +1,7 @@
 """A second engine, written from the description: many cells at once, every formula by hand.
 
 It maps a method's hooks over stacked cells with ``torch.func`` and holds its own momentum, weight
-decay, clipping and schedule, so it shares nothing with the reference driver but the hooks, the
+decay, clipping and schedule, so it shares nothing with the engine but the hooks, the
 initial weights and the named random streams.
 """
 

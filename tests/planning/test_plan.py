@@ -13,7 +13,7 @@ from benchmarks.launch import session, worker
 from benchmarks.launch.request import Request
 from benchmarks.launch.worker import Job
 from benchmarks.planning import memory, processes_per_gpu, throughput
-from benchmarks.planning.plan import Wish, kind_of, settle
+from benchmarks.planning.plan import Wish, choose_device, kind_of, kinds, packs, settle
 from benchmarks.planning.throughput import Rate, Rates, cache_file, key
 from benchmarks.store import write_part
 from tests.cells import build
@@ -197,7 +197,7 @@ def test_a_folder_started_with_a_width_goes_on_with_it(tmp_path):
     }
     drivers = json.loads((tmp_path / "plan.json").read_text())["drivers"]
     assert drivers == {
-        kind_of(build()): {"driver": "packed", "width": 3, "precision": "float32"},
+        kind_of(build()): {"driver": "stack", "width": 3, "precision": "float32"},
     }
     with pytest.raises(RefusedError, match=r"started with --pack 3 and is finished with it"):
         settle(tmp_path, "mine", cells, Wish(CPU, 1))
@@ -251,3 +251,46 @@ def test_a_cell_that_never_fits_is_a_failed_row(monkeypatch, tmp_path):
     assert [(r.meta["status"], r.meta["reason"]) for r in records] == [
         ("failed", "out of memory: CUDA out of memory. Tried to allocate 20 GiB.")
     ] * 2
+
+
+def test_packs_are_cut_evenly_from_cells_that_are_alike():
+    cells = [build(method, seed=s) for method in ("elr", "co_teaching") for s in range(25)]
+    cells += [build("elr", recipe="small(epochs=4)")]
+    found = packs(cells, dict.fromkeys(kinds(cells), 8))
+    assert [len(pack.cells) for pack in found] == [7, 6, 6, 6, 7, 6, 6, 6, 1]
+    every = [cell.id for pack in found for cell in pack.cells]
+    assert sorted(every) == sorted(cell.id for cell in cells)
+    assert all(len({(c.method, c.recipe) for c in pack.cells}) == 1 for pack in found)
+    assert found[0].cells[0].method.networks == 2  # the longest go first
+    alone = packs(cells, dict.fromkeys(kinds(cells), 1))
+    assert {len(pack.cells) for pack in alone} == {1}
+
+
+def test_longest_cells_go_first():
+    cells = [build(), build("co_teaching"), build(recipe="small(epochs=9)")]
+    found = packs(cells, dict.fromkeys(kinds(cells), 1))
+    assert [pack.cells[0] for pack in found] == [cells[2], cells[1], cells[0]]
+
+
+def test_a_device_that_is_not_there_is_refused():
+    assert choose_device("cpu") == CPU
+    with pytest.raises(RefusedError, match="unknown device 'gpu'; known: cuda"):
+        choose_device("gpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(RefusedError, match="no cuda device"):
+            choose_device("cuda")
+
+
+def test_a_folder_has_its_flags_from_its_start(tmp_path):
+    cells = [build(model="convnet")]
+    plan = settle(tmp_path, "mine", cells, Wish(CPU, flags=("deterministic",)))
+    plan.write(tmp_path)
+    again = settle(tmp_path, "mine", cells, Wish(CPU))
+    assert again.flags == ("deterministic",)
+    with pytest.raises(RefusedError, match="started without --graph, which changes"):
+        settle(tmp_path, "mine", cells, Wish(CPU, flags=("graph",)))
+    written = (tmp_path / "plan.json").read_text()
+    assert '"driver": "one_by_one deterministic"' in written
+    (tmp_path / "plan.json").write_text(written.replace('"deterministic"', '"compile"'))
+    with pytest.raises(RefusedError, match="started with --compile, which this version does not"):
+        settle(tmp_path, "mine", cells, Wish(CPU))

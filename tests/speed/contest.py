@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from benchmarks.engine.data import load_cell_data
-from benchmarks.engine.drivers import driven
+from benchmarks.engine.drivers import team_of
+from benchmarks.engine.loop import train
 from benchmarks.planning.plan import precision_of
 from benchmarks.planning.throughput import Rates
 from benchmarks.sweep import Cell
@@ -48,7 +49,7 @@ def engine(
     ``flags`` are those of the command line. What pads a pack is trained too, and not counted.
     """
     problems = [load_cell_data(cell, root, device) for cell in cells]
-    for epochs in driven(cells, problems, len(cells), flags):
+    for epochs in train(team_of(cells, problems, len(cells), flags)):
         yield [(epoch.train, epoch.val, epoch.test) for epoch in epochs[: len(cells)]]
 
 

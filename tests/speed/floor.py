@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.engine.step import autocast, channels_last
+from benchmarks.engine.networks import autocast, channels_last
 from benchmarks.sweep import Cell
 
 TOUCHES = 5

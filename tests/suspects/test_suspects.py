@@ -12,7 +12,6 @@ import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from benchmarks.cli.app import main
-from benchmarks.engine import reference
 from benchmarks.engine.data import load_cell_data
 from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.errors import RefusedError
@@ -23,6 +22,7 @@ from benchmarks.suspects.audit import audit
 from benchmarks.suspects.rank import Wanted, rank
 from benchmarks.suspects.relabel import relabel
 from benchmarks.sweep import Cell, label_space
+from tests.cells import alone
 
 CPU, NOWHERE = torch.device("cpu"), Path("nowhere")
 NOISE = "symmetric(rate=0.4)"
@@ -83,7 +83,7 @@ def test_the_worst_labels_come_first_by_the_score_that_the_part_keeps(trained):
 
 def test_the_prediction_is_that_of_the_last_epoch(trained):
     (cell,) = cells_of((NOISE, "cross_entropy", 0))
-    *_, last = reference.train(cell, load_cell_data(cell, NOWHERE, CPU))
+    last = alone(cell, load_cell_data(cell, NOWHERE, CPU))[-1]
     arrays = Parts(trained).trained(cell.id).arrays
     assert arrays["predicted"].tolist() == last.train.argmax(-1).tolist()
 
@@ -91,7 +91,7 @@ def test_the_prediction_is_that_of_the_last_epoch(trained):
 def test_a_method_with_an_opinion_of_its_own_is_heard(trained):
     (found,) = rank(trained, Wanted(noises=[NOISE], methods=["dividemix"], seeds=[0]), "own")
     (cell,) = cells_of((NOISE, "dividemix", 0))
-    *_, last = reference.train(cell, load_cell_data(cell, NOWHERE, CPU))
+    last = alone(cell, load_cell_data(cell, NOWHERE, CPU))[-1]
     doubt = 1 - last.state["clean"].double().mean(0)
     assert found.table["value"].tolist() == sorted(doubt.tolist(), reverse=True)
     derive(trained, Parts(trained))

@@ -92,7 +92,7 @@ def test_whatever_ends_a_run_and_when_running_again_goes_on_to_the_same_bytes(tm
     code, _, err = run(*packed, "--out", alone, "--workers", 1)
     assert code == 0, err
     assert len(list(alone.glob("parts/*.npz"))) == 6  # of twelve cells in packs of two
-    assert {row["driver"] for row in rows(alone, "costs.csv")} == {"packed"}
+    assert {row["driver"] for row in rows(alone, "costs.csv")} == {"stack"}
     done = set()
     for ending in ENDINGS:
         with case(*ending):

@@ -1,4 +1,4 @@
-"""Networks and hooks of one cell, mapped over stacked cells."""
+"""The networks and the hooks of one cell, mapped over the stacked tensors of many."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,14 +7,14 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from benchmarks.engine.step import autocast, changes_gradient
+from benchmarks.engine.networks import autocast
 from methods import Batch, Method, Network, State
 from methods.base import Weights
 
 Stacked = dict[str, Tensor]
 """Tensors with leading axes ``(K, networks)``, by name."""
 
-Given = dict[str, Any]
+BatchFields = dict[str, Any]
 """The fields of a ``Batch`` that are there, every tensor with a leading axis of ``K`` cells."""
 
 DENSE = {nn.Flatten, nn.Linear, nn.ReLU}
@@ -103,52 +103,54 @@ class Hooks:
 
     method: Method
 
-    def lookahead(self, network: Network, image: Tensor, given: Given, state: State) -> State:
+    def lookahead(
+        self, network: Network, image: Tensor, fields: BatchFields, state: State
+    ) -> State:
         """Map ``lookahead``.
 
         Args:
             network: parameters ``(K, ...)`` and how one network makes its logits.
             image: ``(K, B, channels, H, W)``.
-            given: the batches.
+            fields: the batches.
             state: stacked.
         """
 
-        def one(params: Weights, image: Tensor, given: Given, state: State) -> State:
+        def one(params: Weights, image: Tensor, fields: BatchFields, state: State) -> State:
             alone = network._replace(params=params)
-            return self.method.lookahead(alone, image, Batch(**given), state)
+            return self.method.lookahead(alone, image, Batch(**fields), state)
 
-        found: State = vmap(one)(network.params, image, given, state)
+        found: State = vmap(one)(network.params, image, fields, state)
         return found
 
     def prepare(
-        self, image: Tensor, given: Given, state: State, epoch: Tensor
-    ) -> tuple[Tensor, Given]:
+        self, image: Tensor, fields: BatchFields, state: State, epoch: Tensor
+    ) -> tuple[Tensor, BatchFields]:
         """Map ``prepare``."""
         if type(self.method).prepare is Method.prepare:
-            return image, given
+            return image, fields
 
-        def one(image: Tensor, given: Given, state: State) -> tuple[Tensor, Given]:
-            image, batch = self.method.prepare(image, Batch(**given), state, epoch)
-            fields = batch._asdict().items()
-            return image, {name: value for name, value in fields if value is not None}
+        def one(image: Tensor, fields: BatchFields, state: State) -> tuple[Tensor, BatchFields]:
+            image, batch = self.method.prepare(image, Batch(**fields), state, epoch)
+            there = batch._asdict().items()
+            return image, {name: value for name, value in there if value is not None}
 
-        found: tuple[Tensor, Given] = vmap(one)(image, given, state)
+        found: tuple[Tensor, BatchFields] = vmap(one)(image, fields, state)
         return found
 
     def loss(
-        self, logits: Tensor, given: Given, state: State, epoch: Tensor
+        self, logits: Tensor, fields: BatchFields, state: State, epoch: Tensor
     ) -> tuple[Tensor, State]:
         """Map ``loss``: ``(K,)`` and the next state."""
 
-        def one(logits: Tensor, given: Given, state: State) -> tuple[Tensor, State]:
-            return self.method.loss(logits, Batch(**given), state, epoch)
+        def one(logits: Tensor, fields: BatchFields, state: State) -> tuple[Tensor, State]:
+            return self.method.loss(logits, Batch(**fields), state, epoch)
 
-        found: tuple[Tensor, State] = vmap(one)(logits, given, state)
+        found: tuple[Tensor, State] = vmap(one)(logits, fields, state)
         return found
 
     def gradient(self, params: Stacked, grads: Stacked, state: State, epoch: Tensor) -> Stacked:
         """Map ``gradient`` over cells and the networks of each."""
-        if not changes_gradient(self.method):
+        if type(self.method).gradient is Method.gradient:
             return grads
         each = vmap(self.method.gradient, in_dims=(0, 0, None, None))  # network of a cell
         found: Stacked = vmap(each, in_dims=(0, 0, 0, None))(params, grads, state, epoch)

@@ -1,0 +1,217 @@
+"""A step as one CUDA graph: its hundreds of kernels are launched at once instead of one by one.
+
+A graph replays the same kernels on the same addresses. So all that a step reads, and all that it
+leaves for the next one, must lie in storage that stays: what comes in is copied there before, and
+the step itself writes back what it makes anew. Recording executes nothing, so the first steps of a
+stage, taken as they come, are the warm-up that CUDA asks for, and nothing has to be undone.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_map_only
+
+from benchmarks.engine.loop import Batches, Team
+from benchmarks.recipes import Recipe
+from methods import Stage, State
+
+WARM = 3
+"""Steps of a stage before one is recorded: by then, what is allocated once has been."""
+
+LOG = logging.getLogger(__name__)
+
+Tree = TypeVar("Tree")
+
+
+class CapturableTeam(Team[Batches], Protocol[Batches]):
+    """A team that says what its steps carry over; its optimisers are capturable."""
+
+    carried: Any
+    """What a step makes anew and the next one reads, as nested tensors: the methods' states and
+    the running statistics that are not changed in place."""
+
+
+class Recorder(Protocol):
+    """What makes a graph of a step. The tests have one that runs the step again."""
+
+    def warm(self, step: Callable[[], None]) -> None:
+        """Run a step as it will be recorded."""
+
+    def record(self, step: Callable[[], None]) -> Callable[[], None]:
+        """Return what replays a step, without taking it.
+
+        Raises:
+            RuntimeError: it cannot be recorded.
+        """
+
+
+class CudaGraphs:
+    """The recorder of CUDA, whose graphs share no memory with what runs beside them."""
+
+    def warm(self, step: Callable[[], None]) -> None:
+        """Run a step on a stream beside the main one, as CUDA wants it before recording."""
+        main, side = torch.cuda.current_stream(), torch.cuda.Stream()
+        side.wait_stream(main)
+        with torch.cuda.stream(side):
+            step()
+        main.wait_stream(side)
+
+    def record(self, step: Callable[[], None]) -> Callable[[], None]:
+        """Capture a step.
+
+        Raises:
+            RuntimeError: a hook waits for the device, or does what a graph cannot hold.
+        """
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            step()
+        return graph.replay
+
+
+class Graphed(Generic[Batches]):
+    """A team whose steps come from a graph: those of the first batch's shape, once warm."""
+
+    def __init__(self, team: CapturableTeam[Batches], recorder: Recorder) -> None:
+        self.cells, self.data = team.cells, team.data
+        self._team, self._recorder = team, recorder
+
+    def begin(self, number: int, stage: Stage, recipe: Recipe) -> None:
+        """Start a stage, with a graph of its own."""
+        self._team.begin(number, stage, recipe)
+        self._taken = 0
+        self._form: object = None  # of the first batch
+        self._graph: _Graph[Batches] | None = None
+        self.reason = ""  # why there is none
+
+    def set_learning_rate(self, lr: float) -> None:
+        """Set the learning rate of the coming steps."""
+        self._team.set_learning_rate(lr)
+
+    def batches(self, epoch: int) -> Iterator[Batches]:
+        """Yield the batches of an epoch."""
+        return self._team.batches(epoch)
+
+    def step(self, batches: Batches, epoch: Tensor) -> Tensor:
+        """Take one step of every cell and return the losses ``(K,)``."""
+        form = _form((batches, self._team.carried))
+        self._form = self._form or form
+        if self.reason or form != self._form:
+            return self._plain(batches, epoch)
+        self._taken += 1
+        if self._taken <= WARM:
+            losses: list[Tensor] = []
+            self._recorder.warm(lambda: losses.append(self._team.step(batches, epoch)))
+            return losses[0]
+        if self._graph is None:
+            self._graph = self._recorded(batches, epoch)
+        return self._graph.step(batches, epoch) if self._graph else self._plain(batches, epoch)
+
+    def update_averages(self) -> None:
+        """Let averaged weights follow a step."""
+        self._team.update_averages()
+
+    def mean(self, losses: Sequence[Tensor]) -> list[float]:
+        """Return each cell's mean loss."""
+        return self._team.mean(losses)
+
+    def refit(self, outputs: Tensor, epoch: Tensor) -> None:
+        """Let the method learn from the logits on the training set."""
+        self._team.refit(outputs, epoch)
+
+    def evaluate(self, images: Iterable[Tensor]) -> Tensor:
+        """Return logits ``(K, networks, N, C)``."""
+        return self._team.evaluate(images)
+
+    def states(self) -> list[State]:
+        """Return the method's state of every cell, copied: the next step overwrites its own."""
+        return [_copy(state) for state in self._team.states()]
+
+    def _plain(self, batches: Batches, epoch: Tensor) -> Tensor:
+        """Take a step that the graph does not fit, such as the shorter last one of an epoch."""
+        losses = self._team.step(batches, epoch)
+        if self._graph:
+            self._graph.keep()
+        return losses
+
+    def _recorded(self, batches: Batches, epoch: Tensor) -> "_Graph[Batches] | None":
+        """Return a graph; where there can be none, say why."""
+        before = _copy(self._team.carried)
+        try:
+            return _Graph(self._team, self._recorder, batches, epoch)
+        except RuntimeError as error:
+            self.reason = str(error).splitlines()[0]
+            LOG.warning("no CUDA graph, kernels are launched one by one: %s", self.reason)
+            self._team.carried = before
+            return None
+
+
+class _Graph(Generic[Batches]):
+    """A recorded step, and the storage that it reads and writes."""
+
+    def __init__(
+        self,
+        team: CapturableTeam[Batches],
+        recorder: Recorder,
+        batches: Batches,
+        epoch: Tensor,
+    ) -> None:
+        self._team = team
+        self._inputs = _copy((batches, epoch))
+        self._carried = _copy(team.carried)
+        self._losses = torch.empty(())
+        team.carried = self._carried
+        self._replay = recorder.record(self._record)
+
+    def step(self, batches: Batches, epoch: Tensor) -> Tensor:
+        """Take a step; what it carries over is overwritten by the next one."""
+        _copy_into(self._inputs, (batches, epoch))
+        self.keep()  # a refit may have changed the state
+        self._replay()
+        return self._losses.clone()
+
+    def _record(self) -> None:
+        """Read from the storage that stays, and leave everything there."""
+        self._losses = self._team.step(*self._inputs)
+        leaves = tree_leaves(self._carried)
+        places = {tensor.untyped_storage().data_ptr() for tensor in leaves}
+
+        def apart(old: Tensor, new: Tensor) -> Tensor:
+            """Copy a tensor that is another one of before, which is soon overwritten."""
+            shared = new is not old and new.untyped_storage().data_ptr() in places
+            return new.clone() if shared else new
+
+        self._team.carried = tree_map(apart, self._carried, self._team.carried)
+        self.keep()
+
+    def keep(self) -> None:
+        """Write what a step carries over to the storage that stays."""
+        _copy_into(self._carried, self._team.carried)
+        self._team.carried = self._carried
+
+
+def _copy(tree: Tree) -> Tree:
+    """Return the same tree with storage of its own."""
+    copied: Tree = tree_map_only(Tensor, lambda tensor: tensor.detach().clone(), tree)
+    return copied
+
+
+@torch.no_grad()
+def _copy_into(kept: object, tree: object) -> None:
+    """Overwrite the tensors of a tree with those of another of its form."""
+
+    def write(old: object, new: object) -> None:
+        if isinstance(old, Tensor) and isinstance(new, Tensor) and old is not new:
+            old.copy_(new)
+
+    tree_map(write, kept, tree)
+
+
+def _form(tree: object) -> object:
+    """Return what two trees must share for a graph of one to serve the other."""
+    leaves, structure = tree_flatten(tree)
+    return structure, [
+        (leaf.shape, leaf.dtype) if isinstance(leaf, Tensor) else leaf for leaf in leaves
+    ]

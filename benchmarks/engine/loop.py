@@ -1,0 +1,157 @@
+"""The training loop: every stage, epoch and batch of a pack's cells, and what an epoch leaves.
+
+The cells of a pack share dataset, model, recipe and method; they differ in seed and noise. A team
+holds their networks: :class:`benchmarks.engine.one_by_one.OneByOne` as modules of their own, the
+plain truth, :class:`benchmarks.engine.stack.Stack` as one stack of tensors, which is faster for
+small networks. ``tests/engine/test_stack.py`` holds the two to 1e-10 of each other.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple, Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from benchmarks.engine.data import CellData
+from benchmarks.recipes import Recipe
+from benchmarks.sweep import Cell
+from methods import Stage, State
+
+EVALUATION_BATCH = 256
+"""A convolution's activations stay in the cache; batches of 1,000 take three times as long."""
+
+KEPT_PIXELS = 2**24
+"""Pixels of a pack that stay normalised between evaluations; more are normalised anew each time."""
+
+Batches = TypeVar("Batches")
+"""The next batch of every cell, in the form that a team takes it."""
+
+
+class Epoch(NamedTuple):
+    """What is known of a cell at the end of an epoch. Logits are those the method predicts with."""
+
+    number: int  # from 1
+    final_stage: bool
+    lr: float
+    loss: float  # mean over the epoch's batches
+    train: Tensor  # (N, C) float32, evaluation mode, no augmentation, fixed order
+    val: Tensor  # (V, C)
+    test: Tensor  # (M, C)
+    train_seconds: float
+    eval_seconds: float
+    state: State  # the method's own
+
+
+class Team(Protocol[Batches]):
+    """The networks, optimisers and method states of a pack's ``K`` cells, however they are held."""
+
+    cells: Sequence[Cell]
+    data: Sequence[CellData]
+
+    def begin(self, number: int, stage: Stage, recipe: Recipe) -> None:
+        """Start a stage: new networks or layers where it wants them, and a new optimiser.
+
+        Args:
+            number: of the stage, from 0.
+            stage: which.
+            recipe: the cells' own with what the stage replaces in it.
+        """
+
+    def set_learning_rate(self, lr: float) -> None:
+        """Set the learning rate of the coming steps."""
+
+    def batches(self, epoch: int) -> Iterator[Batches]:
+        """Yield the batches of an epoch, those of all cells together."""
+
+    def step(self, batches: Batches, epoch: Tensor) -> Tensor:
+        """Take one step of every cell and return the losses ``(K,)``; ``epoch`` is 0-d."""
+
+    def update_averages(self) -> None:
+        """Let averaged weights follow a step, for a method that has any."""
+
+    def mean(self, losses: Sequence[Tensor]) -> list[float]:
+        """Return each cell's mean over the losses of an epoch's steps."""
+
+    def refit(self, outputs: Tensor, epoch: Tensor) -> None:
+        """Let the method learn from the logits ``(K, networks, N, C)`` on the training set."""
+
+    def evaluate(self, images: Iterable[Tensor]) -> Tensor:
+        """Return logits ``(K, networks, N, C)`` in evaluation mode and full precision.
+
+        Args:
+            images: chunks ``(K, n, channels, H, W)``, normalised.
+        """
+
+    def states(self) -> list[State]:
+        """Return the method's state of every cell."""
+
+
+def train(team: Team[Batches]) -> Iterator[list[Epoch]]:
+    """Train the cells of a pack, and yield after each epoch what is known of every cell.
+
+    The caller may stop at any epoch. Nothing is seeded here: what is random comes from the named
+    streams of each cell (:mod:`benchmarks.seeds`).
+    """
+    method, recipe = team.cells[0].method, team.cells[0].recipe
+    device, images = team.data[0].noisy.device, EvaluationImages(team.data)
+    stages = method.stages(recipe.epochs)
+    number, outputs = 0, None
+    for i, stage in enumerate(stages):
+        stage_recipe = replace(recipe, **stage.recipe)
+        team.begin(i, stage, stage_recipe)
+        for epoch_of_stage in range(stage.epochs):
+            began, epoch = time.perf_counter(), torch.tensor(number, device=device)
+            if outputs is not None:
+                team.refit(outputs, epoch)
+            lr = stage_recipe.lr_at(epoch_of_stage, stage.epochs)
+            team.set_learning_rate(lr)
+            losses = []
+            for batches in team.batches(number):
+                losses.append(team.step(batches, epoch))
+                team.update_averages()
+            mean_losses, trained = team.mean(losses), time.perf_counter()
+            outputs, val, test = (team.evaluate(chunks) for chunks in images.sets())
+            predicted = [[method.predict(own) for own in sets] for sets in (outputs, val, test)]
+            evaluated = time.perf_counter()
+            number += 1
+            of_cells = zip(mean_losses, *predicted, team.states(), strict=True)
+            yield [
+                Epoch(
+                    number=number,
+                    final_stage=i == len(stages) - 1,
+                    lr=lr,
+                    loss=loss,
+                    train=train_logits,
+                    val=val_logits,
+                    test=test_logits,
+                    train_seconds=(trained - began) / len(team.cells),
+                    eval_seconds=(evaluated - trained) / len(team.cells),
+                    state=state,
+                )
+                for loss, train_logits, val_logits, test_logits, state in of_cells
+            ]
+
+
+class EvaluationImages:
+    """The images that every epoch ends with, in chunks; normalised once if they are few."""
+
+    def __init__(self, data: Sequence[CellData]) -> None:
+        self._data = data
+        self._sets = [(own.train, own.val, own.test.image) for own in data]
+        pixels = sum(image.numel() for images in self._sets for image in images)
+        few = pixels <= KEPT_PIXELS
+        self._kept = [list(self._chunks(i)) for i in range(3)] if few else None
+
+    def sets(self) -> Iterator[Iterable[Tensor]]:
+        """Yield the chunks of training, validation and test images."""
+        for i in range(3):
+            yield self._kept[i] if self._kept else self._chunks(i)
+
+    def _chunks(self, i: int) -> Iterator[Tensor]:
+        """Yield chunks ``(K, n, channels, H, W)`` of one set."""
+        of_cells = (images[i].split(EVALUATION_BATCH) for images in self._sets)
+        for images in zip(*of_cells, strict=True):
+            pairs = zip(self._data, images, strict=True)
+            yield torch.stack([own.pixels(image) for own, image in pairs])

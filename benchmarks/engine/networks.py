@@ -1,0 +1,69 @@
+"""The networks of a cell: how they are made, renewed, and called in a forward pass."""
+
+import copy
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor, nn
+from torch.func import replace_all_batch_norm_modules_
+
+from benchmarks.datasets import DATASETS
+from benchmarks.models import initialised
+from benchmarks.models.layers import last_layers
+from benchmarks.sweep import Cell
+
+
+def fresh_networks(cell: Cell, device: torch.device, stage: int) -> list[nn.Module]:
+    """Return newly initialised networks; the first of a seed is the same for every method.
+
+    Args:
+        cell: whose.
+        device: where they are put.
+        stage: the number of the stage that starts with them; each has weights of its own.
+    """
+    dataset = cell.dataset
+    salts = [(DATASETS.name(dataset), cell.seed, k, stage) for k in range(cell.method.networks)]
+    return [
+        initialised(cell.model, dataset.shape, dataset.num_classes, salt).to(device)
+        for salt in salts
+    ]
+
+
+def replace_last_layers(
+    networks: Sequence[nn.Module], fresh: Sequence[nn.Module], count: int
+) -> None:
+    """Put the weights and buffers of fresh networks into the last ``count`` layers."""
+    for network, new in zip(networks, fresh, strict=True):
+        start = new.state_dict()
+        tensors = {name: start[name] for name in last_layers(network, count)}
+        network.load_state_dict(network.state_dict() | tensors)
+
+
+def trainable_parameters(networks: Sequence[nn.Module], count: int) -> list[nn.Parameter]:
+    """Let only the last ``count`` layers learn, or all with 0; return their parameters."""
+    trainable = []
+    for network in networks:
+        names = set(last_layers(network, count))
+        for name, param in network.named_parameters():
+            param.requires_grad_(name in names)
+            param.grad = None  # that of the stage before would count where gradients are clipped
+            trainable += [param] if name in names else []
+    return trainable
+
+
+def without_running_statistics(network: nn.Module) -> nn.Module:
+    """Return a copy in which batch normalisation uses the batch and remembers nothing."""
+    return replace_all_batch_norm_modules_(copy.deepcopy(network))
+
+
+def channels_last(image: Tensor) -> Tensor:
+    """Return the same images with their channels stored last, on which convolutions are fastest."""
+    return image.contiguous(memory_format=torch.channels_last)
+
+
+def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
+    """Return the context in which a forward pass runs."""
+    if precision == "bfloat16":
+        return torch.autocast(device.type, torch.bfloat16)
+    return nullcontext()

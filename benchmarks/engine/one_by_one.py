@@ -1,0 +1,214 @@
+"""The team of a pack whose cells are trained one by one, each with modules and an optimiser.
+
+This is what a step of training means. :class:`benchmarks.engine.stack.Stack` must equal it.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.optim.swa_utils import AveragedModel
+
+from benchmarks.engine.average import averages_of
+from benchmarks.engine.batches import batches, steps_of
+from benchmarks.engine.data import CellData, initial_state
+from benchmarks.engine.networks import (
+    autocast,
+    channels_last,
+    fresh_networks,
+    replace_last_layers,
+    trainable_parameters,
+    without_running_statistics,
+)
+from benchmarks.engine.optimizer import Optimizer
+from benchmarks.recipes import Recipe
+from benchmarks.sweep import Cell
+from methods import Batch, Method, Network, Stage, State
+from methods.base import Weights
+
+
+class OneByOne:
+    """The cells of a pack side by side, sharing nothing but the clock."""
+
+    def __init__(
+        self, cells: Sequence[Cell], data: Sequence[CellData], *, capturable: bool = False
+    ) -> None:
+        self.cells, self.data = cells, data
+        pairs = zip(cells, data, strict=True)
+        self.members = [Member(cell, own, capturable=capturable) for cell, own in pairs]
+
+    def begin(self, number: int, stage: Stage, recipe: Recipe) -> None:
+        """Start a stage."""
+        for member in self.members:
+            member.begin(number, stage, recipe)
+
+    def set_learning_rate(self, lr: float) -> None:
+        """Set the learning rate of the coming steps."""
+        for member in self.members:
+            member.optimizer.set_learning_rate(lr)
+
+    def batches(self, epoch: int) -> Iterator[tuple[tuple[Tensor, Batch], ...]]:
+        """Yield the images and the batch of every cell."""
+        for network in (network for member in self.members for network in member.networks):
+            network.train()
+        pairs = zip(self.cells, self.data, strict=True)
+        return zip(*(batches(cell, own, epoch) for cell, own in pairs), strict=True)
+
+    def step(self, batches: Sequence[tuple[Tensor, Batch]], epoch: Tensor) -> Tensor:
+        """Take one step of every cell and return the losses ``(K,)``."""
+        pairs = zip(self.members, batches, strict=True)
+        return torch.stack([member.step(*batch, epoch) for member, batch in pairs])
+
+    def update_averages(self) -> None:
+        """Let averaged weights follow a step."""
+        for member in self.members:
+            for average, network in zip(member.averages, member.networks, strict=False):
+                average.update_parameters(network)
+
+    def mean(self, losses: Sequence[Tensor]) -> list[float]:
+        """Return each cell's mean loss, added up in the order of the steps."""
+        means: list[float] = (sum(losses, torch.zeros_like(losses[0])) / len(losses)).tolist()
+        return means
+
+    def refit(self, outputs: Tensor, epoch: Tensor) -> None:
+        """Let the method learn from the logits on the training set."""
+        for member, own in zip(self.members, outputs, strict=True):
+            member.state = member.method.refit(own, member.state, epoch)
+
+    @torch.no_grad()
+    def evaluate(self, images: Iterable[Tensor]) -> Tensor:
+        """Return logits ``(K, networks, N, C)``."""
+        shown = [member.predictors for member in self.members]
+        for network in (network for own in shown for network in own):
+            if network.training:  # until the next epoch's batches
+                network.eval()
+        logits = []
+        for chunk in images:
+            pairs = zip(map(channels_last, chunk), shown, strict=True)
+            logits.append(torch.stack([network(x) for x, own in pairs for network in own]))
+        every: Tensor = torch.cat(logits, 1).unflatten(0, (len(shown), -1))
+        return every
+
+    def states(self) -> list[State]:
+        """Return the method's state of every cell."""
+        return [member.state for member in self.members]
+
+    @property
+    def carried(self) -> list[State]:
+        """What a step makes anew and the next one reads; all else is changed in place."""
+        return self.states()
+
+    @carried.setter
+    def carried(self, states: list[State]) -> None:
+        for member, state in zip(self.members, states, strict=True):
+            member.state = state
+
+
+class Member:
+    """One cell of a team: its networks, their averages, its optimiser and its method's state."""
+
+    networks: Sequence[nn.Module]
+    averages: Sequence[AveragedModel]  # of each network, for a method that uses them
+    blueprint: nn.Module | None  # the first network, for a method that looks ahead
+    optimizer: Optimizer  # of the stage
+    clip_norm: float  # of the stage
+
+    def __init__(self, cell: Cell, data: CellData, *, capturable: bool) -> None:
+        self.cell, self.method, self.data = cell, cell.method, data
+        self.state = initial_state(cell, data)
+        self._capturable = capturable
+
+    @property
+    def predictors(self) -> Sequence[nn.Module]:
+        """The networks that the method predicts with."""
+        return self.averages if "predictions" in self.method.averaged else self.networks
+
+    def begin(self, number: int, stage: Stage, recipe: Recipe) -> None:
+        """Start a stage with an optimiser that has seen nothing yet."""
+        method, device = self.method, self.data.noisy.device
+        if not number or stage.fresh_networks:
+            fresh, layout = fresh_networks(self.cell, device, number), torch.channels_last
+            self.networks, self.averages = [one.to(memory_format=layout) for one in fresh], []
+            if method.averaged:
+                steps = steps_of(self.cell, len(self.data.noisy))
+                decay = method.decay(steps, self.cell.recipe.epochs)
+                self.averages = averages_of(self.networks, decay)
+        if stage.fresh_layers:
+            replace_last_layers(
+                self.networks, fresh_networks(self.cell, device, number), stage.fresh_layers
+            )
+        params = trainable_parameters(self.networks, stage.fresh_layers)
+        self.blueprint = None
+        if method.trusted_per_class:
+            self.blueprint = without_running_statistics(self.networks[0])
+        self.optimizer = Optimizer(recipe, params, capturable=self._capturable)
+        self.clip_norm = recipe.clip_norm
+
+    def step(self, image: Tensor, batch: Batch, epoch: Tensor) -> Tensor:
+        """Take one step, every hook of the method in its order, and return the loss, 0-d.
+
+        Args:
+            image: ``(views, B, channels, H, W)``, normalised.
+            batch: the examples behind the images.
+            epoch: 0-d, counts from 0.
+        """
+        method, state = self.method, self.state
+        if self.blueprint is not None:
+            state = method.lookahead(self._as_function(self.blueprint), image[0], batch, state)
+        if method.peeks:
+            peeker = self.averages if "peeks" in method.averaged else self.networks
+            with torch.no_grad():
+                batch = batch._replace(outputs=self._logits(image, peeker))
+        image, batch = method.prepare(image, batch, state, epoch)
+        leaves = {name: state[name].detach().requires_grad_() for name in method.learnable}
+        logits = self._logits(image, self.networks)
+        loss, state = method.loss(logits, batch, {**state, **leaves}, epoch)
+        self.optimizer.zero_grad()
+        loss.backward()
+        state = {name: value.detach() for name, value in state.items()}
+        if type(method).gradient is not Method.gradient:
+            self._change_gradient(state, epoch)
+        if self.clip_norm:
+            for network in self.networks:
+                nn.utils.clip_grad_norm_(network.parameters(), self.clip_norm)
+        self.optimizer.step()
+        if leaves:
+            slopes = {name: leaf.grad for name, leaf in leaves.items() if leaf.grad is not None}
+            state = method.learn(state, slopes, epoch)
+        self.state = state
+        return loss.detach()
+
+    def _logits(self, image: Tensor, networks: Sequence[nn.Module]) -> Tensor:
+        """Return logits ``(networks, views, B, C)``, axes of size 1 dropped, never half precision.
+
+        Args:
+            image: ``(views, B, channels, H, W)``. Batch normalisation sees all views together.
+            networks: those of the method, or their averages.
+        """
+        flat = channels_last(image.flatten(0, 1))
+        with autocast(self.cell.precision, image.device):
+            outputs = [network(flat).to(image.dtype) for network in networks]
+        if len(image) > 1:
+            outputs = [logits.unflatten(0, image.shape[:2]) for logits in outputs]
+        return torch.stack(outputs) if len(outputs) > 1 else outputs[0]
+
+    def _change_gradient(self, state: State, epoch: Tensor) -> None:
+        """Give the optimiser what the method makes of each network's gradient."""
+        for network in self.networks:
+            own = {name: p for name, p in network.named_parameters() if p.requires_grad}
+            params = {name: param.detach() for name, param in own.items()}
+            grads = {name: param.grad for name, param in own.items() if param.grad is not None}
+            for name, grad in self.method.gradient(params, grads, state, epoch).items():
+                own[name].grad = grad
+
+    def _as_function(self, blueprint: nn.Module) -> Network:
+        """Return the first network as a function of its weights."""
+
+        def forward(params: Weights, image: Tensor) -> Tensor:
+            with autocast(self.cell.precision, image.device):
+                logits: Tensor = functional_call(blueprint, params, (channels_last(image),))
+            return logits.to(image.dtype)
+
+        params = {name: p.detach() for name, p in self.networks[0].named_parameters()}
+        return Network(params, forward, self.optimizer.learning_rate())

@@ -1,0 +1,213 @@
+"""The team of a pack whose networks are stacked, so that one kernel works for all cells.
+
+Parameters, buffers and the method's state carry a leading axis of ``K`` cells, and every hook is
+mapped over it. Dense networks are batched products, so small networks no longer pay the price of a
+kernel launch each.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state
+
+from benchmarks.engine.average import StackedAverage
+from benchmarks.engine.batches import chunks, steps_of
+from benchmarks.engine.data import CellData, initial_state
+from benchmarks.engine.networks import autocast, fresh_networks, without_running_statistics
+from benchmarks.engine.optimizer import Optimizer
+from benchmarks.engine.vmap import BatchFields, Forward, Hooks, Stacked, forward, of_network
+from benchmarks.models.layers import last_layers
+from benchmarks.recipes import Recipe
+from benchmarks.sweep import Cell
+from methods import Method, Network, Stage, State, Trusted
+from methods.base import Weights
+
+
+class Stack:
+    """The cells of a pack as stacked tensors. Its step is that of ``one_by_one.Member``, mapped."""
+
+    params: Stacked
+    buffers: Stacked
+    average: StackedAverage | None  # for a method that uses one
+    trainable: list[str]  # the parameters that the stage trains
+    optimizer: Optimizer  # of the stage
+    clip_norm: float  # of the stage
+
+    def __init__(
+        self, cells: Sequence[Cell], data: Sequence[CellData], *, capturable: bool = False
+    ) -> None:
+        self.cells, self.data = cells, data
+        self.method, self._hooks = cells[0].method, Hooks(cells[0].method)
+        self.state = stacked([initial_state(*pair) for pair in zip(cells, data, strict=True)])
+        self._capturable = capturable
+
+    def begin(self, number: int, stage: Stage, recipe: Recipe) -> None:
+        """Start a stage with a new optimiser, and with fresh weights where it wants them."""
+        fresh_networks = not number or stage.fresh_networks
+        if fresh_networks or stage.fresh_layers:
+            self.blueprint, params, buffers = self._fresh(number)
+        if fresh_networks:
+            self.params, self.buffers, self.average = params, buffers, None
+            if self.method.averaged:
+                steps = steps_of(self.cells[0], len(self.data[0].noisy))
+                decay = self.method.decay(steps, self.cells[0].recipe.epochs)
+                self.average = StackedAverage.of(params, buffers, decay)
+        names = last_layers(self.blueprint, stage.fresh_layers)
+        if stage.fresh_layers:
+            self.params |= {name: params[name] for name in names if name in params}
+            self.buffers |= {name: buffers[name] for name in names if name in buffers}
+        self.trainable = [name for name in self.params if name in set(names)]
+        for name, param in self.params.items():
+            param.requires_grad_(name in self.trainable)
+        trainable = [self.params[name] for name in self.trainable]
+        self.optimizer = Optimizer(recipe, trainable, capturable=self._capturable)
+        self.clip_norm = recipe.clip_norm
+
+    def _fresh(self, stage: int) -> tuple[nn.Module, Stacked, Stacked]:
+        """Return an architecture, and the parameters and buffers that the cells start from."""
+        device, shape = self.data[0].noisy.device, (len(self.cells), self.method.networks)
+        networks = [
+            network for cell in self.cells for network in fresh_networks(cell, device, stage)
+        ]
+        params, buffers = (
+            {name: value.detach().unflatten(0, shape) for name, value in tensors.items()}
+            for tensors in stack_module_state(networks)
+        )
+        return networks[0], params, buffers
+
+    def set_learning_rate(self, lr: float) -> None:
+        """Set the learning rate of the coming steps."""
+        self.optimizer.set_learning_rate(lr)
+
+    def batches(self, epoch: int) -> Iterator[tuple[Tensor, BatchFields]]:
+        """Yield images ``(K, views, B, channels, H, W)`` and the fields of the batches."""
+        pairs = zip(self.cells, self.data, strict=True)
+        for of_cells in zip(*(chunks(cell, own, epoch) for cell, own in pairs), strict=True):
+            image, ids, label = (
+                torch.stack([getattr(chunk, name) for chunk in of_cells])
+                for name in ("image", "ids", "label")
+            )
+            for steps in zip(*(chunk.batches for chunk in of_cells), strict=True):
+                own = steps[0].places
+                fields: BatchFields = {"ids": ids[:, own], "label": label[:, own]}
+                if steps[0].draws:
+                    fields["draws"] = stacked([step.draws for step in steps])
+                if steps[0].trusted:
+                    trusted = (step.trusted for step in steps if step.trusted)
+                    fields["trusted"] = Trusted(*map(torch.stack, zip(*trusted, strict=True)))
+                yield image[:, :, own], fields
+
+    def step(self, batches: tuple[Tensor, BatchFields], epoch: Tensor) -> Tensor:
+        """Take one step of every cell and return the losses ``(K,)``."""
+        (image, fields), state = batches, self.state
+        method, hooks = self.method, self._hooks
+        self.blueprint.train()
+        if "trusted" in fields:
+            state = hooks.lookahead(self._as_functions(), image[:, 0], fields, state)
+        if method.peeks:
+            fields = {**fields, "outputs": self._peek(image)}
+        image, fields = hooks.prepare(image, fields, state, epoch)
+        leaves = {name: state[name].detach().requires_grad_() for name in method.learnable}
+        logits, self.buffers = self._forward.logits((self.params, self.buffers), image)
+        loss, state = hooks.loss(logits, fields, {**state, **leaves}, epoch)
+        params = {name: self.params[name] for name in self.trainable}
+        wanted = [*params.values(), *leaves.values()]
+        slopes = torch.autograd.grad(loss.sum(), wanted, materialize_grads=True)
+        with torch.no_grad():
+            state = {name: value.detach() for name, value in state.items()}
+            grads = dict(zip(params, slopes, strict=False))
+            self._move(hooks.gradient(params, grads, state, epoch))
+            own = dict(zip(leaves, slopes[len(params) :], strict=True))
+            self.state = hooks.learn(state, own, epoch)
+        return loss.detach()
+
+    @property
+    def _forward(self) -> Forward:
+        return Forward(self.method, self.blueprint, self.cells[0].precision)
+
+    @torch.no_grad()
+    def _peek(self, image: Tensor) -> Tensor:
+        """Return logits before the step; the networks' own move their running statistics."""
+        if self.average is None or "peeks" not in self.method.averaged:
+            outputs, self.buffers = self._forward.logits((self.params, self.buffers), image)
+            return outputs
+        self.blueprint.eval()
+        outputs, _ = self._forward.logits((self.average.params, self.average.buffers), image)
+        self.blueprint.train()
+        return outputs
+
+    def _as_functions(self) -> Network:
+        """Return the first networks as functions of their weights."""
+        blueprint = without_running_statistics(self.blueprint)
+
+        def run(weights: Weights, image: Tensor) -> Tensor:
+            with autocast(self.cells[0].precision, image.device):
+                logits: Tensor = functional_call(blueprint, weights, (image,))
+            return logits.to(image.dtype)
+
+        params = {name: value[:, 0].detach() for name, value in self.params.items()}
+        return Network(params, run, self.optimizer.learning_rate())
+
+    def _move(self, grads: Stacked) -> None:
+        """Clip each network's gradient by its own norm, and let the optimiser step."""
+        if self.clip_norm:
+            squares = [grad.flatten(2).square().sum(-1) for grad in grads.values()]
+            norm = torch.stack(squares).sum(0).sqrt()  # (K, networks)
+            scale = (self.clip_norm / (norm + 1e-6)).clamp(max=1.0)
+            grads = {
+                n: g * scale.view(*scale.shape, *[1] * (g.dim() - 2)) for n, g in grads.items()
+            }
+        for name, grad in grads.items():
+            self.params[name].grad = grad
+        self.optimizer.step()
+
+    def update_averages(self) -> None:
+        """Let averaged weights follow a step."""
+        if self.average is not None:
+            self.average.update(self.params, self.buffers)
+
+    def mean(self, losses: Sequence[Tensor]) -> list[float]:
+        """Return each cell's mean loss."""
+        means: list[float] = torch.stack(list(losses), 1).mean(1).tolist()
+        return means
+
+    def refit(self, outputs: Tensor, epoch: Tensor) -> None:
+        """Let the method learn from the logits on the training set, cell by cell: never mapped."""
+        if type(self.method).refit is not Method.refit:
+            pairs = zip(outputs, self.states(), strict=True)
+            self.state = stacked([self.method.refit(*pair, epoch) for pair in pairs])
+
+    @torch.no_grad()
+    def evaluate(self, images: Iterable[Tensor]) -> Tensor:
+        """Return logits ``(K, networks, N, C)``."""
+        shown = (self.params, self.buffers)
+        if self.average is not None and "predictions" in self.method.averaged:
+            shown = (self.average.params, self.average.buffers)
+        self.blueprint.eval()
+        logits = []
+        for chunk in images:
+            each = (of_network(shown, k) for k in range(self.method.networks))
+            own = [forward(self.blueprint, weights, chunk)[0] for weights in each]
+            logits.append(torch.stack(own, 1))
+        return torch.cat(logits, 2)
+
+    def states(self) -> list[State]:
+        """Return the method's state of every cell."""
+        return [
+            {name: value[k] for name, value in self.state.items()} for k in range(len(self.cells))
+        ]
+
+    @property
+    def carried(self) -> tuple[State, Stacked]:
+        """What a step makes anew and the next one reads; all else is changed in place."""
+        return self.state, self.buffers
+
+    @carried.setter
+    def carried(self, carried: tuple[State, Stacked]) -> None:
+        self.state, self.buffers = carried
+
+
+def stacked(tensors: Sequence[Mapping[str, Tensor]]) -> State:
+    """Return the tensors of every cell by name, ``(K, ...)``."""
+    return {name: torch.stack([own[name] for own in tensors]) for name in tensors[0]}

@@ -1,0 +1,124 @@
+"""Steps from a graph train as steps one by one, and could be one: without a GPU, by a stand-in."""
+
+import pytest
+import torch
+
+from benchmarks.engine import drivers
+from benchmarks.engine.cuda import graph
+from benchmarks.engine.cuda.branches import Branches
+from benchmarks.engine.loop import train
+from benchmarks.engine.one_by_one import OneByOne
+from benchmarks.engine.stack import Stack
+from benchmarks.errors import RefusedError
+from benchmarks.launch import session
+from benchmarks.launch.request import Request
+from methods import METHODS
+from tests.cells import alone, build, few
+from tests.oracles.steady import Recorder
+
+RECIPE = "small(epochs=2, lr=0.05, batch=40, weight_decay=0.01, clip_norm=0.5, crop=1)"
+ADAM = "small(epochs=2, optimizer='adam', lr=0.001, batch=40)"
+ONE = torch.tensor(1)
+CLOSE = {"rtol": 1e-10, "atol": 1e-10}
+CASES = [(method, "mlp(first=19, second=13)") for method in METHODS]
+CASES += [(method, "convnet") for method in ("co_teaching", "l2rw", "elr_plus", "pes")]
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+
+
+def graphed(team, cells, data, recorder):
+    return list(train(graph.Graphed(team(cells, data, capturable=True), recorder)))
+
+
+@pytest.mark.parametrize(("method", "model"), CASES)
+@pytest.mark.usefixtures("double")
+def test_replayed_steps_train_as_those_of_a_cell_alone(method, model):
+    cells = [build(method, model=model, recipe=RECIPE, seed=seed) for seed in (0, 1)]
+    data = [few(cell) for cell in cells]
+    expected = alone(cells[1], data[1])
+    stages = [stage for stage in cells[0].method.stages(2) if stage.epochs]
+    for team in (Stack, OneByOne):
+        recorder = Recorder()
+        for (_, found), plain in zip(graphed(team, cells, data, recorder), expected, strict=True):
+            assert found.loss == pytest.approx(plain.loss, abs=1e-10)
+            torch.testing.assert_close(found.test, plain.test, **CLOSE)
+            torch.testing.assert_close(found.state, plain.state, **CLOSE)
+        assert recorder.graphs == len(stages)
+        assert recorder.replays == 2 * 7 - graph.WARM * len(stages)  # and a shorter one an epoch
+
+
+@pytest.mark.usefixtures("double")
+def test_replayed_steps_of_adam_follow_its_schedule():
+    cell = build(recipe=ADAM)
+    data = few(cell)
+    replayed = graphed(OneByOne, [cell], [data], Recorder())
+    for (found,), expected in zip(replayed, alone(cell, data), strict=True):
+        assert (found.test - expected.test).abs().max() < 1e-10
+
+
+def test_an_epoch_keeps_its_state_when_the_next_one_overwrites_the_graphs_storage():
+    cell = build("elr", recipe=RECIPE)
+    data = few(cell)
+    replayed = graphed(OneByOne, [cell], [data], Recorder())
+    for (found,), expected in zip(replayed, alone(cell, data), strict=True):
+        torch.testing.assert_close(found.state, expected.state)
+
+
+def test_a_step_that_cannot_be_recorded_is_taken_all_the_same_and_says_so(caplog):
+    class Failing(Recorder):
+        def record(self, step):
+            step()
+            raise RuntimeError("operation not permitted when stream is capturing\nmore")
+
+    cell = build(model="convnet", recipe="small(epochs=2, batch=40)")
+    ((first,), _) = graphed(OneByOne, [cell], [few(cell)], Failing())
+    assert first.loss > 0
+    assert "no CUDA graph, kernels are launched one by one: operation not" in caplog.text
+
+
+def test_a_graph_without_a_gpu_is_refused_in_a_sentence(tmp_path):
+    with pytest.raises(RefusedError, match="--graph needs --device cuda, got cpu; leave it out"):
+        session.prepare(Request(out=tmp_path, device="cpu", graph=True))
+
+
+def test_a_state_that_remembers_another_of_before_is_kept_as_it_was():
+    class Counting:
+        cells = data = ()
+        carried = dict.fromkeys(("now", "before"), ONE)
+
+        def begin(self, *_):
+            pass
+
+        def step(self, images, _epoch):
+            now = self.carried["now"]
+            self.carried = {"now": now + 1, "before": now}
+            return images.sum()
+
+    team = Counting()
+    stepper = graph.Graphed(team, Recorder())
+    stepper.begin(0, None, None)
+    for count in range(2, 9):
+        stepper.step(torch.ones(3), torch.tensor(0))
+        assert (team.carried["now"], team.carried["before"]) == (count, count - 1)
+
+
+def test_a_graph_is_chosen_by_its_flag(monkeypatch):
+    monkeypatch.setattr(drivers, "CudaGraphs", Recorder)
+    cell = build(recipe=RECIPE)
+    data = few(cell)
+    team = drivers.team_of([cell], [data], 1, ("graph",))
+    assert isinstance(team, graph.Graphed)
+    *_, (epoch,) = train(team)
+    torch.testing.assert_close(epoch.test, alone(cell, data)[-1].test)
+
+
+@needs_gpu
+@pytest.mark.parametrize("method", METHODS)
+def test_captured_steps_train_as_those_of_a_cell_alone(method, caplog):
+    device = torch.device("cuda")
+    cells = [build(method, model="convnet", recipe=RECIPE, seed=seed) for seed in (0, 1)]
+    data = [few(cell, device=device) for cell in cells]
+    expected = alone(cells[1], data[1])[-1]
+    for team in (Stack, OneByOne, Branches):
+        *_, (_, found) = graphed(team, cells, data, graph.CudaGraphs())
+        assert (found.test - expected.test).abs().max() < 1e-2
+    assert "no CUDA graph" not in caplog.text

@@ -1,0 +1,143 @@
+"""What a cell leaves behind: curves, selections, scores and costs."""
+
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from benchmarks import schema
+from benchmarks.engine import selection
+from benchmarks.engine.data import load_cell_data
+from benchmarks.engine.record import PackSetup, train_and_record
+from benchmarks.store import CURVE_VALUES
+from methods import METHODS
+from tests.cells import CPU, NOWHERE, alone, build
+
+
+def trained(cell, *, keep_all=True):
+    (record,) = train_and_record([cell], PackSetup(NOWHERE, CPU, keep_all))
+    return record
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_training_again_gives_the_same_bytes(method):
+    first, again = (trained(build(method), keep_all=True) for _ in range(2))
+    assert {n: a.tobytes() for n, a in first.arrays.items()} == {
+        n: a.tobytes() for n, a in again.arrays.items()
+    }
+
+
+def test_a_cell_leaves_what_its_rows_need():
+    record = trained(build("reweighting"), keep_all=True)
+    arrays, n = record.arrays, record.meta["facts"]["n_train"]
+    assert record.meta["status"] == "done"
+    assert record.meta["selections"] == ["last", "val", "oracle"]
+    assert n == 1078 - round(107.8)
+    assert arrays["curves"].shape == (3, len(CURVE_VALUES))
+    assert arrays["logits"].shape == (3, 719, 10)
+    assert arrays["logits"].dtype == np.float32
+    assert arrays["bins"].shape == (3, schema.BINS_COUNT, 3)
+    assert (arrays["bins"][..., 0].sum(1) == 719).all()
+    assert arrays["train_scores"].shape == (2, n)
+    assert arrays["final"].tolist() == [1, 2]  # the first epoch is the warm-up
+    assert arrays["selected"].min() >= 1
+
+
+def test_selections_are_the_first_best_epochs_of_the_final_stage():
+    record = trained(build(recipe="small(epochs=12)"), keep_all=True)
+    curves = record.arrays["curves"]
+    val, acc = (curves[:, CURVE_VALUES.index(name)] for name in ("val_acc", "acc"))
+    assert record.arrays["selected"].tolist() == [11, int(val.argmax()), int(acc.argmax())]
+
+
+def test_without_validation_images_nothing_is_selected_on_them():
+    record = trained(build(recipe="small(val_fraction=0.0)"), keep_all=False)
+    assert record.meta["selections"] == ["last", "oracle"]
+    assert record.arrays["logits"].shape[0] == 1
+
+
+def test_the_scores_rank_mislabelled_examples_by_the_loss_on_their_given_label():
+    cell = build(recipe="small(epochs=4)")
+    data = load_cell_data(cell, NOWHERE, CPU)
+    epochs = alone(cell, data)
+    losses = [
+        torch.nn.functional.cross_entropy(e.train.double(), data.noisy, reduction="none")
+        for e in epochs
+    ]
+    last, mean = trained(cell, keep_all=False).arrays["train_scores"]
+    np.testing.assert_allclose(last, losses[-1].numpy(), rtol=1e-12)
+    np.testing.assert_allclose(mean, torch.stack(losses).mean(0).numpy(), rtol=1e-12)
+
+
+def test_a_diverging_cell_says_when_and_keeps_its_curves():
+    record = trained(build(recipe="small(lr=1e30)"), keep_all=True)
+    assert record.meta["status"] == "diverged"
+    assert "epoch" in record.meta["reason"]
+    assert list(record.arrays) == ["curves"]
+
+
+@pytest.mark.parametrize(
+    ("method", "backward"),
+    [("cross_entropy", 1), ("co_teaching", 2), ("gjs", 2), ("forward", 1), ("dividemix", 4)],
+)
+def test_costs_count_networks_views_peeks_and_refits(method, backward):
+    cell = build(method)
+    with counted_images() as seen:
+        costs = trained(cell, keep_all=False).meta["costs"]
+    refits = 2 * 970 * cell.method.networks if method in {"forward", "dividemix"} else 0
+    assert costs["forward_passes"] == sum(seen) + refits
+    assert costs["backward_passes"] == backward * 3 * 970
+    assert costs["steps"] == 3 * 8
+
+
+def test_costs_count_the_look_ahead_of_reweighting_by_clean_examples():
+    cell = build("l2rw(per_class=15)")  # 150 trusted images: batches of 128, 22, 128, ...
+    with counted_images() as seen:
+        costs = trained(cell, keep_all=False).meta["costs"]
+    assert costs["forward_passes"] == sum(seen) == 3 * (2 * 970 + 4 * 150)
+    assert costs["backward_passes"] == 3 * (3 * 970 + 4 * 150)
+
+
+@contextmanager
+def counted_images():
+    """The size of every batch that whole networks see in training mode."""
+    seen = []
+
+    def note(module, inputs, _):
+        if isinstance(module, nn.Sequential) and module.training and inputs[0].ndim == 4:
+            seen.append(len(inputs[0]))
+
+    hook = nn.modules.module.register_module_forward_hook(note)
+    try:
+        yield seen
+    finally:
+        hook.remove()
+
+
+def test_metrics_of_many_epochs_together_are_those_of_one_after_the_other(monkeypatch):
+    setup = PackSetup(NOWHERE, CPU, keep_all=True)
+    cell = build(recipe="small(epochs=7)")
+    (together,) = train_and_record([cell], setup)
+    monkeypatch.setattr(selection, "AT_ONCE", 1)
+    (alone,) = train_and_record([cell], setup)
+    for name, array in together.arrays.items():
+        torch.testing.assert_close(
+            array, alone.arrays[name], rtol=1e-12, atol=1e-14, equal_nan=True
+        )
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_half_precision_on_the_cpu_trains_near_what_single_precision_does(width):
+    found = {}
+    for precision in ("float32", "bfloat16"):
+        cells = [build(seed=k, noise="clean", model="mlp", precision=precision) for k in range(3)]
+        cells = cells[:width]
+        records = train_and_record(cells, PackSetup(NOWHERE, CPU, keep_all=False, width=width))
+        assert {record.meta["status"] for record in records} == {"done"}
+        found[precision] = records[0].arrays
+    logits = [arrays["logits"][0] for arrays in found.values()]
+    assert (logits[0] != logits[1]).all()
+    label = found["float32"]["label"]
+    assert np.isclose(*((z.argmax(-1) == label).mean() for z in logits), atol=0.03)
