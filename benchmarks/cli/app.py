@@ -151,11 +151,10 @@ def probe(request: Request = DEFAULT) -> Exit:
         request: What to measure: each method on each dataset and model that a run would train.
     """
     from benchmarks.launch import session  # noqa: PLC0415
-    from benchmarks.planning.throughput import cache_file, seconds  # noqa: PLC0415
+    from benchmarks.planning.throughput import cache_file  # noqa: PLC0415
 
-    for cell, driver, rate in session.probe(request):
-        keys = cell.keys()
-        took = seconds(cell, rate)
+    for cell, driver, cost in session.probe(request):
+        keys, took = cell.keys(), cost.of_cell(cell)
         print(f"{keys['dataset']} {keys['model']} {keys['method']}  {driver}: {took:.2f} s a cell")
     print(f"kept in {cache_file()}")
     return Exit.DONE

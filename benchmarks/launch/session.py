@@ -10,25 +10,18 @@ import torch
 from benchmarks import plugins
 from benchmarks.datasets import DATASETS, data_root
 from benchmarks.engine.compute import passes
-from benchmarks.engine.drivers import in_words
 from benchmarks.errors import RefusedError
 from benchmarks.launch import pool, tuning
 from benchmarks.launch.progress import Progress
 from benchmarks.launch.request import Request
 from benchmarks.launch.worker import Job
-from benchmarks.planning import processes_per_gpu, throughput
+from benchmarks.planning.device import choose_device, default_precision
 from benchmarks.planning.memory import of_cell
-from benchmarks.planning.plan import (
-    FLAGS,
-    Plan,
-    Wish,
-    choose_device,
-    kinds,
-    packs,
-    precision_of,
-    settle,
-)
-from benchmarks.planning.throughput import STARTED_SECONDS, Rate, Rates
+from benchmarks.planning.options import FLAGS, TrainingOptions
+from benchmarks.planning.plan import Plan, kinds, make_plan, packs
+from benchmarks.planning.probe import probe_widths
+from benchmarks.planning.processes_per_gpu import probe_processes
+from benchmarks.planning.throughput import STARTED_SECONDS, SecondsPerImage, Throughput
 from benchmarks.profiles import PROFILES, Tuned
 from benchmarks.store import Parts, derive, locked, remove_stale_files
 from benchmarks.sweep import Cell, Suite
@@ -58,7 +51,7 @@ class Session:
 
     def estimate(self) -> str:
         """Say how long the missing cells will take: as ``probe`` measured, else as the others."""
-        missing, measured, plan = self.missing(), Rates.read(), self.plan
+        missing, measured, plan = self.missing(), Throughput.read(), self.plan
         devices = torch.cuda.device_count() if self.device.type == "cuda" else self.workers
         sharing = self.workers // max(1, devices)
         known = [
@@ -68,7 +61,7 @@ class Session:
         if all(found := [value for value in known if value]) and len(found) == len(known):
             count = min(self.workers, len(packs(missing, self.plan.widths)))
             total = sum(found) / max(1, count) + (STARTED_SECONDS if missing else 0)
-            return f"about {total:.0f} s, from the rates that probe measured"
+            return f"about {total:.0f} s, as fast as probe measured"
         costs = [meta["costs"] for meta in self.parts.meta.values() if meta["costs"]]
         taken = sum(cost["forward_passes"] for cost in costs)
         if not taken:
@@ -80,34 +73,25 @@ class Session:
         return f"about {rate * todo / self.workers:.0f} s, as fast as the finished cells"
 
 
-def probe(request: Request) -> Iterator[tuple[Cell, str, Rate]]:
+def probe(request: Request) -> Iterator[tuple[Cell, str, SecondsPerImage]]:
     """Measure how fast this machine trains what is asked for, and keep it for the planner.
 
     On a GPU, also how fast several processes are that share it.
 
     Yields:
-        a cell of each kind, which driver or how many processes in words, and the rate.
+        a cell of each kind, how many cells or processes in words, and what an image took.
     """
     (device, cells), root = _asked(request), data_root(request.data)
     flags = _flags(request, device)
     _fetch(cells, root)
     threads = torch.get_num_threads()
-    found: dict[str, dict[int, Rate]] = {}
     torch.set_num_threads(1)  # as in a worker
     try:
-        for cell, width, rate in throughput.probe(cells, root, device, flags):
-            found.setdefault(throughput.key(cell, device, flags), {})[width] = rate
-            yield cell, in_words(width, flags), rate
+        yield from probe_widths(cells, root, device, flags)
         if device.type == "cuda":
-            alone = Rates(found)
-            for cell, count, rate in processes_per_gpu.probe(cells, root, device, alone, flags):
-                own = throughput.key(cell, device, flags)
-                best = found[own][alone.width(cell, device, flags)]
-                found.setdefault(own + throughput.SHARED, {1: best})[count] = rate
-                yield cell, f"{count} processes on the GPU", rate
+            yield from probe_processes(cells, root, device, flags)
     finally:
         torch.set_num_threads(threads)
-    Rates.read().write(found)
 
 
 def prepare(request: Request) -> Session:
@@ -150,7 +134,7 @@ def _asked(request: Request) -> tuple[torch.device, list[Cell]]:
     for path in request.plugin:
         plugins.load(path)
     device = choose_device(request.device)
-    precision = request.precision or precision_of(device)
+    precision = request.precision or default_precision(device)
     suite = Suite.read(request.suite).override(request.axes(), request.profile)
     return device, list(suite.cells(precision))
 
@@ -164,11 +148,15 @@ def _tuned(cells: Sequence[Cell]) -> Tuned | None:
 def _session(
     request: Request, device: torch.device, cells: Sequence[Cell], folder: Path
 ) -> Session:
-    wish = Wish(device, request.pack, _flags(request, device))
-    plan = settle(folder, Path(request.suite).stem, cells, wish)
+    options = TrainingOptions(device, request.pack, _flags(request, device))
+    plan = make_plan(folder, Path(request.suite).stem, cells, options)
     workers = request.workers
     if workers is None:
-        shared = Rates.read().processes(cells, device, plan.flags) if device.type == "cuda" else 1
+        shared = (
+            Throughput.read().best_processes(cells, device, plan.flags)
+            if device.type == "cuda"
+            else 1
+        )
         workers = pool.default_workers(device) * shared
     if workers < 1:
         raise RefusedError(f"--workers must be a whole number of at least 1, got {workers}")

@@ -47,7 +47,7 @@ def of_cell(cell: Cell) -> Memory:
     )
 
 
-def room(device: torch.device) -> int | None:
+def free_bytes(device: torch.device) -> int | None:
     """Return the free bytes of a GPU; None where memory is not what decides."""
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
 

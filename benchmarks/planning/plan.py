@@ -7,15 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-
 from benchmarks import schema
 from benchmarks.catalogue import catalogue
 from benchmarks.engine.drivers import driver_name
 from benchmarks.errors import RefusedError
 from benchmarks.noise import Clean
-from benchmarks.planning.memory import room, widest
-from benchmarks.planning.throughput import Rates
+from benchmarks.planning.memory import free_bytes, widest
+from benchmarks.planning.options import TrainingOptions
+from benchmarks.planning.throughput import Throughput
 from benchmarks.store import read_plan, write_atomically
 from benchmarks.sweep import Cell, label_space
 from methods import METHODS
@@ -26,19 +25,6 @@ KEEP_ALL_UP_TO = 1000
 WIDEST = 4096
 """No machine trains more cells at once."""
 
-DEVICES = ("cuda", "mps", "cpu")
-
-FLAGS = ("graph", "branches", "deterministic")
-"""Of the command line: they change the last bits, so a folder has them from start to end."""
-
-
-class Wish(NamedTuple):
-    """How cells are to be trained."""
-
-    device: torch.device
-    pack: int | None = None  # how many together; None: as the folder has it, or as is fastest
-    flags: tuple[str, ...] = ()  # of FLAGS, which a folder gets at its first start
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -46,7 +32,7 @@ class Plan:
 
     suite: str
     device: str  # kind: cuda, mps or cpu
-    pack: int | None  # what was asked for; None leaves it to the measured rates
+    pack: int | None  # what was asked for; None leaves it to what was measured
     keep_all: bool
     cells: tuple[Cell, ...]
     widths: Mapping[str, int]  # by kind: how many cells are trained together; 1 is one by one
@@ -73,7 +59,7 @@ class Plan:
             }
             for kind in precision
         }
-        found = {
+        content = {
             "schema": schema.SCHEMA_VERSION,
             "suite": self.suite,
             "device": self.device,
@@ -84,8 +70,8 @@ class Plan:
             "cells": [{**cell.keys(), "specs": cell.specs()} for cell in self.cells],
         }
         if facts := self._new_facts():
-            found["method_facts"] = facts
-        data = (json.dumps(found, indent=1, sort_keys=True) + "\n").encode()
+            content["method_facts"] = facts
+        data = (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
         path = folder / "plan.json"
         if not path.exists() or path.read_bytes() != data:
             write_atomically(path, data)
@@ -98,48 +84,43 @@ def kind_of(cell: Cell) -> str:
     return " ".join(str(specs[name]) for name in names)
 
 
-def settle(
-    folder: Path,
-    suite: str,
-    cells: Iterable[Cell],
-    wish: Wish,
-) -> Plan:
+def make_plan(folder: Path, suite: str, cells: Iterable[Cell], options: TrainingOptions) -> Plan:
     """Return the plan of a folder with these cells added to it; nothing is written.
 
     Args:
         folder: the results folder.
         suite: its name.
         cells: what is asked for.
-        wish: how they are to be trained.
+        options: how they are to be trained.
 
     Raises:
         RefusedError: the folder was started by another version, on another kind of device, with
             packs of another size, or without one of the flags, any of which changes the last bits
             of its numbers.
     """
-    asked, (device, pack, flags) = tuple(cells), wish
+    asked, (device, pack, flags) = tuple(cells), options
     if pack is not None and not 1 <= pack <= WIDEST:
         raise RefusedError(f"--pack must be a whole number from 1 to {WIDEST}, got {pack}")
     if not (folder / "plan.json").exists():
-        widths = _widths(asked, wish, {})
+        widths = _widths(asked, options, {})
         keep_all = len(asked) <= KEEP_ALL_UP_TO
         return Plan(suite, device.type, pack, keep_all, asked, widths, flags)
-    found = read_plan(folder)
-    if pack not in {None, found["pack"]}:
-        started = f"--pack {found['pack']}" if found["pack"] else "packs of its own choice"
+    written = read_plan(folder)
+    if pack not in {None, written["pack"]}:
+        started = f"--pack {written['pack']}" if written["pack"] else "packs of its own choice"
         raise RefusedError(
             f"{folder} was started with {started} and is finished with it; use it or another --out"
         )
-    if found["device"] != device.type:
+    if written["device"] != device.type:
         raise RefusedError(
-            f"{folder} was started on {found['device']} and numbers of {device.type} must not be "
-            f"mixed with it; use --device {found['device']} or another --out"
+            f"{folder} was started on {written['device']} and numbers of {device.type} must not be "
+            f"mixed with it; use --device {written['device']} or another --out"
         )
-    known = tuple(_known_cells(found["cells"], folder))
+    known = tuple(_known_cells(written["cells"], folder))
     _refuse_other_profile(known, asked, folder)
     every = tuple(dict.fromkeys((*known, *asked)))
-    fixed = {kind: driver["width"] for kind, driver in found["drivers"].items()}
-    fixed_flags = tuple(found.get("flags", ()))
+    fixed = {kind: driver["width"] for kind, driver in written["drivers"].items()}
+    fixed_flags = tuple(written.get("flags", ()))
     if "compile" in fixed_flags:
         raise RefusedError(
             f"{folder} was started with --compile, which this version does not have, and numbers "
@@ -150,9 +131,9 @@ def settle(
             f"{folder} was started without --{missing[-1]}, which changes the last bits of its "
             f"numbers; leave it out or use another --out"
         )
-    wish = Wish(device, found["pack"], fixed_flags)
-    rest = every, _widths(every, wish, fixed), fixed_flags
-    return Plan(found["suite"], device.type, found["pack"], found["keep_all"], *rest)
+    options = TrainingOptions(device, written["pack"], fixed_flags)
+    rest = every, _widths(every, options, fixed), fixed_flags
+    return Plan(written["suite"], device.type, written["pack"], written["keep_all"], *rest)
 
 
 def _refuse_other_profile(known: Sequence[Cell], asked: Sequence[Cell], folder: Path) -> None:
@@ -165,16 +146,18 @@ def _refuse_other_profile(known: Sequence[Cell], asked: Sequence[Cell], folder: 
         )
 
 
-def _widths(cells: Sequence[Cell], wish: Wish, fixed: Mapping[str, int]) -> dict[str, int]:
+def _widths(
+    cells: Sequence[Cell], options: TrainingOptions, fixed: Mapping[str, int]
+) -> dict[str, int]:
     """Return the width of every kind: as fixed, as asked, or as measured and fits, cut evenly."""
-    device, pack, flags = wish
-    rates, found, free = Rates.read(), dict(fixed), room(device)
+    device, pack, flags = options
+    throughput, free, widths = Throughput.read(), free_bytes(device), dict(fixed)
     for kind, group in kinds(cells).items():
-        if kind not in found:
-            fastest = rates.width(group[0], device, flags)
+        if kind not in widths:
+            fastest = throughput.best_width(group[0], device, flags)
             best = pack or min(fastest, widest(group[0], free) or WIDEST)
-            found[kind] = best if pack or best == 1 else _even(len(group), best)
-    return found
+            widths[kind] = best if pack or best == 1 else _even(len(group), best)
+    return widths
 
 
 def _even(count: int, width: int) -> int:
@@ -184,14 +167,14 @@ def _even(count: int, width: int) -> int:
 
 def kinds(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
     """Group cells that can be trained together."""
-    found: dict[str, list[Cell]] = {}
+    groups: dict[str, list[Cell]] = {}
     names: dict[Cell, str] = {}
     for cell in cells:
         alike = replace(cell, seed=0, noise=Clean())
         if alike not in names:
             names[alike] = kind_of(cell)
-        found.setdefault(names[alike], []).append(cell)
-    return found
+        groups.setdefault(names[alike], []).append(cell)
+    return groups
 
 
 def _known_cells(entries: Sequence[dict[str, Any]], folder: Path) -> Iterable[Cell]:
@@ -208,35 +191,11 @@ def _known_cells(entries: Sequence[dict[str, Any]], folder: Path) -> Iterable[Ce
         yield cell
 
 
-def choose_device(wanted: str | None) -> torch.device:
-    """Return the device to train on: the one asked for, else the first there is of DEVICES.
-
-    Raises:
-        RefusedError: there is no such device here.
-    """
-    present = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
-    kind = wanted.partition(":")[0] if wanted else next(name for name in DEVICES if present[name])
-    if kind not in present:
-        raise RefusedError(f"unknown device {kind!r}; known: {', '.join(DEVICES)}")
-    if not present[kind]:
-        raise RefusedError(f"this machine has no {kind} device that torch {torch.__version__} sees")
-    return torch.device(wanted or kind)
-
-
-def precision_of(device: torch.device) -> str:
-    """Return the arithmetic of training: bfloat16 autocast on CUDA, float32 elsewhere."""
-    return "bfloat16" if device.type == "cuda" else "float32"
-
-
 class Pack(NamedTuple):
     """Cells that are trained together."""
 
     cells: tuple[Cell, ...]
-    width: int  # what they are padded to; 1 is the reference driver
+    width: int  # what they are padded to; 1 is one by one
 
 
 def packs(cells: Iterable[Cell], widths: Mapping[str, int]) -> list[Pack]:
@@ -244,12 +203,12 @@ def packs(cells: Iterable[Cell], widths: Mapping[str, int]) -> list[Pack]:
 
     Groups are cut evenly: 25 cells and a width of 8 make packs of 7, 6, 6 and 6.
     """
-    found = []
+    cut = []
     for kind, group in kinds(cells).items():
         width = widths[kind]
         count = math.ceil(len(group) / width)
-        found += [Pack(tuple(group[start::count]), width) for start in range(count)]
-    return sorted(found, key=lambda pack: -len(pack.cells) * _work(pack.cells[0]))
+        cut += [Pack(tuple(group[start::count]), width) for start in range(count)]
+    return sorted(cut, key=lambda pack: -len(pack.cells) * _work(pack.cells[0]))
 
 
 def _work(cell: Cell) -> int:

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from benchmarks.planning import memory, plan
-from benchmarks.planning.throughput import Rate, Rates, key
+from benchmarks.planning.options import TrainingOptions
+from benchmarks.planning.throughput import Measured, SecondsPerImage, Throughput, work_of
 from tests.cells import build
 
 CPU = torch.device("cpu")
@@ -63,10 +64,14 @@ def test_half_precision_keeps_about_half():
 def test_packs_are_planned_no_wider_than_fits(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     cells = [build(seed=seed) for seed in range(12)]
-    Rates.read().write({key(cells[0], CPU): {1: Rate(2.0, 2.0), 16: Rate(1.0, 1.0)}})
+    widths = {1: SecondsPerImage(2.0, 2.0), 16: SecondsPerImage(1.0, 1.0)}
+    Throughput({}).add(work_of(cells[0], CPU), Measured(widths, {}))
     total = memory.of_cell(cells[0]).total
     for free, width in ((None, 12), (int(6.5 * total / memory.SHARE), 6), (10, 1)):
-        monkeypatch.setattr(plan, "room", lambda _, free=free: free)
-        settled = plan.settle(Path("nowhere"), "mine", cells, plan.Wish(CPU))
-        assert settled.width(cells[0]) == width
-        assert plan.settle(Path("nowhere"), "mine", cells, plan.Wish(CPU, 9)).width(cells[0]) == 9
+        monkeypatch.setattr(plan, "free_bytes", lambda _, free=free: free)
+        planned = plan.make_plan(Path("nowhere"), "mine", cells, TrainingOptions(CPU))
+        assert planned.width(cells[0]) == width
+        assert (
+            plan.make_plan(Path("nowhere"), "mine", cells, TrainingOptions(CPU, 9)).width(cells[0])
+            == 9
+        )

@@ -10,8 +10,8 @@ import torch
 from benchmarks.engine.data import load_cell_data
 from benchmarks.engine.drivers import team_of
 from benchmarks.engine.loop import train
-from benchmarks.planning.plan import precision_of
-from benchmarks.planning.throughput import Rates
+from benchmarks.planning.device import default_precision
+from benchmarks.planning.throughput import Throughput
 from benchmarks.sweep import Cell
 from tests.speed.baselines import careful, official, plain
 from tests.speed.baselines.start import Shown
@@ -35,7 +35,7 @@ def cells_of(workload: str, device: torch.device, count: int, recipe: str = "sma
         "model": MODELS.get(model, model),
         "recipe": recipe,
         "seed": 0,
-        "precision": precision_of(device),
+        "precision": default_precision(device),
     }
     first = Cell.build(specs)
     return [replace(first, seed=seed) for seed in range(count)]
@@ -60,7 +60,7 @@ def baseline(name: str, cell: Cell, root: Path, device: torch.device) -> Iterato
 
 def width_of(cell: Cell, device: torch.device, flags: Sequence[str] = ()) -> int:
     """Return how many cells like this one a run trains at once."""
-    return Rates.read().width(cell, device, flags)
+    return Throughput.read().best_width(cell, device, flags)
 
 
 def interval(

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from benchmarks import schema
-from benchmarks.planning.plan import Plan, Wish, packs, settle
+from benchmarks.planning.options import TrainingOptions
+from benchmarks.planning.plan import Plan, make_plan, packs
 from benchmarks.store import CURVE_VALUES, Record, write_part
 from benchmarks.sweep import Cell, Suite
 
@@ -42,9 +43,9 @@ def suite(seeds: int) -> Suite:
 
 
 def plan(folder: Path, seeds: int) -> Plan:
-    """Return what a run of the suite would settle on."""
+    """Return what a run of the suite would train."""
     cells = suite(seeds).cells("float32")
-    return settle(folder, "invented", cells, Wish(torch.device("cpu"), 16))
+    return make_plan(folder, "invented", cells, TrainingOptions(torch.device("cpu"), 16))
 
 
 def write(folder: Path, planned: Plan) -> None:

@@ -15,7 +15,8 @@ from benchmarks.cli.app import main
 from benchmarks.engine.data import load_cell_data
 from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.errors import RefusedError
-from benchmarks.planning.plan import Wish, settle
+from benchmarks.planning.options import TrainingOptions
+from benchmarks.planning.plan import make_plan
 from benchmarks.store import Parts, Record, derive, write_part
 from benchmarks.suspects.audit import How as Shown
 from benchmarks.suspects.audit import audit
@@ -39,7 +40,7 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     points = [(NOISE, m, s) for m in ("cross_entropy", "dividemix") for s in (0, 1)]
     cells = cells_of(*points, ("clean", "cross_entropy", 0))
-    settle(folder, "audit", cells, Wish(CPU, 1)).write(folder)
+    make_plan(folder, "audit", cells, TrainingOptions(CPU, 1)).write(folder)
     for cell in cells:
         (record,) = train_and_record([cell], PackSetup(NOWHERE, CPU, keep_all=True))
         write_part(folder, [Record(record.meta | {"stamp": {}}, record.arrays)])
@@ -102,7 +103,7 @@ def test_a_method_with_an_opinion_of_its_own_is_heard(trained):
 
 def test_seeds_that_trained_on_the_same_labels_are_averaged(tmp_path):
     cells = cells_of(*(("clean", "cross_entropy", seed) for seed in (0, 1, 2)))
-    settle(tmp_path, "audit", cells, Wish(CPU, 1)).write(tmp_path)
+    make_plan(tmp_path, "audit", cells, TrainingOptions(CPU, 1)).write(tmp_path)
     scores, votes = {}, {}
     for k, cell in enumerate(cells):
         at = np.arange(k, 6 + k)  # each seed holds out other images

@@ -75,9 +75,10 @@ def test_a_step_that_cannot_be_recorded_is_taken_all_the_same_and_says_so(caplog
     assert "no CUDA graph, kernels are launched one by one: operation not" in caplog.text
 
 
-def test_a_graph_without_a_gpu_is_refused_in_a_sentence(tmp_path):
-    with pytest.raises(RefusedError, match="--graph needs --device cuda, got cpu; leave it out"):
-        session.prepare(Request(out=tmp_path, device="cpu", graph=True))
+@pytest.mark.parametrize("flag", ["graph", "branches"])
+def test_a_graph_without_a_gpu_is_refused_in_a_sentence(flag, tmp_path):
+    with pytest.raises(RefusedError, match=f"--{flag} needs --device cuda, got cpu; leave it out"):
+        session.prepare(Request(out=tmp_path, device="cpu", **{flag: True}))
 
 
 def test_a_state_that_remembers_another_of_before_is_kept_as_it_was():
