@@ -81,5 +81,5 @@ def rotate(image: Tensor, degrees: Tensor) -> Tensor:
     place = torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], -1).view(1, -1, 2)  # (1, H*W, 2)
     turn = torch.stack([cos, sin, -sin, cos], -1).view(-1, 2, 2) / half  # rows x, y; columns x', y'
     grid = place.expand(len(image), -1, -1).bmm(turn).view(-1, height, width, 2)
-    found = torch.nn.functional.grid_sample(image.float(), grid, "nearest", align_corners=False)
-    return found.to(image.dtype)
+    turned = torch.nn.functional.grid_sample(image.float(), grid, "nearest", align_corners=False)
+    return turned.to(image.dtype)

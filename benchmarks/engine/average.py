@@ -22,7 +22,7 @@ def averages_of(networks: Sequence[nn.Module], decay: float) -> list[AveragedMod
 
 @dataclass
 class StackedAverage:
-    """The same of stacked networks, for the packed driver."""
+    """The moving averages of stacked networks, and of their buffers."""
 
     decay: float
     params: dict[str, Tensor]

@@ -1,4 +1,4 @@
-"""What one epoch shows to a method: order, augmented views, and its own random numbers."""
+"""The batches of an epoch: their order, augmented views, and the method's random numbers."""
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What one cell trains and is judged on: images on the device, given labels, held-out labels."""
+"""The data of a cell: images on the device, given labels, held-out labels, and what is told."""
 
 import functools
 from pathlib import Path
@@ -13,7 +13,7 @@ from benchmarks.sweep import Cell, corrupted
 from methods import State, Task
 
 FEW_PIXELS = 2**20
-"""Pixels of training images that are kept as numbers where nothing augments them."""
+"""So many pixels of training images stay normalised where nothing augments them."""
 
 
 class CellData(NamedTuple):

@@ -1,4 +1,4 @@
-"""From what is kept of a cell to its numbers: the same when it is trained and ever after.
+"""The numbers of a cell, from what is kept of it: the same when it is trained and ever after.
 
 Everything is measured on the CPU, one selection at a time, from the very arrays that a part keeps.
 """
@@ -67,14 +67,14 @@ def _of_epoch(record: Record, i: int) -> tuple[dict[str, float], Tensor]:
     arrays = record.arrays
     logits, label = _tensor(arrays["logits"][i]), _tensor(arrays["label"])
     rows = metrics.rows_of(logits, label)
-    found = metrics.test_metrics(logits, label, rows)
-    found |= metrics.risk_coverage(logits, label, rows)
-    found["smece"] = metrics.smooth_ece(logits, label, rows)
-    found["cwece"] = metrics.classwise_ece(logits, label, rows)
+    tensors = metrics.test_metrics(logits, label, rows)
+    tensors |= metrics.risk_coverage(logits, label, rows)
+    tensors["smece"] = metrics.smooth_ece(logits, label, rows)
+    tensors["cwece"] = metrics.classwise_ece(logits, label, rows)
     names = record.meta["curves"]
     curve = dict(zip(names, arrays["curves"][arrays["selected"][i]].tolist(), strict=True))
     values = {
-        **{name: value.item() for name, value in found.items()},
+        **{name: value.item() for name, value in tensors.items()},
         **{name: curve[name] for name in schema.TRAIN_METRICS if name in curve},
         **_scaled(arrays, i, logits, rows),
     }
@@ -95,24 +95,24 @@ def _scaled(arrays: Arrays, i: int, logits: Tensor, rows: metrics.Rows) -> dict[
         "fwd": metrics.fit_temperature(val, noisy, transition),
         "clean": metrics.fit_temperature(val[known], clean[known]),
     }
-    found = {
+    values = {
         "ts_fwd_given": float(given),
         "ts_at_bound": float(sum(map(metrics.at_bound, fits.values()))),
     }
     for name, temperature in fits.items():
-        found[f"ts_{name}_T"] = temperature
+        values[f"ts_{name}_T"] = temperature
         scaled = metrics.scaled_metrics(logits, label, temperature, rows)
-        found |= {f"ts_{name}_{metric}": value for metric, value in scaled.items()}
-    return found
+        values |= {f"ts_{name}_{metric}": value for metric, value in scaled.items()}
+    return values
 
 
 def _of_method(arrays: Arrays) -> dict[str, float]:
     """Measure what the method's own state says of the labels, where it says anything."""
     noisy, clean = _tensor(arrays["noisy"]), _tensor(arrays["clean"])
-    found: dict[str, float] = {}
+    values: dict[str, float] = {}
     if "kept" in arrays:
-        chosen = metrics.selection(_tensor(arrays["kept"]), noisy == clean)
-        found["sel_precision"], found["sel_recall"] = chosen
+        precision, recall = metrics.selection(_tensor(arrays["kept"]), noisy == clean)
+        values |= {"sel_precision": precision, "sel_recall": recall}
     if "estimate" in arrays:
-        found["T_err_l1"] = metrics.transition_error(_tensor(arrays["estimate"]), noisy, clean)
-    return found
+        values["T_err_l1"] = metrics.transition_error(_tensor(arrays["estimate"]), noisy, clean)
+    return values

@@ -1,4 +1,4 @@
-"""Train a cell and turn what it did into what is kept."""
+"""Train the cells of a pack, and turn what each did into the record that is kept of it."""
 
 import platform
 import resource
@@ -28,13 +28,13 @@ LOGITS = ("logits", "val_logits")  # what takes the room: of every selection, or
 
 
 class PackSetup(NamedTuple):
-    """How cells are trained and what is kept of them."""
+    """How a pack is trained, and what is kept of its cells."""
 
     root: Path  # the folder of the image files
     device: torch.device
     keep_all: bool  # the logits of every selection, not only of ``last``
-    width: int = 1  # cells that a pack is trained for; 1 is the reference driver
-    flags: tuple[str, ...] = ()  # of FLAGS
+    width: int = 1  # of the pack, to which it is padded; 1 is one by one
+    flags: tuple[str, ...] = ()  # of planning.options.FLAGS
 
 
 def train_and_record(cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
@@ -42,7 +42,7 @@ def train_and_record(cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
 
     Args:
         cells: one, or several that differ in seed and noise alone.
-        setup: where and by which driver.
+        setup: where, how wide, and with which flags.
 
     Raises:
         Exception: anything but divergence, which is a result and is recorded as one.
@@ -50,28 +50,28 @@ def train_and_record(cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
     histories = [  # before a noise's file can be edited
         History(cell.keys(), cell.method.stops_early) for cell in cells
     ]
-    problems = [load_cell_data(cell, setup.root, setup.device) for cell in cells]
-    for epochs in train(team_of(cells, problems, setup.width, setup.flags)):
-        for history, epoch, problem in zip(histories, epochs, problems, strict=False):
+    data = [load_cell_data(cell, setup.root, setup.device) for cell in cells]
+    for epochs in train(team_of(cells, data, setup.width, setup.flags)):
+        for history, epoch, own in zip(histories, epochs, data, strict=False):
             if not history.reason:
-                history.note(epoch, problem)
+                history.note(epoch, own)
         if all(history.reason for history in histories):
             break
-    together = list(zip(cells, problems, histories, strict=True))
-    for _, problem, history in together:
-        history.measure(problem)
-    return [_record(cell, problem, history, setup) for cell, problem, history in together]
+    together = list(zip(cells, data, histories, strict=True))
+    for _, own, history in together:
+        history.measure(own)
+    return [_record(cell, own, history, setup) for cell, own, history in together]
 
 
-def _record(cell: Cell, problem: CellData, history: History, setup: PackSetup) -> Record:
-    """Return what a cell leaves."""
+def _record(cell: Cell, data: CellData, history: History, setup: PackSetup) -> Record:
+    """Return the record of a cell: its keys, facts, costs and arrays."""
     status = "diverged" if history.reason else "done"
     meta: dict[str, Any] = {
         "keys": history.keys,
-        "facts": _facts(cell, problem),
+        "facts": _facts(cell, data),
         "status": status,
         "reason": history.reason,
-        "costs": _costs(cell, problem, history, setup),
+        "costs": _costs(cell, data, history, setup),
         "curves": list(CURVE_VALUES),
     }
     arrays: dict[str, NDArray[Any]] = {
@@ -81,9 +81,9 @@ def _record(cell: Cell, problem: CellData, history: History, setup: PackSetup) -
         selected = [name for name in SELECTED if name in history.chosen]
         own = [OWN] if "clean" in history.state else []
         meta |= {"selections": selected, "scores": [*SCORES, *own]}
-        meta["mislabelled"] = int((problem.noisy != problem.clean).sum())
+        meta["mislabelled"] = int((data.noisy != data.clean).sum())
         meta["metrics"] = list(schema.METRICS)
-        arrays |= _arrays(history, problem, selected)
+        arrays |= _arrays(history, data, selected)
         began = time.perf_counter()
         arrays |= measure(Record(meta, arrays))
         meta["costs"]["eval_seconds"] += time.perf_counter() - began
@@ -92,43 +92,43 @@ def _record(cell: Cell, problem: CellData, history: History, setup: PackSetup) -
     return Record(meta, arrays)
 
 
-def _facts(cell: Cell, problem: CellData) -> dict[str, Any]:
+def _facts(cell: Cell, data: CellData) -> dict[str, Any]:
     """Return the columns of ``results.csv`` that every selection of a cell shares."""
     return {
         "method_spec": cell.specs()["method"],
         "profile": cell.profile,
         "privileges": " ".join(cell.method.privileges),
         "precision": cell.precision,
-        "noise_rate_realised": problem.noise_rate,
-        "noise_sha256": problem.noise_sha256,
+        "noise_rate_realised": data.noise_rate,
+        "noise_sha256": data.noise_sha256,
         "metric_spec": schema.METRIC_SPEC,
-        "n_train": len(problem.noisy),
-        "n_test": len(problem.test.label),
+        "n_train": len(data.noisy),
+        "n_test": len(data.test.label),
     }
 
 
-def _arrays(history: History, problem: CellData, selected: list[str]) -> dict[str, NDArray[Any]]:
+def _arrays(history: History, data: CellData, selected: list[str]) -> dict[str, NDArray[Any]]:
     """Return what is kept of a finished cell beside its curves, all selections' logits included."""
     chosen = [history.chosen[name] for name in selected]
     scores = [history.loss_last, history.loss_mean]  # SCORES
     if (clean := history.state.get("clean")) is not None:
-        scores.append(1 - clean.double().reshape(-1, len(problem.noisy)).mean(0))  # OWN
+        scores.append(1 - clean.double().reshape(-1, len(data.noisy)).mean(0))  # OWN
     kept = {
         "logits": torch.stack([epoch.test for epoch in chosen]),
-        "label": problem.test.label.short(),
+        "label": data.test.label.short(),
         "train_scores": torch.stack(scores),  # (scores, N)
         "predicted": history.predicted.short(),
-        "noisy": problem.noisy,
-        "clean": problem.clean.short(),
-        "position": problem.position,
+        "noisy": data.noisy,
+        "clean": data.clean.short(),
+        "position": data.position,
     }
-    if len(problem.val):
+    if len(data.val):
         kept["val_logits"] = torch.stack([epoch.val for epoch in chosen])
-        kept["val_noisy"], kept["val_clean"] = problem.val_noisy.short(), problem.val_clean.short()
-        kept["transition"] = problem.transition
+        kept["val_noisy"], kept["val_clean"] = data.val_noisy.short(), data.val_clean.short()
+        kept["transition"] = data.transition
     for name, entry in (("kept", "kept"), ("estimate", "transition")):
-        if (found := history.state.get(entry)) is not None:
-            kept[name] = found.detach()
+        if (value := history.state.get(entry)) is not None:
+            kept[name] = value.detach()
     return {
         "selected": np.array([epoch.row for epoch in chosen]),
         "final": np.array([row for row in history.final if row <= history.chosen["last"].row]),
@@ -137,12 +137,12 @@ def _arrays(history: History, problem: CellData, selected: list[str]) -> dict[st
 
 
 def _costs(
-    cell: Cell, problem: CellData, history: History, setup: PackSetup
+    cell: Cell, data: CellData, history: History, setup: PackSetup
 ) -> dict[str, str | int | float]:
     """Return what training took; differs from run to run, so it is kept apart."""
-    epochs, n = len(history.rows), len(problem.noisy)
+    epochs, n = len(history.rows), len(data.noisy)
     steps = steps_of(cell, n)
-    taken = passes(cell, n, epochs, len(problem.trusted))
+    taken = passes(cell, n, epochs, len(data.trusted))
     device = setup.device
     if device.type == "cuda":
         peak, name = torch.cuda.max_memory_allocated(device), torch.cuda.get_device_name(device)

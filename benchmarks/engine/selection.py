@@ -1,4 +1,4 @@
-"""What is gathered while a cell trains: metrics of every epoch, and what a selection needs."""
+"""What is gathered while a cell trains: the metrics of every epoch, and the epochs selected."""
 
 import math
 import time
@@ -21,7 +21,7 @@ AT_ONCE = 2**20
 """Logits of a cell that wait until the metrics of their epochs are computed together."""
 
 
-class Chosen(NamedTuple):
+class SelectedEpoch(NamedTuple):
     """The best epoch so far of a selection."""
 
     score: float
@@ -32,13 +32,13 @@ class Chosen(NamedTuple):
 
 @dataclass
 class History:
-    """One cell's."""
+    """What one cell has shown so far, epoch by epoch."""
 
     keys: dict[str, Any]
     stops_early: bool = False  # as its method says
     rows: list[list[float]] = field(default_factory=list)  # per epoch, CURVE_VALUES
     final: list[int] = field(default_factory=list)  # positions in rows that belong to the method
-    chosen: dict[str, Chosen] = field(default_factory=dict)
+    chosen: dict[str, SelectedEpoch] = field(default_factory=dict)
     state: State = field(default_factory=dict)  # the method's own, after the last epoch
     loss_last: Tensor = field(default_factory=lambda: torch.zeros(()))  # (N,) -log p[given]
     loss_mean: Tensor = field(default_factory=lambda: torch.zeros(()))  # over the epochs until then
@@ -49,7 +49,7 @@ class History:
     eval_seconds: float = 0.0
     waiting: list[Epoch] = field(default_factory=list)
 
-    def note(self, epoch: Epoch, problem: CellData) -> None:
+    def note(self, epoch: Epoch, data: CellData) -> None:
         """Take in an epoch; give a reason if it left numbers that are not finite."""
         if not math.isfinite(epoch.loss):
             self.reason = f"the training loss is {epoch.loss} in epoch {epoch.number}"
@@ -61,9 +61,9 @@ class History:
                 self.state = epoch.state
             held = epoch.train.numel() + epoch.val.numel() + epoch.test.numel()
             if len(self.waiting) * held >= AT_ONCE:
-                self.measure(problem)
+                self.measure(data)
 
-    def measure(self, problem: CellData) -> None:
+    def measure(self, data: CellData) -> None:
         """Add the metrics of the epochs that wait and keep what a selection may need of them."""
         if not self.waiting:
             return
@@ -73,23 +73,25 @@ class History:
             torch.stack([getattr(epoch, name) for epoch in epochs])  # (E, examples, C)
             for name in ("val", "test", "train")
         )
-        val_acc = (val.argmax(-1) == problem.val_noisy).double().mean(-1).tolist()
-        of_test = _table(metrics.test_metrics(test, problem.test.label), schema.TEST_METRICS)
+        val_acc = (val.argmax(-1) == data.val_noisy).double().mean(-1).tolist()
+        of_test = _table(metrics.test_metrics(test, data.test.label), schema.TEST_METRICS)
         of_train = _table(
-            metrics.train_metrics(train, problem.noisy, problem.clean), schema.TRAIN_METRICS
+            metrics.train_metrics(train, data.noisy, data.clean), schema.TRAIN_METRICS
         )
         mine: dict[int, Tensor] = {}  # training logits of the method's own epochs, by row
-        for epoch, share, *found in zip(epochs, val_acc, of_test, of_train, strict=True):
+        for epoch, share, test_row, train_row in zip(
+            epochs, val_acc, of_test, of_train, strict=True
+        ):
             end = share if self.stops_early else float(len(self.rows))
-            scores = {"last": end, "val": share, "oracle": found[0][0]}
+            scores = {"last": end, "val": share, "oracle": test_row[0]}
             if epoch.final_stage:
                 mine[len(self.rows)] = epoch.train
                 self._select(epoch, scores)
             own = [epoch.number, epoch.lr, epoch.loss, share]
-            self.rows.append([*own, *found[0], *found[1]])
+            self.rows.append([*own, *test_row, *train_row])
             self.train_seconds += epoch.train_seconds
             self.eval_seconds += epoch.eval_seconds
-        self._score(mine, problem)
+        self._score(mine, data)
         self.eval_seconds += time.perf_counter() - began
 
     def _select(self, epoch: Epoch, scores: Mapping[str, float]) -> None:
@@ -99,12 +101,12 @@ class History:
         for name, score in scores.items():
             best = self.chosen[name].score if name in self.chosen else -math.inf
             if score > best:  # the first of equals stays; NaN never comes
-                self.chosen[name] = Chosen(score, row, epoch.test, epoch.val)
+                self.chosen[name] = SelectedEpoch(score, row, epoch.test, epoch.val)
 
-    def _score(self, train: Mapping[int, Tensor], problem: CellData) -> None:
+    def _score(self, train: Mapping[int, Tensor], data: CellData) -> None:
         """Add the losses of the training examples on their given labels, by row."""
         for row, logits in train.items():
-            loss = F.cross_entropy(logits.double(), problem.noisy, reduction="none")
+            loss = F.cross_entropy(logits.double(), data.noisy, reduction="none")
             self.loss_sum = self.loss_sum.to(loss.device) + loss
             if row == self.chosen["last"].row:
                 self.loss_last, self.predicted = loss, logits.argmax(-1)
@@ -113,5 +115,5 @@ class History:
 
 def _table(values: Mapping[str, Tensor], order: Iterable[str]) -> list[list[float]]:
     """Bring a dict of ``(E,)`` tensors to the CPU at once: a row per epoch, in order."""
-    found: list[list[float]] = torch.stack([values[n].double() for n in order], -1).tolist()
-    return found
+    rows: list[list[float]] = torch.stack([values[n].double() for n in order], -1).tolist()
+    return rows

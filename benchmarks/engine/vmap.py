@@ -38,11 +38,11 @@ def forward(
 
     def one(params: Weights, buffers: Weights, image: Tensor) -> tuple[Tensor, Weights]:
         own = {name: value.clone() for name, value in buffers.items()}
-        found: Tensor = functional_call(network, (params, own), (image,))
-        return found, own
+        logits: Tensor = functional_call(network, (params, own), (image,))
+        return logits, own
 
-    found: tuple[Tensor, Stacked] = vmap(one)(params, buffers, image)
-    return found
+    mapped: tuple[Tensor, Stacked] = vmap(one)(params, buffers, image)
+    return mapped
 
 
 def of_network(weights: tuple[Stacked, Stacked], k: int) -> tuple[Stacked, Stacked]:
@@ -84,17 +84,17 @@ class Forward:
             weights: parameters and buffers.
             image: ``(K, views, B, channels, H, W)``.
         """
-        flat, found, after = image.flatten(1, 2), [], []
+        flat, each, after = image.flatten(1, 2), [], []
         for k in range(self.method.networks):
             with autocast(self.precision, image.device):
                 outputs, buffers = forward(self.network, of_network(weights, k), flat)
-            found.append(outputs.to(image.dtype).unflatten(1, image.shape[1:3]))
+            each.append(outputs.to(image.dtype).unflatten(1, image.shape[1:3]))
             after.append(buffers)
         kept = {name: torch.stack([own[name] for own in after], 1) for name in weights[1]}
-        logits = torch.stack(found, 1)  # (K, networks, views, B, C)
+        logits = torch.stack(each, 1)  # (K, networks, views, B, C)
         if image.shape[1] == 1:
             logits = logits[:, :, 0]
-        return (logits if len(found) > 1 else logits[:, 0]), kept
+        return (logits if len(each) > 1 else logits[:, 0]), kept
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,8 @@ class Hooks:
             alone = network._replace(params=params)
             return self.method.lookahead(alone, image, Batch(**fields), state)
 
-        found: State = vmap(one)(network.params, image, fields, state)
-        return found
+        mapped: State = vmap(one)(network.params, image, fields, state)
+        return mapped
 
     def prepare(
         self, image: Tensor, fields: BatchFields, state: State, epoch: Tensor
@@ -134,8 +134,8 @@ class Hooks:
             there = batch._asdict().items()
             return image, {name: value for name, value in there if value is not None}
 
-        found: tuple[Tensor, BatchFields] = vmap(one)(image, fields, state)
-        return found
+        mapped: tuple[Tensor, BatchFields] = vmap(one)(image, fields, state)
+        return mapped
 
     def loss(
         self, logits: Tensor, fields: BatchFields, state: State, epoch: Tensor
@@ -145,20 +145,20 @@ class Hooks:
         def one(logits: Tensor, fields: BatchFields, state: State) -> tuple[Tensor, State]:
             return self.method.loss(logits, Batch(**fields), state, epoch)
 
-        found: tuple[Tensor, State] = vmap(one)(logits, fields, state)
-        return found
+        mapped: tuple[Tensor, State] = vmap(one)(logits, fields, state)
+        return mapped
 
     def gradient(self, params: Stacked, grads: Stacked, state: State, epoch: Tensor) -> Stacked:
         """Map ``gradient`` over cells and the networks of each."""
         if type(self.method).gradient is Method.gradient:
             return grads
         each = vmap(self.method.gradient, in_dims=(0, 0, None, None))  # network of a cell
-        found: Stacked = vmap(each, in_dims=(0, 0, 0, None))(params, grads, state, epoch)
-        return found
+        mapped: Stacked = vmap(each, in_dims=(0, 0, 0, None))(params, grads, state, epoch)
+        return mapped
 
     def learn(self, state: State, slopes: State, epoch: Tensor) -> State:
         """Map ``learn``."""
         if not slopes:
             return state
-        found: State = vmap(self.method.learn, in_dims=(0, 0, None))(state, slopes, epoch)
-        return found
+        mapped: State = vmap(self.method.learn, in_dims=(0, 0, None))(state, slopes, epoch)
+        return mapped

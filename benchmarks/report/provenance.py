@@ -96,7 +96,7 @@ def _software(rows: pd.DataFrame) -> Table:
         for key, own in rows.groupby(list(SOFTWARE), sort=True)
     ]
     note = (
-        "Driver: `reference` trains one cell at a time, `packed` several at once, with "
+        "Driver: `one_by_one` trains one cell at a time, `stack` several at once, with "
         "`graph` and `deterministic` where asked for."
     )
     text = pd.DataFrame(lines).set_index("Commit")

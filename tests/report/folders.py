@@ -231,7 +231,7 @@ MACHINES = (
     {"host": "a", "device": "cpu x86_64", "cpu": "Blue 1", "cores": 4, "system": "Linux-6"},
     {"host": "b", "device": "cuda Green 9", "cpu": "Blue 2", "cores": 64, "system": "Linux-7"},
 )
-SOFTWARE = {"driver": "packed", "torch": "2.14.1", "python": "3.11.7", "packages": "numpy 2.4.1"}
+SOFTWARE = {"driver": "stack", "torch": "2.14.1", "python": "3.11.7", "packages": "numpy 2.4.1"}
 
 
 def stamp(folder: Path) -> Path:

@@ -30,7 +30,7 @@ def test_every_machine_and_every_state_of_the_code_has_a_row(tmp_path):
         "| b | cuda Green 9 | Blue 2 | 64 | Linux-7 | 8 | 8.0 min | 4.0 min | 300 MB | "
         "2026-01-02 10:20 | 2026-01-03 10:20 |"
     ) in text
-    assert ("| 0123456789ab-dirty | packed | float32 | 3.11.7 | 2.14.1 | numpy 2.4.1 | 4 |") in text
+    assert ("| 0123456789ab-dirty | stack | float32 | 3.11.7 | 2.14.1 | numpy 2.4.1 | 4 |") in text
 
 
 def test_nothing_of_the_machine_that_builds_the_report_is_in_it(tmp_path, monkeypatch):
