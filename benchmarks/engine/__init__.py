@@ -1,1 +1,7 @@
-"""How cells are trained."""
+"""How the cells of a pack are trained, and what is kept of them.
+
+``record`` trains a pack and returns its records. It asks ``drivers`` for a team and runs the one
+``loop`` over it. Teams are ``one_by_one``, each cell with modules of its own, and ``stack``, mapped
+by ``vmap``; ``cuda`` wraps them for a GPU. ``data`` and ``batches`` say what a cell sees,
+``selection`` which epochs a row describes, ``measure`` and ``collect`` what follows from a record.
+"""

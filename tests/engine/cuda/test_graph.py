@@ -55,14 +55,6 @@ def test_replayed_steps_of_adam_follow_its_schedule():
         assert (found.test - expected.test).abs().max() < 1e-10
 
 
-def test_an_epoch_keeps_its_state_when_the_next_one_overwrites_the_graphs_storage():
-    cell = build("elr", recipe=RECIPE)
-    data = few(cell)
-    replayed = graphed(OneByOne, [cell], [data], Recorder())
-    for (found,), expected in zip(replayed, alone(cell, data), strict=True):
-        torch.testing.assert_close(found.state, expected.state)
-
-
 def test_a_step_that_cannot_be_recorded_is_taken_all_the_same_and_says_so(caplog):
     class Failing(Recorder):
         def record(self, step):
