@@ -16,7 +16,7 @@ def test_the_name_of_a_module_says_what_is_in_it():
 def test_planning_and_listing_import_nothing_that_is_slow():
     code = """
 import sys
-from benchmarks.launch import session
+from benchmarks.launch import forecast
 from benchmarks.listing import listing
 listing(None)
 slow = ("scipy", "sklearn", "torchvision", "pandas", "matplotlib")

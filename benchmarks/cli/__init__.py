@@ -1,1 +1,1 @@
-"""The command line: one file a verb, each of which reads the arguments of a function elsewhere."""
+"""The command line: a file for each verb, which reads the arguments of a function elsewhere."""

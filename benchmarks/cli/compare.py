@@ -1,4 +1,4 @@
-"""The verb that sets two results folders side by side."""
+"""The verb ``compare``: set two results folders side by side."""
 
 from pathlib import Path
 
@@ -21,12 +21,12 @@ def compare(
         markdown: Write the table to this file too.
         csv: Write the numbers behind it to this file.
     """
-    from benchmarks.report.compare import compare as together  # noqa: PLC0415 - imports pandas
+    from benchmarks.report.compare import compare as compare_folders
 
-    found = together(first, second)
-    print(f"A {first}\nB {second}\n\n{found.plain()}")
+    comparison = compare_folders(first, second)
+    print(f"A {first}\nB {second}\n\n{comparison.plain()}")
     if markdown:
-        markdown.write_text(found.markdown(), encoding="utf-8", newline="\n")
+        markdown.write_text(comparison.markdown(), encoding="utf-8", newline="\n")
     if csv:
-        found.numbers.to_csv(csv, index=False, lineterminator="\n", float_format="%.12g")
+        comparison.numbers.to_csv(csv, index=False, lineterminator="\n", float_format="%.12g")
     return Exit.DONE

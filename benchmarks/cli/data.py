@@ -1,15 +1,11 @@
 """The verb ``data``: fetch datasets, look at them, and export their noisy labels."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cyclopts import App
 
 from benchmarks.errors import Exit, RefusedError
 from benchmarks.launch.request import Seeds, Specs
-
-if TYPE_CHECKING:
-    from benchmarks.noise import Human
 
 data = App(name="data", help="Fetch datasets, describe them, export noisy labels.")
 
@@ -22,7 +18,7 @@ def get(names: Specs = None, *, data: Path | None = None) -> Exit:
         names: Which datasets, or the labels of people: cifar10n, cifar100n. [default: all datasets]
         data: The folder of image files. [default: $NOISY_LABELS_DATA, else ./data]
     """
-    return _look(names, data, fetch=True)
+    return _check(names, data, fetch=True)
 
 
 @data.command
@@ -33,7 +29,7 @@ def verify(names: Specs = None, *, data: Path | None = None) -> Exit:
         names: Which datasets, or the labels of people: cifar10n, cifar100n. [default: all datasets]
         data: The folder of image files. [default: $NOISY_LABELS_DATA, else ./data]
     """
-    return _look(names, data, fetch=False)
+    return _check(names, data, fetch=False)
 
 
 @data.command
@@ -43,8 +39,8 @@ def info(names: Specs = None) -> Exit:
     Args:
         names: Which datasets. [default: all]
     """
-    from benchmarks.datasets import DATASETS  # noqa: PLC0415
-    from benchmarks.datasets.cards import card  # noqa: PLC0415
+    from benchmarks.datasets import DATASETS
+    from benchmarks.datasets.cards import card
 
     try:
         print("\n\n".join(card(name) for name in names or DATASETS))
@@ -74,9 +70,9 @@ def noise(
         seeds: Which seeds. [default: 0]
         data: The folder of image files. [default: $NOISY_LABELS_DATA, else ./data]
     """
-    from benchmarks.datasets import DATASETS, data_root  # noqa: PLC0415
-    from benchmarks.export import export  # noqa: PLC0415
-    from benchmarks.noise import NOISES  # noqa: PLC0415
+    from benchmarks.datasets import DATASETS, data_root
+    from benchmarks.export import export
+    from benchmarks.noise import NOISES
 
     try:
         chosen, kind = DATASETS.build(dataset), NOISES.build(noise)
@@ -90,37 +86,12 @@ def noise(
     return Exit.DONE
 
 
-def _look(names: list[str] | None, data: Path | None, *, fetch: bool) -> Exit:
-    from benchmarks.datasets import DATASETS, data_root  # noqa: PLC0415
-    from benchmarks.noise import NOISES, Human  # noqa: PLC0415
+def _check(names: list[str] | None, data: Path | None, *, fetch: bool) -> Exit:
+    from benchmarks.data_files import check_files
+    from benchmarks.datasets import data_root
 
-    root, code = data_root(data), Exit.DONE
-    labels = {name: entry for name, entry in NOISES.items() if issubclass(entry, Human)}
-    chosen = list(names or DATASETS)
-    try:
-        wanted = {name: DATASETS.build(name) for name in chosen if name not in labels}
-    except ValueError as error:
-        raise RefusedError(str(error)) from error
-    for name in chosen:
-        try:
-            if name in labels:
-                print(f"{name}: {_labels(labels[name], root, fetch=fetch)}")
-                continue
-            if fetch:
-                wanted[name].fetch(root)
-            train, test = wanted[name].load(root, 0)
-            print(f"{name}: {len(train.label)} training and {len(test.label)} test images")
-        except RefusedError as error:
-            print(f"{name}: {error}")
-            code = error.code
+    code = Exit.DONE
+    for line, result in check_files(names or (), data_root(data), fetch=fetch):
+        print(line)
+        code = result or code
     return code
-
-
-def _labels(human: "type[Human]", root: Path, *, fetch: bool) -> str:
-    """Say what is in a file of people's labels, after fetching it where asked to."""
-    if fetch:
-        human.download(root)
-    found = human.read(root)
-    sets = [name for name in found if not name.startswith("clean")]
-    size = len(found["clean_label"])
-    return f"{size} training labels of {human.labels_of}: {', '.join(sets)} ({human.licence})"

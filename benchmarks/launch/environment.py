@@ -1,12 +1,14 @@
-"""What a cell is trained on and with, in the makers' words: it stands beside the costs."""
+"""The processor, packages and commit that a cell was trained with: they stand beside its costs."""
 
 import functools
 import platform
+import subprocess
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "torchvision", "triton")
-"""Beside torch, what may move a number or a second."""
+"""Packages beside torch whose version may change results or timings."""
 
 
 @functools.cache
@@ -23,10 +25,28 @@ def cpu_model() -> str:
 @functools.cache
 def packages() -> str:
     """Return ``numpy 2.4.1, scipy 1.17.1``: of ``PACKAGES`` those that are installed."""
-    found = []
+    return ", ".join(_installed())
+
+
+def _installed() -> Iterator[str]:
     for name in PACKAGES:
         try:
-            found.append(f"{name} {version(name)}")
+            yield f"{name} {version(name)}"
         except PackageNotFoundError:
             continue
-    return ", ".join(found)
+
+
+def commit() -> str:
+    """Return the commit of this code, marked when the tree differs from it; empty without git."""
+    try:
+        process = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],  # noqa: S607
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=10,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return process.stdout.strip()

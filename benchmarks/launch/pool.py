@@ -1,4 +1,4 @@
-"""Train on this machine: a pool of processes that survives the death of any of them."""
+"""The launcher ``local``: a pool of processes here that survives the death of any of them."""
 
 import concurrent.futures
 import signal
@@ -9,7 +9,7 @@ import torch
 from pebble import ProcessExpired, ProcessPool
 
 from benchmarks import plugins, processes
-from benchmarks.launch.worker import Done, Job, failure, summary, train_pack
+from benchmarks.launch.worker import CellSummary, Job, failure, summary, train_pack
 from benchmarks.planning.plan import Pack
 from benchmarks.store import write_part
 from benchmarks.sweep import Cell
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ATTEMPTS = 2
 """How often a pack is tried whose worker dies: once may be an accident."""
 
-_here: dict[str, Any] = {}  # a worker's job and device, set when it starts
+_worker: dict[str, Any] = {}  # the job and the device of this process, set when it starts
 
 
 def default_workers(device: torch.device) -> int:
@@ -30,12 +30,12 @@ def default_workers(device: torch.device) -> int:
     return processes.cores() if device.type == "cpu" else 1
 
 
-def run(job: Job, packs: Sequence[Pack], workers: int, tell: Callable[[Done], None]) -> None:
-    """Train cells in worker processes and tell about each when its part is on the disk.
+def run(job: Job, packs: Sequence[Pack], workers: int, tell: Callable[[CellSummary], None]) -> None:
+    """Train packs in worker processes; see :class:`benchmarks.launch.launchers.Launcher`.
 
     Args:
         job: what the cells have in common.
-        packs: of the cells without a valid part.
+        packs: the cells without a valid part.
         workers: how many processes.
         tell: called in this process, in the order of completion.
     """
@@ -44,38 +44,38 @@ def run(job: Job, packs: Sequence[Pack], workers: int, tell: Callable[[Done], No
     count = min(workers, len(packs))
     pool = ProcessPool(count, context=context, initializer=_start, initargs=(job, started))
     try:
-        tries: dict[concurrent.futures.Future[list[Done]], tuple[Pack, int]] = {}
+        attempts: dict[concurrent.futures.Future[list[CellSummary]], tuple[Pack, int]] = {}
 
         def schedule(pack: Pack, attempt: int) -> None:
             specs = [cell.specs() for cell in pack.cells]
-            tries[pool.schedule(_work, args=(specs, pack.width))] = (pack, attempt)
+            attempts[pool.schedule(_work, args=(specs, pack.width))] = (pack, attempt)
 
         for pack in packs:
             schedule(pack, 1)
-        while tries:
+        while attempts:
             finished, _ = concurrent.futures.wait(
-                tries, return_when=concurrent.futures.FIRST_COMPLETED
+                attempts, return_when=concurrent.futures.FIRST_COMPLETED
             )
             for future in finished:
-                pack, attempt = tries.pop(future)
+                pack, attempt = attempts.pop(future)
                 error = future.exception()
                 if error is None:
-                    for done in future.result():
-                        tell(done)
+                    for outcome in future.result():
+                        tell(outcome)
                 elif isinstance(error, ProcessExpired) and attempt < ATTEMPTS:
                     schedule(pack, attempt + 1)
                 elif len(pack.cells) > 1:
                     for cell in pack.cells:
                         schedule(pack._replace(cells=(cell,)), 1)
                 else:
-                    tell(_give_up(job, pack.cells[0], error))
+                    tell(_record_failure(job, pack.cells[0], error))
     finally:
         pool.stop()  # at once; a part being written is a temporary file and is lost
         pool.join()
 
 
-def _give_up(job: Job, cell: Cell, error: BaseException) -> Done:
-    """Record a cell whose worker cannot do it itself."""
+def _record_failure(job: Job, cell: Cell, error: BaseException) -> CellSummary:
+    """Write the part of a cell whose worker cannot do it itself."""
     if isinstance(error, ProcessExpired):
         reason = f"its worker died {ATTEMPTS} times, last with exit code {error.exitcode}"
     elif isinstance(error, OSError):
@@ -94,14 +94,13 @@ def _start(job: Job, started: "Synchronized[int]") -> None:
     if "deterministic" in job.flags:
         torch.use_deterministic_algorithms(mode=True)
         torch.backends.cudnn.benchmark = False
-    for path in job.plugins:
-        plugins.load(path)
+    plugins.load(*job.plugins)
     with started.get_lock():
         number, started.value = started.value, started.value + 1
     spread = job.device == "cuda"
     name = f"cuda:{number % torch.cuda.device_count()}" if spread else job.device
-    _here.update(job=job, device=torch.device(name))
+    _worker.update(job=job, device=torch.device(name))
 
 
-def _work(specs: Sequence[Mapping[str, Any]], width: int) -> list[Done]:
-    return train_pack(_here["job"], specs, width, _here["device"])
+def _work(specs: Sequence[Mapping[str, Any]], width: int) -> list[CellSummary]:
+    return train_pack(_worker["job"], specs, width, _worker["device"])

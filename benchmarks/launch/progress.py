@@ -1,8 +1,7 @@
-"""How far a run is: a bar on a terminal, a line per cell elsewhere."""
+"""The progress of a run: a bar on a terminal, a line for each cell elsewhere."""
 
 import time
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console
@@ -15,12 +14,31 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bar
 
-from benchmarks.launch.worker import Done
+from benchmarks.launch.session import Session
+from benchmarks.launch.worker import CellSummary
 from benchmarks.sweep import Cell
 
 
+def announce(session: Session, noun: str) -> None:
+    """Print what is about to be trained, and which parts were damaged.
+
+    Args:
+        session: what is about to be trained.
+        noun: what its cells are called.
+    """
+    missing, planned = len(session.missing()), len(session.plan.cells)
+    workers = min(session.workers, missing)
+    print(
+        f"{session.folder}: {planned} {noun}, {planned - missing} done, {missing} to train on "
+        f"{session.device} in {workers} {'process' if workers == 1 else 'processes'}",
+        flush=True,
+    )
+    for path in session.parts.damaged:
+        print(f"damaged, put aside, its cells are trained again: {path}")
+
+
 class Progress:
-    """Tells about every finished cell, and how long the rest will take at this rate."""
+    """A context that prints every finished cell, and how long the rest will take at this pace."""
 
     def __init__(self, cells: Sequence[Cell], planned: int) -> None:
         self._cells = {cell.id: cell for cell in cells}
@@ -44,28 +62,23 @@ class Progress:
             self._bar.add_task("training", total=self._planned, completed=self._finished)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._bar:
             self._bar.stop()
 
-    def tell(self, done: Done) -> None:
-        """Note a finished cell."""
+    def tell(self, outcome: CellSummary) -> None:
+        """Print the outcome of a cell."""
         self._finished += 1
         trained = self._finished - self._planned + len(self._cells)
-        keys = self._cells[done.cell_id].keys()
+        keys = self._cells[outcome.cell_id].keys()
         name = f"{keys['dataset']} {keys['noise']} {keys['method']} seed {keys['seed']}"
         if self._bar:
             self._bar.advance(self._bar.task_ids[0])
         else:
             left = (time.monotonic() - self._began) / trained * (self._planned - self._finished)
             count = f"[{self._finished:>{len(str(self._planned))}}/{self._planned}]"
-            print(f"{count} {name}  {done.seconds:.1f} s  eta {left:.0f} s", flush=True)
-        if done.status != "done":
+            print(f"{count} {name}  {outcome.seconds:.1f} s  eta {left:.0f} s", flush=True)
+        if outcome.status != "done":
             self._console.print(
-                f"{done.status}: {name}: {done.reason}", markup=False, soft_wrap=True
+                f"{outcome.status}: {name}: {outcome.reason}", markup=False, soft_wrap=True
             )

@@ -1,4 +1,4 @@
-"""What a user can ask of a sweep on the command line."""
+"""The options of a sweep, on the command line and for callers in Python."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ Plugins = Annotated[tuple[Path, ...], Parameter(negative="")]
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Request:
-    """A suite, what to replace in it, where to, and with what.
+    """A suite, what to replace in it, and where and how to train it.
 
     Attributes:
         suite: A suite that ships with the project (see `ls suites`) or a TOML file.
@@ -68,15 +68,13 @@ class Request:
 
     def axes(self) -> dict[str, list[str] | list[int] | None]:
         """Return what replaces the suite's axes, by the suite's names for them."""
-        return {
-            "dataset": self.datasets,
-            "noise": self.noises,
-            "method": self.methods,
-            "model": self.models,
-            "recipe": self.recipes,
-            "seed": self.seeds,
-        }
+        axes = ("dataset", "noise", "method", "model", "recipe", "seed")
+        return {axis: getattr(self, f"{axis}s") for axis in axes}
 
     def folder(self) -> Path:
         """Return the results folder."""
         return self.out or Path("results") / Path(self.suite).stem
+
+
+DEFAULT = Request()
+"""The request of a command line without options."""

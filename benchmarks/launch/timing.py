@@ -1,15 +1,15 @@
-"""Where the time of a run went, by the clock on the wall."""
+"""The wall-clock time of a run, by what it was spent on."""
 
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 WORKED = {"training": "train_seconds", "evaluation": "eval_seconds"}
-"""What workers report of a cell, all else being their start, data, files and idleness."""
+"""Columns of a cell's costs; the workers' remaining time is their start, data, files, idleness."""
 
 
 class Times:
-    """Seconds by what they went into.
+    """Seconds by what they were spent on.
 
     >>> times = Times(time.perf_counter() - 8.0)
     >>> times.trained([{"train_seconds": 6.0, "eval_seconds": 2.0}, {}], workers=2)
@@ -22,14 +22,14 @@ class Times:
         self._spent: dict[str, float] = {}
 
     def lap(self, name: str) -> float:
-        """Count the time since the last lap, or the beginning, as this, and return it."""
+        """Count the seconds since the last lap, or the beginning, under a name; return them."""
         now = time.perf_counter()
         seconds, self._last = now - self._last, now
         self._spent[name] = seconds
         return seconds
 
     def trained(self, costs: Iterable[Mapping[str, Any]], workers: int) -> None:
-        """Count a lap in which workers trained cells of these costs, side by side."""
+        """Count a lap in which workers trained cells with these costs, side by side."""
         every = list(costs)
         for name, column in WORKED.items():
             self._spent[name] = sum(cost.get(column, 0.0) for cost in every) / max(1, workers)

@@ -1,4 +1,4 @@
-"""The profile ``tuned``: trials of every method, in a results folder of their own, and the best.
+"""The trials of the profile ``tuned``, in a results folder of their own, and the best of them.
 
 Trials are cells like any others, trained and kept in ``tuning`` within the results folder, so they
 resume. What is chosen follows from their parts; ``tuning.csv`` beside them says it.
@@ -24,21 +24,14 @@ TABLE = "tuning.csv"
 AXES = ("dataset", "noise", "model", "recipe", "method")
 COLUMNS = (
     *AXES,
-    "trial",
-    "trials",
-    "seed",
-    "cell_id",
-    "method_spec",
-    "status",
-    "val_acc",
-    "chosen",
+    *("trial", "trials", "seed", "cell_id", "method_spec", "status", "val_acc", "chosen"),
 )
 
 
-class Group(NamedTuple):
-    """What is tuned together: one method in one setting."""
+class Search(NamedTuple):
+    """The trials of one method in one setting; a spec with fields counts as a method."""
 
-    keys: tuple[Any, ...]  # AXES
+    keys: tuple[Any, ...]  # values of AXES
     trials: tuple[Cell, ...]
 
 
@@ -60,21 +53,22 @@ def trials(cells: Sequence[Cell], profile: Tuned) -> list[Cell]:
             noise.check(label_space(dataset), [profile.seed])
     except ValueError as error:
         raise RefusedError(f"trials at seed {profile.seed}: {error}") from error
-    return list(dict.fromkeys(cell for group in _groups(cells, profile) for cell in group.trials))
+    searches = _searches(cells, profile)
+    return list(dict.fromkeys(trial for search in searches for trial in search.trials))
 
 
-def _groups(cells: Sequence[Cell], profile: Tuned) -> Iterator[Group]:
-    found: dict[tuple[Any, ...], Cell] = {}
+def _searches(cells: Sequence[Cell], profile: Tuned) -> Iterator[Search]:
+    first: dict[tuple[Any, ...], Cell] = {}  # of the seeds
     for cell in cells:
-        found.setdefault(_place(cell), cell)
-    for keys, cell in found.items():
+        first.setdefault(_axes_of(cell), cell)
+    for keys, cell in first.items():
         fixed = METHODS.explicit(keys[-1])[1]
         methods = candidates(cell.method, fixed, profile.trials)
         base = replace(cell, seed=profile.seed, asked="", profile="trial")
-        yield Group(keys, tuple(replace(base, method=method) for method in methods))
+        yield Search(keys, tuple(replace(base, method=method) for method in methods))
 
 
-def _place(cell: Cell) -> tuple[Any, ...]:
+def _axes_of(cell: Cell) -> tuple[Any, ...]:
     keys = cell.keys()
     return tuple(keys[name] for name in AXES)
 
@@ -86,20 +80,20 @@ def chosen(cells: Sequence[Cell], profile: Tuned, folder: Path) -> list[Cell]:
         RefusedError: trials are missing.
     """
     parts = Parts(folder)
-    groups = list(_groups(cells, profile))
-    missing = sum(trial.id not in parts.meta for group in groups for trial in group.trials)
+    searches = list(_searches(cells, profile))
+    missing = sum(trial.id not in parts.meta for each in searches for trial in each.trials)
     if missing:
         raise RefusedError(f"{folder} lacks {missing} trials; `run` trains them")
-    best = {group.keys: group.trials[_best(_scores(group, parts))].method for group in groups}
+    best = {each.keys: each.trials[_best(_scores(each, parts))].method for each in searches}
     return [
         replace(cell, method=best[keys], asked=keys[-1])
-        for cell, keys in ((cell, _place(cell)) for cell in cells)
+        for cell, keys in ((cell, _axes_of(cell)) for cell in cells)
     ]
 
 
-def _scores(group: Group, parts: Parts) -> list[float]:
+def _scores(search: Search, parts: Parts) -> list[float]:
     """Return each trial's accuracy on noisy validation labels after the last epoch; else NaN."""
-    return [_score(parts, trial.id) for trial in group.trials]
+    return [_score(parts, trial.id) for trial in search.trials]
 
 
 def _score(parts: Parts, cell_id: str) -> float:
@@ -107,8 +101,8 @@ def _score(parts: Parts, cell_id: str) -> float:
         return math.nan
     record = parts.trained(cell_id)
     last = record.arrays["selected"][record.meta["selections"].index("last")]
-    found: float = record.arrays["curves"][last, record.meta["curves"].index("val_acc")].item()
-    return found
+    accuracy = record.arrays["curves"][last, record.meta["curves"].index("val_acc")]
+    return float(accuracy)
 
 
 def _best(scores: Sequence[float]) -> int:
@@ -117,24 +111,24 @@ def _best(scores: Sequence[float]) -> int:
 
 
 def write(cells: Sequence[Cell], profile: Tuned, folder: Path) -> None:
-    """Write ``tuning.csv``: one row a trial, and which was chosen."""
+    """Write ``tuning.csv``: one row for each trial, and which was chosen."""
     block = io.StringIO()
     writer = csv.DictWriter(block, COLUMNS, lineterminator="\n")
     writer.writeheader()
     parts = Parts(folder)
-    for group in sorted(_groups(cells, profile), key=lambda group: group.keys):
-        writer.writerows(_rows(group, parts))
+    for search in sorted(_searches(cells, profile), key=lambda search: search.keys):
+        writer.writerows(_rows(search, parts))
     write_atomically(folder / TABLE, block.getvalue().encode())
 
 
-def _rows(group: Group, parts: Parts) -> Iterator[Mapping[str, Any]]:
-    scores = _scores(group, parts)
+def _rows(search: Search, parts: Parts) -> Iterator[Mapping[str, Any]]:
+    scores = _scores(search, parts)
     best = _best(scores)
-    for number, (trial, score) in enumerate(zip(group.trials, scores, strict=True)):
+    for number, (trial, score) in enumerate(zip(search.trials, scores, strict=True)):
         yield {
-            **dict(zip(AXES, group.keys, strict=True)),
+            **dict(zip(AXES, search.keys, strict=True)),
             "trial": number,
-            "trials": len(group.trials),
+            "trials": len(search.trials),
             "seed": trial.seed,
             "cell_id": trial.id,
             "method_spec": trial.specs()["method"],

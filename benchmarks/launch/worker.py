@@ -1,4 +1,4 @@
-"""What a worker does with a pack of cells: the same function whoever launches it."""
+"""The training of one pack of cells by a worker: the same function whoever launches it."""
 
 import datetime as dt
 import os
@@ -19,41 +19,48 @@ from benchmarks.sweep import Cell
 
 @dataclass(frozen=True)
 class Job:
-    """What every pack of a run has in common. Plain values, so any launcher can send it."""
+    """The facts that all packs of a session share, as plain values that any launcher can send."""
 
-    folder: Path
-    root: Path
+    folder: Path  # of the results
+    root: Path  # of the image files
     device: str
-    keep_all: bool
+    keep_all: bool  # the logits of every selection
     commit: str
     plugins: tuple[Path, ...] = ()
     flags: tuple[str, ...] = ()  # of FLAGS
 
 
 @dataclass(frozen=True)
-class Done:
-    """What the launcher is told about a cell."""
+class CellSummary:
+    """The outcome of a cell, as its worker tells the launcher."""
 
     cell_id: str
     status: str
-    reason: str
-    seconds: float
+    reason: str  # empty unless it failed or diverged
+    seconds: float  # of training
 
 
 def train_pack(
     job: Job, specs: Sequence[Mapping[str, Any]], width: int, device: torch.device
-) -> list[Done]:
-    """Train the cells of a pack, write its part, and say how each went."""
+) -> list[CellSummary]:
+    """Train the cells of a pack, write its part, and return the outcome of each.
+
+    Args:
+        job: the facts that all packs share.
+        specs: of the cells, as :meth:`Cell.specs` returns them.
+        width: the number of cells that the pack is padded to; 1 trains one by one.
+        device: this worker's.
+    """
     setup = PackSetup(job.root, device, job.keep_all, width, job.flags)
     records = _train(job, [Cell.build(spec) for spec in specs], setup)
     write_part(job.folder, records)
     return [summary(record) for record in records]
 
 
-def summary(record: Record) -> Done:
-    """Return what the launcher is told about a record."""
+def summary(record: Record) -> CellSummary:
+    """Return the outcome that a record describes."""
     seconds = record.meta["costs"].get("train_seconds", 0.0)
-    return Done(record.cell_id, record.meta["status"], record.meta["reason"], seconds)
+    return CellSummary(record.cell_id, record.meta["status"], record.meta["reason"], seconds)
 
 
 def _train(job: Job, cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
@@ -86,7 +93,7 @@ def failure(job: Job, cell: Cell, reason: str, trace: str = "") -> Record:
 
 
 def stamp(job: Job) -> dict[str, str | int]:
-    """Return where and when a cell was trained, by which code."""
+    """Return where and when a cell was trained, and by which code."""
     return {
         "host": platform.node(),
         "cores": os.cpu_count() or 0,

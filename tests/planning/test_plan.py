@@ -11,6 +11,7 @@ from benchmarks.engine.drivers import in_words
 from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.errors import RefusedError
 from benchmarks.launch import session, worker
+from benchmarks.launch.forecast import time_left
 from benchmarks.launch.request import Request
 from benchmarks.launch.worker import Job
 from benchmarks.planning.device import choose_device
@@ -93,7 +94,7 @@ def test_finished_cells_predict_the_others(tmp_path):
     assert prepared.missing() == [second]
     passes = first.recipe.epochs * round(0.9 * 1078)
     seconds = 40 / passes * first.recipe.epochs * 1078
-    assert prepared.estimate() == f"about {seconds:.0f} s, as fast as the finished cells"
+    assert time_left(prepared) == f"about {seconds:.0f} s, as fast as the finished cells"
 
 
 def _job(folder):

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from benchmarks.engine.record import PackSetup
+from benchmarks.launch import probe as launch_probe
 from benchmarks.launch import session
+from benchmarks.launch.forecast import time_left
 from benchmarks.launch.request import Request
 from benchmarks.planning import memory, probe, processes_per_gpu
 from benchmarks.planning.throughput import Measured, SecondsPerImage, Throughput, work_of
@@ -28,17 +30,17 @@ def test_probing_measures_every_kind_once_at_every_width_and_the_plan_uses_it(tm
         noises=("clean", "symmetric(rate=0.4)"),
         seeds=(0, 1),
     )
-    probed = list(session.probe(request))
+    probed = list(launch_probe.probe(request))
     widths = ["one by one", "packs of 4", "packs of 16", "packs of 32"]
     assert [(cell.method.networks, width) for cell, width, _ in probed] == [
         (networks, width) for networks in (1, 2) for width in widths
     ]
     assert all(cost.train > 0 and cost.evaluate > 0 for _, _, cost in probed)
     prepared = session.prepare(replace(request, workers=2))
-    assert "as fast as probe measured" in prepared.estimate()
+    assert "as fast as probe measured" in time_left(prepared)
     for (cell, _, cost), width in zip(probed, 2 * probe.WIDTHS, strict=True):
         assert Throughput.read().entries[work_of(cell, CPU)].widths[width] == cost
-    assert "unknown" in session.prepare(replace(request, methods=("gce",))).estimate()
+    assert "unknown" in time_left(session.prepare(replace(request, methods=("gce",))))
 
 
 def test_processes_are_tried_together_as_far_as_memory_goes_and_kept(monkeypatch):

@@ -1,0 +1,22 @@
+"""The verb ``collect``: compute the metrics of a results folder again."""
+
+from pathlib import Path
+
+from benchmarks.errors import Exit
+
+
+def collect(folder: Path = Path("results/default")) -> Exit:
+    """Compute every metric again from the kept logits, without training; rewrite the CSV files.
+
+    Args:
+        folder: The results folder.
+    """
+    from benchmarks.engine.collect import collect as measure_again
+
+    result = measure_again(folder)
+    print(f"{folder}: {result.cells} cells measured again")
+    if result.partly:
+        print(f"{result.partly} keep only the last epoch's logits: val and oracle are as trained")
+    for path in result.damaged:
+        print(f"damaged, put aside, run trains its cells again: {path}")
+    return Exit.DONE

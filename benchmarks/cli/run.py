@@ -1,0 +1,34 @@
+"""The verb ``run``: train what has no result yet, and draw the report."""
+
+import time
+
+from benchmarks import processes
+from benchmarks.cli.report import show
+from benchmarks.errors import Exit
+from benchmarks.launch.request import DEFAULT, Request
+
+STARTED = time.perf_counter()
+
+
+def run(request: Request = DEFAULT, *, report: bool = True) -> Exit:
+    """Train every cell that has no result yet, write the CSV files, and draw the report.
+
+    Args:
+        request: What to train.
+        report: Draw the report.
+    """
+    if request.device in {None, "cpu"} and not (request.folder() / "plan.json").exists():
+        processes.start_fork_server(processes.TRAINING)  # while this process imports the same
+    from benchmarks.launch.run import run as train_missing
+    from benchmarks.launch.timing import Times
+
+    times = Times(STARTED)
+    summary = train_missing(request, times, preload=processes.DRAWING if report else ())
+    if report and summary.statuses["done"]:
+        show(summary.folder)
+        times.lap("report")
+    print(f"time     {times}")
+    if bad := summary.without_result:
+        print(f"{bad} of {summary.planned} cells have no result; results.csv says why")
+        return Exit.SOME_FAILED
+    return Exit.DONE

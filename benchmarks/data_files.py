@@ -1,0 +1,69 @@
+"""The files behind datasets and noises: downloaded where they are missing, and checked."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from benchmarks.datasets import DATASETS
+from benchmarks.errors import Exit, RefusedError
+from benchmarks.noise import NOISES, Human
+from benchmarks.sweep import Cell
+
+
+def fetch_files(cells: Iterable[Cell], root: Path) -> None:
+    """Make sure that the files that cells train on are there.
+
+    Args:
+        cells: whose datasets and noises, and the datasets that a noise borrows images from.
+        root: the folder of the files.
+
+    Raises:
+        DataMissingError: a file is neither there nor can be downloaded, or is damaged.
+    """
+    every = list(cells)
+    noises = dict.fromkeys(cell.noise for cell in every)
+    lenders = [DATASETS.build(name) for noise in noises for name in noise.borrows]
+    for dataset in dict.fromkeys((*(cell.dataset for cell in every), *lenders)):
+        dataset.fetch(root)
+    for noise in noises:
+        noise.fetch(root)
+
+
+def check_files(names: Sequence[str], root: Path, *, fetch: bool) -> Iterator[tuple[str, Exit]]:
+    """Load datasets and people's labels and yield a line about each with its exit code.
+
+    Args:
+        names: of datasets and of noises that are labels of people; none means all datasets.
+        root: the folder of the files.
+        fetch: download what is missing.
+
+    Raises:
+        RefusedError: a name is unknown; nothing was downloaded.
+    """
+    humans = {name: entry for name, entry in NOISES.items() if issubclass(entry, Human)}
+    names = names or list(DATASETS)
+    try:
+        datasets = {name: DATASETS.build(name) for name in names if name not in humans}
+    except ValueError as error:
+        raise RefusedError(str(error)) from error
+    for name in names:
+        try:
+            if name in humans:
+                yield f"{name}: {_labels(humans[name], root, fetch=fetch)}", Exit.DONE
+                continue
+            if fetch:
+                datasets[name].fetch(root)
+            train, test = datasets[name].load(root, 0)
+            counts = f"{len(train.label)} training and {len(test.label)} test images"
+            yield f"{name}: {counts}", Exit.DONE
+        except RefusedError as error:
+            yield f"{name}: {error}", error.code
+
+
+def _labels(human: type[Human], root: Path, *, fetch: bool) -> str:
+    """Say what is in a file of people's labels, after fetching it where asked to."""
+    if fetch:
+        human.download(root)
+    labels = human.read(root)
+    sets = [name for name in labels if not name.startswith("clean")]
+    size = len(labels["clean_label"])
+    return f"{size} training labels of {human.labels_of}: {', '.join(sets)} ({human.licence})"

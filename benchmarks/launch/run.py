@@ -1,0 +1,114 @@
+"""A run: everything that a request needs and that has no result yet is trained."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import processes
+from benchmarks.data_files import fetch_files
+from benchmarks.launch import tuning
+from benchmarks.launch.environment import commit
+from benchmarks.launch.launchers import LAUNCHERS
+from benchmarks.launch.progress import Progress, announce
+from benchmarks.launch.request import Request
+from benchmarks.launch.session import (
+    Session,
+    prepare,
+    prepare_trials,
+    requested_cells,
+    tuned_profile,
+)
+from benchmarks.launch.timing import Times
+from benchmarks.launch.worker import Job
+from benchmarks.planning.plan import packs
+from benchmarks.store import Parts, derive, locked, remove_stale_files
+from benchmarks.sweep import Cell
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """The state of a results folder after a run."""
+
+    folder: Path
+    planned: int  # cells
+    statuses: Counter[str]  # of the planned cells that were trained, now or earlier
+
+    @property
+    def without_result(self) -> int:
+        """The number of planned cells that failed or diverged."""
+        return self.statuses["failed"] + self.statuses["diverged"]
+
+
+def run(request: Request, times: Times, preload: Sequence[str] = ()) -> RunSummary:
+    """Train the missing cells of a request, after the trials that its profile needs.
+
+    Args:
+        request: what to train.
+        times: to which the laps of this run are added.
+        preload: modules that this process will need next; imported while workers train.
+
+    Raises:
+        RefusedError: something is wrong with the request or the folder; nothing was trained.
+        DataMissingError: a dataset's files are neither there nor can be downloaded.
+    """
+    if trials := prepare_trials(request):
+        announce(trials, "trials")
+        train(trials)
+        cells = requested_cells(request)[1]
+        if profile := tuned_profile(cells):
+            tuning.write(cells, profile, trials.folder)
+        times.lap("trials")
+    session = prepare(request)
+    announce(session, "cells")
+    planned, missing = {c.id for c in session.plan.cells}, {c.id for c in session.missing()}
+    times.lap("start-up")
+    if missing:
+        processes.import_in_background(preload)
+    meta = train(session).meta
+    times.trained(
+        [meta[i]["costs"] for i in missing if i in meta], min(session.workers, len(missing))
+    )
+    statuses = Counter(meta[cell_id]["status"] for cell_id in planned if cell_id in meta)
+    return RunSummary(session.folder, len(planned), statuses)
+
+
+def train(session: Session, launcher: str = "local") -> Parts:
+    """Train the missing cells of a session, derive the CSV files, and return all parts.
+
+    Args:
+        session: what to train.
+        launcher: where, one of ``LAUNCHERS``.
+
+    Raises:
+        RefusedError: the folder cannot be written, or another run is writing to it.
+        DataMissingError: a dataset's files are neither there nor can be downloaded.
+    """
+    missing = session.missing()
+    fetch_files(missing, session.root)
+    with locked(session.folder):
+        session.plan.write(session.folder)
+        remove_stale_files(session.folder)
+        try:
+            if missing:
+                _launch(session, missing, launcher)
+        finally:
+            parts = Parts(session.folder) if missing else session.parts
+            derive(session.folder, parts)
+    return parts
+
+
+def _launch(session: Session, missing: Sequence[Cell], launcher: str) -> None:
+    job = Job(
+        folder=session.folder,
+        root=session.root,
+        device=str(session.device),
+        keep_all=session.plan.keep_all,
+        commit=commit(),
+        plugins=session.plugins,
+        flags=session.plan.flags,
+    )
+    with Progress(missing, len(session.plan.cells)) as progress:
+        LAUNCHERS[launcher](
+            job, packs(missing, session.plan.widths), session.workers, progress.tell
+        )
