@@ -25,7 +25,7 @@ def relabel(
     """
     from benchmarks import plugins
     from benchmarks.datasets import data_root
-    from benchmarks.suspects.relabel import relabel as apply
+    from benchmarks.suspects.corrections import relabel as apply
 
     if not out.endswith(".npy"):
         raise RefusedError(f"--out must end with .npy, got {out!r}")

@@ -43,14 +43,14 @@ def suspects(  # noqa: PLR0913  options of a command
     """
     from benchmarks import plugins
     from benchmarks.datasets import data_root
-    from benchmarks.suspects.audit import How, audit
-    from benchmarks.suspects.rank import Wanted
+    from benchmarks.suspects.audit import AuditOptions, audit
+    from benchmarks.suspects.ranking import CellFilter
 
     if top < 1:
         raise RefusedError(f"--top must be a whole number of at least 1, got {top}")
     plugins.load(*plugin)
-    wanted = Wanted(datasets or (), noises or (), methods or (), seeds or ())
-    written = audit(folder, data_root(data), wanted, How(score, top, reveal))
+    cells = CellFilter(datasets or (), noises or (), methods or (), seeds or ())
+    written = audit(folder, data_root(data), cells, AuditOptions(score, top, reveal))
     print("\n".join(written.lines[:SHOWN]))
     if (left := len(written.lines) - SHOWN) > 0:
         print(f"and {left} more in {written.index}")

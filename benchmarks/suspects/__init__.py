@@ -1,1 +1,1 @@
-"""The label audit: which training labels are most doubtful, drawn for review, and fed back."""
+"""The label audit: the most doubtful training labels, ranked, drawn for review, and corrected."""

@@ -1,4 +1,4 @@
-"""Write the audit of a results folder: a table to fill in, contact sheets, and an index page."""
+"""The audit of a results folder: a table to fill in, contact sheets, and an index page."""
 
 import math
 import shutil
@@ -12,29 +12,28 @@ from torch import Tensor
 
 from benchmarks.errors import RefusedError
 from benchmarks.report.phrases import count
-from benchmarks.suspects.rank import PLACE, Suspects, Wanted, rank
-from benchmarks.suspects.sheet import draw, named
+from benchmarks.suspects.contact_sheet import class_name, draw_sheet
+from benchmarks.suspects.ranking import KEYS, CellFilter, LabelRanking, rank
 from benchmarks.sweep import Cell, corrupted
 
 TABLE = "suspects.csv"
-SHEET = 60
-"""Images of a contact sheet: six rows of ten."""
+SHEET_IMAGES = 60
+"""The images on a contact sheet: six rows of ten."""
 
 MOST_SHEETS = 60
-"""More methods and labellings than this are only ranked in the table."""
+"""The number of rankings with a contact sheet; further ones are in the table only."""
 
-LABELS = ("cell_id", *PLACE, "seeds")
 COLUMNS = (
-    *LABELS,
+    *("cell_id", *KEYS, "seeds"),
     *("rank", "position", "given", "given_name", "predicted", "predicted_name"),
     *("score", "value", "cells", "corrected"),
 )
-"""Of ``suspects.csv``; the last is blank, for a reviewer to fill in."""
+"""The columns of ``suspects.csv``; the last is blank, for a reviewer to fill in."""
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What was written."""
+    """The files that an audit wrote, and what it says of each ranking."""
 
     table: Path
     index: Path
@@ -43,45 +42,45 @@ class Audit:
     undrawn: int  # rankings without a sheet
 
 
-class How(NamedTuple):
-    """What to show of a ranking."""
+class AuditOptions(NamedTuple):
+    """The score that labels are ranked by, and what an audit shows of a ranking."""
 
-    score: str = "loss_mean"  # see benchmarks.suspects.rank.rank
+    score: str = "loss_mean"  # see benchmarks.suspects.ranking.rank
     top: int = 100  # labels of each ranking that go into the table
     reveal: bool = False  # say which labels are known to be wrong; a reviewer must not see it
 
 
-def audit(folder: Path, root: Path, wanted: Wanted, how: How) -> Audit:
+def audit(folder: Path, root: Path, cells: CellFilter, options: AuditOptions) -> Audit:
     """Rank the training labels of a results folder and write ``folder/suspects``.
 
     Args:
         folder: the results folder, with its parts.
         root: the folder of the image files.
-        wanted: which cells to ask.
-        how: what to show.
+        cells: which cells to take.
+        options: the score, and what to show.
 
     Raises:
-        RefusedError: nothing fits, or the table that is there has been filled in.
+        RefusedError: no cell fits, or the table that is there has been filled in.
         DataMissingError: the images are not there.
     """
     out = folder / "suspects"
     _refuse_to_lose(out / TABLE)
-    found = list(rank(folder, wanted, how.score))
-    drawn = list(_first_of_each(found))[:MOST_SHEETS]
-    images = [_images(s.cell, root) for s in drawn]
+    rankings = list(rank(folder, cells, options.score))
+    shown = list(_first_of_each(rankings))[:MOST_SHEETS]
+    images = [_images(ranking.cell, root) for ranking in shown]
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
-    size = min(how.top, SHEET)
+    size = min(options.top, SHEET_IMAGES)
     sheets = [
-        draw(suspects, image, size, out, reveal=how.reveal)
-        for suspects, image in zip(drawn, images, strict=True)
+        draw_sheet(ranking, image, size, out, reveal=options.reveal)
+        for ranking, image in zip(shown, images, strict=True)
     ]
-    table = pd.concat([_rows(suspects, how) for suspects in found])
+    table = pd.concat([_rows(ranking, options) for ranking in rankings])
     table.to_csv(out / TABLE, index=False, lineterminator="\n", float_format="%.9g")
-    ranked = sorted(found, key=lambda s: (0.0 if math.isnan(s.auroc) else -s.auroc, s.title))
-    lines = tuple(_line(suspects) for suspects in ranked)
-    index, undrawn = out / "index.md", len(found) - len(sheets)
-    index.write_text(_page(lines, sheets, how.top, undrawn), encoding="utf-8")
+    rankings.sort(key=lambda r: (0.0 if math.isnan(r.auroc) else -r.auroc, r.title))
+    lines = tuple(_line(ranking) for ranking in rankings)
+    index, undrawn = out / "index.md", len(rankings) - len(sheets)
+    index.write_text(_page(lines, sheets, options.top, undrawn), encoding="utf-8")
     return Audit(out / TABLE, index, tuple(sheets), lines, undrawn)
 
 
@@ -96,51 +95,49 @@ def _refuse_to_lose(table: Path) -> None:
         )
 
 
-def _first_of_each(found: Iterable[Suspects]) -> Iterable[Suspects]:
-    """Yield the first labelling of every method and noise."""
-    seen = set()
-    for suspects in found:
-        place = tuple(suspects.keys[name] for name in PLACE)
-        if place not in seen:
-            seen.add(place)
-            yield suspects
+def _first_of_each(rankings: Iterable[LabelRanking]) -> Iterable[LabelRanking]:
+    """Return the first vector of given labels of every method and setting."""
+    first: dict[tuple[object, ...], LabelRanking] = {}
+    for ranking in rankings:
+        first.setdefault(tuple(ranking.keys[name] for name in KEYS), ranking)
+    return first.values()
 
 
 def _images(cell: Cell, root: Path) -> Tensor:
-    """Return the images that a cell was trained on."""
+    """Return the ``(N, channels, H, W)`` images that a cell was trained on."""
     train = cell.dataset.load(root, cell.seed)[0]
     if not cell.noise.replaces:
         return train.image
     return corrupted(cell.dataset, cell.noise, cell.seed, train, root).images(train.image)
 
 
-def _rows(suspects: Suspects, how: How) -> pd.DataFrame:
-    """Return the rows of ``suspects.csv``."""
-    rows, names = suspects.table.head(how.top), suspects.cell.dataset.classes
-    told = {name: suspects.keys[name] for name in ("cell_id", *PLACE)}
+def _rows(ranking: LabelRanking, options: AuditOptions) -> pd.DataFrame:
+    """Return the rows of ``suspects.csv`` for a ranking."""
+    rows, names = ranking.table.head(options.top), ranking.cell.dataset.classes
     table = rows.assign(
-        **told,
-        seeds=" ".join(map(str, suspects.seeds)),
-        given_name=[named(names, label) for label in rows["given"]],
-        predicted_name=[named(names, label) for label in rows["predicted"]],
-        score=suspects.score,
+        **{name: ranking.keys[name] for name in ("cell_id", *KEYS)},
+        seeds=" ".join(map(str, ranking.seeds)),
+        given_name=[class_name(names, label) for label in rows["given"]],
+        predicted_name=[class_name(names, label) for label in rows["predicted"]],
+        score=ranking.score,
         corrected="",
     )
-    return table[[*COLUMNS, *(["wrong"] if how.reveal else [])]]
+    return table[[*COLUMNS, *(["wrong"] if options.reveal else [])]]
 
 
-def _line(suspects: Suspects) -> str:
-    if math.isnan(suspects.auroc):
-        return f"{suspects.title}: no label is known to be wrong"
-    chance = suspects.table["wrong"].mean()
+def _line(ranking: LabelRanking) -> str:
+    """Say how well a ranking finds the labels that are known to be wrong."""
+    if math.isnan(ranking.auroc):
+        return f"{ranking.title}: no label is known to be wrong"
+    chance = ranking.table["wrong"].mean()
     return (
-        f"{suspects.title}: AUROC {suspects.auroc:.3f}, average precision {suspects.ap:.3f} "
+        f"{ranking.title}: AUROC {ranking.auroc:.3f}, average precision {ranking.ap:.3f} "
         f"(by chance {chance:.3f})"
     )
 
 
 def _page(lines: Iterable[str], sheets: list[Path], top: int, undrawn: int) -> str:
-    """Return the index page."""
+    """Return the text of the index page."""
     text = [
         "# The most doubtful training labels",
         (

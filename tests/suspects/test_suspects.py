@@ -18,10 +18,9 @@ from benchmarks.errors import RefusedError
 from benchmarks.planning.options import TrainingOptions
 from benchmarks.planning.plan import make_plan
 from benchmarks.store import Parts, Record, derive, write_part
-from benchmarks.suspects.audit import How as Shown
-from benchmarks.suspects.audit import audit
-from benchmarks.suspects.rank import Wanted, rank
-from benchmarks.suspects.relabel import relabel
+from benchmarks.suspects.audit import AuditOptions, audit
+from benchmarks.suspects.corrections import relabel
+from benchmarks.suspects.ranking import CellFilter, rank
 from benchmarks.sweep import Cell, label_space
 from tests.cells import alone
 
@@ -49,7 +48,7 @@ def trained(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def written(trained):
-    return audit(trained, NOWHERE, Wanted(), Shown(top=20))
+    return audit(trained, NOWHERE, CellFilter(), AuditOptions(top=20))
 
 
 @pytest.fixture
@@ -65,7 +64,9 @@ def audited(written, trained, tmp_path):
 
 
 def test_the_worst_labels_come_first_by_the_score_that_the_part_keeps(trained):
-    (found,) = rank(trained, Wanted(noises=[NOISE], methods=["cross_entropy"], seeds=[1]), "loss")
+    (found,) = rank(
+        trained, CellFilter(noises=[NOISE], methods=["cross_entropy"], seeds=[1]), "loss"
+    )
     (cell,) = cells_of((NOISE, "cross_entropy", 1))
     arrays = Parts(trained).trained(cell.id).arrays
     score = dict(zip(arrays["position"].tolist(), arrays["train_scores"][0].tolist(), strict=True))
@@ -90,7 +91,7 @@ def test_the_prediction_is_that_of_the_last_epoch(trained):
 
 
 def test_a_method_with_an_opinion_of_its_own_is_heard(trained):
-    (found,) = rank(trained, Wanted(noises=[NOISE], methods=["dividemix"], seeds=[0]), "own")
+    (found,) = rank(trained, CellFilter(noises=[NOISE], methods=["dividemix"], seeds=[0]), "own")
     (cell,) = cells_of((NOISE, "dividemix", 0))
     last = alone(cell, load_cell_data(cell, NOWHERE, CPU))[-1]
     doubt = 1 - last.state["clean"].double().mean(0)
@@ -117,7 +118,7 @@ def test_seeds_that_trained_on_the_same_labels_are_averaged(tmp_path):
         ):
             scores.setdefault(place, []).append(value)
             votes.setdefault(place, []).append(vote)
-    (found,) = rank(tmp_path, Wanted(), "loss_mean")
+    (found,) = rank(tmp_path, CellFilter(), "loss_mean")
     means = {place: sum(values) / len(values) for place, values in scores.items()}
     assert found.seeds == (0, 1, 2)
     assert found.table["position"].tolist() == sorted(means, key=means.get, reverse=True)
@@ -148,7 +149,7 @@ def test_a_sheet_is_drawn_of_every_method_and_noise_once(audited):
         pixels = matplotlib.image.imread(sheet)
         assert pixels.std() > 0.05
         assert f"]({sheet.name})" in found.index.read_text()
-    revealed = audit(folder, NOWHERE, Wanted(noises=[NOISE]), Shown(top=20, reveal=True))
+    revealed = audit(folder, NOWHERE, CellFilter(noises=[NOISE]), AuditOptions(top=20, reveal=True))
     framed = matplotlib.image.imread(revealed.sheets[0])
     red = (framed[..., 0] > 0.7) & (framed[..., 1] < 0.2)
     assert red.any()
@@ -234,19 +235,23 @@ def test_a_table_that_was_filled_in_is_not_written_over(audited):
     table.to_csv(found.table, index=False)
     before = found.table.read_bytes()
     with pytest.raises(RefusedError, match="has been filled in"):
-        audit(folder, NOWHERE, Wanted(), Shown())
+        audit(folder, NOWHERE, CellFilter(), AuditOptions())
     assert found.table.read_bytes() == before
 
 
 @pytest.mark.parametrize(
-    ("wanted", "score", "told"),
+    ("cells", "score", "told"),
     [
-        (Wanted(methods=["dividmix"]), "loss", "did you mean 'dividemix'"),
-        (Wanted(seeds=[9]), "loss", "no finished cell that fits"),
-        (Wanted(methods=["cross_entropy"]), "own", "has the score 'own'; use loss_mean or loss"),
+        (CellFilter(methods=["dividmix"]), "loss", "did you mean 'dividemix'"),
+        (CellFilter(seeds=[9]), "loss", "no finished cell that fits"),
+        (
+            CellFilter(methods=["cross_entropy"]),
+            "own",
+            "has the score 'own'; use loss_mean or loss",
+        ),
     ],
 )
-def test_what_is_not_there_is_refused_with_what_is(trained, wanted, score, told):
+def test_what_is_not_there_is_refused_with_what_is(trained, cells, score, told):
     with pytest.raises(RefusedError) as refused:
-        list(rank(trained, wanted, score))
+        list(rank(trained, cells, score))
     assert told in str(refused.value)

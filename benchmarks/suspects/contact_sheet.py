@@ -9,50 +9,54 @@ from torch import Tensor
 
 from benchmarks.report.figures.canvas import new_figure, paper_style, wrapped
 from benchmarks.report.venues import VENUES
-from benchmarks.suspects.rank import Suspects
+from benchmarks.suspects.ranking import LabelRanking
 
 PAGE = VENUES["tmlr"]
 COLUMNS = 10
-LINE = 0.94  # inches: an image with two lines of text
-WORD = 11  # letters of a class name that fit below an image
+ROW_HEIGHT = 0.94  # inches: an image with two lines of text
+LETTERS = 11  # of a class name that fit below an image
 
 
-def draw(suspects: Suspects, image: Tensor, top: int, folder: Path, *, reveal: bool) -> Path:
-    """Write the sheet of the ``top`` most doubtful labels and return its PNG.
+def draw_sheet(
+    ranking: LabelRanking, image: Tensor, top: int, folder: Path, *, reveal: bool
+) -> Path:
+    """Write a PNG of the ``top`` most doubtful images with their labels and return its path.
 
     Args:
-        suspects: the ranking.
+        ranking: of the labels.
         image: ``(N, channels, H, W)`` uint8, the training set in the publisher's order.
         top: how many images.
-        folder: where to.
-        reveal: frame the labels that are known to be wrong; the truth is unknown to a reviewer.
+        folder: where the file goes.
+        reveal: frame the labels that are known to be wrong, which a reviewer should not know.
     """
-    rows = suspects.table.head(top)
+    rows = ranking.table.head(top)
     lines = -(-len(rows) // COLUMNS)
-    names = suspects.cell.dataset.classes
+    dataset = ranking.cell.dataset
     with paper_style(PAGE):
-        figure = new_figure(PAGE.width, 0.5 + LINE * lines)
+        figure = new_figure(PAGE.width, 0.5 + ROW_HEIGHT * lines)
         grid = figure.subplots(lines, COLUMNS, squeeze=False).ravel()
         for axes, row in zip(grid, rows.to_dict("records"), strict=False):
-            words = [named(names, int(row[key]))[:WORD] for key in ("given", "predicted")]
-            _one(axes, image[int(row["position"])], words, suspects.cell.dataset.white)
+            labels = [int(row[key]) for key in ("given", "predicted")]
+            words = [class_name(dataset.classes, label)[:LETTERS] for label in labels]
+            _draw_image(axes, image[int(row["position"])], words, dataset.white)
             if reveal and row["wrong"]:
                 for spine in axes.spines.values():
                     spine.set(visible=True, color="#bd1f01", linewidth=1.6)
         for axes in grid[len(rows) :]:
             axes.set_visible(False)
         caption = (
-            f"The {len(rows)} most doubtful of {len(suspects.table)} training labels: "
-            f"{suspects.title}. Given label, then the predicted one"
+            f"The {len(rows)} most doubtful of {len(ranking.table)} training labels: "
+            f"{ranking.title}. Given label, then the predicted one"
         )
         caption += "; framed where the label is known to be wrong." if reveal else "."
         figure.suptitle(wrapped(caption, PAGE.width - 0.3, PAGE), color="0.35")
-        path = folder / f"{suspects.stem}.png"
+        path = folder / f"{ranking.stem}.png"
         figure.savefig(path, metadata={"Software": None})
     return path
 
 
-def _one(axes: Axes, image: Tensor, words: Sequence[str], white: int) -> None:
+def _draw_image(axes: Axes, image: Tensor, words: Sequence[str], white: int) -> None:
+    """Draw an image ``(channels, H, W)``, of values from 0 to ``white``, and words below it."""
     pixels = np.moveaxis(image.numpy(), 0, -1) / white
     axes.imshow(pixels.squeeze(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     axes.set(xticks=[], yticks=[])
@@ -61,8 +65,8 @@ def _one(axes: Axes, image: Tensor, words: Sequence[str], white: int) -> None:
     axes.set_xlabel("\n\N{RIGHTWARDS ARROW} ".join(words), labelpad=2)
 
 
-def named(names: tuple[str, ...], label: int) -> str:
-    """Return a class's name, or ``?`` for a label that nobody gave."""
+def class_name(names: tuple[str, ...], label: int) -> str:
+    """Return the name of a class, or ``?`` for a prediction that no cell made."""
     if label < 0:
         return "?"
     return names[label] if label < len(names) else str(label)

@@ -1,4 +1,4 @@
-"""From a reviewed table of suspects to a file of labels that ``labels(file=...)`` reads."""
+"""A reviewer's corrections, applied: files of labels that the noise ``labels(file=...)`` reads."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,8 +18,8 @@ from methods.bounds import suggestion
 NEEDED = ("cell_id", "position", "given", "corrected")
 
 
-class Relabelled(NamedTuple):
-    """One label file."""
+class LabelFile(NamedTuple):
+    """A file of corrected labels, and how many were looked at."""
 
     path: Path
     corrected: int  # labels that changed
@@ -27,23 +27,23 @@ class Relabelled(NamedTuple):
     size: int
 
 
-class _Labels:
-    """A vector of given labels and what a reviewer says of it."""
+class _ReviewedLabels:
+    """A vector of given labels with a reviewer's classes for some of them."""
 
     def __init__(self, cell: Cell, given: NDArray[np.int64]) -> None:
         self.cell, self.given = cell, given
-        self.reviewed: dict[int, int] = {}
+        self.reviewed: dict[int, int] = {}  # position: class
 
-    def write(self, path: Path) -> Relabelled:
+    def write(self, path: Path) -> LabelFile:
         new = self.given.copy()
         new[list(self.reviewed)] = list(self.reviewed.values())
         path.parent.mkdir(parents=True, exist_ok=True)
         np.save(path, new)
         changed = int((new != self.given).sum())
-        return Relabelled(path, changed, len(self.reviewed) - changed, len(new))
+        return LabelFile(path, changed, len(self.reviewed) - changed, len(new))
 
 
-def relabel(folder: Path, reviewed: Path, root: Path, out: str) -> list[Relabelled]:
+def relabel(folder: Path, reviewed: Path, root: Path, out: str) -> list[LabelFile]:
     """Apply a reviewer's corrections to the given labels of a results folder and write them.
 
     A blank in ``corrected`` says nothing of a label; its given class confirms it. Rows that speak
@@ -64,9 +64,9 @@ def relabel(folder: Path, reviewed: Path, root: Path, out: str) -> list[Relabell
     table = _read(reviewed)
     plan = {cell["cell_id"]: cell["specs"] for cell in read_plan(folder)["cells"]}
     known: dict[tuple[Any, ...], str] = {}  # dataset, noise and seed: digest of their labels
-    found: dict[str, _Labels] = {}
-    for place, row in enumerate(table.to_dict("records"), start=2):
-        where = f"{reviewed}, line {place}"
+    vectors: dict[str, _ReviewedLabels] = {}  # by digest: several cells may share one
+    for number, row in enumerate(table.to_dict("records"), start=2):
+        where = f"{reviewed}, line {number}"
         specs = plan.get(str(row["cell_id"]))
         if specs is None:
             raise RefusedError(f"{where}: {folder} has no cell {row['cell_id']}")
@@ -76,14 +76,14 @@ def relabel(folder: Path, reviewed: Path, root: Path, out: str) -> list[Relabell
         if key not in known:
             labels = _given(specs, root)
             known[key] = label_sha256(torch.from_numpy(labels.given))
-            found.setdefault(known[key], labels)
-        _note(found[known[key]], row, where)
-    if not found:
+            vectors.setdefault(known[key], labels)
+        _add_correction(vectors[known[key]], row, where)
+    if not vectors:
         raise RefusedError(f"{reviewed} corrects nothing: fill in its column corrected")
-    paths = {Path(out.replace("{seed}", str(f.cell.seed))): f for f in found.values()}
-    if len(paths) < len(found):
+    paths = {Path(out.replace("{seed}", str(v.cell.seed))): v for v in vectors.values()}
+    if len(paths) < len(vectors):
         raise RefusedError(
-            f"{reviewed} speaks of {len(found)} vectors of given labels, and {out} holds "
+            f"{reviewed} speaks of {len(vectors)} vectors of given labels, and {out} holds "
             f"{len(paths)}; put {{seed}} into its name, or keep the rows of one dataset and noise"
         )
     return [labels.write(path) for path, labels in paths.items()]
@@ -103,16 +103,16 @@ def _read(path: Path) -> pd.DataFrame:
     return table
 
 
-def _given(specs: Mapping[str, Any], root: Path) -> _Labels:
+def _given(specs: Mapping[str, Any], root: Path) -> _ReviewedLabels:
     """Return the labels that a cell was given, in the publisher's order."""
     cell = Cell.build(specs)
     train = cell.dataset.load(root, cell.seed)[0]
     given = corrupted(cell.dataset, cell.noise, cell.seed, train, root)
-    return _Labels(cell, given.label.numpy())
+    return _ReviewedLabels(cell, given.label.numpy())
 
 
-def _note(labels: _Labels, row: Mapping[Any, Any], where: str) -> None:
-    """Take down one correction after checking it against the labels."""
+def _add_correction(labels: _ReviewedLabels, row: Mapping[Any, Any], where: str) -> None:
+    """Add the correction of a row to the labels that it is of, after checking it against them."""
     text, size = str(row["position"]), len(labels.given)
     if not text.isdecimal() or int(text) >= size:
         raise RefusedError(f"{where}: position must be from 0 to {size - 1}, got {text!r}")
@@ -122,7 +122,7 @@ def _note(labels: _Labels, row: Mapping[Any, Any], where: str) -> None:
             f"{where}: the label given to image {position} is {labels.given[position]}, not "
             f"{given}: the table is of other labels"
         )
-    new = _class(str(row["corrected"]).strip(), labels.cell, where)
+    new = _class_index(str(row["corrected"]).strip(), labels.cell, where)
     if labels.reviewed.setdefault(position, new) != new:
         raise RefusedError(
             f"{where}: image {position} is corrected to {new} here and to "
@@ -130,7 +130,7 @@ def _note(labels: _Labels, row: Mapping[Any, Any], where: str) -> None:
         )
 
 
-def _class(text: str, cell: Cell, where: str) -> int:
+def _class_index(text: str, cell: Cell, where: str) -> int:
     """Return the class that a number or a name stands for."""
     names, count = cell.dataset.classes, cell.dataset.num_classes
     if text in names and not text.isdecimal():
