@@ -1,4 +1,4 @@
-"""Given labels as files, so that others can train on exactly these."""
+"""The export of given labels to files, so that others can train on exactly these."""
 
 import json
 from pathlib import Path
@@ -13,12 +13,20 @@ from benchmarks.sweep import corrupted, label_space
 
 
 def export(dataset: Dataset, noise: Noise, seed: int, root: Path, out: Path) -> str:
-    """Write the labels that a dataset, a noise and a seed give, and return a line about them.
+    """Write the labels that a noise gives to a dataset at a seed, and return a line about them.
 
-    ``labels-SEED.npy`` and ``labels-SEED.csv`` (``position``, ``true``, ``given``), in the
-    publisher's order; ``T-SEED.csv``, the matrix they were drawn from; ``T-realised-SEED.csv``, the
-    shares that came out; ``noise-SEED.json``, the rest. ``labels(file='labels-{seed}.npy')`` reads
-    them back. Images that a noise replaces are in ``foreign-SEED.npz``: ``position`` and ``image``.
+    It writes ``labels-SEED.npy`` and ``labels-SEED.csv`` (``position``, ``true``, ``given``), in
+    the publisher's order; ``T-SEED.csv``, the matrix they were drawn from;
+    ``T-realised-SEED.csv``, the shares that came out; ``noise-SEED.json``, the rest. The noise
+    ``labels(file='labels-{seed}.npy')`` reads them back. Images that a noise replaces are in
+    ``foreign-SEED.npz``: ``position`` and ``image``.
+
+    Args:
+        dataset: the dataset.
+        noise: the noise.
+        seed: of the noise.
+        root: the folder of the image files.
+        out: the folder to write to.
 
     Raises:
         DataMissingError: the dataset's files are not there.
@@ -28,19 +36,19 @@ def export(dataset: Dataset, noise: Noise, seed: int, root: Path, out: Path) -> 
     noise.check(space, [seed])
     noise.fetch(root)
     train = dataset.load(root, seed)[0]
-    found, true = corrupted(dataset, noise, seed, train, root), train.label
-    given = found.label
-    seen = realised(true, given, space.num_classes)
+    labels, true = corrupted(dataset, noise, seed, train, root), train.label
+    given = labels.label
+    shares = realised(true, given, space.num_classes)
     out.mkdir(parents=True, exist_ok=True)
     np.save(out / f"labels-{seed}.npy", given.numpy())
     columns = {"position": range(len(true)), "true": true.numpy(), "given": given.numpy()}
     pd.DataFrame(columns).to_csv(out / f"labels-{seed}.csv", index=False)
-    _write_matrix(out / f"T-{seed}.csv", found.transition)
-    _write_matrix(out / f"T-realised-{seed}.csv", seen)
-    if found.foreign:
-        position, image = (tensor.numpy() for tensor in found.foreign)
+    _write_matrix(out / f"T-{seed}.csv", labels.transition)
+    _write_matrix(out / f"T-realised-{seed}.csv", shares)
+    if labels.foreign:
+        position, image = (tensor.numpy() for tensor in labels.foreign)
         np.savez_compressed(out / f"foreign-{seed}.npz", position=position, image=image)
-    wrong = given != found.true(true)
+    wrong = given != labels.true(true)
     rate = wrong.double().mean().item()
     facts = {
         "dataset": DATASETS.spec(dataset),
@@ -49,13 +57,13 @@ def export(dataset: Dataset, noise: Noise, seed: int, root: Path, out: Path) -> 
         "examples": len(true),
         "rate_nominal": noise.nominal_rate,
         "rate_realised": rate,
-        "rate_realised_per_class": (1 - seen.diagonal()).tolist(),
-        "sha256": found.sha256(),
+        "rate_realised_per_class": (1 - shares.diagonal()).tolist(),
+        "sha256": labels.sha256(),
     }
     text = json.dumps(facts, indent=1) + "\n"
     (out / f"noise-{seed}.json").write_text(text, encoding="utf-8")
-    said = f"{wrong.sum()} of {len(true)} labels wrong ({rate:.2%})"
-    return f"seed {seed}: {said}, sha256 {facts['sha256']}"
+    count = f"{wrong.sum()} of {len(true)} labels wrong ({rate:.2%})"
+    return f"seed {seed}: {count}, sha256 {facts['sha256']}"
 
 
 def _write_matrix(path: Path, table: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""What can be named, with the first sentence of what it is."""
+"""The list of everything that can be named, each with the first sentence of its docstring."""
 
 import inspect
 from collections.abc import Iterator
@@ -12,9 +12,14 @@ from methods import Registry
 
 
 def listing(kind: str | None) -> str:
-    """Return the entries of one kind, or of all, each with its defaults and what it is."""
-    named = {**REGISTRIES, "profile": PROFILES}
-    blocks = {f"{name}s": list(_entries(registry)) for name, registry in named.items()}
+    """Return the names of one kind, or of all, each with its defaults and a sentence about it.
+
+    Args:
+        kind: ``datasets``, ``noises``, ``methods``, ``models``, ``recipes``, ``profiles``,
+            ``metrics`` or ``suites``; None means all.
+    """
+    registries = {**REGISTRIES, "profile": PROFILES}
+    blocks = {f"{name}s": list(_entries(registry)) for name, registry in registries.items()}
     blocks["metrics"] = [f"{m.id}: {m.label}; {m.meaning}" for m in schema.METRICS.values()]
     blocks["suites"] = list(_suites())
     shown = [kind] if kind else list(blocks)
@@ -22,14 +27,14 @@ def listing(kind: str | None) -> str:
 
 
 def _entries(registry: Registry[Any]) -> Iterator[str]:
-    for entry_name, entry in registry.items():
-        shown = [
+    for name, entry in registry.items():
+        fields = [  # with their defaults, where they have any
             f"{field.key}={getattr(entry, field.name)!r}"
             if hasattr(entry, field.name)
             else f"{field.key}=…"
             for field in entry.fields()
         ]
-        spec = f"{entry_name}({', '.join(shown)})" if shown else entry_name
+        spec = f"{name}({', '.join(fields)})" if fields else name
         about = (inspect.getdoc(entry) or "").partition("\n\n")[0].replace("\n", " ")
         family = getattr(entry, "family", "")  # of a method
         yield f"{spec}: {about}" + (f" ({family})" if family else "")

@@ -1,4 +1,4 @@
-"""Training recipes: everything about training that is not the method."""
+"""Training recipes: everything about training that is not the method, model or data."""
 
 import math
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class Recipe(Bounded):
 
     @property
     def augments(self) -> bool:
-        """Whether images are changed at random."""
+        """Return whether images are changed at random."""
         return bool(self.crop or self.flip or self.rotation)
 
     def lr_at(self, epoch: int, epochs: int) -> float:
@@ -60,7 +60,7 @@ class Recipe(Bounded):
 
 @dataclass(frozen=True)
 class Small(Recipe):
-    """For small images and small networks: long enough for hard labels to memorise noise."""
+    """The recipe for small images and networks: long enough for hard labels to memorise noise."""
 
     val_fraction: Annotated[float, Between(0.0, 0.5)] = 0.1
 
@@ -69,7 +69,7 @@ class Small(Recipe):
 class RobustLoss(Recipe):
     """The protocol under which robust losses are compared on MNIST, without validation data.
 
-    Reference:
+    Source:
         Ma et al., "Normalized loss functions for deep learning with noisy labels", ICML 2020.
         https://arxiv.org/abs/2006.13554; weight decay as in the papers that followed it.
     """
@@ -84,7 +84,7 @@ class RobustLoss(Recipe):
 class RobustLossCIFAR10(RobustLoss):
     """The protocol under which robust losses are compared on CIFAR-10; the model is ``cifar_cnn``.
 
-    Reference:
+    Source:
         Ma et al., "Normalized loss functions for deep learning with noisy labels", ICML 2020.
         https://arxiv.org/abs/2006.13554
     """
@@ -99,7 +99,7 @@ class RobustLossCIFAR10(RobustLoss):
 class RobustLossCIFAR100(RobustLossCIFAR10):
     """The protocol under which robust losses are compared on CIFAR-100; the model is ``resnet34``.
 
-    Reference:
+    Source:
         Ma et al., "Normalized loss functions for deep learning with noisy labels", ICML 2020.
         https://arxiv.org/abs/2006.13554
     Differs from the authors' code:
@@ -116,7 +116,7 @@ class RobustLossCIFAR100(RobustLossCIFAR10):
 class CIFARN(Recipe):
     """The protocol of the labels that people gave to CIFAR images; the model is ``resnet34``.
 
-    Reference:
+    Source:
         Wei et al., "Learning with noisy labels revisited: a study using real-world human
         annotations", ICLR 2022. https://arxiv.org/abs/2110.12088; the authors' code
         UCSC-REAL/cifar-10-100n was read at commit 2ec4a52, file main_min.py.

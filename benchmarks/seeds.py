@@ -1,4 +1,4 @@
-"""Independent random streams, named instead of numbered."""
+"""Independent streams of random numbers, named instead of numbered."""
 
 import contextlib
 import hashlib
@@ -27,7 +27,7 @@ def integer(*salt: str | int) -> int:
 
 @contextlib.contextmanager
 def seeded(*salt: str | int) -> Iterator[None]:
-    """Seed torch's global CPU generator with the stream ``salt``, and put it back afterwards.
+    """Seed torch's global CPU generator with the stream ``salt``, and restore it afterwards.
 
     For code that takes no generator: a layer's initial weights, a distribution's sample.
     """

@@ -25,9 +25,9 @@ class Request:
         recipes: Replace its recipes, e.g. 'small(epochs=5)'.
         seeds: Replace its seeds.
         profile: Where hyper-parameters come from that a method's spec leaves open: default, one
-            setting per method and dataset; paper, what was published for dataset and noise; tuned,
-            or 'tuned(trials=16)', random trials judged on noisy validation labels. [default: the
-            suite's, else default]
+            configuration per method and dataset; paper, what was published for dataset and noise;
+            tuned, or 'tuned(trials=16)', random trials judged on noisy validation labels.
+            [default: the suite's, else default]
         out: The results folder. [default: results/SUITE]
         data: The folder of image files. [default: $NOISY_LABELS_DATA, else ./data]
         device: cuda, mps or cpu. [default: the first there is]
