@@ -1,19 +1,13 @@
 """What is trained together: as measured, as asked for, as fixed at a folder's start."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from benchmarks.engine.drivers import in_words
-from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.errors import RefusedError
-from benchmarks.launch import session, worker
-from benchmarks.launch.forecast import time_left
-from benchmarks.launch.request import Request
-from benchmarks.launch.worker import Job
 from benchmarks.planning.device import choose_device
 from benchmarks.planning.options import TrainingOptions
 from benchmarks.planning.plan import kind_of, kinds, make_plan, packs
@@ -24,7 +18,6 @@ from benchmarks.planning.throughput import (
     Throughput,
     work_of,
 )
-from benchmarks.store import write_part
 from tests.cells import build
 
 CPU, NOWHERE = torch.device("cpu"), Path("nowhere")
@@ -79,56 +72,6 @@ def test_a_folder_started_with_a_width_goes_on_with_it(tmp_path):
     }
     with pytest.raises(RefusedError, match=r"started with --pack 3 and is finished with it"):
         make_plan(tmp_path, "mine", cells, TrainingOptions(CPU, 1))
-
-
-def test_finished_cells_predict_the_others(tmp_path):
-    request = Request(methods=("cross_entropy",), noises=("clean",), seeds=(0, 1), workers=1)
-    request = replace(request, out=tmp_path)
-    first, second = session.prepare(request).plan.cells
-    (record,) = train_and_record([first], PackSetup(NOWHERE, CPU, keep_all=False))
-    costs = record.meta["costs"] | {"train_seconds": 30.0, "eval_seconds": 10.0}
-    stamped = record.meta | {"costs": costs, "stamp": worker.stamp(_job(tmp_path))}
-    (tmp_path / "parts").mkdir()
-    write_part(tmp_path, [record._replace(meta=stamped)])
-    prepared = session.prepare(request)
-    assert prepared.missing() == [second]
-    passes = first.recipe.epochs * round(0.9 * 1078)
-    seconds = 40 / passes * first.recipe.epochs * 1078
-    assert time_left(prepared) == f"about {seconds:.0f} s, as fast as the finished cells"
-
-
-def _job(folder):
-    return Job(folder, NOWHERE, "cpu", keep_all=False, commit="")
-
-
-def test_a_pack_that_does_not_fit_is_tried_at_half_its_width(monkeypatch, tmp_path):
-    tried, run = [], train_and_record
-
-    def small_memory(cells, how):
-        tried.append((len(cells), how.width))
-        if how.width > 2:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB.\nmore")
-        return run(cells, how)
-
-    monkeypatch.setattr(worker, "train_and_record", small_memory)
-    cells = [build(seed=seed, recipe="small(epochs=2)") for seed in range(5)]
-    how = PackSetup(NOWHERE, CPU, keep_all=False, width=8)
-    records = worker._train(_job(tmp_path), cells, how)
-    assert [record.cell_id for record in records] == [cell.id for cell in cells]
-    assert {record.meta["status"] for record in records} == {"done"}
-    assert tried == [(5, 8), (4, 4), (2, 2), (2, 2), (1, 4), (1, 2)]
-
-
-def test_a_cell_that_never_fits_is_a_failed_row(monkeypatch, tmp_path):
-    def no_memory(*_):
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB.\nmore")
-
-    monkeypatch.setattr(worker, "train_and_record", no_memory)
-    how = PackSetup(NOWHERE, CPU, keep_all=False, width=2)
-    records = worker._train(_job(tmp_path), [build(seed=seed) for seed in range(2)], how)
-    assert [(r.meta["status"], r.meta["reason"]) for r in records] == [
-        ("failed", "out of memory: CUDA out of memory. Tried to allocate 20 GiB.")
-    ] * 2
 
 
 def test_packs_are_cut_evenly_from_cells_that_are_alike():

@@ -1,15 +1,9 @@
 """How fast this machine trains, measured at every width and by several processes at once."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
 from benchmarks.engine.record import PackSetup
-from benchmarks.launch import probe as launch_probe
-from benchmarks.launch import session
-from benchmarks.launch.forecast import time_left
-from benchmarks.launch.request import Request
 from benchmarks.planning import memory, probe, processes_per_gpu
 from benchmarks.planning.throughput import Measured, SecondsPerImage, Throughput, work_of
 from tests.cells import CPU, NOWHERE, build
@@ -21,26 +15,6 @@ WIDTHS = {16: SecondsPerImage(1.0, 1.0)}
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(probe, "ENOUGH_SECONDS", 0.0)
-
-
-def test_probing_measures_every_kind_once_at_every_width_and_the_plan_uses_it(tmp_path):
-    request = Request(
-        out=tmp_path / "never_run",
-        methods=("cross_entropy", "co_teaching"),
-        noises=("clean", "symmetric(rate=0.4)"),
-        seeds=(0, 1),
-    )
-    probed = list(launch_probe.probe(request))
-    widths = ["one by one", "packs of 4", "packs of 16", "packs of 32"]
-    assert [(cell.method.networks, width) for cell, width, _ in probed] == [
-        (networks, width) for networks in (1, 2) for width in widths
-    ]
-    assert all(cost.train > 0 and cost.evaluate > 0 for _, _, cost in probed)
-    prepared = session.prepare(replace(request, workers=2))
-    assert "as fast as probe measured" in time_left(prepared)
-    for (cell, _, cost), width in zip(probed, 2 * probe.WIDTHS, strict=True):
-        assert Throughput.read().entries[work_of(cell, CPU)].widths[width] == cost
-    assert "unknown" in time_left(session.prepare(replace(request, methods=("gce",))))
 
 
 def test_processes_are_tried_together_as_far_as_memory_goes_and_kept(monkeypatch):
