@@ -2,19 +2,33 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, fields
+from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 from benchmarks.contract import data_checks, method_checks
 from benchmarks.contract.fault import BrokenContractError
+from benchmarks.datasets import Dataset
 from benchmarks.errors import DataMissingError
+from benchmarks.models import Model
+from benchmarks.noise import Noise
 from benchmarks.sweep import REGISTRIES
+from methods import Method
 from methods.bounds import Bounded
 
-CHECKS: dict[str, tuple[Callable[[Any], None], ...]] = {
-    "method": method_checks.CHECKS,
-    "dataset": data_checks.DATASET_CHECKS,
-    "noise": data_checks.NOISE_CHECKS,
-    "model": data_checks.MODEL_CHECKS,
+Check = Callable[[Any], None]
+
+
+def _checks_of(kind: type, module: ModuleType) -> tuple[Check, ...]:
+    """Return the functions of a module that check entries of a kind, in their order there."""
+    functions = [value for value in vars(module).values() if isinstance(value, FunctionType)]
+    return tuple(f for f in functions if list(f.__annotations__.values()) == [kind, None])
+
+
+CHECKS: dict[str, tuple[Check, ...]] = {
+    "method": _checks_of(Method, method_checks),
+    "dataset": _checks_of(Dataset, data_checks),
+    "noise": _checks_of(Noise, data_checks),
+    "model": _checks_of(Model, data_checks),
     "recipe": (),  # a recipe is numbers alone, and its fields bound them
 }
 

@@ -1,7 +1,5 @@
 """Checks of datasets, noises and models."""
 
-from collections.abc import Callable
-
 import torch
 from torch.func import functional_call, stack_module_state, vmap
 
@@ -132,19 +130,3 @@ def _network_and_images(model: Model, seed: int = 0) -> tuple[torch.nn.Module, t
         return initialised(model, shape, 7, ("check", seed)), image
     demand(False, f"it takes no image of the shapes {SHAPES}: {faults[-1]}")
     raise AssertionError
-
-
-DATASET_CHECKS: tuple[Callable[[Dataset], None], ...] = (
-    has_the_images_it_declares,
-    is_the_same_when_loaded_again,
-    declares_the_mean_and_deviation_of_its_pixels,
-)
-NOISE_CHECKS: tuple[Callable[[Noise], None], ...] = (
-    has_rows_that_are_distributions,
-    draws_what_its_matrix_says,
-)
-MODEL_CHECKS: tuple[Callable[[Model], None], ...] = (
-    gives_logits_for_images,
-    judges_each_image_by_itself,
-    maps_over_networks,
-)

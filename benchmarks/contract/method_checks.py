@@ -1,6 +1,6 @@
 """Checks of methods: what each must do, whatever its paper says."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -141,16 +141,3 @@ def trains_on_digits(method: Method) -> None:
     cell = Cell(other.dataset, other.noise, method, other.model, other.recipe, seed=0)
     (record,) = train_and_record([cell], PackSetup(Path(), torch.device("cpu"), keep_all=False))
     demand(record.meta["status"] == "done", f"it does not train: {record.meta['reason']}")
-
-
-CHECKS: tuple[Callable[[Method], None], ...] = (
-    has_a_finite_loss_and_a_gradient_for_every_network,
-    keeps_its_state_in_shape,
-    changes_nothing_in_place,
-    does_not_see_the_order_of_a_batch,
-    maps_over_cells,
-    hands_on_a_gradient_for_every_weight,
-    stays_finite_on_huge_logits,
-    divides_any_number_of_epochs,
-    trains_on_digits,
-)

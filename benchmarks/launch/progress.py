@@ -4,15 +4,8 @@ import time
 from collections.abc import Sequence
 from typing import Self
 
+from rich import progress as rich
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.progress import Progress as Bar
 
 from benchmarks.launch.session import Session
 from benchmarks.launch.worker import CellSummary
@@ -44,17 +37,11 @@ class Progress:
         self._cells = {cell.id: cell for cell in cells}
         self._finished, self._planned = planned - len(cells), planned
         self._began, self._console = time.monotonic(), Console()
-        self._bar: Bar | None = None
+        self._bar: rich.Progress | None = None
         if self._console.is_terminal:
-            self._bar = Bar(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
-                TextColumn("eta"),
-                TimeRemainingColumn(),
-                console=self._console,
-            )
+            columns = ("{task.description}", rich.BarColumn(), rich.MofNCompleteColumn())
+            times = (rich.TimeElapsedColumn(), "eta", rich.TimeRemainingColumn())
+            self._bar = rich.Progress(*columns, *times, console=self._console)
 
     def __enter__(self) -> Self:
         if self._bar:
