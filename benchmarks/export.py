@@ -15,18 +15,12 @@ from benchmarks.sweep import corrupted, label_space
 def export(dataset: Dataset, noise: Noise, seed: int, root: Path, out: Path) -> str:
     """Write the labels that a noise gives to a dataset at a seed, and return a line about them.
 
-    It writes ``labels-SEED.npy`` and ``labels-SEED.csv`` (``position``, ``true``, ``given``), in
-    the publisher's order; ``T-SEED.csv``, the matrix they were drawn from;
-    ``T-realised-SEED.csv``, the shares that came out; ``noise-SEED.json``, the rest. The noise
-    ``labels(file='labels-{seed}.npy')`` reads them back. Images that a noise replaces are in
-    ``foreign-SEED.npz``: ``position`` and ``image``.
-
-    Args:
-        dataset: the dataset.
-        noise: the noise.
-        seed: of the noise.
-        root: the folder of the image files.
-        out: the folder to write to.
+    The dataset's files are in the folder ``root``. In the folder ``out`` are then
+    ``labels-SEED.npy`` and ``labels-SEED.csv`` (``position``, ``true``, ``given``), in the
+    publisher's order; ``T-SEED.csv``, the matrix they were drawn from; ``T-realised-SEED.csv``,
+    the shares that came out; ``noise-SEED.json``, the rest. ``labels(file='labels-{seed}.npy')``
+    reads them back. Images that a noise replaces are in ``foreign-SEED.npz``: ``position`` and
+    ``image``.
 
     Raises:
         DataMissingError: the dataset's files are not there.

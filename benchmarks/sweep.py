@@ -51,14 +51,9 @@ def label_space(dataset: Dataset) -> LabelSpace:
 
 
 def corrupted(dataset: Dataset, noise: Noise, seed: int, train: Split, root: Path) -> Given:
-    """Return the labels, and any images, that a noise gives a training set.
+    """Return the labels, and any images, that a noise gives the ``train`` split of a dataset.
 
-    Args:
-        dataset: the dataset.
-        noise: the noise.
-        seed: of the random numbers of the noise.
-        train: the training set, loaded from ``root`` with the same seed.
-        root: the folder of the image files.
+    The split was loaded from the folder ``root`` with the same seed.
     """
     position = torch.arange(len(train.label)) if train.position is None else train.position
     images = Images(
