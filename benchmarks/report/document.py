@@ -7,7 +7,6 @@ import pandas as pd
 
 from benchmarks.report import (
     browser,
-    crew,
     macros,
     provenance,
     render,
@@ -18,7 +17,8 @@ from benchmarks.report import (
 from benchmarks.report.analysis import FEWEST_PAIRS, Analysis
 from benchmarks.report.checklist import checklist
 from benchmarks.report.data import Run, load
-from benchmarks.report.figures import Drawn
+from benchmarks.report.figures import FigureList
+from benchmarks.report.figures.processes import draw_beside
 from benchmarks.report.phrases import capitalised, count, listing
 from benchmarks.report.render import Block, Picture
 from benchmarks.report.tables import Table, unmarked
@@ -45,12 +45,12 @@ def write(folder: Path, new: Path, venue: Venue, processes: int) -> dict[str, st
     """Read ``folder``, write its report to ``new``, and return what a terminal shows of it."""
     analysis = Analysis(load(folder))
     new.mkdir()
-    with crew.drawing(analysis, new / "figures", venue, processes) as drawn:
+    with draw_beside(analysis, new / "figures", venue, processes) as drawn:
         return _write(analysis, folder, new, drawn)
 
 
 def _write(
-    analysis: Analysis, folder: Path, new: Path, waited: Callable[[], Drawn]
+    analysis: Analysis, folder: Path, new: Path, waited: Callable[[], FigureList]
 ) -> dict[str, str]:
     run = analysis.run
     shown, words = _tables(analysis), verdict(analysis)
@@ -103,7 +103,7 @@ def _text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _figures(drawn: Drawn) -> list[Block]:
+def _figures(drawn: FigureList) -> list[Block]:
     """Return the figures, and why others are not there."""
     pictures = [Picture(stem, caption) for stem, caption in drawn.captions]
     absent = [f"{name} is not drawn. {reason}" for name, reason in drawn.absent]

@@ -18,7 +18,7 @@ class Venue:
 
     @property
     def letter(self) -> float:
-        """Inches that a letter of a label takes on average."""
+        """The inches that a letter of a label takes on average."""
         return self.points * 0.0075
 
 

@@ -91,7 +91,7 @@ def test_two_builds_are_the_same_bytes(small, tmp_path):
     assert contents(build(write(tmp_path, SMALL))) == contents(small)
 
 
-def test_a_crew_draws_the_same_bytes(small, tmp_path, monkeypatch):
+def test_processes_beside_draw_the_same_bytes(small, tmp_path, monkeypatch):
     monkeypatch.setattr("benchmarks.report._MANY", 0)
     assert contents(build(write(tmp_path, SMALL), workers=2)) == contents(small)
 

@@ -1,27 +1,31 @@
 """The numbers behind the figures that compare methods, each against another way to get them."""
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.stats
 
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import load
 from benchmarks.report.figures import (
-    canvas,
-    cast,
     coverage,
-    delta,
+    critical_difference,
+    difference,
     forest,
-    losses,
+    layout,
+    loss_histogram,
     pareto,
-    profiles,
-    ranks,
+    performance_profile,
     transitions,
 )
+from benchmarks.report.figures import pages as all_pages
+from benchmarks.report.figures.method_selection import select_methods
 from benchmarks.report.looks import known_looks, resolve
 from benchmarks.report.venues import VENUES
+from benchmarks.schema import LOSS_BINS, LOSS_RANGE
 from tests.report.folders import NOISES, SIX, Sweep, write
 
 VENUE = VENUES["neurips"]
@@ -39,7 +43,7 @@ def accuracies(run, method, setting):
 
 
 def test_the_heat_map_shows_paired_differences_and_hatches_what_holm_does_not_reject(run):
-    data = delta.points(Analysis(run), "cross_entropy", "acc").set_index(["method", "setting"])
+    data = difference.points(Analysis(run), "cross_entropy", "acc").set_index(["method", "setting"])
     p = {}
     for method in SIX[1:]:
         for setting in run.settings:
@@ -49,19 +53,27 @@ def test_the_heat_map_shows_paired_differences_and_hatches_what_holm_does_not_re
     ordered = sorted(p, key=p.get)
     factors = np.maximum.accumulate([(len(p) - k) * p[key] for k, key in enumerate(ordered)])
     told = {key for key, q in zip(ordered, factors, strict=True) if q < 0.05}
-    _, shown = delta._grids(data.reset_index(), SIX[1:], run.settings)
-    assert {(SIX[1:][i], run.settings[j]) for i, j in np.argwhere(shown)} == told
+    assert set(data.index[difference.significant(data)]) == told
     assert 0 < len(told) < len(p)
+    with layout.paper_style(VENUE):
+        (page,) = difference.pages(Analysis(run), VENUE, "acc")
+    axes = page.figure.axes[0]
+    hatched = {(run.methods[1:][box.get_y()], run.settings[box.get_x()]) for box in axes.patches}
+    assert hatched == set(p) - told
+    words = dict(zip(product(run.methods[1:], run.settings), axes.texts, strict=True))
+    for key, text in words.items():
+        shown = float(text.get_text().replace("\N{MINUS SIGN}", "-"))
+        assert shown == pytest.approx(data.loc[key, "difference"], abs=0.051)
 
 
 def test_the_colours_of_the_heat_map_are_centred_and_blue_where_a_method_is_better(run):
-    with canvas.paper_style(VENUE):
+    with layout.paper_style(VENUE):
         for metric, sign in (("acc", 1), ("ece", -1)):
-            drawing = delta.pages(Analysis(run), VENUE, metric)[0]
-            mesh = drawing.figure.axes[0].collections[0]
+            page = difference.pages(Analysis(run), VENUE, metric)[0]
+            mesh = page.figure.axes[0].collections[0]
             assert mesh.norm.vmin == -mesh.norm.vmax
-            first = drawing.data.iloc[0]
-            red, _, blue, _ = mesh.cmap(mesh.norm(sign * first["difference"]))
+            first = page.data.iloc[0]
+            red, _, blue, _ = mesh.cmap(mesh.norm(first["difference"]))
             assert (blue > red) == (sign * first["difference"] > 0)
 
 
@@ -78,19 +90,18 @@ def test_the_forest_has_the_t_interval_of_the_means_within_each_seed(run):
 def test_the_forest_of_one_setting_has_no_dots_beside_its_means(run):
     one = run.settings[:1]
     kept = run.results[run.results["setting"].isin(one)]
-    with canvas.paper_style(VENUE):
+    with layout.paper_style(VENUE):
         (both,) = forest.pages(Analysis(run), VENUE)
         (alone,) = forest.pages(Analysis(replace(run, results=kept, settings=one)), VENUE)
     for drawing, expected in ((both, len(run.settings)), (alone, 0)):
-        lines = drawing.figure.axes[0].lines
-        dots = [line for line in lines if line.get_marker() == "."]
-        assert max(len(line.get_xdata()) for line in dots) == expected
+        dots = drawing.figure.axes[0].collections[0]
+        assert len(dots.get_offsets()) == expected * (len(SIX) - 1)
         texts = [text.get_text() for text in drawing.figure.legends[0].get_texts()]
         assert ("one setting" in texts) == bool(expected)
 
 
 def test_a_marker_of_the_forest_is_filled_only_beyond_what_matters(run):
-    with canvas.paper_style(VENUE):
+    with layout.paper_style(VENUE):
         (drawing,) = forest.pages(Analysis(run), VENUE)
     pooled = drawing.data[(drawing.data["setting"] == "all") & (drawing.data["metric"] == "acc")]
     told = {r["method"] for _, r in pooled.iterrows() if r["low"] > 0.5 or r["high"] < -0.5}
@@ -111,7 +122,7 @@ def test_the_front_is_what_nothing_beats_in_both(run):
         )
         for i in range(40)
     ]
-    assert pareto.front(cost, gain) == [not b for b in beaten]
+    assert pareto.front(pd.Series(cost), pd.Series(gain)).tolist() == [not b for b in beaten]
     data = pareto.points(Analysis(run))
     assert data.loc["elr", "acc"] == pytest.approx(
         np.mean([accuracies(run, "elr", s).mean() for s in run.settings])
@@ -122,7 +133,7 @@ def test_the_front_is_what_nothing_beats_in_both(run):
 
 def test_several_devices_are_said_not_to_compare(run):
     costs = run.costs.assign(device=["a", "b"] * (len(run.costs) // 2))
-    with canvas.paper_style(VENUE):
+    with layout.paper_style(VENUE):
         (one,) = pareto.pages(Analysis(run), VENUE)
         (two,) = pareto.pages(Analysis(replace(run, costs=costs)), VENUE)
         (none,) = pareto.pages(Analysis(replace(run, costs=run.costs.iloc[:0])), VENUE)
@@ -135,14 +146,14 @@ def test_several_devices_are_said_not_to_compare(run):
 @pytest.mark.parametrize("seconds", [0.1, np.nextafter(0.1, 0), np.nextafter(0.1, 0.2)])
 def test_methods_that_all_cost_the_same_stand_above_each_other(run, seconds):
     costs = run.costs.assign(train_seconds=seconds)  # some become no bounds of a log axis
-    with canvas.paper_style(VENUE):
+    with layout.paper_style(VENUE):
         (drawing,) = pareto.pages(Analysis(replace(run, costs=costs)), VENUE)
     low, high = drawing.figure.axes[-1].get_xlim()
     assert low < 0.1 < high
 
 
 def test_the_profile_counts_the_runs_within_a_distance_of_the_best(run):
-    data = profiles.points(Analysis(run))
+    data = performance_profile.points(Analysis(run))
     row = data[data["method"] == "reweighting"].iloc[30]
     best = run.last.groupby(["setting", "seed"])["acc"].max()
     own = run.last[run.last["method"] == "reweighting"].set_index(["setting", "seed"])["acc"]
@@ -152,34 +163,33 @@ def test_the_profile_counts_the_runs_within_a_distance_of_the_best(run):
 
 
 def test_below_eight_settings_there_is_a_sentence_in_place_of_ranks(run):
-    with pytest.raises(canvas.AbsentError, match=r"at least 8 settings .* p = 0\.0625"):
-        ranks.pages(Analysis(run), VENUE)
+    with pytest.raises(layout.AbsentError, match=r"at least 8 settings .* p = 0\.0625"):
+        critical_difference.pages(Analysis(run), VENUE)
 
 
 def test_a_bar_of_the_diagram_has_a_dot_for_each_method_of_its_clique_and_none_else(tmp_path):
     wide = load(write(tmp_path, Sweep(noises=NINE, seeds=2, epochs=2)))
-    with canvas.paper_style(VENUE):
-        (drawing,) = ranks.pages(Analysis(wide), VENUE)
-    found = Analysis(wide).ranks
-    axes = drawing.figure.axes[0]
-    dark = [line for line in axes.lines if line.get_color() == "0.25"]
-    dots = [line for line in dark if line.get_marker() == "o"]
-    assert sorted(len(line.get_xdata()) for line in dots) == sorted(map(len, found.cliques))
-    bars = [line for line in dark if line.get_linewidth() == 1.6]
-    heights = [line.get_ydata()[0] for line in bars]
-    spans = {}
-    for height, line in zip(heights, bars, strict=True):
-        low, high = line.get_xdata()
-        assert all(high < a or b < low for a, b in spans.get(height, []))
-        spans.setdefault(height, []).append((low, high))
-    table = drawing.data.set_index("method")
-    for number, clique in enumerate(found.cliques):
+    with layout.paper_style(VENUE):
+        (page,) = critical_difference.pages(Analysis(wide), VENUE)
+    ranks, axes = Analysis(wide).ranks, page.figure.axes[0]
+    rank = {m: round(r, 1) for m, r in zip(ranks.methods, ranks.mean_ranks, strict=True)}
+    bars = [line for line in axes.lines if line.get_color() == "0.25"]
+    assert sorted(sorted(line.get_xdata()) for line in bars) == sorted(
+        sorted(rank[method] for method in clique) for clique in ranks.cliques
+    )
+    labels = resolve(wide.methods, wide.privileges)
+    words = {text.get_text() for text in axes.texts}
+    for method, mean in zip(ranks.methods, ranks.mean_ranks, strict=True):
+        name, number = labels[method].label, f"{mean:.1f}"
+        assert words & {f"{name} {number}", f"{number} {name}"}
+    table = page.data.set_index("method")
+    for number, clique in enumerate(ranks.cliques):
         inside = {m for m, text in table["cliques"].items() if str(number) in text.split()}
         assert inside == set(clique)
 
 
 def test_histograms_are_shares_of_each_kind_beside_the_auroc_of_the_score(run):
-    data = losses.points(run)
+    data = loss_histogram.points(run)
     sums = data.groupby(["setting", "method"])[["right", "wrong"]].sum()
     assert sums.to_numpy() == pytest.approx(100)
     scores = run.detection[
@@ -189,23 +199,66 @@ def test_histograms_are_shares_of_each_kind_beside_the_auroc_of_the_score(run):
     assert here["auroc"].to_numpy() == pytest.approx(scores["auroc"].mean())
 
 
+def test_a_mixture_finds_two_normal_distributions_and_where_they_are_equally_likely():
+    draws = np.random.default_rng(0)
+    losses = np.exp(np.concatenate([draws.normal(-3, 1, 4000), draws.normal(0.5, 0.6, 2000)]))
+    images = np.histogram(losses, np.geomspace(*LOSS_RANGE, LOSS_BINS + 1))[0]
+    bins = pd.Series(range(LOSS_BINS))
+    fit = loss_histogram.mixture(bins, pd.Series(images))
+    for side, weight, mean, sd in (("low", 2 / 3, -3, 1), ("high", 1 / 3, 0.5, 0.6)):
+        assert fit[f"weight_{side}"] == pytest.approx(weight, abs=0.02)
+        assert np.log(fit[f"median_{side}"]) == pytest.approx(mean, abs=0.05)
+        assert fit[f"spread_{side}"] == pytest.approx(sd, rel=0.1)
+    low, high = (
+        fit[f"weight_{side}"]
+        * scipy.stats.norm.pdf(
+            np.log(fit["cut"]), np.log(fit[f"median_{side}"]), fit[f"spread_{side}"]
+        )
+        for side in ("low", "high")
+    )
+    assert low == pytest.approx(high, rel=0.02)
+    beyond = pd.Series(images).where((bins > 0) & (bins < LOSS_BINS - 1), 9000)
+    assert loss_histogram.mixture(bins, beyond) == fit
+    assert loss_histogram.mixture(bins[:1], beyond[:1]) == {}
+    one = loss_histogram.mixture(bins[5:6], pd.Series([100], index=[5]))
+    assert np.isnan(one["cut"])
+
+
+def test_the_figure_draws_the_mixture_that_stands_in_its_numbers(tmp_path):
+    sweep = Sweep(methods=SIX[:2], noises=("symmetric(rate=0.4)",), seeds=2, epochs=1)
+    with layout.paper_style(VENUE):
+        (page,) = loss_histogram.pages(Analysis(load(write(tmp_path, sweep))), VENUE)
+    assert len(page.figure.axes) == 2
+    for axes, (_, rows) in zip(
+        page.figure.axes, page.data.groupby("method", sort=False), strict=True
+    ):
+        fit = rows.iloc[0]
+        low, high, cut = axes.lines
+        for line, side in ((low, "low"), (high, "high")):
+            peak = np.log(line.get_xdata()[np.argmax(line.get_ydata())])
+            assert peak == pytest.approx(np.log(fit[f"median_{side}"]), abs=0.4)
+            assert sum(line.get_ydata()) == pytest.approx(100)
+        assert set(cut.get_xdata()) == {fit["cut"]}
+        assert f"cut {fit['cut']:.2g}" in axes.texts[-1].get_text()
+
+
 def test_folders_of_an_earlier_version_have_no_histograms_and_say_why(tmp_path):
     old = write(tmp_path / "old", Sweep(SIX[:2], NOISES[:2], seeds=1, epochs=1))
     for name in ("losses.csv", "transitions.csv", "costs.csv"):
         (old / name).unlink()
     clean = write(tmp_path / "clean", Sweep(SIX[:2], NOISES[:1], seeds=1, epochs=1))
     for folder, module, why in (
-        (old, losses, r"The folder has no losses\.csv"),
+        (old, loss_histogram, r"The folder has no losses\.csv"),
         (old, transitions, r"The folder has no transitions\.csv"),
-        (clean, losses, "No training label is wrong"),
+        (clean, loss_histogram, "No training label is wrong"),
         (clean, transitions, "No method of this run estimates the noise"),
     ):
-        with pytest.raises(canvas.AbsentError, match=why):
+        with pytest.raises(layout.AbsentError, match=why):
             module.pages(Analysis(load(folder)), VENUE)
 
 
 def test_matrices_are_drawn_as_they_were_estimated(run):
-    with canvas.paper_style(VENUE):
+    with layout.paper_style(VENUE):
         drawing = transitions.pages(Analysis(run), VENUE)[0]
     row = run.transitions[run.transitions["setting"] == drawing.data["setting"].iloc[0]]
     estimated = [[float(v) for v in text.split()] for text in row.sort_values("label")["estimated"]]
@@ -232,7 +285,7 @@ def test_coverage_counts_what_is_planned_done_and_failed(run):
 def test_of_many_methods_the_references_and_the_best_of_each_family_are_in_colour(tmp_path):
     names = tuple(known_looks())[:30]
     many = load(write(tmp_path, Sweep(names, NOISES[2:3], seeds=2, epochs=2)))
-    players = cast.of(Analysis(many))
+    players = select_methods(Analysis(many))
     means = many.last.groupby("method")["acc"].mean()
     best = {}
     for method in names:
@@ -242,7 +295,9 @@ def test_of_many_methods_the_references_and_the_best_of_each_family_are_in_colou
     assert set(players.shown) == {*best.values(), "cross_entropy", "label_smoothing"}
     assert set(players.others) == set(names) - set(players.shown)
     assert "grey: the others" in players.note
-    few = cast.of(Analysis(load(write(tmp_path / "few", Sweep(names[:10], NOISES[2:3], 1, 1)))))
+    few = select_methods(
+        Analysis(load(write(tmp_path / "few", Sweep(names[:10], NOISES[2:3], 1, 1))))
+    )
     assert (len(few.shown), few.others, few.note) == (10, (), "")
 
 
@@ -250,12 +305,7 @@ def test_figures_stay_few_however_many_settings_there_are(tmp_path):
     noises = [f"symmetric(rate={r / 100})" for r in range(1, 41)]
     sweep = Sweep(SIX[:3], noises, seeds=1, epochs=1, datasets=("a", "b", "c"))
     wide = load(write(tmp_path, sweep))
-    stems = []
-    with canvas.paper_style(VENUE):
-        for pages in (
-            delta.pages(Analysis(wide), VENUE, "acc"),
-            losses.pages(Analysis(wide), VENUE),
-        ):
-            stems += [drawing.name for drawing in pages]
-            assert all("Shown: " in drawing.caption for drawing in pages)
-    assert stems == ["delta", "delta_2", "losses", "losses_2"]
+    with layout.paper_style(VENUE):
+        named = dict(all_pages(Analysis(wide), VENUE, ["delta", "losses"]))
+    assert list(named) == ["delta", "delta_2", "losses", "losses_2"]
+    assert all("Shown: " in page.caption for page in named.values())

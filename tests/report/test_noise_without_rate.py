@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.report import build
 from benchmarks.report.data import load
-from benchmarks.report.figures import rates
+from benchmarks.report.figures import noise_rate
 from tests.report.folders import Sweep, write
 
 FILE = "labels(file='my rate=0.3, v2/labels.npy')"  # a name that looks like a rate
@@ -45,7 +45,7 @@ def test_its_name_is_its_spec_and_its_place_the_realised_rate_of_the_dataset(fol
 
 
 def test_a_figure_shows_it_where_it_stands(folder):
-    points = rates.points(load(folder), "acc")
+    points = noise_rate.points(load(folder), "acc")
     seen = points[points["kind"] == FILE].groupby("arena")["x"].unique()
     for dataset, realised in REALISED.items():
         assert list(seen[dataset]) == pytest.approx([0, 100 * realised])

@@ -8,67 +8,83 @@ from pathlib import Path
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import (
     coverage,
-    delta,
+    critical_difference,
+    difference,
     forest,
-    losses,
+    loss_histogram,
     memorisation,
+    noise_rate,
     pareto,
-    profiles,
-    ranks,
-    rates,
+    performance_profile,
     reliability,
     transitions,
 )
-from benchmarks.report.figures.canvas import AbsentError, Drawing, paper_style, save
+from benchmarks.report.figures.layout import AbsentError, Page, paper_style, save, write_heading
 from benchmarks.report.venues import Venue
 
-FIGURES: dict[str, Callable[[Analysis, Venue], list[Drawing]]] = {
-    "accuracy": partial(rates.pages, metric="acc"),
-    "nll": partial(rates.pages, metric="nll"),
-    "ece": partial(rates.pages, metric="ece"),
-    "delta": partial(delta.pages, metric="acc"),
-    "delta_ece": partial(delta.pages, metric="ece"),
+FIGURES: dict[str, Callable[[Analysis, Venue], list[Page]]] = {
+    "accuracy": partial(noise_rate.pages, metric="acc"),
+    "nll": partial(noise_rate.pages, metric="nll"),
+    "ece": partial(noise_rate.pages, metric="ece"),
+    "delta": partial(difference.pages, metric="acc"),
+    "delta_ece": partial(difference.pages, metric="ece"),
     "forest": forest.pages,
     "pareto": pareto.pages,
-    "profile": profiles.pages,
-    "ranks": ranks.pages,
+    "profile": performance_profile.pages,
+    "ranks": critical_difference.pages,
     "memorisation": memorisation.pages,
     "reliability": reliability.pages,
-    "losses": losses.pages,
+    "losses": loss_histogram.pages,
     "transitions": transitions.pages,
     "coverage": coverage.pages,
 }
-"""In reading order. Each is a pure function that raises ``AbsentError`` where data do not do."""
+"""The kinds of figure by the stem of their files, in reading order.
+
+Each is a pure function that returns pages, or raises ``AbsentError`` where data do not suffice.
+"""
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """File stem and caption of each figure, and why others are not there, by name."""
+class FigureList:
+    """The file stem and caption of each figure, and why others are absent, by kind."""
 
     captions: list[tuple[str, str]]
     absent: list[tuple[str, str]]
 
 
-def draw(analysis: Analysis, folder: Path, venue: Venue, kinds: Iterable[str] = FIGURES) -> Drawn:
+def draw(
+    analysis: Analysis, folder: Path, venue: Venue, kinds: Iterable[str] = FIGURES
+) -> FigureList:
     """Write every figure of these kinds that has data to ``folder``: PNG, PDF, SVG and CSV."""
     folder.mkdir(parents=True, exist_ok=True)
-    drawn = Drawn([], [])
+    captions, absent = [], []
     with paper_style(venue):
-        for name, found in drawings(analysis, venue, kinds):
-            if isinstance(found, Drawing):
-                save(found, folder)
-                drawn.captions.append((found.name, found.caption))
+        for name, page in pages(analysis, venue, kinds):
+            if isinstance(page, Page):
+                save(page, folder / name)
+                captions.append((name, page.caption))
             else:
-                drawn.absent.append((name, found))
-    return drawn
+                absent.append((name, page))
+    return FigureList(captions, absent)
 
 
-def drawings(
+def joined(lists: Iterable[FigureList]) -> FigureList:
+    """Return one list of all figures."""
+    captions, absent = [], []
+    for each in lists:
+        captions += each.captions
+        absent += each.absent
+    return FigureList(captions, absent)
+
+
+def pages(
     analysis: Analysis, venue: Venue, kinds: Iterable[str] = FIGURES
-) -> Iterator[tuple[str, Drawing | str]]:
-    """Every figure of a run, not yet on disk, or the sentence why there is none."""
-    for name in kinds:
+) -> Iterator[tuple[str, Page | str]]:
+    """Yield every page under its file's stem, and under its kind why a figure is absent."""
+    for kind in kinds:
         try:
-            yield from ((name, drawing) for drawing in FIGURES[name](analysis, venue))
+            for number, page in enumerate(FIGURES[kind](analysis, venue), start=1):
+                write_heading(page.figure, page.heading, analysis.run.note)
+                yield kind if number == 1 else f"{kind}_{number}", page
         except AbsentError as reason:
-            yield name, str(reason)
+            yield kind, str(reason)

@@ -1,7 +1,6 @@
 """Learning the truth, then the mistakes: accuracy and memorised labels over the epochs."""
 
 from collections.abc import Sequence
-from itertools import product
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,13 +10,17 @@ from matplotlib.ticker import MaxNLocator
 from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import Run
-from benchmarks.report.figures import canvas, cast
-from benchmarks.report.figures.canvas import AbsentError, Drawing
-from benchmarks.report.figures.cast import Cast
+from benchmarks.report.figures import layout
+from benchmarks.report.figures.layout import AbsentError, FacetOptions, Page
+from benchmarks.report.figures.method_lines import draw_legend, draw_lines, legend_height
+from benchmarks.report.figures.method_selection import MethodSelection, select_methods
 from benchmarks.report.venues import Venue
 
-SHOWN = ("acc", "mem_frac", "clean_recovery")
-NAMES = {"acc": "Test accuracy (%)", "mem_frac": "Memorised (%)", "clean_recovery": "Recovered (%)"}
+SHOWN = {
+    "acc": "Test accuracy (%)",
+    "mem_frac": "Memorised (%)",
+    "clean_recovery": "Recovered (%)",
+}
 COLUMNS = 4
 _CAPTION = (
     "Over the epochs: accuracy on clean test labels, the share of mislabelled training images "
@@ -26,40 +29,37 @@ _CAPTION = (
 )
 
 
-def pages(analysis: Analysis, venue: Venue) -> list[Drawing]:
-    """One figure per dataset, model and recipe; more than four settings leave the clean one out."""
+def pages(analysis: Analysis, venue: Venue) -> list[Page]:
+    """Draw a page per dataset, model and recipe; of over four settings, none is the clean one."""
     run = analysis.run
-    data = points(run)
-    players = cast.of(analysis)
+    data, methods = points(run), select_methods(analysis)
     arenas = list(dict.fromkeys(data["arena"]))
-    drawn: list[Drawing] = []
-    for arena in canvas.spread(arenas, canvas.PAGES):
-        here = data[data["arena"] == arena]
-        known = list(dict.fromkeys(here["panel"]))
-        if len(known) > COLUMNS:
-            known = [name for name in known if name != "clean"]
-        share = canvas.PAGES // min(len(arenas), canvas.PAGES)
-        columns = canvas.spread(known, COLUMNS * share)
-        more = canvas.of_many(len(columns), len(known), "noises")
-        more += canvas.of_many(min(len(arenas), canvas.PAGES), len(arenas), "datasets and models")
-        for part in canvas.chunks(columns, COLUMNS):
-            rows = here[here["panel"].isin(part)]
-            figure = _figure(rows, players, part, venue)
-            canvas.heading(figure, arena, run.note)
-            canvas.legend(figure, players.shown, venue, cast.others(players))
-            bands = ", 95% t bands" if players.banded else ""
-            name = canvas.page_name("memorisation", len(drawn) + 1)
-            drawn.append(Drawing(name, figure, rows, _CAPTION.format(bands) + players.note + more))
-    if not drawn:
+    if not arenas:
         raise AbsentError("No finished cell has a curve.")
+    kept = layout.spread(arenas, layout.PAGES)
+    bands = ", 95% t bands" if methods.have_bands else ""
+    drawn = []
+    for arena in kept:
+        here = data[data["arena"] == arena]
+        noises = list(dict.fromkeys(here["panel"]))
+        if len(noises) > COLUMNS:
+            noises = [name for name in noises if name != "clean"]
+        size = len(SHOWN), COLUMNS
+        parts, shown = layout.split(list(SHOWN), noises, size, layout.PAGES // len(kept))
+        caption = _CAPTION.format(bands) + methods.note
+        caption += layout.of_many(shown, len(noises), "noises")
+        caption += layout.of_many(len(kept), len(arenas), "datasets and models")
+        for _, columns in parts:
+            rows = here[here["panel"].isin(columns)]
+            drawn.append(Page(_figure(rows, methods, columns, venue), rows, caption, arena))
     return drawn
 
 
 def points(run: Run) -> pd.DataFrame:
-    """``mean``, ``low``, ``high`` in percent by arena, panel, metric, method and epoch ``x``."""
+    """Return ``mean``, ``low``, ``high`` in percent by place, metric, method and epoch ``x``."""
     by = ["arena", "panel", "method", "epoch"]
     tables = [
-        canvas.with_bounds(stats.t_intervals(run.curves, by, metric), metric).assign(metric=metric)
+        layout.with_bounds(stats.t_intervals(run.curves, by, metric), metric).assign(metric=metric)
         for metric in SHOWN
     ]
     table = pd.concat(tables, ignore_index=True).rename(columns={"epoch": "x"})
@@ -69,41 +69,28 @@ def points(run: Run) -> pd.DataFrame:
     return table.sort_values("setting", key=lambda s: s.map(place), kind="stable")
 
 
-def _figure(rows: pd.DataFrame, players: Cast, columns: Sequence[str], venue: Venue) -> Figure:
-    width = venue.width
-    height = 1.25 * len(SHOWN) + 0.3 + canvas.legend_height(players.shown, width, venue)
-    figure = canvas.new_figure(width, height)
-    grid = figure.subplots(len(SHOWN), len(columns), squeeze=False, sharex=True, sharey="row")
-    for (row, metric), (column, name) in product(enumerate(SHOWN), enumerate(columns)):
-        axes = grid[row, column]
-        _panel(axes, rows[(rows["metric"] == metric) & (rows["panel"] == name)], players)
-        if row == 0:
-            axes.set_title(canvas.wrapped(name, width / len(columns) - 0.3, venue))
-        if column == 0:
-            axes.set_ylabel(NAMES[metric])
-        if row == len(SHOWN) - 1:
-            axes.set_xlabel("Epoch")
-    for row, metric in enumerate(SHOWN):
-        drawn = rows[rows["metric"] == metric]
-        _limit(grid[row, 0], drawn, banded=players.banded)
-    grid[0, 0].xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
+def _figure(
+    data: pd.DataFrame, methods: MethodSelection, columns: Sequence[str], venue: Venue
+) -> Figure:
+    height = 1.25 * len(SHOWN) + 0.3 + legend_height(methods.shown, venue.width, venue)
+    figure = layout.new_figure(venue.width, height)
+    options: FacetOptions = {"x_label": "Epoch", "sharex": True, "sharey": "row"}
+    for axes, metric, noise in layout.facets(figure, venue, SHOWN, columns, **options):
+        row = data[data["metric"] == metric]
+        rows = row[row["panel"] == noise]
+        if rows.empty:
+            layout.write_centred(axes, "no label is wrong")
+        else:
+            draw_lines(axes, rows, methods, marks=int(len(set(rows["x"])) == 1))
+        if len(row):
+            _limit(axes, row[["mean", "low", "high"] if methods.have_bands else ["mean"]])
+    figure.axes[0].xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
+    draw_legend(figure, methods, venue)
     return figure
 
 
-def _panel(axes: Axes, rows: pd.DataFrame, players: Cast) -> None:
-    if rows.empty:
-        axes.text(
-            0.5, 0.5, "no label is wrong", transform=axes.transAxes, ha="center", color="0.45"
-        )
-        return
-    cast.lines(axes, rows, players, markers=len(set(rows["x"])) == 1)
-
-
-def _limit(axes: Axes, rows: pd.DataFrame, *, banded: bool) -> None:
-    if rows.empty:
-        return
-    shown = rows[["mean", "low", "high"] if banded else ["mean"]]
+def _limit(axes: Axes, shown: pd.DataFrame) -> None:
     low, high = shown.min().min(), shown.max().max()
     pad = 0.04 * (high - low) or 1.0
     axes.set_ylim(max(low - pad, 0), min(high + pad, 102))
-    axes.yaxis.set_major_locator(MaxNLocator(4))  # not by size: the layout would not settle
+    axes.yaxis.set_major_locator(layout.few_ticks(4))

@@ -1,17 +1,19 @@
 """Accuracy against calibration error and against training time, with what nothing beats in both."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from numpy.typing import NDArray
 
 from benchmarks.report.analysis import Analysis
-from benchmarks.report.figures import canvas
-from benchmarks.report.figures.canvas import AbsentError, Drawing
+from benchmarks.report.figures import layout
+from benchmarks.report.figures.layout import AbsentError, Page
+from benchmarks.report.figures.method_lines import draw_legend, legend_height
+from benchmarks.report.figures.method_selection import MethodSelection
 from benchmarks.report.looks import Look
-from benchmarks.report.stats import Floats
 from benchmarks.report.venues import Venue
 
 _CAPTION = (
@@ -20,32 +22,32 @@ _CAPTION = (
 )
 _SECONDS = " Seconds are those of one run, a median over seeds, on {device}; a log scale."
 _FEWEST_DECADES = 0.3
+"""The least width of the axis of time, in powers of ten."""
 
 
-def pages(analysis: Analysis, venue: Venue) -> list[Drawing]:
-    """One page: a panel for the calibration error, and one for the time where it is known."""
+def pages(analysis: Analysis, venue: Venue) -> list[Page]:
+    """Draw a panel for the calibration error, and one for the time where it is known."""
     data = points(analysis)
     if data.empty:
         raise AbsentError("No method finished a seed in every setting that all have tried.")
     looks = {m: k for m, k in analysis.looks.items() if m in data.index}
-    timed = data["seconds"].notna().any()
-    height = 2.3 + canvas.legend_height(looks, venue.width, venue)
-    figure = canvas.new_figure(venue.width, height)
+    timed = bool(data["seconds"].notna().any())
+    height = 2.3 + legend_height(looks, venue.width, venue)
+    figure = layout.new_figure(venue.width, height)
     grid = figure.subplots(1, 2 if timed else 1, squeeze=False, sharey=True)[0]
-    _panel(grid[0], data, looks, "ece")
-    grid[0].set_xlabel(canvas.y_label("ece"))
-    grid[0].set_ylabel(canvas.y_label("acc"))
+    _draw_panel(grid[0], data, looks, "ece")
+    grid[0].set(xlabel=layout.y_label("ece"), ylabel=layout.y_label("acc"))
+    grid[0].set_xlim(left=0)
     if timed:
-        _panel(grid[1], data, looks, "seconds")
+        _draw_panel(grid[1], data, looks, "seconds")
         grid[1].set_xlabel("Training time (s)")
-        _logarithmic(grid[1], data["seconds"])
-    canvas.heading(figure, analysis.run.note)
-    canvas.legend(figure, looks, venue)
-    return [Drawing("pareto", figure, data.reset_index(), _caption(analysis, timed=bool(timed)))]
+        _make_logarithmic(grid[1], data["seconds"])
+    draw_legend(figure, MethodSelection(looks, ()), venue)
+    return [Page(figure, data.reset_index(), _caption(analysis, timed=timed))]
 
 
 def points(analysis: Analysis) -> pd.DataFrame:
-    """By method: ``acc`` and ``ece`` in percent with half widths, ``seconds``, and the fronts.
+    """Return ``acc``, ``ece`` in percent with half widths, ``seconds`` and fronts by method.
 
     Over the settings that every method has tried, as the ranking is; a seed counts where it
     finished in all. ``passes`` are images sent through a network, two networks counting double.
@@ -58,64 +60,54 @@ def points(analysis: Analysis) -> pd.DataFrame:
         data[name] = each.groupby("method").mean().reindex(data.index)
     data = data.dropna(subset=["acc", "ece"])
     for name in ("ece", "seconds"):
-        known = data.dropna(subset=[name])
-        best = front(known[name].to_numpy(np.float64), known["acc"].to_numpy(np.float64))
-        data[f"front_{name}"] = pd.Series(best, index=known.index).reindex(data.index) == True  # noqa: E712
+        data[f"front_{name}"] = front(data[name], data["acc"])
     return data
 
 
-def front(cost: Floats, gain: Floats) -> list[bool]:
-    """Whether no other point has at most this cost and at least this gain, and one strictly.
+def front(cost: pd.Series, gain: pd.Series) -> NDArray[np.bool_]:
+    """Return which points no other beats: one with at most its cost and at least its gain.
 
-    >>> front(np.array([1.0, 2.0, 2.0, 3.0]), np.array([5.0, 7.0, 6.0, 7.0]))
-    [True, True, False, False]
+    >>> front(pd.Series([1.0, 2.0, 2.0, 3.0, np.nan]), pd.Series([5.0, 7.0, 6.0, 7.0, 8.0]))
+    array([ True,  True, False, False, False])
     """
-    better = (cost <= cost[:, None]) & (gain >= gain[:, None])
-    strictly = (cost < cost[:, None]) | (gain > gain[:, None])
-    beaten = np.atleast_1d((better & strictly).any(axis=1))
-    return [not b for b in beaten]
+    c, g = cost.to_numpy(np.float64), gain.to_numpy(np.float64)
+    better = (c <= c[:, None]) & (g >= g[:, None])
+    strictly = (c < c[:, None]) | (g > g[:, None])
+    on_front: NDArray[np.bool_] = np.isfinite(c) & ~(better & strictly).any(axis=1)
+    return on_front
 
 
-def _panel(axes: Axes, data: pd.DataFrame, looks: Mapping[str, Look], cost: str) -> None:
+def _draw_panel(axes: Axes, data: pd.DataFrame, looks: Mapping[str, Look], cost: str) -> None:
     best = data[data[f"front_{cost}"]].sort_values([cost, "acc"])
     axes.step(best[cost], best["acc"], where="post", color="0.6", linewidth=0.9, zorder=1)
-    rows = data.to_dict("index")
-    for method, look in looks.items():
-        row = rows[method]
-        if not np.isfinite(row[cost]):
-            continue
-        _whisker(axes, row, "acc", (cost, "acc"), look.colour)
-        if cost == "ece":
-            _whisker(axes, row, "ece", (cost, "acc"), look.colour)
+    known = data.dropna(subset=[cost])
+    x, y = known[cost], known["acc"]
+    colours = [looks[str(method)].colour for method in known.index]
+    axes.vlines(x, *_interval(known, "acc"), colors=colours, linewidth=0.5, zorder=2)
+    if cost == "ece":
+        axes.hlines(y, *_interval(known, "ece"), colors=colours, linewidth=0.5, zorder=2)
+    for method, row in known.iterrows():
         on = bool(row[f"front_{cost}"])
         axes.plot(
             row[cost],
             row["acc"],
-            look.marker,
-            color=look.colour,
+            looks[str(method)].marker,
+            color=looks[str(method)].colour,
             markersize=5 if on else 4.5,
             markeredgecolor="black" if on else "white",
             markeredgewidth=0.6 if on else 0.3,
             zorder=3,
         )
-    if cost == "ece":
-        axes.set_xlim(left=0)
 
 
-def _whisker(
-    axes: Axes, row: Mapping[Hashable, float], metric: str, place: tuple[str, str], colour: str
-) -> None:
-    """The interval of one metric through the point, within what is possible."""
-    half = row[f"{metric}_half"]
-    if not np.isfinite(half):
-        return
-    ends = [max(row[metric] - half, 0.0), min(row[metric] + half, 100.0)]
-    x, y = (ends if name == metric else [row[name]] * 2 for name in place)
-    axes.plot(x, y, color=colour, linewidth=0.5, zorder=2)
+def _interval(data: pd.DataFrame, metric: str) -> tuple[pd.Series, pd.Series]:
+    """Return the ends of the interval of a metric, within what is possible; nan where it is."""
+    value, half = data[metric], data[f"{metric}_half"]
+    return (value - half).clip(lower=0), (value + half).clip(upper=100)
 
 
-def _logarithmic(axes: Axes, seconds: pd.Series) -> None:
-    """A log axis with two or three plain numbers on it, whatever it spans."""
+def _make_logarithmic(axes: Axes, seconds: pd.Series) -> None:
+    """Give the panel a log axis with two or three plain numbers on it, whatever it spans."""
     low, high = seconds.min(), seconds.max()
     if np.log10(high / low) < _FEWEST_DECADES:
         middle = np.sqrt(low * high)

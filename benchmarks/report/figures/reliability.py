@@ -1,32 +1,27 @@
 """Reliability diagrams: how often predictions of a given confidence are right."""
 
-from collections.abc import Mapping
-from itertools import product
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PolyCollection
-from matplotlib.colors import to_rgba_array
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
 from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis
-from benchmarks.report.figures import canvas, cast
-from benchmarks.report.figures.canvas import AbsentError, Drawing
-from benchmarks.report.looks import Look
+from benchmarks.report.figures.layout import AbsentError, Page
+from benchmarks.report.figures.method_selection import MethodGrid, method_grids
 from benchmarks.report.venues import Venue
 
 OVER, UNDER = "#c8553d", "#3a7ca5"
-"""Colours of a gap to the diagonal: right less often than believed, and more often."""
+"""The colours of a gap to the diagonal: right less often than believed, and more often."""
 
 _STRIP = 0.16
-"""Height of the tallest bar of the histogram, on the axis of accuracy."""
+"""The height of the tallest bar of the histogram, on the axis of accuracy."""
 
 _PLENTY = 50
-"""Images in a bin from which on it is drawn at full strength; fewer fade it."""
+"""The number of images from which on a bin is drawn at full strength; fewer fade it."""
 
 _CAPTION = (
     "Accuracy against confidence on clean test labels, last epoch, the bins of all seeds pooled. "
@@ -36,12 +31,13 @@ _CAPTION = (
 )
 
 
-def pages(analysis: Analysis, venue: Venue) -> list[Drawing]:
-    """Methods by noise settings."""
+def pages(analysis: Analysis, venue: Venue) -> list[Page]:
+    """Draw methods by noises."""
     data = pooled(analysis.run.bins)
     if data.empty:
         raise AbsentError("No finished cell has a reliability diagram.")
-    return cast.gridded(analysis, data, venue, _figure, ("reliability", _CAPTION))
+    grids = method_grids(analysis, data)
+    return [Page(_figure(g, venue), g.data, _CAPTION + g.note, g.arena) for g in grids]
 
 
 def pooled(bins: pd.DataFrame) -> pd.DataFrame:
@@ -68,75 +64,48 @@ def pooled(bins: pd.DataFrame) -> pd.DataFrame:
     return table.drop(columns=["confident", "right"]).merge(ece, on=group)
 
 
-def _figure(
-    data: pd.DataFrame, looks: Mapping[str, Look], columns: tuple[str, ...], venue: Venue
-) -> Figure:
-    across = len(columns)
-    width = venue.width if across > 2 else 1.4 * across + 0.75
-    side = width / across
-    figure = canvas.new_figure(width, min(side, 1.15) * len(looks) + 0.75)
-    grid = figure.subplots(len(looks), across, squeeze=False, sharex=True, sharey=True)
-    scale = float(data["low"].min()), float(data["count"].max())
-    for (row, (method, look)), (column, name) in product(
-        enumerate(looks.items()), enumerate(columns)
-    ):
-        axes = grid[row, column]
-        _panel(
-            axes,
-            data[(data["method"] == method) & (data["panel"] == name)],
-            scale,
-            venue.points - 2,
-        )
-        if row == 0:
-            axes.set_title(canvas.wrapped(name, side - 0.3, venue))
-        if column == 0:
-            axes.set_ylabel(canvas.wrapped(look.label, 0.95, venue))
-        if row == len(looks) - 1:
-            axes.set_xlabel("Confidence")
+def _figure(grid: MethodGrid, venue: Venue) -> Figure:
+    figure, panels = grid.figure(venue, 1.1, "Confidence")
+    start, fullest = float(grid.data["low"].min()), float(grid.data["count"].max())
+    for axes, rows in panels:
+        axes.plot([start, 1], [start, 1], color="0.5", linewidth=0.6, linestyle=(0, (3, 2)))
+        axes.set(xlim=(start, 1.0), ylim=(0, 1.02))
+        axes.set_xticks([0.5, 0.75, 1] if start >= 0.45 else [0.5, 1])
+        axes.set_yticks([0, 0.5, 1])
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        if len(rows):
+            _draw_histogram(axes, rows, fullest)
+            _draw_gaps(axes, rows, venue.points - 2)
     figure.supylabel("Accuracy", fontsize=venue.points)
     handles = [
         Line2D([], [], color=OVER, linewidth=4, alpha=0.7, label="overconfident"),
         Line2D([], [], color=UNDER, linewidth=4, alpha=0.7, label="underconfident"),
         Line2D([], [], color="0.78", linewidth=4, label="images per bin (log)"),
     ]
-    ncols = 3 if width > 4 else 1
+    ncols = 3 if figure.get_figwidth() > 4 else 1
     figure.legend(handles=handles, loc="outside lower center", ncols=ncols)
     return figure
 
 
-def _panel(axes: Axes, rows: pd.DataFrame, scale: tuple[float, float], size: float) -> None:
-    start, fullest = scale
-    axes.plot([start, 1], [start, 1], color="0.5", linewidth=0.6, linestyle=(0, (3, 2)))
-    axes.set(xlim=(start, 1.0), ylim=(0, 1.02))
-    axes.grid(visible=False)
-    axes.set_xticks([0.5, 0.75, 1] if start >= 0.45 else [0.5, 1])
-    axes.set_yticks([0, 0.5, 1])
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    if rows.empty:
-        axes.text(0.5, 0.5, "no run", transform=axes.transAxes, ha="center", color="0.45")
-        return
-    _histogram(axes, rows, fullest)
+def _draw_gaps(axes: Axes, rows: pd.DataFrame, size: float) -> None:
+    """Draw each bin's point with its interval and its gap to the diagonal."""
     x, y = rows["confidence"].to_numpy(), rows["accuracy"].to_numpy()
     trust = np.clip(rows["count"].to_numpy() / _PLENTY, 0.15, 1)
-    over = [OVER if c > a else UNDER for c, a in zip(x, y, strict=True)]
-    gaps = [[(a, a), (a, b)] for a, b in zip(x, y, strict=True)]
-    colours = to_rgba_array(over, 0.7 * trust)
-    axes.add_collection(LineCollection(gaps, colors=colours, linewidths=2.5))
-    whiskers = zip(x, rows["wilson_low"], rows["wilson_high"], strict=True)
-    bars = [[(a, low), (a, high)] for a, low, high in whiskers]
-    black = to_rgba_array(["0.1"] * len(x), trust)
-    axes.add_collection(LineCollection(bars, colors=black, linewidths=0.6))
+    signs = [OVER if c > a else UNDER for c, a in zip(x, y, strict=True)]
+    gaps = [to_rgba(sign, 0.7 * t) for sign, t in zip(signs, trust, strict=True)]
+    black = [to_rgba("0.1", t) for t in trust]
+    axes.vlines(x, x, y, colors=gaps, linewidth=2.5)
+    axes.vlines(x, rows["wilson_low"], rows["wilson_high"], colors=black, linewidth=0.6)
     axes.scatter(x, y, s=3.5, c=black, linewidths=0, clip_on=False)
     box = {"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 0.5}
     ece = f"ECE {100 * float(rows['ece'].iloc[0]):.1f}%"
     axes.text(0.97, 0.2, ece, transform=axes.transAxes, ha="right", fontsize=size, bbox=box)
 
 
-def _histogram(axes: Axes, rows: pd.DataFrame, fullest: float) -> None:
+def _draw_histogram(axes: Axes, rows: pd.DataFrame, fullest: float) -> None:
     heights = _STRIP * np.log1p(rows["count"]) / np.log1p(fullest)
-    boxes = [
-        [(low + 0.003, 0), (high - 0.003, 0), (high - 0.003, h), (low + 0.003, h)]
-        for low, high, h in zip(rows["low"], rows["high"], heights, strict=True)
-    ]
-    axes.add_collection(PolyCollection(boxes, facecolors="0.82", linewidths=0, zorder=0.8))
+    widths = rows["high"] - rows["low"] - 0.006
+    axes.bar(
+        rows["low"] + 0.003, heights, widths, align="edge", color="0.82", linewidth=0, zorder=0.8
+    )

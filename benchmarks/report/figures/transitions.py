@@ -1,25 +1,26 @@
 """Estimated transition matrices beside what happened to the training labels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from itertools import product
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 
 from benchmarks.report.analysis import Analysis
-from benchmarks.report.figures import canvas
-from benchmarks.report.figures.canvas import AbsentError, Drawing
-from benchmarks.report.figures.losses import missing
+from benchmarks.report.figures import layout
+from benchmarks.report.figures.layout import AbsentError, Page
+from benchmarks.report.figures.loss_histogram import missing
 from benchmarks.report.phrases import MINUS
 from benchmarks.report.stats import Floats
 from benchmarks.report.venues import Venue
 
 ROWS = 4
-TITLES = ("realised", "estimated", f"estimated {MINUS} realised")
-_ANNOTATED = 5
-"""Classes up to which the numbers are written into the cells."""
+_ERROR = f"estimated {MINUS} realised"
+TITLES = ("realised", "estimated", _ERROR)
+_WRITTEN = 5
+"""Most classes for which the numbers are written into the matrices."""
 _CAPTION = (
     "Transition matrices, true class down, given class across: the shares among the training "
     "labels, the mean of the seeds' estimates, and the difference. L1: the absolute difference "
@@ -29,36 +30,28 @@ _CAPTION = (
 Matrices = tuple[Floats, Floats, Floats]
 
 
-def pages(analysis: Analysis, venue: Venue) -> list[Drawing]:
-    """A row of three matrices for each method that estimates the noise, and setting."""
+def pages(analysis: Analysis, venue: Venue) -> list[Page]:
+    """Draw a row of three matrices for each method that estimates the noise, and setting."""
     run = analysis.run
     if run.transitions.empty:
         reason = missing(run, "transitions.csv", "no method of this run estimates the noise")
         raise AbsentError(reason)
     looks = analysis.looks
-    places = {setting: place for place, setting in enumerate(run.settings)}
-    grouped = run.transitions.groupby(["setting", "method"], sort=False)
-    groups = [(str(setting), str(method), rows) for (setting, method), rows in grouped]
-    groups.sort(key=lambda g: (run.methods.index(g[1]), places[g[0]]))
-    shown = canvas.spread(groups, ROWS * canvas.PAGES)
-    more = canvas.of_many(len(shown), len(groups), "methods and settings")
-    drawn: list[Drawing] = []
-    for part in canvas.chunks(shown, ROWS):
-        labels = [f"{looks[method].label}, {setting}" for setting, method, _ in part]
-        rows = [_matrices(table) for *_, table in part]
-        figure = _figure(labels, rows, venue)
-        canvas.heading(figure, run.note)
-        name = canvas.page_name("transitions", len(drawn) + 1)
-        numbers = [
-            _long(matrices).assign(setting=setting, method=method)
-            for (setting, method, _), matrices in zip(part, rows, strict=True)
-        ]
-        drawn.append(Drawing(name, figure, pd.concat(numbers), _CAPTION.format(more)))
+    tables = dict(list(run.transitions.groupby(["method", "setting"])))
+    order = product(run.methods, run.settings)
+    groups = [(str(m), str(s), _matrices(tables[m, s])) for m, s in order if (m, s) in tables]
+    shown = layout.spread(groups, ROWS * layout.PAGES)
+    more = layout.of_many(len(shown), len(groups), "methods and settings")
+    drawn = []
+    for part in layout.chunks(shown, ROWS):
+        rows = {f"{looks[method].label}, {setting}": matrices for method, setting, matrices in part}
+        numbers = [_long(matrices).assign(setting=s, method=m) for m, s, matrices in part]
+        drawn.append(Page(_figure(rows, venue), pd.concat(numbers), _CAPTION.format(more)))
     return drawn
 
 
 def _matrices(table: pd.DataFrame) -> Matrices:
-    """``(C, C)`` each: realised, estimated, and their difference."""
+    """Return the realised and the estimated matrix and their difference, ``(C, C)`` each."""
     ordered = table.sort_values("label")
     realised, estimated = (
         np.array([[float(v) for v in str(row).split()] for row in ordered[name]])
@@ -75,48 +68,37 @@ def _long(matrices: Matrices) -> pd.DataFrame:
     return pd.DataFrame({**columns, **numbers})
 
 
-def _figure(labels: Sequence[str], rows: Sequence[Matrices], venue: Venue) -> Figure:
+def _figure(rows: Mapping[str, Matrices], venue: Venue) -> Figure:
     side = min((venue.width - 1.1) / 3, 1.5)
-    figure = canvas.new_figure(side * 3 + 1.1, (side + 0.1) * len(rows) + 0.75)
-    grid = figure.subplots(len(rows), 3, squeeze=False)
-    limit = max(0.05, *(float(np.abs(error).max()) for *_, error in rows))
-    images = []
-    for axes_row, label, matrices in zip(grid, labels, rows, strict=True):
-        axes_row[0].set_ylabel(canvas.wrapped(label, side, venue))
-        for column, (axes, values) in enumerate(zip(axes_row, matrices, strict=True)):
-            limits = (-limit, limit) if column == 2 else (0.0, 1.0)
-            images.append(_panel(axes, values, "RdBu_r" if column == 2 else "Blues", limits, venue))
-        error = float(np.abs(matrices[2]).sum(1).mean())
-        axes_row[2].set_xlabel(f"L1 {error:.3f}", fontsize=venue.points - 1)
-    for axes, title in zip(grid[0], TITLES, strict=True):
-        axes.set_title(canvas.wrapped(title, side, venue))
-    for image, axes in ((images[0], grid[:, :2]), (images[2], grid[:, 2:])):
-        bar = figure.colorbar(image, ax=axes, location="bottom", aspect=30, shrink=0.6, pad=0.02)
+    figure = layout.new_figure(side * 3 + 1.1, (side + 0.1) * len(rows) + 0.75)
+    limit = max(0.05, *(float(np.abs(error).max()) for *_, error in rows.values()))
+    labels = {name: layout.wrapped(name, side, venue) for name in rows}
+    images, panels = {}, layout.facets(figure, venue, labels, TITLES, x_label="")
+    for axes, name, title in panels:
+        values = rows[name][TITLES.index(title)]
+        low, colours = (-limit, "RdBu_r") if title == _ERROR else (0.0, "Blues")
+        high = limit if title == _ERROR else 1.0
+        images[title] = axes.imshow(values, colours, vmin=low, vmax=high, interpolation="nearest")
+        axes.set(xticks=[], yticks=[])
+        axes.grid(visible=False)
+        axes.spines[:].set(visible=True, color="0.7", linewidth=0.4)
+        if title == _ERROR:
+            error = float(np.abs(values).sum(1).mean())
+            axes.set_xlabel(f"L1 {error:.3f}", fontsize=venue.points - 1)
+        if len(values) <= _WRITTEN:
+            _write_numbers(axes, values, high, venue.points - 2.5)
+    for title, beside in ((TITLES[0], TITLES[:2]), (_ERROR, TITLES[2:])):
+        stolen = [axes for axes, _, name in panels if name in beside]
+        bar = figure.colorbar(
+            images[title], ax=stolen, location="bottom", aspect=30, shrink=0.6, pad=0.02
+        )
         bar.outline.set_visible(False)
-        bar.locator = canvas.few_ticks(3)
+        bar.locator = layout.few_ticks(3)
         bar.update_ticks()
     return figure
 
 
-def _panel(
-    axes: Axes, values: Floats, colours: str, limits: tuple[float, float], venue: Venue
-) -> AxesImage:
-    low, high = limits
-    image = axes.imshow(values, cmap=colours, vmin=low, vmax=high, interpolation="nearest")
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.grid(visible=False)
-    axes.spines[:].set(visible=True, color="0.7", linewidth=0.4)
-    if len(values) <= _ANNOTATED:
-        for (i, j), value in np.ndenumerate(values):
-            dark = abs(value) > 0.6 * high
-            axes.text(
-                j,
-                i,
-                f"{value:.2f}",
-                ha="center",
-                va="center",
-                fontsize=venue.points - 2.5,
-                color="white" if dark else "black",
-            )
-    return image
+def _write_numbers(axes: Axes, values: Floats, high: float, size: float) -> None:
+    for (i, j), value in np.ndenumerate(values):
+        colour = "white" if abs(value) > 0.6 * high else "black"
+        axes.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=size, color=colour)

@@ -9,7 +9,6 @@ from benchmarks.report.stats.bootstrap import (
     performance_profile,
 )
 from benchmarks.report.stats.intervals import LEVEL, Floats, half_widths, t_intervals, wilson
-from benchmarks.report.stats.mixture import Mixtures, shares, two_normals
 from benchmarks.report.stats.multiplicity import benjamini_hochberg, corrected, holm
 from benchmarks.report.stats.paired import (
     ALPHA,
@@ -35,7 +34,6 @@ __all__ = [
     "POWER",
     "Aggregate",
     "Floats",
-    "Mixtures",
     "PerformanceProfile",
     "Posterior",
     "Ranks",
@@ -56,13 +54,11 @@ __all__ = [
     "power",
     "rank_test",
     "seeds_needed",
-    "shares",
     "sign_flip",
     "sign_flips",
     "signed_rank",
     "signed_rank_p",
     "smallest_wilcoxon_p",
     "t_intervals",
-    "two_normals",
     "wilson",
 ]

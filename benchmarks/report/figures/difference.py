@@ -1,0 +1,123 @@
+"""What each method gains on the reference in each setting, as a heat map."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from benchmarks.report import stats
+from benchmarks.report.analysis import FEWEST_PAIRS, REFERENCES, Analysis
+from benchmarks.report.figures import heat_map, layout
+from benchmarks.report.figures.layout import AbsentError, Page
+from benchmarks.report.phrases import MINUS, signed
+from benchmarks.report.venues import Venue
+from benchmarks.schema import METRICS
+
+
+def pages(analysis: Analysis, venue: Venue, metric: str) -> list[Page]:
+    """Draw methods by settings: the mean paired difference to the reference, in points."""
+    reference = the_reference(analysis)
+    data = points(analysis, reference, metric)
+    if data.empty:
+        raise AbsentError("No seed finished with both a method and the reference.")
+    caption = _caption(analysis.label(reference), metric)
+    shown = {m: k.label for m, k in analysis.looks.items() if m in set(data["method"])}
+    settings = [s for s in analysis.run.settings if s in set(data["setting"])]
+    parts, more = heat_map.split(venue, shown, settings)
+    limit = _limit(data["difference"])
+    drawn = []
+    for rows, columns in parts:
+        part = data[data["method"].isin(rows) & data["setting"].isin(columns)]
+        entries = heat_map.entries(part, rows, columns)
+        figure = _figure(entries, shown, metric, limit, venue)
+        drawn.append(Page(figure, part, caption + more))
+    return drawn
+
+
+def the_reference(analysis: Analysis) -> str:
+    """Return the method that every other one is compared with.
+
+    Raises:
+        AbsentError: the run has none, or nothing beside it.
+    """
+    if not analysis.references:
+        names = " nor ".join(REFERENCES)
+        raise AbsentError(f"The run has neither {names} to compare with.")
+    if len(analysis.run.methods) == 1:
+        raise AbsentError("One method alone has nothing to be compared with.")
+    return analysis.references[0]
+
+
+def points(analysis: Analysis, reference: str, metric: str) -> pd.DataFrame:
+    """Return ``difference`` in points, ``n`` and ``p_holm`` by ``method`` and ``setting``.
+
+    A difference of fewer than three pairs has no ``p_holm``.
+    """
+    tests = analysis.differences(reference, metric)[["method", "setting", "n", "p_holm"]]
+    means = analysis.mean_differences(reference, metric)
+    data = means.merge(tests, on=["method", "setting"], how="left")
+    data["difference"] *= _scale(metric)
+    return data[["method", "setting", "difference", "n", "p_holm"]]
+
+
+def _scale(metric: str) -> int:
+    return 100 if METRICS[metric].percent else 1
+
+
+def _limit(differences: pd.Series) -> float:
+    """Return the difference of the strongest colour.
+
+    A few differences far beyond the rest must not fade all others.
+    """
+    sizes = differences.abs()
+    return float(max(min(1.5 * sizes.quantile(0.8), sizes.max()), 1.0))
+
+
+def significant(entries: pd.DataFrame) -> pd.Series:
+    """Return which differences are significantly different from zero."""
+    return entries["p_holm"] < stats.ALPHA
+
+
+def _figure(
+    entries: pd.DataFrame, labels: Mapping[str, str], metric: str, limit: float, venue: Venue
+) -> Figure:
+    difference = entries["difference"]
+    entries = entries.assign(
+        value=difference,
+        text=difference.map(lambda d: signed(metric, d / _scale(metric))),
+        hatched=difference.notna() & ~significant(entries),
+    )
+    figure = heat_map.draw(
+        venue,
+        labels,
+        entries,
+        hatch_colour="0.72",
+        cmap="RdBu" if METRICS[metric].better == "higher" else "RdBu_r",  # blue is better
+        vmin=-limit,
+        vmax=limit,
+        cbar_kws=_colour_bar(extended=difference.abs().max() > limit),
+    )
+    figure.axes[-1].tick_params(length=0)
+    return figure
+
+
+def _colour_bar(*, extended: bool) -> dict[str, object]:
+    return {
+        "extend": "both" if extended else "neither",
+        "fraction": 0.05,
+        "pad": 0.02,
+        "aspect": 14,
+        "shrink": 0.9,
+        "ticks": layout.few_ticks(5),
+        "format": FuncFormatter(lambda v, _: f"{v:+g}".replace("-", MINUS) if v else "0"),
+    }
+
+
+def _caption(reference: str, metric: str) -> str:
+    return (
+        f"{METRICS[metric].label} in points above {reference}, mean over seeds of the paired "
+        "difference at the last epoch. Blue is better, red worse. Hatched: not significantly "
+        f"different from zero by a paired t test over at least {FEWEST_PAIRS} seeds (Holm "
+        f"over all entries, {stats.ALPHA:g}). Colours end at the bar's arrows; the numbers do not."
+    )

@@ -1,0 +1,214 @@
+"""A page of a figure: its style and size, its grid of panels, its heading and its files."""
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Literal, NotRequired, TypedDict, TypeVar, Unpack
+
+import matplotlib as mpl
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from benchmarks.report.venues import Venue
+from benchmarks.schema import METRICS
+
+STYLE = Path(__file__).parents[1] / "paper.mplstyle"
+
+PAGES = 2
+"""Most pages of one kind of figure; the caption says how much was left out."""
+
+T = TypeVar("T")
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a figure, with the numbers that it shows, its caption and its heading."""
+
+    figure: Figure
+    data: pd.DataFrame
+    caption: str
+    heading: str = ""
+
+
+class AbsentError(Exception):
+    """The data do not suffice for a figure; the message is the sentence that says why."""
+
+
+@contextmanager
+def paper_style(venue: Venue) -> Iterator[None]:
+    """Draw in seaborn's style ``ticks`` with a paper's sizes and fonts, within this context."""
+    with mpl.rc_context(sns.axes_style("ticks")):
+        mpl.rcParams.update(mpl.rc_params_from_file(STYLE, use_default_template=False))
+        large, small = venue.points, venue.points - 1
+        mpl.rc("font", size=large)
+        mpl.rc("axes", labelsize=large, titlesize=large)
+        mpl.rc("figure", titlesize=small)
+        mpl.rc("xtick", labelsize=small)
+        mpl.rc("ytick", labelsize=small)
+        mpl.rc("legend", fontsize=small)
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of a size in inches that pyplot knows nothing of."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+class FacetOptions(TypedDict):
+    """The options of :func:`facets`; axes are shared as in ``Figure.subplots``."""
+
+    x_label: str
+    sharex: NotRequired[bool]
+    sharey: NotRequired[bool | Literal["row"]]
+
+
+def facets(
+    figure: Figure,
+    venue: Venue,
+    rows: Mapping[str, str],
+    columns: Sequence[str],
+    **options: Unpack[FacetOptions],
+) -> list[tuple[Axes, str, str]]:
+    """Add a grid of panels with a title above each column and a label on the left of each row.
+
+    Args:
+        figure: the page, which is empty so far.
+        venue: where it is printed.
+        rows: the label of each row by its key.
+        columns: the key of each column, which is its title too.
+        options: the label below the lowest panels, and the axes that panels share.
+
+    Returns:
+        each panel with the keys of its row and its column, row by row.
+    """
+    x, y = options.get("sharex", False), options.get("sharey", False)
+    grid = figure.subplots(len(rows), len(columns), squeeze=False, sharex=x, sharey=y)
+    for axes, name in zip(grid[0], columns, strict=True):
+        axes.set_title(wrapped(name, figure.get_figwidth() / len(columns) - 0.3, venue))
+    for axes, label in zip(grid[:, 0], rows.values(), strict=True):
+        axes.set_ylabel(label)
+    for axes in grid[-1]:
+        axes.set_xlabel(options["x_label"])
+    return [(axes, *keys) for axes, keys in zip(grid.flat, product(rows, columns), strict=True)]
+
+
+def write_centred(axes: Axes, text: str) -> None:
+    """Write why a panel is empty in its middle."""
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", color="0.45")
+
+
+def write_heading(figure: Figure, *parts: str) -> None:
+    """Write small grey words on top, such as the dataset or what is missing, if there are any."""
+    text = "  ·  ".join(part for part in parts if part)
+    if text:
+        figure.suptitle(text, color="0.35")
+
+
+def save(page: Page, stem: Path) -> None:
+    """Write a page as PNG, PDF, SVG and CSV, without dates or versions in them."""
+    freeze_layout(page.figure)
+    nothing = dict.fromkeys(("CreationDate", "Producer", "Creator"))
+    with _without_layout_engine():
+        page.figure.savefig(stem.with_suffix(".png"), metadata={"Software": None})
+        page.figure.savefig(stem.with_suffix(".pdf"), metadata=nothing)
+        page.figure.savefig(stem.with_suffix(".svg"), metadata=dict.fromkeys(("Date", "Creator")))
+    path = stem.with_suffix(".csv")
+    page.data.to_csv(path, index=False, lineterminator="\n", float_format="%.9g")
+
+
+@contextmanager
+def _without_layout_engine() -> Iterator[None]:
+    """Keep a figure without layout engine from getting a new one whenever it is saved."""
+    with mpl.rc_context({"figure.constrained_layout.use": False}):
+        yield
+
+
+def freeze_layout(figure: Figure) -> None:
+    """Lay the figure out once; all files then show the same, and each is drawn only once."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+    with _without_layout_engine():
+        figure.set_layout_engine()  # none at all: "none" would leave one that draws twice
+
+
+def with_bounds(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Put ``mean``, ``half`` in drawing units; add ``low``, ``high``, cut to the legal range."""
+    scale, top = (100, 100.0) if METRICS[metric].percent else (1, None)
+    mean, half = rows["mean"] * scale, rows["half"] * scale
+    low, high = (mean - half).clip(0.0, top), (mean + half).clip(0.0, top)
+    return rows.assign(mean=mean, half=half, low=low, high=high)
+
+
+def y_label(metric: str) -> str:
+    """Return the metric's name with its unit."""
+    unit = " (%)" if METRICS[metric].percent else " (nats)" if metric == "nll" else ""
+    return METRICS[metric].label + unit
+
+
+def wrapped(text: str, inches: float, venue: Venue) -> str:
+    """Return the text in as many lines as it takes to be no wider than ``inches``."""
+    width = max(8, int(inches / venue.letter))
+    return "\n".join(textwrap.wrap(text, width, break_on_hyphens=False)) or text
+
+
+def split(
+    kept: Sequence[S], thinned: Sequence[T], size: tuple[int, int], pages: int = PAGES
+) -> tuple[list[tuple[tuple[S, ...], tuple[T, ...]]], int]:
+    """Share out a table among pages.
+
+    Args:
+        kept: the keys of one side of the table, all of which are shown.
+        thinned: the keys of the other side; where pages are too few, evenly spaced ones are shown.
+        size: how many of either fit a page.
+        pages: how many there may be; a ``kept`` side that needs more gets them.
+
+    Returns:
+        the keys of each page, and how many of ``thinned`` are shown.
+    """
+    budget = max(1, pages // max(1, -(-len(kept) // size[0])))
+    shown = spread(thinned, size[1] * budget)
+    return list(product(chunks(kept, size[0]), chunks(shown, size[1]))), len(shown)
+
+
+def chunks(items: Sequence[T], size: int) -> list[tuple[T, ...]]:
+    """Return consecutive pieces of nearly equal length, none longer than ``size``."""
+    if not items:
+        return []
+    pieces = -(-len(items) // size)
+    step = -(-len(items) // pieces)
+    return [tuple(items[start : start + step]) for start in range(0, len(items), step)]
+
+
+def spread(items: Sequence[T], count: int) -> list[T]:
+    """Return at most ``count`` of the items, evenly spaced, with the first and the last.
+
+    >>> spread(range(10), 4), spread("ab", 4), spread("abc", 1)
+    ([0, 3, 6, 9], ['a', 'b'], ['a'])
+    """
+    if len(items) <= count:
+        return list(items)
+    return [items[round(k * (len(items) - 1) / max(count - 1, 1))] for k in range(count)]
+
+
+def of_many(shown: int, total: int, noun: str) -> str:
+    """Return `` Shown: 8 of 30 settings, evenly spaced.`` where not all are shown, or nothing."""
+    return "" if shown == total else f" Shown: {shown} of {total} {noun}, evenly spaced."
+
+
+def few_ticks(count: int) -> MaxNLocator:
+    """Return a locator of about ``count`` round numbers.
+
+    Their number does not depend on the size of the axes, whose layout would then not converge.
+    """
+    return MaxNLocator(count)

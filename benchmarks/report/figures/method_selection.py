@@ -1,0 +1,133 @@
+"""Which methods a figure shows in colour, and which methods and noises each of its pages has."""
+
+from dataclasses import dataclass, replace
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmarks.report.analysis import Analysis
+from benchmarks.report.data import Run
+from benchmarks.report.figures import layout
+from benchmarks.report.looks import Look, base
+from benchmarks.report.venues import Venue
+
+CROWDED = 10
+"""Most methods that are all in colour, and whose bands do not cover each other."""
+
+GRID = 8, 5
+"""Most rows and columns on a page of methods by noises."""
+
+
+@dataclass(frozen=True)
+class MethodSelection:
+    """The methods that a figure shows in colour, and those that are grey and have no name."""
+
+    shown: dict[str, Look]
+    others: tuple[str, ...]
+
+    @property
+    def have_bands(self) -> bool:
+        """Whether the bands of these methods can be told apart."""
+        return not self.others and len(self.shown) <= CROWDED
+
+    @property
+    def note(self) -> str:
+        """The sentence on grey methods for a caption, or nothing."""
+        if not self.others:
+            return ""
+        return (
+            " In colour: what the others are compared with, and of each family the method with the "
+            "best mean accuracy; grey: the others, named in the tables and the CSV file."
+        )
+
+
+def select_methods(analysis: Analysis) -> MethodSelection:
+    """Return all methods, or of more than ten the references and the best of each family."""
+    looks = analysis.looks
+    if len({base(method) for method in looks}) <= CROWDED:
+        return MethodSelection(looks, ())
+    family = {method: look.family for method, look in looks.items()}
+    means = analysis.shared().groupby("method")["acc"].mean()
+    order = means.sort_values(ascending=False, kind="stable").index
+    best = {family[str(method)]: str(method) for method in reversed(order)}
+    kept = {*best.values(), *analysis.references}
+    shown = {method: look for method, look in looks.items() if method in kept}
+    return MethodSelection(shown, tuple(method for method in looks if method not in kept))
+
+
+@dataclass(frozen=True)
+class MethodGrid:
+    """One page of methods by noises, of one dataset, model and recipe."""
+
+    arena: str
+    looks: dict[str, Look]
+    noises: tuple[str, ...]
+    data: pd.DataFrame  # with columns ``method`` and ``panel``
+    note: str  # what a caption says of methods and noises that are left out
+
+    def figure(
+        self, venue: Venue, row_height: float, x_label: str
+    ) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
+        """Return a new figure and its panels, each with its rows of the data.
+
+        A panel without rows says that there is no run.
+
+        Args:
+            venue: where it is printed.
+            row_height: the height of one row of panels, in inches.
+            x_label: what stands below the lowest panels.
+        """
+        across, small = len(self.noises), replace(venue, points=venue.points - 1)
+        width = venue.width if across > 2 else 1.4 * across + 0.75
+        figure = layout.new_figure(width, row_height * len(self.looks) + 0.85)
+        labels = {
+            method: layout.wrapped(look.label, row_height - 0.13, small)
+            for method, look in self.looks.items()
+        }
+        options: layout.FacetOptions = {"x_label": x_label, "sharex": True, "sharey": True}
+        panels = []
+        for axes, method, noise in layout.facets(figure, venue, labels, self.noises, **options):
+            axes.grid(visible=False)
+            axes.yaxis.label.set_fontsize(small.points)
+            rows = self.data[(self.data["method"] == method) & (self.data["panel"] == noise)]
+            if rows.empty:
+                layout.write_centred(axes, "no run")
+            panels.append((axes, rows))
+        return figure, panels
+
+
+def method_grids(analysis: Analysis, data: pd.DataFrame) -> list[MethodGrid]:
+    """Share out data with ``arena``, ``panel`` and ``method`` among pages of methods by noises.
+
+    Every method that :func:`select_methods` shows has a row; of arenas and noises there are as
+    many, evenly spaced, as the pages allow.
+    """
+    selection = select_methods(analysis)
+    methods = [method for method in selection.shown if method in set(data["method"])]
+    arenas = list(dict.fromkeys(data["arena"]))
+    kept = layout.spread(arenas, max(1, layout.PAGES // -(-len(methods) // GRID[0])))
+    grids, shown, total = [], 0, 0
+    for arena in kept:
+        here = data[data["arena"] == arena]
+        noises = _panels(analysis.run, arena, set(here["panel"]))
+        parts, count = layout.split(methods, noises, GRID, layout.PAGES // len(kept))
+        shown, total = shown + count, total + len(noises)
+        for rows, columns in parts:
+            part = here[here["method"].isin(rows) & here["panel"].isin(columns)]
+            looks = {method: selection.shown[method] for method in rows}
+            grids.append(MethodGrid(arena, looks, columns, part, ""))
+    note = layout.of_many(len(kept), len(arenas), "datasets and models")
+    note += layout.of_many(shown, total, "noises")
+    if selection.others:
+        note += (
+            f" Of {len(analysis.run.methods)} methods those are shown that others are compared "
+            "with, and of each family the one with the best mean accuracy."
+        )
+    return [replace(grid, note=note) for grid in grids]
+
+
+def _panels(run: Run, arena: str, drawn: set[str]) -> list[str]:
+    known = run.results[run.results["arena"] == arena]
+    names = dict(zip(known["setting"], known["panel"], strict=True))
+    return [names[s] for s in run.settings if s in names and names[s] in drawn]
