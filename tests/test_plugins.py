@@ -5,7 +5,7 @@ import pytest
 from benchmarks import plugins
 from benchmarks.errors import RefusedError
 from benchmarks.planning.plan import Plan, kind_of
-from benchmarks.report import read
+from benchmarks.report import data
 from benchmarks.report.looks import resolve
 from benchmarks.sweep import REGISTRIES, Cell, Suite
 from methods import METHODS
@@ -123,7 +123,7 @@ def test_what_a_plugins_method_states_travels_in_the_plan_to_the_report(write, t
         folder = tmp_path / str(len(methods))
         folder.mkdir()
         Plan("mine", "cpu", 1, keep_all=True, cells=cells, widths=widths).write(folder)
-        _, facts = read.planned(folder / "plan.json")
+        _, facts = data.planned(folder / "plan.json")
         assert ("method_facts" in (folder / "plan.json").read_text()) == bool(kept)
         looks = resolve(methods, {}, facts)
         assert looks[methods[-1]].label == (kept or "ELR")
