@@ -11,17 +11,12 @@ from benchmarks.schema import BINS_COUNT
 
 LOG_BOUND = 10.0
 """Temperatures lie between ``exp(-10)`` and ``exp(10)``."""
-LONGEST_STEP = 3.0
 PRECISION = 1e-10
-"""Of the temperature's logarithm."""
-LAST_STEP = 1e-6
-"""A Newton step this short leaves an error of about its square."""
-LADDER = ((8, torch.float32, 1e-2), (1, torch.float32, 1e-3))
-"""Of at least SAMPLED examples one in so many, in less precision, up to a longer last step: each
-tells the next where to start."""
+"""The largest error of the logarithm of a fitted temperature."""
 SAMPLED = 1000
-CLOSING = 3
-"""Newton's method divides a slope that fades away, exponentially, by ``e`` only."""
+"""With this many examples or more, the search starts where that of a sample ended."""
+ONE_IN = 8
+"""The sample is every eighth example."""
 
 
 def fit_temperature(logits: Tensor, label: Tensor, transition: Tensor | None = None) -> float:
@@ -30,10 +25,10 @@ def fit_temperature(logits: Tensor, label: Tensor, transition: Tensor | None = N
     ``T = argmin mean_i -log softmax(z_i / T)[y_i]``; with a transition matrix, for labels that
     passed through it, ``-log sum_k transition[k, y_i] softmax(z_i / T)[k]``.
 
-    Newton's method finds the zero of the slope in ``log(1 / T)``, halving the interval in which the
-    slope changes its sign where it would leave it. The first loss is convex in ``1 / T``, so that
-    this is its minimum. The second need not be: this is a minimum next to that of a sample of the
-    examples, which is searched from ``T = 1``.
+    Brent's method finds the zero of the slope between two temperatures at which it has opposite
+    signs. The first loss is convex in ``1 / T``, so that this is its minimum. The second need not
+    be: this is a minimum downhill from ``T = 1``, or, of many examples, downhill from that of a
+    sample of them.
 
     >>> logits = torch.tensor([[2.0, 0.0], [2.0, 0.0], [2.0, 0.0], [2.0, 0.0]])
     >>> round(2 / fit_temperature(logits, torch.tensor([0, 0, 0, 1])), 6) == round(math.log(3), 6)
@@ -53,7 +48,7 @@ def fit_temperature(logits: Tensor, label: Tensor, transition: Tensor | None = N
         ValueError: the logits are no single slice, there are not ``N`` labels, or the matrix is
             not ``(C, C)``.
 
-    Reference:
+    Source:
         Guo et al., ICML 2017, https://arxiv.org/abs/1706.04599
         Patrini et al., CVPR 2017, https://arxiv.org/abs/1609.03683 (forward correction)
     """
@@ -62,90 +57,67 @@ def fit_temperature(logits: Tensor, label: Tensor, transition: Tensor | None = N
         raise ValueError(f"{logits.shape[-1]} classes need a square transition, got {shape}")
     if not measurable(logits, label):
         return math.nan
-    start, known, z = 0.0, False, logits.detach()
+    z = logits.detach()
     z = z.to(torch.float64, copy=True).sub_(z.amax(-1, keepdim=True))
-    for one_in, dtype, last in LADDER if len(label) >= SAMPLED else ():
-        slope = _slope_of(z[::one_in].to(dtype), label[::one_in], transition)
-        near = _root(slope, start, last, known=known)
-        known = abs(near) < LONGEST_STEP
-        start = near if known else 0.0
-    return math.exp(-_root(_slope_of(z, label, transition), start, LAST_STEP, known=known))
+    start, step = 0.0, 0.25
+    if len(label) >= SAMPLED:
+        sample = _slope_of(z[::ONE_IN].float(), label[::ONE_IN], transition)
+        near = _minimum(sample, start, step, 1e-3)
+        if abs(near) < LOG_BOUND:
+            start, step = near, 0.05
+    return math.exp(-_minimum(_slope_of(z, label, transition), start, step, PRECISION))
 
 
-Slope = Callable[[float], tuple[float, float]]
-"""From ``log(1 / T)`` to the loss's derivative with respect to ``1 / T``, and its own to that."""
+Slope = Callable[[float], float]
+"""The derivative of the loss with respect to ``1 / T``, as a function of ``log(1 / T)``."""
 
 
-def _root(slope: Slope, at: float, last: float, *, known: bool) -> float:
-    """Where the slope is 0, or the bound towards which the loss falls.
+def _minimum(slope: Slope, start: float, step: float, precision: float) -> float:
+    """Return the place of a minimum downhill from ``start``, or the bound to which the loss falls.
 
-    Args:
-        slope: the loss's.
-        at: where to start.
-        last: a step as short as this is the last.
-        known: whether ``at`` is so near that any step as short as that can be trusted.
+    It is bracketed by steps that double until the slope has changed its sign. A slope of 0 far
+    from the start is one too small for a float, so that the walk goes on.
     """
-    low, high = -LOG_BOUND, LOG_BOUND
-    seen: dict[float, float] = {}
-    before = 0.0
-    while True:
-        value, rise = slope(at)
-        if value == rise == 0:  # too flat for a float: on as before
-            value = before
-        if value == 0 or math.isnan(value):
-            return at if value == 0 else math.nan
-        low, high = (low, at) if value > 0 else (at, high)
-        seen[at] = value
-        near = known or min(seen.values()) < 0 < max(seen.values())
-        near = near or abs(value) < abs(before) / CLOSING
-        step = -value / rise if rise > 0 and (near or not before) else math.inf * -value
-        to = min(max(at + step, at - LONGEST_STEP, low), at + LONGEST_STEP, high)
-        if to in seen:
-            to = (low + high) / 2
-        if abs(to - at) < last and (near or low == high):
-            return to
-        at, before = to, value
+    from scipy.optimize import brentq  # noqa: PLC0415  slow, and planning needs no metric
+
+    at, value = start, slope(start)
+    if value == 0 or math.isnan(value):
+        return start if value == 0 else math.nan
+    colder = value < 0
+    bound = LOG_BOUND if colder else -LOG_BOUND
+    while at != bound:
+        before, at = at, min(at + step, bound) if colder else max(at - step, bound)
+        value, step = slope(at), 2 * step
+        if value > 0 if colder else value < 0:
+            return float(brentq(slope, before, at, xtol=precision))
+    return bound
 
 
 def _slope_of(z: Tensor, label: Tensor, transition: Tensor | None) -> Slope:
-    """Return the slope of the loss, of logits whose largest is 0.
+    """Return the slope of the loss of logits ``(N, C)`` whose largest is 0.
 
     It is ``E_p z - E_q z``, where ``q`` is ``p`` once the label is known: its class alone, or
-    ``p_k transition[k, y]`` normalised. The derivative of ``E_p z`` is the variance of ``z``.
+    ``p_k transition[k, y]`` normalised.
     """
-    square, weight, product = z.square(), torch.empty_like(z), torch.empty_like(z)
+    weight, product = torch.empty_like(z), torch.empty_like(z)
 
-    def dot(a: Tensor, b: Tensor) -> Tensor:
-        return torch.mul(a, b, out=product).sum(-1)
+    def mean_logit(weight: Tensor) -> Tensor:
+        return torch.mul(weight, z, out=product).sum(-1) / weight.sum(-1)
 
-    def moments(known: Tensor, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-        mean = first / known
-        return mean, second / known - mean.square()
-
-    def weigh(at: float) -> tuple[Tensor, Tensor]:
-        torch.mul(z, math.exp(at), out=weight).exp_()
-        return moments(weight.sum(-1), dot(weight, z), dot(weight, square))
+    def softmax(at: float) -> Tensor:
+        return torch.mul(z, math.exp(at), out=weight).exp_()  # but for a factor
 
     if transition is None:
         at_label = z.gather(-1, label[:, None]).mean()
-
-        def plain(at: float) -> tuple[float, float]:
-            mean, variance = weigh(at)
-            return float((mean.mean() - at_label).item()), math.exp(at) * variance.mean().item()
-
-        return plain
+        return lambda at: float((mean_logit(softmax(at)).mean() - at_label).item())
     given = transition.to(z.dtype).T.contiguous().index_select(0, label)  # (N, C)
 
-    def corrected(at: float) -> tuple[float, float]:
-        mean, variance = weigh(at)
+    def corrected(at: float) -> float:
+        before = mean_logit(softmax(at))
         q = weight.mul_(given)
-        known = q.sum(-1)
-        if (known == 0).any():  # too small for a float, which its logarithm is not
+        if (q.sum(-1) == 0).any():  # too small for a float, which its logarithm is not
             q = (math.exp(at) * z).add_(given.log()).softmax(-1)
-            known = q.sum(-1)
-        after, spread = moments(known, dot(q, z), dot(q, square))
-        rise = math.exp(at) * (variance - spread).mean().item()
-        return float((mean - after).mean().item()), rise
+        return float((before - mean_logit(q)).mean().item())
 
     return corrected
 
