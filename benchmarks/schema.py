@@ -6,8 +6,13 @@
 from dataclasses import dataclass
 from typing import Literal
 
-SCHEMA_VERSION = 2
-"""Raised when a column, unit or file changes meaning; folders of another version are refused."""
+SCHEMA_VERSION = 3
+"""Raised when a column, unit or file changes meaning; folders of most other versions are refused.
+
+Version 3 lays the cells of a part in one table, where version 2 kept each array by itself.
+"""
+READABLE_VERSIONS = (2, SCHEMA_VERSION)
+"""The versions of a folder that can be read and continued."""
 
 METRIC_SPEC = "v1"
 """The definitions in ``benchmarks/metrics``; a row says by which it was computed."""

@@ -32,7 +32,8 @@ def collect(folder: Path) -> Collected:
         with locked(folder):
             parts, cells, partly = Parts(folder), 0, 0
             for path, ids in parts.by_part(planned).items():
-                trained = [parts.trained(i) for i in ids if parts.meta[i]["status"] == "done"]
+                done = [i for i in ids if parts.meta[i]["status"] == "done"]
+                trained = list(parts.trained(done))
                 if trained:
                     write_collected(path, [recomputed(record) for record in trained])
                 cells += len(trained)

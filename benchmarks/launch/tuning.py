@@ -99,7 +99,7 @@ def _scores(search: Search, parts: Parts) -> list[float]:
 def _score(parts: Parts, cell_id: str) -> float:
     if parts.meta[cell_id]["status"] != "done":
         return math.nan
-    record = parts.trained(cell_id)
+    (record,) = parts.trained([cell_id])
     last = record.arrays["selected"][record.meta["selections"].index("last")]
     accuracy = record.arrays["curves"][last, record.meta["curves"].index("val_acc")]
     return float(accuracy)

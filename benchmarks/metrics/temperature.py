@@ -17,6 +17,8 @@ SAMPLED = 1000
 """With this many examples or more, the search starts where that of a sample ended."""
 ONE_IN = 8
 """The sample is every eighth example."""
+GROWTH = 1.5
+"""Each step towards a minimum is so much longer than the one before: 10 steps to the bound."""
 
 
 def fit_temperature(logits: Tensor, label: Tensor, transition: Tensor | None = None) -> float:
@@ -27,8 +29,8 @@ def fit_temperature(logits: Tensor, label: Tensor, transition: Tensor | None = N
 
     Brent's method finds the zero of the slope between two temperatures at which it has opposite
     signs. The first loss is convex in ``1 / T``, so that this is its minimum. The second need not
-    be: this is a minimum downhill from ``T = 1``, or, of many examples, downhill from that of a
-    sample of them.
+    be: this is the first minimum downhill from ``T = 1`` but for dips narrower than a step of the
+    search, or, of many examples, the one downhill from that of a sample of them.
 
     >>> logits = torch.tensor([[2.0, 0.0], [2.0, 0.0], [2.0, 0.0], [2.0, 0.0]])
     >>> round(2 / fit_temperature(logits, torch.tensor([0, 0, 0, 1])), 6) == round(math.log(3), 6)
@@ -59,7 +61,7 @@ def fit_temperature(logits: Tensor, label: Tensor, transition: Tensor | None = N
         return math.nan
     z = logits.detach()
     z = z.to(torch.float64, copy=True).sub_(z.amax(-1, keepdim=True))
-    start, step = 0.0, 0.25
+    start, step = 0.0, 0.125
     if len(label) >= SAMPLED:
         sample = _slope_of(z[::ONE_IN].float(), label[::ONE_IN], transition)
         near = _minimum(sample, start, step, 1e-3)
@@ -75,7 +77,7 @@ Slope = Callable[[float], float]
 def _minimum(slope: Slope, start: float, step: float, precision: float) -> float:
     """Return the place of a minimum downhill from ``start``, or the bound to which the loss falls.
 
-    It is bracketed by steps that double until the slope has changed its sign. A slope of 0 far
+    It is bracketed by steps that grow until the slope has changed its sign. A slope of 0 far
     from the start is one too small for a float, so that the walk goes on.
     """
     from scipy.optimize import brentq  # noqa: PLC0415  slow, and planning needs no metric
@@ -87,7 +89,7 @@ def _minimum(slope: Slope, start: float, step: float, precision: float) -> float
     bound = LOG_BOUND if colder else -LOG_BOUND
     while at != bound:
         before, at = at, min(at + step, bound) if colder else max(at - step, bound)
-        value, step = slope(at), 2 * step
+        value, step = slope(at), GROWTH * step
         if value > 0 if colder else value < 0:
             return float(brentq(slope, before, at, xtol=precision))
     return bound

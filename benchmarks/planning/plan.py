@@ -1,13 +1,11 @@
 """Which cells a results folder owes, and how they are trained: fixed at its first start."""
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import schema
 from benchmarks.catalogue import catalogue
 from benchmarks.engine.drivers import driver_name
 from benchmarks.errors import RefusedError
@@ -15,7 +13,7 @@ from benchmarks.noise import Clean
 from benchmarks.planning.memory import free_bytes, widest
 from benchmarks.planning.options import TrainingOptions
 from benchmarks.planning.throughput import Throughput
-from benchmarks.store import read_plan, write_atomically
+from benchmarks.store import read_plan, write_plan
 from benchmarks.sweep import Cell, label_space
 from methods import METHODS
 
@@ -60,7 +58,6 @@ class Plan:
             for kind in precision
         }
         content = {
-            "schema": schema.SCHEMA_VERSION,
             "suite": self.suite,
             "device": self.device,
             "pack": self.pack,
@@ -71,10 +68,7 @@ class Plan:
         }
         if facts := self._new_facts():
             content["method_facts"] = facts
-        data = (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
-        path = folder / "plan.json"
-        if not path.exists() or path.read_bytes() != data:
-            write_atomically(path, data)
+        write_plan(folder, content)
 
 
 def kind_of(cell: Cell) -> str:

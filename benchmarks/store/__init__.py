@@ -7,8 +7,9 @@ recomputed from what a part keeps lie beside it, in a file of the same name in `
 """
 
 from benchmarks.store.files import locked, remove_stale_files, write_atomically
-from benchmarks.store.parts import Parts, Record, write_collected, write_part
-from benchmarks.store.plan_file import read_plan
+from benchmarks.store.part_file import Record
+from benchmarks.store.parts import Parts, write_collected, write_part
+from benchmarks.store.plan_file import read_plan, write_plan
 from benchmarks.store.tables import CURVE_VALUES, derive
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "write_atomically",
     "write_collected",
     "write_part",
+    "write_plan",
 ]

@@ -1,30 +1,12 @@
-"""Parts: the ``.npz`` files that hold the records of cells, and the plan of a folder."""
+"""The parts of a results folder, and the recomputed numbers beside them."""
 
 import hashlib
-import io
-import json
-from collections.abc import Collection, Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from benchmarks.errors import RefusedError
-from benchmarks.store.archive import DAMAGES, Archive, array, members
-from benchmarks.store.files import write_atomically
-
-
-class Record(NamedTuple):
-    """One cell's results: JSON-able facts, and arrays, as ``results/README.md`` lists them."""
-
-    meta: dict[str, Any]
-    arrays: dict[str, NDArray[Any]]
-
-    @property
-    def cell_id(self) -> str:
-        """Return the id of the cell."""
-        return str(self.meta["keys"]["cell_id"])
+from benchmarks.store.part_file import DAMAGES, Record, read_arrays, read_meta, write_records
 
 
 def write_part(folder: Path, records: Sequence[Record]) -> Path:
@@ -32,50 +14,44 @@ def write_part(folder: Path, records: Sequence[Record]) -> Path:
     ids = sorted(record.cell_id for record in records)
     path = folder / "parts" / f"{hashlib.sha256(' '.join(ids).encode()).hexdigest()[:16]}.npz"
     _collected(path).unlink(missing_ok=True)  # was measured on what this part replaces
-    _write(path, records)
+    write_records(path, records)
     return path
 
 
 def write_collected(part: Path, records: Sequence[Record]) -> None:
-    """Lay recomputed numbers beside a part; wherever its cells are read, they replace its own."""
-    _write(_collected(part), records)
+    """Write recomputed numbers next to a part; they replace its own wherever its cells are read."""
+    write_records(_collected(part), records)
 
 
 def _collected(part: Path) -> Path:
+    """Return the path of the recomputed numbers of a part."""
     return part.parent.parent / "collected" / part.name
 
 
-def _write(path: Path, records: Sequence[Record]) -> None:
-    text = json.dumps([record.meta for record in records], sort_keys=True, allow_nan=False)
-    members = {
-        f"{record.cell_id}.{name}": array
-        for record in records
-        for name, array in record.arrays.items()
-    }
-    block = io.BytesIO()
-    np.savez(block, allow_pickle=False, meta=np.frombuffer(text.encode(), np.uint8), **members)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, block.getvalue())
-
-
 class Parts:
-    """The valid parts of a results folder, by cell; damaged ones are put aside and named."""
+    """The valid parts of a results folder, by cell.
+
+    Attributes:
+        meta: what is known of each cell, by its id.
+        damaged: paths of the damaged parts, which were put aside.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.damaged: list[Path] = []
-        self._where: dict[str, Path] = {}
         self.meta: dict[str, dict[str, Any]] = {}
+        self._where: dict[str, Path] = {}
         self._lists: dict[tuple[str, ...], list[str]] = {}
         for path in sorted((folder / "parts").glob("*.npz")):
             try:
-                found = _metas(members(path))
+                metas = read_meta(path)
             except DAMAGES:
                 self.damaged.append(path.replace(path.with_suffix(".damaged")))
                 continue
-            for meta in found:
+            for meta in metas:
                 self._add(meta, path)
 
     def _add(self, meta: dict[str, Any], path: Path) -> None:
+        """Take in a cell, unless another part holds it already."""
         cell_id = meta["keys"]["cell_id"]
         known = self.meta.get(cell_id)
         if known is None or known["status"] == "failed":  # a success outranks a failure
@@ -91,58 +67,51 @@ class Parts:
         return {cell_id for cell_id, meta in self.meta.items() if meta["status"] != "failed"}
 
     def records(
-        self, wanted: Container[str], names: Collection[str] | None = None
+        self, wanted: Iterable[str], names: Collection[str] | None = None
     ) -> Iterator[Record]:
-        """Yield the records of these cells, part by part.
+        """Yield the records of these cells, part by part, with recomputed numbers.
 
         Args:
-            wanted: ids of cells.
+            wanted: ids of cells; those without a part are left out.
             names: of the arrays to read; None reads all.
 
         Raises:
             RefusedError: recomputed numbers of one of them are damaged.
         """
         for path, ids in self.by_part(wanted).items():
-            trained, again = Archive(path), _collected(path)
-            new = _read_collected(again, names) if again.exists() else {}
-            for cell_id in ids:
-                later = new.get(cell_id, Record({}, {}))
-                arrays = _arrays(trained, cell_id, names) | later.arrays
-                yield Record(self.meta[cell_id] | later.meta, arrays)
+            recomputed = _read_collected(_collected(path), names)
+            for trained in self._read(path, ids, names):
+                later = recomputed.get(trained.cell_id, Record({}, {}))
+                yield Record(trained.meta | later.meta, trained.arrays | later.arrays)
 
-    def trained(self, cell_id: str) -> Record:
-        """Return what training left of a cell, without recomputed numbers."""
-        return Record(self.meta[cell_id], _arrays(Archive(self._where[cell_id]), cell_id))
+    def trained(self, wanted: Iterable[str]) -> Iterator[Record]:
+        """Yield what training left of these cells, part by part, without recomputed numbers."""
+        for path, ids in self.by_part(wanted).items():
+            yield from self._read(path, ids)
 
-    def by_part(self, wanted: Container[str]) -> dict[Path, list[str]]:
+    def by_part(self, wanted: Iterable[str]) -> dict[Path, list[str]]:
         """Return the ids of these cells by the part that holds them."""
-        found: dict[Path, list[str]] = {}
-        for cell_id, path in sorted(self._where.items()):
-            if cell_id in wanted:
-                found.setdefault(path, []).append(cell_id)
-        return found
+        ids: dict[Path, list[str]] = {}
+        for cell_id in sorted(self._where.keys() & set(wanted)):
+            ids.setdefault(self._where[cell_id], []).append(cell_id)
+        return ids
 
-
-def _arrays(
-    part: Mapping[str, memoryview], cell_id: str, names: Collection[str] | None = None
-) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a cell; of a part with many cells, by name where names are known."""
-    found = names if names is not None else [key.partition(".")[2] for key in part]
-    keys = {name: f"{cell_id}.{name}" for name in found}
-    return {name: array(part[key]) for name, key in keys.items() if key in part}
+    def _read(
+        self, path: Path, ids: Sequence[str], names: Collection[str] | None = None
+    ) -> Iterator[Record]:
+        """Yield the records of cells of one part."""
+        arrays = read_arrays(path, ids, names)
+        for cell_id in ids:
+            yield Record(self.meta[cell_id], arrays.get(cell_id, {}))
 
 
 def _read_collected(path: Path, names: Collection[str] | None) -> dict[str, Record]:
-    """Return the recomputed numbers of a part by cell."""
+    """Return the recomputed numbers of a part by cell; none where there is no such file."""
+    if not path.exists():
+        return {}
     try:
-        part = members(path)
-        metas = {meta["keys"]["cell_id"]: meta for meta in _metas(part)}
-        return {i: Record(meta, _arrays(part, i, names)) for i, meta in metas.items()}
+        metas = {meta["keys"]["cell_id"]: meta for meta in read_meta(path)}
+        arrays = read_arrays(path, metas, names)
     except DAMAGES as error:
         raise RefusedError(f"{path} is damaged: collect again, or remove it ({error})") from error
-
-
-def _metas(part: Mapping[str, memoryview]) -> list[dict[str, Any]]:
-    """Return the facts in a part."""
-    found: list[dict[str, Any]] = json.loads(array(part["meta"]).tobytes())
-    return found
+    return {i: Record(meta, arrays.get(i, {})) for i, meta in metas.items()}

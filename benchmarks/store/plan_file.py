@@ -1,30 +1,41 @@
-"""The file ``plan.json`` of a results folder: read here, written by ``benchmarks.planning``."""
+"""The file ``plan.json`` of a results folder."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from benchmarks import schema
 from benchmarks.errors import RefusedError
+from benchmarks.store.files import write_atomically
 
 
 def read_plan(folder: Path) -> dict[str, Any]:
-    """Return what ``plan.json`` of a results folder says.
+    """Return the content of ``plan.json`` of a results folder.
 
     Raises:
-        RefusedError: it is absent, damaged, or of another version.
+        RefusedError: the file is absent, damaged, or of a version that cannot be read.
     """
     path = folder / "plan.json"
     if not path.is_file():
         raise RefusedError(f"{folder} is not a results folder: it has no plan.json")
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        version = found["schema"]
+        plan: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        version = plan["schema"]
     except (ValueError, KeyError, TypeError) as error:
         raise RefusedError(f"{path} is damaged: {error}") from error
-    if version != schema.SCHEMA_VERSION:
+    if version not in schema.READABLE_VERSIONS:
         raise RefusedError(
             f"{folder} was written by results version {version}, this is {schema.SCHEMA_VERSION}; "
             f"use another --out, or the version that wrote it"
         )
-    return found
+    return plan
+
+
+def write_plan(folder: Path, plan: Mapping[str, Any]) -> None:
+    """Write ``plan.json`` with this content and the version of the results, unless it is there."""
+    stamped = {"schema": schema.SCHEMA_VERSION, **plan}
+    data = (json.dumps(stamped, indent=1, sort_keys=True) + "\n").encode()
+    path = folder / "plan.json"
+    if not path.exists() or path.read_bytes() != data:
+        write_atomically(path, data)

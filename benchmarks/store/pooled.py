@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import schema
-from benchmarks.store.parts import Record
+from benchmarks.store.part_file import Record
 
 Row = dict[str, Any]
 Group = tuple[Any, ...]

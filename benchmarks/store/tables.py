@@ -11,7 +11,8 @@ from pathlib import Path
 
 from benchmarks import schema
 from benchmarks.store.files import write_atomically
-from benchmarks.store.parts import Parts, Record
+from benchmarks.store.part_file import Record
+from benchmarks.store.parts import Parts
 from benchmarks.store.plan_file import read_plan
 from benchmarks.store.pooled import Losses, Row, Transitions
 

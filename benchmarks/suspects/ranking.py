@@ -94,7 +94,7 @@ def rank(folder: Path, cells: CellFilter, score: str) -> Iterator[LabelRanking]:
         raise RefusedError(_why_none(folder, parts, cells))
     none_has_score = True
     for ids in groups.values():
-        records = [parts.trained(i) for i in sorted(ids, key=lambda i: plan[i]["seed"])]
+        records = sorted(parts.trained(ids), key=lambda record: plan[record.cell_id]["seed"])
         if all(score in record.meta["scores"] for record in records):
             none_has_score = False
             yield _averaged(Cell.build(plan[records[0].cell_id]["specs"]), records, score)

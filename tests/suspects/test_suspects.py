@@ -68,7 +68,7 @@ def test_the_worst_labels_come_first_by_the_score_that_the_part_keeps(trained):
         trained, CellFilter(noises=[NOISE], methods=["cross_entropy"], seeds=[1]), "loss"
     )
     (cell,) = cells_of((NOISE, "cross_entropy", 1))
-    arrays = Parts(trained).trained(cell.id).arrays
+    ((_, arrays),) = Parts(trained).trained([cell.id])
     score = dict(zip(arrays["position"].tolist(), arrays["train_scores"][0].tolist(), strict=True))
     assert found.table["position"].tolist() == sorted(score, key=score.get, reverse=True)
     problem = load_cell_data(cell, NOWHERE, CPU)
@@ -86,7 +86,7 @@ def test_the_worst_labels_come_first_by_the_score_that_the_part_keeps(trained):
 def test_the_prediction_is_that_of_the_last_epoch(trained):
     (cell,) = cells_of((NOISE, "cross_entropy", 0))
     last = alone(cell, load_cell_data(cell, NOWHERE, CPU))[-1]
-    arrays = Parts(trained).trained(cell.id).arrays
+    ((_, arrays),) = Parts(trained).trained([cell.id])
     assert arrays["predicted"].tolist() == last.train.argmax(-1).tolist()
 
 
