@@ -4,122 +4,108 @@ import csv
 import functools
 import io
 import math
-import operator
-import re
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from benchmarks import schema
+from benchmarks.store.aggregates import LossHistograms, Row, TransitionMatrices
 from benchmarks.store.files import write_atomically
 from benchmarks.store.part_file import Record
 from benchmarks.store.parts import Parts
 from benchmarks.store.plan_file import read_plan
-from benchmarks.store.pooled import Losses, Row, Transitions
 
 CURVE_VALUES = schema.CURVES[len(schema.KEYS) :]
+"""The columns of ``curves.csv`` that are no keys, in order."""
 LAST_EPOCHS = 10
+"""The selection ``last10`` averages over so many epochs."""
 ARRAYS = (
     *("curves", "final", "selected", "measured", "bins", "detection"),
     *("train_scores", "noisy", "clean", "estimate"),
 )
-"""What the tables need of a record; the logits are several times as much."""
+"""The arrays of a record that the tables need; the logits are several times as much."""
 
 
 def derive(folder: Path, parts: Parts) -> None:
-    """Write every CSV of a results folder from the parts of its planned cells."""
+    """Write every CSV of a results folder from the parts of its planned cells.
+
+    Args:
+        folder: a results folder with its plan.
+        parts: its parts.
+
+    Raises:
+        RefusedError: the plan cannot be read, or recomputed numbers are damaged.
+    """
     planned = {cell["cell_id"] for cell in read_plan(folder)["cells"]}
-    makers: dict[str, Callable[[Record], Iterable[str]]] = {
-        "results.csv": lambda record: _lines("results.csv", _results(record)),
+    makers: dict[str, Callable[[Record], Iterable[Row]]] = {
+        "results.csv": _results,
         "curves.csv": _curves,
         "bins.csv": _bins,
-        "detection.csv": lambda record: _lines("detection.csv", _detection(record)),
-        "costs.csv": lambda record: _lines("costs.csv", _costs(record)),
+        "detection.csv": _detection,
+        "costs.csv": _costs,
     }
-    pools: dict[str, Losses | Transitions] = {
-        "losses.csv": Losses(),
-        "transitions.csv": Transitions(),
+    aggregates: dict[str, LossHistograms | TransitionMatrices] = {
+        "losses.csv": LossHistograms(),
+        "transitions.csv": TransitionMatrices(),
     }
     cells = []
     for record in parts.records(planned, ARRAYS):
-        keys = record.meta["keys"]
-        begin = _line([keys[key] for key in schema.KEYS])[:-1] + ","
-        blocks = {}
-        for name, make in makers.items():
-            own = begin if _keyed(name) else ""
-            blocks[name] = "".join([own + line for line in make(record)]).encode()
-        cells.append((*(keys[name] for name in (*schema.KEYS[1:], "cell_id")), blocks))
-        for pool in pools.values():
-            pool.add(record)
+        keys = [record.meta["keys"][name] for name in schema.KEYS]
+        begin = _line(keys)[:-1] + ","
+        blocks = {name: _lines(name, make(record), begin) for name, make in makers.items()}
+        cells.append((*keys[1:], keys[0], blocks))
+        for aggregate in aggregates.values():
+            aggregate.add(record)
     cells.sort(key=lambda cell: cell[:-1])
     pieces = {name: [cell[-1].pop(name) for cell in cells] for name in makers}
-    for name, pool in pools.items():
-        pieces[name] = ["".join(_lines(name, pool.rows())).encode()]
-    for name, found in pieces.items():
-        whole = [_line(schema.TABLES[name]).encode(), *found]
+    for name, aggregate in aggregates.items():
+        pieces[name] = [_lines(name, aggregate.rows())]
+    for name, own in pieces.items():
+        whole = [",".join(schema.TABLES[name]).encode() + b"\n", *own]
         if not _holds(folder / name, whole):
             write_atomically(folder / name, *whole)
 
 
 def _holds(path: Path, pieces: Iterable[bytes]) -> bool:
-    """Whether a file is there and holds just this."""
+    """Return whether a file is there and holds just this."""
     if not path.exists():
         return False
     with path.open("rb") as file:
         return all(file.read(len(piece)) == piece for piece in pieces) and not file.read(1)
 
 
-def _keyed(name: str) -> bool:
-    """Whether the first columns of a table are the keys of a cell."""
-    return schema.TABLES[name][: len(schema.KEYS)] == schema.KEYS
+def _lines(name: str, rows: Iterable[Row], keys: str = "") -> bytes:
+    """Return the lines of a table; ``keys`` begins each of them if the table has such columns."""
+    columns = schema.TABLES[name]
+    if columns[: len(schema.KEYS)] == schema.KEYS:
+        columns = columns[len(schema.KEYS) :]
+    else:
+        keys = ""
+    return "".join([keys + _line(map(row.get, columns)) for row in rows]).encode()
 
 
-def _lines(name: str, rows: Iterable[Row]) -> Iterator[str]:
-    """Yield lines of a table, without the keys that they begin with."""
-    columns = schema.TABLES[name][len(schema.KEYS) if _keyed(name) else 0 :]
-    for row in rows:
-        yield _line([row.get(key) for key in columns])
-
-
-def _line(values: Sequence[object]) -> str:
-    """Return a line of a table; all numbers of it are written at once, of which it has millions."""
-    form, others = _form(tuple(map(type, values)))
-    shown = list(values)
-    for place in others:
-        shown[place] = _field(shown[place])
-    line = form % tuple(shown)
-    if "nan" in line or "inf" in line:  # perhaps in a word, which comes out the same
-        line = ",".join(map(_field, values)) + "\n"
-    return line
-
-
-_NUMBERS: dict[type, str] = {float: "%.9g", int: "%d"}
-
-
-@functools.lru_cache(maxsize=4096)
-def _form(kinds: Sequence[type]) -> tuple[str, list[int]]:
-    """Return the format of a line of values of these types, and which are no numbers."""
-    forms = [_NUMBERS.get(kind, "%s") for kind in kinds]
-    return ",".join(forms) + "\n", [i for i, kind in enumerate(kinds) if kind not in _NUMBERS]
+def _line(values: Iterable[object]) -> str:
+    return ",".join(map(_field, values)) + "\n"
 
 
 def _field(value: object) -> str:
-    """Write floats with nine significant digits, and what is not a number as nothing."""
+    """Return a float in nine significant digits, and nothing for what is not finite."""
     if isinstance(value, float):
         return f"{value:.9g}" if math.isfinite(value) else ""
     if isinstance(value, str):
-        return _quoted(value) if value else ""
+        return _quoted(value)
     return "" if value is None else str(value)
 
 
 @functools.lru_cache(maxsize=4096)
 def _quoted(text: str) -> str:
-    block = io.StringIO()
-    csv.writer(block, lineterminator="").writerow([text])
-    return block.getvalue()
+    """Return a text as ``csv`` writes it, which puts a field that stands alone in quotes."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow([text, None])
+    return line.getvalue()[:-1]
 
 
 def _results(record: Record) -> Iterator[Row]:
-    """One row per selection; one without numbers for a cell that has none."""
+    """Yield one row per selection; one without numbers for a cell that has none."""
     meta, arrays = record
     shared = {**meta["facts"], "status": meta["status"], "reason": meta["reason"]}
     if meta["status"] != "done":
@@ -139,54 +125,37 @@ def _results(record: Record) -> Iterator[Row]:
 
 
 def _known(names: Sequence[str], values: Sequence[float], wanted: Container[str]) -> Row:
-    """Return the values by name, without what this version has no column for."""
+    """Return the values by name, without those for which this version has no column."""
     pairs = zip(names, values, strict=True)
     return {name: value for name, value in pairs if name in wanted}
 
 
-def _curves(record: Record) -> Iterator[str]:
-    """One line per epoch that was evaluated."""
-    if "curves" not in record.arrays:
-        return
-    form, pick = _epoch(tuple(record.meta["curves"]))
-    for values in record.arrays["curves"].tolist():
-        line = form % pick(values)
-        yield _NO_NUMBER.sub("", line) if "n" in line else line  # "nan" and "inf" have one
+def _curves(record: Record) -> Iterator[Row]:
+    """Yield one row per epoch that was evaluated."""
+    if "curves" in record.arrays:
+        for values in record.arrays["curves"].tolist():
+            row = dict(zip(record.meta["curves"], values, strict=True))
+            yield row | {"epoch": int(row["epoch"])}
 
 
-_NO_NUMBER = re.compile("nan|-?inf")
-
-
-@functools.lru_cache(maxsize=64)
-def _epoch(names: tuple[str, ...]) -> tuple[str, Callable[[Sequence[float]], tuple[float, ...]]]:
-    """Return the format of an epoch's line, and what picks its numbers from those kept."""
-    forms = {name: "%.9g" if name in names else "" for name in CURVE_VALUES} | {"epoch": "%d"}
-    pick = operator.itemgetter(*(names.index(name) for name in CURVE_VALUES if name in names))
-    return ",".join(forms.values()) + "\n", pick
-
-
-def _bins(record: Record) -> Iterator[str]:
-    """One line per selection and confidence bin; an empty bin has no means.
-
-    Most lines of a sweep are such, so they are formatted at once: selection, bin, low, high, count,
-    confidence, accuracy.
-    """
+def _bins(record: Record) -> Iterator[Row]:
+    """Yield one row per selection and confidence bin; an empty bin has no means."""
     meta, arrays = record
-    for name, table in zip(meta.get("selections", ()), arrays.get("bins", ()), strict=True):
-        begin = _field(name)
-        for place, (count, confidence, correct) in zip(_BINS, table.tolist(), strict=True):
-            means = f"{confidence / count:.9g},{correct / count:.9g}" if count else ","
-            yield f"{begin},{place},{count:.0f},{means}\n"
-
-
-_BINS = [
-    f"{number},{number / schema.BINS_COUNT:.9g},{(number + 1) / schema.BINS_COUNT:.9g}"
-    for number in range(schema.BINS_COUNT)
-]
+    for selection, table in zip(meta.get("selections", ()), arrays.get("bins", ()), strict=True):
+        for number, (count, confidence, correct) in enumerate(table.tolist()):
+            yield {
+                "selection": selection,
+                "bin": number,
+                "low": number / schema.BINS_COUNT,
+                "high": (number + 1) / schema.BINS_COUNT,
+                "count": int(count),
+                "confidence": confidence / count if count else None,
+                "accuracy": correct / count if count else None,
+            }
 
 
 def _detection(record: Record) -> Iterator[Row]:
-    """How well a score tells mislabelled training images from the others."""
+    """Yield how well each score tells mislabelled training images from the others."""
     meta, arrays = record
     for name, (auroc, ap) in zip(meta.get("scores", ()), arrays.get("detection", ()), strict=True):
         yield {
@@ -199,6 +168,7 @@ def _detection(record: Record) -> Iterator[Row]:
 
 
 def _costs(record: Record) -> Iterator[Row]:
+    """Yield the seconds, memory and versions of a cell."""
     yield {
         "cell_id": record.cell_id,
         "status": record.meta["status"],

@@ -1,4 +1,4 @@
-"""Tables of one row group per method and setting: what the seeds' arrays say together."""
+"""Losses and transition matrices of a method in a setting, all seeds together."""
 
 import functools
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ Group = tuple[Any, ...]
 Pair = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
-class Losses:
+class LossHistograms:
     """Histograms of the last epoch's losses, of rightly labelled and of mislabelled images."""
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Losses:
         self._seeds[group] = self._seeds.get(group, 0) + 1
 
     def rows(self) -> Iterator[Row]:
-        """One row per bin that holds an image, in the order of the groups' keys."""
+        """Yield one row per bin that holds an image, in the order of the groups' keys."""
         edges = loss_edges()
         for group, counts in sorted(self._counts.items(), key=lambda pair: pair[0]):
             for b in np.flatnonzero(counts.sum(0)).tolist():
@@ -55,7 +55,7 @@ class Losses:
 
 @functools.cache
 def loss_edges() -> NDArray[np.float64]:
-    """Bounds of the bins, equally wide on a log scale.
+    """Return the bounds of the bins, equally wide on a log scale, in nats.
 
     >>> [round(float(edge), 4) for edge in loss_edges()[::6]]
     [0.0001, 0.001, 0.01, 0.1, 1.0, 10.0, 100.0]
@@ -64,7 +64,7 @@ def loss_edges() -> NDArray[np.float64]:
 
 
 def loss_bin(loss: NDArray[np.floating[Any]]) -> NDArray[np.intp]:
-    """The bin of each loss, left-closed; what lies beyond the range is in the first or last.
+    """Return the bin of each loss, left-closed; what lies beyond the range is in an end bin.
 
     >>> loss_bin(np.array([0.0, 2e-4, 0.99, 1.01, 1e9])).tolist()
     [0, 1, 23, 24, 35]
@@ -72,11 +72,11 @@ def loss_bin(loss: NDArray[np.floating[Any]]) -> NDArray[np.intp]:
     return np.searchsorted(loss_edges()[1:-1], loss, "right")
 
 
-class Transitions:
+class TransitionMatrices:
     """Estimated transition matrices beside what happened to the labels."""
 
     def __init__(self) -> None:
-        self._found: dict[Group, dict[str, Pair]] = {}  # by group and cell
+        self._cells: dict[Group, dict[str, Pair]] = {}  # by group and cell
 
     def add(self, record: Record) -> None:
         """Keep the matrix of one cell, if its method has one."""
@@ -87,20 +87,20 @@ class Transitions:
         classes = len(estimate)
         pairs = arrays["clean"].astype(np.int64) * classes + arrays["noisy"]
         counts = np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
-        own = self._found.setdefault(_group(record), {})
+        own = self._cells.setdefault(_group(record), {})
         own[record.cell_id] = (estimate, counts.astype(np.float64))
 
     def rows(self) -> Iterator[Row]:
-        """One row per true class: estimates averaged over seeds, labels pooled."""
-        for group, cells in sorted(self._found.items(), key=lambda pair: pair[0]):
-            found = [cells[cell_id] for cell_id in sorted(cells)]  # sums in one order
-            estimate = np.mean([one for one, _ in found], axis=0)
-            counts = np.sum([many for _, many in found], axis=0)
+        """Yield one row per true class: estimates averaged over seeds, labels pooled."""
+        for group, cells in sorted(self._cells.items(), key=lambda pair: pair[0]):
+            pairs = [cells[cell_id] for cell_id in sorted(cells)]  # sums in one order
+            estimate = np.mean([one for one, _ in pairs], axis=0)
+            counts = np.sum([many for _, many in pairs], axis=0)
             realised = counts / counts.sum(1, keepdims=True).clip(min=1)
             for label, (told, happened) in enumerate(zip(estimate, realised, strict=True)):
                 yield {
                     **dict(zip(schema.POOLED_KEYS, group, strict=True)),
-                    "seeds": len(found),
+                    "seeds": len(pairs),
                     "label": label,
                     "estimated": _numbers(told),
                     "realised": _numbers(happened),
@@ -108,8 +108,10 @@ class Transitions:
 
 
 def _numbers(values: NDArray[np.float64]) -> str:
+    """Return numbers with blanks between them, of four significant digits."""
     return " ".join(f"{value:.4g}" for value in values.tolist())
 
 
 def _group(record: Record) -> Group:
+    """Return what the seeds of a method in a setting have in common."""
     return tuple(record.meta["keys"][name] for name in schema.POOLED_KEYS)
