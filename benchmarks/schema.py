@@ -1,4 +1,4 @@
-"""What is kept: files, columns, metrics and how each is read. No torch, so that reports start fast.
+"""The files, columns and metrics of a results folder. No torch, so that reports start fast.
 
 ``results/README.md`` says the same for people; a test holds the two together.
 """
@@ -18,7 +18,7 @@ METRIC_SPEC = "v1"
 """The definitions in ``benchmarks/metrics``; a row says by which it was computed."""
 
 SELECTIONS = ("last", "val", "oracle", "last10")
-"""Which epoch a row describes.
+"""The rules that pick the epoch which a row describes.
 
 ``last`` is the headline. ``val`` is the epoch with the best accuracy on noisy validation labels.
 ``oracle`` is the epoch with the best test accuracy: it needs clean labels, and is flagged wherever
@@ -28,7 +28,7 @@ it is shown. ``last10`` is the mean of each metric of ``EPOCH_METRICS`` over the
 
 @dataclass(frozen=True)
 class Metric:
-    """How one number is named, read and drawn. Stored values are never percentages."""
+    """The name, direction and meaning of one number. Stored values are never percentages."""
 
     id: str
     label: str
@@ -60,7 +60,17 @@ _TRAIN = (
     Metric("other_frac", "Neither", "none", True, "mislabelled images predicted as a third class"),
     Metric("fit_clean", "Fit to clean labels", "higher", True, "rightly labelled, predicted so"),
 )
-_SCALED = tuple(
+_SMOOTH = (
+    Metric("smece", "Smooth ECE", "lower", True, "kernel-smoothed calibration error, no bins"),
+)
+_CLASSWISE = (
+    Metric("cwece", "Classwise ECE", "lower", True, "mean over classes: not comparable across C"),
+)
+_RISK = (
+    Metric("aurc", "AURC", "lower", True, "mean error of the k most confident, over all k"),
+    Metric("eaurc", "Excess AURC", "lower", True, "AURC above that of the best ranking"),
+)
+_TEMPERATURE = tuple(
     metric
     for name, on in (
         ("noisy", "noisy validation labels"),
@@ -74,35 +84,40 @@ _SCALED = tuple(
         Metric(f"ts_{name}_ece", f"ECE, T ({name})", "lower", True, f"ECE with T from {on}"),
     )
 )
-_SELECTED = (
-    Metric("smece", "Smooth ECE", "lower", True, "kernel-smoothed calibration error, no bins"),
-    Metric("cwece", "Classwise ECE", "lower", True, "mean over classes: not comparable across C"),
-    Metric("aurc", "AURC", "lower", True, "mean error of the k most confident, over all k"),
-    Metric("eaurc", "Excess AURC", "lower", True, "AURC above that of the best ranking"),
-    *_SCALED,
+_TEMPERATURE += (
     Metric("ts_fwd_given", "True T given", "none", False, "1: ts_fwd used the true matrix"),
     Metric("ts_at_bound", "T at its bound", "none", False, "temperature fits that ended there"),
 )
-_METHOD = (
+_SELECTION = (
     Metric("sel_precision", "Selection precision", "higher", True, "of the kept, rightly labelled"),
     Metric("sel_recall", "Selection recall", "higher", True, "of the rightly labelled, kept"),
+)
+_TRANSITION = (
     Metric("T_err_l1", "Transition error", "lower", False, "mean absolute row sum, 0 to 2"),
 )
-METRICS: dict[str, Metric] = {
-    metric.id: metric for metric in (*_TEST, *_TRAIN, *_SELECTED, *_METHOD)
+_BY_FUNCTION = {
+    "test_metrics": _TEST,
+    "train_metrics": _TRAIN,
+    "smooth_ece": _SMOOTH,
+    "classwise_ece": _CLASSWISE,
+    "risk_coverage": _RISK,
+    "temperature_metrics": _TEMPERATURE,
+    "selection": _SELECTION,
+    "transition_error": _TRANSITION,
 }
-TEST_METRICS = tuple(metric.id for metric in _TEST)
-TRAIN_METRICS = tuple(metric.id for metric in _TRAIN)
+"""The metrics, each under the function of ``benchmarks.metrics`` that computes it."""
+
+METRICS = {metric.id: metric for own in _BY_FUNCTION.values() for metric in own}
+METRIC_FUNCTIONS = {name: tuple(metric.id for metric in own) for name, own in _BY_FUNCTION.items()}
+"""The ids of the metrics by the function that computes them."""
+TEST_METRICS = METRIC_FUNCTIONS["test_metrics"]
+TRAIN_METRICS = METRIC_FUNCTIONS["train_metrics"]
 EPOCH_METRICS = (*TEST_METRICS, *TRAIN_METRICS)
-"""Known after every epoch; the others only of the epochs that a selection names."""
-SELECTED_METRICS = tuple(metric.id for metric in _SELECTED)
-METHOD_METRICS = tuple(metric.id for metric in _METHOD)
-"""Of a method's own state after the last epoch, where it has such a state."""
-LATER_METRICS = frozenset(
-    (*SELECTED_METRICS, *METHOD_METRICS, "ece_over", "ece_under", "mce", "rmsce")
-)
+"""The metrics that are known after every epoch; the others only of epochs that are selected."""
+LATER_METRICS = METRICS.keys() - set(EPOCH_METRICS) | {"ece_over", "ece_under", "mce", "rmsce"}
+"""The metrics that the first version of the results lacked."""
 LATER_COLUMNS = LATER_METRICS | {"backward_passes", "cpu", "system", "packages"}
-"""Blank where a CSV of an earlier version lacks the column."""
+"""The columns that are blank where a CSV of an earlier version lacks them."""
 
 KEYS = (
     "cell_id",  # 12 hex digits of the fully expanded cell
@@ -115,7 +130,7 @@ KEYS = (
     "method",  # shortest spec string
     "seed",
 )
-"""What names a cell: the first columns of every CSV."""
+"""The columns that name a cell: the first of every CSV."""
 
 RESULTS = (
     *KEYS,
@@ -137,7 +152,7 @@ RESULTS = (
 CURVES = (*KEYS, "epoch", "lr", "train_loss", "val_acc", *EPOCH_METRICS)
 BINS = (*KEYS, "selection", "bin", "low", "high", "count", "confidence", "accuracy")
 POOLED_KEYS = KEYS[1:-1]
-"""What names a row that pools the seeds of a method and setting."""
+"""The columns that name a row which pools the seeds of a method in a setting."""
 LOSSES = (*POOLED_KEYS, "seeds", "bin", "low", "high", "right", "wrong")
 TRANSITIONS = (*POOLED_KEYS, "seeds", "label", "estimated", "realised")
 DETECTION = (*KEYS, "score", "auroc", "ap", "mislabelled", "n_train")
@@ -175,4 +190,4 @@ TABLES: dict[str, tuple[str, ...]] = {
 
 BINS_COUNT = 15
 LOSS_BINS, LOSS_RANGE = 36, (1e-4, 1e2)
-"""Of ``losses.csv``: six bins a decade, in nats; the first and the last hold what lies beyond."""
+"""The bins of ``losses.csv``: six a decade, in nats; the first and last hold what lies beyond."""

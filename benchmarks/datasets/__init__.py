@@ -1,4 +1,4 @@
-"""Datasets."""
+"""Public image datasets with clean labels, and the registry of them."""
 
 from benchmarks.datasets.base import ROOT_VARIABLE, Dataset, Split, data_root
 from benchmarks.datasets.cifar10 import CIFAR10

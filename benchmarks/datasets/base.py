@@ -1,4 +1,4 @@
-"""What the suite means by a dataset."""
+"""The interface of a dataset, and the card that describes it."""
 
 import hashlib
 import os
@@ -24,10 +24,26 @@ class Split(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Card:
+    """The facts about a dataset that a user should know before training on it."""
+
+    source: str
+    paper: str
+    licence: str
+    asymmetric: str = "none published; each class flips to the next, the last to the first"
+    label_errors: str = "no published estimate known to us"
+    integrity: str = "sha256 of all pixels and labels"
+    traps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Dataset(Bounded):
     """A public image dataset with clean labels; noise is added later, by the suite."""
 
     num_classes: ClassVar[int]
+    classes: ClassVar[tuple[str, ...]]  # their names
+    class_counts: ClassVar[tuple[int, ...]] = ()  # training images of each class; (): all alike
+    superclasses: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     published: ClassVar[tuple[int, int]]  # training and test images
     shape: ClassVar[tuple[int, int, int]]  # channels, height, width
     white: ClassVar[int] = 255  # the largest raw value
@@ -35,21 +51,9 @@ class Dataset(Bounded):
     std: ClassVar[tuple[float, ...]]
     confusions: ClassVar[Mapping[int, int]] = {}  # published asymmetric map: class -> flipped to
     resplit: ClassVar[bool] = False  # train and test are drawn anew from each seed
-    sha256: ClassVar[str] = ""  # of all pixels and labels; "": see ``integrity``
+    sha256: ClassVar[str] = ""  # of all pixels and labels; "": see ``Card.integrity``
     version: ClassVar[int] = 1
-
-    source: ClassVar[str]  # from here on: what a card says
-    paper: ClassVar[str]
-    licence: ClassVar[str]
-    classes: ClassVar[tuple[str, ...]]
-    class_counts: ClassVar[tuple[int, ...]] = ()  # training images of each class; (): all alike
-    superclasses: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    asymmetric: ClassVar[str] = (
-        "none published; each class flips to the next, the last to the first"
-    )
-    label_errors: ClassVar[str] = "no published estimate known to us"
-    integrity: ClassVar[str] = "sha256 of all pixels and labels"
-    traps: ClassVar[tuple[str, ...]] = ()
+    card: ClassVar[Card]
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -83,8 +87,8 @@ def data_root(given: Path | None) -> Path:
 
 def digest(*splits: Split) -> str:
     """Return the sha256 of every pixel and label, in order."""
-    found = hashlib.sha256()
+    sha256 = hashlib.sha256()
     for split in splits:
-        found.update(split.image.numpy().data)
-        found.update(split.label.numpy().astype("<i8", copy=False).data)
-    return found.hexdigest()
+        sha256.update(split.image.numpy().data)
+        sha256.update(split.label.numpy().astype("<i8", copy=False).data)
+    return sha256.hexdigest()

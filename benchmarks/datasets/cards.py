@@ -1,4 +1,4 @@
-"""What a user should know about a dataset before training on it."""
+"""Cards: the text that tells a user about a dataset before training on it."""
 
 import inspect
 import textwrap
@@ -24,7 +24,7 @@ def card(name: str) -> str:
     dataset = DATASETS[name]
     about = (inspect.getdoc(dataset) or "").partition("\n\n")[0].replace("\n", " ")
     rows = [_row(label, text) for label, text in _facts(dataset)]
-    traps = [_row("" if place else "traps", trap) for place, trap in enumerate(dataset.traps)]
+    traps = [_row("" if place else "traps", trap) for place, trap in enumerate(dataset.card.traps)]
     return "\n".join([*textwrap.wrap(f"{name}: {about}", WIDTH), *rows, *traps])
 
 
@@ -32,9 +32,9 @@ def _facts(dataset: type[Dataset]) -> Iterator[tuple[str, str]]:
     """Yield what is said, in order."""
     train, test = dataset.published
     split = ", split anew for each seed" if dataset.resplit else ""
-    yield "source", dataset.source
-    yield "paper", dataset.paper
-    yield "licence", dataset.licence
+    yield "source", dataset.card.source
+    yield "paper", dataset.card.paper
+    yield "licence", dataset.card.licence
     yield "images", f"{train:,} training, {test:,} test{split}"
     yield "shape", f"{'x'.join(map(str, dataset.shape))}, uint8, 0 to {dataset.white}"
     if not dataset.superclasses:
@@ -47,8 +47,8 @@ def _facts(dataset: type[Dataset]) -> Iterator[tuple[str, str]]:
         f"{_shares(dataset, dataset.mean)} mean, {_shares(dataset, dataset.std)} std",
     )
     yield "asymmetric", _asymmetric(dataset)
-    yield "label errors", dataset.label_errors
-    yield "integrity", dataset.integrity
+    yield "label errors", dataset.card.label_errors
+    yield "integrity", dataset.card.integrity
 
 
 def _numbered(dataset: type[Dataset], names: tuple[str, ...]) -> str:
@@ -80,7 +80,7 @@ def _asymmetric(dataset: type[Dataset]) -> str:
     names = dataset.classes
     pairs = [f"{names[true]} -> {names[given]}" for true, given in dataset.confusions.items()]
     shown = "" if dataset.superclasses or not pairs else ", ".join(pairs) + "; "
-    return shown + dataset.asymmetric
+    return shown + dataset.card.asymmetric
 
 
 def _row(label: str, text: str) -> str:

@@ -1,7 +1,7 @@
 """CIFAR-100."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from benchmarks.datasets.cifar10 import CIFAR10
@@ -34,6 +34,7 @@ CLASSES = tuple(sorted(name for names in SUPERCLASSES.values() for name in names
 
 
 def _next_of_superclass() -> dict[int, int]:
+    """Return the class after each one in its superclass, the first after the last."""
     pairs: dict[int, int] = {}
     for names in SUPERCLASSES.values():
         numbers = sorted(CLASSES.index(name) for name in names)
@@ -41,30 +42,35 @@ def _next_of_superclass() -> dict[int, int]:
     return dict(sorted(pairs.items()))
 
 
+CARD = replace(
+    CIFAR10.card,
+    source="torchvision.datasets.CIFAR100",
+    asymmetric=(
+        "the next class of the same superclass, the last to the first: Patrini et al., CVPR 2017, "
+        "https://arxiv.org/abs/1609.03683"
+    ),
+    label_errors=(
+        "585 of the 10,000 test labels (5.85 %) are wrong by vote of five people, a lower bound: "
+        "Northcutt et al., NeurIPS 2021, https://arxiv.org/abs/2103.14749"
+    ),
+    integrity="torchvision's md5 of each file, then sizes and class counts",
+    traps=(
+        "most papers flip to the next class within blocks of five numbers, which no superclass is",
+        "mean and deviations are those in common use; they were not recomputed here",
+    ),
+)
+
+
 @dataclass(frozen=True)
 class CIFAR100(CIFAR10):
     """60,000 small photographs in 100 balanced classes, 32x32 colour pixels; 50,000 to train."""
 
-    folder: ClassVar[str] = "cifar-100-python"
-    num_classes: ClassVar[int] = 100
-    mean: ClassVar[tuple[float, ...]] = (0.5071 * 255, 0.4865 * 255, 0.4409 * 255)
-    std: ClassVar[tuple[float, ...]] = (0.2673 * 255, 0.2564 * 255, 0.2762 * 255)
+    folder = "cifar-100-python"
+    num_classes = 100
+    mean = (0.5071 * 255, 0.4865 * 255, 0.4409 * 255)
+    std = (0.2673 * 255, 0.2564 * 255, 0.2762 * 255)
     confusions: ClassVar[Mapping[int, int]] = _next_of_superclass()
-    sha256: ClassVar[str] = ""
-
-    source: ClassVar[str] = "torchvision.datasets.CIFAR100"
-    classes: ClassVar[tuple[str, ...]] = CLASSES
+    sha256 = ""
+    classes = CLASSES
     superclasses: ClassVar[Mapping[str, tuple[str, ...]]] = SUPERCLASSES
-    asymmetric: ClassVar[str] = (
-        "the next class of the same superclass, the last to the first: Patrini et al., CVPR 2017, "
-        "https://arxiv.org/abs/1609.03683"
-    )
-    label_errors: ClassVar[str] = (
-        "585 of the 10,000 test labels (5.85 %) are wrong by vote of five people, a lower bound: "
-        "Northcutt et al., NeurIPS 2021, https://arxiv.org/abs/2103.14749"
-    )
-    integrity: ClassVar[str] = "torchvision's md5 of each file, then sizes and class counts"
-    traps: ClassVar[tuple[str, ...]] = (
-        "most papers flip to the next class within blocks of five numbers, which no superclass is",
-        "mean and deviations are those in common use; they were not recomputed here",
-    )
+    card = CARD

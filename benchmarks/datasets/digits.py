@@ -3,13 +3,27 @@
 import functools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.datasets.base import Dataset, Split
+from benchmarks.datasets.base import Card, Dataset, Split
 from benchmarks.seeds import integer
+
+CARD = Card(
+    source="embedded in scikit-learn",
+    paper=(
+        "Alpaydin & Kaynak, Optical recognition of handwritten digits, UCI repository, 1998, "
+        "https://doi.org/10.24432/C50P49"
+    ),
+    licence="CC BY 4.0",
+    integrity="the installed scikit-learn",
+    traps=(
+        "719 test images: one of them is 0.14 points of accuracy",
+        "flipping left to right makes other characters: augment with crops at most",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -21,26 +35,15 @@ class Digits(Dataset):
     method; intervals over seeds therefore cover the choice of split.
     """
 
-    num_classes: ClassVar[int] = 10
-    published: ClassVar[tuple[int, int]] = (1078, 719)
-    shape: ClassVar[tuple[int, int, int]] = (1, 8, 8)
-    white: ClassVar[int] = 16
-    mean: ClassVar[tuple[float, ...]] = (4.884,)
-    std: ClassVar[tuple[float, ...]] = (6.017,)
-    resplit: ClassVar[bool] = True
-
-    source: ClassVar[str] = "embedded in scikit-learn"
-    paper: ClassVar[str] = (
-        "Alpaydin & Kaynak, Optical recognition of handwritten digits, UCI repository, 1998, "
-        "https://doi.org/10.24432/C50P49"
-    )
-    licence: ClassVar[str] = "CC BY 4.0"
-    classes: ClassVar[tuple[str, ...]] = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
-    integrity: ClassVar[str] = "the installed scikit-learn"
-    traps: ClassVar[tuple[str, ...]] = (
-        "719 test images: one of them is 0.14 points of accuracy",
-        "flipping left to right makes other characters: augment with crops at most",
-    )
+    num_classes = 10
+    published = (1078, 719)
+    shape = (1, 8, 8)
+    white = 16
+    mean = (4.884,)
+    std = (6.017,)
+    resplit = True
+    classes = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
+    card = CARD
 
     def load(self, root: Path, seed: int) -> tuple[Split, Split]:
         """Return the (train, test) of this seed; needs no file."""

@@ -59,7 +59,7 @@ class Downloaded(Dataset):
         except (OSError, RuntimeError, ValueError, EOFError) as error:
             reason = str(error).strip().partition("\n")[0].rstrip(".") or "no file"
             raise DataMissingError(
-                f"{type(self).__name__} is not to be had: looked in {place} ({reason}); fetch it "
+                f"{type(self).__name__} is not available: looked in {place} ({reason}); fetch it "
                 "with `python run_all.py data get`, or name its folder by --data"
             ) from error
         if fault := self._fault(train, test):
@@ -78,9 +78,11 @@ class Downloaded(Dataset):
         Where no sha256 is on record it is the number of images, their shape, and the classes.
         """
         if self.sha256:
-            found = digest(train, test)
-            fault = f"their content has sha256 {found[:12]}…, the published one {self.sha256[:12]}…"
-            return "" if found == self.sha256 else fault
+            sha256 = digest(train, test)
+            fault = (
+                f"their content has sha256 {sha256[:12]}…, the published one {self.sha256[:12]}…"
+            )
+            return "" if sha256 == self.sha256 else fault
         counts = (
             list(self.class_counts) or [self.published[0] // self.num_classes] * self.num_classes
         )
@@ -92,6 +94,7 @@ class Downloaded(Dataset):
         return ""
 
     def _kept(self, split: Split, count: int, part: str) -> Split:
+        """Return the images of a split that are to be kept; ``part`` names it in the stream."""
         if not count:
             return split
         kept = stratified(split.label, count, generator("subset", self.folder, part))

@@ -5,43 +5,46 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from benchmarks.datasets.base import Split
+from benchmarks.datasets.base import Card, Split
 from benchmarks.datasets.downloaded import Downloaded
+
+CARD = Card(
+    source="torchvision.datasets.MNIST",
+    paper=(
+        "LeCun et al., Gradient-based learning applied to document recognition, Proceedings of the "
+        "IEEE, 1998, http://yann.lecun.com/exdb/mnist/"
+    ),
+    licence="the publisher states none; often said to be CC BY-SA 3.0",
+    asymmetric="Patrini et al., CVPR 2017, https://arxiv.org/abs/1609.03683",
+    label_errors=(
+        "15 of the 10,000 test labels (0.15 %) are wrong by vote of five people, a lower bound: "
+        "Northcutt et al., NeurIPS 2021, https://arxiv.org/abs/2103.14749"
+    ),
+    traps=(
+        "papers use weight decay 1e-3 or 1e-2: at high noise their numbers are not comparable",
+        "flipping left to right makes other characters: augment with crops at most",
+    ),
+)
 
 
 @dataclass(frozen=True)
 class MNIST(Downloaded):
     """70,000 scans of handwritten digits, 28x28 grey pixels; 60,000 for training."""
 
-    folder: ClassVar[str] = "MNIST"
-    num_classes: ClassVar[int] = 10
-    published: ClassVar[tuple[int, int]] = (60_000, 10_000)
-    shape: ClassVar[tuple[int, int, int]] = (1, 28, 28)
-    mean: ClassVar[tuple[float, ...]] = (0.1307 * 255,)
-    std: ClassVar[tuple[float, ...]] = (0.3081 * 255,)
+    folder = "MNIST"
+    num_classes = 10
+    published = (60_000, 10_000)
+    shape = (1, 28, 28)
+    mean = (0.1307 * 255,)
+    std = (0.3081 * 255,)
     confusions: ClassVar[Mapping[int, int]] = {2: 7, 3: 8, 5: 6, 6: 5, 7: 1}
-    sha256: ClassVar[str] = "1e35582d42a90940c55b956deb61875c020b567ed20e3c5b174f52bf7809ed9b"
-
-    source: ClassVar[str] = "torchvision.datasets.MNIST"
-    paper: ClassVar[str] = (
-        "LeCun et al., Gradient-based learning applied to document recognition, Proceedings of the "
-        "IEEE, 1998, http://yann.lecun.com/exdb/mnist/"
-    )
-    licence: ClassVar[str] = "the publisher states none; often said to be CC BY-SA 3.0"
-    classes: ClassVar[tuple[str, ...]] = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
+    sha256 = "1e35582d42a90940c55b956deb61875c020b567ed20e3c5b174f52bf7809ed9b"
+    classes = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
     class_counts: ClassVar[tuple[int, ...]] = (
         *(5923, 6742, 5958, 6131, 5842),
         *(5421, 5918, 6265, 5851, 5949),
     )
-    asymmetric: ClassVar[str] = "Patrini et al., CVPR 2017, https://arxiv.org/abs/1609.03683"
-    label_errors: ClassVar[str] = (
-        "15 of the 10,000 test labels (0.15 %) are wrong by vote of five people, a lower bound: "
-        "Northcutt et al., NeurIPS 2021, https://arxiv.org/abs/2103.14749"
-    )
-    traps: ClassVar[tuple[str, ...]] = (
-        "papers use weight decay 1e-3 or 1e-2: at high noise their numbers are not comparable",
-        "flipping left to right makes other characters: augment with crops at most",
-    )
+    card = CARD
 
     def _read(self, root: Path, train: bool, download: bool) -> Split:
         import torchvision  # noqa: PLC0415  slow, and only these datasets need it

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks import metrics, schema
-from benchmarks.noise import NO_CLASS
 from benchmarks.store import Record
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -67,52 +66,28 @@ def _of_epoch(record: Record, i: int) -> tuple[dict[str, float], Tensor]:
     arrays = record.arrays
     logits, label = _tensor(arrays["logits"][i]), _tensor(arrays["label"])
     rows = metrics.rows_of(logits, label)
-    tensors = metrics.test_metrics(logits, label, rows)
-    tensors |= metrics.risk_coverage(logits, label, rows)
-    tensors["smece"] = metrics.smooth_ece(logits, label, rows)
-    tensors["cwece"] = metrics.classwise_ece(logits, label, rows)
-    names = record.meta["curves"]
-    curve = dict(zip(names, arrays["curves"][arrays["selected"][i]].tolist(), strict=True))
-    values = {
-        **{name: value.item() for name, value in tensors.items()},
-        **{name: curve[name] for name in schema.TRAIN_METRICS if name in curve},
-        **_scaled(arrays, i, logits, rows),
+    evidence: dict[str, Any] = {"logits": logits, "label": label, "rows": rows}
+    if "val_logits" in arrays:
+        given = "estimate" not in arrays
+        evidence["validation"] = metrics.Validation(
+            _tensor(arrays["val_logits"][i]),
+            _tensor(arrays["val_noisy"]),
+            _tensor(arrays["val_clean"]),
+            _tensor(arrays["transition" if given else "estimate"]),
+            given,
+        )
+    curve = arrays["curves"][arrays["selected"][i]].tolist()
+    of_training = {
+        name: value
+        for name, value in zip(record.meta["curves"], curve, strict=True)
+        if name in schema.TRAIN_METRICS
     }
+    values = metrics.compute(evidence) | of_training
     return values, torch.stack(metrics.reliability(logits, label, rows=rows), -1)
-
-
-def _scaled(arrays: Arrays, i: int, logits: Tensor, rows: metrics.Rows) -> dict[str, float]:
-    """Fit the temperatures on validation labels and measure the test set under each."""
-    if "val_logits" not in arrays:
-        return {}
-    val, label = _tensor(arrays["val_logits"][i]), _tensor(arrays["label"])
-    noisy, clean = _tensor(arrays["val_noisy"]), _tensor(arrays["val_clean"])
-    known = clean != NO_CLASS
-    given = "estimate" not in arrays
-    transition = _tensor(arrays["transition" if given else "estimate"])
-    fits = {
-        "noisy": metrics.fit_temperature(val, noisy),
-        "fwd": metrics.fit_temperature(val, noisy, transition),
-        "clean": metrics.fit_temperature(val[known], clean[known]),
-    }
-    values = {
-        "ts_fwd_given": float(given),
-        "ts_at_bound": float(sum(map(metrics.at_bound, fits.values()))),
-    }
-    for name, temperature in fits.items():
-        values[f"ts_{name}_T"] = temperature
-        scaled = metrics.scaled_metrics(logits, label, temperature, rows)
-        values |= {f"ts_{name}_{metric}": value for metric, value in scaled.items()}
-    return values
 
 
 def _of_method(arrays: Arrays) -> dict[str, float]:
     """Measure what the method's own state says of the labels, where it says anything."""
-    noisy, clean = _tensor(arrays["noisy"]), _tensor(arrays["clean"])
-    values: dict[str, float] = {}
-    if "kept" in arrays:
-        precision, recall = metrics.selection(_tensor(arrays["kept"]), noisy == clean)
-        values |= {"sel_precision": precision, "sel_recall": recall}
-    if "estimate" in arrays:
-        values["T_err_l1"] = metrics.transition_error(_tensor(arrays["estimate"]), noisy, clean)
-    return values
+    names = [name for name in ("noisy", "clean", "kept", "estimate") if name in arrays]
+    evidence = {name: _tensor(arrays[name]) for name in names}
+    return metrics.compute(evidence | {"right": evidence["noisy"] == evidence["clean"]})

@@ -5,28 +5,54 @@ is measured by itself, without waiting for the device. A slice with an infinite 
 in every metric, and so is one without examples: nothing is dropped silently.
 """
 
-from benchmarks.metrics.classwise import classwise_ece
-from benchmarks.metrics.estimates import selection, transition_error
-from benchmarks.metrics.examples import Rows, rows_of
-from benchmarks.metrics.prediction import reliability, test_metrics
-from benchmarks.metrics.selective import risk_coverage
-from benchmarks.metrics.smooth import smooth_ece
-from benchmarks.metrics.temperature import at_bound, fit_temperature, scaled_metrics
-from benchmarks.metrics.training import detection, train_metrics
+import inspect
+from collections.abc import Mapping
+from typing import Any
 
-__all__ = [
-    "Rows",
-    "at_bound",
-    "classwise_ece",
-    "detection",
-    "fit_temperature",
-    "reliability",
-    "risk_coverage",
-    "rows_of",
-    "scaled_metrics",
-    "selection",
-    "smooth_ece",
-    "test_metrics",
-    "train_metrics",
-    "transition_error",
-]
+from benchmarks import schema
+from benchmarks.metrics.classwise import classwise_ece as classwise_ece
+from benchmarks.metrics.estimates import selection as selection
+from benchmarks.metrics.estimates import transition_error as transition_error
+from benchmarks.metrics.examples import Rows as Rows
+from benchmarks.metrics.examples import rows_of as rows_of
+from benchmarks.metrics.prediction import reliability as reliability
+from benchmarks.metrics.prediction import test_metrics as test_metrics
+from benchmarks.metrics.selective import risk_coverage as risk_coverage
+from benchmarks.metrics.smooth import smooth_ece as smooth_ece
+from benchmarks.metrics.temperature import Validation as Validation
+from benchmarks.metrics.temperature import at_bound as at_bound
+from benchmarks.metrics.temperature import fit_temperature as fit_temperature
+from benchmarks.metrics.temperature import scaled_metrics as scaled_metrics
+from benchmarks.metrics.temperature import temperature_metrics as temperature_metrics
+from benchmarks.metrics.training import detection as detection
+from benchmarks.metrics.training import train_metrics as train_metrics
+
+
+def compute(evidence: Mapping[str, Any]) -> dict[str, float]:
+    """Compute every metric of one slice for which there is evidence.
+
+    Each function that the schema names is called with what its parameters are named after. One
+    that lacks a parameter without a default is left out.
+
+    >>> import torch
+    >>> compute({"kept": torch.tensor([1, 1]), "right": torch.tensor([True, False])})
+    {'sel_precision': 0.5, 'sel_recall': 1.0}
+
+    Args:
+        evidence: tensors and the like by the name of a parameter.
+
+    Returns:
+        values by the id of the metric.
+    """
+    values: dict[str, Any] = {}
+    for name, ids in schema.METRIC_FUNCTIONS.items():
+        function = globals()[name]
+        parameters = inspect.signature(function).parameters
+        needed = {key for key, one in parameters.items() if one.default is inspect.Parameter.empty}
+        if needed <= evidence.keys():
+            result = function(**{key: evidence[key] for key in parameters if key in evidence})
+            if not isinstance(result, dict):
+                several = result if isinstance(result, tuple) else (result,)
+                result = dict(zip(ids, several, strict=True))
+            values |= result
+    return {name: float(value) for name, value in values.items()}

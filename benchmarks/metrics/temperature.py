@@ -1,7 +1,8 @@
-"""Temperature scaling: one number fitted on validation labels, and what it does to the test set."""
+"""Temperature scaling: one number fitted on validation labels, and its effect on the test set."""
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -125,7 +126,7 @@ def _slope_of(z: Tensor, label: Tensor, transition: Tensor | None) -> Slope:
 
 
 def at_bound(temperature: float) -> bool:
-    """Whether a fit ended at the lowest or highest temperature there is."""
+    """Return whether a fit ended at the lowest or highest temperature there is."""
     return not math.isnan(temperature) and abs(math.log(temperature)) > LOG_BOUND - PRECISION
 
 
@@ -164,3 +165,49 @@ def scaled_metrics(
     nll, brier = (total.log() - at_label).mean(), (1 - 2 * own + square).mean()
     values = torch.stack((nll, brier, gap.abs().sum() / len(label))).tolist()
     return dict(zip(names, values, strict=True))
+
+
+class Validation(NamedTuple):
+    """The held-out predictions and labels on which temperatures are fitted."""
+
+    logits: Tensor  # (V, C)
+    noisy: Tensor  # (V,) given classes
+    clean: Tensor  # (V,) true classes; negative for an image that belongs to none
+    transition: Tensor  # (C, C), from the true class to the given one
+    given: bool  # whether that is the noise's own matrix, and not the method's estimate of it
+
+
+def temperature_metrics(
+    logits: Tensor, label: Tensor, rows: Rows, validation: Validation
+) -> dict[str, float]:
+    """Fit temperatures on validation labels and measure the test set under each.
+
+    There are three fits: on the ``noisy`` labels, on them through the transition matrix (``fwd``),
+    and on the ``clean`` labels of the images that have one.
+
+    Args:
+        logits: ``(N, C)``, of the test images.
+        label: ``(N,)`` classes, int64.
+        rows: what ``rows_of`` makes of the two.
+        validation: what the temperatures are fitted on.
+
+    Returns:
+        the temperature ``ts_*_T`` of each fit, ``ts_*_nll``, ``ts_*_brier`` and ``ts_*_ece`` of the
+        test set under it, ``ts_fwd_given``, 1 if the true matrix was given, and ``ts_at_bound``,
+        the number of fits that ended at a bound.
+    """
+    known = validation.clean >= 0
+    fits = {
+        "noisy": fit_temperature(validation.logits, validation.noisy),
+        "fwd": fit_temperature(validation.logits, validation.noisy, validation.transition),
+        "clean": fit_temperature(validation.logits[known], validation.clean[known]),
+    }
+    values = {
+        "ts_fwd_given": float(validation.given),
+        "ts_at_bound": float(sum(map(at_bound, fits.values()))),
+    }
+    for name, temperature in fits.items():
+        values[f"ts_{name}_T"] = temperature
+        scaled = scaled_metrics(logits, label, temperature, rows)
+        values |= {f"ts_{name}_{metric}": value for metric, value in scaled.items()}
+    return values

@@ -1,4 +1,4 @@
-"""What became of the mislabelled training examples."""
+"""The fate of the mislabelled training examples, and how well a score detects them."""
 
 from typing import Any
 
@@ -11,15 +11,15 @@ from benchmarks.metrics.examples import predict
 from benchmarks.schema import TRAIN_METRICS
 
 
-def train_metrics(logits: Tensor, noisy: Tensor, clean: Tensor) -> dict[str, Tensor]:
-    """Tell what became of the mislabelled training examples.
+def train_metrics(train_logits: Tensor, noisy: Tensor, clean: Tensor) -> dict[str, Tensor]:
+    """Measure what became of the mislabelled training examples.
 
     Over ``noisy != clean``: ``mem_frac = mean(predicted == noisy)``, ``clean_recovery =
     mean(predicted == clean)`` and ``other_frac``, the rest; the three sum to 1. Over ``noisy ==
     clean``: ``fit_clean = mean(predicted == clean)``. All are shares, NaN over no examples.
 
     Args:
-        logits: ``(..., N, C)``, of the training images without augmentation.
+        train_logits: ``(..., N, C)``, of the training images without augmentation.
         noisy: ``(N,)`` classes that were trained on.
         clean: ``(N,)`` true classes; negative for an image that belongs to none.
 
@@ -32,19 +32,19 @@ def train_metrics(logits: Tensor, noisy: Tensor, clean: Tensor) -> dict[str, Ten
     Reference:
         Liu et al., NeurIPS 2020, https://arxiv.org/abs/2007.00151 (figure 1 draws the shares)
     """
-    _, predicted, finite = predict(logits, noisy, clean)
+    _, predicted, finite = predict(train_logits, noisy, clean)
     wrong = noisy != clean
     mislabelled = wrong.sum().double()
     memorised = ((predicted == noisy) & wrong).sum(-1)
     recovered = ((predicted == clean) & wrong).sum(-1)
     fitted = ((predicted == clean) & ~wrong).sum(-1)
-    found = {
+    shares = {
         "mem_frac": memorised / mislabelled,
         "clean_recovery": recovered / mislabelled,
         "other_frac": (mislabelled - memorised - recovered) / mislabelled,
         "fit_clean": fitted / (~wrong).sum().double(),
     }
-    return {name: found[name].masked_fill(~finite, torch.nan) for name in TRAIN_METRICS}
+    return {name: shares[name].masked_fill(~finite, torch.nan) for name in TRAIN_METRICS}
 
 
 def detection(
@@ -80,7 +80,7 @@ def detection(
         return float("nan"), float("nan")
     order = np.argsort(-scores)
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)  # of equal scores
-    found = truth[order].cumsum()[ends]
-    recall, others = np.append(0, found / found[-1]), np.append(0, ends + 1 - found)
+    hits = truth[order].cumsum()[ends]
+    recall, others = np.append(0, hits / hits[-1]), np.append(0, ends + 1 - hits)
     auroc = np.trapezoid(recall, others / others[-1])
-    return float(auroc), float((np.diff(recall) * found / (ends + 1)).sum())
+    return float(auroc), float((np.diff(recall) * hits / (ends + 1)).sum())

@@ -65,7 +65,7 @@ class Human(Noise):
             data = path.read_bytes()
         except OSError as error:
             raise DataMissingError(
-                f"{name} is not to be had: cannot read {path} ({error.strerror}); fetch it with "
+                f"{name} is not available: cannot read {path} ({error.strerror}); fetch it with "
                 f"`python run_all.py data get {name.lower()}`, or take it from {cls.source} "
                 f"(licence {cls.licence}) and name its folder by --data"
             ) from error

@@ -23,9 +23,9 @@ def describe(folder: Path) -> str:
         planned[entry] += 1
         done[entry] += meta["status"] == "done"
     noises = list(dict.fromkeys(noise for _, noise in planned))
+    methods = dict.fromkeys(method for method, _ in planned)
     table = [["", *noises]]
-    for method in dict.fromkeys(method for method, _ in planned):
-        table.append([method, *(f"{done[method, n]}/{planned[method, n]}" for n in noises)])
+    table += [[m, *(f"{done[m, n]}/{planned[m, n]}" for n in noises)] for m in methods]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = [
         "  ".join(text.ljust(w) for text, w in zip(line, widths, strict=True)).rstrip()

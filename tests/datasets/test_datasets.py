@@ -57,7 +57,7 @@ def test_cifar10_pixels_are_where_torchvision_shows_them(monkeypatch):
 def test_files_with_other_md5s_are_not_unpickled():
     if CIFAR10.original():
         pytest.skip("these are the publisher's own files")
-    with pytest.raises(DataMissingError, match="CIFAR10 is not to be had: looked in"):
+    with pytest.raises(DataMissingError, match="CIFAR10 is not available: looked in"):
         DATASETS.build("cifar10").load(CIFAR10.root, 0)
 
 
@@ -210,9 +210,14 @@ def test_facts_of_a_dataset_agree_with_each_other(name):
 def test_a_card_says_what_there_is_to_know(name):
     dataset, text = DATASETS[name], card(name)
     plain = " ".join(text.split())
-    for fact in (dataset.source, dataset.paper, dataset.licence, dataset.label_errors):
+    for fact in (
+        dataset.card.source,
+        dataset.card.paper,
+        dataset.card.licence,
+        dataset.card.label_errors,
+    ):
         assert fact in plain
-    assert all(trap in plain for trap in dataset.traps)
+    assert all(trap in plain for trap in dataset.card.traps)
     assert all(label in plain for label in dataset.classes)
     assert f"{dataset.published[0]:,} training, {dataset.published[1]:,} test" in plain
     assert max(map(len, text.splitlines())) <= WIDTH
