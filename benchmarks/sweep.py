@@ -15,7 +15,7 @@ import torch
 from benchmarks.datasets import DATASETS, Dataset, Split
 from benchmarks.errors import RefusedError
 from benchmarks.models import MODELS, Model
-from benchmarks.noise import NOISES, Given, Images, LabelSpace, Noise
+from benchmarks.noise import NOISES, GivenLabels, Images, LabelSpace, Noise
 from benchmarks.profiles import PROFILES, Conditions, Tuned
 from benchmarks.recipes import RECIPES, Recipe
 from benchmarks.suites import FOLDER, names
@@ -50,7 +50,7 @@ def label_space(dataset: Dataset) -> LabelSpace:
     )
 
 
-def corrupted(dataset: Dataset, noise: Noise, seed: int, train: Split, root: Path) -> Given:
+def corrupted(dataset: Dataset, noise: Noise, seed: int, train: Split, root: Path) -> GivenLabels:
     """Return the labels, and any images, that a noise gives the ``train`` split of a dataset.
 
     The split was loaded from the folder ``root`` with the same seed.

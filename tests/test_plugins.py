@@ -67,7 +67,7 @@ from benchmarks.datasets.digits import Digits
 from benchmarks.models import MODELS
 from benchmarks.models.small import MLP
 from benchmarks.noise import NOISES
-from benchmarks.noise.families import PairFlip
+from benchmarks.noise.class_conditional import PairFlip
 from benchmarks.recipes import RECIPES, Recipe
 
 class Mine(Digits):

@@ -1,4 +1,4 @@
-"""Calibration of the probability of every class, not only of the predicted one."""
+"""The calibration error of the probability of every class, not only of the predicted one."""
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ def classwise_ece(logits: Tensor, label: Tensor, rows: Rows | None = None) -> Te
     Raises:
         ValueError: there are not ``N`` labels.
 
-    Reference:
+    Source:
         Kull et al., NeurIPS 2019, https://arxiv.org/abs/1910.12656
         Nixon et al., CVPR workshops 2019, https://arxiv.org/abs/1904.01685 (static calibration)
     """
@@ -38,14 +38,18 @@ def classwise_ece(logits: Tensor, label: Tensor, rows: Rows | None = None) -> Te
     share, finite = rows.share, rows.finite
     edges = torch.arange(1, BINS_COUNT, dtype=torch.float64, device=logits.device) / BINS_COUNT
     edges = edges.mul_(GRID).round_().div_(GRID)
+    # With many classes nearly every probability lies in the first bin. So all are summed there
+    # first, and only the few above its edge are moved to their own bin: one pass in place of a
+    # search for the bin of every probability.
     gap = share.new_zeros(*leading, classes, BINS_COUNT)
-    gap[..., 0] = share.sum(-2)  # as if all lay in the first bin; the few that do not are moved
+    gap[..., 0] = share.sum(-2)
     flat, moved = gap.view(-1), share.flatten()
     place = _places(moved > edges[0])
     column = (place // (examples * classes) * classes + place % classes) * BINS_COUNT
     value = _on_grid(moved.take(place))
     flat.index_add_(0, column, -value)
     flat.index_add_(0, column + torch.bucketize(value, edges), value)
+    # The label of each example counts against the bin that its probability lies in.
     hit = _on_grid(share.gather(-1, label.expand(share.shape[:-1])[..., None])[..., 0])  # (..., N)
     bin_of = label * BINS_COUNT + torch.bucketize(hit, edges)
     gap.flatten(-2).scatter_add_(-1, bin_of, share.new_full(hit.shape, -1.0))
@@ -53,9 +57,10 @@ def classwise_ece(logits: Tensor, label: Tensor, rows: Rows | None = None) -> Te
 
 
 def _places(mask: Tensor) -> Tensor:
-    """Where a mask ``(M,)`` holds; torch takes its time over it on the CPU."""
+    """Return the places where a mask ``(M,)`` holds; numpy is faster at it than torch."""
     return torch.from_numpy(np.flatnonzero(mask.cpu().numpy())).to(mask.device)
 
 
 def _on_grid(share: Tensor) -> Tensor:
+    """Return shares as the nearest multiples of ``1 / GRID``."""
     return share.mul(GRID).round_().div_(GRID)

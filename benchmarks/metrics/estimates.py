@@ -1,4 +1,4 @@
-"""How right a method's own judgement is: which labels it kept, which matrix it estimated."""
+"""The errors of a method's own judgement: the labels it kept, the matrix it estimated."""
 
 import math
 
@@ -26,7 +26,7 @@ def selection(kept: Tensor, right: Tensor) -> tuple[float, float]:
     Raises:
         ValueError: ``kept`` has another shape, or other values than 0 and 1.
 
-    Reference:
+    Source:
         Han et al., NeurIPS 2018, https://arxiv.org/abs/1804.06872 (label precision; they average it
         over mini-batches, here it is counted over the whole training set)
     """
@@ -61,7 +61,7 @@ def transition_error(estimate: Tensor, noisy: Tensor, clean: Tensor) -> float:
     Raises:
         ValueError: ``estimate`` is not square.
 
-    Reference:
+    Source:
         Xia et al., NeurIPS 2019, https://arxiv.org/abs/1906.00189 (estimation error). Differs: the
         rows of the realised matrix are the reference, not the nominal ones.
     """

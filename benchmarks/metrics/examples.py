@@ -1,4 +1,4 @@
-"""What is known of each example of a prediction, in float64.
+"""The facts about each example of a prediction, in float64.
 
 Confidences are rounded to multiples of ``2**-36``, about 1.5e-11 and far below what float32 logits
 resolve. Two predictions that differ by rounding alone then share a bin, a vote of 6 in 10 lies on
@@ -14,7 +14,7 @@ GRID = 2.0**36
 
 
 class Rows(NamedTuple):
-    """What is known of each example, and of each slice whether it can be measured."""
+    """The facts about each example, and about each slice whether it can be measured."""
 
     confidence: Tensor  # (..., N), on the grid
     correct: Tensor  # (..., N), 0 or 1
@@ -37,7 +37,7 @@ def _refuse_other_lengths(logits: Tensor, *labels: Tensor) -> None:
 
 
 def measurable(logits: Tensor, label: Tensor) -> bool:
-    """Whether ``(N, C)`` logits can be measured: some examples, all numbers finite.
+    """Return whether ``(N, C)`` logits can be measured: some examples, all numbers finite.
 
     Raises:
         ValueError: the logits are not ``(N, C)``, or there are not ``N`` labels.
@@ -49,14 +49,14 @@ def measurable(logits: Tensor, label: Tensor) -> bool:
 
 
 def predict(logits: Tensor, *labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The largest logits ``(..., N)``, where they are, and which slices are finite ``(...)``."""
+    """Return the largest logits ``(..., N)``, their classes, and which slices are finite."""
     _refuse_other_lengths(logits, *labels)
     highest, predicted = logits.max(-1)
     return highest, predicted, _finite(logits, highest)
 
 
 def _finite(logits: Tensor, highest: Tensor) -> Tensor:
-    """Which slices are finite ``(...)``, sooner than by asking each logit."""
+    """Return which slices are finite ``(...)``, sooner than by asking each logit."""
     spread = highest.double() - logits.amin(-1).double()  # infinite or NaN if any logit is
     return (spread < torch.inf).all(-1)
 

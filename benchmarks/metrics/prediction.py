@@ -37,8 +37,8 @@ def test_metrics(
     * ``ties``: the number of examples whose largest logit occurs twice or more.
 
     >>> logits = torch.tensor([[0.0, 2.0], [1.0, 0.0], [0.5, 0.5]])
-    >>> found = test_metrics(logits, torch.tensor([1, 1, 0]))
-    >>> [round(found[key].item(), 4) for key in ("acc", "acc_worst", "ece", "ties")]
+    >>> values = test_metrics(logits, torch.tensor([1, 1, 0]))
+    >>> [round(values[key].item(), 4) for key in ("acc", "acc_worst", "ece", "ties")]
     [0.6667, 0.5, 0.4501, 1.0]
 
     Args:
@@ -53,7 +53,7 @@ def test_metrics(
         ValueError: there are not ``N`` labels.
         RuntimeError: a label is no class.
 
-    Reference:
+    Source:
         Guo et al., ICML 2017, https://arxiv.org/abs/1706.04599
         Kumar et al., NeurIPS 2019, https://arxiv.org/abs/1909.10155; its ``calibration`` package
         0.1.4 was read (``get_equal_bins``, ``unbiased_square_ce``). Differs from that code: an edge
@@ -73,7 +73,7 @@ def test_metrics(
     gap = confidence - correct  # n_b * (c_b - a_b)
     ece = gap.abs().sum(-1) / examples  # (..., 2)
     wide, size = gap[..., 0, :], count[..., 0, :].clamp(min=1)  # an empty bin has no gap
-    found = {
+    values = {
         "acc": acc,
         "acc_worst": _worst_recall(rows.correct, label, classes),
         "nll": nll,
@@ -90,7 +90,7 @@ def test_metrics(
         "gap_signed": conf_mean - acc,
         "ties": (tied * examples).round(),
     }
-    table = torch.stack([found[name] for name in TEST_METRICS])
+    table = torch.stack([values[name] for name in TEST_METRICS])
     return dict(zip(TEST_METRICS, table.masked_fill(~rows.finite, torch.nan), strict=True))
 
 
@@ -116,7 +116,7 @@ def reliability(
 
 
 def _worst_recall(correct: Tensor, label: Tensor, classes: int) -> Tensor:
-    """The lowest recall of the classes that occur; whole numbers are added, so in any order."""
+    """Return the lowest recall of the classes that occur; hits are whole, so in any order."""
     size = correct.new_zeros(classes)
     size = size.scatter_add(-1, label, torch.ones_like(label, dtype=torch.float64))
     hits = correct.new_zeros(*correct.shape[:-1], classes)
@@ -125,7 +125,7 @@ def _worst_recall(correct: Tensor, label: Tensor, classes: int) -> Tensor:
 
 
 def _debiased(count: Tensor, confidence: Tensor, correct: Tensor) -> Tensor:
-    """``ce2_deb`` from the sums of its bins."""
+    """Return ``ce2_deb`` from the sums of its bins."""
     accuracy = correct / count
     gap = (correct - confidence) / count
     term = gap.square() - accuracy * (1 - accuracy) / (count - 1)
@@ -133,7 +133,7 @@ def _debiased(count: Tensor, confidence: Tensor, correct: Tensor) -> Tensor:
 
 
 def _floor(count: Tensor, confidence: Tensor, square: Tensor) -> Tensor:
-    """``sum_b E|S_b - sum_b c|``, ``S_b`` the successes of independent trials of chances ``c``.
+    """Return ``sum_b E|S_b - sum_b c|``, ``S_b`` the successes of trials of chances ``c``.
 
     The fewer of successes and failures get the binomial law of their mean ``m`` and variance:
     ``n = m**2 / sum c**2`` trials of chance ``p = m / n``. Its mean deviation is De Moivre's
@@ -141,15 +141,18 @@ def _floor(count: Tensor, confidence: Tensor, square: Tensor) -> Tensor:
     it exact. Over 3,000 random bins of 1 to 900 it was within 0.12 % of the exact law; the normal
     law, ``sqrt(2 m (1 - p) / pi)``, was 60 % off for one example, without bound near confidence 1.
 
-    Reference:
+    Source:
         Diaconis and Zabell, 1991, https://doi.org/10.1214/ss/1177011699
     """
+    # The rarer outcome is the one whose law is far from normal, so it is the one to approximate.
     rare = 2 * confidence > count
     mean = torch.where(rare, count - confidence, confidence)
     squares = torch.where(rare, count - 2 * confidence + square, square).clamp(min=1e-30)
+    # The binomial law with this mean and variance; more trials than examples there cannot be.
     trials = torch.minimum(mean.square() / squares, count)
     chance = (mean / trials.clamp(min=1e-30)).clamp(max=1.0)
     whole = mean.floor()
+    # De Moivre's formula in logarithms, in which the binomial coefficient does not overflow.
     log = torch.lgamma(trials + 1) - torch.lgamma(whole + 1) - torch.lgamma(trials - whole)
     log = log + torch.xlogy(whole + 1, chance) + torch.xlogy(trials - whole, 1 - chance)
     return 2 * log.exp().sum(-1)

@@ -1,4 +1,4 @@
-"""How well confidence ranks the predictions: right ones first."""
+"""Risk and coverage: whether confidence ranks the right predictions first."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from benchmarks.metrics.examples import Rows, rows_of
 
 DIGITS = 36
-"""Bits of the ranking key that count, so that predictions apart by rounding alone are tied."""
+"""The bits of the ranking key that count: predictions apart by rounding alone are tied."""
 
 
 def risk_coverage(logits: Tensor, label: Tensor, rows: Rows | None = None) -> dict[str, Tensor]:
@@ -32,7 +32,7 @@ def risk_coverage(logits: Tensor, label: Tensor, rows: Rows | None = None) -> di
     Raises:
         ValueError: there are not ``N`` labels.
 
-    Reference:
+    Source:
         Geifman, Uziel and El-Yaniv, ICLR 2019, https://arxiv.org/abs/1805.08206
     """
     examples = logits.shape[-2]
@@ -51,12 +51,12 @@ def risk_coverage(logits: Tensor, label: Tensor, rows: Rows | None = None) -> di
     aurc = (tied_mean.cumsum(-1) / k).mean(-1)
     errors = so_far[..., -1:]
     best = ((k - (examples - errors)).clamp(min=0) / k).mean(-1)
-    found = {"aurc": aurc, "eaurc": aurc - best}
-    return {name: value.masked_fill(~rows.finite, torch.nan) for name, value in found.items()}
+    areas = {"aurc": aurc, "eaurc": aurc - best}
+    return {name: value.masked_fill(~rows.finite, torch.nan) for name, value in areas.items()}
 
 
 def _ties(key: Tensor) -> tuple[Tensor, Tensor]:
-    """Where each one's run of equal keys begins and ends, ``(..., N)`` of a sorted ``(..., N)``."""
+    """Return the first place and the end of each one's run of equal keys, of a sorted key."""
     place = torch.arange(key.shape[-1], device=key.device)
     new = F.pad(key.diff(dim=-1) != 0, (1, 0), value=True)
     last = F.pad(new[..., 1:], (0, 1), value=True)

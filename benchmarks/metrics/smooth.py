@@ -1,4 +1,4 @@
-"""Calibration error by smoothing instead of binning."""
+"""The calibration error that smooths residuals instead of binning them."""
 
 import math
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from benchmarks.metrics.examples import Rows, rows_of
 
 MESH = 4096
-"""Intervals of [0, 1]; on them it differs from the integral by less than 1e-5."""
+"""The number of intervals of [0, 1]; the sum over them is within 1e-5 of the integral."""
 PRECISION = 1e-11
 
 
@@ -36,7 +36,7 @@ def smooth_ece(logits: Tensor, label: Tensor, rows: Rows | None = None) -> Tenso
     Raises:
         ValueError: there are not ``N`` labels.
 
-    Reference:
+    Source:
         Blasiok and Nakkiran, ICLR 2024, https://arxiv.org/abs/2309.12236. Differs from the authors'
         package relplot 1.0.3: that one searches the bandwidth in steps of 1e-3.
     """
@@ -51,12 +51,12 @@ def smooth_ece(logits: Tensor, label: Tensor, rows: Rows | None = None) -> Tenso
     mass.scatter_add_(-1, column, residual * (left + 1 - place))
     mass.scatter_add_(-1, column + 1, residual * (place - left))
     wave, finite = _cosines(mass).view(-1, MESH + 1), rows.finite.flatten().tolist()
-    found = [_fixed_point(w) if good else math.nan for w, good in zip(wave, finite, strict=True)]
-    return mass.new_tensor(found).view(rows.finite.shape)
+    widths = [_fixed_point(w) if good else math.nan for w, good in zip(wave, finite, strict=True)]
+    return mass.new_tensor(widths).view(rows.finite.shape)
 
 
 def _fixed_point(wave: Tensor) -> float:
-    """The bandwidth that equals the error it leaves; by Brent's method."""
+    """Return the bandwidth that equals the error it leaves, by Brent's method."""
     from scipy.fft import idct  # noqa: PLC0415  slow, and planning needs no metric
     from scipy.optimize import brentq  # noqa: PLC0415
 
@@ -64,7 +64,7 @@ def _fixed_point(wave: Tensor) -> float:
     rate = -((math.pi * np.arange(MESH + 1)) ** 2) / 2
 
     def excess(width: float) -> float:
-        """``e(width) - width``, by the trapezium rule."""
+        """Return ``e(width) - width``, by the trapezium rule."""
         height = np.abs(idct(plain * np.exp(rate * width**2), type=1, overwrite_x=True))
         return float(height.sum() - (height[0] + height[-1]) / 2) - width
 
@@ -72,7 +72,7 @@ def _fixed_point(wave: Tensor) -> float:
 
 
 def _cosines(mass: Tensor) -> Tensor:
-    """The transform of the mesh and its mirror image; an end is its own image, so counts twice."""
+    """Return the transform of the mesh and its mirror image; an end mirrors itself: twice."""
     inner = mass[..., 1:-1]
     circle = (2 * mass[..., :1], inner, 2 * mass[..., -1:], inner.flip(-1))
     wave: Tensor = torch.fft.rfft(torch.cat(circle, -1)).real.contiguous()

@@ -29,7 +29,7 @@ def train_metrics(train_logits: Tensor, noisy: Tensor, clean: Tensor) -> dict[st
     Raises:
         ValueError: there are not ``N`` labels of either kind.
 
-    Reference:
+    Source:
         Liu et al., NeurIPS 2020, https://arxiv.org/abs/2007.00151 (figure 1 draws the shares)
     """
     _, predicted, finite = predict(train_logits, noisy, clean)
@@ -69,7 +69,7 @@ def detection(
     Raises:
         ValueError: ``score`` and ``mislabelled`` differ in shape.
 
-    Reference:
+    Source:
         Fawcett, 2006, https://doi.org/10.1016/j.patrec.2005.10.010
     """
     scores = torch.as_tensor(score).detach().double().cpu().numpy()

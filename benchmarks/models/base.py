@@ -1,4 +1,4 @@
-"""What the suite means by a model."""
+"""The interface of a model, and the layers that several share."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -58,7 +58,7 @@ def initialise_as_robust_losses(network: nn.Module) -> None:
     ``+-sqrt(6 / (fan_in + fan_out))`` (Glorot & Bengio). torch's own default for both is
     ``+-sqrt(1 / fan_in)``.
 
-    Reference: HanxunH/Active-Passive-Losses, read at commit 2d18de6, file archive/model.py.
+    Source: HanxunH/Active-Passive-Losses, read at commit 2d18de6, file archive/model.py.
     """
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):

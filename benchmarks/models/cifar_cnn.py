@@ -15,7 +15,7 @@ class CIFARCNN(Model):
     Three pairs of 3x3 convolutions (64, 128, 196 channels), each pair halving the image, and two
     dense layers (256, C), batch normalisation after every layer but the last.
 
-    Reference:
+    Source:
         Ma et al., "Normalized loss functions for deep learning with noisy labels", ICML 2020.
         https://arxiv.org/abs/2006.13554; layers and initial weights as in the authors' code
         HanxunH/Active-Passive-Losses at commit 2d18de6, file archive/model.py.

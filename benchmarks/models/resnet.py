@@ -16,7 +16,7 @@ WIDTHS = (64, 128, 256, 512)
 class ResNet18(Model):
     """ResNet-18 for 32x32 images: 11.2 million weights; initial weights as torch draws them.
 
-    Reference:
+    Source:
         He et al., "Deep residual learning for image recognition", CVPR 2016.
         https://arxiv.org/abs/1512.03385; the first layer as in kuangliu/pytorch-cifar, which the
         papers on noisy labels use.
@@ -35,7 +35,7 @@ class ResNet18(Model):
 class ResNet34(ResNet18):
     """ResNet-34 for 32x32 images: 21.3 million weights; initial weights as torch draws them.
 
-    Reference:
+    Source:
         He et al., "Deep residual learning for image recognition", CVPR 2016.
         https://arxiv.org/abs/1512.03385
     """
@@ -47,7 +47,7 @@ class ResNet34(ResNet18):
 class PreActResNet18(Model):
     """Pre-activation ResNet-18 for 32x32 images: 11.2 million weights, as torch draws them.
 
-    Reference:
+    Source:
         He et al., "Identity mappings in deep residual networks", ECCV 2016.
         https://arxiv.org/abs/1603.05027
     Differs from the paper:

@@ -56,7 +56,7 @@ class MNISTConvNet(Model):
     Two 3x3 convolutions (32, 64 channels) and two dense layers (128, C), batch normalisation after
     every layer but the last.
 
-    Reference:
+    Source:
         Ma et al., "Normalized loss functions for deep learning with noisy labels", ICML 2020.
         https://arxiv.org/abs/2006.13554
     """

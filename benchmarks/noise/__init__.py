@@ -1,7 +1,15 @@
 """Label noise."""
 
-from benchmarks.noise.base import NO_CLASS, Given, Images, LabelSpace, Noise, label_sha256, realised
-from benchmarks.noise.families import Asymmetric, Clean, PairFlip, Symmetric
+from benchmarks.noise.base import (
+    NO_CLASS,
+    GivenLabels,
+    Images,
+    LabelSpace,
+    Noise,
+    label_sha256,
+    realised,
+)
+from benchmarks.noise.class_conditional import Asymmetric, Clean, PairFlip, Symmetric
 from benchmarks.noise.files import Labels, Matrix
 from benchmarks.noise.human import CIFAR10N, CIFAR100N, Human
 from benchmarks.noise.instance import PDN
@@ -34,7 +42,7 @@ __all__ = [
     "NOISES",
     "NO_CLASS",
     "Clean",
-    "Given",
+    "GivenLabels",
     "Human",
     "Images",
     "LabelSpace",

@@ -1,4 +1,4 @@
-"""What label noise is: a transition matrix, and one sampler that draws from all of them."""
+"""The interface of label noise: a transition matrix, and one sampler for all of them."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +29,7 @@ class Images(NamedTuple):
 
 
 class LabelSpace(NamedTuple):
-    """What a noise may know of a dataset."""
+    """The facts about a dataset that a noise may know."""
 
     num_classes: int
     size: int  # training examples
@@ -51,8 +51,8 @@ class Foreign(NamedTuple):
     image: Tensor  # (M, channels, height, width) uint8
 
 
-class Given(NamedTuple):
-    """Labels as a method sees them, and where they come from."""
+class GivenLabels(NamedTuple):
+    """The labels that a method sees, and the process that gave them."""
 
     label: Tensor  # (N,) int64
     transition: Tensor  # (C, C) float64, P(given j | true i)
@@ -74,10 +74,10 @@ class Given(NamedTuple):
         """Return the sha256 of the labels, and of places and pixels of foreign images."""
         if self.foreign is None:
             return label_sha256(self.label)
-        found = hashlib.sha256(bytes.fromhex(label_sha256(self.label)))
-        found.update(self.foreign.position.numpy().astype("<i8").tobytes())
-        found.update(self.foreign.image.numpy().tobytes())
-        return found.hexdigest()
+        sha256 = hashlib.sha256(bytes.fromhex(label_sha256(self.label)))
+        sha256.update(self.foreign.position.numpy().astype("<i8").tobytes())
+        sha256.update(self.foreign.image.numpy().tobytes())
+        return sha256.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Noise(Bounded):
         """Make sure that the published files behind the noise are there, before any training.
 
         Raises:
-            DataMissingError: they are absent or damaged.
+            DataMissingError: the files are absent or damaged.
         """
 
     def content(self, seed: int) -> str:
@@ -121,17 +121,17 @@ class Noise(Bounded):
         return ""
 
     def check(self, space: LabelSpace, seeds: Sequence[int]) -> None:
-        """Refuse a dataset, or files for these seeds, that do not fit; read before any training.
+        """Refuse a dataset, or files for these seeds, that do not fit; called before any training.
 
         Raises:
-            ValueError: they do not.
+            ValueError: the dataset or a file does not fit.
         """
 
     def matrix(self, space: LabelSpace) -> Tensor:
         """Return the ``(C, C)`` float64 ``T[i, j] = P(given j | true i)``; rows sum to 1."""
         raise NotImplementedError
 
-    def corrupt(self, label: Tensor, space: LabelSpace, dataset: str, seed: int) -> Given:
+    def corrupt(self, label: Tensor, space: LabelSpace, dataset: str, seed: int) -> GivenLabels:
         """Return one given label per example, drawn on the CPU.
 
         Two uniforms per example come from the stream ``("noise", dataset, seed)``, whatever the
@@ -147,7 +147,7 @@ class Noise(Bounded):
         """
         table = self.matrix(space)
         u, v = uniforms(label, dataset, seed)
-        return Given(sample(label, table, u, v, getattr(self, "counts", "random")), table)
+        return GivenLabels(sample(label, table, u, v, getattr(self, "counts", "random")), table)
 
 
 def uniforms(label: Tensor, dataset: str, seed: int) -> Tensor:
@@ -198,6 +198,8 @@ def sample(label: Tensor, table: Tensor, u: Tensor, v: Tensor, counts: Counts) -
     given = label.clone()
     for true, shares in enumerate(table):
         members = (label == true).nonzero().squeeze(1)
+        # Exact counts: the members with the smallest uniforms flip, so that the labels wrong at one
+        # rate are wrong at every higher one.
         others = shares.clone()
         others[true] = 0
         if counts == "per_class":

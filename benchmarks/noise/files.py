@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.noise.base import Counts, Given, LabelSpace, Noise, realised
+from benchmarks.noise.base import Counts, GivenLabels, LabelSpace, Noise, realised
 
 COLUMNS = ("position", "true", "given")
 """The columns that ``data noise`` writes; ``given`` is the one that a file with a header needs."""
@@ -32,11 +32,11 @@ class Matrix(Noise):
     counts: Counts = "random"
 
     def content(self, seed: int) -> str:
-        """Digest of the file."""
+        """Return the digest of the file."""
         return digest_of(bytes_of(Path(self.file), "Matrix.file"))
 
     def check(self, space: LabelSpace, seeds: Sequence[int]) -> None:
-        """The file must hold one distribution for each class of the dataset."""
+        """Refuse a file that does not hold one distribution for each class of the dataset."""
         table, classes = self._table(), space.num_classes
         if table.shape != (classes, classes):
             raise ValueError(
@@ -73,11 +73,11 @@ class Labels(Noise):
     file: str
 
     def content(self, seed: int) -> str:
-        """Digest of the file of this seed."""
+        """Return the digest of the file of this seed."""
         return digest_of(bytes_of(self._path(seed), "Labels.file"))
 
     def check(self, space: LabelSpace, seeds: Sequence[int]) -> None:
-        """Each seed needs a file with a class for every image."""
+        """Refuse a seed without a file that has a class for every image."""
         if space.resplit and "{seed}" not in self.file:
             raise ValueError(
                 "Labels.file must have {seed} in its name for a dataset that is split anew for "
@@ -86,7 +86,7 @@ class Labels(Noise):
         for seed in seeds:
             self._given(space, seed)
 
-    def corrupt(self, label: Tensor, space: LabelSpace, dataset: str, seed: int) -> Given:
+    def corrupt(self, label: Tensor, space: LabelSpace, dataset: str, seed: int) -> GivenLabels:
         """Return the labels of the file and the shares in which they differ from the true ones."""
         path = self._path(seed)
         given = torch.from_numpy(self._given(space, seed).astype(np.int64))
@@ -97,7 +97,7 @@ class Labels(Noise):
                 f"differs from its labels at {len(places)} of {len(label)} images, first at "
                 f"{places[0]}"
             )
-        return Given(given, realised(label, given, space.num_classes))
+        return GivenLabels(given, realised(label, given, space.num_classes))
 
     def _path(self, seed: int) -> Path:
         return Path(self.file.replace("{seed}", str(seed)))
@@ -156,8 +156,8 @@ def arrays_of(path: Path, owner: str) -> Mapping[str, NDArray[Any]]:
 @functools.lru_cache(maxsize=32)
 def _parsed(data: bytes, suffix: str) -> Mapping[str, NDArray[Any]]:
     if suffix in {".npy", ".npz"}:
-        found = np.load(io.BytesIO(data), allow_pickle=False)
-        arrays = {"": found} if isinstance(found, np.ndarray) else dict(found)
+        loaded = np.load(io.BytesIO(data), allow_pickle=False)
+        arrays = {"": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
         if len(arrays) == 1:
             (alone,) = arrays.values()
             arrays = {"": alone}

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.errors import DataMissingError
-from benchmarks.noise.base import Given, LabelSpace, Noise, realised
+from benchmarks.noise.base import GivenLabels, LabelSpace, Noise, realised
 
 SOURCE = "https://github.com/UCSC-REAL/cifar-10-100n"
 LICENCE = "CC BY-NC 4.0: no commercial use"
@@ -34,7 +34,7 @@ class Human(Noise):
 
     @property
     def key(self) -> str:
-        """The entry of the file that holds these labels."""
+        """Return the entry of the file that holds these labels."""
         raise NotImplementedError
 
     @classmethod
@@ -69,10 +69,10 @@ class Human(Noise):
                 f"`python run_all.py data get {name.lower()}`, or take it from {cls.source} "
                 f"(licence {cls.licence}) and name its folder by --data"
             ) from error
-        found = hashlib.sha256(data).hexdigest()
-        if found != cls.sha256:
+        sha256 = hashlib.sha256(data).hexdigest()
+        if sha256 != cls.sha256:
             raise DataMissingError(
-                f"{path} is damaged: it has sha256 {found[:12]}…, the published one "
+                f"{path} is damaged: it has sha256 {sha256[:12]}…, the published one "
                 f"{cls.sha256[:12]}…; delete it and fetch it anew"
             )
         return _arrays(path)
@@ -82,14 +82,14 @@ class Human(Noise):
         self.read(root)
 
     def check(self, space: LabelSpace, seeds: Sequence[int]) -> None:
-        """The labels belong to one dataset."""
+        """Refuse every dataset but the one that the labels belong to."""
         if space.dataset != self.labels_of:
             raise ValueError(
                 f"{type(self).__name__} holds labels of {self.labels_of}, not of "
                 f"{space.dataset or 'this dataset'}"
             )
 
-    def corrupt(self, label: Tensor, space: LabelSpace, dataset: str, seed: int) -> Given:
+    def corrupt(self, label: Tensor, space: LabelSpace, dataset: str, seed: int) -> GivenLabels:
         """Return the labels of the file, and the shares in which they differ from the true ones.
 
         Raises:
@@ -97,26 +97,26 @@ class Human(Noise):
         """
         if space.images is None:
             raise ValueError(f"{type(self).__name__} needs the folder of its file")
-        found, place = self.read(space.images.root), space.images.position
-        apart = int((found["clean_label"][place] != label).sum())
+        labels, place = self.read(space.images.root), space.images.position
+        apart = int((labels["clean_label"][place] != label).sum())
         if apart:
             raise ValueError(
                 f"{self.file} is not in the order of {dataset}: its clean_label differs from the "
                 f"labels of {apart} of {len(label)} images (other distributions of CIFAR order "
                 "them otherwise)"
             )
-        given = found[self.key][place]
-        return Given(given, realised(label, given, space.num_classes))
+        given = labels[self.key][place]
+        return GivenLabels(given, realised(label, given, space.num_classes))
 
 
 @dataclass(frozen=True)
 class CIFAR10N(Human):
-    """What three people each said of the 50,000 training images of CIFAR-10.
+    """The labels that three people each gave to the 50,000 training images of CIFAR-10.
 
     ``random1`` to ``random3`` are one person's labels each (17.2, 18.1 and 17.6 % wrong), ``aggre``
     the majority's (9.0 %), ``worse`` a wrong one wherever anybody gave one (40.2 %).
 
-    Reference:
+    Source:
         Wei et al., "Learning with noisy labels revisited: a study using real-world human
         annotations", ICLR 2022. https://arxiv.org/abs/2110.12088
     """
@@ -129,16 +129,16 @@ class CIFAR10N(Human):
 
     @property
     def key(self) -> str:
-        """``worse_label``, ``random_label1``, ..."""
+        """Return ``worse_label``, ``random_label1``, and the like."""
         kind, number = self.labels.rstrip("123"), self.labels[-1]
         return f"{kind}_label{number}" if number.isdigit() else f"{kind}_label"
 
 
 @dataclass(frozen=True)
 class CIFAR100N(Human):
-    """What one person each said of the 50,000 training images of CIFAR-100: 40.2 % wrong.
+    """One person's label of each of the 50,000 training images of CIFAR-100: 40.2 % are wrong.
 
-    Reference:
+    Source:
         Wei et al., "Learning with noisy labels revisited: a study using real-world human
         annotations", ICLR 2022. https://arxiv.org/abs/2110.12088
     """
@@ -149,7 +149,7 @@ class CIFAR100N(Human):
 
     @property
     def key(self) -> str:
-        """The fine labels."""
+        """Return the entry of the fine labels."""
         return "noisy_label"
 
 
@@ -159,5 +159,5 @@ def _arrays(path: Path) -> Mapping[str, Tensor]:
     known = (rebuild, "numpy.core.multiarray._reconstruct")  # as numpy 1 called it
     allowed = [rebuild, known, np.ndarray, np.dtype, np.dtypes.Int64DType]
     with torch.serialization.safe_globals(allowed):
-        found = torch.load(path, weights_only=True)
-    return {name: torch.as_tensor(values, dtype=torch.long) for name, values in found.items()}
+        arrays = torch.load(path, weights_only=True)
+    return {name: torch.as_tensor(values, dtype=torch.long) for name, values in arrays.items()}

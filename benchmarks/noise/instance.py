@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
-from benchmarks.noise.base import Given, LabelSpace, Noise, flip, mean_rows, uniforms
+from benchmarks.noise.base import GivenLabels, LabelSpace, Noise, flip, mean_rows, uniforms
 from benchmarks.seeds import generator
 from methods.bounds import Between, Fraction
 
@@ -33,7 +33,7 @@ class PDN(Noise):
     a flipped image keeps its wrong label. Weights are rounded to multiples of ``2**-24``: their
     sums with pixels are then exact, and no machine rounds them to another label.
 
-    Reference:
+    Source:
         Xia et al., "Part-dependent label noise: towards instance-dependent label noise", NeurIPS
         2020. https://arxiv.org/abs/2006.07836 (algorithm 2); the authors' code
         xiaoboxia/Part-dependent-label-noise was read at commit b682527, file tools.py.
@@ -43,7 +43,7 @@ class PDN(Noise):
     scale: Literal["raw", "unit", "normalised"] = "raw"
     spread: Annotated[float, Between(0.01, 1.0)] = 0.1
 
-    def corrupt(self, label: Tensor, space: LabelSpace, dataset: str, seed: int) -> Given:
+    def corrupt(self, label: Tensor, space: LabelSpace, dataset: str, seed: int) -> GivenLabels:
         """Return labels drawn from a row ``P(given | image)`` of each image."""
         if space.images is None:
             raise ValueError("PDN needs the images of the dataset")
@@ -55,7 +55,7 @@ class PDN(Noise):
         for members, score in self._scores(label, space.images.pixel, space, source):
             row[members] = share[members, None] * score.softmax(1)
         row = row.scatter(1, label[:, None], 1 - share[:, None])
-        return Given(flip(label, row, *uniforms(label, dataset, seed)), mean_rows(label, row))
+        return GivenLabels(flip(label, row, *uniforms(label, dataset, seed)), mean_rows(label, row))
 
     def _scores(
         self, label: Tensor, pixel: Tensor, space: LabelSpace, source: torch.Generator
@@ -86,5 +86,5 @@ def truncated_normal(uniform: Tensor, mean: float, spread: float) -> Tensor:
     """Return quantiles of the normal distribution cut off at 0 and 1, by its inverse."""
     ends = torch.special.ndtr((torch.tensor([0.0, 1.0], dtype=torch.float64) - mean) / spread)
     inside = ends[0] + uniform * (ends[1] - ends[0])
-    found: Tensor = mean + spread * torch.special.ndtri(inside)
-    return found.clamp(0, 1)
+    quantile: Tensor = mean + spread * torch.special.ndtri(inside)
+    return quantile.clamp(0, 1)

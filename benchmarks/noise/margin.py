@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.noise.base import Given, LabelSpace, Noise, flip, mean_rows, uniforms
+from benchmarks.noise.base import GivenLabels, LabelSpace, Noise, flip, mean_rows, uniforms
 from benchmarks.noise.files import arrays_of, bytes_of, digest_of
 from benchmarks.noise.posterior import posterior
 from methods.bounds import Fraction
@@ -33,7 +33,7 @@ class PMD(Noise):
     for 3 images in 5 (``benchmarks/noise/posterior.py``). Clean labels thus shape the noise, as in
     the paper, and reach no method.
 
-    Reference:
+    Source:
         Zhang, Zheng, Wu, Goswami, Chen, "Learning with feature-dependent label noise: a progressive
         approach", ICLR 2021. https://arxiv.org/abs/2103.07756 (section 4); the authors' code
         pxiangwu/PLC was read at commit 8c2bcfd, file utils.py.
@@ -48,25 +48,25 @@ class PMD(Noise):
     eta: str = ""
 
     def content(self, seed: int) -> str:
-        """Digest of the file of probabilities, if there is one."""
+        """Return the digest of the file of probabilities, or nothing without one."""
         return digest_of(bytes_of(Path(self.eta), "PMD.eta")) if self.eta else ""
 
     def check(self, space: LabelSpace, seeds: Sequence[int]) -> None:
-        """The file must hold a distribution for every image, in one order for all seeds."""
+        """Refuse a file without a distribution for every image, in one order for all seeds."""
         if not self.eta:
             return
         if space.resplit:
             raise ValueError("PMD.eta must be '' for a dataset that is split anew for each seed")
-        found, wanted = self._file(), (space.size, space.num_classes)
-        if found.shape != wanted:
+        eta, wanted = self._file(), (space.size, space.num_classes)
+        if eta.shape != wanted:
             raise ValueError(
                 f"PMD.eta must hold {wanted[0]} x {wanted[1]} probabilities for this dataset, "
-                f"{self.eta} has the shape {found.shape}"
+                f"{self.eta} has the shape {eta.shape}"
             )
-        if not ((found >= 0).all() and (abs(found.sum(1) - 1) < 1e-3).all()):
+        if not ((eta >= 0).all() and (abs(eta.sum(1) - 1) < 1e-3).all()):
             raise ValueError(f"PMD.eta must hold rows of probabilities that sum to 1: {self.eta}")
 
-    def corrupt(self, label: Tensor, space: LabelSpace, dataset: str, seed: int) -> Given:
+    def corrupt(self, label: Tensor, space: LabelSpace, dataset: str, seed: int) -> GivenLabels:
         """Return labels drawn from a row ``P(given | image)`` of each image."""
         if self.eta:
             eta = torch.from_numpy(self._file().astype(np.float64))
@@ -78,9 +78,10 @@ class PMD(Noise):
         rival, target = eta.scatter(1, label[:, None], -1.0).max(1)
         base = self.polynomial((own.squeeze(1) - rival).clamp(0, 1))
         share = scaled(base, self.rate)
+        # Each image's row has two entries: its own class, and its nearest rival.
         row = torch.zeros_like(eta).scatter(1, label[:, None], 1 - share[:, None])
         row = row.scatter(1, target[:, None], share[:, None])
-        return Given(flip(label, row, *uniforms(label, dataset, seed)), mean_rows(label, row))
+        return GivenLabels(flip(label, row, *uniforms(label, dataset, seed)), mean_rows(label, row))
 
     def polynomial(self, margin: Tensor) -> Tensor:
         """Return the probability of a flip before it is scaled to the rate."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from benchmarks.noise.base import Foreign, Given, LabelSpace, Noise, uniforms
+from benchmarks.noise.base import Foreign, GivenLabels, LabelSpace, Noise, uniforms
 from benchmarks.seeds import generator
 from methods.bounds import Fraction, suggestion
 
@@ -28,7 +28,7 @@ class OpenSet(Noise):
     out. No label changes, so ``transition`` is the identity; the hash covers places and pixels.
     An image replaced at one rate is replaced, by the same one, at every higher rate.
 
-    Reference:
+    Source:
         Wang et al., "Iterative learning with open-set noisy labels", CVPR 2018.
         https://arxiv.org/abs/1804.00092; images of noise as in Wei et al., "Open-set label noise
         can improve robustness against inherent label noise", NeurIPS 2021.
@@ -45,11 +45,11 @@ class OpenSet(Noise):
 
     @property
     def borrows(self) -> tuple[str, ...]:
-        """The dataset that lends its images."""
+        """Return the dataset that lends its images, if any does."""
         return () if self.source == UNIFORM else (self.source,)
 
     def check(self, space: LabelSpace, seeds: Sequence[int]) -> None:
-        """The source must have images of the same shape."""
+        """Refuse a source that has no images of the same shape."""
         known = (UNIFORM, *space.lenders)
         if self.source not in known:
             hint = suggestion(self.source, known)
@@ -62,7 +62,7 @@ class OpenSet(Noise):
         """Return the identity: what has a class keeps its label."""
         return torch.eye(space.num_classes, dtype=torch.float64)
 
-    def corrupt(self, label: Tensor, space: LabelSpace, dataset: str, seed: int) -> Given:
+    def corrupt(self, label: Tensor, space: LabelSpace, dataset: str, seed: int) -> GivenLabels:
         """Return the labels as they are and the images that take the place of others."""
         if space.images is None:
             raise ValueError("OpenSet needs the images of the dataset")
@@ -76,8 +76,9 @@ class OpenSet(Noise):
             lent = space.images.borrow(self.source)
             image = lent[torch.randperm(len(lent), generator=source)[_ranks(len(chosen), lent)]]
         position, order = chosen.sort()
-        return Given(label, self.matrix(space), Foreign(position, image[order]))
+        return GivenLabels(label, self.matrix(space), Foreign(position, image[order]))
 
 
 def _ranks(count: int, lent: Tensor) -> Tensor:
+    """Return places among the lent images, over again where there are too few."""
     return torch.arange(count) % len(lent)

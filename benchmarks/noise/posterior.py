@@ -1,4 +1,4 @@
-"""How sure a small model of clean labels is of each training image: what margin noise flips by.
+"""The posterior of a small model of clean labels for each training image, for margin noise.
 
 The model is one of closed form, so that its numbers are those of the data, not of a run: least
 squares on the responses of random patches of the images (Coates & Ng, 2011). Each image is judged
@@ -36,7 +36,7 @@ def posterior(image: Tensor, label: Tensor, classes: int) -> Tensor:
         label: ``(N,)`` int64 true labels.
         classes: ``C``.
 
-    Reference:
+    Source:
         Coates & Ng, "The importance of encoding versus training with sparse coding and vector
         quantization", ICML 2011 (random patches, whitened, soft threshold).
     """
@@ -58,8 +58,8 @@ def left_out(feature: Tensor, target: Tensor) -> Tensor:
     half = torch.linalg.solve_triangular(root, feature.T, upper=False)  # (D, N)
     fitted = half.T @ (half @ (target - mean)) + mean
     leverage = half.square().sum(0)[:, None] + 1 / len(feature)
-    found: Tensor = target - (target - fitted) / (1 - leverage)
-    return found
+    prediction: Tensor = target - (target - fitted) / (1 - leverage)
+    return prediction
 
 
 def features(image: Tensor) -> Tensor:
@@ -80,9 +80,9 @@ def features(image: Tensor) -> Tensor:
     chosen = torch.randint(len(patch), (PATCHES,), generator=source)
     filters = white @ F.normalize((patch[chosen] - mean) @ white, dim=1).T  # (side^2 channels, K)
     parts: tuple[Tensor, ...] = image.split(AT_ONCE)
-    found = torch.cat([_pooled((_patches(part, side, step) - mean) @ filters) for part in parts])
-    deviation, average = torch.std_mean(found, 0)
-    return ((found - average) / (deviation + 1e-2)).double()
+    response = torch.cat([_pooled((_patches(part, side, step) - mean) @ filters) for part in parts])
+    deviation, average = torch.std_mean(response, 0)
+    return ((response - average) / (deviation + 1e-2)).double()
 
 
 def _patches(image: Tensor, side: int, step: int) -> Tensor:

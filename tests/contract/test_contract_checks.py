@@ -9,7 +9,7 @@ import torch
 from benchmarks.contract import CHECKS, examine
 from benchmarks.datasets.digits import Digits
 from benchmarks.models.small import MLP
-from benchmarks.noise.families import PairFlip
+from benchmarks.noise.class_conditional import PairFlip
 from benchmarks.sweep import REGISTRIES
 from methods import METHODS, Method, Stage
 from methods.cross_entropy import CrossEntropy

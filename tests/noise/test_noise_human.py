@@ -143,7 +143,7 @@ def test_the_command_fetches_the_file_and_checks_it(capsys, labels, tmp_path, mo
     monkeypatch.setattr(CIFAR10N, "source", f"file://{tmp_path / 'site'}")
     root = tmp_path / "data"
     assert main(["data", "verify", "cifar10n", "--data", str(root)]) == 5
-    assert "CIFAR10N is not to be had" in capsys.readouterr().out
+    assert "CIFAR10N is not available" in capsys.readouterr().out
     assert main(["data", "get", "cifar10n", "--data", str(root)]) == 0
     said = capsys.readouterr().out
     assert said.startswith(

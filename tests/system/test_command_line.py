@@ -72,7 +72,7 @@ def test_missing_data_is_exit_code_5_and_loses_nothing(tmp_path, undisturbed):
         *TINY, "--datasets", "fashion_mnist", "--data", tmp_path / "data", "--out", out
     )
     assert code == 5
-    assert "FashionMNIST is not to be had: looked in" in err
+    assert "FashionMNIST is not available: looked in" in err
     assert contents(out) == before
 
 

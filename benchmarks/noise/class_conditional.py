@@ -1,4 +1,4 @@
-"""Noise with a rate: the families over which papers sweep."""
+"""Class-conditional noise: a label flips with a rate that depends on its true class alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Clean(Noise):
 
     @property
     def nominal_rate(self) -> float:
-        """No label is wrong."""
+        """Return 0: no label is wrong."""
         return 0.0
 
     def matrix(self, space: LabelSpace) -> Tensor:
@@ -39,7 +39,7 @@ class Symmetric(Noise):
     counts: Annotated[Counts, Added("random")] = "random"
 
     def matrix(self, space: LabelSpace) -> Tensor:
-        """The wrong share spread evenly off the diagonal."""
+        """Return the wrong share spread evenly off the diagonal."""
         classes = space.num_classes
         wrong = self.rate * (classes - 1) / classes if self.include_true else self.rate
         spread = torch.full((classes, classes), wrong / (classes - 1), dtype=torch.float64)
@@ -59,7 +59,7 @@ class Asymmetric(Noise):
     several papers: where two classes swap, some of the first flip back, and less is wrong than
     stated (on CIFAR-10 18.4 % instead of 20 % at ``rate=0.4``).
 
-    Reference:
+    Source:
         Patrini et al., "Making deep neural networks robust to label noise: a loss correction
         approach", CVPR 2017. https://arxiv.org/abs/1609.03683 (section 5)
     """
@@ -71,7 +71,7 @@ class Asymmetric(Noise):
     counts: Annotated[Counts, Added("random")] = "random"
 
     def matrix(self, space: LabelSpace) -> Tensor:
-        """Each class that flips, with its target."""
+        """Return the identity with a row of its own for each class that flips."""
         identity = torch.eye(space.num_classes, dtype=torch.float64)
         table = identity.clone()
         for true, given in self._pairs(space).items():
@@ -86,6 +86,7 @@ class Asymmetric(Noise):
         return table
 
     def _pairs(self, space: LabelSpace) -> dict[int, int]:
+        """Return the class that each class flips to."""
         classes = range(space.num_classes)
         if self.pairs == "block":
             return {i: i - i % 5 + (i % 5 + 1) % 5 for i in classes}
@@ -95,7 +96,7 @@ class Asymmetric(Noise):
         return dict(space.confusions) or {i: (i + 1) % len(classes) for i in classes}
 
     def check(self, space: LabelSpace, seeds: Sequence[int]) -> None:
-        """Blocks must fill the classes; the other maps must have been published."""
+        """Refuse blocks that do not fill the classes, and maps that were not published."""
         if self.pairs == "superclass" and not space.superclass:
             raise ValueError(
                 "Asymmetric.pairs 'superclass' needs a dataset with published superclasses"
@@ -121,7 +122,7 @@ def _next(members: list[int], one: int) -> int:
 class PairFlip(Noise):
     """With probability ``rate`` the label becomes the next class, the last one the first.
 
-    Reference:
+    Source:
         Han et al., "Co-teaching", NeurIPS 2018. https://arxiv.org/abs/1804.06872 (figure 2)
     """
 
@@ -129,6 +130,6 @@ class PairFlip(Noise):
     counts: Counts = "random"
 
     def matrix(self, space: LabelSpace) -> Tensor:
-        """``1 - rate`` on the diagonal, ``rate`` beside it."""
+        """Return ``1 - rate`` on the diagonal and ``rate`` beside it."""
         identity = torch.eye(space.num_classes, dtype=torch.float64)
         return (1 - self.rate) * identity + self.rate * identity.roll(1, 1)
