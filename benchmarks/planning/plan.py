@@ -57,7 +57,7 @@ class Plan:
             }
             for kind in precision
         }
-        content = {
+        content: dict[str, Any] = {
             "suite": self.suite,
             "device": self.device,
             "pack": self.pack,
