@@ -155,19 +155,6 @@ def test_reliability_sums_its_bins_as_a_loop_does(bins):
     torch.testing.assert_close(torch.stack((count, confidence, correct)), expected)
 
 
-def test_ece_is_the_gap_between_the_sums_of_reliability():
-    logits, label = drawn(2.0, 2)
-    _, confidence, correct = metrics.reliability(logits, label)
-    ece = (correct - confidence).abs().sum(-1) / N
-    assert torch.equal(ece, metrics.test_metrics(logits, label)["ece"])
-
-
-def test_a_confidence_on_an_edge_belongs_to_the_bin_below_it():
-    logits = torch.zeros(3, 4)  # confidence 1/4
-    count, _, _ = metrics.reliability(logits, torch.tensor([0, 1, 2]), bins=4)
-    assert count.tolist() == [3, 0, 0, 0]
-
-
 # --------------------------------------------------------------------------------- detection
 
 

@@ -93,12 +93,12 @@ def test_rows_say_what_the_record_holds(tmp_path):
     assert (cost["train_seconds"], cost["host"]) == ("1.5", "here")
 
 
-@pytest.mark.parametrize("name", schema.TABLES)
-def test_every_table_has_exactly_the_columns_of_the_schema(tmp_path, name):
+def test_every_table_has_exactly_the_columns_of_the_schema(tmp_path):
     plan(tmp_path, "1")
     write_part(tmp_path, [record("1")])
     derive(tmp_path, Parts(tmp_path))
-    assert (tmp_path / name).read_text().splitlines()[0] == ",".join(schema.TABLES[name])
+    for name, columns in schema.TABLES.items():
+        assert (tmp_path / name).read_text().splitlines()[0] == ",".join(columns)
 
 
 def test_tables_do_not_depend_on_the_order_or_the_packing_of_the_parts(tmp_path):
@@ -152,13 +152,10 @@ def test_cells_outside_the_plan_are_not_shown(tmp_path):
     assert {r["cell_id"] for r in read(tmp_path / "results.csv")} == {"1"}
 
 
-@pytest.mark.parametrize("damage", ["truncate", "flip", "empty"])
-def test_a_damaged_part_is_put_aside_and_its_cell_is_missing(tmp_path, damage):
+@pytest.mark.parametrize("length", [0, 2000])
+def test_a_damaged_part_is_put_aside_and_its_cell_is_missing(tmp_path, length):
     path = write_part(tmp_path, [record("1")])
-    data = bytearray(path.read_bytes())
-    if damage == "flip":
-        data[len(data) // 2] ^= 255
-    path.write_bytes({"truncate": data[:-40], "flip": data, "empty": b""}[damage])
+    path.write_bytes(path.read_bytes()[:length])
     parts = Parts(tmp_path)
     assert parts.done() == set()
     assert [p.suffix for p in parts.damaged] == [".damaged"]
