@@ -63,6 +63,7 @@ class PDN(Noise):
         """Yield the places of each class and ``x W``, ``(members, C)``; its own class at -inf."""
         flat = pixel.flatten(2)  # (N, channels, P)
         shape = (*flat.shape[1:], space.num_classes)
+        # Each class has weights of its own, drawn in turn, and only its members need scores.
         for true in range(space.num_classes):
             weight = torch.randn(shape, dtype=torch.float64, generator=source)
             weight = (weight * GRID).round() / GRID  # (channels, P, C)

@@ -26,6 +26,9 @@ TOLERANCE = dict.fromkeys(schema.METRICS, 1e-9) | {"ece_floor": 1e-4}  # of a sh
 def test_every_metric_of_the_schema_has_an_oracle():
     assert tuple(oracles.TEST) == schema.TEST_METRICS
     assert tuple(oracles.TRAIN) == schema.TRAIN_METRICS
+    libraries = {"temperature_metrics", "selection", "transition_error"}  # scikit-learn, scipy
+    own = {i for name, ids in schema.METRIC_FUNCTIONS.items() if name not in libraries for i in ids}
+    assert {*oracles.TEST, *oracles.TRAIN, *oracles.SELECTED} == own
 
 
 def test_the_keys_are_those_of_the_schema_in_its_order():

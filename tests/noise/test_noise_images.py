@@ -27,7 +27,7 @@ NOWHERE, CPU = Path("nowhere"), torch.device("cpu")
 SCALES = ("raw", "unit", "normalised")
 KINDS = ("I", "II", "III")
 OTHER = torch.arange(700).to(torch.uint8)[:, None, None, None].expand(700, *SHAPE)
-FAMILIES = ["pdn", "pdn(scale='unit')", "pmd", "pmd(kind='II')", "open_set"]
+WITHOUT_RATE = ["pdn", "pdn(scale='unit')", "pmd", "pmd(kind='II')", "open_set"]
 
 
 def pixels(size=N):
@@ -46,8 +46,8 @@ def space(pixel=PIXEL, **fields):
     return LabelSpace(C, len(pixel), {}, **(known | fields))
 
 
-def with_rate(family, rate):
-    name, _, rest = family.partition("(")
+def with_rate(unrated, rate):
+    name, _, rest = unrated.partition("(")
     return NOISES.build(f"{name}(rate={rate}, {rest}" if rest else f"{name}(rate={rate})")
 
 
@@ -295,9 +295,9 @@ def test_a_cell_with_foreign_images_trains_and_is_measured():
 # ----------------------------------------------------------------------------------- all of them
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_an_image_that_is_struck_at_one_rate_is_struck_at_every_higher_one(family):
-    found = [drawn(with_rate(family, rate)) for rate in (0.1, 0.3, 0.6, 0.9)]
+@pytest.mark.parametrize("unrated", WITHOUT_RATE)
+def test_an_image_that_is_struck_at_one_rate_is_struck_at_every_higher_one(unrated):
+    found = [drawn(with_rate(unrated, rate)) for rate in (0.1, 0.3, 0.6, 0.9)]
     for low, high in itertools.pairwise(found):
         struck, more = (given.label != given.true(LABEL) for given in (low, high))
         assert struck.any()
@@ -305,29 +305,29 @@ def test_an_image_that_is_struck_at_one_rate_is_struck_at_every_higher_one(famil
         assert torch.equal(low.label[struck], high.label[struck])
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_the_realised_rate_is_within_a_binomials_bounds(family):
+@pytest.mark.parametrize("unrated", WITHOUT_RATE)
+def test_the_realised_rate_is_within_a_binomials_bounds(unrated):
     for seed in range(3):
-        given = drawn(with_rate(family, 0.4), seed)
+        given = drawn(with_rate(unrated, 0.4), seed)
         wrong = int((given.label != given.true(LABEL)).sum())
         assert abs(wrong - 0.4 * N) <= 4 * math.sqrt(N * 0.4 * 0.6)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_the_noise_is_its_seeds_alone(family):
+@pytest.mark.parametrize("unrated", WITHOUT_RATE)
+def test_the_noise_is_its_seeds_alone(unrated):
     before = torch.random.get_rng_state()
-    first = drawn(with_rate(family, 0.4))
+    first = drawn(with_rate(unrated, 0.4))
     assert torch.equal(before, torch.random.get_rng_state())
-    assert first.sha256() == drawn(with_rate(family, 0.4)).sha256()
-    assert first.sha256() != drawn(with_rate(family, 0.4), 1).sha256()
+    assert first.sha256() == drawn(with_rate(unrated, 0.4)).sha256()
+    assert first.sha256() != drawn(with_rate(unrated, 0.4), 1).sha256()
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_rate_zero_is_clean(family):
-    assert NOISES.spec(with_rate(family, 0)) == "clean"
+@pytest.mark.parametrize("unrated", WITHOUT_RATE)
+def test_rate_zero_is_clean(unrated):
+    assert NOISES.spec(with_rate(unrated, 0)) == "clean"
 
 
-@pytest.mark.parametrize("family", ["pdn", "pmd", "open_set"])
-def test_noise_of_images_says_that_it_needs_them(family):
+@pytest.mark.parametrize("unrated", ["pdn", "pmd", "open_set"])
+def test_noise_of_images_says_that_it_needs_them(unrated):
     with pytest.raises(ValueError, match="needs the images of the dataset"):
-        drawn(with_rate(family, 0.4), images=None)
+        drawn(with_rate(unrated, 0.4), images=None)

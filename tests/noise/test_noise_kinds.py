@@ -100,7 +100,7 @@ def test_pair_flip_goes_to_the_next_class():
 
 
 @pytest.mark.parametrize("kind", ["symmetric", "asymmetric", "pair_flip"])
-def test_rate_zero_is_clean_in_every_family(kind):
+def test_every_kind_is_clean_at_rate_zero(kind):
     assert NOISES.spec(NOISES.build(f"{kind}(rate=0, counts='per_class')")) == "clean"
 
 
