@@ -32,6 +32,6 @@ def double():
 @pytest.fixture
 def registries(monkeypatch):
     """Take out again what the plugins of a test register."""
-    monkeypatch.setattr(plugins, "_LOADED", {})
+    monkeypatch.setattr(plugins, "_loaded", {})
     for registry in REGISTRIES.values():
         monkeypatch.setattr(registry, "_entries", dict(registry._entries))
