@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 SCHEMA_VERSION = 3
@@ -187,6 +188,13 @@ TABLES: dict[str, tuple[str, ...]] = {
     "costs.csv": COSTS,
 }
 """Every CSV of a results folder. All but ``costs.csv`` are byte-identical from run to run."""
+
+
+def table_path(folder: Path, name: str) -> Path:
+    """Return where a CSV of a results folder is: committed folders may keep it as ``.csv.gz``."""
+    packed = folder / f"{name}.gz"
+    return packed if packed.is_file() and not (folder / name).is_file() else folder / name
+
 
 BINS_COUNT = 15
 LOSS_BINS, LOSS_RANGE = 36, (1e-4, 1e2)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks import processes
 from benchmarks.report import fingerprint, venues
+from benchmarks.schema import table_path
 
 _STALE_SECONDS = 3600.0
 _MANY = 2**17  # bytes of results: about fifty cells
@@ -46,7 +47,7 @@ def build(
     kept = None if force else fingerprint.recall(report, wanted)
     if kept is not None:
         return _report(report, kept, rebuilt=False)
-    results = folder / "results.csv"
+    results = table_path(folder, "results.csv")
     if workers > 1 and results.is_file() and results.stat().st_size > _MANY:
         processes.start_fork_server(processes.DRAWING)  # while this process imports the same
     else:

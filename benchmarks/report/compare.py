@@ -14,7 +14,7 @@ from benchmarks.report.data import Run, load
 from benchmarks.report.looks import order_methods, resolve
 from benchmarks.report.phrases import BLANK, change, count, listing, p_value
 from benchmarks.report.tables import Table
-from benchmarks.schema import METRICS
+from benchmarks.schema import METRICS, table_path
 
 COMPARED = ("acc", "nll", "brier", "ece")
 KEYS = ("dataset", "noise", "model", "recipe", "method", "seed")
@@ -131,7 +131,7 @@ def compare(first: Path, second: Path) -> Comparison:
             there is no pair; or a folder is refused by :func:`load`.
     """
     for folder in (first, second):
-        if not (folder / "results.csv").is_file():
+        if not table_path(folder, "results.csv").is_file():
             raise DataMissingError(f"{folder / 'results.csv'} is missing: there is no run in it")
     runs = [load(first), load(second)]
     _refuse_other_metrics(runs, (first, second))

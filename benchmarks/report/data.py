@@ -13,7 +13,7 @@ import pandas as pd
 from benchmarks.catalogue import Facts
 from benchmarks.errors import RefusedError
 from benchmarks.report.looks import order_methods
-from benchmarks.schema import KEYS, LATER_COLUMNS, TABLES
+from benchmarks.schema import KEYS, LATER_COLUMNS, TABLES, table_path
 
 READ = ("results.csv", "curves.csv", "bins.csv", "detection.csv")
 LATER = ("losses.csv", "transitions.csv", "costs.csv")
@@ -90,7 +90,7 @@ def load(folder: Path) -> Run:
     Raises:
         RefusedError: a file is missing, empty or has other columns than the schema names.
     """
-    tables = {name: _table(folder / name) for name in (*READ, *LATER)}
+    tables = {name: _table(folder, name) for name in (*READ, *LATER)}
     results = tables["results.csv"]
     if results.empty:
         raise RefusedError(f"{folder / 'results.csv'} has no rows: no cell has ended yet")
@@ -117,22 +117,23 @@ def load(folder: Path) -> Run:
         methods=order_methods(results["method"]),
         settings=tuple(dict.fromkeys(ordered["setting"])),
         planned=None if plan is None else len(plan),
-        absent=tuple(name for name in LATER if not (folder / name).is_file()),
+        absent=tuple(name for name in LATER if not table_path(folder, name).is_file()),
         facts=facts,
     )
 
 
-def _table(path: Path) -> pd.DataFrame:
+def _table(folder: Path, name: str) -> pd.DataFrame:
+    path = table_path(folder, name)
     if not path.is_file():
-        if path.name in LATER:
-            return pd.DataFrame(columns=list(TABLES[path.name]))
+        if name in LATER:
+            return pd.DataFrame(columns=list(TABLES[name]))
         raise RefusedError(f"{path} is missing: a report needs {', '.join(READ)}")
     types = dict.fromkeys(TEXT, "str")
     try:
         table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
     except ValueError as error:  # pandas' parser errors are ValueErrors
         raise RefusedError(f"{path} cannot be read: {error}") from None
-    wanted = set(TABLES[path.name])
+    wanted = set(TABLES[name])
     have = {str(column) for column in table}
     missing, foreign = sorted(wanted - have - LATER_COLUMNS), sorted(have - wanted)
     if missing or foreign:

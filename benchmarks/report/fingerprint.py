@@ -5,6 +5,8 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 
+from benchmarks.schema import table_path
+
 FILE = "digest.json"
 INPUTS = (
     *("results.csv", "curves.csv", "bins.csv", "detection.csv"),
@@ -28,7 +30,7 @@ def fingerprint(folder: Path, venue: str) -> str:
     sources = [path for kind in kinds for path in sorted(here.rglob(kind))]
     sources += [here.parent / name for name in ("schema.py", "catalogue/methods.csv")]
     parts = {f"source {path.relative_to(here.parent)}": _sha256(path) for path in sources}
-    parts |= {f"input {name}": _sha256(folder / name) for name in INPUTS}
+    parts |= {f"input {name}": _sha256(table_path(folder, name)) for name in INPUTS}
     parts["venue"] = venue
     parts |= {f"version of {name}": version(name) for name in DRAWN_BY}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

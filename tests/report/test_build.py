@@ -1,5 +1,6 @@
 """The whole report: which files it has, that they repeat, and when they are built again."""
 
+import gzip
 import json
 import re
 import subprocess
@@ -89,6 +90,16 @@ def test_the_page_names_the_protocol(small):
 
 def test_two_builds_are_the_same_bytes(small, tmp_path):
     assert contents(build(write(tmp_path, SMALL))) == contents(small)
+
+
+def test_tables_may_be_kept_compressed(small, tmp_path):
+    folder = write(tmp_path, SMALL)
+    for path in list(folder.glob("*.csv")):
+        path.with_suffix(".csv.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    own, expected = contents(build(folder)), contents(small)
+    assert own.pop(Path("digest.json")) != expected.pop(Path("digest.json"))
+    assert own == expected
 
 
 def test_processes_beside_draw_the_same_bytes(small, tmp_path, monkeypatch):
