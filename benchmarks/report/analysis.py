@@ -16,7 +16,7 @@ from benchmarks.report import stats
 from benchmarks.report.data import Run
 from benchmarks.report.looks import PRIVILEGED, Look, base, resolve
 from benchmarks.report.phrases import count
-from benchmarks.report.stats import Aggregate, Floats, PerformanceProfile, Ranks
+from benchmarks.report.stats import Aggregate, Floats, Ranks
 from benchmarks.schema import METRICS
 
 REFERENCES = ("cross_entropy", "label_smoothing")
@@ -325,7 +325,7 @@ class Analysis:
                         signed = own.to_numpy(np.float64) * _sign(metric)
                         test = stats.signed_rank(signed, ROPES[metric])
                         key = (method, reference, metric)
-                        rows.append((*key, test.above, test.same, test.below, test.n))
+                        rows.append((*key, test.above, test.same, test.below, len(own)))
         names = ["method", "reference", "metric", "better", "same", "worse", "n"]
         return pd.DataFrame(rows, columns=names)
 
@@ -369,8 +369,8 @@ class Analysis:
         table = rows.pivot_table(index=["setting", "seed"], columns="method", values="acc")
         return table.rsub(table.max(axis=1), axis=0).fillna(np.inf)
 
-    def profiles(self, taus: Floats) -> dict[str, PerformanceProfile]:
-        """Return each method's share of runs within every ``tau`` of the best accuracy."""
+    def profiles(self, taus: Floats) -> dict[str, Floats]:
+        """Return :func:`stats.performance_profile` of each method's gaps to the best accuracy."""
         profiles = {}
         for method in (m for m in self.run.methods if m in self.gaps):
             groups = [g.to_numpy(np.float64) for _, g in self.gaps[method].groupby("setting")]

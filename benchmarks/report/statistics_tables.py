@@ -39,7 +39,7 @@ def aggregate(analysis: Analysis) -> Table:
     text["Rank"] = [_or_blank(v, f"{v:.1f}") for v in numbers["rank"]]
     text["IQM accuracy %"] = _bracketed(numbers, "iqm", analysis.interquartile_means)
     near = analysis.profiles(np.array([NEAR]))
-    numbers["near"] = [float(near[m].share[0]) if m in near else np.nan for m in numbers.index]
+    numbers["near"] = [float(near[m][0, 0]) if m in near else np.nan for m in numbers.index]
     text["Near the best %"] = [_or_blank(v, f"{100 * v:.0f}") for v in numbers["near"]]
     for reference in analysis.references:
         chances, name = analysis.improvements(reference), f"better_than_{reference}"

@@ -1,10 +1,19 @@
-"""Intervals, paired tests and corrections against scipy, statsmodels and published numbers."""
+"""Intervals, tests and power against other libraries, published numbers and simulated data.
 
+The fast version of a simulation draws enough to see a wrong formula; `make soak` draws enough to
+see a wrong digit.
+"""
+
+import itertools
+
+import baycomp
 import numpy as np
 import pandas as pd
 import pytest
+import scikit_posthocs
 import scipy.stats
 from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import TTestPower
 
 from benchmarks.errors import RefusedError
 from benchmarks.report import stats
@@ -15,11 +24,28 @@ SLEEP = (
 )
 """Student's sleep data (1908): his published t is 4.0621 with p = 0.002833."""
 
-
-def test_below_two_values_there_is_no_interval_and_no_p():
-    single = stats.paired_t(np.array([0.5]))
-    assert single.difference == 0.5
-    assert np.isnan([single.low, single.high, single.p]).all()
+DEMSAR = pd.DataFrame(
+    {
+        "C4.5": [
+            *(0.763, 0.599, 0.954, 0.628, 0.882, 0.936, 0.661),
+            *(0.583, 0.775, 1.000, 0.940, 0.619, 0.972, 0.957),
+        ],
+        "C4.5+m": [
+            *(0.768, 0.591, 0.971, 0.661, 0.888, 0.931, 0.668),
+            *(0.583, 0.838, 1.000, 0.962, 0.666, 0.981, 0.978),
+        ],
+        "C4.5+cf": [
+            *(0.771, 0.590, 0.968, 0.654, 0.886, 0.916, 0.609),
+            *(0.563, 0.866, 1.000, 0.965, 0.614, 0.9751, 0.946),
+        ],
+        "C4.5+m+cf": [
+            *(0.798, 0.569, 0.967, 0.657, 0.898, 0.931, 0.685),
+            *(0.625, 0.875, 1.000, 0.962, 0.669, 0.975, 0.970),
+        ],
+    }
+)
+"""Table 6 of Demsar (2006): AUC of four learners on 14 data sets; row 13 with the digit beyond his
+three by which he ranks two of them."""
 
 
 def test_the_interval_of_every_group_is_that_of_scipy_without_its_blanks():
@@ -52,33 +78,35 @@ def test_the_paired_t_test_is_that_of_scipy(n):
     assert (ours.low, ours.high) == pytest.approx((low, high), rel=1e-10)
 
 
-def test_differences_without_spread_decide_and_zeros_do_not():
+def test_differences_without_spread_decide_and_zeros_and_single_ones_do_not():
     assert stats.paired_t(np.full(4, 0.25)).p == 0
     assert stats.paired_t(np.zeros(4)).p == 1
+    single = stats.paired_t(np.array([0.5]))
+    assert single.difference == 0.5
+    assert np.isnan([single.low, single.high, single.p]).all()
 
 
+@pytest.mark.parametrize(
+    ("correct", "name"), [(stats.holm, "holm"), (stats.benjamini_hochberg, "fdr_bh")]
+)
 @pytest.mark.parametrize("n", [1, 2, 5, 12])
-def test_holm_is_that_of_statsmodels(n):
+def test_a_correction_is_that_of_statsmodels(n, correct, name):
     p = np.round(np.random.default_rng(n).random(n) ** 3, 2)  # with ties
-    assert stats.holm(p) == pytest.approx(list(multipletests(p, method="holm")[1]), abs=1e-12)
+    assert correct(p) == pytest.approx(list(multipletests(p, method=name)[1]), abs=1e-12)
 
 
-def test_holm_is_capped_monotone_and_does_not_count_a_missing_test():
-    nan = float("nan")
-    assert stats.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert stats.holm([0.9, 0.8]) == [1.0, 1.0]
-    assert stats.holm([0.02, nan, 0.03]) == pytest.approx([0.04, nan, 0.04], nan_ok=True)
+def test_a_correction_does_not_count_a_missing_test():
+    p = [0.02, float("nan"), 0.03]
+    assert stats.holm(p) == pytest.approx([0.04, p[1], 0.04], nan_ok=True)
+    assert stats.benjamini_hochberg(p) == pytest.approx([0.03, p[1], 0.03], nan_ok=True)
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 1), (1, 1), (3, 10), (497, 500), (0, 40)])
-def test_the_wilson_interval_is_that_of_scipy(k, n):
-    low, high = stats.wilson(np.array([float(k)]), np.array([float(n)]))
+def test_the_wilson_interval_is_that_of_scipy_and_none_without_trials(k, n):
+    low, high = stats.wilson(np.array([k, 0.0]), np.array([n, 0.0]))
     theirs = scipy.stats.binomtest(k, n).proportion_ci(method="wilson")
     assert (low[0], high[0]) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
-
-
-def test_no_trials_have_no_wilson_interval():
-    assert np.isnan(stats.wilson(np.zeros(1), np.zeros(1))).all()
+    assert np.isnan([low[1], high[1]]).all()
 
 
 @pytest.mark.parametrize("n", [3, 5, 6, 8])
@@ -118,3 +146,286 @@ def test_rows_with_different_noisy_labels_are_refused_as_a_pair():
     rows = pd.concat([rows_of("a", [0.5]), rows_of("b", [0.25], labels="others")])
     with pytest.raises(RefusedError, match=r"different noisy labels at digits, symmetric.*seed 0"):
         stats.pair(rows, "b", "acc")
+
+
+@pytest.mark.parametrize("n", [2, 5, 8, 11])
+def test_the_sign_flip_p_is_that_of_scipy(n):
+    rows = np.random.default_rng(n).normal(0.5, 1, (3, n))
+    theirs = [
+        scipy.stats.permutation_test(
+            (d,), np.mean, permutation_type="samples", n_resamples=np.inf, vectorized=False
+        ).pvalue
+        for d in rows
+    ]
+    assert stats.sign_flip(rows) == pytest.approx(theirs)
+
+
+def test_the_sign_flip_p_of_darwin_is_the_one_fisher_published():
+    # Fisher 1935, section 21: 863 of the 32,768 ways on one side, so p = 1726 / 32768.
+    darwin = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]
+    many = np.array([darwin] * 300, dtype=float)  # more than are held in memory at once
+    assert (stats.sign_flip(many) == 1726 / 32768).all()
+
+
+def test_sign_flips_of_many_values_are_drawn_and_close_to_exact():
+    d = np.random.default_rng(0).normal(0.25, 1, (1, 40))
+    assert stats.sign_flip(d) == pytest.approx(stats.paired_t(d).p, abs=0.02)
+    assert stats.sign_flip(np.full((1, 40), 0.3)) > 0  # the one seen is among them
+    assert stats.sign_flip(np.full((1, 5), 0.1)) == stats.smallest_wilcoxon_p(5)
+    assert stats.sign_flip(np.zeros((1, 5))) == 1
+
+
+def hedges_g(values):
+    return stats.hedges_g(values.mean(-1), values.std(-1, ddof=1), values.shape[-1])
+
+
+def test_hedges_g_is_corrected_for_small_samples():
+    difference = np.array(SLEEP[0]) - np.array(SLEEP[1])
+    d = difference.mean() / difference.std(ddof=1)
+    assert hedges_g(difference) == pytest.approx(d * (1 - 3 / (4 * 9 - 1)), rel=1e-3)
+    draws = np.random.default_rng(0).normal(0.7, 1, (40_000, 5))
+    assert hedges_g(draws).mean() == pytest.approx(0.7, abs=0.01)
+    assert np.isnan(hedges_g(np.array([0.1, 0.2])))
+    assert np.isnan(hedges_g(np.full(4, 0.1)))
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 10, 30])
+@pytest.mark.parametrize("effect", [0.0, 0.4, 1.3, 4.0])
+def test_power_is_that_of_statsmodels_and_of_the_noncentral_t(n, effect):
+    ours = stats.power(effect, 1.0, n)
+    assert ours == pytest.approx(TTestPower().power(effect, n, 0.05), abs=1e-7)
+    critical = scipy.stats.t.ppf(0.975, n - 1)
+    sides = [scipy.stats.nct.sf(critical, n - 1, sign * effect * np.sqrt(n)) for sign in (1, -1)]
+    assert ours == pytest.approx(sum(sides), abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("n", "rho", "hypotheses", "points"),
+    [
+        *((3, 0, 1, 2.31), (3, 0.5, 1, 1.63), (3, 0.8, 1, 1.03), (5, 0, 1, 1.19)),
+        *((5, 0.5, 1, 0.84), (10, 0.5, 1, 0.50), (20, 0.8, 1, 0.21)),
+        *((5, 0.5, 9, 1.53), (5, 0.5, 45, 2.32), (10, 0.5, 9, 0.73), (3, 0.5, 45, 11.0)),
+    ],
+)
+def test_what_can_be_detected_is_what_the_design_says(n, rho, hypotheses, points):
+    spread = 0.5 * np.sqrt(2 * (1 - rho))  # two methods with an sd of half a point each
+    least = stats.detectable(spread, n, 0.05 / hypotheses)
+    assert least == pytest.approx(points, rel=0.012)
+    assert stats.power(least, spread, n, 0.05 / hypotheses) == pytest.approx(0.8, abs=1e-6)
+
+
+@pytest.mark.parametrize("effect", [0.2, 0.5, 1.0, 2.0, 3.0])
+def test_the_seeds_needed_are_the_fewest_that_suffice(effect):
+    n = stats.seeds_needed(effect, 1.0)
+    theirs = TTestPower().solve_power(effect, power=0.8, alpha=0.05)
+    assert n == int(np.ceil(theirs))
+    assert stats.power(effect, 1.0, n) >= 0.8
+    assert stats.power(effect, 1.0, n - 1) < 0.8
+
+
+def test_no_number_of_seeds_is_named_where_it_would_be_absurd():
+    assert stats.seeds_needed(0.0, 1.0) is None
+    assert stats.seeds_needed(0.01, 1.0) is None
+    assert stats.seeds_needed(float("nan"), 1.0) is None
+    assert stats.seeds_needed(0.1, 0.0) == 2
+    assert np.isnan(stats.detectable(1.0, 1))
+
+
+def test_mean_ranks_and_friedman_are_those_demsar_published():
+    test = stats.rank_test(DEMSAR)
+    by_name = dict(zip(test.methods, test.mean_ranks, strict=True))
+    published = {"C4.5": 3.143, "C4.5+m": 2.000, "C4.5+cf": 2.893, "C4.5+m+cf": 1.964}
+    assert by_name == pytest.approx(published, abs=5e-4)
+    assert test.methods[0] == "C4.5+m+cf"
+    # His chi-square of 9.28 has no correction for ties; corrected it is larger.
+    ranks = DEMSAR.rank(axis=1, ascending=False).to_numpy()
+    n, k = ranks.shape
+    plain = 12 * n / (k * (k + 1)) * ((ranks.mean(0) ** 2).sum() - k * (k + 1) ** 2 / 4)
+    assert plain == pytest.approx(9.28, abs=5e-3)
+    ties = sum(count**3 - count for row in ranks for count in np.unique(row, return_counts=True)[1])
+    corrected = plain / (1 - ties / (n * (k**3 - k)))
+    assert test.friedman_p == pytest.approx(scipy.stats.chi2.sf(corrected, k - 1), rel=1e-9)
+
+
+def test_the_signed_rank_p_is_near_the_one_demsar_published():
+    # Table 2: C4.5 against C4.5+m gives z = -2.46 by the normal approximation, so p = 0.014.
+    difference = (DEMSAR["C4.5+m"] - DEMSAR["C4.5"]).to_numpy().round(3)
+    assert stats.signed_rank_p(difference) == pytest.approx(0.0139, abs=0.006)
+    assert stats.signed_rank_p(np.zeros(9)) == 1
+
+
+def enumerated(differences):
+    """Pratt's exact p in plain loops: every sign of the ranks that are not of zeros."""
+    ranks = scipy.stats.rankdata(np.abs(differences))[differences != 0]
+    signs = np.sign(differences)[differences != 0]
+    seen = abs((ranks * signs).sum())
+    ways = [abs((ranks * way).sum()) for way in itertools.product((1, -1), repeat=len(ranks))]
+    return np.mean([way >= seen - 1e-9 for way in ways])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_signed_rank_p_counts_every_sign_even_with_ties_and_zeros(seed):
+    difference = np.random.default_rng(seed).integers(-3, 7, 9).astype(float)
+    assert stats.signed_rank_p(difference) == pytest.approx(enumerated(difference))
+
+
+def drawn(settings=12, methods=5, seed=0):
+    draws = np.random.default_rng(seed)
+    gains = np.arange(methods) * 0.01
+    scores = draws.normal(0.8, 0.05, (settings, 1))
+    scores = scores + draws.normal(gains, 0.012, (settings, methods))
+    return pd.DataFrame(scores, columns=[f"m{k}" for k in range(methods)])
+
+
+def test_pairwise_p_are_those_of_scikit_posthocs():
+    scores = drawn()
+    ranks = stats.rank_test(scores)
+    theirs = scikit_posthocs.posthoc_wilcoxon(
+        scores.melt(var_name="m", value_name="v"), "v", "m", p_adjust="holm"
+    )
+    assert ranks.p == pytest.approx(theirs.loc[list(ranks.methods), list(ranks.methods)].to_numpy())
+    assert 0 < (ranks.p < 0.05).sum() < ranks.p.size - len(ranks.p)  # some differ, some do not
+
+
+def test_cliques_name_methods_and_never_join_two_that_differ():
+    ranks = stats.rank_test(drawn())
+    place = {name: k for k, name in enumerate(ranks.methods)}
+    assert ranks.cliques
+    for clique in ranks.cliques:
+        pairs = itertools.combinations([place[name] for name in clique], 2)
+        assert all(ranks.p[i, j] >= 0.05 for i, j in pairs)
+
+
+def test_methods_that_never_differ_are_one_clique():
+    same = pd.DataFrame({name: np.linspace(0.5, 0.9, 8) for name in "abc"})
+    ranks = stats.rank_test(same)
+    assert ranks.mean_ranks == (2.0, 2.0, 2.0)
+    assert ranks.friedman_p == 1
+    assert ranks.cliques == (("a", "b", "c"),)
+
+
+@pytest.mark.parametrize(
+    "scores", [drawn(settings=7), drawn(methods=1), drawn().where(lambda x: x > x.min())]
+)
+def test_too_few_settings_or_methods_and_holes_are_refused(scores):
+    with pytest.raises(ValueError, match="ranks need"):
+        stats.rank_test(scores)
+
+
+@pytest.mark.parametrize(("shift", "n"), [(0.0, 8), (0.004, 12), (0.012, 9), (-0.01, 20)])
+def test_the_bayesian_signed_rank_is_that_of_baycomp(shift, n):
+    z = np.random.default_rng(n).normal(shift, 0.01, n)
+    ours = stats.signed_rank(z, 0.005)
+    theirs = baycomp.SignedRankTest.probs(np.zeros(n), z, 0.005, nsamples=4000, random_state=1)
+    assert (ours.below, ours.same, ours.above) == pytest.approx(theirs, abs=0.025)
+    assert ours.below + ours.same + ours.above == pytest.approx(1)
+
+
+def test_the_bayesian_signed_rank_is_mirrored_by_the_sign_and_sure_of_the_obvious():
+    z = np.random.default_rng(3).normal(0.004, 0.01, 10)
+    ours, mirrored = stats.signed_rank(z, 0.005), stats.signed_rank(-z, 0.005)
+    assert (ours.below, ours.above) == (mirrored.above, mirrored.below)
+    assert stats.signed_rank([0.02] * 10, 0.005).above > 0.99
+    assert stats.signed_rank([0.0] * 10, 0.005).same == 1
+    assert stats.signed_rank([0.005] * 8, 0.005) == stats.signed_rank([0.1 * 0.05] * 8, 0.005)
+
+
+def test_the_interquartile_mean_leaves_out_a_quarter_at_either_end():
+    runs = [np.array([0.9, 0.1, 0.4]), np.array([0.5, 0.3]), np.array([0.2, 0.6])]
+    assert stats.interquartile_mean(runs).value == pytest.approx(np.mean([0.2, 0.3, 0.4, 0.5, 0.6]))
+    assert stats.interquartile_mean([np.array([0.9])]).value == 0.9
+
+
+def test_the_bootstrap_resamples_seeds_within_settings_only():
+    far_apart = [np.full(5, 0.1), np.full(5, 0.9), np.full(5, 0.5)]
+    estimate = stats.interquartile_mean(far_apart)
+    assert estimate.low == estimate.high == estimate.value  # no spread within any setting
+    draws = np.random.default_rng(0)
+    strata = [draws.normal(k, 1, 40) for k in range(6)]
+    estimate = stats.improvement(strata)
+    error = np.sqrt(sum((s > 0).mean() * (s <= 0).mean() / 40 for s in strata)) / 6
+    assert estimate.high - estimate.low == pytest.approx(2 * 1.96 * error, rel=0.1)
+
+
+def test_the_bootstrap_interval_of_the_iqm_is_that_of_plain_loops():
+    draws = np.random.default_rng(1)
+    strata = [draws.normal(k, 0.3, 6) for k in range(4)]
+    estimate = stats.interquartile_mean(strata)
+    again = [
+        scipy.stats.trim_mean(np.concatenate([draws.choice(s, len(s)) for s in strata]), 0.25)
+        for _ in range(1500)
+    ]
+    low, high = np.quantile(again, [0.025, 0.975])
+    assert (estimate.low, estimate.high) == pytest.approx((low, high), abs=0.04)
+
+
+def test_improvement_is_paired_and_counts_a_tie_half():
+    chance = stats.improvement([np.array([0.1, 0.2, -0.1]), np.array([0.0, 0.3])])
+    assert chance.value == pytest.approx((2 / 3 + 0.75) / 2)
+    single = stats.improvement([np.array([0.1])])
+    assert single.value == 1
+    assert np.isnan(single.low)
+
+
+def test_a_profile_counts_runs_up_to_the_threshold_and_failed_ones_never():
+    gaps = [np.array([0.0, 0.01]), np.array([0.02, np.inf])]
+    share, low, high = stats.performance_profile(gaps, np.array([0.0, 0.01, 0.015, 10.0]))
+    assert share.tolist() == [0.25, 0.5, 0.5, 0.75]
+    assert (low <= share).all()
+    assert (high >= share).all()
+    assert high[1] == 0.5  # both of the first setting, none of the second
+    assert np.isnan(stats.performance_profile([np.array([0.5])], np.array([1.0]))[1:]).all()
+
+
+def noise(*shape, seed=0):
+    return np.random.default_rng(seed).normal(0, 1, shape)
+
+
+def margin(rate, draws):
+    """Four standard errors of a share that should be ``rate``."""
+    return 4 * np.sqrt(rate * (1 - rate) / draws)
+
+
+@pytest.mark.parametrize("draws", [2000, pytest.param(40_000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    ("test", "nominal"),
+    [
+        (stats.sign_flip, 12 / 256),  # the largest attainable level below 0.05
+        (lambda rows: np.array([stats.signed_rank_p(row) for row in rows]), 10 / 256),  # likewise
+    ],
+    ids=["sign flip", "signed rank"],
+)
+def test_a_test_of_nothing_rejects_at_its_nominal_rate(test, nominal, draws):
+    rejected = (test(noise(draws, 8, seed=8)) < 0.05).mean()
+    assert rejected == pytest.approx(nominal, abs=margin(nominal, draws))
+
+
+@pytest.mark.parametrize("draws", [100, pytest.param(2000, marks=pytest.mark.soak)])
+def test_ranks_of_equal_methods_are_told_apart_no_more_than_one_time_in_twenty(draws):
+    columns = list("abcd")
+    each = [stats.rank_test(pd.DataFrame(rows, columns=columns)) for rows in noise(draws, 10, 4)]
+    friedman = np.mean([f.friedman_p < 0.05 for f in each])
+    assert friedman <= 0.05 + margin(0.05, draws)
+    assert np.mean([(f.p < 0.05).any() for f in each]) <= 0.05 + margin(0.05, draws)
+    assert all(len(f.cliques[0]) == 4 for f in each if (f.p >= 0.05).all())
+
+
+@pytest.mark.parametrize("draws", [100, pytest.param(3000, marks=pytest.mark.soak)])
+def test_the_bayesian_test_is_seldom_sure_of_what_is_not_so(draws):
+    edge = 0.005 + 0.01 * noise(draws, 12, seed=2)  # the truth lies on the end of the rope
+    sure = np.mean([stats.signed_rank(row, 0.005).above > 0.95 for row in edge])
+    assert sure <= 0.06 + margin(0.06, draws)
+
+
+@pytest.mark.parametrize("draws", [200, pytest.param(3000, marks=pytest.mark.soak)])
+def test_the_bootstrap_covers_the_iqm_as_often_as_its_docstring_says(draws):
+    centres = np.linspace(0, 3, 12)
+    random = np.random.default_rng(4)
+    truth = float(
+        scipy.stats.trim_mean(centres + random.normal(size=(2000, 5, 12)), 0.25, axis=(1, 2)).mean()
+    )
+    covered = 0
+    for _ in range(draws):
+        estimate = stats.interquartile_mean(list((centres + random.normal(size=(5, 12))).T))
+        covered += estimate.low <= truth <= estimate.high
+    assert covered / draws == pytest.approx(0.91, abs=margin(0.91, draws) + 0.02)

@@ -48,10 +48,9 @@ def points(analysis: Analysis) -> pd.DataFrame:
     columns = ["method", "gap", "share", "low", "high"]
     taus = np.linspace(0, _widest(analysis.run), _STEPS)
     tables = [
-        pd.DataFrame({"gap": p.tau, "share": p.share, "low": p.low, "high": p.high})
-        .mul(100)
+        pd.DataFrame(100 * np.stack([taus, *profile]).T, columns=columns[1:])
         .assign(method=method)[columns]
-        for method, p in analysis.profiles(taus).items()
+        for method, profile in analysis.profiles(taus).items()
     ]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
