@@ -84,8 +84,7 @@ class Analysis:
 
     def label(self, method: str) -> str:
         """Return the label of a method that ran or is planned."""
-        look = self.looks.get(method) or resolve([method], {}, self.run.facts)[method]
-        return look.label
+        return (self.looks.get(method) or resolve([method], {}, self.run.facts)[method]).label
 
     @cached_property
     def knowledge(self) -> list[str]:

@@ -1,8 +1,7 @@
 """What a distrustful reviewer asks first, each answered from the rows of this run."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,22 +13,20 @@ from benchmarks.report.looks import PRIVILEGED, base
 from benchmarks.report.phrases import count, listing, signed, span
 
 FEWEST_SEEDS = 5
-Answer = Literal["yes", "no", "unknown"]
 SAME = ["dataset", "noise", "seed"]
 """The columns of cells whose noisy labels must be the same, whatever the method."""
 
 
-@dataclass(frozen=True)
-class Item:
-    """A statement that should hold of a run, whether it does, and the evidence in the data."""
+class Item(NamedTuple):
+    """A statement on a run, whether it holds (``None``: unknown), and the evidence in the data."""
 
     statement: str
-    answer: Answer
+    holds: bool | None
     evidence: str
 
 
 def checklist(analysis: Analysis) -> list[Item]:
-    """Return every check in reading order; one that the data cannot decide is ``unknown``."""
+    """Return every check in reading order; those that the data cannot decide included."""
     run = analysis.run
     return [
         *(_complete(run), _last_epoch(run), _variants(run), _privileges(analysis)),
@@ -38,10 +35,6 @@ def checklist(analysis: Analysis) -> list[Item]:
         *(_seeds(run), _same_seeds(run), _settings(run), _datasets(run), _baseline(run)),
         *(_equal_training(run), _equal_compute(analysis), _one_code(run), _one_machine(run)),
     ]
-
-
-def _item(statement: str, holds: bool | None, evidence: str) -> Item:
-    return Item(statement, "unknown" if holds is None else "yes" if holds else "no", evidence)
 
 
 def _some(names: Iterable[object], most: int = 4) -> str:
@@ -56,7 +49,7 @@ def _complete(run: Run) -> Item:
     if planned > len(run.cells):
         counts.append(f"{planned - len(run.cells)} not run")
     whole = int(status.get("done", 0)) == planned
-    return _item("Every planned cell finished", whole, f"of {planned}: {listing(counts)}")
+    return Item("Every planned cell finished", whole, f"of {planned}: {listing(counts)}")
 
 
 def _last_epoch(run: Run) -> Item:
@@ -64,7 +57,7 @@ def _last_epoch(run: Run) -> Item:
     ends = run.curves.groupby("cell_id")["epoch"].max()
     known = run.last[run.last["cell_id"].isin(ends.index)]
     if known.empty:
-        return _item(statement, None, "no curve was kept")
+        return Item(statement, None, "no curve was kept")
     early = known[known["epoch"] != known["cell_id"].map(ends)]
     by_val = run.at("val").set_index("cell_id")["epoch"]
     stopped = early["epoch"] == early["cell_id"].map(by_val)  # by noisy labels, as a method may
@@ -76,7 +69,7 @@ def _last_epoch(run: Run) -> Item:
         text += f", {int(stopped.sum())} where noisy validation labels stopped them"
     if np.isfinite(gain):
         text += f"; the best epoch on test would read {signed('acc', gain)} points"
-    return _item(statement, off == 0, text)
+    return Item(statement, off == 0, text)
 
 
 def _variants(run: Run) -> Item:
@@ -85,13 +78,13 @@ def _variants(run: Run) -> Item:
     profiles = sorted(set(run.cells["profile"]))
     text = f"profile {listing(profiles)}; "
     text += f"variants shown: {_some(several)}" if several else "one variant of each"
-    return _item("Every method has as many tries as any other", len(set(sizes)) == 1, text)
+    return Item("Every method has as many tries as any other", len(set(sizes)) == 1, text)
 
 
 def _privileges(analysis: Analysis) -> Item:
     given = analysis.knowledge
     text = f"given clean knowledge: {_some(given)}" if given else "none declares a privilege"
-    return _item("No method was given clean knowledge", not given, text)
+    return Item("No method was given clean knowledge", not given, text)
 
 
 def _same_labels(run: Run) -> Item:
@@ -99,7 +92,7 @@ def _same_labels(run: Run) -> Item:
     unlike = [f"{noise}, seed {seed}" for _, noise, seed in kinds.index[kinds > 1]]
     text = f"one hash in {int((kinds == 1).sum())} of {count(len(kinds), 'noise and seed')}"
     text = text.replace("seeds", "seed") + (f"; not in {_some(unlike)}" if unlike else "")
-    return _item("Every method saw the same noisy labels", not unlike, text)
+    return Item("Every method saw the same noisy labels", not unlike, text)
 
 
 def _noise_varies(run: Run) -> Item:
@@ -108,20 +101,20 @@ def _noise_varies(run: Run) -> Item:
     groups = noisy.groupby("setting").agg({"seed": "nunique", "noise_sha256": "nunique"})
     groups = groups[groups["seed"] > 1]
     if groups.empty:
-        return _item(statement, None, "no noisy setting has two seeds")
+        return Item(statement, None, "no noisy setting has two seeds")
     fixed = list(groups.index[groups["noise_sha256"] < groups["seed"]])
     text = f"as many hashes as seeds in {count(len(groups), 'noisy setting')}"
     if fixed:
         text = f"the labels of {_some(fixed)} are the same for several seeds: their intervals do "
         text += "not contain the noise"
-    return _item(statement, not fixed, text)
+    return Item(statement, not fixed, text)
 
 
 def _realised(run: Run) -> Item:
     statement = "The realised noise rate is the nominal one"
     noisy = run.cells[run.cells["noisy"] & run.cells["noise_rate"].notna()]
     if noisy.empty:
-        return _item(statement, None, "no noise with a nominal rate")
+        return Item(statement, None, "no noise with a nominal rate")
     gap = noisy["noise_rate_realised"] - noisy["noise_rate"]
     rate = noisy["noise_rate"].clip(0.0, 1.0)
     chance = 4 * np.sqrt(rate * (1 - rate) / noisy["n_train"])
@@ -129,7 +122,7 @@ def _realised(run: Run) -> Item:
     worst = int(gap.abs().to_numpy().argmax())
     text = f"largest gap {signed('acc', float(gap.iloc[worst]))} points, "
     text += f"{noisy['setting'].iloc[worst]}; beyond chance in {_some(off) if off else 'none'}"
-    return _item(statement, not off, text)
+    return Item(statement, not off, text)
 
 
 def _whole_test_set(run: Run) -> Item:
@@ -138,19 +131,19 @@ def _whole_test_set(run: Run) -> Item:
     counted = run.bins.groupby("cell_id")["count"].sum()
     known = run.last[run.last["cell_id"].isin(counted.index)]
     if known.empty:
-        return _item(statement, None, "no reliability diagram was kept")
+        return Item(statement, None, "no reliability diagram was kept")
     short = int((known["cell_id"].map(counted) != known["n_test"]).sum())
     same = bool((sizes["min"] == sizes["max"]).all())
     images = [f"{name} {n:.0f}" for name, n in sizes["max"].items()]
     text = f"{_some(images)} images; {count(short, 'cell')} with fewer in its bins"
-    return _item(statement, same and not short, text)
+    return Item(statement, same and not short, text)
 
 
 def _one_definition(run: Run) -> Item:
     specs = sorted(set(run.cells["metric_spec"]))
     precisions = sorted(set(run.cells["precision"]))
     text = f"metrics {listing(specs)}; trained in {listing(precisions)}, evaluated in float32"
-    return _item(
+    return Item(
         "One definition of metrics, one precision", len(specs) == len(precisions) == 1, text
     )
 
@@ -159,24 +152,24 @@ def _floors(run: Run) -> Item:
     statement = "Every ECE has its floor and stands with NLL and Brier score"
     rows = run.last.dropna(subset=["ece"])
     if rows.empty:
-        return _item(statement, None, "no ECE")
+        return Item(statement, None, "no ECE")
     with_all = rows[["ece_floor", "acc", "nll", "brier"]].notna().all(axis=1)
     below = float((rows["ece"] <= rows["ece_floor"]).mean())
     text = f"{int(with_all.sum())} of {count(len(rows), 'cell')}; mean floor "
     text += (
         f"{100 * rows['ece_floor'].mean():.1f} points; {100 * below:.0f}% of ECEs at or below it"
     )
-    return _item(statement, bool(with_all.all()), text)
+    return Item(statement, bool(with_all.all()), text)
 
 
 def _ties(run: Run) -> Item:
     tied = run.last["ties"] / run.last["n_test"]
     if tied.dropna().empty:
-        return _item("Predictions are not decided by ties", None, "ties were not counted")
+        return Item("Predictions are not decided by ties", None, "ties were not counted")
     text = (
         f"tied test images: {int(run.last['ties'].sum())}, at most {100 * tied.max():.2g}% a cell"
     )
-    return _item("Predictions are not decided by ties", bool(tied.max() < 0.01), text)
+    return Item("Predictions are not decided by ties", bool(tied.max() < 0.01), text)
 
 
 def _seeds(run: Run) -> Item:
@@ -185,7 +178,7 @@ def _seeds(run: Run) -> Item:
     n = n.reindex(owed.index, fill_value=0)
     fewer = int((n < FEWEST_SEEDS).sum())
     text = f"n = {span(n)}; fewer in {fewer} of {count(len(n), 'group')}"
-    return _item(f"At least {FEWEST_SEEDS} seeds behind every mean", fewer == 0, text)
+    return Item(f"At least {FEWEST_SEEDS} seeds behind every mean", fewer == 0, text)
 
 
 def _same_seeds(run: Run) -> Item:
@@ -195,60 +188,60 @@ def _same_seeds(run: Run) -> Item:
     finished = seeds.groupby("setting").size().reindex(tried.index, fill_value=0)
     odd = [n for n in run.settings if kinds.get(n, 0) != 1 or finished[n] < len(run.methods)]
     text = f"differ in {_some(odd)}" if odd else f"equal in {count(len(kinds), 'setting')}"
-    return _item("Every method has the same seeds in each setting", not odd, text)
+    return Item("Every method has the same seeds in each setting", not odd, text)
 
 
 def _settings(run: Run) -> Item:
     n = len(run.settings)
     text = f"{count(n, 'setting')}; ranks and Bayesian tests need {stats.FEWEST_SETTINGS}"
-    return _item("Enough settings to test over them", n >= stats.FEWEST_SETTINGS, text)
+    return Item("Enough settings to test over them", n >= stats.FEWEST_SETTINGS, text)
 
 
 def _datasets(run: Run) -> Item:
     names = sorted(set(run.cells["dataset"]))
-    return _item("Settings come from more than one dataset", len(names) > 1, listing(names))
+    return Item("Settings come from more than one dataset", len(names) > 1, listing(names))
 
 
 def _baseline(run: Run) -> Item:
     baselines = [method for method in run.methods if base(method) == "cross_entropy"]
     text = listing(baselines) if baselines else "no cross_entropy among the methods"
-    return _item("The plain baseline was trained here too", bool(baselines), text)
+    return Item("The plain baseline was trained here too", bool(baselines), text)
 
 
 def _equal_training(run: Run) -> Item:
     ends = run.curves.groupby(["setting", "method"])["epoch"].max()
     kinds = ends.groupby("setting").nunique()
     if kinds.empty:
-        return _item("Every method trained as many epochs", None, "no curve was kept")
+        return Item("Every method trained as many epochs", None, "no curve was kept")
     odd = list(kinds.index[kinds > 1])
     text = f"differ in {_some(odd)}" if odd else f"{_some(sorted(set(ends)))} epochs"
-    return _item("Every method trained as many epochs", not odd, text)
+    return Item("Every method trained as many epochs", not odd, text)
 
 
 def _equal_compute(analysis: Analysis) -> Item:
     passes = analysis.ranking[["forward", "backward"]].sort_index()
     taken = passes.sum(axis=1, skipna=False).dropna()
     if taken.empty:
-        return _item("Every method took the same compute", None, "passes were not recorded")
+        return Item("Every method took the same compute", None, "passes were not recorded")
     ratio = (taken / taken.min()).sort_values(ascending=False)
     labels = {str(m): analysis.label(str(m)).removesuffix(PRIVILEGED) for m in ratio.index}
     dear = [f"{labels[str(m)]} {value:.2g} times" for m, value in ratio.items() if value > 1.1]
     text = f"passes of the cheapest: {_some(dear)}" if dear else "passes within a tenth"
-    return _item("Every method took the same compute", not dear, text)
+    return Item("Every method took the same compute", not dear, text)
 
 
 def _one_code(run: Run) -> Item:
     statement = "One commit of this code, nothing uncommitted"
     commits = sorted(set(run.costs["commit"].dropna()) - {""})
     if not commits:
-        return _item(statement, None, "no commit was recorded")
+        return Item(statement, None, "no commit was recorded")
     clean = not any(commit.endswith("-dirty") for commit in commits)
-    return _item(statement, len(commits) == 1 and clean, _some(commits))
+    return Item(statement, len(commits) == 1 and clean, _some(commits))
 
 
 def _one_machine(run: Run) -> Item:
     kinds = run.costs[["device", "torch", "driver"]].drop_duplicates().dropna()
     if kinds.empty:
-        return _item("One kind of device, driver and torch", None, "none was recorded")
+        return Item("One kind of device, driver and torch", None, "none was recorded")
     names = [f"{r['device']}, torch {r['torch']}, {r['driver']}" for r in kinds.to_dict("records")]
-    return _item("One kind of device, driver and torch", len(names) == 1, _some(names))
+    return Item("One kind of device, driver and torch", len(names) == 1, _some(names))

@@ -64,12 +64,14 @@ class Comparison:
         looks = resolve(self.tests["method"], {}, self.facts)
         groups = dict(list(self.numbers.groupby(["method", "setting"], sort=False)))
         text = [_line(str(setting), rows) for (_, setting), rows in groups.items()]
-        marks = [{m: _mark(rows, m) for m in COMPARED} for rows in groups.values()]
         labels = [looks[str(method)].label for method, _ in groups]
         shown = pd.DataFrame(text, index=pd.Index(labels, name="Method"))
-        marked = pd.DataFrame(marks).rename(columns={m: METRICS[m].label for m in COMPARED})
-        full = marked.reindex(columns=shown.columns, fill_value="").set_axis(shown.index)
-        return Table(shown, full, self.numbers, self._notes())
+        changed = [rows.loc[rows["p_holm"] < stats.ALPHA, "metric"] for rows in groups.values()]
+        marks = [
+            dict.fromkeys(shown, "") | {METRICS[metric].label: "best" for metric in metrics}
+            for metrics in changed
+        ]
+        return Table(shown, pd.DataFrame(marks, shown.index), self.numbers, self._notes())
 
     def _notes(self) -> tuple[str, ...]:
         columns = [(self.pairs[f"{m}_a"], self.pairs[f"{m}_b"]) for m in COMPARED]
@@ -117,11 +119,6 @@ def _line(setting: str, rows: pd.DataFrame) -> dict[str, str]:
     return line
 
 
-def _mark(rows: pd.DataFrame, metric: str) -> str:
-    (p,) = rows.loc[rows["metric"] == metric, "p_holm"]
-    return "best" if p < stats.ALPHA else ""
-
-
 def compare(first: Path, second: Path) -> Comparison:
     """Pair the finished cells of two folders at their last epochs.
 
@@ -135,7 +132,8 @@ def compare(first: Path, second: Path) -> Comparison:
             raise DataMissingError(f"{folder / 'results.csv'} is missing: there is no run in it")
     runs = [load(first), load(second)]
     _refuse_other_metrics(runs, (first, second))
-    a, b = (_cells(run) for run in runs)
+    columns = [*KEYS, "cell_id", "setting", "noise_sha256", *COMPARED]
+    a, b = (run.last[columns] for run in runs)
     keys = list(KEYS)
     cells = a.merge(b.drop(columns="setting"), on=keys, how="outer", suffixes=("_a", "_b"))
     only_a, only_b = (cells["cell_id_b"].isna(), cells["cell_id_a"].isna())
@@ -163,10 +161,6 @@ def _refuse_other_metrics(runs: list[Run], folders: tuple[Path, Path]) -> None:
         raise RefusedError(
             f"{' and '.join(sides)}: `collect` brings a folder with parts up to date"
         )
-
-
-def _cells(run: Run) -> pd.DataFrame:
-    return run.last[[*KEYS, "cell_id", "setting", "noise_sha256", *COMPARED]]
 
 
 def _name(row: Mapping[Hashable, object]) -> str:

@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -99,8 +100,7 @@ def load(folder: Path) -> Run:
     varying = _varying_columns([results, tables["plan"]])
     named = {name: _with_names(table, results, varying) for name, table in tables.items()}
     results = named["results.csv"]
-    _refuse_profiles(results, folder)
-    _refuse_duplicates(results, folder)
+    _refuse_contradictions(results, folder / "results.csv")
     done = set(results.loc[results["status"] == "done", "cell_id"])
     finished = {name: named[name][named[name]["cell_id"].isin(done)] for name in READ}
     bins = finished["bins.csv"]
@@ -156,23 +156,20 @@ def _refuse_text(table: pd.DataFrame, path: Path) -> None:
             raise RefusedError(f"{path} has text in its column of numbers {column}")
 
 
-def _refuse_profiles(results: pd.DataFrame, folder: Path) -> None:
+def _refuse_contradictions(results: pd.DataFrame, path: Path) -> None:
     names = sorted(set(results["profile"]) - {""})
     if len(names) > 1:
         raise RefusedError(
-            f"{folder / 'results.csv'} holds cells of the profiles {' and '.join(names)}, which "
+            f"{path} holds cells of the profiles {' and '.join(names)}, which "
             "must not stand in one table: keep each in a folder of its own"
         )
-
-
-def _refuse_duplicates(results: pd.DataFrame, folder: Path) -> None:
     keys = ["setting", "method", "seed", "selection"]
     twice = results[results.duplicated(keys)]
     if len(twice):
         row = twice.iloc[0]
         raise RefusedError(
-            f"{folder / 'results.csv'} has two rows for {row['method']}, {row['setting']}, seed "
-            f"{row['seed']}: a report cannot tell which to show"
+            f"{path} has two rows for {row['method']}, {row['setting']}, seed {row['seed']}: "
+            "a report cannot tell which to show"
         )
 
 
@@ -183,16 +180,15 @@ def _varying_columns(tables: Sequence[pd.DataFrame]) -> list[str]:
 
 def _with_names(table: pd.DataFrame, results: pd.DataFrame, varying: list[str]) -> pd.DataFrame:
     """Add ``setting``, ``arena``, ``panel``, ``kind``, ``x`` and the flag ``noisy``."""
-    arena = _join(table, varying)
+    arena = [", ".join(values) for values in table[varying].to_numpy()]
     rate = table["noise_rate"].astype("float64")
     place = ["dataset", "noise"]
     realised = results.groupby(place)["noise_rate_realised"].mean().rename("x")
     x = rate.fillna(table[place].join(realised, on=place)["x"].astype("float64"))
     noise = [noise_label(name, value) for name, value in zip(table["noise"], rate, strict=True)]
-    prefix = [f"{name}, " if name else "" for name in arena]
     return table.assign(
         arena=arena,
-        setting=[a + b for a, b in zip(prefix, noise, strict=True)],
+        setting=[f"{a}, {b}" if a else b for a, b in zip(arena, noise, strict=True)],
         panel=noise,
         kind=[
             kind(name) if known else name
@@ -201,11 +197,6 @@ def _with_names(table: pd.DataFrame, results: pd.DataFrame, varying: list[str]) 
         x=x,
         noisy=table["noise"] != "clean",
     )
-
-
-def _join(table: pd.DataFrame, columns: Iterable[str]) -> list[str]:
-    parts = [table[column].tolist() for column in columns]
-    return [", ".join(row) for row in zip(*parts, strict=True)] if parts else [""] * len(table)
 
 
 @cache
@@ -233,15 +224,13 @@ def planned(path: Path) -> tuple[list[object] | None, dict[str, Facts]]:
     """Return the planned cells, ``None`` if nothing was planned, and the facts of new methods."""
     if not path.is_file():
         return None, {}
-    try:
+    with suppress(ValueError, KeyError, TypeError, AttributeError):
         plan = json.loads(path.read_text(encoding="utf-8"))
-        cells, rows = plan["cells"], plan.get("method_facts", {})
+        rows = plan.get("method_facts", {})
         facts = {name: Facts(**row) for name, row in rows.items()}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise RefusedError(f'{path} is not a plan: it has no list "cells"') from None
-    if not isinstance(cells, list):
-        raise RefusedError(f'{path} is not a plan: it has no list "cells"')
-    return cells, facts
+        if isinstance(plan["cells"], list):
+            return plan["cells"], facts
+    raise RefusedError(f'{path} is not a plan: it has no list "cells"')
 
 
 def _cells(plan: Iterable[object]) -> pd.DataFrame:

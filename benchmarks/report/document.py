@@ -1,6 +1,5 @@
 """The report itself: every file of it, written to an empty folder."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -10,19 +9,17 @@ from benchmarks.report import (
     macros,
     provenance,
     render,
-    statistics_tables,
     stats,
     tables,
 )
 from benchmarks.report.analysis import FEWEST_PAIRS, Analysis
 from benchmarks.report.checklist import checklist
 from benchmarks.report.data import Run, load
-from benchmarks.report.figures import FigureList
-from benchmarks.report.figures.processes import draw_beside
+from benchmarks.report.figures import draw_beside
+from benchmarks.report.figures.layout import VENUES
 from benchmarks.report.phrases import capitalised, count, listing
 from benchmarks.report.render import Block, Picture
 from benchmarks.report.tables import Table, unmarked
-from benchmarks.report.venues import Venue
 from benchmarks.report.verdict import JUDGED, verdict
 from benchmarks.schema import METRICS
 
@@ -41,42 +38,35 @@ _FLOOR = (
 )
 
 
-def write(folder: Path, new: Path, venue: Venue, processes: int) -> dict[str, str]:
+def write(folder: Path, new: Path, venue: str, processes: int) -> dict[str, str]:
     """Read ``folder``, write its report to ``new``, and return what a terminal shows of it."""
     analysis = Analysis(load(folder))
-    new.mkdir()
-    with draw_beside(analysis, new / "figures", venue, processes) as drawn:
-        return _write(analysis, folder, new, drawn)
-
-
-def _write(
-    analysis: Analysis, folder: Path, new: Path, waited: Callable[[], FigureList]
-) -> dict[str, str]:
     run = analysis.run
-    shown, words = _tables(analysis), verdict(analysis)
-    for name, table in shown.items():
-        _text(new / f"{name}.md", render.markdown(table))
-        _text(new / f"{name}.tex", render.latex(table, name))
-        _csv(new / f"{name}.csv", table.numbers, index=table.numbers.index.name is not None)
-    _csv(new / "differences.csv", analysis.all_differences)
-    _text(new / "values.tex", macros.latex(analysis))
-    before: list[tuple[str, list[Block]]] = [
-        ("Verdict", [words]),
-        ("Ranking", [shown["ranking"]]),
-        ("Accuracy in each setting", [shown["settings"]]),
-        ("ECE in each setting", [shown["settings_ece"]]),
-        ("Statistics", _statistics(analysis, shown)),
-    ]
-    after: list[tuple[str, list[Block]]] = [
-        ("Finding the wrong labels", _detection(analysis, folder)),
-        ("Coverage", _coverage(analysis)),
-        ("What a reviewer asks first", [_checks(analysis)]),
-        ("How the numbers were made", [_protocol(run)]),
-        ("Provenance", provenance.section(run)),
-    ]
-    sections = [*before, ("Figures", _figures(waited())), *after]
+    new.mkdir()
+    with draw_beside(analysis, new / "figures", VENUES[venue], processes) as wait_for_figures:
+        shown, words = _tables(analysis), verdict(analysis)
+        for name, table in shown.items():
+            _text(new / f"{name}.md", render.markdown(table))
+            _text(new / f"{name}.tex", render.latex(table, name))
+            _csv(new / f"{name}.csv", table.numbers, index=table.numbers.index.name is not None)
+        _csv(new / "differences.csv", analysis.all_differences)
+        _text(new / "values.tex", macros.latex(analysis))
+        sections: dict[str, list[Block]] = {
+            "Verdict": [words],
+            "Ranking": [shown["ranking"]],
+            "Accuracy in each setting": [shown["settings"]],
+            "ECE in each setting": [shown["settings_ece"]],
+            "Statistics": _statistics(analysis, shown),
+            "Figures": [],
+            "Finding the wrong labels": _detection(analysis, folder),
+            "Coverage": _coverage(analysis),
+            "What a reviewer asks first": [_checks(analysis)],
+            "How the numbers were made": [_protocol(run)],
+            "Provenance": provenance.section(run),
+        }
+        sections["Figures"] = _figures(wait_for_figures())
     title = "# Report\n\n" + (f"**{run.note}**\n\n" if run.note else "")
-    texts = [f"## {name}\n\n{render.document(blocks)}" for name, blocks in sections]
+    texts = [f"## {name}\n\n{render.document(blocks)}" for name, blocks in sections.items()]
     _text(new / "report.md", title + "\n".join(texts))
     browser.write(analysis, sections, new)
     return {"ranking": render.plain(shown["ranking"]), "verdict": words}
@@ -88,10 +78,10 @@ def _tables(analysis: Analysis) -> dict[str, Table]:
     for metric in tables.BY_SETTING:
         stem = "settings" if metric == "acc" else f"settings_{metric}"
         shown[stem] = tables.by_setting(analysis, metric)
-    shown["aggregate"] = statistics_tables.aggregate(analysis)
-    shown["seeds"] = statistics_tables.neighbours(analysis)
-    shown["probabilities"] = statistics_tables.probabilities(analysis)
-    shown["datasets"] = statistics_tables.datasets(analysis)
+    shown["aggregate"] = tables.aggregate(analysis)
+    shown["seeds"] = tables.neighbours(analysis)
+    shown["probabilities"] = tables.probabilities(analysis)
+    shown["datasets"] = tables.datasets(analysis)
     return {name: table for name, table in shown.items() if table is not None}
 
 
@@ -103,10 +93,10 @@ def _text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _figures(drawn: FigureList) -> list[Block]:
+def _figures(drawn: list[Picture | str]) -> list[Block]:
     """Return the figures, and why others are not there."""
-    pictures = [Picture(stem, caption) for stem, caption in drawn.captions]
-    absent = [f"{name} is not drawn. {reason}" for name, reason in drawn.absent]
+    pictures = [each for each in drawn if isinstance(each, Picture)]
+    absent = [each for each in drawn if isinstance(each, str)]
     if all(picture.stem == "coverage" for picture in pictures):
         absent = ["No cell finished, so there is nothing to draw but what was run."]
     return [*pictures, render.bullets(absent)] if absent else [*pictures]
@@ -115,7 +105,7 @@ def _figures(drawn: FigureList) -> list[Block]:
 def _statistics(analysis: Analysis, shown: dict[str, Table]) -> list[Block]:
     """Return what all settings say, what datasets say, and what the seeds could have shown."""
     blocks: list[Block] = ["### Over all settings", shown["aggregate"]]
-    blocks.append(statistics_tables.over_settings(analysis))
+    blocks.append(tables.over_settings(analysis))
     if "probabilities" in shown:
         blocks += ["### How probably better", shown["probabilities"]]
     if "datasets" in shown:
@@ -123,7 +113,7 @@ def _statistics(analysis: Analysis, shown: dict[str, Table]) -> list[Block]:
     blocks.append("### What so many seeds can show")
     if "seeds" in shown:
         blocks.append(shown["seeds"])
-    blocks.append(statistics_tables.detectable(analysis))
+    blocks.append(tables.detectable(analysis))
     blocks.append(
         "Every difference from a reference, with its tests and effect size, is in "
         "[differences.csv](differences.csv); every number is a LaTeX macro in "
@@ -135,8 +125,9 @@ def _statistics(analysis: Analysis, shown: dict[str, Table]) -> list[Block]:
 def _checks(analysis: Analysis) -> Table:
     """Return the checklist as a table, each item answered from the data."""
     items = checklist(analysis)
+    words = {True: "yes", False: "no", None: "unknown"}
     text = pd.DataFrame(
-        {"Holds": [i.answer for i in items], "Evidence": [i.evidence for i in items]},
+        {"Holds": [words[i.holds] for i in items], "Evidence": [i.evidence for i in items]},
         index=pd.Index([item.statement for item in items], name="Statement"),
     )
     notes = ("Answered from the rows of this run. A no is not a fault, but must be said.",)
@@ -180,6 +171,7 @@ def _protocol(run: Run) -> str:
     seeds = sorted(set(run.cells["seed"]))
     lasting = sorted({int(epoch) for epoch in run.last["epoch"].dropna()})
     settings = f"{count(len(run.settings), 'setting')} ({', '.join(run.settings)})"
+    rivals = count(max(len(run.methods) - 1, 0), "comparison")
     epochs = f" (epoch {listing([str(epoch) for epoch in lasting])})" if lasting else ""
     lines = [
         f"Seeds: n = {len(seeds)} ({', '.join(map(str, seeds))}). {_PAIRED}",
@@ -187,7 +179,12 @@ def _protocol(run: Run) -> str:
         f"Selection: the last epoch{epochs}; test labels choose nothing but columns marked so.",
         f"Intervals: {100 * stats.LEVEL:.0f}% t intervals over seeds; none below two seeds.",
         _TESTS,
-        _corrections(run),
+        (
+            f"Families: Holm's adjustment at {stats.ALPHA:g}. In each column of the ranking and of "
+            f"the table of settings: {rivals} with its best. In the verdict: one family of up to "
+            f"{count(len(run.settings), 'setting')} for each of {listing([*JUDGED, 'ece'])}, "
+            f"from {FEWEST_PAIRS} pairs a setting."
+        ),
         _FLOOR,
         f"Metric definitions: {listing(sorted(set(run.cells['metric_spec'])))}.",
         *_origins(run),
@@ -211,16 +208,6 @@ def _origins(run: Run) -> list[str]:
             "and order, and not the noise."
         )
     return lines
-
-
-def _corrections(run: Run) -> str:
-    rivals = count(max(len(run.methods) - 1, 0), "comparison")
-    return (
-        f"Families: Holm's adjustment at {stats.ALPHA:g}. In each column of the ranking and of "
-        f"the table of settings: {rivals} with its best. In the verdict: one family of up to "
-        f"{count(len(run.settings), 'setting')} for each of {listing([*JUDGED, 'ece'])}, "
-        f"from {FEWEST_PAIRS} pairs a setting."
-    )
 
 
 def _rates(run: Run) -> str:

@@ -4,7 +4,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 
 from benchmarks.catalogue import Facts, catalogue
 
@@ -38,19 +37,9 @@ COLOURS: dict[str, str] = {
 
 MARKERS = ("o", "P", "<", ">", "^", "s", "X", "v", "D", "*")
 FAMILY_DASHES: tuple[Dash, ...] = (
-    (0, (10, 3)),
-    (0, (8, 2, 2, 2)),
-    (0, (5, 1, 1, 1)),
-    (0, (7, 1, 2, 1)),
-    (0, (3, 1, 1, 1)),
-    (0, (3, 2)),
-    (0, (9, 2)),
-    (0, (6, 2)),
-    (0, (2, 1, 2, 3)),
-    (0, (4, 1)),
-    (0, (1, 1, 4, 1)),
-    (0, (2, 2)),
-    (0, (5, 2, 1, 2)),
+    *((0, (10, 3)), (0, (8, 2, 2, 2)), (0, (5, 1, 1, 1)), (0, (7, 1, 2, 1)), (0, (3, 1, 1, 1))),
+    *((0, (3, 2)), (0, (9, 2)), (0, (6, 2)), (0, (2, 1, 2, 3)), (0, (4, 1)), (0, (1, 1, 4, 1))),
+    *((0, (2, 2)), (0, (5, 2, 1, 2))),
 )
 """The dashes of our methods and of those that state a family; solid is that of the first one."""
 
@@ -77,12 +66,6 @@ PRIVILEGED = "‡"
 def base(method: str) -> str:
     """Return the name in a spec: ``gce`` of ``gce(q=0.4)``."""
     return method.partition("(")[0]
-
-
-@cache
-def known_looks() -> Mapping[str, Look]:
-    """Return the look of each method of the catalogue, in its order."""
-    return looks_of(catalogue())
 
 
 def looks_of(facts: Mapping[str, Facts]) -> dict[str, Look]:
@@ -134,22 +117,23 @@ def resolve(
     ordered = order_methods(methods)
     more = {name: fact for name, fact in (facts or {}).items() if fact.family in COLOURS}
     later = dict(sorted(more.items(), key=lambda item: (item[1].year, item[0])))
-    known = looks_of({**catalogue(), **later}) if later else known_looks()
+    known = looks_of({**catalogue(), **later})
     unknown = sorted({base(method) for method in ordered} - set(known))
-    seen: dict[str, int] = {}
+    seen: Counter[str] = Counter()
     variants = Counter(base(method) for method in ordered)
     looks: dict[str, Look] = {}
     for method in ordered:
         name = base(method)
-        variant = seen.get(name, 0)
-        seen[name] = variant + 1
+        variant = seen[name]
+        seen[name] += 1
         own = known[name] if name in known else _spare(name, unknown.index(name))
         mark = PRIVILEGED if method in privileges else ""
+        others = [dash for dash in DASHES[1:] if dash != own.dash]  # solid is the plain methods'
         looks[method] = replace(
             own,
             label=own.label + method.removeprefix(name).replace("(", " (", 1) + mark,
             colour=shade(own.colour, _tone(variant, variants[name])),
-            dash=own.dash if variant == 0 else _other_dash(own.dash, variant),
+            dash=others[(variant - 1) % len(others)] if variant else own.dash,
         )
     return looks
 
@@ -167,11 +151,6 @@ def _tone(variant: int, count: int) -> float:
         return SHADES[variant]
     dark, light = RAMP
     return dark + (light - dark) * (variant - 1) / (count - 2)
-
-
-def _other_dash(own: Dash, variant: int) -> Dash:
-    others = [dash for dash in DASHES[1:] if dash != own]  # solid is the plain methods'
-    return others[(variant - 1) % len(others)]
 
 
 def shade(colour: str, amount: float) -> str:

@@ -33,7 +33,6 @@ Entry = tuple[tuple[str, ...], str]
 
 _DIGITS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
 _SPELLED = {".": "Point", "-": "Minus", "=": "Is"} | dict(zip("0123456789", _DIGITS, strict=True))
-_OVERALL = "overall"
 
 
 @cache
@@ -78,19 +77,15 @@ def _entries(analysis: Analysis) -> Iterator[Entry]:
     yield ("cells", "done"), str(run.last["cell_id"].nunique())
     yield ("settings",), str(len(run.settings))
     yield ("seeds",), str(run.cells["seed"].nunique())
-    yield from _overall(analysis.ranking)
-    for metric in tables.BY_SETTING:
-        for row in analysis.setting_means(metric).to_dict("records"):
-            key = (metric, str(row["method"]), str(row["setting"]))
-            yield from _interval(key, metric, (row["mean"], row["half"], row["n"]))
-
-
-def _overall(ranking: pd.DataFrame) -> Iterator[Entry]:
-    for method, row in ranking.iterrows():
+    for method, row in analysis.ranking.iterrows():
         yield ("rank", str(method)), f"{row['rank']:.1f}"
         for metric in tables.BY_SETTING:
-            key = (metric, str(method), _OVERALL)
+            key = (metric, str(method), "overall")
             yield from _interval(key, metric, (row[metric], row[f"{metric}_half"], row["seeds"]))
+    for metric in tables.BY_SETTING:
+        for own in analysis.setting_means(metric).to_dict("records"):
+            key = (metric, str(own["method"]), str(own["setting"]))
+            yield from _interval(key, metric, (own["mean"], own["half"], own["n"]))
 
 
 def _interval(

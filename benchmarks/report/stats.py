@@ -440,7 +440,9 @@ def rank_test(scores: pd.DataFrame) -> Ranks:
         friedman = float(friedmanchisquare(*columns).pvalue)
     p = _pairwise(columns)
     methods = tuple(str(name) for name in ordered)
-    named = tuple(tuple(methods[i] for i in clique) for clique in cliques(p >= ALPHA))
+    graph = nx.from_numpy_array((p >= ALPHA) & ~np.eye(len(p), dtype=np.bool_))
+    cliques = sorted(sorted(clique) for clique in nx.find_cliques(graph) if len(clique) > 1)
+    named = tuple(tuple(methods[i] for i in clique) for clique in cliques)
     return Ranks(methods, tuple(map(float, means)), friedman, p, named, len(scores))
 
 
@@ -462,16 +464,6 @@ def signed_rank_p(differences: Floats) -> float:
     if not differences.any():
         return 1.0
     return float(wilcoxon(differences, zero_method="pratt").pvalue)
-
-
-def cliques(alike: NDArray[np.bool_]) -> list[tuple[int, ...]]:
-    """Return the largest sets of two or more in which all are alike, each ascending, sorted.
-
-    Args:
-        alike: ``(m, m)`` symmetric.
-    """
-    graph = nx.from_numpy_array(alike & ~np.eye(len(alike), dtype=np.bool_))
-    return sorted(tuple(sorted(members)) for members in nx.find_cliques(graph) if len(members) > 1)
 
 
 _PRIOR = 0.5  # weight of a made-up difference of zero

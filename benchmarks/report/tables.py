@@ -1,22 +1,27 @@
-"""The ranking, each metric in each setting and the detection of wrong labels, as tables."""
+"""The tables of a report, and the sentences beside them: rankings, settings, tests, detection."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from benchmarks.report import stats
-from benchmarks.report.analysis import Analysis
+from benchmarks.report.analysis import FEWEST_PAIRS, JUDGED, REFERENCES, ROPES, Analysis, rows_of
 from benchmarks.report.looks import PRIVILEGED
 from benchmarks.report.phrases import (
     BLANK,
     MINUS,
     capitalised,
+    chance,
+    change,
     count,
     listing,
     number,
+    p_value,
     signed,
     span,
+    unit,
     with_half,
 )
 from benchmarks.schema import METRICS
@@ -32,6 +37,10 @@ COMPARED = {
     "mem_frac": "Memorised %",
 }
 """The columns of the ranking in which the best is marked, and what ties with it."""
+NEAR = 0.01
+"""How far below the best of its seed and setting a run still counts as near it."""
+SURE = 0.95
+"""A probability over settings that is marked."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +75,10 @@ def incomplete(analysis: Analysis) -> tuple[str, ...]:
     return (f"{capitalised(note)}.",) if note else ()
 
 
-def privilege_notes(analysis: Analysis) -> tuple[str, ...]:
-    """Return the footnote on methods that were given clean knowledge, if there are any."""
-    given = analysis.knowledge
-    return (f"{PRIVILEGED} given clean knowledge ({'; '.join(given)}).",) if given else ()
+def all_notes(analysis: Analysis, *notes: str) -> tuple[str, ...]:
+    """Return the notes of a table between those on what is missing and on clean knowledge."""
+    given = f"{PRIVILEGED} given clean knowledge ({'; '.join(analysis.knowledge)})."
+    return (*incomplete(analysis), *notes, *([given] if analysis.knowledge else []))
 
 
 def ranking(analysis: Analysis) -> Table:
@@ -81,14 +90,14 @@ def ranking(analysis: Analysis) -> Table:
         text["val. epoch %"] = [number("acc", v) for v in numbers["acc_val"]]
     if numbers["acc_oracle"].notna().any():
         text[f"best epoch{ORACLE} %"] = [number("acc", v) for v in numbers["acc_oracle"]]
-    text["Rank"] = [f"{v:.1f}" if v == v else BLANK for v in numbers["rank"]]  # noqa: PLR0124
+    text["Rank"] = [_or_blank(v, f"{v:.1f}") for v in numbers["rank"]]
     for metric in ("nll", "brier", "ece"):
-        halves = numbers[f"{metric}_half"]
-        text[COMPARED[metric]] = _entries(metric, numbers[metric], halves)
+        text[COMPARED[metric]] = _entries(metric, numbers[metric], numbers[f"{metric}_half"])
     text[f"Conf. {MINUS} acc."] = [signed("gap_signed", v) for v in numbers["gap_signed"]]
     text["Memorised %"] = [number("mem_frac", v) for v in numbers["mem_frac"]]
     if numbers["backward"].notna().any():
-        text["Passes"] = _passes(numbers)
+        passes = zip(numbers["forward"], numbers["backward"], strict=True)
+        text["Passes"] = [_or_blank(a, f"{a:.3g} + {b:.3g}") for a, b in passes]
     text["Runs"] = [f"{a}/{b}" for a, b in zip(numbers["done"], numbers["planned"], strict=True)]
     marks = pd.DataFrame("", index=text.index, columns=text.columns)
     for metric, header in COMPARED.items():
@@ -102,16 +111,10 @@ def _entries(metric: str, means: pd.Series, halves: pd.Series) -> list[str]:
     return [with_half(metric, mean, half) for mean, half in pairs]
 
 
-def _passes(numbers: pd.DataFrame) -> list[str]:
-    pairs = zip(numbers["forward"], numbers["backward"], strict=True)
-    return [f"{a:.3g} + {b:.3g}" if a == a else BLANK for a, b in pairs]  # noqa: PLR0124
-
-
 def _ranking_notes(analysis: Analysis, numbers: pd.DataFrame) -> tuple[str, ...]:
     shared = analysis.shared_settings
     seeds = span(numbers["seeds"])
     notes = [
-        *incomplete(analysis),
         (
             f"Last epoch. Mean over {count(len(shared), 'setting')}, taken within each seed first, "
             f"then over {seeds} {'seed' if seeds == '1' else 'seeds'}; ± is the half width of the "
@@ -133,7 +136,7 @@ def _ranking_notes(analysis: Analysis, numbers: pd.DataFrame) -> tuple[str, ...]
         notes.append(f"Left out, because not every method has tried it: {listing(left_out)}.")
     if numbers["acc_oracle"].notna().any():
         notes.append(f"{ORACLE} selected with clean test labels: not attainable in practice.")
-    return (*notes, *privilege_notes(analysis))
+    return all_notes(analysis, *notes)
 
 
 def by_setting(analysis: Analysis, metric: str = "acc") -> Table:
@@ -146,30 +149,26 @@ def by_setting(analysis: Analysis, metric: str = "acc") -> Table:
     for method, setting in run.cells[["method", "setting"]].drop_duplicates().to_numpy():
         text.loc[method, setting] = f"{BLANK} [0/{owed[setting]}]"
     entries = _entries(metric, means["mean"], means["half"])
-    places = zip(means["method"], means["setting"], means["n"], entries, strict=True)
-    for method, setting, n, entry in places:
-        whole = n == owed[setting]
-        text.loc[method, setting] = entry if whole else f"{entry} [{n}/{owed[setting]}]"
+    for entry, row in zip(entries, rows_of(means), strict=True):
+        lost = "" if row.n == owed[row.setting] else f" [{row.n}/{owed[row.setting]}]"
+        text.loc[row.method, row.setting] = entry + lost
     for setting in settings:
         for method, mark in analysis.marks(metric, setting).items():
             marks.loc[method, setting] = mark
-    table = Table(text, marks, means, _setting_notes(analysis, metric, span(owed)))
-    return labelled(analysis, table)
+    notes = _setting_notes(analysis, metric, span(owed))
+    return labelled(analysis, Table(text, marks, means, notes))
 
 
 def _setting_notes(analysis: Analysis, metric: str, seeds: str) -> tuple[str, ...]:
     shown = METRICS[metric]
     unit = " in percent" if shown.percent else " in nats" if metric == "nll" else ""
     best = {"higher": "highest", "lower": "lowest"}.get(shown.better, "best")
-    return (
-        *incomplete(analysis),
-        (
-            f"{shown.label}{unit} on clean test labels at the last epoch ({shown.meaning}), mean "
-            f"over n = {seeds} {'seed' if seeds == '1' else 'seeds'} ± half width of the 95% t "
-            f"interval; [finished/attempted] where some did not finish. Bold: {best}. Underlined: "
-            f"not told from it by a paired t test (p ≥ {stats.ALPHA:g}, Holm within the column)."
-        ),
-        *privilege_notes(analysis),
+    return all_notes(
+        analysis,
+        f"{shown.label}{unit} on clean test labels at the last epoch ({shown.meaning}), mean "
+        f"over n = {seeds} {'seed' if seeds == '1' else 'seeds'} ± half width of the 95% t "
+        f"interval; [finished/attempted] where some did not finish. Bold: {best}. Underlined: "
+        f"not told from it by a paired t test (p ≥ {stats.ALPHA:g}, Holm within the column).",
     )
 
 
@@ -195,16 +194,201 @@ def detection(analysis: Analysis) -> Table | None:
             "AP by chance": [f"{value:.3f}" for value in numbers["chance"]],
         }
     ).set_axis(numbers["method"].tolist())
-    notes = (
-        *incomplete(analysis),
-        (
-            "Mean over noisy settings within each seed, then over seeds, ± half width of the 95% t "
-            "interval. 1 is perfect; the average precision by chance is the share of wrong labels."
-        ),
+    note = (
+        "Mean over noisy settings within each seed, then over seeds, ± half width of the 95% t "
+        "interval. 1 is perfect; the average precision by chance is the share of wrong labels."
     )
-    return labelled(analysis, unmarked(text, numbers, notes))
+    return labelled(analysis, unmarked(text, numbers, (*incomplete(analysis), note)))
 
 
 def _fractions(means: pd.Series, halves: pd.Series) -> list[str]:
     pairs = zip(means, halves, strict=True)
     return [f"{m:.3f}" + (f" ± {h:.3f}" if h == h else "") for m, h in pairs]  # noqa: PLR0124
+
+
+def aggregate(analysis: Analysis) -> Table:
+    """Return each method over the settings that all have tried, in the order of the ranking."""
+    numbers = analysis.ranking[["rank"]].copy()
+    text = pd.DataFrame(index=numbers.index)
+    text["Rank"] = [_or_blank(v, f"{v:.1f}") for v in numbers["rank"]]
+    text["IQM accuracy %"] = _bracketed(numbers, "iqm", analysis.interquartile_means)
+    near = analysis.profiles(np.array([NEAR]))
+    numbers["near"] = [float(near[m][0, 0]) if m in near else np.nan for m in numbers.index]
+    text["Near the best %"] = [_or_blank(v, f"{100 * v:.0f}") for v in numbers["near"]]
+    for reference in analysis.references:
+        chances, name = analysis.improvements(reference), f"better_than_{reference}"
+        text[f"Beats {analysis.label(reference)} %"] = _bracketed(numbers, name, chances)
+    return labelled(analysis, unmarked(text, numbers, _aggregate_notes(analysis)))
+
+
+def _bracketed(numbers: pd.DataFrame, name: str, values: pd.DataFrame) -> list[str]:
+    """Add values and their intervals to the numbers, and return both as percentages."""
+    columns = [name, f"{name}_low", f"{name}_high"]
+    numbers[columns] = values.reindex(numbers.index).to_numpy(np.float64)
+    texts = []
+    for value, low, high in numbers[columns].to_numpy():
+        interval = f" [{number('acc', low)}, {number('acc', high)}]" if np.isfinite(low) else ""
+        texts.append(number("acc", value) + interval)
+    return texts
+
+
+def _or_blank(value: float, text: str) -> str:
+    return text if np.isfinite(value) else BLANK
+
+
+def _aggregate_notes(analysis: Analysis) -> tuple[str, ...]:
+    settings = len(analysis.shared_settings)
+    return all_notes(
+        analysis,
+        (
+            f"Accuracy at the last epoch over {count(settings, 'setting')} that every method has "
+            "tried. Rank: mean over settings. IQM: interquartile mean of accuracies, as they are, "
+            "over settings and seeds, from seeds that finished in every setting. Near the best: "
+            f"share of runs at most {100 * NEAR:g} point below the best of the same setting and "
+            "seed. Beats: chance to be more accurate on the same seed, mean over settings, ties "
+            "half."
+        ),
+        (
+            "Brackets: 95% bootstrap intervals that resample seeds within settings. They are "
+            "approximate: at 5 seeds and 12 settings they cover about 91%, and one without width "
+            "means no more than that in each setting all seeds agreed."
+        ),
+    )
+
+
+def over_settings(analysis: Analysis) -> str:
+    """Return Friedman's test and the groups of methods that do not differ, or why not."""
+    ranks = analysis.ranks
+    if isinstance(ranks, str):
+        return ranks
+    groups = [listing([analysis.label(method) for method in clique]) for clique in ranks.cliques]
+    alike = "; ".join(groups) if groups else "none, every pair differs"
+    p = ranks.friedman_p
+    return (
+        f"Accuracy over {ranks.n} settings: Friedman's test that all methods rank alike, "
+        f"{p_value(p) if np.isfinite(p) else 'not for two methods'}. Groups that pairwise Wilcoxon "
+        "signed-rank tests (Holm over all "
+        f"{len(ranks.methods) * (len(ranks.methods) - 1) // 2} pairs) cannot tell apart: {alike}."
+    )
+
+
+def probabilities(analysis: Analysis) -> Table | None:
+    """Return Bayesian comparisons with every reference; ``None`` below eight settings."""
+    numbers = analysis.probabilities
+    if numbers.empty:
+        return None
+    headers = {
+        (reference, metric): f"{METRICS[metric].label}, against {analysis.label(reference)}"
+        for reference in analysis.references
+        for metric in JUDGED
+    }
+    order = [method for method in analysis.run.methods if method in set(numbers["method"])]
+    text = pd.DataFrame(BLANK, index=order, columns=list(headers.values()))
+    marks = pd.DataFrame("", index=order, columns=list(headers.values()))
+    for row in rows_of(numbers):
+        place = row.method, headers[row.reference, row.metric]
+        text.loc[place] = " / ".join(map(chance, (row.better, row.same, row.worse)))
+        marks.loc[place] = "best" if row.better > SURE else ""
+    ropes = [f"{number(m, ROPES[m])}{unit(m)} of {METRICS[m].label}" for m in JUDGED]
+    note = (
+        "Probability that a method is better / practically the same / worse on another setting "
+        f"like these {span(numbers['n'])}: Bayesian signed-rank test of the mean differences "
+        f"of settings. Practically the same: within {listing(ropes)}. Bold: better with a "
+        f"probability above {SURE:g}. It takes settings as independent, which those of one "
+        "dataset are not."
+    )
+    return labelled(analysis, Table(text, marks, numbers, all_notes(analysis, note)))
+
+
+def datasets(analysis: Analysis) -> Table | None:
+    """Return a value per dataset: what is left of a difference when its settings count as one."""
+    run = analysis.run
+    if not analysis.references or run.last["dataset"].nunique() < 2:
+        return None
+    reference = analysis.references[0]
+    numbers = analysis.by_dataset(reference, "acc")
+    names = sorted(set(run.last["dataset"]))
+    others = [method for method in run.methods if method != reference]
+    text = pd.DataFrame(BLANK, index=others, columns=[*names, "Over datasets"])
+    for row in rows_of(numbers):
+        text.loc[row.method, row.dataset] = change("acc", row.difference)
+    for test in rows_of(stats.paired_tests(numbers, ["method"])):
+        text.loc[test.method, "Over datasets"] = change("acc", test.difference, test.low, test.high)
+    note = (
+        f"Accuracy less that of {analysis.label(reference)}, mean over the settings of a "
+        f"dataset; then mean and 95% t interval over {len(names)} datasets, one value each, "
+        "because settings that share a dataset are not independent. A difference that this "
+        "interval does not show may belong to one dataset."
+    )
+    return labelled(analysis, unmarked(text, numbers, (*incomplete(analysis), note)))
+
+
+def neighbours(analysis: Analysis) -> Table | None:
+    """Return neighbours in the ranking: their difference, or how many more seeds it would take."""
+    numbers = analysis.neighbours
+    if not (numbers["n"] >= 2).any():
+        return None
+    rows = list(rows_of(numbers))
+    text = pd.DataFrame(
+        {
+            "Next": [analysis.label(row.next) for row in rows],
+            "Difference": [change("acc", row.difference, row.low, row.high) for row in rows],
+            "p (Holm)": [_or_blank(row.p_holm, _short(row.p_holm)) for row in rows],
+            "Detectable": [number("acc", row.detectable) for row in rows],
+            "More seeds": [_more(row.p_holm, row.seeds, row.n) for row in rows],
+        }
+    ).set_axis(numbers["method"].tolist())
+    note = (
+        "Each method and the next in the ranking: paired difference in accuracy, mean over "
+        "settings within each seed, with its 95% t interval; p after Holm over the rows. "
+        "Detectable: the least true difference (points) that so many seeds find with a chance "
+        f"of {100 * stats.POWER:.0f}%, at Holm's strictest step. More seeds: how many more "
+        "would find the difference seen with that chance, if it is the true one: a rough "
+        "guide, as it is estimated from few seeds and for neighbours found on the same data."
+    )
+    return labelled(analysis, unmarked(text, numbers, all_notes(analysis, note)))
+
+
+def _short(p: float) -> str:
+    return p_value(p).removeprefix("p ").removeprefix("= ")
+
+
+def _more(p: float, needed: float, have: int) -> str:
+    """Return ``told apart``, ``12 more``, or that no reasonable number of seeds will do."""
+    if p < stats.ALPHA:
+        return "told apart"
+    if have < 2:
+        return BLANK
+    if not np.isfinite(needed):
+        return f"over {stats.MOST_SEEDS:,}"
+    return f"{max(needed - have, 1):.0f} more"
+
+
+def detectable(analysis: Analysis) -> str:
+    """Return what a single setting's seeds could not have shown, in one sentence a metric."""
+    differences = analysis.all_differences
+    if differences.empty:
+        return (
+            f"No setting has {FEWEST_PAIRS} seeds of a method and of a reference "
+            f"({listing(list(REFERENCES))}), so nothing can be said of single settings."
+        )
+    reference = analysis.references[0]
+    own = differences[differences["reference"] == reference]
+    lines = []
+    for metric in ROPES:
+        rows = own[(own["metric"] == metric) & (own["detectable"] > 0)]  # 0: the same runs
+        if len(rows):
+            lines.append(f"- {_missed(metric, rows, analysis.label(reference))}")
+    return "\n".join(lines)
+
+
+def _missed(metric: str, rows: pd.DataFrame, reference: str) -> str:
+    low, middle, high = (
+        number(metric, float(rows["detectable"].quantile(q))) for q in (0.1, 0.5, 0.9)
+    )
+    return (
+        f"{METRICS[metric].label}: with n = {span(rows['n'])} seeds in a single setting, a true "
+        f"difference from {reference} below {middle}{unit(metric)} would have been missed more "
+        f"often than one time in five (median of {count(len(rows), 'comparison')}; {low} to {high} "
+        "for four in five of them), before any correction for their number."
+    )

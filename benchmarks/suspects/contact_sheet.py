@@ -7,8 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from benchmarks.report.figures.layout import new_figure, paper_style, wrapped
-from benchmarks.report.venues import VENUES
+from benchmarks.report.figures.layout import VENUES, new_figure, paper_style, wrapped
 from benchmarks.suspects.ranking import LabelRanking
 
 PAGE = VENUES["tmlr"]

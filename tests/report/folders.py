@@ -4,30 +4,18 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from benchmarks.report.analysis import Analysis
+from benchmarks.report.data import load
 from benchmarks.schema import LOSS_BINS, LOSS_RANGE, TABLES
 
 COLUMNS = {name.removesuffix(".csv"): columns for name, columns in TABLES.items()}
 
-SIX = (
-    "cross_entropy",
-    "label_smoothing",
-    "reweighting",
-    "gce",
-    "elr",
-    "co_teaching",
-)
-NOISES = (
-    "clean",
-    "symmetric(rate=0.2)",
-    "symmetric(rate=0.4)",
-    "asymmetric(rate=0.2)",
-    "asymmetric(rate=0.4)",
-)
 GAIN = {
     "cross_entropy": 0.0,
     "label_smoothing": 0.1,
@@ -36,11 +24,9 @@ GAIN = {
     "elr": 0.8,
     "co_teaching": 0.6,
 }
+SIX = tuple(GAIN)
+NOISES = ("clean", *(f"{k}(rate={r})" for k in ("symmetric", "asymmetric") for r in (0.2, 0.4)))
 TEST_SIZE = 2000
-
-
-def _same(row: dict) -> dict:
-    return row
 
 
 @dataclass(frozen=True)
@@ -56,7 +42,7 @@ class Sweep:
     selections: Sequence[str] = ("last", "val", "oracle")
     status: str = "done"
     planned: int | None = None
-    alter: Callable[[dict], dict] = field(default=_same)
+    alter: Callable[[dict], dict] = field(default=lambda row: row)
 
 
 def rate_of(noise: str) -> float:
@@ -74,19 +60,21 @@ def stream(*parts: object) -> np.random.Generator:
 def write(folder: Path, sweep: Sweep) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     tables: dict[str, list[dict]] = {name: [] for name in COLUMNS}
-    for dataset in sweep.datasets:
-        for noise in sweep.noises:
-            for method in sweep.methods:
-                for seed in range(sweep.seeds):
-                    _cell(tables, sweep, (dataset, noise, method, seed))
-                if sweep.status == "done":
-                    _pool(tables, sweep, (dataset, noise, method))
+    for key in product(sweep.datasets, sweep.noises, sweep.methods):
+        for seed in range(sweep.seeds):
+            _cell(tables, sweep, (*key, seed))
+        if sweep.status == "done":
+            _pool(tables, sweep, key)
     for name, rows in tables.items():
         frame = pd.DataFrame(rows, columns=list(COLUMNS[name]))
         frame.to_csv(folder / f"{name}.csv", index=False, float_format="%.9g")
     if sweep.planned is not None:
         (folder / "plan.json").write_text(json.dumps({"cells": ["?"] * sweep.planned}))
     return folder
+
+
+def analysed(folder: Path, sweep: Sweep) -> Analysis:
+    return Analysis(load(write(folder, sweep)))
 
 
 def _pooled(dataset: str, noise: str, method: str) -> dict:
@@ -150,8 +138,7 @@ def _cell(tables: dict[str, list[dict]], sweep: Sweep, key: tuple[str, str, str,
         metrics = curve[-1] if selection != "oracle" else max(curve, key=lambda row: row["acc"])
         shown = metrics if sweep.status == "done" else {}
         row = keys | extra | shown | {"selection": selection, "epoch": sweep.epochs}
-        row = sweep.alter(row)
-        tables["results"].append(row)
+        tables["results"].append(sweep.alter(row))
     cost = {"cell_id": keys["cell_id"], "status": sweep.status, "device": "cpu x"}
     double = 1 + method.startswith("co_teaching")
     seconds = double * (20 + draws.normal(0, 1))
@@ -217,12 +204,11 @@ def _bins(keys: dict, metrics: dict, classes: int, draws: np.random.Generator) -
     for b in range(15):
         here = which == b
         n = int(here.sum())
-        nan = float("nan")
         rows.append(
             keys
             | {"selection": "last", "bin": b, "low": edges[b], "high": edges[b + 1], "count": n}
-            | {"confidence": confidence[here].mean() if n else nan}
-            | {"accuracy": right[here].mean() if n else nan}
+            | {"confidence": confidence[here].mean() if n else None}
+            | {"accuracy": right[here].mean() if n else None}
         )
     return rows
 

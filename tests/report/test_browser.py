@@ -10,11 +10,11 @@ import pytest
 
 from benchmarks.report import browser, build
 from benchmarks.report.analysis import Analysis
-from benchmarks.report.browser.leaderboard import embedded
+from benchmarks.report.browser import embedded
 from benchmarks.report.data import load
 from benchmarks.report.tables import unmarked
 from benchmarks.schema import METRICS
-from tests.report.folders import MACHINES, SIX, Sweep, stamp, write
+from tests.report.folders import MACHINES, SIX, Sweep, analysed, stamp, write
 
 SMALL = Sweep(methods=SIX[:4], noises=("clean", "symmetric(rate=0.4)"), seeds=3, epochs=4)
 QUIET = (
@@ -45,18 +45,15 @@ def chromium():
 @pytest.fixture
 def page(chromium, folder):
     opened = chromium.new_page()
-    faults = []
+    faults, requests = [], []
     opened.on("pageerror", lambda error: faults.append(str(error)))
     opened.on("console", lambda message: faults.append(message.text))
-    opened.on("request", lambda request: faults.append(request.url) if network(request) else None)
+    opened.on("request", lambda request: requests.append(request.url))
     opened.goto((folder / "report" / "report.html").resolve().as_uri())
     yield opened
     assert faults == []
+    assert all(url.startswith(("file:", "data:")) for url in requests)
     opened.close()
-
-
-def network(request):
-    return not request.url.startswith(("file:", "data:"))
 
 
 def shown(page):
@@ -74,22 +71,13 @@ def expected(folder, selection="last"):
 def test_the_numbers_are_those_of_the_csv(page, folder):
     table, rows = expected(folder), shown(page)
     assert len(rows) == len(table) == 8
-    labels = {row["method"]: row["label"] for row in looks(folder)}
+    looks = Analysis(load(folder)).looks
     for (noise, method), (mean, sd, n) in zip(table.index, table.to_numpy(), strict=True):
         wanted = "clean" if noise == "clean" else "symmetric 40%"
-        (row,) = [r for r in rows if r[0] == labels[method] and r[1].endswith(wanted)]
+        (row,) = [r for r in rows if r[0] == looks[method].label and r[1].endswith(wanted)]
         half = 4.302652729911275 * sd / 3**0.5  # the quantile .975 of t with two degrees of freedom
         assert row[2] == str(int(n))
         assert row[3] == f"{100 * mean:.1f} ± {100 * half:.1f}"
-
-
-def looks(folder):
-    run = load(folder)
-    data = embedded(Analysis(run))
-    return [
-        {"method": spec, "label": look["label"]}
-        for spec, look in zip(run.methods, data["methods"], strict=True)
-    ]
 
 
 def test_a_head_sorts_up_and_down_and_says_so(page):
@@ -192,12 +180,11 @@ def test_the_page_needs_no_other_file(folder):
 def test_what_a_message_brings_stays_text(tmp_path):
     bad = "</script><script>alert(1)</script><img src=x>"
 
-    folder = write(tmp_path, replace(SMALL, alter=lambda row: row | {"reason": bad}))
-    run = load(folder)
+    analysis = analysed(tmp_path, replace(SMALL, alter=lambda row: row | {"reason": bad}))
     (tmp_path / "new").mkdir()
     text = pd.DataFrame({bad: [bad]}, index=[bad])
     blocks = [bad, unmarked(text, text, (bad,))]
-    browser.write(Analysis(run), [("Coverage", blocks)], tmp_path / "new")
+    browser.write(analysis, {"Coverage": blocks}, tmp_path / "new")
     text = (tmp_path / "new" / "report.html").read_text()
     assert text.count("<script") == 2
     assert "<img" not in text

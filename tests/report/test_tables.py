@@ -1,4 +1,4 @@
-"""The tables of a report against scipy and statsmodels, how they are written, what is refused."""
+"""Tables, checklist and macros of a report against scipy and statsmodels, and what is refused."""
 
 import re
 from dataclasses import replace
@@ -8,20 +8,28 @@ import pandas as pd
 import pytest
 import scipy.stats
 from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import TTestPower
 
 from benchmarks.errors import RefusedError
-from benchmarks.report import render, tables
+from benchmarks.report import build, document, macros, render, stats, tables
 from benchmarks.report.analysis import Analysis, mean_ranks
+from benchmarks.report.checklist import checklist
 from benchmarks.report.data import load
-from benchmarks.schema import LATER_METRICS
-from tests.report.folders import SIX, Sweep, write
+from benchmarks.schema import COSTS, LATER_METRICS
+from tests.report.folders import SIX, Sweep, analysed, write
 
 SMALL = Sweep(methods=SIX[:3], noises=("clean", "symmetric(rate=0.4)"), seeds=4, epochs=1)
+MANY = Sweep(
+    methods=SIX[:4],
+    noises=("clean", *(f"symmetric(rate=0.{k})" for k in range(1, 5))),
+    datasets=("digits", "mnist"),
+    epochs=1,
+)
 
 
 @pytest.fixture(scope="module")
 def full(tmp_path_factory):
-    return Analysis(load(write(tmp_path_factory.mktemp("tables"), Sweep(epochs=1))))
+    return analysed(tmp_path_factory.mktemp("tables"), Sweep(epochs=1))
 
 
 def by_seed(run, method, metric):
@@ -32,16 +40,13 @@ def by_seed(run, method, metric):
 @pytest.mark.parametrize("metric", ["acc", "nll", "ece", "mem_frac"])
 def test_the_ranking_averages_settings_within_a_seed_then_seeds(full, metric):
     numbers = tables.ranking(full).numbers
+    assert numbers["acc"].is_monotonic_decreasing
     for method in SIX:
         values = by_seed(full.run, method, metric)
         low, high = scipy.stats.ttest_1samp(values, 0).confidence_interval(0.95)
         row = numbers.loc[method]
         assert row[metric] == pytest.approx(values.mean())
         assert row[f"{metric}_half"] == pytest.approx((high - low) / 2)
-
-
-def test_the_ranking_is_sorted_by_accuracy(full):
-    assert tables.ranking(full).numbers["acc"].is_monotonic_decreasing
 
 
 @pytest.mark.parametrize("metric", ["acc", "nll", "ece"])
@@ -62,7 +67,7 @@ def test_a_method_close_to_the_best_is_underlined_and_a_distant_one_is_not(tmp_p
         wobble = 0.01 * np.sin(row["seed"] * 3 + 2 * len(row["method"]))
         return row | {"acc": 0.7 + shift[row["method"]] + wobble}
 
-    analysis = Analysis(load(write(tmp_path, replace(SMALL, alter=alter))))
+    analysis = analysed(tmp_path, replace(SMALL, alter=alter))
     assert analysis.marks("acc") == {"label_smoothing": "best", "cross_entropy": "tied"}
 
 
@@ -76,7 +81,7 @@ def test_failing_where_it_is_hard_wins_a_method_nothing(tmp_path):
         fails = row["method"] == "reweighting" and row["noise"] != "clean" and row["seed"] == 0
         return row | ({"status": "diverged", "acc": None} if fails else {})
 
-    analysis = Analysis(load(write(tmp_path, replace(SMALL, alter=alter))))
+    analysis = analysed(tmp_path, replace(SMALL, alter=alter))
     run, row = analysis.run, analysis.ranking.loc["reweighting"]
     rows = run.last[(run.last["method"] == "reweighting") & (run.last["seed"] > 0)]
     assert row["acc"] == pytest.approx(rows.groupby("seed")["acc"].mean().mean())
@@ -104,10 +109,8 @@ def test_knowledge_of_the_truth_is_marked_and_explained(full):
 
 def test_each_setting_has_a_column_with_its_own_means(full):
     table = tables.by_setting(full)
-    rows = full.run.last[
-        (full.run.last["method"] == "elr") & (full.run.last["setting"] == "symmetric 40%")
-    ]
-    assert table.text.loc["ELR", "symmetric 40%"].startswith(f"{100 * rows['acc'].mean():.1f} ± ")
+    mean = wide(full, "elr", "symmetric 40%").mean()
+    assert table.text.loc["ELR", "symmetric 40%"].startswith(f"{100 * mean:.1f} ± ")
     assert list(table.text.columns) == list(full.run.settings)
 
 
@@ -126,47 +129,287 @@ def test_latex_escapes_headers_labels_and_notes(full):
     text, marks = table.text.rename(index=odd), table.marks.rename(index=odd)
     code = render.latex(replace(table, text=text, marks=marks, notes=("100% of a_b & c",)), "odd")
     body = code.split("\n", 1)[1]
-    assert r"symmetric 40\%" in body
-    assert r"my\_method (x=1) 5\%" in body
-    assert r"100\% of a\_b \& c" in body
+    for text in (r"symmetric 40\%", r"my\_method (x=1) 5\%", r"100\% of a\_b \& c"):
+        assert text in body
+    for text in (r"\toprule", r"\textbf{", "tab:odd"):
+        assert text in body
     assert not re.search(r"(?<!\\)[%]", body)
-    assert r"\toprule" in body
-    assert r"\textbf{" in body
-    assert "tab:odd" in body
 
 
-def test_latex_is_ascii_so_that_any_engine_prints_it(full):
-    for table in (tables.ranking(full), tables.by_setting(full)):
-        assert render.latex(table, "x").isascii()
-
-
-def test_markdown_rows_have_as_many_cells_as_the_header(full):
-    lines = render.markdown(tables.ranking(full)).split("\n\n")[0].splitlines()
+def test_latex_is_ascii_markdown_has_whole_rows_and_the_terminals_columns_line_up(full):
+    table = tables.ranking(full)
+    assert render.latex(table, "x").isascii()
+    assert render.latex(tables.by_setting(full), "x").isascii()
+    lines = render.markdown(table).split("\n\n")[0].splitlines()
     assert len({line.count("|") for line in lines}) == 1
     assert "**" in lines[2]
-
-
-def test_the_terminal_table_lines_up_and_ignores_no_method(full):
-    lines = render.plain(tables.ranking(full)).splitlines()
+    lines = render.plain(table).splitlines()
     assert len(lines) == 1 + len(SIX)
-    ends = {line.index("/") for line in lines[1:]}
-    assert len(ends) == 1
+    assert len({line.index("/") for line in lines[1:]}) == 1
 
 
-def lost(table):
-    return table.rename(columns={"nll": "loss"})
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    return analysed(tmp_path_factory.mktemp("small"), SMALL)
 
 
-def doubled(table):
-    return pd.concat([table, table.head(1)])
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    return analysed(tmp_path_factory.mktemp("many"), MANY)
+
+
+def wide(analysis, method, setting, metric="acc"):
+    last = analysis.run.last
+    rows = last[(last["method"] == method) & (last["setting"] == setting)]
+    return rows.sort_values("seed")[metric].to_numpy()
+
+
+def test_every_difference_is_that_of_scipy_and_statsmodels(small):
+    table = small.differences("cross_entropy", "nll")
+    assert len(table) == 4
+    for row in table.to_dict("records"):
+        d = wide(small, row["method"], row["setting"], "nll")
+        d = d - wide(small, "cross_entropy", row["setting"], "nll")
+        test = scipy.stats.ttest_1samp(d, 0)
+        assert row["p"] == pytest.approx(test.pvalue)
+        assert (row["low"], row["high"]) == pytest.approx(tuple(test.confidence_interval(0.95)))
+        least = TTestPower().solve_power(None, len(d), 0.05, 0.8) * d.std(ddof=1)
+        assert row["detectable"] == pytest.approx(least, rel=1e-4)
+        assert row["g_z"] == pytest.approx(stats.hedges_g(d.mean(), d.std(ddof=1), len(d)))
+        assert row["p_flip"] in {0.125 * k for k in range(1, 9)}
+    assert table["p_holm"].tolist() == pytest.approx(stats.holm(table["p"].tolist()))
+
+
+def test_pairs_with_different_labels_are_refused_over_all_methods_too(tmp_path):
+    def alter(row):
+        other = row["method"] == "reweighting" and row["seed"] == 2
+        return row | ({"noise_sha256": "another"} if other else {})
+
+    analysis = analysed(tmp_path, replace(SMALL, alter=alter))
+    with pytest.raises(RefusedError, match=r"different noisy labels at digits, .*seed 2"):
+        analysis.differences("cross_entropy", "acc")
+
+
+def test_few_settings_get_a_sentence_in_place_of_tests(small):
+    assert tables.probabilities(small) is None
+    text = tables.over_settings(small)
+    assert text.startswith("No test over settings, and no critical-difference diagram")
+    assert "there are 2." in text
+    assert "p = 0.5" in text
+
+
+def test_many_settings_get_ranks_probabilities_and_a_value_for_each_dataset(many):
+    assert "Friedman's test that all methods rank alike, p" in tables.over_settings(many)
+    table = tables.probabilities(many)
+    rows = table.numbers
+    assert (rows["n"] == 10).all()
+    assert np.allclose(rows[["better", "same", "worse"]].sum(axis=1), 1)
+    gce = rows[(rows["method"] == "gce") & (rows["reference"] == "cross_entropy")]
+    means = many.scores("ece")
+    gaps = (means["gce"] - means["cross_entropy"]).to_numpy()
+    ours = gce[gce["metric"] == "ece"].iloc[0]
+    expected = stats.signed_rank(-gaps, 0.005)  # a smaller error is better
+    assert ours["better"] == pytest.approx(expected.above, abs=0.02)
+    by_dataset = tables.datasets(many)
+    assert list(by_dataset.text.columns) == ["digits", "mnist", "Over datasets"]
+    assert tables.datasets(many).numbers["settings"].tolist() == [5] * 6
+
+
+def test_the_aggregate_is_of_scipy_and_plain_counts(small):
+    numbers = tables.aggregate(small).numbers
+    every = {m: np.array([wide(small, m, s) for s in small.run.settings]) for m in SIX[:3]}
+    for method, values in every.items():
+        iqm = scipy.stats.trim_mean(values.ravel(), 0.25)
+        assert numbers.loc[method, "iqm"] == pytest.approx(iqm)
+    won = np.mean(every["reweighting"] > every["cross_entropy"])
+    assert numbers.loc["reweighting", "better_than_cross_entropy"] == pytest.approx(won)
+    near = np.max(list(every.values()), axis=0) - every["label_smoothing"] <= 0.01
+    assert numbers.loc["label_smoothing", "near"] == pytest.approx(np.mean(near))
+
+
+def test_neighbours_in_the_ranking_are_told_apart_or_told_how_many_seeds_it_takes(tmp_path):
+    gain = {"cross_entropy": 0.0, "label_smoothing": 0.01, "reweighting": 0.1}
+
+    def alter(row):
+        wobble = 0.02 * np.sin(row["seed"] * (2 + len(row["method"])) + len(row["noise"]))
+        return row | {"acc": 0.6 + gain[row["method"]] + wobble}
+
+    run = analysed(tmp_path, replace(SMALL, seeds=5, alter=alter))
+    table = tables.neighbours(run)
+    apart, close = table.text["More seeds"]
+    assert apart == "told apart"
+    row = table.numbers.iloc[1]
+    means = {m: np.mean([wide(run, m, s) for s in run.run.settings], axis=0) for m in SIX[:2]}
+    d = means["label_smoothing"] - means["cross_entropy"]
+    theirs = TTestPower().solve_power(d.mean() / d.std(ddof=1), None, 0.05 / 2, 0.8)
+    assert row["seeds"] == int(np.ceil(theirs))
+    assert close == f"{row['seeds'] - 5:.0f} more"
+    one = analysed(tmp_path / "one", replace(SMALL, seeds=1))
+    assert tables.neighbours(one) is None
+
+
+def answers(run):
+    return {item.statement: item for item in checklist(run)}
+
+
+def test_the_checklist_answers_from_the_data(small):
+    items = answers(small)
+    assert len(items) == 20
+    assert items["Every planned cell finished"].holds is True
+    assert items["Every method saw the same noisy labels"].holds is True
+    assert items["At least 5 seeds behind every mean"].holds is False
+    assert items["Settings come from more than one dataset"].holds is False
+    assert items["Every method took the same compute"].holds is None
+    assert items["One commit of this code, nothing uncommitted"].holds is None
+
+
+@pytest.mark.parametrize(
+    ("statement", "changes", "where"),
+    [
+        ("Every method saw the same noisy labels", {"noise_sha256": "b"}, "gce"),
+        ("Every method has the same seeds in each setting", {"status": "failed"}, "gce"),
+        ("Every planned cell finished", {"status": "diverged"}, "gce"),
+        ("The headline is the last epoch, not the best on test", {"epoch": 0}, ""),
+        ("Every test image was evaluated", {"n_test": 1984}, ""),
+        ("Every ECE has its floor and stands with NLL and Brier score", {"ece_floor": None}, "gce"),
+        ("Predictions are not decided by ties", {"ties": 900}, "gce"),
+        ("One definition of metrics, one precision", {"metric_spec": "v0"}, "gce"),
+        ("No method was given clean knowledge", {"privileges": "T"}, "gce"),
+        ("The realised noise rate is the nominal one", {"noise_rate_realised": 0.9}, "gce"),
+        ("Seeds draw their noise anew", {"noise_sha256": "one"}, ""),
+    ],
+)
+def test_each_answer_turns_when_the_data_do(tmp_path, statement, changes, where):
+    def alter(row):
+        if "epoch" in changes and row["selection"] != "last":
+            return row
+        return row | (changes if where in row["method"] else {})
+
+    sweep = replace(SMALL, methods=("cross_entropy", "gce"), seeds=5)
+    for folder, change, holds in (("before", sweep.alter, True), ("after", alter, False)):
+        analysis = analysed(tmp_path / folder, replace(sweep, alter=change))
+        assert answers(analysis)[statement].holds is holds
+
+
+def with_costs(folder, forward, backward):
+    cells = pd.read_csv(folder / "results.csv").drop_duplicates("cell_id")
+    factor = np.where(cells["method"] == "reweighting", 2, 1) * cells["n_train"]
+    costs = pd.DataFrame(columns=list(COSTS))
+    costs["cell_id"], costs["status"] = cells["cell_id"], "done"
+    costs["forward_passes"], costs["backward_passes"] = forward * factor, backward * factor
+    costs["commit"] = "abc-dirty"
+    costs.to_csv(folder / "costs.csv", index=False)
+    return folder
+
+
+def test_compute_stands_beside_the_ranking(tmp_path):
+    run = Analysis(load(with_costs(write(tmp_path, SMALL), 1, 1)))
+    table = tables.ranking(run)
+    passes = dict(zip(table.numbers.index, table.text["Passes"], strict=True))
+    assert passes == {"cross_entropy": "1 + 1", "label_smoothing": "1 + 1", "reweighting": "2 + 2"}
+    assert any(note.startswith("Passes: images sent forwards") for note in table.notes)
+    items = answers(run)
+    assert items["Every method took the same compute"].holds is False
+    assert "Importance reweighting 2 times" in items["Every method took the same compute"].evidence
+    assert items["One commit of this code, nothing uncommitted"].holds is False
+
+
+def test_every_table_of_an_unfinished_sweep_says_so_first(tmp_path):
+    run = analysed(tmp_path, replace(SMALL, planned=99))
+    notes = {name: table.notes[0] for name, table in document._tables(run).items()}
+    assert len(notes) == 7
+    assert set(notes.values()) == {"Incomplete: 24 of 99 cells."}
+
+
+def test_a_setting_that_lost_seeds_says_how_many_are_left(tmp_path):
+    def alter(row):
+        lost = row["method"] == "reweighting" and row["seed"] < 1 + 3 * (row["noise"] == "clean")
+        return row | ({"status": "diverged", "nll": None} if lost else {})
+
+    table = tables.by_setting(analysed(tmp_path, replace(SMALL, alter=alter)), "nll")
+    cells = table.text.loc["Importance reweighting"]
+    assert cells["clean"] == "-- [0/4]"
+    assert cells["symmetric 40%"].endswith(" [3/4]")
+    assert "NLL in nats" in table.notes[0]
+    assert "over n = 4 seeds" in table.notes[0]
+
+
+def test_one_seed_tells_nothing_from_the_best(tmp_path):
+    analysis = analysed(tmp_path, replace(SMALL, seeds=1))
+    assert sorted(analysis.marks("acc").values()) == ["best", "tied", "tied"]
+
+
+def test_macros_are_letters_unlike_each_other_and_hold_the_numbers_of_the_tables(small):
+    code = macros.latex(small)
+    assert code.isascii()
+    numbers = dict(re.findall(r"\\newcommand\{\\(nlb[A-Za-z]+)\}\{(.*)\}\n", code))
+    lines = [line for line in code.splitlines() if not line.startswith("%")]
+    assert len(numbers) == len(lines)
+    mean = wide(small, "reweighting", "symmetric 40%").mean()
+    assert numbers["nlbAccReweightingSymmetricFourZero"] == f"{100 * mean:.1f}"
+    assert numbers["nlbAccReweightingSymmetricFourZeroN"] == "4"
+    gap = mean - wide(small, "cross_entropy", "symmetric 40%").mean()
+    assert numbers["nlbAccReweightingMinusCrossEntropySymmetricFourZero"] == f"{100 * gap:.1f}"
+    overall = tables.ranking(small).numbers.loc["reweighting", "ece"]
+    assert numbers["nlbEceReweightingOverall"] == f"{100 * overall:.1f}"
+
+
+def test_macros_that_would_collide_are_told_apart(tmp_path):
+    methods = ("cross_entropy", "gce(q=0.1)", "gce(q=-0.1)", "my_loss", "my__loss")
+    code = macros.latex(analysed(tmp_path, replace(SMALL, methods=methods)))
+    names = re.findall(r"\\newcommand\{\\(\w+)\}", code)
+    assert len(set(names)) == len(names)
+    assert "nlbAccGceQIsMinusZeroPointOneClean" in names
+    assert len([n for n in names if n.startswith("nlbAccMyLossCleanX")]) == 2
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"methods": SIX[:1]},
+        {"methods": SIX[2:4]},
+        {"seeds": 1},
+        {"noises": ("clean",)},
+        {"classes": 2},
+        {"classes": 100},
+        {"status": "failed"},
+    ],
+    ids=["one method", "no reference", "one seed", "one rate", "C=2", "C=100", "all failed"],
+)
+def test_every_table_and_sentence_stands_whatever_is_missing(tmp_path, changes):
+    analysis = analysed(tmp_path, replace(SMALL, **changes))
+    shown = document._tables(analysis)
+    text = render.document([*document._statistics(analysis, shown), document._checks(analysis)])
+    assert "nan" not in re.sub("[a-z]nan|nan[a-z]", "", text)
+    assert macros.latex(analysis)
+    for table in shown.values():
+        assert table.text.shape == table.marks.shape
+
+
+def test_an_epoch_that_noisy_labels_chose_is_no_choice_on_test(tmp_path):
+    def alter(row):
+        stopped = row["method"] == SIX[2] and row["selection"] != "oracle"
+        return row | ({"epoch": 3} if stopped else {})
+
+    analysis = analysed(tmp_path, replace(SMALL, alter=alter))
+    item = answers(analysis)["The headline is the last epoch, not the best on test"]
+    assert item.holds is True
+    assert "where noisy validation labels stopped them" in item.evidence
 
 
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        ("curves", lost, "curves.csv does not have .* lacks nll and has the unknown loss"),
+        (
+            *("curves", lambda t: t.rename(columns={"nll": "loss"})),
+            "curves.csv does not have .* lacks nll and has the unknown loss",
+        ),
         ("results", lambda t: t.assign(acc="high"), "has text in its column of numbers acc"),
-        ("results", doubled, "two rows for cross_entropy, clean, seed 0"),
+        (
+            "results",
+            lambda t: pd.concat([t, t.head(1)]),
+            "two rows for cross_entropy, clean",
+        ),
         ("results", lambda t: t.head(0), "no cell has ended yet"),
     ],
 )
@@ -181,9 +424,10 @@ def test_a_missing_table_and_a_plan_that_is_none_are_refused(tmp_path):
     (write(tmp_path, SMALL) / "plan.json").write_text("[1, 2]")
     with pytest.raises(RefusedError, match=r"plan\.json is not a plan"):
         load(tmp_path)
-    (tmp_path / "bins.csv").unlink()
-    with pytest.raises(RefusedError, match=r"bins\.csv is missing"):
-        load(tmp_path)
+    for name in ("bins.csv", "results.csv"):
+        (tmp_path / name).unlink()
+        with pytest.raises(RefusedError, match=f"{name} is missing"):
+            build(tmp_path)
 
 
 def test_metrics_that_an_older_table_lacks_are_blank(tmp_path):

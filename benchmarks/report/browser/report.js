@@ -34,9 +34,7 @@ function rows() {
 }
 
 function key(row, column) {
-  if (column === "setting" || column === "method") return row[column];
-  if (column === "n") return row.n;
-  return row.means[column];
+  return typeof column === "number" ? row.means[column] : row[column];
 }
 
 function sorted(list) {

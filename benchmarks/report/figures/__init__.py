@@ -1,10 +1,14 @@
 """The standard figures, each with the numbers it shows. Importing this imports matplotlib."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+from pebble import ProcessPool
+
+from benchmarks import processes
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import (
     coverage,
@@ -19,8 +23,15 @@ from benchmarks.report.figures import (
     reliability,
     transitions,
 )
-from benchmarks.report.figures.layout import AbsentError, Page, paper_style, save, write_heading
-from benchmarks.report.venues import Venue
+from benchmarks.report.figures.layout import (
+    AbsentError,
+    Page,
+    Venue,
+    paper_style,
+    save,
+    write_heading,
+)
+from benchmarks.report.render import Picture
 
 FIGURES: dict[str, Callable[[Analysis, Venue], list[Page]]] = {
     "accuracy": partial(noise_rate.pages, metric="acc"),
@@ -44,37 +55,24 @@ Each is a pure function that returns pages, or raises ``AbsentError`` where data
 """
 
 
-@dataclass(frozen=True)
-class FigureList:
-    """The file stem and caption of each figure, and why others are absent, by kind."""
-
-    captions: list[tuple[str, str]]
-    absent: list[tuple[str, str]]
-
-
 def draw(
     analysis: Analysis, folder: Path, venue: Venue, kinds: Iterable[str] = FIGURES
-) -> FigureList:
-    """Write every figure of these kinds that has data to ``folder``: PNG, PDF, SVG and CSV."""
+) -> list[Picture | str]:
+    """Write every figure of these kinds that has data to ``folder``: PNG, PDF, SVG and CSV.
+
+    Returns:
+        the figures in reading order, and in the place of an absent one the reason.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    captions, absent = [], []
+    drawn: list[Picture | str] = []
     with paper_style(venue):
         for name, page in pages(analysis, venue, kinds):
             if isinstance(page, Page):
                 save(page, folder / name)
-                captions.append((name, page.caption))
+                drawn.append(Picture(name, page.caption))
             else:
-                absent.append((name, page))
-    return FigureList(captions, absent)
-
-
-def joined(lists: Iterable[FigureList]) -> FigureList:
-    """Return one list of all figures."""
-    captions, absent = [], []
-    for each in lists:
-        captions += each.captions
-        absent += each.absent
-    return FigureList(captions, absent)
+                drawn.append(f"{name} is not drawn. {page}")
+    return drawn
 
 
 def pages(
@@ -88,3 +86,42 @@ def pages(
                 yield kind if number == 1 else f"{kind}_{number}", page
         except AbsentError as reason:
             yield kind, str(reason)
+
+
+SLOWEST = ("reliability", "losses", "memorisation", "transitions", "delta", "delta_ece")
+"""The kinds of figure to begin with."""
+
+_task: dict[str, Any] = {}
+"""What a process draws, set when it starts."""
+
+
+@contextmanager
+def draw_beside(
+    analysis: Analysis, folder: Path, venue: Venue, count: int
+) -> Iterator[Callable[[], list[Picture | str]]]:
+    """Begin to draw, and yield a function that waits for it and returns the list of :func:`draw`.
+
+    As many processes draw as ``count``; if it is 1, this one does when it is waited for.
+    """
+    if count == 1:
+        yield lambda: draw(analysis, folder, venue)
+        return
+    context = processes.worker_context(processes.DRAWING)
+    pool = ProcessPool(
+        count, context=context, initializer=_start, initargs=(analysis, folder, venue)
+    )
+    try:
+        order = sorted(FIGURES, key=lambda kind: kind not in SLOWEST)
+        tasks = {kind: pool.schedule(_draw, args=(kind,)) for kind in order}
+        yield lambda: [each for kind in FIGURES for each in tasks[kind].result()]
+    finally:
+        pool.stop()
+        pool.join()
+
+
+def _start(analysis: Analysis, folder: Path, venue: Venue) -> None:
+    _task.update(analysis=analysis, folder=folder, venue=venue)
+
+
+def _draw(kind: str) -> list[Picture | str]:
+    return draw(**_task, kinds=[kind])

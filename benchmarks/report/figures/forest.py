@@ -10,9 +10,8 @@ from matplotlib.patches import Patch
 from benchmarks.report.analysis import ROPES, Analysis
 from benchmarks.report.figures import layout
 from benchmarks.report.figures.difference import the_reference
-from benchmarks.report.figures.layout import AbsentError, Page
+from benchmarks.report.figures.layout import AbsentError, Page, Venue
 from benchmarks.report.looks import Look
-from benchmarks.report.venues import Venue
 from benchmarks.schema import METRICS
 
 SHOWN = ("acc", "ece")

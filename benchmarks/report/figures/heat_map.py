@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from benchmarks.report.figures import layout
-from benchmarks.report.venues import Venue
+from benchmarks.report.figures.layout import Venue
 
 ROWS = 40
 """Most methods on a page."""
@@ -27,11 +27,7 @@ def split(
 ) -> tuple[list[tuple[tuple[str, ...], tuple[str, ...]]], str]:
     """Return the methods and settings of each page, and what a caption says where not all fit.
 
-    Args:
-        venue: where the pages are printed.
-        labels: the label of each method, in order.
-        settings: the names of all settings.
-        least: the width of an entry in inches where not all settings fit with numbers.
+    Where not all settings fit with numbers, an entry is ``least`` inches wide.
     """
     room = _room(venue, labels)
     entry = ENTRY if len(settings) <= room // ENTRY else least

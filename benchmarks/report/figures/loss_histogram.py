@@ -13,10 +13,9 @@ from scipy.stats import norm
 
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import Run
-from benchmarks.report.figures.layout import AbsentError, Page
-from benchmarks.report.figures.method_selection import MethodGrid, method_grids
+from benchmarks.report.figures.layout import AbsentError, Page, Venue
+from benchmarks.report.figures.methods import MethodGrid, method_grids
 from benchmarks.report.stats import Floats
-from benchmarks.report.venues import Venue
 from benchmarks.schema import LOSS_BINS, LOSS_RANGE
 
 _TICKS = (0, 5, 25, 80)

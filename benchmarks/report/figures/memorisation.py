@@ -11,10 +11,14 @@ from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import Run
 from benchmarks.report.figures import layout
-from benchmarks.report.figures.layout import AbsentError, FacetOptions, Page
-from benchmarks.report.figures.method_lines import draw_legend, draw_lines, legend_height
-from benchmarks.report.figures.method_selection import MethodSelection, select_methods
-from benchmarks.report.venues import Venue
+from benchmarks.report.figures.layout import AbsentError, Page, Venue
+from benchmarks.report.figures.methods import (
+    MethodSelection,
+    draw_legend,
+    draw_lines,
+    legend_height,
+    select_methods,
+)
 
 SHOWN = {
     "acc": "Test accuracy (%)",
@@ -74,8 +78,8 @@ def _figure(
 ) -> Figure:
     height = 1.25 * len(SHOWN) + 0.3 + legend_height(methods.shown, venue.width, venue)
     figure = layout.new_figure(venue.width, height)
-    options: FacetOptions = {"x_label": "Epoch", "sharex": True, "sharey": "row"}
-    for axes, metric, noise in layout.facets(figure, venue, SHOWN, columns, **options):
+    grid = figure.subplots(len(SHOWN), len(columns), squeeze=False, sharex=True, sharey="row")
+    for axes, metric, noise in layout.facets(grid, venue, SHOWN, columns, "Epoch"):
         row = data[data["metric"] == metric]
         rows = row[row["panel"] == noise]
         if rows.empty:

@@ -10,10 +10,15 @@ from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import Run
 from benchmarks.report.figures import layout
-from benchmarks.report.figures.layout import AbsentError, FacetOptions, Page
-from benchmarks.report.figures.method_lines import GREY, draw_legend, draw_lines, legend_height
-from benchmarks.report.figures.method_selection import MethodSelection, select_methods
-from benchmarks.report.venues import Venue
+from benchmarks.report.figures.layout import AbsentError, Page, Venue
+from benchmarks.report.figures.methods import (
+    GREY,
+    MethodSelection,
+    draw_legend,
+    draw_lines,
+    legend_height,
+    select_methods,
+)
 from benchmarks.schema import METRICS
 
 ROWS, COLUMNS = 6, 5
@@ -88,8 +93,8 @@ def _figure(data: pd.DataFrame, methods: MethodSelection, metric: str, venue: Ve
     figure = layout.new_figure(width, height + legend_height(methods.shown, width, venue))
     label = layout.y_label(metric)
     labels = {a: f"{layout.wrapped(a, 1.4, venue)}\n{label}" if a else label for a in arenas}
-    options: FacetOptions = {"x_label": "Noise rate (%)", "sharey": "row"}
-    for axes, arena, kind in layout.facets(figure, venue, labels, kinds, **options):
+    grid = figure.subplots(len(arenas), len(kinds), squeeze=False, sharey="row")
+    for axes, arena, kind in layout.facets(grid, venue, labels, kinds, "Noise rate (%)"):
         row = data[data["arena"] == arena]
         rows = row[row["kind"] == kind]
         if rows.empty:

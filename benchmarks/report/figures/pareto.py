@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import layout
-from benchmarks.report.figures.layout import AbsentError, Page
-from benchmarks.report.figures.method_lines import draw_legend, legend_height
-from benchmarks.report.figures.method_selection import MethodSelection
+from benchmarks.report.figures.layout import AbsentError, Page, Venue
+from benchmarks.report.figures.methods import MethodSelection, draw_legend, legend_height
 from benchmarks.report.looks import Look
-from benchmarks.report.venues import Venue
 
 _CAPTION = (
     "Accuracy against {against}, mean over {settings}, at the last epoch. Whiskers: 95% t "

@@ -6,10 +6,8 @@ import pandas as pd
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import Run
 from benchmarks.report.figures import layout
-from benchmarks.report.figures.layout import AbsentError, Page
-from benchmarks.report.figures.method_lines import draw_legend, draw_lines, legend_height
-from benchmarks.report.figures.method_selection import select_methods
-from benchmarks.report.venues import Venue
+from benchmarks.report.figures.layout import AbsentError, Page, Venue
+from benchmarks.report.figures.methods import draw_legend, draw_lines, legend_height, select_methods
 
 _STEPS = 81
 _MARKERS = 8
@@ -48,8 +46,9 @@ def points(analysis: Analysis) -> pd.DataFrame:
     columns = ["method", "gap", "share", "low", "high"]
     taus = np.linspace(0, _widest(analysis.run), _STEPS)
     tables = [
-        pd.DataFrame(100 * np.stack([taus, *profile]).T, columns=columns[1:])
-        .assign(method=method)[columns]
+        pd.DataFrame(100 * np.stack([taus, *profile]).T, columns=columns[1:]).assign(method=method)[
+            columns
+        ]
         for method, profile in analysis.profiles(taus).items()
     ]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)

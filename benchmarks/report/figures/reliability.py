@@ -10,9 +10,8 @@ from matplotlib.ticker import FuncFormatter
 
 from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis
-from benchmarks.report.figures.layout import AbsentError, Page
-from benchmarks.report.figures.method_selection import MethodGrid, method_grids
-from benchmarks.report.venues import Venue
+from benchmarks.report.figures.layout import AbsentError, Page, Venue
+from benchmarks.report.figures.methods import MethodGrid, method_grids
 
 OVER, UNDER = "#c8553d", "#3a7ca5"
 """The colours of a gap to the diagonal: right less often than believed, and more often."""

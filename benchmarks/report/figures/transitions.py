@@ -10,11 +10,10 @@ from matplotlib.figure import Figure
 
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import layout
-from benchmarks.report.figures.layout import AbsentError, Page
+from benchmarks.report.figures.layout import AbsentError, Page, Venue
 from benchmarks.report.figures.loss_histogram import missing
 from benchmarks.report.phrases import MINUS
 from benchmarks.report.stats import Floats
-from benchmarks.report.venues import Venue
 
 ROWS = 4
 _ERROR = f"estimated {MINUS} realised"
@@ -73,7 +72,8 @@ def _figure(rows: Mapping[str, Matrices], venue: Venue) -> Figure:
     figure = layout.new_figure(side * 3 + 1.1, (side + 0.1) * len(rows) + 0.75)
     limit = max(0.05, *(float(np.abs(error).max()) for *_, error in rows.values()))
     labels = {name: layout.wrapped(name, side, venue) for name in rows}
-    images, panels = {}, layout.facets(figure, venue, labels, TITLES, x_label="")
+    grid = figure.subplots(len(rows), len(TITLES), squeeze=False)
+    images, panels = {}, layout.facets(grid, venue, labels, TITLES, x_label="")
     for axes, name, title in panels:
         values = rows[name][TITLES.index(title)]
         low, colours = (-limit, "RdBu_r") if title == _ERROR else (0.0, "Blues")

@@ -1,16 +1,22 @@
-"""Which methods a figure shows in colour, and which methods and noises each of its pages has."""
+"""The methods of a figure: which are in colour, their lines, their legend and their panels."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import Run
 from benchmarks.report.figures import layout
+from benchmarks.report.figures.layout import Venue
 from benchmarks.report.looks import Look, base
-from benchmarks.report.venues import Venue
+
+GREY = "0.8"
+"""The colour of methods that the legend does not name."""
 
 CROWDED = 10
 """Most methods that are all in colour, and whose bands do not cover each other."""
@@ -56,6 +62,71 @@ def select_methods(analysis: Analysis) -> MethodSelection:
     return MethodSelection(shown, tuple(method for method in looks if method not in kept))
 
 
+def draw_lines(axes: Axes, rows: pd.DataFrame, methods: MethodSelection, *, marks: int = 1) -> None:
+    """Draw a line for each method, with its band behind it where bands can be told apart.
+
+    Args:
+        axes: the panel.
+        rows: ``method``, ``x`` and ``mean``, and the bounds ``low`` and ``high`` of the band.
+        methods: which methods are in colour.
+        marks: how many points have one marker between them; 0 for no markers.
+    """
+    by_method = {str(method): line for method, line in rows.groupby("method")}
+    for method in methods.others:
+        if method in by_method:
+            line = by_method[method]
+            axes.plot(line["x"], line["mean"], color=GREY, linewidth=0.6, zorder=1.5)
+    for place, (method, look) in enumerate(methods.shown.items()):
+        if method not in by_method:
+            continue
+        line = by_method[method]
+        axes.plot(
+            line["x"],
+            line["mean"],
+            color=look.colour,
+            linestyle=look.dash,
+            marker=look.marker if marks else "",
+            markevery=(place % marks, marks) if marks else None,
+            markeredgecolor="white",
+            markeredgewidth=0.3,
+        )
+        band = line.dropna(subset=["low"])
+        if methods.have_bands and len(band):
+            axes.fill_between(
+                band["x"], band["low"], band["high"], color=look.colour, alpha=0.15, linewidth=0
+            )
+
+
+def draw_legend(
+    figure: Figure, methods: MethodSelection, venue: Venue, extra: Sequence[Artist] = ()
+) -> None:
+    """Name the methods once, below all panels, in the order of their looks."""
+    handles: list[Artist] = [
+        Line2D([], [], color=k.colour, marker=k.marker, ls=k.dash, label=k.label)
+        for k in methods.shown.values()
+    ]
+    if count := len(methods.others):
+        name = f"{count} other {'method' if count == 1 else 'methods'}"
+        handles.append(Line2D([], [], color=GREY, linewidth=0.8, label=name))
+    handles += extra
+    labels = [str(handle.get_label()) for handle in handles]
+    rows = -(-len(labels) // _columns(labels, figure.get_figwidth(), venue))
+    figure.legend(handles=handles, loc="outside lower center", ncols=-(-len(labels) // rows))
+
+
+def legend_height(looks: Mapping[str, Look], width: float, venue: Venue) -> float:
+    """Return the inches that a legend will take, to be added to the height of the panels."""
+    labels = [look.label for look in looks.values()]
+    rows = -(-(len(labels) + 1) // _columns(labels, width, venue))
+    return 0.1 + 0.0205 * venue.points * rows
+
+
+def _columns(labels: Sequence[str], width: float, venue: Venue) -> int:
+    """Return how many entries fit side by side: a handle and the longest label each."""
+    widest = 0.78 * venue.letter * max(map(len, labels))
+    return max(1, int(width / (0.06 * venue.points + widest)))
+
+
 @dataclass(frozen=True)
 class MethodGrid:
     """One page of methods by noises, of one dataset, model and recipe."""
@@ -71,12 +142,8 @@ class MethodGrid:
     ) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
         """Return a new figure and its panels, each with its rows of the data.
 
-        A panel without rows says that there is no run.
-
-        Args:
-            venue: where it is printed.
-            row_height: the height of one row of panels, in inches.
-            x_label: what stands below the lowest panels.
+        A panel without rows says that there is no run. A row of panels is ``row_height`` inches
+        high, and ``x_label`` stands below the lowest one.
         """
         across, small = len(self.noises), replace(venue, points=venue.points - 1)
         width = venue.width if across > 2 else 1.4 * across + 0.75
@@ -85,9 +152,9 @@ class MethodGrid:
             method: layout.wrapped(look.label, row_height - 0.13, small)
             for method, look in self.looks.items()
         }
-        options: layout.FacetOptions = {"x_label": x_label, "sharex": True, "sharey": True}
+        grid = figure.subplots(len(labels), across, squeeze=False, sharex=True, sharey=True)
         panels = []
-        for axes, method, noise in layout.facets(figure, venue, labels, self.noises, **options):
+        for axes, method, noise in layout.facets(grid, venue, labels, self.noises, x_label):
             axes.grid(visible=False)
             axes.yaxis.label.set_fontsize(small.points)
             rows = self.data[(self.data["method"] == method) & (self.data["panel"] == noise)]
