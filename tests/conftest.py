@@ -22,6 +22,13 @@ def no_measured_rates(tmp_path_factory):
 
 
 @pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """The file of what was measured, of a test's own; nothing has been."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "noisy-label-bench" / "throughput.json"
+
+
+@pytest.fixture
 def double():
     """Compute in float64 unless told otherwise."""
     torch.set_default_dtype(torch.float64)

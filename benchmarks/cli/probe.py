@@ -10,10 +10,16 @@ def probe(request: Request = DEFAULT) -> Exit:
     Args:
         request: What to measure: each method on each dataset and model that a run would train.
     """
-    from benchmarks.launch.probe import probe as measure
+    from benchmarks.data_files import fetch_files
+    from benchmarks.datasets import data_root
+    from benchmarks.launch.session import flags_of, requested_cells
+    from benchmarks.planning.probe import probe as measure
     from benchmarks.planning.throughput import cache_file
 
-    for cell, driver, cost in measure(request):
+    (device, cells), root = requested_cells(request), data_root(request.data)
+    flags = flags_of(request, device)
+    fetch_files(cells, root)
+    for cell, driver, cost in measure(cells, root, device, flags):
         keys, took = cell.keys(), cost.of_cell(cell)
         print(f"{keys['dataset']} {keys['model']} {keys['method']}  {driver}: {took:.2f} s a cell")
     print(f"kept in {cache_file()}")

@@ -11,8 +11,12 @@ from benchmarks.datasets import data_root
 from benchmarks.errors import RefusedError
 from benchmarks.launch import pool, tuning
 from benchmarks.launch.request import Request
-from benchmarks.planning.device import choose_device, default_precision
-from benchmarks.planning.options import FLAGS, TrainingOptions
+from benchmarks.planning.options import (
+    FLAGS,
+    TrainingOptions,
+    choose_device,
+    default_precision,
+)
 from benchmarks.planning.plan import Plan, make_plan
 from benchmarks.planning.throughput import Throughput
 from benchmarks.profiles import PROFILES, Tuned

@@ -64,22 +64,17 @@ class Throughput:
         """Return what the user's cache holds; nothing where it is absent or damaged."""
         try:
             stored = json.loads(cache_file().read_text(encoding="utf-8"))
-            entries = {
-                work: Measured(_by_count(entry["widths"]), _by_count(entry["processes"]))
-                for work, entry in stored.items()
-            }
+            return cls({work: _measured(**entry) for work, entry in stored.items()})
         except (OSError, ValueError, TypeError, AttributeError, KeyError):
             return cls({})
-        return cls(entries)
 
-    def add(self, work: str, measured: Measured) -> "Throughput":
-        """Return the same with one kind of work measured anew, and write it to the cache."""
+    def add(self, work: str, measured: Measured) -> None:
+        """Write to the cache what is known, with one kind of work measured anew."""
         entries = {**self.entries, work: measured}
         rows = {name: entry._asdict() for name, entry in entries.items()}
         path = cache_file()
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, (json.dumps(rows, indent=1, sort_keys=True) + "\n").encode())
-        return Throughput(entries)
 
     def best_width(self, cell: Cell, device: torch.device, flags: Sequence[str] = ()) -> int:
         """Return how many cells like this one are best trained at once; 1 is one by one."""
@@ -87,7 +82,8 @@ class Throughput:
             return min(measured, key=lambda width: measured[width].of_cell(cell))
         if BRANCHES in flags:
             return UNMEASURED_BRANCHES
-        return _unmeasured(cell) if device.type == "cpu" else 1
+        dataset, cpu = cell.dataset, device.type == "cpu"
+        return _unmeasured_width(cell.model, dataset.shape, dataset.num_classes) if cpu else 1
 
     def best_processes(
         self, cells: Iterable[Cell], device: torch.device, flags: Sequence[str] = ()
@@ -107,24 +103,15 @@ class Throughput:
         processes: int = 1,
         flags: Sequence[str] = (),
     ) -> float | None:
-        """Predict what a cell takes, from the nearest width that was measured, if any was.
-
-        Args:
-            cell: which.
-            device: where it is trained.
-            width: how many are trained with it.
-            processes: how many share the device.
-            flags: what they are trained with.
-        """
+        """Predict what a cell takes, from the nearest width that was measured, if any was."""
         if shared := self._entry(cell, device, flags).processes.get(processes):
             return CELL_SECONDS + processes * shared.of_cell(cell)
         if not (measured := self._widths(cell, device, flags)):
             return None
-
-        def unlike(known: int) -> tuple[bool, int]:
-            return (known == 1) != (width == 1), abs(known - width)
-
-        return CELL_SECONDS + measured[min(measured, key=unlike)].of_cell(cell)
+        nearest = min(
+            measured, key=lambda known: ((known == 1) != (width == 1), abs(known - width))
+        )
+        return CELL_SECONDS + measured[nearest].of_cell(cell)
 
     def _entry(self, cell: Cell, device: torch.device, flags: Sequence[str]) -> Measured:
         return self.entries.get(work_of(cell, device, flags), Measured({}, {}))
@@ -137,8 +124,14 @@ class Throughput:
         return measured if measured or BRANCHES in flags else self._entry(cell, device, ()).widths
 
 
-def _by_count(row: Mapping[str, Sequence[float]]) -> dict[int, SecondsPerImage]:
-    return {int(count): SecondsPerImage(*map(float, cost)) for count, cost in row.items()}
+def _measured(**rows: Mapping[str, Sequence[float]]) -> Measured:
+    """Return the entry that ``add`` wrote as JSON."""
+    return Measured(
+        **{
+            name: {int(count): SecondsPerImage(*map(float, cost)) for count, cost in row.items()}
+            for name, row in rows.items()
+        }
+    )
 
 
 def cache_file() -> Path:
@@ -162,17 +155,12 @@ def work_of(cell: Cell, device: torch.device, flags: Sequence[str] = ()) -> str:
     )
 
 
-def _unmeasured(cell: Cell) -> int:
-    """Return the width of packs on a CPU of which nothing is known."""
-    dense, weights = _layers(cell.model, cell.dataset.shape, cell.dataset.num_classes)
-    fit = (width for limit, width in UNMEASURED_WIDTHS.items() if dense and weights <= limit)
-    return next(fit, 1)
-
-
 @functools.lru_cache(maxsize=64)
-def _layers(model: Model, shape: tuple[int, int, int], num_classes: int) -> tuple[bool, int]:
-    """Whether a network has no convolution, and the number of its weights."""
+def _unmeasured_width(model: Model, shape: tuple[int, int, int], num_classes: int) -> int:
+    """Return the width of packs on a CPU of which nothing is known."""
     with torch.device("meta"):
         network = model.build(shape, num_classes)
     dense = not any(isinstance(layer, nn.Conv2d) for layer in network.modules())
-    return dense, sum(param.numel() for param in network.parameters())
+    weights = sum(param.numel() for param in network.parameters())
+    fit = (width for limit, width in UNMEASURED_WIDTHS.items() if dense and weights <= limit)
+    return next(fit, 1)

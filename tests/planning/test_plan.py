@@ -1,15 +1,13 @@
 """What is trained together: as measured, as asked for, as fixed at a folder's start."""
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
 
 from benchmarks.engine.drivers import in_words
 from benchmarks.errors import RefusedError
-from benchmarks.planning.device import choose_device
-from benchmarks.planning.options import TrainingOptions
+from benchmarks.planning.options import TrainingOptions, choose_device
 from benchmarks.planning.plan import kind_of, kinds, make_plan, packs
 from benchmarks.planning.throughput import (
     UNMEASURED_BRANCHES,
@@ -18,14 +16,9 @@ from benchmarks.planning.throughput import (
     Throughput,
     work_of,
 )
-from tests.cells import build
+from tests.cells import CPU, build
 
-CPU, NOWHERE = torch.device("cpu"), Path("nowhere")
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 def note(cell, seconds, flags=()):
@@ -41,9 +34,8 @@ def test_a_new_folder_takes_the_measured_width_cut_evenly(tmp_path):
     note(cells[0], {1: 1.0, 4: 0.9})
     assert make_plan(tmp_path, "mine", cells, TrainingOptions(CPU)).width(cells[0]) == 4
     assert make_plan(tmp_path, "mine", cells[:1], TrainingOptions(CPU)).width(cells[0]) == 1
-    assert (
-        make_plan(tmp_path, "mine", cells[:1], TrainingOptions(CPU, 7)).width(cells[0]) == 7
-    )  # as asked for
+    asked = make_plan(tmp_path, "mine", cells[:1], TrainingOptions(CPU, 7))
+    assert asked.width(cells[0]) == 7
 
 
 def test_a_folder_keeps_its_widths_and_gains_those_of_new_kinds(tmp_path):

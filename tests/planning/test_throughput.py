@@ -1,9 +1,15 @@
-"""What was measured: kept, chosen by, and predicted from."""
+"""How fast this machine trains: measured, kept, chosen by, and predicted from."""
+
+from dataclasses import replace
 
 import pytest
 import torch
 
-from benchmarks.planning import throughput
+from benchmarks.engine.record import PackSetup, train_and_record
+from benchmarks.launch.forecast import time_left
+from benchmarks.launch.request import Request
+from benchmarks.launch.session import prepare, requested_cells
+from benchmarks.planning import memory, probe, throughput
 from benchmarks.planning.throughput import (
     Measured,
     SecondsPerImage,
@@ -11,7 +17,73 @@ from benchmarks.planning.throughput import (
     cache_file,
     work_of,
 )
-from tests.cells import CPU, build
+from benchmarks.store import write_part
+from tests.cells import CPU, NOWHERE, build
+
+SETUP = PackSetup(NOWHERE, CPU, keep_all=False)
+WIDTHS = {16: SecondsPerImage(1.0, 1.0)}
+pytestmark = pytest.mark.usefixtures("cache")
+
+
+@pytest.fixture(autouse=True)
+def short_probes(monkeypatch):
+    monkeypatch.setattr(probe, "ENOUGH_SECONDS", 0.0)
+
+
+def test_probing_measures_every_kind_once_at_every_width_and_the_plan_uses_it(tmp_path):
+    request = Request(
+        out=tmp_path / "never_run",
+        methods=("cross_entropy", "co_teaching"),
+        noises=("clean", "symmetric(rate=0.4)"),
+        seeds=(0, 1),
+        workers=2,
+    )
+    probed = list(probe.probe(requested_cells(request)[1], NOWHERE, CPU))
+    widths = ["one by one", "packs of 4", "packs of 16", "packs of 32"]
+    assert [(cell.method.networks, width) for cell, width, _ in probed] == [
+        (networks, width) for networks in (1, 2) for width in widths
+    ]
+    assert all(cost.train > 0 and cost.evaluate > 0 for _, _, cost in probed)
+    assert "as fast as probe measured" in time_left(prepare(request))
+    for (cell, _, cost), width in zip(probed, 2 * probe.WIDTHS, strict=True):
+        assert Throughput.read().entries[work_of(cell, CPU)].widths[width] == cost
+    assert "unknown" in time_left(prepare(replace(request, methods=("gce",))))
+
+
+def test_processes_are_tried_together_as_far_as_memory_goes_and_kept(monkeypatch):
+    cell = build()
+
+    cost = SecondsPerImage(1.0, 2.0)
+    monkeypatch.setattr(probe, "probe_together", lambda *_: cost)
+    tried = []
+    for fit in (None, 100, 40, 8):
+        Throughput.read().add(work_of(cell, CPU), Measured(WIDTHS, {}))
+        monkeypatch.setattr(memory, "widest", lambda *_, fit=fit: fit)
+        probed = probe.probe_processes(cell, SETUP)
+        tried.append([words for _, words, _ in probed])
+        kept = Throughput.read().entries[work_of(cell, CPU)]
+        assert kept.widths == WIDTHS
+        assert len(kept.processes) == (len(tried[-1]) + 1 if tried[-1] else 0)  # and one alone
+    two, four = (f"{count} processes on the GPU" for count in (2, 4))
+    assert tried == [[two, four], [two, four], [two], []]
+
+
+def test_processes_that_share_a_device_are_measured_at_the_same_time():
+    cell = build(recipe="small(epochs=2)")
+    cost = probe.probe_together(cell, SETUP._replace(width=4), 2)
+    assert 0 < cost.train < 1
+    assert 0 < cost.evaluate < 1
+
+
+def test_processes_that_do_not_fit_together_are_no_choice(monkeypatch):
+    cell = build()
+    Throughput.read().add(work_of(cell, CPU), Measured(WIDTHS, {}))
+
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(probe, "probe_together", full)
+    assert list(probe.probe_processes(cell, SETUP)) == []
 
 
 def measured(cell, widths, processes=None):
@@ -21,12 +93,6 @@ def measured(cell, widths, processes=None):
         for row in (widths, processes or {})
     ]
     return Throughput({work_of(cell, CPU): Measured(*rows)})
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "noisy-label-bench" / "throughput.json"
 
 
 def test_what_was_measured_is_kept_beside_what_was_known(cache):
@@ -102,3 +168,19 @@ def test_as_many_processes_share_a_gpu_as_were_fastest_together():
     pair = throughput.CELL_SECONDS + 2 * SecondsPerImage(*shared[2]).of_cell(cell)
     assert known.seconds(cell, CPU, 16, processes=2) == pytest.approx(pair)
     assert known.seconds(cell, CPU, 16, processes=3) == known.seconds(cell, CPU, 16)
+
+
+def test_finished_cells_predict_the_others(tmp_path):
+    request = Request(methods=("cross_entropy",), noises=("clean",), seeds=(0, 1), workers=1)
+    request = replace(request, out=tmp_path)
+    first, second = prepare(request).plan.cells
+    (record,) = train_and_record([first], SETUP)
+    costs = record.meta["costs"] | {"train_seconds": 30.0, "eval_seconds": 10.0}
+    stamped = record.meta | {"costs": costs, "stamp": {}}
+    (tmp_path / "parts").mkdir()
+    write_part(tmp_path, [record._replace(meta=stamped)])
+    session = prepare(request)
+    assert session.missing() == [second]
+    passes = first.recipe.epochs * round(0.9 * 1078)
+    seconds = 40 / passes * first.recipe.epochs * 1078
+    assert time_left(session) == f"about {seconds:.0f} s, as fast as the finished cells"

@@ -10,7 +10,7 @@ import torch
 from benchmarks.engine.data import load_cell_data
 from benchmarks.engine.drivers import team_of
 from benchmarks.engine.loop import train
-from benchmarks.planning.device import default_precision
+from benchmarks.planning.options import default_precision
 from benchmarks.planning.throughput import Throughput
 from benchmarks.sweep import Cell
 from tests.speed.baselines import careful, official, plain

@@ -28,7 +28,7 @@ import torch
 from benchmarks.datasets import data_root
 from benchmarks.launch.environment import cpu_model
 from benchmarks.launch.pool import default_workers
-from benchmarks.planning.device import choose_device
+from benchmarks.planning.options import choose_device
 from benchmarks.processes import ENVIRONMENT
 from tests.speed import contest, floor, page, sweep
 
