@@ -19,8 +19,8 @@ def run(request: Request = DEFAULT, *, report: bool = True) -> Exit:
     """
     if request.device in {None, "cpu"} and not (request.folder() / "plan.json").exists():
         processes.start_fork_server(processes.TRAINING)  # while this process imports the same
+    from benchmarks.launch.progress import Times
     from benchmarks.launch.run import run as train_missing
-    from benchmarks.launch.timing import Times
 
     times = Times(STARTED)
     summary = train_missing(request, times, preload=processes.DRAWING if report else ())

@@ -3,7 +3,7 @@
 import functools
 import platform
 import subprocess
-from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -25,15 +25,11 @@ def cpu_model() -> str:
 @functools.cache
 def packages() -> str:
     """Return ``numpy 2.4.1, scipy 1.17.1``: of ``PACKAGES`` those that are installed."""
-    return ", ".join(_installed())
-
-
-def _installed() -> Iterator[str]:
+    installed = []
     for name in PACKAGES:
-        try:
-            yield f"{name} {version(name)}"
-        except PackageNotFoundError:
-            continue
+        with suppress(PackageNotFoundError):
+            installed.append(f"{name} {version(name)}")
+    return ", ".join(installed)
 
 
 def commit() -> str:

@@ -33,22 +33,16 @@ def describe(session: Session) -> str:
     lines = [
         f"{axis:8} {'  '.join(dict.fromkeys(str(each[axis]) for each in keys))}" for axis in AXES
     ]
-    memory = f"about {process_bytes(session) / 2**20:.0f} MiB a process"
+    largest = max(of_cell(g[0]).total * plan.widths[kind] for kind, g in kinds(cells).items())
     lines += [
         f"cells    {len(cells)} planned, {len(cells) - len(missing)} done, {len(missing)} to do",
         f"device   {session.device} ({cells[0].precision}), {session.workers} workers",
         *(f"driver   {kind}: {in_words(width, plan.flags)}" for kind, width in plan.widths.items()),
         f"disk     {disk_bytes(cells, keep_all=plan.keep_all) / 2**20:.0f} MiB",
-        f"memory   {memory}, beside what PyTorch takes",
+        f"memory   about {largest / 2**20:.0f} MiB a process, beside what PyTorch takes",
         f"time     {time_left(session)}",
     ]
     return "\n".join(lines)
-
-
-def process_bytes(session: Session) -> int:
-    """Return the bytes that the largest pack is estimated to take in one process."""
-    plan = session.plan
-    return max(of_cell(g[0]).total * plan.widths[kind] for kind, g in kinds(plan.cells).items())
 
 
 def time_left(session: Session) -> str:

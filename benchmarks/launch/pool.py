@@ -1,4 +1,8 @@
-"""The launcher ``local``: a pool of processes here that survives the death of any of them."""
+"""The launcher ``local``: a pool of processes here that survives the death of any of them.
+
+Another launcher, for a cluster say, is a function like :func:`run` in a file of its own, and a line
+in ``benchmarks.launch.run.LAUNCHERS``.
+"""
 
 import concurrent.futures
 import signal
@@ -31,13 +35,19 @@ def default_workers(device: torch.device) -> int:
 
 
 def run(job: Job, packs: Sequence[Pack], workers: int, tell: Callable[[CellSummary], None]) -> None:
-    """Train packs in worker processes; see :class:`benchmarks.launch.launchers.Launcher`.
+    """Train packs in worker processes; return when each cell is in a part, trained or failed.
+
+    Whenever this process is killed, the parts that have been written are whole, and no worker goes
+    on for long. A worker trains a pack by :func:`benchmarks.launch.worker.train_pack`.
 
     Args:
-        job: what the cells have in common.
-        packs: the cells without a valid part.
-        workers: how many processes.
-        tell: called in this process, in the order of completion.
+        job: what the packs have in common; plain values that can be sent to other machines.
+        packs: the cells to train, longest first; ``pack.cells[i].specs()`` are plain values.
+        workers: how many packs are trained at the same time.
+        tell: called in this process once for each cell when its part has been written.
+
+    Raises:
+        OSError: parts cannot be written.
     """
     context = processes.worker_context(processes.TRAINING, torch.device(job.device).type)
     started = context.Value("i", 0)

@@ -7,10 +7,9 @@ from pathlib import Path
 
 from benchmarks import processes
 from benchmarks.data_files import fetch_files
-from benchmarks.launch import tuning
+from benchmarks.launch import pool, tuning
 from benchmarks.launch.environment import commit
-from benchmarks.launch.launchers import LAUNCHERS
-from benchmarks.launch.progress import Progress, announce
+from benchmarks.launch.progress import Progress, Times, announce
 from benchmarks.launch.request import Request
 from benchmarks.launch.session import (
     Session,
@@ -19,11 +18,13 @@ from benchmarks.launch.session import (
     requested_cells,
     tuned_profile,
 )
-from benchmarks.launch.timing import Times
 from benchmarks.launch.worker import Job
 from benchmarks.planning.plan import packs
 from benchmarks.store import Parts, derive, locked, remove_stale_files
 from benchmarks.sweep import Cell
+
+LAUNCHERS = {"local": pool.run}
+"""The places where packs can be trained."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,7 @@
 """Training what a session misses, by any launcher."""
 
-from benchmarks.launch.launchers import LAUNCHERS
 from benchmarks.launch.request import Request
-from benchmarks.launch.run import train
+from benchmarks.launch.run import LAUNCHERS, train
 from benchmarks.launch.session import prepare
 from benchmarks.launch.worker import train_pack
 from tests.cells import CPU
