@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, fields
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import Any, NamedTuple
 
-from benchmarks.contract import data_checks, method_checks
-from benchmarks.contract.fault import BrokenContractError
+from benchmarks.contract import checks
+from benchmarks.contract.checks import BrokenContractError
 from benchmarks.datasets import Dataset
 from benchmarks.errors import DataMissingError
 from benchmarks.models import Model
@@ -18,17 +18,17 @@ from methods.bounds import Bounded
 Check = Callable[[Any], None]
 
 
-def _checks_of(kind: type, module: ModuleType) -> tuple[Check, ...]:
-    """Return the functions of a module that check entries of a kind, in their order there."""
-    functions = [value for value in vars(module).values() if isinstance(value, FunctionType)]
+def _checks_of(kind: type) -> tuple[Check, ...]:
+    """Return the functions that check entries of a kind, in their order in the module."""
+    functions = [value for value in vars(checks).values() if isinstance(value, FunctionType)]
     return tuple(f for f in functions if list(f.__annotations__.values()) == [kind, None])
 
 
 CHECKS: dict[str, tuple[Check, ...]] = {
-    "method": _checks_of(Method, method_checks),
-    "dataset": _checks_of(Dataset, data_checks),
-    "noise": _checks_of(Noise, data_checks),
-    "model": _checks_of(Model, data_checks),
+    "method": _checks_of(Method),
+    "dataset": _checks_of(Dataset),
+    "noise": _checks_of(Noise),
+    "model": _checks_of(Model),
     "recipe": (),  # a recipe is numbers alone, and its fields bound them
 }
 

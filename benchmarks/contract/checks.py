@@ -1,0 +1,282 @@
+"""The checks: what every method, dataset, noise and model must do, whatever its paper says."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.func import functional_call, grad, stack_module_state, vmap
+
+from benchmarks.contract import samples
+from benchmarks.datasets import Dataset, data_root
+from benchmarks.engine.record import PackSetup, train_and_record
+from benchmarks.models import Model, initialised
+from benchmarks.noise import Images, LabelSpace, Noise, realised
+from benchmarks.sweep import Cell
+from methods import Batch, Method, State
+
+EPOCH = torch.tensor(3)
+
+SHAPES = ((1, 8, 8), (1, 28, 28), (3, 32, 32))
+"""Shapes of images; a model must take images of at least one of them."""
+
+
+class BrokenContractError(Exception):
+    """An entry does not do what every entry of its kind must."""
+
+
+def demand(condition: bool, fault: str) -> None:
+    """Raise an error unless the condition holds.
+
+    Raises:
+        BrokenContractError: it does not; the text says what is wrong.
+    """
+    if not condition:
+        raise BrokenContractError(fault)
+
+
+@contextmanager
+def _double() -> Iterator[None]:
+    """Compute in float64, where rounding hides no fault."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def has_a_finite_loss_and_a_gradient_for_every_network(method: Method) -> None:
+    """Check that the loss is one finite number that every network can lower."""
+    logits, batch, state = samples.drawn(method)
+    loss, _ = samples.step(method, logits.requires_grad_(), batch, state, EPOCH)
+    demand(loss.shape == (), f"the loss has the shape {tuple(loss.shape)}, not that of a number")
+    (slope,) = torch.autograd.grad(loss, logits)
+    demand(bool(loss.isfinite()), f"the loss is {loss.item()}")
+    each = slope.reshape(method.networks, -1).abs().sum(-1)  # a view may have none
+    demand(bool(each.gt(0).all()), "a network gets no gradient")
+
+
+def keeps_its_state_in_shape(method: Method) -> None:
+    """Check that every hook keeps keys, shapes and types of the state, and leaves no graph."""
+    logits, batch, _ = samples.drawn(method)
+    before = samples.started(method, samples.task())
+    after = samples.step(method, logits.requires_grad_(), batch, before, EPOCH)[1]
+    refitted = method.refit(samples.outputs_of(method), after, EPOCH)
+    for hook, state in (("a step", after), ("refit", refitted)):
+        demand(list(state) == list(before), f"{hook} changes the keys of the state: {list(state)}")
+        for key, value in state.items():
+            kept = (value.shape, value.dtype) == (before[key].shape, before[key].dtype)
+            demand(kept, f"{hook} changes the shape or type of {key!r}")
+            demand(not value.requires_grad, f"{hook} leaves a graph behind {key!r}: detach it")
+
+
+def changes_nothing_in_place(method: Method) -> None:
+    """Check that hooks return new tensors and leave those they are given alone."""
+    logits, batch, state = samples.drawn(method)
+    outputs, image = samples.outputs_of(method), samples.images_of(method, samples.B)
+    params = samples.network_of().params
+    grads = samples.network_of(seed=1).params
+    given = samples.tensors(logits, batch, state, outputs, image, params, grads)
+    before = [tensor.clone() for tensor in given]
+    method.prepare(image, batch, state, EPOCH)
+    samples.step(method, logits, batch, state, EPOCH)
+    method.refit(outputs, state, EPOCH)
+    method.gradient(params, grads, state, EPOCH)
+    method.predict(outputs)
+    demand(all(map(torch.equal, before, given)), "a hook changes what it was given")
+
+
+def does_not_see_the_order_of_a_batch(method: Method) -> None:
+    """Check that loss and state do not depend on the order of a batch."""
+    logits, batch, state = samples.drawn(method)
+    order = torch.arange(samples.B - 1, -1, -1)
+    result = samples.step(method, logits, batch, state, EPOCH)
+    moved = samples.reordered(batch, order)
+    other = samples.step(method, logits[..., order, :], moved, state, EPOCH)
+    pairs = zip(samples.tensors(result), samples.tensors(other), strict=True)
+    close = all(torch.allclose(a.double(), b.double(), rtol=1e-4, atol=1e-6) for a, b in pairs)
+    demand(close, "another order of the same batch gives another loss or state")
+
+
+def maps_over_cells(method: Method) -> None:
+    """Check that many cells at once, by ``vmap``, give the gradients that each gives alone."""
+
+    def slope(logits: Tensor, batch: Batch, state: State) -> Tensor:
+        gradient: Tensor = grad(lambda z: method.loss(z, batch, state, EPOCH)[0])(logits)
+        return gradient
+
+    with _double():
+        cells = [samples.drawn(method, seed) for seed in range(samples.CELLS)]
+        together, axes = samples.stacked(cells)
+        try:
+            gradients = vmap(slope, in_dims=axes)(*together)
+        except RuntimeError as error:
+            demand(False, f"the loss cannot be mapped by torch.func.vmap: {error}")
+        for gradient, cell in zip(gradients, cells, strict=True):
+            gap = (gradient - slope(*cell)).abs().max().item()
+            demand(gap < 1e-10, f"mapped, the gradient of a cell is off by {gap:.2g}")
+
+
+def hands_on_a_gradient_for_every_weight(method: Method) -> None:
+    """Check that the gradient that a method hands on has a finite value for every weight."""
+    grads = samples.network_of(seed=1).params
+    state = samples.drawn(method)[2]
+    changed = method.gradient(samples.network_of().params, grads, state, EPOCH)
+    fits = {n: g.shape for n, g in changed.items()} == {n: g.shape for n, g in grads.items()}
+    demand(fits, "the gradient that it hands on has other keys or shapes")
+    demand(all(bool(g.isfinite().all()) for g in changed.values()), "that gradient is not finite")
+
+
+def stays_finite_on_huge_logits(method: Method) -> None:
+    """Check that loss, gradient and state are finite at logits of 10,000 and -10,000."""
+    for size in (1e4, -1e4):
+        for rows in (1, samples.B):
+            training = samples.task()
+            state = samples.started(method, training)
+            batch = samples.batch_of(training, size=rows)
+            _, batch, state = samples.led_up(method, training, batch, state, EPOCH)
+            logits = (samples.logits_of(method, rows).sign() * size).requires_grad_()
+            loss, state = samples.step(method, logits, batch, state, EPOCH)
+            (slope,) = torch.autograd.grad(loss, logits)
+            finite = all(bool(t.isfinite().all()) for t in (loss, slope, *state.values()))
+            demand(finite, f"the loss, its gradient or the state is not finite at {size:g}")
+
+
+def divides_any_number_of_epochs(method: Method) -> None:
+    """Check that the stages add up to the epochs, and that none is empty."""
+    for epochs in range(2, 51):
+        lengths = [stage.epochs for stage in method.stages(epochs)]
+        fits = sum(lengths) == epochs and min(lengths) >= 1
+        demand(fits, f"of {epochs} epochs it makes stages of {lengths}")
+
+
+def trains_on_digits(method: Method) -> None:
+    """Check that two epochs of the default suite's network end in finite numbers."""
+    specs = {"dataset": "digits", "noise": "symmetric(rate=0.4)", "method": "cross_entropy"}
+    specs |= {"model": "mlp", "recipe": "small(epochs=2)"}
+    other = Cell.build({**specs, "seed": 0, "precision": "float32"})
+    cell = Cell(other.dataset, other.noise, method, other.model, other.recipe, seed=0)
+    (record,) = train_and_record([cell], PackSetup(Path(), torch.device("cpu"), keep_all=False))
+    demand(record.meta["status"] == "done", f"it does not train: {record.meta['reason']}")
+
+
+def has_the_images_it_declares(dataset: Dataset) -> None:
+    """Check that sizes, shape, types and labels are those that the class declares."""
+    for split, size in zip(dataset.load(data_root(None), 0), dataset.sizes, strict=True):
+        shape, declared = tuple(split.image.shape), (size, *dataset.shape)
+        demand(shape == declared, f"the images have the shape {shape}, declared is {declared}")
+        demand(split.image.dtype == torch.uint8, f"the images are {split.image.dtype}, not uint8")
+        demand(split.label.dtype == torch.int64, f"the labels are {split.label.dtype}, not int64")
+        demand(len(split.label) == size, f"there are {len(split.label)} labels for {size} images")
+        classes = set(split.label.unique().tolist())
+        wanted = set(range(dataset.num_classes))
+        demand(classes == wanted, f"the classes are {sorted(classes)}, not 0 to {max(wanted)}")
+
+
+def is_the_same_when_loaded_again(dataset: Dataset) -> None:
+    """Check that a run that is taken up again sees the same images in the same order."""
+    root = data_root(None)
+    for one, other in zip(dataset.load(root, 1), dataset.load(root, 1), strict=True):
+        same = torch.equal(one.image, other.image) and torch.equal(one.label, other.label)
+        demand(same, "loaded twice, it differs")
+
+
+def declares_the_mean_and_deviation_of_its_pixels(dataset: Dataset) -> None:
+    """Check that both lie within a tenth of a deviation of the pixels', channel by channel."""
+    image = dataset.load(data_root(None), 0)[0].image.double()
+    deviation, mean = torch.std_mean(image, (0, 2, 3))
+    for name, value, declared in (("mean", mean, dataset.mean), ("std", deviation, dataset.std)):
+        gap = (value - torch.tensor(declared)).abs() / deviation
+        text = f"{name} is declared as {declared}, the pixels say {value.tolist()}"
+        demand(bool((gap < 0.1).all()), text)
+
+
+def has_rows_that_are_distributions(noise: Noise) -> None:
+    """Check that the matrix is square and not negative, and that its rows sum to 1."""
+    for classes in (2, 10):
+        label, space = _labels(classes, 600)
+        table = noise.corrupt(label, space, "check", 0).transition
+        demand(tuple(table.shape) == (classes, classes), f"T has the shape {tuple(table.shape)}")
+        demand(bool((table >= 0).all()), "T has negative entries")
+        sums = table.sum(1)
+        demand(bool((sums - 1).abs().max() < 1e-9), f"the rows of T sum to {sums.tolist()}")
+
+
+def draws_what_its_matrix_says(noise: Noise) -> None:
+    """Check that labels are in range, repeat with the seed, and come in the matrix's shares."""
+    label, space = _labels(10, 8_000)
+    before = label.clone()
+    given, table = noise.corrupt(label, space, "check", 0)[:2]
+    demand(torch.equal(label, before), "it changes the true labels in place")
+    fits = given.dtype == torch.int64 and given.shape == label.shape
+    demand(fits, f"it returns {given.dtype} labels of the shape {tuple(given.shape)}")
+    demand(0 <= int(given.min()) <= int(given.max()) < 10, "it returns labels that are no class")
+    again = noise.corrupt(label, space, "check", 0).label
+    demand(torch.equal(again, given), "drawn again from the same seed, its labels differ")
+    gap = (realised(label, given, 10) - table).abs().max().item()
+    demand(gap < 0.08, f"the shares that come out are {gap:.2f} from those of T")
+
+
+def _labels(classes: int, size: int) -> tuple[Tensor, LabelSpace]:
+    """Return labels, and made-up images for them with a brightness for each class."""
+    label = torch.arange(size) % classes
+    source = torch.Generator().manual_seed(0)
+    pixel = torch.randint(200, (size, 1, 4, 4), generator=source) + 5 * label[:, None, None, None]
+    images = Images(pixel.to(torch.uint8), torch.arange(size), data_root(None), lambda _name: pixel)
+    space = LabelSpace(classes, size, {}, mean=(100.0,), std=(50.0,), images=images)
+    return label, space
+
+
+def gives_logits_for_images(model: Model) -> None:
+    """Check that logits are ``(B, C)`` and finite, and repeat with the seed of the network."""
+    network, image = _network_and_images(model)
+    logits = network(image)
+    demand(tuple(logits.shape) == (5, 7), f"5 images and 7 classes give {tuple(logits.shape)}")
+    demand(bool(logits.isfinite().all()), "its logits are not finite")
+    again = _network_and_images(model)[0]
+    demand(torch.equal(again(image), logits), "from the same seed, its weights differ")
+
+
+def judges_each_image_by_itself(model: Model) -> None:
+    """Check that in evaluation mode the logits of an image do not depend on the batch."""
+    network, image = _network_and_images(model)
+    network.eval()
+    gap = (network(image)[:2] - network(image[:2])).abs().max().item()
+    demand(gap < 1e-4, f"in evaluation mode, a smaller batch moves its logits by {gap:.2g}")
+
+
+def maps_over_networks(model: Model) -> None:
+    """Check that several networks at once, by ``vmap``, give what each gives alone."""
+    (network, image), (other, _) = _network_and_images(model, 0), _network_and_images(model, 1)
+    for each in (network, other):
+        each.double().eval()
+    trees = stack_module_state([network, other])
+
+    def run(params: dict[str, Tensor], buffers: dict[str, Tensor]) -> Tensor:
+        logits: Tensor = functional_call(network, (params, buffers), (image.double(),))
+        return logits
+
+    try:
+        logits = vmap(run)(*trees)
+    except RuntimeError as error:
+        demand(False, f"it cannot be mapped by torch.func.vmap: {error}")
+    gap = (logits[1] - other(image.double())).abs().max().item()
+    demand(gap < 1e-10, f"mapped, a network differs from itself by {gap:.2g}")
+
+
+def _network_and_images(model: Model, seed: int = 0) -> tuple[torch.nn.Module, Tensor]:
+    """Return a network of the model, and five images of the first shape that it takes."""
+    faults = []
+    for shape in SHAPES:
+        try:
+            network = initialised(model, shape, 7, ("check", seed))
+            image = torch.randn(5, *shape, generator=torch.Generator().manual_seed(0))
+            network(image)
+        except (ValueError, RuntimeError) as error:
+            faults.append(str(error))
+            continue
+        return initialised(model, shape, 7, ("check", seed)), image
+    demand(False, f"it takes no image of the shapes {SHAPES}: {faults[-1]}")
+    raise AssertionError
