@@ -11,7 +11,7 @@ def collect(folder: Path = Path("results/default")) -> Exit:
     Args:
         folder: The results folder.
     """
-    from benchmarks.engine.collect import collect as measure_again
+    from benchmarks.engine.measure import collect as measure_again
 
     result = measure_again(folder)
     print(f"{folder}: {result.cells} cells measured again")

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.optim.swa_utils import AveragedModel
 
-from benchmarks.engine.average import averages_of
 from benchmarks.engine.batches import batches, steps_of
 from benchmarks.engine.data import CellData, initial_state
 from benchmarks.engine.networks import (
@@ -103,6 +102,18 @@ class OneByOne:
     def carried(self, states: list[State]) -> None:
         for member, state in zip(self.members, states, strict=True):
             member.state = state
+
+
+def averages_of(networks: Sequence[nn.Module], decay: float) -> list[AveragedModel]:
+    """Return the moving average of each network and its buffers, to be updated after every step.
+
+    It is the plain mean of what the steps left behind, until these reach as far back as the decay.
+    """
+
+    def mixed(old: Tensor, new: Tensor, count: Tensor | int) -> Tensor:
+        return old + (new - old) * max(1 - decay, 1 / (int(count) + 1))
+
+    return [AveragedModel(network, avg_fn=mixed, use_buffers=True).eval() for network in networks]
 
 
 class Member:

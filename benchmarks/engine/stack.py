@@ -6,22 +6,51 @@ kernel launch each.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 
-from benchmarks.engine.average import StackedAverage
 from benchmarks.engine.batches import chunks, steps_of
 from benchmarks.engine.data import CellData, initial_state
 from benchmarks.engine.networks import autocast, fresh_networks, without_running_statistics
 from benchmarks.engine.optimizer import Optimizer
-from benchmarks.engine.vmap import BatchFields, Forward, Hooks, Stacked, forward, of_network
+from benchmarks.engine.vmap import BatchFields, Hooks, Stacked, forward, of_network
 from benchmarks.models.layers import last_layers
 from benchmarks.recipes import Recipe
 from benchmarks.sweep import Cell
 from methods import Method, Network, Stage, State, Trusted
 from methods.base import Weights
+
+
+@dataclass
+class StackedAverage:
+    """The moving averages of stacked networks and buffers; see ``one_by_one.averages_of``."""
+
+    decay: float
+    params: Stacked
+    buffers: Stacked
+    count: Tensor  # 0-d, steps so far
+
+    @classmethod
+    def of(cls, params: Stacked, buffers: Stacked, decay: float) -> "StackedAverage":
+        """Start from tensors that no step has moved yet."""
+        count = torch.zeros((), device=next(iter(params.values())).device)
+        copies = (
+            {name: value.detach().clone() for name, value in tree.items()}
+            for tree in (params, buffers)
+        )
+        return cls(decay, *copies, count)
+
+    @torch.no_grad()
+    def update(self, params: Stacked, buffers: Stacked) -> None:
+        """Mix in what a step left behind, in place: a graph may read the averages."""
+        weight = (1 / (self.count + 1)).clamp(min=1 - self.decay)
+        for old, new in ((self.params, params), (self.buffers, buffers)):
+            for name, value in old.items():
+                value.copy_(value + (new[name] - value) * weight)
+        self.count += 1
 
 
 class Stack:
@@ -109,7 +138,7 @@ class Stack:
             fields = {**fields, "outputs": self._peek(image)}
         image, fields = hooks.prepare(image, fields, state, epoch)
         leaves = {name: state[name].detach().requires_grad_() for name in method.learnable}
-        logits, self.buffers = self._forward.logits((self.params, self.buffers), image)
+        logits, self.buffers = self._logits((self.params, self.buffers), image)
         loss, state = hooks.loss(logits, fields, {**state, **leaves}, epoch)
         params = {name: self.params[name] for name in self.trainable}
         wanted = [*params.values(), *leaves.values()]
@@ -122,18 +151,33 @@ class Stack:
             self.state = hooks.learn(state, own, epoch)
         return loss.detach()
 
-    @property
-    def _forward(self) -> Forward:
-        return Forward(self.method, self.blueprint, self.cells[0].precision)
+    def _logits(self, weights: tuple[Stacked, Stacked], image: Tensor) -> tuple[Tensor, Stacked]:
+        """Return logits as the method gets them, axes of size 1 dropped, and running statistics.
+
+        Args:
+            weights: parameters and buffers.
+            image: ``(K, views, B, channels, H, W)``.
+        """
+        flat, each, after = image.flatten(1, 2), [], []
+        for k in range(self.method.networks):
+            with autocast(self.cells[0].precision, image.device):
+                outputs, buffers = forward(self.blueprint, of_network(weights, k), flat)
+            each.append(outputs.to(image.dtype).unflatten(1, image.shape[1:3]))
+            after.append(buffers)
+        kept = {name: torch.stack([own[name] for own in after], 1) for name in weights[1]}
+        logits = torch.stack(each, 1)  # (K, networks, views, B, C)
+        if image.shape[1] == 1:
+            logits = logits[:, :, 0]
+        return (logits if len(each) > 1 else logits[:, 0]), kept
 
     @torch.no_grad()
     def _peek(self, image: Tensor) -> Tensor:
         """Return logits before the step; the networks' own move their running statistics."""
         if self.average is None or "peeks" not in self.method.averaged:
-            outputs, self.buffers = self._forward.logits((self.params, self.buffers), image)
+            outputs, self.buffers = self._logits((self.params, self.buffers), image)
             return outputs
         self.blueprint.eval()
-        outputs, _ = self._forward.logits((self.average.params, self.average.buffers), image)
+        outputs, _ = self._logits((self.average.params, self.average.buffers), image)
         self.blueprint.train()
         return outputs
 

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from benchmarks.engine.networks import autocast
 from methods import Batch, Method, Network, State
 from methods.base import Weights
 
@@ -67,34 +66,6 @@ def _dense(network: nn.Module, params: Stacked, image: Tensor) -> Tensor:
             weight, bias = params[f"{name}.weight"], params[f"{name}.bias"]
             values, ours = torch.baddbmm(bias[:, None], values, weight.mT), True
     return values
-
-
-@dataclass(frozen=True)
-class Forward:
-    """From the images of many cells to the logits that their method gets."""
-
-    method: Method
-    network: nn.Module
-    precision: str
-
-    def logits(self, weights: tuple[Stacked, Stacked], image: Tensor) -> tuple[Tensor, Stacked]:
-        """Return logits of every cell, axes of size 1 dropped, and the running statistics.
-
-        Args:
-            weights: parameters and buffers.
-            image: ``(K, views, B, channels, H, W)``.
-        """
-        flat, each, after = image.flatten(1, 2), [], []
-        for k in range(self.method.networks):
-            with autocast(self.precision, image.device):
-                outputs, buffers = forward(self.network, of_network(weights, k), flat)
-            each.append(outputs.to(image.dtype).unflatten(1, image.shape[1:3]))
-            after.append(buffers)
-        kept = {name: torch.stack([own[name] for own in after], 1) for name in weights[1]}
-        logits = torch.stack(each, 1)  # (K, networks, views, B, C)
-        if image.shape[1] == 1:
-            logits = logits[:, :, 0]
-        return (logits if len(each) > 1 else logits[:, 0]), kept
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from benchmarks import metrics, schema
-from benchmarks.engine.collect import collect
 from benchmarks.engine.data import load_cell_data
+from benchmarks.engine.measure import collect
 from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.errors import RefusedError
 from benchmarks.noise import NOISES, LabelSpace

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from benchmarks.contract.samples import EPOCHS, C, outputs_of, started, task
-from benchmarks.engine.average import StackedAverage, averages_of
 from benchmarks.engine.loop import train
-from benchmarks.engine.stack import Stack
+from benchmarks.engine.one_by_one import averages_of
+from benchmarks.engine.stack import Stack, StackedAverage
 from benchmarks.models import MODELS
 from benchmarks.models.layers import last_layers
 from methods import METHODS
