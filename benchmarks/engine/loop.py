@@ -3,7 +3,7 @@
 The cells of a pack share dataset, model, recipe and method; they differ in seed and noise. A team
 holds their networks: :class:`benchmarks.engine.one_by_one.OneByOne` as modules of their own, the
 plain truth, :class:`benchmarks.engine.stack.Stack` as one stack of tensors, which is faster for
-small networks. ``tests/engine/test_stack.py`` holds the two to 1e-10 of each other.
+small networks. ``tests/engine/test_teams.py`` holds the two to 1e-10 of each other.
 """
 
 import time

@@ -4,6 +4,7 @@ import platform
 import resource
 import time
 from collections.abc import Sequence
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +14,6 @@ from numpy.typing import NDArray
 
 from benchmarks import schema
 from benchmarks.engine.batches import steps_of
-from benchmarks.engine.compute import passes
 from benchmarks.engine.data import CellData, load_cell_data
 from benchmarks.engine.drivers import driver_name, team_of
 from benchmarks.engine.loop import train
@@ -21,10 +21,15 @@ from benchmarks.engine.measure import measure
 from benchmarks.engine.selection import SELECTED, History
 from benchmarks.store import CURVE_VALUES, Record
 from benchmarks.sweep import Cell
+from methods import Method
 
 SCORES = ("loss", "loss_mean")  # of a training example: at the end, and averaged over epochs
 OWN = "own"  # one less the method's own probability that a label is right, where it has one
 LOGITS = ("logits", "val_logits")  # what takes the room: of every selection, or only of the first
+
+
+LOOKAHEAD = (1, 2)
+"""Of a batch looked ahead of: forwards, and backwards through its loss and through that."""
 
 
 class PackSetup(NamedTuple):
@@ -159,3 +164,39 @@ def _costs(
         "device": f"{device.type} {name}",
         "driver": driver_name(setup.width, setup.flags),
     }
+
+
+class Passes(NamedTuple):
+    """Images times the networks they are sent through, but for evaluation for metrics alone."""
+
+    forward: int
+    backward: int
+
+
+def passes(cell: Cell, n: int, epochs: int, trusted: int = 0) -> Passes:
+    """Count what training takes, from what the method declares.
+
+    Each network sees every view of every image, forwards and backwards; for a method that peeks,
+    forwards once more. Refitting takes the outputs on the whole training set before every epoch but
+    the first. Looking ahead takes ``LOOKAHEAD`` passes of the batch, and one forwards and one
+    backwards of a batch of trusted images.
+
+    Args:
+        cell: what is trained.
+        n: training images.
+        epochs: how many were trained.
+        trusted: images in the clean subset of a method that has one.
+    """
+    method = cell.method
+    forward = backward = n * epochs * method.networks * method.views
+    if method.peeks:
+        forward *= 2
+    if type(method).refit is not Method.refit:
+        forward += n * max(epochs - 1, 0) * method.networks
+    if trusted:
+        batch = cell.recipe.batch
+        sizes = [min(batch, trusted - start) for start in range(0, trusted, batch)]
+        seen = epochs * sum(islice(cycle(sizes), steps_of(cell, n)))  # every epoch begins anew
+        forward += LOOKAHEAD[0] * n * epochs + seen
+        backward += LOOKAHEAD[1] * n * epochs + seen
+    return Passes(forward, backward)

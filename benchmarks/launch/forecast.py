@@ -2,8 +2,8 @@
 
 import torch
 
-from benchmarks.engine.compute import passes
 from benchmarks.engine.drivers import in_words
+from benchmarks.engine.record import passes
 from benchmarks.launch.request import Request
 from benchmarks.launch.session import Session, prepare, prepare_trials
 from benchmarks.planning.memory import of_cell

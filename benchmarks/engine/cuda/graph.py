@@ -7,7 +7,7 @@ stage, taken as they come, are the warm-up that CUDA asks for, and nothing has t
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
@@ -77,6 +77,9 @@ class Graphed(Generic[Batches]):
     def __init__(self, team: CapturableTeam[Batches], recorder: Recorder) -> None:
         self.cells, self.data = team.cells, team.data
         self._team, self._recorder = team, recorder
+        self.set_learning_rate, self.update_averages = team.set_learning_rate, team.update_averages
+        self.batches, self.mean = team.batches, team.mean
+        self.refit, self.evaluate = team.refit, team.evaluate
 
     def begin(self, number: int, stage: Stage, recipe: Recipe) -> None:
         """Start a stage, with a graph of its own."""
@@ -85,14 +88,6 @@ class Graphed(Generic[Batches]):
         self._form: object = None  # of the first batch
         self._graph: _Graph[Batches] | None = None
         self.reason = ""  # why there is none
-
-    def set_learning_rate(self, lr: float) -> None:
-        """Set the learning rate of the coming steps."""
-        self._team.set_learning_rate(lr)
-
-    def batches(self, epoch: int) -> Iterator[Batches]:
-        """Yield the batches of an epoch."""
-        return self._team.batches(epoch)
 
     def step(self, batches: Batches, epoch: Tensor) -> Tensor:
         """Take one step of every cell and return the losses ``(K,)``."""
@@ -108,22 +103,6 @@ class Graphed(Generic[Batches]):
         if self._graph is None:
             self._graph = self._recorded(batches, epoch)
         return self._graph.step(batches, epoch) if self._graph else self._plain(batches, epoch)
-
-    def update_averages(self) -> None:
-        """Let averaged weights follow a step."""
-        self._team.update_averages()
-
-    def mean(self, losses: Sequence[Tensor]) -> list[float]:
-        """Return each cell's mean loss."""
-        return self._team.mean(losses)
-
-    def refit(self, outputs: Tensor, epoch: Tensor) -> None:
-        """Let the method learn from the logits on the training set."""
-        self._team.refit(outputs, epoch)
-
-    def evaluate(self, images: Iterable[Tensor]) -> Tensor:
-        """Return logits ``(K, networks, N, C)``."""
-        return self._team.evaluate(images)
 
     def states(self) -> list[State]:
         """Return the method's state of every cell, copied: the next step overwrites its own."""
