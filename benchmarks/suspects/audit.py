@@ -2,21 +2,28 @@
 
 import math
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from torch import Tensor
 
 from benchmarks.errors import RefusedError
+from benchmarks.report.figures.layout import VENUES, new_figure, paper_style, wrapped
 from benchmarks.report.phrases import count
-from benchmarks.suspects.contact_sheet import class_name, draw_sheet
 from benchmarks.suspects.ranking import KEYS, CellFilter, LabelRanking, rank
 from benchmarks.sweep import Cell, corrupted
 
 TABLE = "suspects.csv"
+PAGE = VENUES["tmlr"]
+SHEET_COLUMNS = 10
+ROW_HEIGHT = 0.94  # inches: an image with two lines of text
+LETTERS = 11  # of a class name that fit below an image
+
 SHEET_IMAGES = 60
 """The images on a contact sheet: six rows of ten."""
 
@@ -72,7 +79,7 @@ def audit(folder: Path, root: Path, cells: CellFilter, options: AuditOptions) ->
     out.mkdir()
     size = min(options.top, SHEET_IMAGES)
     sheets = [
-        draw_sheet(ranking, image, size, out, reveal=options.reveal)
+        _draw_sheet(ranking, image, size, out, reveal=options.reveal)
         for ranking, image in zip(shown, images, strict=True)
     ]
     table = pd.concat([_rows(ranking, options) for ranking in rankings])
@@ -117,8 +124,8 @@ def _rows(ranking: LabelRanking, options: AuditOptions) -> pd.DataFrame:
     table = rows.assign(
         **{name: ranking.keys[name] for name in ("cell_id", *KEYS)},
         seeds=" ".join(map(str, ranking.seeds)),
-        given_name=[class_name(names, label) for label in rows["given"]],
-        predicted_name=[class_name(names, label) for label in rows["predicted"]],
+        given_name=[_class_name(names, label) for label in rows["given"]],
+        predicted_name=[_class_name(names, label) for label in rows["predicted"]],
         score=ranking.score,
         corrected="",
     )
@@ -154,3 +161,53 @@ def _page(lines: Iterable[str], sheets: list[Path], top: int, undrawn: int) -> s
     if undrawn:
         text.append(f"{count(undrawn, 'further ranking')} in the table only.")
     return "\n\n".join(text) + "\n"
+
+
+def _draw_sheet(
+    ranking: LabelRanking, image: Tensor, top: int, folder: Path, *, reveal: bool
+) -> Path:
+    """Write a PNG of the ``top`` most doubtful images with their labels and return its path.
+
+    ``reveal`` frames the labels that are known to be wrong, which a reviewer should not know.
+    """
+    rows = ranking.table.head(top)
+    lines = -(-len(rows) // SHEET_COLUMNS)
+    dataset = ranking.cell.dataset
+    with paper_style(PAGE):
+        figure = new_figure(PAGE.width, 0.5 + ROW_HEIGHT * lines)
+        grid = figure.subplots(lines, SHEET_COLUMNS, squeeze=False).ravel()
+        for axes, row in zip(grid, rows.to_dict("records"), strict=False):
+            labels = [int(row[key]) for key in ("given", "predicted")]
+            words = [_class_name(dataset.classes, label)[:LETTERS] for label in labels]
+            _draw_image(axes, image[int(row["position"])], words, dataset.white)
+            if reveal and row["wrong"]:
+                for spine in axes.spines.values():
+                    spine.set(visible=True, color="#bd1f01", linewidth=1.6)
+        for axes in grid[len(rows) :]:
+            axes.set_visible(False)
+        caption = (
+            f"The {len(rows)} most doubtful of {len(ranking.table)} training labels: "
+            f"{ranking.title}. Given label, then the predicted one"
+        )
+        caption += "; framed where the label is known to be wrong." if reveal else "."
+        figure.suptitle(wrapped(caption, PAGE.width - 0.3, PAGE), color="0.35")
+        path = folder / f"{ranking.stem}.png"
+        figure.savefig(path, metadata={"Software": None})
+    return path
+
+
+def _draw_image(axes: Axes, image: Tensor, words: Sequence[str], white: int) -> None:
+    """Draw an image ``(channels, H, W)``, of values from 0 to ``white``, and words below it."""
+    pixels = np.moveaxis(image.numpy(), 0, -1) / white
+    axes.imshow(pixels.squeeze(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.set(xticks=[], yticks=[])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.set_xlabel("\n\N{RIGHTWARDS ARROW} ".join(words), labelpad=2)
+
+
+def _class_name(names: tuple[str, ...], label: int) -> str:
+    """Return the name of a class, or ``?`` for a prediction that no cell made."""
+    if label < 0:
+        return "?"
+    return names[label] if label < len(names) else str(label)

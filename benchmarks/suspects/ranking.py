@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from benchmarks.errors import RefusedError
 from benchmarks.metrics import detection
@@ -133,6 +132,7 @@ def _averaged(cell: Cell, records: Sequence[Record], score: str) -> LabelRanking
     seen = np.flatnonzero(count)
     value = total[seen] / count[seen]
     position = seen[np.argsort(-value, kind="stable")]
+    majority = np.where(votes.any(1), votes.argmax(1), -1)  # the first of equals; -1 for none
     wrong = given != clean
     auroc, ap = detection(value, wrong[seen])
     table = pd.DataFrame(
@@ -140,7 +140,7 @@ def _averaged(cell: Cell, records: Sequence[Record], score: str) -> LabelRanking
             "rank": np.arange(1, len(position) + 1),
             "position": position,
             "given": given[position],
-            "predicted": _majority(votes[position]),
+            "predicted": majority[position],
             "value": total[position] / count[position],
             "cells": count[position],
             "wrong": wrong[position],
@@ -149,9 +149,3 @@ def _averaged(cell: Cell, records: Sequence[Record], score: str) -> LabelRanking
     seeds = tuple(record.meta["keys"]["seed"] for record in records)
     keys = records[0].meta["keys"]
     return LabelRanking(cell, keys, seeds, score, table, float(auroc), float(ap))
-
-
-def _majority(votes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return ``(N,)`` classes with most of ``(N, C)`` votes, the first of equals; -1 for none."""
-    majority: NDArray[np.int64] = np.where(votes.any(1), votes.argmax(1), -1)
-    return majority
