@@ -7,7 +7,7 @@ resume. What is chosen follows from their parts; ``tuning.csv`` beside them says
 import csv
 import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from benchmarks.profiles import Tuned
 from benchmarks.profiles.search import candidates
 from benchmarks.store import Parts, write_atomically
 from benchmarks.sweep import Cell, label_space
-from methods import METHODS
+from methods import METHODS, Method
 
 FOLDER = "tuning"
 TABLE = "tuning.csv"
@@ -84,19 +84,19 @@ def chosen(cells: Sequence[Cell], profile: Tuned, folder: Path) -> list[Cell]:
     missing = sum(trial.id not in parts.meta for each in searches for trial in each.trials)
     if missing:
         raise RefusedError(f"{folder} lacks {missing} trials; `run` trains them")
-    best = {each.keys: each.trials[_best(_scores(each, parts))].method for each in searches}
+    best: dict[tuple[Any, ...], Method] = {}
+    for search in searches:
+        scores = [_score(parts, trial.id) for trial in search.trials]
+        best[search.keys] = search.trials[_best(scores)].method
+    axes = map(_axes_of, cells)
     return [
         replace(cell, method=best[keys], asked=keys[-1])
-        for cell, keys in ((cell, _axes_of(cell)) for cell in cells)
+        for cell, keys in zip(cells, axes, strict=True)
     ]
 
 
-def _scores(search: Search, parts: Parts) -> list[float]:
-    """Return each trial's accuracy on noisy validation labels after the last epoch; else NaN."""
-    return [_score(parts, trial.id) for trial in search.trials]
-
-
 def _score(parts: Parts, cell_id: str) -> float:
+    """Return a trial's accuracy on noisy validation labels after the last epoch; else NaN."""
     if parts.meta[cell_id]["status"] != "done":
         return math.nan
     (record,) = parts.trained([cell_id])
@@ -117,22 +117,20 @@ def write(cells: Sequence[Cell], profile: Tuned, folder: Path) -> None:
     writer.writeheader()
     parts = Parts(folder)
     for search in sorted(_searches(cells, profile), key=lambda search: search.keys):
-        writer.writerows(_rows(search, parts))
+        scores = [_score(parts, trial.id) for trial in search.trials]
+        best = _best(scores)
+        writer.writerows(
+            {
+                **dict(zip(AXES, search.keys, strict=True)),
+                "trial": number,
+                "trials": len(search.trials),
+                "seed": trial.seed,
+                "cell_id": trial.id,
+                "method_spec": trial.specs()["method"],
+                "status": parts.meta[trial.id]["status"],
+                "val_acc": "" if math.isnan(score) else f"{score:.9g}",
+                "chosen": int(number == best),
+            }
+            for number, (trial, score) in enumerate(zip(search.trials, scores, strict=True))
+        )
     write_atomically(folder / TABLE, block.getvalue().encode())
-
-
-def _rows(search: Search, parts: Parts) -> Iterator[Mapping[str, Any]]:
-    scores = _scores(search, parts)
-    best = _best(scores)
-    for number, (trial, score) in enumerate(zip(search.trials, scores, strict=True)):
-        yield {
-            **dict(zip(AXES, search.keys, strict=True)),
-            "trial": number,
-            "trials": len(search.trials),
-            "seed": trial.seed,
-            "cell_id": trial.id,
-            "method_spec": trial.specs()["method"],
-            "status": parts.meta[trial.id]["status"],
-            "val_acc": "" if math.isnan(score) else f"{score:.9g}",
-            "chosen": int(number == best),
-        }

@@ -40,12 +40,6 @@ class Plan:
         """Return how many cells like this one are trained together."""
         return self.widths[kind_of(cell)]
 
-    def _new_facts(self) -> dict[str, dict[str, str]]:
-        """Return the facts of methods that the catalogue lacks, which a plugin brought."""
-        classes = {type(cell.method): cell.method for cell in self.cells if cell.method.family}
-        facts = {METHODS.name(method): method.facts() for method in classes.values()}
-        return {name: fact for name, fact in facts.items() if name not in catalogue()}
-
     def write(self, folder: Path) -> None:
         """Write ``plan.json``: the settings, each kind's driver, and every cell spelled out."""
         precision = {kind_of(cell): cell.precision for cell in self.cells}
@@ -66,8 +60,10 @@ class Plan:
             "drivers": drivers,
             "cells": [{**cell.keys(), "specs": cell.specs()} for cell in self.cells],
         }
-        if facts := self._new_facts():
-            content["method_facts"] = facts
+        methods = {type(cell.method): cell.method for cell in self.cells}.values()
+        stated = {METHODS.name(method): method.facts() for method in methods if method.family}
+        if brought := {name: facts for name, facts in stated.items() if name not in catalogue()}:
+            content["method_facts"] = brought  # by a plugin
         write_plan(folder, content)
 
 
@@ -202,11 +198,7 @@ def packs(cells: Iterable[Cell], widths: Mapping[str, int]) -> list[Pack]:
         width = widths[kind]
         count = math.ceil(len(group) / width)
         cut += [Pack(tuple(group[start::count]), width) for start in range(count)]
-    return sorted(cut, key=lambda pack: -len(pack.cells) * _work(pack.cells[0]))
-
-
-def _work(cell: Cell) -> int:
-    return cell.method.networks * cell.recipe.epochs
+    return sorted(cut, key=lambda p: -sum(c.method.networks * c.recipe.epochs for c in p.cells))
 
 
 def disk_bytes(cells: Sequence[Cell], *, keep_all: bool) -> int:
