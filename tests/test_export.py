@@ -5,23 +5,21 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from benchmarks.cli.app import main
 from benchmarks.datasets import DATASETS
 from benchmarks.engine.data import load_cell_data
 from benchmarks.export import export
 from benchmarks.noise import NOISES
-from benchmarks.sweep import Cell
+from tests.cells import CPU, build
 from tests.oracles import noise as oracles
 
 SPEC = "asymmetric(rate=0.4, counts='per_class')"
 
 
 def problem_of(noise, root, seed=3):
-    specs = {"dataset": "digits", "noise": noise, "method": "cross_entropy", "model": "mlp"}
-    specs |= {"recipe": "small(val_fraction=0.0)", "seed": seed, "precision": "float32"}
-    return load_cell_data(Cell.build(specs), root, torch.device("cpu"))
+    cell = build(noise=noise, recipe="small(val_fraction=0.0)", seed=seed)
+    return load_cell_data(cell, root, CPU)
 
 
 @pytest.fixture

@@ -17,13 +17,11 @@ from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.errors import RefusedError
 from benchmarks.noise import NOISES, LabelSpace
 from benchmarks.store import Parts, Record, derive, write_part
-from benchmarks.sweep import Cell
 from methods import METHODS
 from methods.cross_entropy import CrossEntropy
-from tests.cells import alone
+from tests.cells import CPU, NOWHERE, alone, build
 from tests.oracles import metrics as oracles
 
-CPU, NOWHERE = torch.device("cpu"), Path("nowhere")
 CSV = [name for name in schema.TABLES if name != "costs.csv"]
 
 
@@ -45,11 +43,8 @@ def believer(monkeypatch):
     monkeypatch.setitem(METHODS._entries, "believer", Believer)
 
 
-def build(method="believer", recipe="small(epochs=4)", seed=0):
-    names = {"dataset": "digits", "noise": "symmetric(rate=0.4)", "method": method}
-    return Cell.build(
-        {**names, "model": "mlp", "recipe": recipe, "seed": seed, "precision": "float32"}
-    )
+def believer_cell(recipe="small(epochs=4)"):
+    return build("believer", recipe=recipe)
 
 
 def trained(folder, cells, *, keep_all=True):
@@ -68,9 +63,9 @@ def folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(METHODS._entries, "believer", Believer)
         cells = [
-            build(),
-            build("forward", "small(epochs=12)"),
-            build("cross_entropy", "small(epochs=2, val_fraction=0.0)"),
+            believer_cell(),
+            build("forward", recipe="small(epochs=12)"),
+            build("cross_entropy", recipe="small(epochs=2, val_fraction=0.0)"),
         ]
         return trained(tmp_path_factory.mktemp("runs") / "one", cells)
 
@@ -93,7 +88,7 @@ def contents(folder):
 
 
 def test_each_selection_is_measured_on_the_logits_of_its_epoch():
-    cell = build(recipe="small(epochs=12, val_fraction=0.3)")
+    cell = believer_cell(recipe="small(epochs=12, val_fraction=0.3)")
     data = load_cell_data(cell, NOWHERE, CPU)
     epochs = alone(cell, data)
     (record,) = train_and_record([cell], PackSetup(NOWHERE, CPU, keep_all=True))
@@ -115,7 +110,7 @@ def test_each_selection_is_measured_on_the_logits_of_its_epoch():
 
 @pytest.mark.parametrize(("method", "given"), [("believer", 0.0), ("cross_entropy", 1.0)])
 def test_the_corrected_fit_takes_the_methods_own_matrix_and_flags_the_true_one(method, given):
-    cell = build(method, "small(epochs=2, val_fraction=0.3)")
+    cell = build(method, recipe="small(epochs=2, val_fraction=0.3)")
     data = load_cell_data(cell, NOWHERE, CPU)
     last = alone(cell, data)[-1]
     (record,) = train_and_record([cell], PackSetup(NOWHERE, CPU, keep_all=True))
@@ -131,7 +126,7 @@ def test_the_corrected_fit_takes_the_methods_own_matrix_and_flags_the_true_one(m
 
 
 def test_the_state_after_the_last_epoch_is_measured_and_only_there(folder):
-    data = load_cell_data(build(), NOWHERE, CPU)
+    data = load_cell_data(believer_cell(), NOWHERE, CPU)
     right = (data.noisy == data.clean).double()
     found = rows(folder).loc["last"]
     n = len(right)
@@ -213,7 +208,7 @@ def test_a_new_metric_is_filled_in(copy):
 
 
 def test_where_only_the_last_logits_are_kept_the_others_keep_their_numbers(tmp_path, monkeypatch):
-    folder = trained(tmp_path / "thin", [build(recipe="small(epochs=6)")], keep_all=False)
+    folder = trained(tmp_path / "thin", [believer_cell(recipe="small(epochs=6)")], keep_all=False)
     before = contents(folder)
     (record,) = Parts(folder).records(Parts(folder).done())
     assert len(record.arrays["logits"]) == len(record.arrays["val_logits"]) == 1
@@ -238,7 +233,7 @@ def test_a_folder_without_a_plan_is_refused(tmp_path):
 
 
 def test_failed_and_diverged_cells_stay_as_they_are(tmp_path):
-    folder = trained(tmp_path / "bad", [build("cross_entropy", "small(lr=1e30)")])
+    folder = trained(tmp_path / "bad", [build("cross_entropy", recipe="small(lr=1e30)")])
     before = contents(folder)
     assert collect(folder) == (0, 0, ())
     assert contents(folder) == before

@@ -1,10 +1,14 @@
-"""Training what a session misses, by any launcher."""
+"""Training what a session misses, by any launcher, and packs that fail."""
 
+import torch
+
+from benchmarks.engine.record import PackSetup, train_and_record
+from benchmarks.launch import worker
 from benchmarks.launch.request import Request
 from benchmarks.launch.run import LAUNCHERS, train
 from benchmarks.launch.session import prepare
-from benchmarks.launch.worker import train_pack
-from tests.cells import CPU
+from benchmarks.launch.worker import Job, train_pack
+from tests.cells import CPU, NOWHERE, build
 
 
 def test_another_launcher_is_a_function_in_the_table(monkeypatch, tmp_path):
@@ -32,3 +36,37 @@ def test_another_launcher_is_a_function_in_the_table(monkeypatch, tmp_path):
     assert parts.done() == {cell.id for cell in session.plan.cells}
     assert (tmp_path / "results.csv").is_file()
     assert prepare(request).missing() == []
+
+
+def job_in(folder):
+    return Job(folder, NOWHERE, "cpu", keep_all=False, commit="")
+
+
+def test_a_pack_that_does_not_fit_is_tried_at_half_its_width(monkeypatch, tmp_path):
+    tried, run = [], train_and_record
+
+    def small_memory(cells, setup):
+        tried.append((len(cells), setup.width))
+        if setup.width > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB.\nmore")
+        return run(cells, setup)
+
+    monkeypatch.setattr(worker, "train_and_record", small_memory)
+    cells = [build(seed=seed, recipe="small(epochs=2)") for seed in range(5)]
+    setup = PackSetup(NOWHERE, CPU, keep_all=False, width=8)
+    records = worker._train(job_in(tmp_path), cells, setup)
+    assert [record.cell_id for record in records] == [cell.id for cell in cells]
+    assert {record.meta["status"] for record in records} == {"done"}
+    assert tried == [(5, 8), (4, 4), (2, 2), (2, 2), (1, 4), (1, 2)]
+
+
+def test_a_cell_that_never_fits_is_a_failed_row(monkeypatch, tmp_path):
+    def no_memory(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB.\nmore")
+
+    monkeypatch.setattr(worker, "train_and_record", no_memory)
+    setup = PackSetup(NOWHERE, CPU, keep_all=False, width=2)
+    records = worker._train(job_in(tmp_path), [build(seed=seed) for seed in range(2)], setup)
+    assert [(r.meta["status"], r.meta["reason"]) for r in records] == [
+        ("failed", "out of memory: CUDA out of memory. Tried to allocate 20 GiB.")
+    ] * 2

@@ -11,10 +11,10 @@ is that of one round; its interval is a bootstrap over rounds.
 import argparse
 import datetime as dt
 import itertools
+import math
 import multiprocessing
 import os
 import platform
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -26,16 +26,42 @@ import pandas as pd
 import torch
 
 from benchmarks.datasets import data_root
-from benchmarks.launch.environment import cpu_model
+from benchmarks.launch.environment import commit, cpu_model
 from benchmarks.launch.pool import default_workers
 from benchmarks.planning.options import choose_device
 from benchmarks.processes import ENVIRONMENT
-from tests.speed import contest, floor, page, sweep
+from tests.speed import contest, floor, sweep
 
 ROUND_SECONDS = 1.0
 FOREVER = "small(epochs=100000)"
 CPU = tuple(contest.MODELS)
 CUDA = (*CPU, "mnist/mnist_convnet", "cifar10/resnet18")
+
+WHAT = """# Speed
+
+Written by `python -m tests.speed.measure`; `speed-*.csv` holds every round. One row per workload
+and contestant: epochs of cells per second (training, and the evaluation of all images after each
+epoch), and how many times the rate of B0 and of B1 in one process that is: the median over rounds
+of ratios within a round, with a 95% bootstrap interval. Of the floor: what share of its time would
+be left if the device did nothing but the multiplications, at the speed of one large product, and
+moved every weight, activation and gradient at the speed of one large copy, on all cores
+(`tests/speed/floor.py`). The same cells, initial weights, labels,
+evaluations and precision; `tests/speed/test_engines.py` holds their accuracies and numbers
+together.
+
+- engine: what `python run_all.py` does by default, one process per core or GPU; `--graph` with
+  every step replayed, `--branches` with those of several cells replayed side by side.
+- B0: PIL images, a DataLoader with two workers, `.item()` after every step, as official
+  repositories.
+- B1: tensors in a TensorDataset and a DataLoader.
+- B2: one cell as fast as a careful author makes it: resident tensors, indexing, fused SGD.
+
+A sweep is a run of the command line from the start of Python to the last CSV file, all metrics
+included, against B1 in one process, which only counts right answers. B1 trains one cell in twenty;
+its time is start-up plus twenty times the rest.
+"""
+
+KEYS = ["workload", "engine", "processes", "threads"]
 
 
 @dataclass(frozen=True)
@@ -149,17 +175,59 @@ def marginal(workload: str, device: torch.device, root: Path, rounds: int) -> pd
     return pd.DataFrame(rows).assign(floor=min(floors))
 
 
+def ratios(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per contestant: its median rate, its ratios to B0 and B1, and of the floor."""
+    found = []
+    for keys, own in rows.groupby(KEYS, sort=False):
+        row = dict(zip(KEYS, keys, strict=True)) | {"rate": f"{own['rate'].median():.3g}"}
+        for name in ("B0", "B1"):
+            row[f"times {name}"] = _against(own, _rival(rows, keys[0], name))
+        share = own["rate"].median() * own["floor"].iloc[0]
+        found.append(row | {"of the floor": "" if math.isnan(share) else f"{share:.0%}"})
+    return pd.DataFrame(found)
+
+
+def _rival(rows: pd.DataFrame, workload: str, name: str) -> pd.DataFrame:
+    here = rows[(rows["workload"] == workload) & (rows["engine"] == name)]
+    return here[here["processes"] == 1]
+
+
+def _against(own: pd.DataFrame, rival: pd.DataFrame) -> str:
+    if rival.empty:
+        return ""
+    pairs = own.merge(rival, on="round")
+    middle, low, high = contest.interval((pairs["rate_x"] / pairs["rate_y"]).tolist())
+    return f"{middle:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def write_page(folder: Path, device: str, rows: pd.DataFrame, machine: dict[str, str]) -> None:
+    """Write the rounds of a device, and the page of all devices there are."""
+    rows.assign(**machine).to_csv(
+        folder / f"speed-{device}.csv", index=False, float_format="%.6g", lineterminator="\n"
+    )
+    text = WHAT
+    for path in sorted(folder.glob("speed-*.csv")):
+        rounds = pd.read_csv(path)
+        known = rounds.iloc[0]
+        where = ", ".join(str(known[name]) for name in machine)
+        text += f"\n## {path.stem.partition('-')[2]}: {where}\n\n{_markdown(ratios(rounds))}"
+    (folder / "speed.md").write_text(text, encoding="utf-8", newline="\n")
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    lines = [list(table), ["---"] * len(table.columns), *table.astype(str).to_numpy().tolist()]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
 def machine(device: torch.device) -> dict[str, str]:
     """Return what a reader must know to compare."""
     name = cpu_model()
     if device.type == "cuda":
         name = f"{torch.cuda.get_device_name(device)}, {name}"
-    commit = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    found = subprocess.run(commit, capture_output=True, text=True, check=False)
     return {
         "machine": f"{name}, {len(os.sched_getaffinity(0))} cores",
         "versions": f"Python {platform.python_version()}, torch {torch.__version__}",
-        "commit": found.stdout.strip(),
+        "commit": commit(),
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
     }
 
@@ -183,13 +251,13 @@ def main(argv: list[str]) -> None:
     for workload in asked.workloads or (CUDA if device.type == "cuda" else CPU):
         rows = marginal(workload, device, root, asked.rounds)
         found.append(rows)
-        print(page.ratios(rows).to_string(index=False), flush=True)
+        print(ratios(rows).to_string(index=False), flush=True)
     if asked.sweep:
         rounds = min(asked.rounds, sweep.ROUNDS)
         found.append(sweep.measure(device, asked.sweep, rounds))
-        print(page.ratios(found[-1]).to_string(index=False), flush=True)
+        print(ratios(found[-1]).to_string(index=False), flush=True)
     asked.out.mkdir(parents=True, exist_ok=True)
-    page.write(asked.out, device.type, pd.concat(found), machine(device))
+    write_page(asked.out, device.type, pd.concat(found), machine(device))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import torch
 
 from benchmarks.engine.data import load_cell_data
 from tests.cells import alone
-from tests.speed import page
+from tests.speed import measure
 from tests.speed.baselines import careful
 from tests.speed.baselines.official import NoisyImages
 from tests.speed.contest import MODELS, baseline, cells_of, engine, interleaved, interval
@@ -128,10 +128,10 @@ def test_a_ratio_is_taken_within_a_round(tmp_path):
         for name, found in rates.items()
         for i, rate in enumerate(found)
     )
-    table = page.ratios(rows).set_index("engine")
+    table = measure.ratios(rows).set_index("engine")
     assert table.loc["engine", "times B0"] == "30.00 [30.00, 30.00]"
     assert table.loc["engine", "times B1"] == "9.00 [9.00, 9.00]"
     assert table["of the floor"].to_dict() == {"engine": "90%", "B0": "3%", "B1": "10%"}
-    page.write(tmp_path, "cpu", rows, {"machine": "a slow one"})
+    measure.write_page(tmp_path, "cpu", rows, {"machine": "a slow one"})
     assert "| tiny | engine | 1 | 1 | 90 | 30.00" in (tmp_path / "speed.md").read_text()
     assert len(pd.read_csv(tmp_path / "speed-cpu.csv")) == 9

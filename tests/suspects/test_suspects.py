@@ -2,13 +2,11 @@
 
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from benchmarks.cli.app import main
@@ -21,17 +19,16 @@ from benchmarks.store import Parts, Record, derive, write_part
 from benchmarks.suspects.audit import AuditOptions, audit
 from benchmarks.suspects.corrections import relabel
 from benchmarks.suspects.ranking import CellFilter, rank
-from benchmarks.sweep import Cell, label_space
-from tests.cells import alone
+from benchmarks.sweep import label_space
+from tests.cells import CPU, NOWHERE, alone, build
 
-CPU, NOWHERE = torch.device("cpu"), Path("nowhere")
 NOISE = "symmetric(rate=0.4)"
-SHARED = {"dataset": "digits", "model": "mlp", "recipe": "small(epochs=2)", "precision": "float32"}
+RECIPE = "small(epochs=2)"
 
 
 def cells_of(*points):
     names = ("noise", "method", "seed")
-    return [Cell.build({**SHARED, **dict(zip(names, point, strict=True))}) for point in points]
+    return [build(recipe=RECIPE, **dict(zip(names, point, strict=True))) for point in points]
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +176,7 @@ def test_corrections_come_back_as_labels_to_train_on(audited, trained, capsys):
     said = capsys.readouterr().out
     assert f"{wrong} of 1078 labels corrected, {20 - wrong} confirmed" in said
     spec = said.partition('--noises "')[2].partition('"')[0]
-    again = Cell.build({**SHARED, "noise": spec, "method": "gce", "seed": 1})
+    again = build("gce", noise=spec, seed=1)
     assert load_cell_data(again, NOWHERE, CPU).noisy.tolist() == new[problem.position].tolist()
 
 

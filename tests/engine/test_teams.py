@@ -1,0 +1,166 @@
+"""Teams: cells one by one against a second engine, and stacks of cells against these."""
+
+import math
+
+import pytest
+import torch
+
+from benchmarks.engine import loop
+from benchmarks.engine.data import load_cell_data
+from benchmarks.engine.drivers import team_of
+from benchmarks.engine.loop import EvaluationImages, train
+from benchmarks.engine.networks import fresh_networks
+from benchmarks.engine.one_by_one import OneByOne
+from benchmarks.engine.record import PackSetup, train_and_record
+from benchmarks.engine.stack import Stack
+from methods import METHODS, Method
+from tests.cells import CPU, HARD, NOWHERE, alone, build, few
+from tests.oracles import fused
+
+EVERY_HOOK = [
+    "ce_ema",
+    "pes",
+    "reweighting",
+    "co_teaching",
+    "mixup",
+    "gjs",
+    "elr",
+    "sop",
+    "l2rw",
+    "dividemix",
+    "anl_ce(delta=0.01)",
+]
+VARIANTS = ["forward(source='given')", "co_teaching(loss='gce')"]
+HOOKS = {name for name in vars(Method) if not name.startswith("_")} - {"losses"}
+MORE_THAN_LOSSES = [name for name in METHODS if vars(METHODS[name]).keys() & HOOKS]
+CASES = [(method, "mlp") for method in (*METHODS, *VARIANTS)]
+CASES += [(method, "convnet") for method in ("cross_entropy", *MORE_THAN_LOSSES, *VARIANTS)]
+POINTS = [("symmetric(rate=0.4)", 0), ("asymmetric(rate=0.4)", 1), ("clean", 1)]  # noise, seed
+
+
+@pytest.mark.parametrize("method", EVERY_HOOK)
+@pytest.mark.usefixtures("double")
+def test_every_hook_trains_as_in_a_second_engine(method):
+    cells = [build(method, model="convnet", noise=n, seed=s, recipe=HARD) for n, s in POINTS[:2]]
+    data = [few(cell) for cell in cells]
+    by_hand = fused.train(cells, data)  # (epochs, K, networks, M, C)
+    for k, (cell, own) in enumerate(zip(cells, data, strict=True)):
+        for epoch in alone(cell, own):
+            expected = cell.method.predict(by_hand[epoch.number - 1, k])
+            assert (epoch.test - expected).abs().max() < 1e-10
+
+
+@pytest.mark.parametrize("method", ["co_teaching", "l2rw", "elr_plus", "pes", "sop", "forward"])
+def test_a_cell_does_to_the_bit_what_it_does_alone_whoever_stands_beside(method):
+    recipe = HARD.replace("epochs=2", "epochs=4")
+    cells = [build(method, model="convnet", recipe=recipe, seed=seed) for seed in (0, 1)]
+    data = [few(cell) for cell in cells]
+    together = list(train(OneByOne(cells, data)))
+    for k, pair in enumerate(zip(cells, data, strict=True)):
+        for epochs, expected in zip(together, alone(*pair), strict=True):
+            assert (epochs[k].lr, epochs[k].loss) == (expected.lr, expected.loss)
+            for name in ("train", "val", "test", "state"):
+                both = getattr(epochs[k], name), getattr(expected, name)
+                torch.testing.assert_close(*both, rtol=0, atol=0, equal_nan=True)
+
+
+def test_methods_start_from_the_same_weights():
+    weights = [fresh_networks(build(method), CPU, 0)[0][1].weight for method in METHODS]
+    assert all(torch.equal(weight, weights[0]) for weight in weights)
+
+
+def test_two_networks_and_a_second_stage_start_from_other_weights():
+    two = [network[1].weight for network in fresh_networks(build("co_teaching"), CPU, 0)]
+    fresh = fresh_networks(build("reweighting"), CPU, 1)[0][1].weight
+    assert not torch.equal(two[0], two[1])
+    assert not torch.equal(two[0], fresh)
+
+
+@pytest.mark.parametrize(("method", "model"), CASES)
+@pytest.mark.usefixtures("double")
+def test_a_stack_trains_as_its_cells_do_one_by_one(method, model):
+    recipe = HARD.replace("clip_norm=0.5", "clip_norm=0.5, rotation=20.0, nesterov=True")
+    cells = [build(method, model=model, noise=n, seed=s, recipe=recipe) for n, s in POINTS]
+    data = [few(cell) for cell in cells]
+    one_by_one = [alone(*pair) for pair in zip(cells, data, strict=True)]
+    for number, epochs in enumerate(train(Stack(cells, data))):
+        for k, epoch in enumerate(epochs):
+            expected = one_by_one[k][number]
+            assert (epoch.number, epoch.final_stage, epoch.lr) == expected[:3]
+            assert epoch.loss == pytest.approx(expected.loss, abs=1e-10)
+            for name in ("train", "val", "test"):
+                apart = getattr(epoch, name) - getattr(expected, name)
+                assert apart.abs().max() < 1e-10
+            assert epoch.state.keys() == expected.state.keys()
+            for name, value in expected.state.items():
+                assert (epoch.state[name].double() - value.double()).abs().max() < 1e-10
+
+
+@pytest.mark.parametrize("method", ["elr", "co_teaching", "reweighting"])
+def test_neighbours_place_and_width_of_a_pack_change_no_byte(method):
+    recipe = "small(epochs=2, batch=127)"  # leaves 81: nothing that registers divide
+    noises = [f"symmetric(rate=0.{k + 1})" for k in range(4)]
+    cells = [build(method, seed=k, noise=noise, recipe=recipe) for k, noise in enumerate(noises)]
+    bad = build(method, seed=7, noise="clean", recipe=recipe)
+    seen = {}
+    for width in (4, 5, 9):
+        for pack in (cells[:2], cells[::-1], cells, [cells[2], bad, cells[0]], [cells[0]]):
+            records = train_and_record(pack, PackSetup(NOWHERE, CPU, keep_all=True, width=width))
+            for cell, record in zip(pack, records, strict=True):
+                bytes_ = {name: array.tobytes() for name, array in record.arrays.items()}
+                assert seen.setdefault(cell.id, bytes_) == bytes_
+    assert len(seen) == 5
+
+
+def test_a_diverging_cell_leaves_its_neighbours_alone(monkeypatch):
+    cells = [build(seed=k) for k in range(3)]
+    together = train_and_record(cells, PackSetup(NOWHERE, CPU, keep_all=True, width=3))
+
+    def poison(cell, root, device):
+        data = load_cell_data(cell, root, device)
+        return data._replace(mean=data.mean * math.nan) if cell.seed == 1 else data
+
+    monkeypatch.setattr("benchmarks.engine.record.load_cell_data", poison)
+    poisoned = train_and_record(cells, PackSetup(NOWHERE, CPU, keep_all=True, width=3))
+    assert [record.meta["status"] for record in poisoned] == ["done", "diverged", "done"]
+    for k in (0, 2):
+        for name, array in together[k].arrays.items():
+            assert array.tobytes() == poisoned[k].arrays[name].tobytes()
+
+
+def test_images_made_anew_for_every_evaluation_are_those_that_are_kept(monkeypatch):
+    data = [load_cell_data(build(seed=seed), NOWHERE, CPU) for seed in (0, 1)]
+    kept = EvaluationImages(data)
+    monkeypatch.setattr(loop, "KEPT_PIXELS", 0)
+    anew = EvaluationImages(data)
+    images = (data[1].train, data[1].val, data[1].test.image)
+    for one, other, image in zip(kept.sets(), anew.sets(), images, strict=True):
+        assert isinstance(one, list)
+        assert torch.equal(torch.cat(one, 1), torch.cat(list(other), 1))
+        assert torch.equal(torch.cat(one, 1)[1], data[1].pixels(image))
+
+
+@pytest.mark.parametrize("spec", ["small(epochs=2)", "small(epochs=2, crop=1)"])
+@pytest.mark.parametrize("team", [OneByOne, Stack])
+def test_images_that_are_normalised_once_train_as_they_do_otherwise(spec, team, monkeypatch):
+    cell = build(recipe=spec)
+    data = load_cell_data(cell, NOWHERE, CPU)
+    (chosen,) = team_of([cell], [data], 1, ()).data
+    assert chosen.train.is_floating_point() == (not cell.recipe.augments)
+    both = (train(team([cell] * 2, [own] * 2)) for own in (chosen, data))
+    for one, other in zip(*both, strict=True):
+        assert torch.equal(one[0].test, other[0].test)
+        assert one[0].loss == other[0].loss
+    monkeypatch.setattr("benchmarks.engine.data.FEW_PIXELS", 10)
+    assert data.normalised_once().train.dtype == torch.uint8
+
+
+def test_teams_are_chosen_by_width_and_padded_to_it():
+    cells = [build(seed=seed, model="mlp(first=19, second=13)") for seed in (0, 1)]
+    data = [few(cell) for cell in cells]
+    team = team_of(cells, data, 4, ())
+    assert isinstance(team, Stack)
+    assert [cell.seed for cell in team.cells] == [0, 1, *[1] * (2 + 1)]  # and beyond the tail
+    one = team_of(cells[:1], data[:1], 1, ())
+    assert isinstance(one, OneByOne)
+    assert torch.equal([*train(one)][-1][0].test, alone(cells[0], data[0])[-1].test)
