@@ -210,11 +210,7 @@ class Suite:
 
 
 def _check_validation(method: Method, recipe: Recipe) -> None:
-    """Refuse to stop early where nothing is held out.
-
-    Raises:
-        ValueError: the method needs noisy validation labels and the recipe keeps none.
-    """
+    """Refuse to stop early by noisy validation labels where none are held out."""
     if method.stops_early and not recipe.val_fraction:
         name = RECIPES.name(recipe)
         raise ValueError(
@@ -228,9 +224,6 @@ def _checked_axes(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the axes of a suite file, each a tuple of its type, and its profile if it has one.
 
     ``method = "all"`` stands for every method, those of plugins among them.
-
-    Raises:
-        RefusedError: an axis is missing or of another type, or there is an unknown key.
     """
     known = tuple(each.name for each in fields(Suite) if each.name != "name")
     axes = known[:-1]

@@ -54,12 +54,9 @@ def main(argv: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         return int(app(_with_verb(argv), exit_on_error=False, print_error=False) or Exit.DONE)
-    except CycloptsError as error:
+    except (CycloptsError, RefusedError) as error:
         print(f"run_all.py: {error}", file=sys.stderr)
-        return Exit.USAGE
-    except RefusedError as error:
-        print(f"run_all.py: {error}", file=sys.stderr)
-        return error.code
+        return error.code if isinstance(error, RefusedError) else Exit.USAGE
     except KeyboardInterrupt:
         print("interrupted; running again continues", file=sys.stderr)
         return Exit.INTERRUPTED

@@ -59,11 +59,7 @@ def _tensor(array: NDArray[Any]) -> Tensor:
 
 
 def _of_epoch(record: Record, i: int) -> tuple[dict[str, float], Tensor]:
-    """Measure the predictions of one selection; the training images' numbers are its epoch's.
-
-    Returns:
-        the metrics, and ``(bins, 3)`` sums of the reliability diagram.
-    """
+    """Return a selection's metrics, and the ``(bins, 3)`` sums of its reliability diagram."""
     arrays = record.arrays
     logits, label = _tensor(arrays["logits"][i]), _tensor(arrays["label"])
     rows = metrics.rows_of(logits, label)
@@ -77,7 +73,7 @@ def _of_epoch(record: Record, i: int) -> tuple[dict[str, float], Tensor]:
             _tensor(arrays["transition" if given else "estimate"]),
             given,
         )
-    curve = arrays["curves"][arrays["selected"][i]].tolist()
+    curve = arrays["curves"][arrays["selected"][i]].tolist()  # of the selection's epoch
     of_training = {
         name: value
         for name, value in zip(record.meta["curves"], curve, strict=True)

@@ -37,11 +37,11 @@ class StackedAverage:
     def of(cls, params: Stacked, buffers: Stacked, decay: float) -> "StackedAverage":
         """Start from tensors that no step has moved yet."""
         count = torch.zeros((), device=next(iter(params.values())).device)
-        copies = (
+        params, buffers = (
             {name: value.detach().clone() for name, value in tree.items()}
             for tree in (params, buffers)
         )
-        return cls(decay, *copies, count)
+        return cls(decay, params, buffers, count)
 
     @torch.no_grad()
     def update(self, params: Stacked, buffers: Stacked) -> None:

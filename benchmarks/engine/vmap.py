@@ -77,14 +77,7 @@ class Hooks:
     def lookahead(
         self, network: Network, image: Tensor, fields: BatchFields, state: State
     ) -> State:
-        """Map ``lookahead``.
-
-        Args:
-            network: parameters ``(K, ...)`` and how one network makes its logits.
-            image: ``(K, B, channels, H, W)``.
-            fields: the batches.
-            state: stacked.
-        """
+        """Map ``lookahead`` over parameters ``(K, ...)`` and images ``(K, B, channels, H, W)``."""
 
         def one(params: Weights, image: Tensor, fields: BatchFields, state: State) -> State:
             alone = network._replace(params=params)

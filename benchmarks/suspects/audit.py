@@ -73,7 +73,10 @@ def audit(folder: Path, root: Path, cells: CellFilter, options: AuditOptions) ->
     out = folder / "suspects"
     _refuse_to_lose(out / TABLE)
     rankings = list(rank(folder, cells, options.score))
-    shown = list(_first_of_each(rankings))[:MOST_SHEETS]
+    first: dict[tuple[object, ...], LabelRanking] = {}  # labels of every method and setting
+    for ranking in rankings:
+        first.setdefault(tuple(ranking.keys[name] for name in KEYS), ranking)
+    shown = list(first.values())[:MOST_SHEETS]
     images = [_images(ranking.cell, root) for ranking in shown]
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
@@ -100,14 +103,6 @@ def _refuse_to_lose(table: Path) -> None:
         raise RefusedError(
             f"{table} has been filled in; keep a copy of it elsewhere and remove it first"
         )
-
-
-def _first_of_each(rankings: Iterable[LabelRanking]) -> Iterable[LabelRanking]:
-    """Return the first vector of given labels of every method and setting."""
-    first: dict[tuple[object, ...], LabelRanking] = {}
-    for ranking in rankings:
-        first.setdefault(tuple(ranking.keys[name] for name in KEYS), ranking)
-    return first.values()
 
 
 def _images(cell: Cell, root: Path) -> Tensor:

@@ -6,8 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
-from numpy.typing import NDArray
 
 from benchmarks.errors import RefusedError
 from benchmarks.noise import label_sha256
@@ -28,10 +26,13 @@ class LabelFile(NamedTuple):
 
 
 class _ReviewedLabels:
-    """A vector of given labels with a reviewer's classes for some of them."""
+    """The labels that a cell was given, and a reviewer's classes for some of them."""
 
-    def __init__(self, cell: Cell, given: NDArray[np.int64]) -> None:
-        self.cell, self.given = cell, given
+    def __init__(self, cell: Cell, root: Path) -> None:
+        train = cell.dataset.load(root, cell.seed)[0]
+        given = corrupted(cell.dataset, cell.noise, cell.seed, train, root).label
+        self.cell, self.given = cell, given.numpy()  # in the publisher's order
+        self.sha256 = label_sha256(given)
         self.reviewed: dict[int, int] = {}  # position: class
 
     def write(self, path: Path) -> LabelFile:
@@ -74,9 +75,9 @@ def relabel(folder: Path, reviewed: Path, root: Path, out: str) -> list[LabelFil
             continue
         key = tuple(specs[name] for name in ("dataset", "noise", "seed"))
         if key not in known:
-            labels = _given(specs, root)
-            known[key] = label_sha256(torch.from_numpy(labels.given))
-            vectors.setdefault(known[key], labels)
+            labels = _ReviewedLabels(Cell.build(specs), root)
+            known[key] = labels.sha256
+            vectors.setdefault(labels.sha256, labels)
         _add_correction(vectors[known[key]], row, where)
     if not vectors:
         raise RefusedError(f"{reviewed} corrects nothing: fill in its column corrected")
@@ -101,14 +102,6 @@ def _read(path: Path) -> pd.DataFrame:
             "corrected filled in"
         )
     return table
-
-
-def _given(specs: Mapping[str, Any], root: Path) -> _ReviewedLabels:
-    """Return the labels that a cell was given, in the publisher's order."""
-    cell = Cell.build(specs)
-    train = cell.dataset.load(root, cell.seed)[0]
-    given = corrupted(cell.dataset, cell.noise, cell.seed, train, root)
-    return _ReviewedLabels(cell, given.label.numpy())
 
 
 def _add_correction(labels: _ReviewedLabels, row: Mapping[Any, Any], where: str) -> None:
