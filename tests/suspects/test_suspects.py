@@ -1,7 +1,6 @@
 """The label audit: what is ranked, what a reviewer gets to see, and what comes back."""
 
 import shutil
-from dataclasses import replace
 
 import matplotlib.image
 import numpy as np
@@ -50,34 +49,35 @@ def written(trained):
 
 @pytest.fixture
 def audited(written, trained, tmp_path):
-    """The audit of the run, in a folder that a test may change."""
-    (tmp_path / "parts").symlink_to(trained / "parts")
-    (tmp_path / "plan.json").write_bytes((trained / "plan.json").read_bytes())
-    new = tmp_path / "suspects"
-    shutil.copytree(written.index.parent, new)
-    sheets = tuple(new / sheet.name for sheet in written.sheets)
-    moved = {"table": new / written.table.name, "index": new / written.index.name}
-    return replace(written, sheets=sheets, **moved), tmp_path
+    """A copy of the run and its audit, which a test may change."""
+    assert written.table == trained / "suspects" / "suspects.csv"
+    return shutil.copytree(trained, tmp_path / "run")
+
+
+@pytest.fixture
+def table(audited):
+    """The table that a reviewer fills in, as text."""
+    path = audited / "suspects" / "suspects.csv"
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
 def test_the_worst_labels_come_first_by_the_score_that_the_part_keeps(trained):
-    (found,) = rank(
-        trained, CellFilter(noises=[NOISE], methods=["cross_entropy"], seeds=[1]), "loss"
-    )
+    cells = CellFilter(noises=[NOISE], methods=["cross_entropy"], seeds=[1])
+    (ranking,) = rank(trained, cells, "loss")
     (cell,) = cells_of((NOISE, "cross_entropy", 1))
     ((_, arrays),) = Parts(trained).trained([cell.id])
     score = dict(zip(arrays["position"].tolist(), arrays["train_scores"][0].tolist(), strict=True))
-    assert found.table["position"].tolist() == sorted(score, key=score.get, reverse=True)
+    assert ranking.table["position"].tolist() == sorted(score, key=score.get, reverse=True)
     problem = load_cell_data(cell, NOWHERE, CPU)
     given = dict(zip(problem.position.tolist(), problem.noisy.tolist(), strict=True))
     clean = dict(zip(problem.position.tolist(), problem.clean.tolist(), strict=True))
-    for row in found.table.itertuples():
+    for row in ranking.table.itertuples():
         assert row.given == given[row.position]
         assert row.wrong == (given[row.position] != clean[row.position])
         assert row.value == score[row.position]
-    wrong, value = found.table["wrong"], found.table["value"]
-    assert found.auroc == pytest.approx(roc_auc_score(wrong, value))
-    assert found.ap == pytest.approx(average_precision_score(wrong, value))
+    wrong, value = ranking.table["wrong"], ranking.table["value"]
+    assert ranking.auroc == pytest.approx(roc_auc_score(wrong, value))
+    assert ranking.ap == pytest.approx(average_precision_score(wrong, value))
 
 
 def test_the_prediction_is_that_of_the_last_epoch(trained):
@@ -88,11 +88,11 @@ def test_the_prediction_is_that_of_the_last_epoch(trained):
 
 
 def test_a_method_with_an_opinion_of_its_own_is_heard(trained):
-    (found,) = rank(trained, CellFilter(noises=[NOISE], methods=["dividemix"], seeds=[0]), "own")
+    (ranking,) = rank(trained, CellFilter(noises=[NOISE], methods=["dividemix"], seeds=[0]), "own")
     (cell,) = cells_of((NOISE, "dividemix", 0))
     last = alone(cell, load_cell_data(cell, NOWHERE, CPU))[-1]
     doubt = 1 - last.state["clean"].double().mean(0)
-    assert found.table["value"].tolist() == sorted(doubt.tolist(), reverse=True)
+    assert ranking.table["value"].tolist() == sorted(doubt.tolist(), reverse=True)
     derive(trained, Parts(trained))
     table = pd.read_csv(trained / "detection.csv")
     assert set(table.loc[table["method"] == "dividemix", "score"]) == {"loss", "loss_mean", "own"}
@@ -115,59 +115,56 @@ def test_seeds_that_trained_on_the_same_labels_are_averaged(tmp_path):
         ):
             scores.setdefault(place, []).append(value)
             votes.setdefault(place, []).append(vote)
-    (found,) = rank(tmp_path, CellFilter(), "loss_mean")
+    (ranking,) = rank(tmp_path, CellFilter(), "loss_mean")
     means = {place: sum(values) / len(values) for place, values in scores.items()}
-    assert found.seeds == (0, 1, 2)
-    assert found.table["position"].tolist() == sorted(means, key=means.get, reverse=True)
-    for row in found.table.itertuples():
+    assert ranking.seeds == (0, 1, 2)
+    assert ranking.table["position"].tolist() == sorted(means, key=means.get, reverse=True)
+    for row in ranking.table.itertuples():
         assert row.value == pytest.approx(means[row.position])
         assert row.cells == len(scores[row.position])
         assert row.predicted == (2 * sum(votes[row.position]) > len(votes[row.position]))
-    assert np.isnan(found.auroc)
+    assert np.isnan(ranking.auroc)
 
 
-def test_the_table_names_classes_and_hides_the_truth(audited):
-    found, _ = audited
-    table = pd.read_csv(found.table)
+def test_the_table_names_classes_and_hides_the_truth(written, table):
     assert len(table) == 5 * 20
-    assert table["corrected"].isna().all()
+    assert (table["corrected"] == "").all()
     assert "wrong" not in table
-    assert table["given_name"].astype(str).tolist() == table["given"].astype(str).tolist()
-    assert "symmetric" in found.lines[0]
-    assert "AUROC" in found.lines[0]
-    assert found.lines[-1].endswith("no label is known to be wrong")
+    assert (table["given_name"] == table["given"]).all()
+    assert "symmetric" in written.lines[0]
+    assert "AUROC" in written.lines[0]
+    assert written.lines[-1].endswith("no label is known to be wrong")
 
 
-def test_a_sheet_is_drawn_of_every_method_and_noise_once(audited):
-    found, folder = audited
-    assert len(found.sheets) == 3
-    assert found.undrawn == 2
-    for sheet in found.sheets:
+def test_a_sheet_is_drawn_of_every_method_and_noise_once(written, audited):
+    assert len(written.sheets) == 3
+    assert written.undrawn == 2
+    for sheet in written.sheets:
         pixels = matplotlib.image.imread(sheet)
         assert pixels.std() > 0.05
-        assert f"]({sheet.name})" in found.index.read_text()
-    revealed = audit(folder, NOWHERE, CellFilter(noises=[NOISE]), AuditOptions(top=20, reveal=True))
+        assert f"]({sheet.name})" in written.index.read_text()
+    revealed = audit(
+        audited, NOWHERE, CellFilter(noises=[NOISE]), AuditOptions(top=20, reveal=True)
+    )
     framed = matplotlib.image.imread(revealed.sheets[0])
     red = (framed[..., 0] > 0.7) & (framed[..., 1] < 0.2)
     assert red.any()
     assert "wrong" in pd.read_csv(revealed.table)
 
 
-def test_corrections_come_back_as_labels_to_train_on(audited, trained, capsys):
-    found, folder = audited
-    table = pd.read_csv(found.table, dtype=str, keep_default_na=False)
+def test_corrections_come_back_as_labels_to_train_on(table, trained, tmp_path, capsys):
     mine = (table["noise"] == NOISE) & (table["seeds"] == "1") & (table["method"] == "dividemix")
     (cell,) = cells_of((NOISE, "dividemix", 1))
     problem = load_cell_data(cell, NOWHERE, CPU)
     clean = dict(zip(problem.position.tolist(), problem.clean.tolist(), strict=True))
     positions = table.loc[mine, "position"].astype(int)
     table.loc[mine, "corrected"] = [str(clean[p]) for p in positions]
-    table.to_csv(folder / "reviewed.csv", index=False)
-    out = str(folder / "labels-{seed}.npy")
-    code = main(["relabel", str(trained), str(folder / "reviewed.csv"), "--out", out])
-    assert code == 0
-    new = np.load(folder / "labels-1.npy")
-    given, *_ = cell.noise.corrupt(*whole(cell))
+    reviewed, out = tmp_path / "reviewed.csv", str(tmp_path / "labels-{seed}.npy")
+    table.to_csv(reviewed, index=False)
+    assert main(["relabel", str(trained), str(reviewed), "--out", out]) == 0
+    new = np.load(tmp_path / "labels-1.npy")
+    label = cell.dataset.load(NOWHERE, 1)[0].label
+    given, *_ = cell.noise.corrupt(label, label_space(cell.dataset), "digits", 1)
     wrong = sum(given[p] != clean[p] for p in positions)
     assert wrong > 0
     for place in range(len(new)):
@@ -178,11 +175,6 @@ def test_corrections_come_back_as_labels_to_train_on(audited, trained, capsys):
     spec = said.partition('--noises "')[2].partition('"')[0]
     again = build("gce", noise=spec, seed=1)
     assert load_cell_data(again, NOWHERE, CPU).noisy.tolist() == new[problem.position].tolist()
-
-
-def whole(cell):
-    label = cell.dataset.load(NOWHERE, cell.seed)[0].label
-    return label, label_space(cell.dataset), "digits", cell.seed
 
 
 @pytest.mark.parametrize(
@@ -196,44 +188,38 @@ def whole(cell):
     ],
 )
 def test_a_wrong_line_is_refused_by_its_number_and_nothing_is_written(
-    audited, trained, column, value, told
+    table, trained, tmp_path, column, value, told
 ):
-    found, folder = audited
-    table = pd.read_csv(found.table, dtype=str, keep_default_na=False).head(2)
-    table["corrected"] = "3"
+    reviewed, new = tmp_path / "reviewed.csv", tmp_path / "new.npy"
+    table = table.head(2).assign(corrected="3")
     table.loc[1, column] = value
-    table.to_csv(folder / "reviewed.csv", index=False)
+    table.to_csv(reviewed, index=False)
     with pytest.raises(RefusedError, match="line 3") as refused:
-        relabel(trained, folder / "reviewed.csv", NOWHERE, str(folder / "new.npy"))
+        relabel(trained, reviewed, NOWHERE, str(new))
     assert told in str(refused.value)
-    assert not (folder / "new.npy").exists()
+    assert not new.exists()
 
 
-def test_contradictions_and_a_file_for_two_vectors_are_refused(audited, trained):
-    found, folder = audited
-    table = pd.read_csv(found.table, dtype=str, keep_default_na=False)
-    path = folder / "reviewed.csv"
-    table.assign(corrected=["3"] * len(table)).to_csv(path, index=False)
-    with pytest.raises(RefusedError, match=r"3 vectors of given labels.*put \{seed\}"):
-        relabel(trained, path, NOWHERE, str(folder / "new.npy"))
+def test_contradictions_and_a_file_for_two_vectors_are_refused(table, trained, tmp_path):
     twice = pd.concat([table.head(1).assign(corrected=c) for c in ("3", "4")])
-    twice.to_csv(path, index=False)
-    with pytest.raises(RefusedError, match="corrected to 4 here and to 3 above"):
-        relabel(trained, path, NOWHERE, str(folder / "new.npy"))
-    table.to_csv(path, index=False)
-    with pytest.raises(RefusedError, match="corrects nothing"):
-        relabel(trained, path, NOWHERE, str(folder / "new.npy"))
+    for reviewed, told in (
+        (table.assign(corrected="3"), r"3 vectors of given labels.*put \{seed\}"),
+        (twice, "corrected to 4 here and to 3 above"),
+        (table, "corrects nothing"),
+    ):
+        reviewed.to_csv(tmp_path / "reviewed.csv", index=False)
+        with pytest.raises(RefusedError, match=told):
+            relabel(trained, tmp_path / "reviewed.csv", NOWHERE, str(tmp_path / "new.npy"))
 
 
-def test_a_table_that_was_filled_in_is_not_written_over(audited):
-    found, folder = audited
-    table = pd.read_csv(found.table, dtype=str, keep_default_na=False)
+def test_a_table_that_was_filled_in_is_not_written_over(table, audited):
+    path = audited / "suspects" / "suspects.csv"
     table.loc[4, "corrected"] = "7"
-    table.to_csv(found.table, index=False)
-    before = found.table.read_bytes()
+    table.to_csv(path, index=False)
+    before = path.read_bytes()
     with pytest.raises(RefusedError, match="has been filled in"):
-        audit(folder, NOWHERE, CellFilter(), AuditOptions())
-    assert found.table.read_bytes() == before
+        audit(audited, NOWHERE, CellFilter(), AuditOptions())
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -241,11 +227,7 @@ def test_a_table_that_was_filled_in_is_not_written_over(audited):
     [
         (CellFilter(methods=["dividmix"]), "loss", "did you mean 'dividemix'"),
         (CellFilter(seeds=[9]), "loss", "no finished cell that fits"),
-        (
-            CellFilter(methods=["cross_entropy"]),
-            "own",
-            "has the score 'own'; use loss_mean or loss",
-        ),
+        (CellFilter(methods=["cross_entropy"]), "own", "score 'own'; use loss_mean or loss"),
     ],
 )
 def test_what_is_not_there_is_refused_with_what_is(trained, cells, score, told):

@@ -12,6 +12,13 @@ from benchmarks import schema
 from tests.system.runs import ROOT, TINY, contents, run, start
 
 SUITE = (ROOT / "benchmarks/suites/default.toml").read_text()
+NEXT = schema.SCHEMA_VERSION + 1
+
+
+@pytest.fixture
+def out(undisturbed, tmp_path):
+    """A copy of a finished run, which a test may change."""
+    return shutil.copytree(undisturbed, tmp_path / "out")
 
 
 @pytest.mark.parametrize(
@@ -64,9 +71,7 @@ def test_a_mistake_in_a_suite_file_is_answered_in_one_sentence(tmp_path, text, s
     assert not (tmp_path / "out").exists()
 
 
-def test_missing_data_is_exit_code_5_and_loses_nothing(tmp_path, undisturbed):
-    out = tmp_path / "out"
-    shutil.copytree(undisturbed, out)
+def test_missing_data_is_exit_code_5_and_loses_nothing(tmp_path, out):
     before = contents(out)
     code, _, err = run(
         *TINY, "--datasets", "fashion_mnist", "--data", tmp_path / "data", "--out", out
@@ -83,26 +88,21 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
     assert f"cannot write to {tmp_path / 'file' / 'out'}" in err
 
 
-def test_results_of_another_version_are_refused_and_kept(tmp_path, undisturbed):
-    out = tmp_path / "out"
-    shutil.copytree(undisturbed, out)
-    plan = json.loads((out / "plan.json").read_text()) | {"schema": schema.SCHEMA_VERSION + 1}
+@pytest.mark.parametrize(
+    ("change", "args", "sentence"),
+    [
+        ({"schema": NEXT}, [], f"results version {NEXT}"),
+        ({"device": "cuda"}, ["--device", "cpu"], "was started on cuda"),
+    ],
+)
+def test_results_of_another_version_or_device_are_refused_and_kept(out, change, args, sentence):
+    plan = json.loads((out / "plan.json").read_text()) | change
     (out / "plan.json").write_text(json.dumps(plan))
     before = contents(out)
-    code, _, err = run(*TINY, "--out", out)
+    code, _, err = run(*TINY, "--out", out, *args)
     assert code == 2
-    assert f"results version {schema.SCHEMA_VERSION + 1}" in err
+    assert sentence in err
     assert contents(out) == before
-
-
-def test_another_kind_of_device_is_refused(tmp_path, undisturbed):
-    out = tmp_path / "out"
-    shutil.copytree(undisturbed, out)
-    plan = json.loads((out / "plan.json").read_text()) | {"device": "cuda"}
-    (out / "plan.json").write_text(json.dumps(plan))
-    code, _, err = run(*TINY, "--out", out, "--device", "cpu")
-    assert code == 2
-    assert "was started on cuda" in err
 
 
 def test_two_runs_cannot_write_to_one_folder(tmp_path):
@@ -112,9 +112,7 @@ def test_two_runs_cannot_write_to_one_folder(tmp_path):
     assert "another run is writing to" in err
 
 
-def test_adding_a_seed_and_a_method_trains_only_them(tmp_path, undisturbed):
-    out = tmp_path / "out"
-    shutil.copytree(undisturbed, out)
+def test_adding_a_seed_and_a_method_trains_only_them(out):
     stamps = {p.name: p.stat().st_mtime_ns for p in (out / "parts").iterdir()}
     args = ["--methods", "gce", "--noises", "clean", "--recipes", "small(epochs=3)", "--seeds", "7"]
     code, text, err = run(*args, "--no-report", "--out", out)
@@ -142,10 +140,8 @@ METHODS.register("doubled", Doubled)
 
 
 @pytest.mark.usefixtures("registries")
-def test_a_users_own_method_trains_and_is_reported_and_running_again_keeps_all(
-    tmp_path, undisturbed
-):
-    out, mine = shutil.copytree(undisturbed, tmp_path / "out"), tmp_path / "mine.py"
+def test_a_users_own_method_trains_and_is_reported_and_running_again_keeps_all(tmp_path, out):
+    mine = tmp_path / "mine.py"
     mine.write_text(MINE)
     args = [*TINY[:-1], "--methods", "doubled(factor=3)", "--plugin", mine, "--out", out]
     process, text, err = start(*args)
@@ -165,8 +161,8 @@ def in_a_new_process(code):
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
 
 
-def test_verbs_that_only_read_do_not_import_torch(tmp_path, undisturbed):
-    folder = str(shutil.copytree(undisturbed, tmp_path / "out"))
+def test_verbs_that_only_read_do_not_import_torch(out):
+    folder = str(out)
     in_a_new_process(f"""
 import sys
 from benchmarks.cli.app import main
