@@ -17,7 +17,7 @@ from benchmarks.profiles import Tuned
 from benchmarks.profiles.search import candidates
 from benchmarks.store import Parts, write_atomically
 from benchmarks.sweep import Cell, label_space
-from methods import METHODS, Method
+from methods import METHODS
 
 FOLDER = "tuning"
 TABLE = "tuning.csv"
@@ -84,10 +84,7 @@ def chosen(cells: Sequence[Cell], profile: Tuned, folder: Path) -> list[Cell]:
     missing = sum(trial.id not in parts.meta for each in searches for trial in each.trials)
     if missing:
         raise RefusedError(f"{folder} lacks {missing} trials; `run` trains them")
-    best: dict[tuple[Any, ...], Method] = {}
-    for search in searches:
-        scores = [_score(parts, trial.id) for trial in search.trials]
-        best[search.keys] = search.trials[_best(scores)].method
+    best = {search.keys: search.trials[_judged(search, parts)[1]].method for search in searches}
     axes = map(_axes_of, cells)
     return [
         replace(cell, method=best[keys], asked=keys[-1])
@@ -105,9 +102,11 @@ def _score(parts: Parts, cell_id: str) -> float:
     return float(accuracy)
 
 
-def _best(scores: Sequence[float]) -> int:
-    """Return the first of the best trials; the first of all if none finished."""
-    return max(range(len(scores)), key=lambda i: -math.inf if math.isnan(scores[i]) else scores[i])
+def _judged(search: Search, parts: Parts) -> tuple[list[float], int]:
+    """Return the trials' scores and the first of the best trials, of all if none finished."""
+    scores = [_score(parts, trial.id) for trial in search.trials]
+    known = [-math.inf if math.isnan(score) else score for score in scores]
+    return scores, known.index(max(known))
 
 
 def write(cells: Sequence[Cell], profile: Tuned, folder: Path) -> None:
@@ -117,8 +116,7 @@ def write(cells: Sequence[Cell], profile: Tuned, folder: Path) -> None:
     writer.writeheader()
     parts = Parts(folder)
     for search in sorted(_searches(cells, profile), key=lambda search: search.keys):
-        scores = [_score(parts, trial.id) for trial in search.trials]
-        best = _best(scores)
+        scores, best = _judged(search, parts)
         writer.writerows(
             {
                 **dict(zip(AXES, search.keys, strict=True)),

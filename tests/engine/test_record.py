@@ -21,7 +21,7 @@ def trained(cell, *, keep_all=True):
 
 
 def test_a_cell_leaves_what_its_rows_need():
-    record = trained(build("reweighting"), keep_all=True)
+    record = trained(build("reweighting"))
     arrays, n = record.arrays, record.meta["facts"]["n_train"]
     assert record.meta["status"] == "done"
     assert record.meta["selections"] == ["last", "val", "oracle"]
@@ -37,7 +37,7 @@ def test_a_cell_leaves_what_its_rows_need():
 
 
 def test_selections_are_the_first_best_epochs_of_the_final_stage():
-    record = trained(build(recipe="small(epochs=12)"), keep_all=True)
+    record = trained(build(recipe="small(epochs=12)"))
     curves = record.arrays["curves"]
     val, acc = (curves[:, CURVE_VALUES.index(name)] for name in ("val_acc", "acc"))
     assert record.arrays["selected"].tolist() == [11, int(val.argmax()), int(acc.argmax())]
@@ -63,7 +63,7 @@ def test_the_scores_rank_mislabelled_examples_by_the_loss_on_their_given_label()
 
 
 def test_a_diverging_cell_says_when_and_keeps_its_curves():
-    record = trained(build(recipe="small(lr=1e30)"), keep_all=True)
+    record = trained(build(recipe="small(lr=1e30)"))
     assert record.meta["status"] == "diverged"
     assert "epoch" in record.meta["reason"]
     assert list(record.arrays) == ["curves"]
@@ -108,15 +108,12 @@ def counted_images():
 
 
 def test_metrics_of_many_epochs_together_are_those_of_one_after_the_other(monkeypatch):
-    setup = PackSetup(NOWHERE, CPU, keep_all=True)
     cell = build(recipe="small(epochs=7)")
-    (together,) = train_and_record([cell], setup)
+    together = trained(cell).arrays
     monkeypatch.setattr(selection, "AT_ONCE", 1)
-    (alone,) = train_and_record([cell], setup)
-    for name, array in together.arrays.items():
-        torch.testing.assert_close(
-            array, alone.arrays[name], rtol=1e-12, atol=1e-14, equal_nan=True
-        )
+    torch.testing.assert_close(
+        trained(cell).arrays, together, rtol=1e-12, atol=1e-14, equal_nan=True
+    )
 
 
 @pytest.mark.parametrize("width", [1, 3])

@@ -38,6 +38,7 @@ def measure(device: torch.device, cells: int, rounds: int = ROUNDS) -> pd.DataFr
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sweep.toml"
         axes = suite_of(cells)
+        done = len(axes["noise"]) * len(axes["seed"])
         lines = [f"{name} = {json.dumps(axis)}" for name, axis in axes.items()]
         path.write_text("\n".join(lines), encoding="utf-8")
 
@@ -47,21 +48,10 @@ def measure(device: torch.device, cells: int, rounds: int = ROUNDS) -> pd.DataFr
             started = _seconds("-m", "tests.speed.sweep", path, device, 0)
             some = _seconds("-m", "tests.speed.sweep", path, device, SHARE)
             took["B1"] = started + (some - started) * SHARE
-            done = len(axes["noise"]) * len(axes["seed"])
-            named = {"workload": f"sweep of {done} tiny cells", "round": number, "threads": 1}
-            workers = default_workers(device)
-            count = {"engine": workers, "B1": 1}
-            rows += [
-                {
-                    **named,
-                    "engine": name,
-                    "processes": count[name],
-                    "rate": done * 30 / seconds,
-                    "floor": math.nan,
-                }
-                for name, seconds in took.items()
-            ]
-    return pd.DataFrame(rows)
+            for name, workers in (("engine", default_workers(device)), ("B1", 1)):
+                who = {"engine": name, "processes": workers, "threads": 1, "round": number}
+                rows.append({**who, "rate": done * 30 / took[name]})
+    return pd.DataFrame(rows).assign(workload=f"sweep of {done} tiny cells", floor=math.nan)
 
 
 def _seconds(*argv: object) -> float:
