@@ -15,16 +15,14 @@ from benchmarks.sweep import REGISTRIES
 from methods import Method
 from methods.bounds import Bounded
 
-Check = Callable[[Any], None]
 
-
-def _checks_of(kind: type) -> tuple[Check, ...]:
+def _checks_of(kind: type) -> tuple[Callable[[Any], None], ...]:
     """Return the functions that check entries of a kind, in their order in the module."""
     functions = [value for value in vars(checks).values() if isinstance(value, FunctionType)]
     return tuple(f for f in functions if list(f.__annotations__.values()) == [kind, None])
 
 
-CHECKS: dict[str, tuple[Check, ...]] = {
+CHECKS = {
     "method": _checks_of(Method),
     "dataset": _checks_of(Dataset),
     "noise": _checks_of(Noise),

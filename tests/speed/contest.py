@@ -11,7 +11,6 @@ from benchmarks.engine.data import load_cell_data
 from benchmarks.engine.drivers import team_of
 from benchmarks.engine.loop import train
 from benchmarks.planning.options import default_precision
-from benchmarks.planning.throughput import Throughput
 from benchmarks.sweep import Cell
 from tests.speed.baselines import careful, official, plain
 from tests.speed.baselines.start import Shown
@@ -56,11 +55,6 @@ def engine(
 def baseline(name: str, cell: Cell, root: Path, device: torch.device) -> Iterator[list[Shown]]:
     """Train a cell by a baseline, and yield after each epoch."""
     return ([shown] for shown in BASELINES[name](cell, load_cell_data(cell, root, device)))
-
-
-def width_of(cell: Cell, device: torch.device, flags: Sequence[str] = ()) -> int:
-    """Return how many cells like this one a run trains at once."""
-    return Throughput.read().best_width(cell, device, flags)
 
 
 def interval(

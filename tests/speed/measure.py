@@ -10,7 +10,6 @@ is that of one round; its interval is a bootstrap over rounds.
 
 import argparse
 import datetime as dt
-import itertools
 import math
 import multiprocessing
 import os
@@ -29,6 +28,7 @@ from benchmarks.datasets import data_root
 from benchmarks.launch.environment import commit, cpu_model
 from benchmarks.launch.pool import default_workers
 from benchmarks.planning.options import choose_device
+from benchmarks.planning.throughput import Throughput
 from benchmarks.processes import ENVIRONMENT
 from tests.speed import contest, floor, sweep
 
@@ -116,7 +116,7 @@ def _running(
         return contest.baseline(name, first, root, device), 1
     flag = name.partition("--")[2]
     flags = {"": (), "branches": ("graph", "branches")}.get(flag, (flag,))
-    width = contest.width_of(first, device, flags)
+    width = Throughput.read().best_width(first, device, flags)  # as a run
     cells = contest.cells_of(workload, device, width, FOREVER)
     return contest.engine(cells, root, device, flags), width
 
@@ -162,9 +162,9 @@ def marginal(workload: str, device: torch.device, root: Path, rounds: int) -> pd
         living.extend(  # one by one, so that those that live are stopped if one fails
             Workers(who, workload, (str(device), root)) for who in contestants(workload, device)
         )
-        for number, backwards in zip(range(rounds), itertools.cycle((False, True)), strict=False):
+        for number in range(rounds):
             floors.append(floor.seconds(cell, device))
-            for workers in living[::-1] if backwards else living:
+            for workers in living[::-1] if number % 2 else living:
                 epochs, seconds = workers.run()
                 named = {"workload": workload, "engine": workers.who.name, "round": number}
                 size = {"processes": workers.who.processes, "threads": workers.who.threads}
