@@ -17,6 +17,7 @@ BatchFields = dict[str, Any]
 """The fields of a ``Batch`` that are there, every tensor with a leading axis of ``K`` cells."""
 
 DENSE = {nn.Flatten, nn.Linear, nn.ReLU}
+"""The layers of a network that is trained as batched products."""
 
 
 def forward(
@@ -32,7 +33,7 @@ def forward(
         image: ``(K, B, channels, H, W)``.
     """
     params, buffers = weights
-    if is_dense(network):
+    if type(network) is nn.Sequential and {type(layer) for layer in network} <= DENSE:
         return _dense(network, params, image), buffers
 
     def one(params: Weights, buffers: Weights, image: Tensor) -> tuple[Tensor, Weights]:
@@ -48,11 +49,6 @@ def of_network(weights: tuple[Stacked, Stacked], k: int) -> tuple[Stacked, Stack
     """Return parameters and buffers ``(K, ...)`` of the ``k``-th network of every cell."""
     params, buffers = ({name: value[:, k] for name, value in tree.items()} for tree in weights)
     return params, buffers
-
-
-def is_dense(network: nn.Module) -> bool:
-    """Whether a network is a sequence of dense layers and rectifiers."""
-    return type(network) is nn.Sequential and {type(layer) for layer in network} <= DENSE
 
 
 def _dense(network: nn.Module, params: Stacked, image: Tensor) -> Tensor:

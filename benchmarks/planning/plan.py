@@ -146,13 +146,10 @@ def _widths(
         if kind not in widths:
             fastest = throughput.best_width(group[0], device, flags)
             best = pack or min(fastest, widest(group[0], free) or WIDEST)
-            widths[kind] = best if pack or best == 1 else _even(len(group), best)
+            fewest = math.ceil(len(group) / best)  # packs
+            even = max(2, math.ceil(len(group) / fewest)) if len(group) > 1 else 1
+            widths[kind] = best if pack or best == 1 else even
     return widths
-
-
-def _even(count: int, width: int) -> int:
-    """Return the size of packs when ``count`` cells are cut evenly into as few as there can be."""
-    return max(2, math.ceil(count / math.ceil(count / width))) if count > 1 else 1
 
 
 def kinds(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
