@@ -106,18 +106,10 @@ def test_a_ratio_is_taken_within_a_round(tmp_path):
     """A machine that is half as fast in the second round changes rates, and no ratio."""
     rates = {"engine": (90.0, 45.0, 90.0), "B0": (3.0, 1.5, 3.0), "B1": (10.0, 5.0, 10.0)}
     rows = pd.DataFrame(
-        {
-            "workload": "tiny",
-            "engine": name,
-            "processes": 1,
-            "threads": 1,
-            "round": i,
-            "rate": rate,
-            "floor": 0.01,
-        }
-        for name, found in rates.items()
-        for i, rate in enumerate(found)
-    )
+        {"engine": name, "round": i, "rate": rate}
+        for name, of_rounds in rates.items()
+        for i, rate in enumerate(of_rounds)
+    ).assign(workload="tiny", processes=1, threads=1, floor=0.01)
     table = measure.ratios(rows).set_index("engine")
     assert table.loc["engine", "times B0"] == "30.00 [30.00, 30.00]"
     assert table.loc["engine", "times B1"] == "9.00 [9.00, 9.00]"

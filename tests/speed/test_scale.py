@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+import methods
 from benchmarks import schema
 from benchmarks.planning.options import TrainingOptions
 from benchmarks.planning.plan import Plan, make_plan, packs
@@ -26,18 +27,7 @@ ROOT = Path(__file__).parents[2]
 FEW, MORE = 5, 20  # seeds; each has 60 cells
 ROUNDS = 5
 EPOCHS = 5
-METHODS = (
-    "cross_entropy",
-    "label_smoothing",
-    "label_smoothing(smoothing=0.2)",
-    "reweighting",
-    "gce",
-    "elr",
-    "co_teaching",
-    "sce",
-    "bootstrap_soft",
-    "bootstrap_hard",
-)
+METHODS = tuple(methods.METHODS)[:10]
 NOISES = (
     "clean",
     *(f"symmetric(rate={rate})" for rate in (0.2, 0.4, 0.6)),
