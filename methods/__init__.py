@@ -47,15 +47,4 @@ def _catalogue() -> dict[str, type[Method]]:
 METHODS: Registry[Method] = Registry("method", **_catalogue())
 serve(METHODS)
 
-__all__ = [
-    "FAMILIES",
-    "METHODS",
-    "Batch",
-    "Method",
-    "Network",
-    "Registry",
-    "Stage",
-    "State",
-    "Task",
-    "Trusted",
-]
+__all__ = ["METHODS", "Batch", "Method", "Network", "Registry", "Stage", "State", "Task", "Trusted"]

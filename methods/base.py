@@ -31,8 +31,7 @@ FAMILIES: dict[str, str] = {
 }
 """The families of methods, in the order of tables and figures, and what each has in common."""
 
-NOTHING: Mapping[str, Tensor] = {}
-UNCHANGED: Mapping[str, Any] = {}
+NOTHING: Mapping[str, Any] = {}
 
 
 class Trusted(NamedTuple):
@@ -63,21 +62,13 @@ class Batch(NamedTuple):
     trusted: Trusted | None = None  # privilege ``clean_subset``
 
     def prepared_target(self) -> Tensor:
-        """Return the target that ``prepare`` made.
-
-        Raises:
-            ValueError: the batch did not go through ``prepare``.
-        """
+        """Return the target that ``prepare`` made; without one, raise a ``ValueError``."""
         if self.target is None:
             raise ValueError("this method has a loss only for a batch that went through prepare")
         return self.target
 
     def peeked_outputs(self) -> Tensor:
-        """Return the logits of the forward pass before ``prepare``.
-
-        Raises:
-            ValueError: there was no such pass, for the method does not have ``peeks``.
-        """
+        """Return the logits of the pass before ``prepare``; without one, raise a ``ValueError``."""
         if self.outputs is None:
             raise ValueError("this method needs the networks' outputs on the batch")
         return self.outputs
@@ -104,7 +95,7 @@ class Stage(NamedTuple):
     epochs: int
     fresh_networks: bool = False  # start from new weights, state kept
     fresh_layers: int = 0  # renew so many of the last layers, and train nothing else
-    recipe: Mapping[str, Any] = UNCHANGED  # fields of the recipe that this stage replaces
+    recipe: Mapping[str, Any] = NOTHING  # fields of the recipe that this stage replaces
 
 
 @dataclass(frozen=True)
@@ -121,7 +112,8 @@ class Method(Bounded):
     seeds for them; they, :meth:`refit`, :meth:`stages` and :meth:`predict` are never mapped.
 
     Shapes: ``B`` batch, ``C`` classes, ``N`` training examples. Logits are float32,
-    ``(networks, views, B, C)``, axes of size 1 dropped.
+    ``(networks, views, B, C)``, axes of size 1 dropped. A hook gets the state that the last one
+    returned, never to be modified in place, and the epoch as a 0-d tensor that counts from 0.
 
     Three entries of the state mean the same in every method, and are measured against the truth:
     ``kept`` ``(N,)`` or ``(networks, N)``, whether an example was trained on at its last visit;
@@ -140,11 +132,7 @@ class Method(Bounded):
     learnable: ClassVar[tuple[str, ...]] = ()  # entries of the state that get a gradient
 
     def __init_subclass__(cls, *, label: str = "", family: str = "") -> None:
-        """Take the facts that a class states: ``class ELR(Method, label="ELR", family="early")``.
-
-        Raises:
-            ValueError: there is no such family.
-        """
+        """Take what a class states: ``class ELR(Method, label="ELR", family="early")``."""
         if family not in {"", *FAMILIES}:
             known = ", ".join(FAMILIES)
             raise ValueError(f"{cls.__name__}.family must be one of {known}; got {family!r}")
@@ -170,12 +158,7 @@ class Method(Bounded):
         return 0
 
     def decay(self, steps: int, epochs: int) -> float:
-        """Return how much of its averaged weights a step keeps, for a method that has them.
-
-        Args:
-            steps: that an epoch has.
-            epochs: of the recipe.
-        """
+        """Return how much of its averaged weights a step keeps, of so many ``steps`` an epoch."""
         raise NotImplementedError(f"{type(self).__name__} has averaged weights and no decay")
 
     def init(self, task: Task) -> State:
@@ -189,34 +172,20 @@ class Method(Bounded):
     def lookahead(self, network: Network, image: Tensor, batch: Batch, state: State) -> State:
         """Return the state after asking what a step on this batch would do; called first.
 
-        Args:
-            network: the network, as a pure function of its weights.
-            image: ``(B, channels, H, W)``.
-            batch: the examples, with ``trusted`` ones for a method so privileged.
-            state: the result of the last hook.
+        ``image`` is ``(B, channels, H, W)``; the batch has ``trusted`` examples for a method so
+        privileged.
         """
         return state
 
     def prepare(self, image: Tensor, batch: Batch, state: State, epoch: Tensor) -> ImageAndBatch:
         """Return what is sent through the network, and the batch that goes with it.
 
-        Args:
-            image: ``(views, B, channels, H, W)``, normalised; the axis of one view is kept.
-            batch: the examples.
-            state: the result of the last hook.
-            epoch: 0-d, counts from 0.
+        ``image`` is ``(views, B, channels, H, W)``, normalised; the axis of one view is kept.
         """
         return image, batch
 
     def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
-        """Return one loss per example ``(B,)`` and the next state.
-
-        Args:
-            logits: the networks' outputs on the batch.
-            batch: the examples behind the logits.
-            state: the result of the last hook; never modified in place.
-            epoch: 0-d, counts from 0.
-        """
+        """Return one loss per example ``(B,)`` and the next state."""
         raise NotImplementedError(f"{type(self).__name__} defines neither losses nor loss")
 
     def loss(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
@@ -229,33 +198,18 @@ class Method(Bounded):
 
         Called once for each network, after the backward pass. The recipe clips afterwards, so its
         bound holds for what this returns; weight decay and momentum, the optimiser's, come last.
-
-        Args:
-            params: the network's weights.
-            grads: the gradient of the loss, of the same keys and shapes.
-            state: the result of :meth:`loss`.
-            epoch: 0-d, counts from 0.
         """
         return grads
 
     def learn(self, state: State, slopes: State, epoch: Tensor) -> State:
-        """Return the state after a step on its ``learnable`` entries.
-
-        Args:
-            state: the result of :meth:`loss`.
-            slopes: the gradient of the loss with respect to each learnable entry.
-            epoch: 0-d, counts from 0.
-        """
+        """Return the state after a step on its ``learnable`` entries, whose gradient is given."""
         raise NotImplementedError(f"{type(self).__name__} has learnable state and no learn")
 
     def refit(self, outputs: Tensor, state: State, epoch: Tensor) -> State:
         """Return the state with which ``epoch`` starts; called before every epoch but the first.
 
-        Args:
-            outputs: ``(networks, N, C)`` logits on the whole training set, in evaluation mode and
-                fixed order, of the networks as they were before this epoch.
-            state: the result of the last step.
-            epoch: 0-d, the epoch about to start.
+        ``outputs`` are the logits ``(networks, N, C)`` on the whole training set, in evaluation
+        mode and fixed order, of the networks as they were before this epoch.
         """
         return state
 

@@ -86,20 +86,15 @@ class Field(NamedTuple):
             numbers = _rising(value, self.interval)
             fits, value = bool(numbers), " ".join(map(repr, numbers)) or value
         if fits and self.spec and isinstance(value, str):
-            value, why = self._canonical(value, self.spec)
+            try:
+                value = self.spec.canonical(value)
+            except ValueError as error:
+                why = f": {error}"
         if why or not fits:
             raise ValueError(f"{owner}.{self.key} must be {self.wanted()}, got {value!r}{why}")
         if isinstance(value, int | float) and self.kind is float:
             return float(value) + 0.0  # minus zero is zero, and has its spec
         return value
-
-    @staticmethod
-    def _canonical(value: str, spec: SpecOf) -> tuple[str, str]:
-        """Return the shortest spec that builds the same; or the value, and why it builds none."""
-        try:
-            return spec.canonical(value), ""
-        except ValueError as error:
-            return value, f": {error}"
 
     def wanted(self) -> str:
         """Say in words what the field may hold."""
@@ -111,6 +106,9 @@ class Field(NamedTuple):
         if self.kind is str and self.interval:
             return f"rising numbers in {self.interval}, parted by spaces"
         return noun[self.kind] + (f" in {self.interval}" if self.interval else "")
+
+
+_FIELDS: dict[type, tuple[Field, ...]] = {}
 
 
 @dataclass(frozen=True)
@@ -127,31 +125,20 @@ class Bounded:
     @classmethod
     def fields(cls) -> Iterator[Field]:
         """Yield each field with its type and range; the tests draw illegal values from it."""
-        yield from _fields_of(cls)
-
-
-_FIELDS: dict[type, tuple[Field, ...]] = {}
-
-
-def _fields_of(cls: type[Bounded]) -> tuple[Field, ...]:
-    """Return the fields of a class, read from its annotations once: every cell of a sweep asks."""
-    if cls not in _FIELDS:
-        hints = get_type_hints(cls, include_extras=True)
-        _FIELDS[cls] = tuple(_field(field.name, hints[field.name]) for field in fields(cls))
-    return _FIELDS[cls]
+        if cls not in _FIELDS:  # annotations are read once, for every cell of a sweep asks
+            hints = get_type_hints(cls, include_extras=True)
+            _FIELDS[cls] = tuple(_field(field.name, hints[field.name]) for field in fields(cls))
+        yield from _FIELDS[cls]
 
 
 def _field(name: str, hint: Any) -> Field:  # noqa: ANN401  an annotation can be any object
-    marks = getattr(hint, "__metadata__", ())
-    interval = next((mark for mark in marks if isinstance(mark, Between)), None)
-    added = next((mark for mark in marks if isinstance(mark, Added)), None)
-    spec = next((mark for mark in marks if isinstance(mark, SpecOf)), None)
+    marks = {type(mark): mark for mark in getattr(hint, "__metadata__", ())}
     kind = get_args(hint)[0] if get_origin(hint) is Annotated else hint
     if get_origin(kind) is Literal:
-        return Field(name, str, None, get_args(kind), added)
+        return Field(name, str, None, get_args(kind), marks.get(Added))
     if kind not in {float, int, bool, str}:
         raise TypeError(f"field {name!r} must be float, int, bool, str or Literal, got {kind}")
-    return Field(name, kind, interval, (), added, spec)
+    return Field(name, kind, marks.get(Between), (), marks.get(Added), marks.get(SpecOf))
 
 
 def _rising(text: str, interval: Between) -> tuple[float, ...]:

@@ -28,9 +28,8 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         self.kind = kind
         self._canonical = canonical
         self._entries: dict[str, type[T]] = {}
-        self._known_specs: dict[str, T] = {}  # of a sweep's thousands of cells few differ
-        self._specs: dict[T, str] = {}
-        self._identities: dict[T, str] = {}
+        self._built: dict[str, T] = {}  # of a sweep's thousands of cells few differ
+        self._written: dict[tuple[Callable[[T], str], T], str] = {}
         for name, entry in entries.items():
             self.register(name, entry)
 
@@ -45,9 +44,8 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         if entry in self._entries.values():
             raise ValueError(f"{entry} is already a {self.kind} under another name")
         self._entries[name] = entry
-        self._known_specs.clear()  # a spec may mean another entry now
-        self._specs.clear()
-        self._identities.clear()
+        self._built.clear()  # a spec may mean another entry now
+        self._written.clear()
 
     def __getitem__(self, name: str) -> type[T]:
         self._known(self.kind, name, tuple(self._entries))
@@ -66,12 +64,9 @@ class Registry(Mapping[str, type[T]], Generic[T]):
             ValueError: the text is not a spec, the name or a field is unknown, a field is missing,
                 or a value has another type or is out of range.
         """
-        if spec not in self._known_specs:
-            self._known_specs[spec] = self._build(spec)
-        return self._known_specs[spec]
-
-    def _build(self, spec: str) -> T:
-        name, kwargs = self._parse(spec)
+        if spec in self._built:
+            return self._built[spec]
+        name, kwargs = self.explicit(spec)
         entry = self[name]
         names = {field.key: field.name for field in entry.fields()}
         for key in kwargs:
@@ -80,7 +75,8 @@ class Registry(Mapping[str, type[T]], Generic[T]):
             if field.default is MISSING and field.name not in kwargs:
                 raise ValueError(f"{self.kind} {name!r} needs {field.name}: {name}({field.name}=…)")
         built = entry(**{names[key]: value for key, value in kwargs.items()})
-        return self._canonical(built) if self._canonical else built
+        self._built[spec] = self._canonical(built) if self._canonical else built
+        return self._built[spec]
 
     def explicit(self, spec: str) -> tuple[str, dict[str, Any]]:
         """Return the name in a spec and the fields that it sets, as written.
@@ -88,7 +84,17 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         Raises:
             ValueError: the text is not a spec.
         """
-        return self._parse(spec)
+        try:
+            node = ast.parse(spec.strip(), mode="eval").body
+            if isinstance(node, ast.Name):
+                return node.id, {}
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.args:
+                pairs = {k.arg: ast.literal_eval(k.value) for k in node.keywords if k.arg}
+                if len(pairs) == len(node.keywords):
+                    return node.func.id, pairs
+        except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
+            pass
+        raise ValueError(f"a {self.kind} is name or name(field=literal, ...), got {spec!r}")
 
     def name(self, obj: T) -> str:
         """Return the name under which the type of ``obj`` is registered."""
@@ -102,57 +108,33 @@ class Registry(Mapping[str, type[T]], Generic[T]):
 
     def spec(self, obj: T) -> str:
         """Return the shortest spec that builds ``obj``: the inverse of :meth:`build`."""
-        if obj not in self._specs:
-            self._specs[obj] = self._spec(obj)
-        return self._specs[obj]
-
-    def _spec(self, obj: T) -> str:
-        return self._write(obj, lambda name, default: getattr(obj, name) != default, self.spec)
+        return self._write(obj, lambda changed, _silent: changed, self.spec)
 
     def full(self, obj: T) -> str:
         """Return the spec with every field spelled out, so a changed default is a changed text."""
-        return self._write(obj, lambda _name, _default: True, self.full)
+        return self._write(obj, lambda _changed, _silent: True, self.full)
 
     def identity(self, obj: T) -> str:
         """Return the full spec without fields that were ``Added`` later and change nothing."""
-        if obj not in self._identities:
-            self._identities[obj] = self._identity(obj)
-        return self._identities[obj]
+        return self._write(obj, lambda changed, silent: changed or not silent, self.identity)
 
-    def _identity(self, obj: T) -> str:
-        silent = {
-            field.name
-            for field in obj.fields()
-            if field.added and getattr(type(obj), field.name, None) == field.added.neutral
-        }
-        return self._write(
-            obj,
-            lambda name, default: name not in silent or getattr(obj, name) != default,
-            self.identity,
-        )
+    def _write(self, obj: T, keep: Callable[[bool, bool], bool], write: Callable[[T], str]) -> str:
+        """Return the spec with the fields to keep; specs inside it are written by ``write``.
 
-    def _write(self, obj: T, keep: Callable[[str, Any], bool], write: Callable[[T], str]) -> str:
-        """Return the spec with the fields to keep; specs inside it are written by ``write``."""
-        defaults, shown = {field.name: field.default for field in fields(obj)}, []
-        for field in obj.fields():
-            if keep(field.name, defaults[field.name]):
-                value = getattr(obj, field.name)
-                value = write(self.build(value)) if field.spec else value
-                shown.append(f"{field.key}={value!r}")
-        return f"{self.name(obj)}({', '.join(shown)})" if shown else self.name(obj)
-
-    def _parse(self, spec: str) -> tuple[str, dict[str, Any]]:
-        try:
-            node = ast.parse(spec.strip(), mode="eval").body
-            if isinstance(node, ast.Name):
-                return node.id, {}
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.args:
-                pairs = {k.arg: ast.literal_eval(k.value) for k in node.keywords if k.arg}
-                if len(pairs) == len(node.keywords):
-                    return node.func.id, pairs
-        except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
-            pass
-        raise ValueError(f"a {self.kind} is name or name(field=literal, ...), got {spec!r}")
+        ``keep`` is told whether a field differs from its default, and whether it was added later
+        with a default that changes nothing.
+        """
+        if (write, obj) not in self._written:
+            defaults, shown = {field.name: field.default for field in fields(obj)}, []
+            for field in obj.fields():
+                value, default = getattr(obj, field.name), defaults[field.name]
+                silent = field.added is not None and default == field.added.neutral
+                if keep(value != default, silent):
+                    value = write(self.build(value)) if field.spec else value
+                    shown.append(f"{field.key}={value!r}")
+            name = self.name(obj)
+            self._written[write, obj] = f"{name}({', '.join(shown)})" if shown else name
+        return self._written[write, obj]
 
     def _known(self, kind: str, name: str, names: tuple[str, ...]) -> None:
         if name not in names:

@@ -7,8 +7,8 @@ from itertools import groupby
 from pathlib import Path
 
 from benchmarks.catalogue import PATH
-from methods import FAMILIES, METHODS, Method
-from methods.base import hooks_of
+from methods import METHODS
+from methods.base import FAMILIES, hooks_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,14 +35,12 @@ def _families() -> str:
     """Return a Markdown table of the methods of each family, linked to their papers."""
     lines = ["| family | methods |", "|---|---|"]
     for family, entries in groupby(METHODS.items(), key=lambda entry: entry[1].family):
-        names = ", ".join(_linked(name, method) for name, method in entries)
+        urls = {name: method.facts()["url"] for name, method in entries}
+        names = ", ".join(
+            f"[`{name}`]({url})" if url else f"`{name}`" for name, url in urls.items()
+        )
         lines.append(f"| {family}: {FAMILIES[family]} | {names} |")
     return "\n".join(lines)
-
-
-def _linked(name: str, method: type[Method]) -> str:
-    url = method.facts()["url"]
-    return f"[`{name}`]({url})" if url else f"`{name}`"
 
 
 def _hooks() -> str:

@@ -18,7 +18,7 @@ from benchmarks.report.looks import (
     order_methods,
     resolve,
 )
-from methods import FAMILIES
+from methods.base import FAMILIES
 from tests.report.folders import SIX
 
 LOOKS = looks_of(catalogue())
