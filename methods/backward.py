@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from methods.base import Batch, LossAndState, State, Task
-from methods.parts.estimation import LossCorrection
+from methods.parts.transition import LossCorrection
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from methods.base import Batch, LossAndState, Method, Stage, State, Task
 from methods.bounds import Between
-from methods.parts.label_errors import confident_joint, label_error_mask, transition_from_joint
+from methods.parts.labels import one_hot
+from methods.parts.small_loss import rank_within
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class ConfidentLearning(Method, label="Confident learning", family="selection"):
 
     The training set is divided into ``folds``. For each, new networks train on the others, all
     together for the share ``judging`` of the epochs, and predict it. By these predictions labels
-    are counted as wrong and pruned (``prune``: see ``methods/parts/label_errors.py``); new networks
+    are counted as wrong and pruned (``prune``: see ``label_error_mask`` below); new networks
     then train on what is left: ``loss = mean_i -log p[y_i] / T[y_i, y_i]``, where ``T[k, k]`` is
     the estimated share of class ``k`` that is labelled so, to make up for what was pruned.
 
@@ -93,3 +94,52 @@ class ConfidentLearning(Method, label="Confident learning", family="selection"):
             "kept": torch.where(final, kept, state["kept"]),
             "transition": torch.where(final, transition, state["transition"]),
         }
+
+
+def confident_joint(label: Tensor, posterior: Tensor) -> Tensor:
+    """Estimate how many examples have given label ``i`` and true label ``j``.
+
+    An example is counted as ``j`` if ``j`` is its most likely class among those whose probability
+    reaches the mean of ``posterior[:, j]`` over the examples labelled ``j``. Rows are scaled to sum
+    to the numbers of given labels (equations 1 to 3). The counts ``(C, C)`` are not whole; before
+    scaling, those on the diagonal are at least 1, as in the authors' cleanlab, which also rounds.
+    """
+    given = one_hot(label, posterior)  # (N, C)
+    size, none = given.sum(0), torch.full_like(posterior, -1.0)
+    threshold = (given * posterior).sum(0) / size.clamp(min=1)
+    threshold = torch.where(size > 0, threshold, 2.0)  # no example can be of a class without labels
+    sure = torch.where(posterior >= threshold - 1e-6, posterior, none)
+    counted = (sure.amax(-1, keepdim=True) >= 0) * one_hot(sure.argmax(-1), posterior)
+    count = given.T @ counted
+    one = torch.eye(len(count), dtype=count.dtype, device=count.device)
+    count = torch.maximum(count, one)
+    joint: Tensor = count / count.sum(-1, keepdim=True) * size[:, None]
+    return joint
+
+
+def transition_from_joint(joint: Tensor) -> Tensor:
+    """Return ``T[i, j] = P(given j | true i)`` of counts ``(given, true)``, ``(C, C)``."""
+    size = joint.sum(0)
+    one = torch.eye(len(joint), dtype=joint.dtype, device=joint.device)
+    return torch.where(size > 0, joint / size.clamp(min=1), one).T
+
+
+def label_error_mask(label: Tensor, posterior: Tensor, joint: Tensor, by: str) -> Tensor:
+    """Return a mask ``(N,)`` of the labels that are judged wrong.
+
+    ``class``: of the examples labelled ``i``, as many as ``joint`` has off its diagonal, those with
+    the smallest ``posterior[i]``. ``noise_rate``: for each other class ``j``, ``joint[i, j]`` of
+    them, those with the largest ``posterior[j] - posterior[i]``. ``both``: those that both find.
+    Counts are rounded; one of each class always stays.
+    """
+    own = posterior.gather(1, label[:, None])  # (N, 1)
+    margin = posterior - own
+    wrong = torch.ones_like(label, dtype=torch.bool)
+    if by in {"class", "both"}:
+        count = (joint.sum(-1) - joint.diagonal().clamp(min=1) + 0.5).floor()
+        wrong &= rank_within(label, -own, len(joint)).squeeze(1) < count[label]
+    if by in {"noise_rate", "both"}:
+        one = torch.eye(len(joint), dtype=joint.dtype, device=joint.device)
+        others = ((1 - one) * joint + 0.5).floor()
+        wrong &= (rank_within(label, margin, len(joint)) < others[label]).any(-1)
+    return wrong

@@ -8,7 +8,6 @@ from torch import Tensor
 from methods.base import Batch, LossAndState, Method, State, Task
 from methods.bounds import Fraction, NonNegative
 from methods.parts.labels import one_hot
-from methods.parts.schedule import ramp
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,8 @@ class CORES(Method, label="CORES2", family="weights"):
         """Return the mean regularised loss of the kept examples."""
         each = -(logits.softmax(-1) + 1e-8).log()  # (B, C)
         hard = each.gather(1, batch.label[:, None]).squeeze(1)
-        beta = self.beta * ramp(epoch, state["epochs"], self.warmup, self.full)
+        rise = (epoch / state["epochs"] - self.warmup) / max(self.full - self.warmup, 1e-9)
+        beta = self.beta * rise.clamp(0, 1)
         regularised = (hard - beta * (each @ state["prior"])) / (1 + beta)
         early = epoch <= self.sieve * state["epochs"]
         kept = early | (hard <= each.mean(-1)).detach()

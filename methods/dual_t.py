@@ -9,8 +9,12 @@ from torch import Tensor
 
 from methods.base import Batch, LossAndState, Method, Stage, State, Task
 from methods.bounds import Between, Fraction
-from methods.parts.estimation import state_before_estimate, warmup_stages
-from methods.parts.transition import dual_transition, forward_cross_entropy
+from methods.parts.transition import (
+    dual_transition,
+    forward_cross_entropy,
+    state_before_estimate,
+    warmup_stages,
+)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from methods.base import Batch, LossAndState, State
-from methods.parts.estimation import LossCorrection
-from methods.parts.transition import forward_cross_entropy
+from methods.parts.transition import LossCorrection, forward_cross_entropy
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,8 @@ def serve(catalogue: Registry[Method]) -> None:
 def named_losses(spec: str, logits: Tensor, batch: Batch, epoch: Tensor) -> Tensor:
     """Return what the loss called ``spec`` makes of each example: the logits' shape without ``C``.
 
-    Args:
-        spec: the value of a field of the type :data:`LossSpec`.
-        logits: ``(..., B, C)``; leading axes are networks or views, each by itself.
-        batch: the examples; only ``ids`` and ``label`` are read.
-        epoch: 0-d, counts from 0.
+    Leading axes of the logits ``(..., B, C)`` are networks or views, each by itself. Of the batch
+    only ``ids`` and ``label`` are read.
     """
     if logits.dim() > 2:
         return torch.stack([named_losses(spec, part, batch, epoch) for part in logits])

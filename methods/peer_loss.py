@@ -7,7 +7,6 @@ from torch import Tensor
 
 from methods.base import Batch, ImageAndBatch, LossAndState, Method, State, Task
 from methods.bounds import Fraction, NonNegative
-from methods.parts.schedule import ramp
 
 
 @dataclass(frozen=True)
@@ -54,5 +53,6 @@ class PeerLoss(Method, label="Peer loss", family="weights"):
         peer = batch.prepared_target()
         each = -(logits.softmax(-1) + 1e-5).log()  # (B, C)
         own, other = (each.gather(1, y[:, None]).squeeze(1) for y in (batch.label, peer))
-        alpha = self.alpha * ramp(epoch, state["epochs"], self.warmup, self.full)
+        rise = (epoch / state["epochs"] - self.warmup) / max(self.full - self.warmup, 1e-9)
+        alpha = self.alpha * rise.clamp(0, 1)
         return (own - alpha * other) / (1 + alpha), state

@@ -1,23 +1,18 @@
 """ProMix."""
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from methods.base import Batch, ImageAndBatch, LossAndState, Method, State, Task
 from methods.bounds import Between, Epochs, Fraction, NonNegative
 from methods.parts.labels import one_hot
-from methods.parts.masks import (
-    agreement_mask,
-    classwise_small_loss,
-    confident_mask,
-    mean_loss,
-    partners,
-    running_means,
-)
 from methods.parts.mixing import draw_weight, mix_pairs
+from methods.parts.small_loss import rank_within, small_loss_mask
 from methods.parts.strong_views import draw_changes, strong_view
 
 Share = Annotated[float, Between(0.001, 1.0)]
@@ -124,3 +119,64 @@ class ProMix(Method, label="ProMix", family="mixed"):
         believed = state["base"][:, batch.ids] | confident_mask(z, batch.label, self.tau)
         kept = state["kept"].index_copy(1, batch.ids, believed)
         return total.sum(), {**state, "pi": after, "kept": kept}
+
+
+def classwise_small_loss(logits: Tensor, label: Tensor, share: float) -> Tensor:
+    """Return a mask ``(N,)`` of the ``share * N / C`` smallest cross-entropies of each class.
+
+    The number is rounded up, and at least 1; a class that has fewer is taken whole.
+    """
+    loss, classes = F.cross_entropy(logits, label, reduction="none"), logits.shape[1]
+    count = max(1, math.ceil(len(label) / classes * share))
+    return torch.lt(rank_within(label, -loss[:, None], classes)[:, 0], count)
+
+
+def confident_mask(logits: Tensor, label: Tensor, tau: float) -> Tensor:
+    """Return whether the probability of the label exceeds ``tau``: ``(networks, B)``."""
+    return (logits.softmax(-1) * one_hot(label, logits[0])).sum(-1) > tau
+
+
+def agreement_mask(p: Tensor, known: Tensor, tau: float, fill: float) -> Tensor:
+    """Return a mask ``(2, B)`` of what two networks both predict above ``tau``, and alike.
+
+    For each network only what is not known to it, and no more than makes ``fill`` of the batch
+    with that: those of the largest mean of both maxima. ``p`` holds probabilities ``(2, B, C)``.
+    """
+    best, (first, second) = p.amax(-1), p.argmax(-1)  # (2, B)
+    new = (first == second) & (best > tau).all(0) & ~known
+    room = (int(fill * p.shape[1]) - known.sum(-1, keepdim=True)).clamp(min=0)
+    sureness = torch.where(new, -best.mean(0), torch.inf)
+    chosen: Tensor = new & small_loss_mask(sureness, room)
+    return chosen
+
+
+def partners(chosen: Tensor, order: Tensor) -> Tensor:
+    """Return the partner ``(B,)`` of each example: a random one chosen by as many networks.
+
+    Examples stand in a circle, sorted by that number and then by ``order``; the partner is the
+    next. Only where the number changes do they differ. ``chosen`` is ``(networks, B)``, ``order``
+    is random, ``(B,)`` in [0, 1).
+    """
+    circle = (order - chosen.sum(0)).argsort()
+    partner: Tensor = circle.roll(-1)[circle.argsort()]
+    return partner
+
+
+def mean_loss(log_p: Tensor, target: Tensor) -> Tensor:
+    """Return the mean cross-entropy ``(networks,)`` of ``(networks, B, C)``; over none it is 0.
+
+    Rows of ``target`` sum to 1, or to 0 where an example does not count.
+    """
+    return -(target * log_p).sum((1, 2)) / target.sum((1, 2)).clamp(min=1)
+
+
+def running_means(means: Tensor, p: Tensor, chosen: Tensor, step: Tensor) -> Tensor:
+    """Return running means ``(2, networks, C)`` of ``p`` over what is chosen, and what is not.
+
+    One that has no example in the batch stays. ``step`` is the share of the batch in the new mean;
+    above 1 it is 1.
+    """
+    both = torch.stack([chosen, ~chosen])[..., None].to(p.dtype)  # (2, networks, B, 1)
+    size = both.sum(2)
+    now = (both * p).sum(2) / size.clamp(min=1)
+    return means + (size > 0) * step.clamp(max=1) * (now - means)

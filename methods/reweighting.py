@@ -10,8 +10,12 @@ from torch import Tensor
 
 from methods.base import Batch, LossAndState, Method, Stage, State, Task
 from methods.bounds import Added, Between, Fraction
-from methods.parts.estimation import estimate_transition, warmup_stages
-from methods.parts.transition import clean_posterior
+from methods.parts.transition import (
+    clean_posterior,
+    estimate_transition,
+    state_before_estimate,
+    warmup_stages,
+)
 
 
 @dataclass(frozen=True)
@@ -55,14 +59,8 @@ class Reweighting(Method, label="Importance reweighting", family="weights"):
 
     def init(self, task: Task) -> State:
         """Weigh everything alike until the warm-up is over."""
-        device = task.label.device
-        start = torch.tensor(self.stages(task.epochs)[0].epochs, device=device)
-        return {
-            "weight": torch.ones(len(task.label), device=device),
-            "label": task.label,
-            "transition": torch.eye(task.num_classes, device=device),
-            "start": start,
-        }
+        weight = torch.ones(len(task.label), device=task.label.device)
+        return state_before_estimate(task, self.stages(task.epochs)[0].epochs) | {"weight": weight}
 
     def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the weighted cross-entropy of each example."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from methods.base import Batch, LossAndState, Method, Stage, State, Task
 from methods.bounds import Between, Fraction, NonNegative
 from methods.parts.adam import adam, adam_state
-from methods.parts.estimation import estimate_transition, state_before_estimate
+from methods.parts.transition import estimate_transition, state_before_estimate
 
 
 @dataclass(frozen=True)

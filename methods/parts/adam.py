@@ -20,13 +20,7 @@ def adam(state: State, name: str, slope: Tensor, lr: float, decay: float = 0.0) 
 
     ``m <- b1 * m + (1 - b1) * g``, ``s <- b2 * s + (1 - b2) * g^2``, both divided by one minus the
     power of their ``b``, then ``x <- x - lr * m / (sqrt(s) + eps)``; ``g`` includes ``decay * x``.
-
-    Args:
-        state: with the entries of :func:`adam_state`.
-        name: of the value.
-        slope: its gradient.
-        lr: the learning rate.
-        decay: of the weights, added to the gradient.
+    The state holds the entries of :func:`adam_state`.
 
     Source:
         Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015.

@@ -13,9 +13,7 @@ def one_hot(label: Tensor, like: Tensor) -> Tensor:
     tensor([[0., 0., 1.],
             [1., 0., 0.]])
 
-    Args:
-        label: ``(..., B)`` int64.
-        like: ``(..., B, C)``, gives the number of classes.
+    ``label`` is ``(..., B)``; ``like`` is ``(..., B, C)`` and gives the number of classes.
     """
     classes = torch.arange(like.shape[-1], device=label.device)
     return (label[..., None] == classes).to(like.dtype)

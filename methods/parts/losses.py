@@ -6,19 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-LOG_ZERO = math.log(1e-4)
-"""The logarithm of 0 in reverse cross-entropy, as in the code behind published numbers."""
-
 
 def absolute_error(logits: Tensor, label: Tensor) -> Tensor:
     """Return ``1 - p[y]``, exact also where ``p[y]`` is nearly 1.
 
     Half the absolute error ``sum_k |onehot(y)_k - p_k|``, and bounded: the passive part of many a
     robust loss.
-
-    Args:
-        logits: ``(B, C)``.
-        label: ``(B,)`` int64.
     """
     return -torch.expm1(-F.cross_entropy(logits, label, reduction="none"))
 
@@ -26,10 +19,7 @@ def absolute_error(logits: Tensor, label: Tensor) -> Tensor:
 def focal(logits: Tensor, gamma: float, *, detach: bool) -> Tensor:
     """Return ``-(1 - p_k)^gamma log p_k`` of every class ``(B, C)``.
 
-    Args:
-        logits: ``(B, C)``.
-        gamma: 0 is cross-entropy.
-        detach: treat the factor ``(1 - p_k)^gamma`` as a constant.
+    ``detach`` treats the factor ``(1 - p_k)^gamma`` as a constant.
 
     Source:
         Lin et al., "Focal loss for dense object detection", ICCV 2017.
@@ -42,13 +32,9 @@ def focal(logits: Tensor, gamma: float, *, detach: bool) -> Tensor:
 
 
 def normalise(losses: Tensor, label: Tensor) -> Tensor:
-    """Return the share of the label's loss in the sum over all classes, ``(B,)`` in [0, 1].
+    """Return the share of the label's loss in the sum of ``(B, C)`` losses, ``(B,)`` in [0, 1].
 
     Summed over the labels it is 1 whatever the prediction, so symmetric noise moves no minimum.
-
-    Args:
-        losses: ``(B, C)``, of every class, not negative.
-        label: ``(B,)`` int64.
 
     Source:
         Ma et al., "Normalized loss functions for deep learning with noisy labels", ICML 2020.
@@ -60,12 +46,8 @@ def normalise(losses: Tensor, label: Tensor) -> Tensor:
 def negative_loss(losses: Tensor, label: Tensor, worst: float) -> Tensor:
     """Return the normalised loss of all classes but the label, turned upside down: ``(B,)``.
 
-    ``1 - (worst - l_y) / sum_k (worst - l_k)``: small where the other classes fare badly.
-
-    Args:
-        losses: ``(B, C)``, of every class.
-        label: ``(B,)`` int64.
-        worst: what a loss is cut off at.
+    ``1 - (worst - l_y) / sum_k (worst - l_k)``: small where the other classes fare badly. Losses
+    ``(B, C)`` are cut off at ``worst``.
 
     Source:
         Ye et al., "Active negative loss functions for learning with noisy labels", NeurIPS 2023.
@@ -78,9 +60,5 @@ def reverse_cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
     """Return ``-sum_k p_k * log onehot(y)_k = 9.21 * (1 - p_y)``, ``(B,)``.
 
     The logarithm of 0 is that of 1e-4, as in the code on which published numbers stand.
-
-    Args:
-        logits: ``(B, C)``.
-        label: ``(B,)`` int64.
     """
-    return -LOG_ZERO * absolute_error(logits, label)
+    return -math.log(1e-4) * absolute_error(logits, label)

@@ -7,9 +7,7 @@ from torch import Tensor
 def draw_weight(alpha: float, *, heavier: bool = False) -> Tensor:
     """Draw the weight of the first of two examples from ``Beta(alpha, alpha)``, 0-d in [0, 1].
 
-    Args:
-        alpha: 1 is uniform; larger is nearer to one half.
-        heavier: take the larger of the two weights, so that the first example prevails.
+    ``heavier`` takes the larger of the two weights, so that the first example prevails.
     """
     weight = torch.distributions.Beta(alpha, alpha).sample()
     return torch.maximum(weight, 1 - weight) if heavier else weight
@@ -21,12 +19,5 @@ def draw_pairs(alpha: float, size: int, *, heavier: bool = False) -> dict[str, T
 
 
 def mix_pairs(value: Tensor, weight: Tensor, partner: Tensor, dim: int = 0) -> Tensor:
-    """Return ``weight * value + (1 - weight) * value of the partner``, in the shape of ``value``.
-
-    Args:
-        value: images or targets, with the examples along ``dim``.
-        weight: 0-d.
-        partner: ``(B,)`` int64, whom each example is mixed with.
-        dim: the axis of the examples.
-    """
+    """Return ``weight * value + (1 - weight) * partner's value``; examples lie along ``dim``."""
     return weight * value + (1 - weight) * value.index_select(dim, partner)

@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def lower_component(value: Tensor, steps: int = 10, floor: float = 5e-4) -> Tensor:
-    """Return the posterior of the lower of two Gaussians fitted to ``value``.
+    """Return the posterior ``(N,)`` of the lower of two Gaussians fitted to ``value``.
 
     Expectation-maximisation from the extremes of the data: means at the smallest and the largest
     value, the common variance, equal shares.
@@ -14,9 +14,6 @@ def lower_component(value: Tensor, steps: int = 10, floor: float = 5e-4) -> Tens
         value: ``(N,)``, in ``[0, 1]``.
         steps: of expectation-maximisation.
         floor: added to both variances.
-
-    Returns:
-        ``(N,)``, probabilities.
 
     Source:
         Dempster, Laird & Rubin, "Maximum likelihood from incomplete data via the EM algorithm",
@@ -38,25 +35,19 @@ def lower_component(value: Tensor, steps: int = 10, floor: float = 5e-4) -> Tens
 
 
 def higher_beta_component(value: Tensor, steps: int = 10) -> Tensor:
-    """Return the posterior of the higher of two Beta distributions fitted to ``value``.
+    """Return the posterior ``(N,)`` of the higher of two Beta distributions fitted to ``value``.
 
     Values are scaled so that their 5th and 95th percentile are 0 and 1; those outside are left out
     of the fit and count as the nearer end. Expectation-maximisation from ``Beta(1, 2)`` and
     ``Beta(2, 1)`` with equal shares; each step matches the weighted mean and variance. Above the
     value at which the posterior peaks it stays there, as a higher value cannot be less suspect.
 
-    Args:
-        value: ``(N,)``.
-        steps: of expectation-maximisation.
-
-    Returns:
-        ``(N,)``, probabilities.
-
     Source:
         Arazo et al., "Unsupervised label noise modeling and loss correction", ICML 2019.
         https://arxiv.org/abs/1904.11238 (equations 3 to 8)
     """
-    low, high = value.sort().values[_percentiles(len(value))].unbind()
+    ranks = [round(share * (len(value) - 1)) for share in (0.05, 0.95)]
+    low, high = value.sort().values[ranks].unbind()
     inside = ((value >= low) & (value <= high)).to(value.dtype)  # (N,)
     x = ((value - low) / (high - low + 1e-6)).clamp(1e-3, 1 - 1e-3)
     a, b = x.new_tensor([1.0, 2.0]), x.new_tensor([2.0, 1.0])
@@ -72,11 +63,6 @@ def higher_beta_component(value: Tensor, steps: int = 10) -> Tensor:
     posterior = _beta_posterior(x, a, b, share)
     higher = posterior.index_select(1, (a / (a + b)).argmax()[None]).squeeze(1)
     return torch.where(x >= x[higher.argmax()], higher.max(), higher)
-
-
-def _percentiles(size: int) -> list[int]:
-    """Return the ranks of the 5th and the 95th percentile, the nearest ones."""
-    return [round(0.05 * (size - 1)), round(0.95 * (size - 1))]
 
 
 def _beta_posterior(x: Tensor, a: Tensor, b: Tensor, share: Tensor) -> Tensor:

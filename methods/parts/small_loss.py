@@ -1,4 +1,4 @@
-"""The base of methods with two networks that train on the easy part of each batch."""
+"""Choosing examples by rank, and the base of methods that train on the easy part of each batch."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
@@ -9,6 +9,7 @@ from torch import Tensor
 from methods.base import Method, State, Task
 from methods.bounds import Added, Epochs, Fraction
 from methods.loss_spec import LossSpec
+from methods.parts.labels import one_hot
 
 
 @dataclass(frozen=True)
@@ -55,3 +56,13 @@ def small_loss_mask(loss: Tensor, count: Tensor) -> Tensor:
     """Return a mask ``(..., B)`` of the ``count`` smallest losses ``(..., B)`` of each network."""
     rank = loss.detach().argsort(dim=-1, stable=True).argsort(dim=-1)  # 0 is the easiest
     return rank < count
+
+
+def rank_within(label: Tensor, score: Tensor, classes: int) -> Tensor:
+    """Rank examples downwards by ``score`` ``(N, K)`` among those of the same label, from 0."""
+    first = score.argsort(dim=0, descending=True, stable=True)  # (N, K)
+    order = first.gather(0, label[first].argsort(dim=0, stable=True))  # by label, then downwards
+    size = one_hot(label, torch.zeros(1, classes, device=label.device)).sum(0).long()
+    place = torch.arange(len(label), device=label.device)[:, None]
+    rank = place - (size.cumsum(0) - size)[label[order]]
+    return torch.empty_like(rank).scatter(0, order, rank)

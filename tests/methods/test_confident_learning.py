@@ -6,7 +6,7 @@ import torch
 
 from benchmarks.contract.samples import C, N, outputs_of, started, task
 from methods import METHODS
-from methods.parts.label_errors import confident_joint, label_error_mask, transition_from_joint
+from methods.confident_learning import confident_joint, label_error_mask, transition_from_joint
 from tests.agreement import same
 from tests.methods.visits import visits
 from tests.oracles import methods as oracles

@@ -21,8 +21,8 @@ from benchmarks.contract.samples import (
     task,
 )
 from methods import METHODS
-from methods.parts.masks import agreement_mask, classwise_small_loss, partners, running_means
 from methods.parts.strong_views import CHANGES, FURTHEST, draw_changes, strong_view
+from methods.promix import agreement_mask, classwise_small_loss, partners, running_means
 from tests.agreement import same
 from tests.methods.visits import visits
 from tests.oracles import methods as oracles
