@@ -158,7 +158,7 @@ class Method(Bounded):
         return 0
 
     def decay(self, steps: int, epochs: int) -> float:
-        """Return how much of its averaged weights a step keeps, of so many ``steps`` an epoch."""
+        """Return the share of its averaged weights that a step keeps; an epoch has ``steps``."""
         raise NotImplementedError(f"{type(self).__name__} has averaged weights and no decay")
 
     def init(self, task: Task) -> State:
@@ -202,7 +202,7 @@ class Method(Bounded):
         return grads
 
     def learn(self, state: State, slopes: State, epoch: Tensor) -> State:
-        """Return the state after a step on its ``learnable`` entries, whose gradient is given."""
+        """Return the state after a step on ``learnable`` entries, whose gradients are ``slopes``."""
         raise NotImplementedError(f"{type(self).__name__} has learnable state and no learn")
 
     def refit(self, outputs: Tensor, state: State, epoch: Tensor) -> State:

@@ -8,7 +8,7 @@ from benchmarks.contract.samples import C, N, outputs_of, started, task
 from methods import METHODS
 from methods.confident_learning import confident_joint, label_error_mask, transition_from_joint
 from tests.agreement import same
-from tests.methods.visits import visits
+from tests.methods.visits import holds, visits
 from tests.oracles import methods as oracles
 from tests.oracles import selection
 
@@ -132,17 +132,14 @@ def test_confident_learning_against_the_loop():
     state, late = started(method, training), torch.tensor(9)
     for epoch in (2, 4, 6, 8):
         state = method.refit(outputs_of(method, seed=epoch), state, torch.tensor(epoch))
-    weights = state["weight"].tolist()
+
+    def paper(rows, labels, weights):
+        return sum(oracles.reweighting(rows, labels, weights)) / sum(w > 0 for w in weights)
+
     for rows, batch, loss, gradient, after in visits("confident_learning", late, state):
-        labels, own = batch.label.tolist(), [weights[i] for i in batch.ids.tolist()]
-
-        def paper(moved, labels=labels, own=own):
-            each = oracles.reweighting(moved, labels, own)
-            return sum(each) / sum(w > 0 for w in own)
-
+        own = state["weight"][batch.ids].tolist()
         assert 0 < sum(w > 0 for w in own) < len(own)
-        assert loss == pytest.approx(paper(rows), rel=1e-12)
-        same(gradient, torch.tensor(oracles.slope(paper, rows)), atol=1e-9, rtol=1e-7)
+        holds(rows, loss, gradient, paper, batch.label.tolist(), own)
         same(after, state)
 
 

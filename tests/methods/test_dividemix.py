@@ -7,19 +7,11 @@ import pytest
 import torch
 from sklearn.mixture import GaussianMixture
 
-from benchmarks.contract.samples import (
-    EPOCHS,
-    C,
-    N,
-    images_of,
-    outputs_of,
-    started,
-    task,
-)
+from benchmarks.contract.samples import EPOCHS, C, N, images_of, outputs_of, started, task
 from methods import METHODS
 from methods.parts.mixture import lower_component
 from tests.agreement import same
-from tests.methods.visits import visits
+from tests.methods.visits import holds, visits
 from tests.oracles import methods as oracles
 
 pytestmark = pytest.mark.usefixtures("double")  # as the oracles do
@@ -88,14 +80,10 @@ def test_dividemix_against_the_loop():
             targets, kept = mixed(targets, partner, mix), 2 * [w > 0.4 for w in sure]
             assert 0 < sum(kept) < len(kept)
             same(batch.target[net].flatten(0, 1), torch.tensor(targets))
-
-            def paper(moved, targets=targets, kept=kept):
-                return network_loss(moved, targets, kept, 7.0 * (5 - 3) / 8)
-
-            flat = [row for view in rows[net] for row in view]
-            total += paper(flat)
-            slope = torch.tensor(oracles.slope(paper, flat))
-            same(gradient[net].flatten(0, 1), slope, atol=1e-9, rtol=1e-7)
+            flat, further = [*rows[net][0], *rows[net][1]], (targets, kept, 7.0 * (5 - 3) / 8)
+            own = network_loss(flat, *further)
+            holds(flat, own, gradient[net].flatten(0, 1), network_loss, *further)
+            total += own
         assert loss == pytest.approx(total, rel=1e-12)
         same(after, state)
 

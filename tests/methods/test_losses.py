@@ -8,13 +8,26 @@ import torch
 from benchmarks.contract.samples import EPOCHS, C, N, logits_of, network_of, outputs_of, task
 from methods import METHODS, Batch
 from tests.agreement import same
-from tests.methods.visits import EPOCH, agrees, visits
+from tests.methods.visits import EPOCH, agrees, holds, visits
 from tests.oracles import losses as oracles
 from tests.oracles import methods as plain
 
 pytestmark = pytest.mark.usefixtures("double")  # as the oracles do
 
+
+def each(oracle, *args):
+    """An oracle of one example, from one of rows and labels."""
+    return lambda z, y: oracle([z], [y], *args)[0]
+
+
 ORACLES = {
+    "cross_entropy": each(plain.cross_entropy),
+    **{f"label_smoothing(smoothing={s})": each(plain.label_smoothing, s) for s in (0.3, 0, 1, -2)},
+    **{f"gce(q={q})": each(plain.gce, q) for q in (0.7, 0.01, 1)},
+    **{f"bootstrap_soft(beta={b})": each(plain.bootstrap_soft, b) for b in (0.95, 0, 1)},
+    **{f"bootstrap_hard(beta={b})": each(plain.bootstrap_hard, b) for b in (0.8, 0)},
+    "sce(log_zero=-9.2)": each(plain.sce, 0.1, 1, -9.2),
+    "sce(alpha=6, beta=0.1, log_zero=-4)": each(plain.sce, 6, 0.1, -4),
     "focal(gamma=0.5)": lambda z, y: oracles.focal(z, y, 0.5),
     "focal(gamma=2)": lambda z, y: oracles.focal(z, y, 2),
     "mae": oracles.mae,
@@ -65,26 +78,31 @@ def test_a_loss_against_the_loop(spec):
     agrees(spec, lambda rows, labels: [one(z, y) for z, y in zip(rows, labels, strict=True)])
 
 
+def frozen_loss(moved, rows, labels, name):
+    """The losses of which the focal factors come from other rows."""
+    losses = []
+    for fixed, z, y in zip(rows, moved, labels, strict=True):
+        every = oracles.frozen_focal(fixed, z, 0.5)
+        share, worst = oracles.share(every, y), oracles.focal_of(1e-7, 0.5)
+        value = {
+            "focal": every[y],
+            "nfl_rce": 10 * share + 0.1 * oracles.rce(z, y),
+            "anl_fl": 5 * share + 5 * oracles.flipped(every, y, worst),
+        }
+        losses.append(value[name])
+    return losses
+
+
 @pytest.mark.parametrize("name", ["focal", "nfl_rce", "anl_fl"])
 def test_detached_factors_of_the_focal_loss_are_constants(name):
     for rows, batch, loss, gradient, _ in visits(f"{name}(detach=True)"):
-        labels = batch.label.tolist()
+        holds(rows, loss, gradient, frozen_loss, rows, batch.label.tolist(), name)
 
-        def paper(moved, rows=rows, labels=labels):
-            losses = []
-            for fixed, z, y in zip(rows, moved, labels, strict=True):
-                every = oracles.frozen_focal(fixed, z, 0.5)
-                share, worst = oracles.share(every, y), oracles.focal_of(1e-7, 0.5)
-                value = {
-                    "focal": every[y],
-                    "nfl_rce": 10 * share + 0.1 * oracles.rce(z, y),
-                    "anl_fl": 5 * share + 5 * oracles.flipped(every, y, worst),
-                }
-                losses.append(value[name])
-            return plain.mean(losses)
 
-        assert loss == pytest.approx(paper(rows), rel=1e-12)
-        same(gradient, torch.tensor(plain.slope(paper, rows)), atol=1e-9, rtol=1e-7)
+def test_a_detached_belief_is_a_constant():
+    for rows, batch, loss, gradient, _ in visits("bootstrap_soft(beta=0.3, detach=True)"):
+        labels, beliefs = batch.label.tolist(), [plain.softmax(row) for row in rows]
+        holds(rows, loss, gradient, plain.bootstrap_soft, labels, 0.3, beliefs)
 
 
 @pytest.mark.parametrize("name", ["anl_ce", "anl_fl", "jal_ce"])
@@ -104,17 +122,13 @@ def test_the_negative_part_is_cut_off_where_a_class_is_all_but_impossible(name, 
     logits, labels = torch.tensor(rows, requires_grad=True), [2, 2]
     batch = Batch(torch.arange(2), torch.tensor(labels))
     loss, _ = method.loss(logits, batch, {}, EPOCH)
+    (slope,) = torch.autograd.grad(loss, logits)
 
     def paper(moved):
-        losses = []
-        for row, y in zip(moved, labels, strict=True):
-            every = [oracles.focal_of(p, gamma) for p in plain.softmax(row)]
-            losses.append(oracles.flipped(every, y, oracles.focal_of(1e-7, gamma)))
-        return plain.mean(losses)
+        every = [[oracles.focal_of(p, gamma) for p in plain.softmax(row)] for row in moved]
+        return [oracles.flipped(e, 2, oracles.focal_of(1e-7, gamma)) for e in every]
 
-    assert loss.item() == pytest.approx(paper(rows), rel=1e-12)
-    (slope,) = torch.autograd.grad(loss, logits)
-    same(slope, torch.tensor(plain.slope(paper, rows)), atol=1e-9, rtol=1e-6)
+    holds(rows, loss.item(), slope, paper, rtol=1e-6)
 
 
 # ---------------------------------------------------------------------------- with a state
@@ -134,36 +148,29 @@ def test_truncated_gce_against_the_loop():
             assert 0 < sum(right) < N
         else:
             assert torch.equal(state["kept"], before)
+
+    def paper(moved, labels, kept):
+        cut = (1 - 0.3**0.6) / 0.6
+        return [b if k else cut for b, k in zip(plain.gce(moved, labels, 0.6), kept, strict=True)]
+
     for rows, batch, loss, gradient, after in visits("gce_trunc(q=0.6, k=0.3)", EPOCH, state):
-        ids, labels = batch.ids.tolist(), batch.label.tolist()
-
-        def paper(moved, ids=ids, labels=labels):
-            bent = plain.gce(moved, labels, 0.6)
-            kept = [state["kept"][i].item() for i in ids]
-            cut = (1 - 0.3**0.6) / 0.6
-            return plain.mean([b if k else cut for b, k in zip(bent, kept, strict=True)])
-
-        assert loss == pytest.approx(paper(rows), rel=1e-12)
-        same(gradient, torch.tensor(plain.slope(paper, rows)), atol=1e-9, rtol=1e-7)
+        kept = state["kept"][batch.ids].tolist()
+        holds(rows, loss, gradient, paper, batch.label.tolist(), kept)
         same(after, state)
 
 
 @pytest.mark.parametrize("epoch", [0, 6, 7, 12])
 def test_negative_smoothing_is_cross_entropy_until_it_goes_on_in_tiny_steps(epoch):
-    method = METHODS.build("negative_ls(rate=-0.6, pace=0.001)")
-    assert [tuple(stage)[:2] for stage in method.stages(EPOCHS)] == [(7, False), (6, False)]
-    for rows, batch, loss, gradient, _ in visits(
-        "negative_ls(rate=-0.6, pace=0.001)", torch.tensor(epoch)
-    ):
-        labels = batch.label.tolist()
+    spec = "negative_ls(rate=-0.6, pace=0.001)"
+    stages = METHODS.build(spec).stages(EPOCHS)
+    assert [tuple(stage)[:2] for stage in stages] == [(7, False), (6, False)]
 
-        def paper(moved, labels=labels):
-            if epoch < 7:
-                return plain.mean(plain.cross_entropy(moved, labels))
-            return 0.001 * plain.mean(plain.label_smoothing(moved, labels, -0.6))
+    def paper(rows, labels):
+        if epoch < 7:
+            return plain.cross_entropy(rows, labels)
+        return [0.001 * loss for loss in plain.label_smoothing(rows, labels, -0.6)]
 
-        assert loss == pytest.approx(paper(rows), rel=1e-12)
-        same(gradient, torch.tensor(plain.slope(paper, rows)), atol=1e-9, rtol=1e-7)
+    agrees(spec, paper, torch.tensor(epoch))
 
 
 # --------------------------------------------------------------------------- predictions
@@ -195,8 +202,8 @@ def losses(spec, logits, label):
     return METHODS.build(spec).losses(logits, batch, {}, EPOCH)[0]
 
 
-def sample():
-    return 2 * logits_of(METHODS["gce"](), 9), torch.arange(9) % C
+def sample(scale=2):
+    return scale * logits_of(METHODS["gce"](), 9), torch.arange(9) % C
 
 
 @pytest.mark.parametrize(
@@ -206,6 +213,7 @@ def sample():
         ("nce_mae(alpha=1, beta=0)", 1),
         ("nfl_mae(alpha=1, beta=0)", 1),
         ("nce_rce(alpha=0, beta=1)", 9.210340371976182 * (C - 1)),
+        ("sce(alpha=0)", 9.210340371976182 * (C - 1)),
         ("anl_ce(alpha=0, beta=1)", C - 1),
         ("anl_fl(alpha=0, beta=1)", C - 1),
         ("taylor_ce(order=1)", C - 1),
@@ -222,6 +230,7 @@ def test_the_sum_over_all_labels_does_not_depend_on_the_prediction(spec, total):
     [
         ("focal(gamma=0)", "cross_entropy"),
         ("focal(gamma=0, detach=True)", "cross_entropy"),
+        ("label_smoothing(smoothing=0)", "cross_entropy"),
         ("gce(q=1)", "mae"),
         ("taylor_ce(order=1)", "mae"),
         ("phuber_ce(tau=1)", "mae"),
@@ -255,7 +264,7 @@ def test_one_loss_is_a_special_case_of_another(spec, other):
     ],
 )
 def test_a_loss_tends_to_another(specs, limit):
-    logits, label = logits_of(METHODS["gce"](), 9), torch.arange(9) % C
+    logits, label = sample(1)
     goal = losses(limit, logits, label)
     far = [(losses(spec, logits, label) - goal).abs().max().item() for spec in specs]
     assert far == sorted(far, reverse=True)
@@ -289,14 +298,57 @@ def test_clipping_bounds_the_length_and_nothing_else(tau):
     same(losses(f"logit_clip(tau={tau})", long, label), losses("cross_entropy", unit, label))
 
 
-def test_co_teaching_with_another_loss_ranks_and_teaches_by_it():
-    spec = "co_teaching(forget_rate=0.4, ramp=0, loss='gce(q=0.5)')"
-    for nets, batch, loss, _, _ in visits(spec):
-        labels, total = batch.label.tolist(), 0.0
-        count = plain.kept(len(labels), 0.4, 0, 4)
-        for learner, teacher in ((0, 1), (1, 0)):
-            bent = plain.gce(nets[teacher], labels, 0.5)
-            own = plain.gce(nets[learner], labels, 0.5)
-            easiest = sorted(range(len(labels)), key=bent.__getitem__)[:count]
-            total += plain.mean([own[i] for i in easiest])
-        assert loss == pytest.approx(total, rel=1e-12)
+def test_full_smoothing_ignores_the_label():
+    logits, label = sample(1)
+    spec = "label_smoothing(smoothing=1)"
+    same(losses(spec, logits, label), losses(spec, logits, label.flip(0)))
+
+
+def test_the_gradient_of_gce_is_that_of_cross_entropy_times_a_power_of_p():
+    logits, label = sample(1)
+    logits.requires_grad_()
+    right = logits.detach().softmax(-1)[torch.arange(9), label]
+    bent, hard = (
+        torch.autograd.grad(losses(spec, logits, label).sum(), logits)[0]
+        for spec in ("gce(q=0.4)", "cross_entropy")
+    )
+    same(bent, right[:, None] ** 0.4 * hard)
+
+
+def test_gce_is_exact_for_small_exponents():
+    logits, label = sample(1)
+    hard = losses("cross_entropy", logits, label)
+    same(losses("gce(q=1e-6)", logits, label), hard, rtol=1e-5, atol=0)
+    same(losses("gce(q=1e-6)", logits.float(), label).double(), hard, rtol=2e-5, atol=1e-6)
+
+
+def test_the_founding_example_two_classes_and_a_wrong_label():
+    logits = torch.tensor([[0.0, math.log(99)]])  # 99 % sure of class 1
+    hard = [losses("cross_entropy", logits, torch.tensor([y])).item() for y in (1, 0)]
+    assert hard == pytest.approx([0.01005, 4.60517], rel=1e-4)
+    smooth = losses("label_smoothing(smoothing=0.2)", logits, torch.tensor([1])).item()
+    assert smooth == pytest.approx(-0.9 * math.log(0.99) - 0.1 * math.log(0.01))
+
+
+def test_the_reverse_part_of_sce_is_the_published_multiple_of_the_absolute_error():
+    logits, label = sample()
+    reverse = losses("sce(alpha=0)", logits, label)
+    same(reverse, 9.2103 * losses("mae", logits, label), rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("pi", [0.5, 0.1, 0.9])
+def test_gjs_against_the_loop(pi):
+    for views, batch, loss, gradient, state in visits(f"gjs(pi={pi})"):
+        holds(views, loss, gradient, plain.gjs, batch.label.tolist(), pi)
+        assert state == {}
+
+
+def test_gjs_tends_to_cross_entropy_and_to_the_absolute_error():
+    logits, label = sample(1)
+    batch, twice = Batch(torch.arange(9), label), logits.expand(2, 9, C)
+    for limit, pis in (("cross_entropy", (0.5, 0.1, 0.01, 0.001)), ("mae", (0.5, 0.9, 0.999))):
+        goal = losses(limit, logits, label)
+        each_pi = [METHODS["gjs"](pi=pi).losses(twice, batch, {}, EPOCH)[0] for pi in pis]
+        far = [(loss - goal).abs().max().item() for loss in each_pi]
+        assert far == sorted(far, reverse=True)
+        assert far[-1] < 0.15 * far[0]

@@ -1,12 +1,12 @@
-"""CORES2, peer loss, co-teaching+ and JoCoR against loops from their papers."""
+"""CORES2, peer loss, co-teaching, co-teaching+ and JoCoR against loops from their papers."""
 
 import pytest
 import torch
 
-from benchmarks.contract.samples import EPOCHS, N, batch_of, logits_of, started, task
+from benchmarks.contract.samples import EPOCHS, batch_of, logits_of, started, task
 from methods import METHODS, Batch
 from tests.agreement import same
-from tests.methods.visits import visits
+from tests.methods.visits import holds, visits
 from tests.oracles import methods as oracles
 from tests.oracles import selection
 
@@ -24,12 +24,7 @@ def test_cores_against_the_loop(epoch):
         sieve = selection.cores_sieve(rows, labels)
         assert 0 < sum(sieve) < len(sieve)
         kept = sieve if epoch > 0.2 * EPOCHS else [True] * len(sieve)
-
-        def paper(moved, labels=labels, kept=kept):
-            return selection.cores(moved, labels, kept, prior, beta)
-
-        assert loss == pytest.approx(paper(rows), rel=1e-10)
-        same(gradient, torch.tensor(oracles.slope(paper, rows)), atol=1e-9, rtol=1e-6)
+        holds(rows, loss, gradient, selection.cores, labels, kept, prior, beta, rtol=1e-6)
         assert state["kept"][batch.ids].tolist() == kept
         same(state["prior"], torch.tensor(prior))
 
@@ -52,12 +47,7 @@ def test_peer_loss_against_the_loop(epoch, alpha):
     for rows, batch, loss, gradient, _ in visits(spec, torch.tensor(epoch)):
         labels, partners = batch.label.tolist(), batch.draws["partner"].tolist()
         assert sorted(partners) == list(range(len(labels)))
-
-        def paper(moved, labels=labels, partners=partners):
-            return oracles.mean(selection.peer(moved, labels, partners, alpha))
-
-        assert loss == pytest.approx(paper(rows), rel=1e-10)
-        same(gradient, torch.tensor(oracles.slope(paper, rows)), atol=1e-9, rtol=1e-6)
+        holds(rows, loss, gradient, selection.peer, labels, partners, alpha, rtol=1e-6)
 
 
 def test_peer_loss_over_all_partners_is_the_confidence_reward_of_cores():
@@ -78,17 +68,30 @@ def test_peer_loss_needs_its_partners():
         METHODS["peer_loss"]().losses(logits_of(METHODS["gce"](), 8), batch_of(task()), {}, None)
 
 
-def slopes_of(nets, taught, labels):
-    """The gradient of each network's mean loss on what it is taught."""
-    slopes = []
-    for net, mine in zip(nets, taught, strict=True):
+@pytest.mark.parametrize(
+    ("ramp", "epoch", "kept"),
+    [(10, 0, 23), (10, 5, 18), (10, 10, 14), (10, 99, 14), (0, 0, 14), (1, 0, 23), (1, 1, 14)],
+)
+def test_co_teaching_against_the_loop(ramp, epoch, kept):
+    assert oracles.kept(23, 0.4, ramp, epoch) == kept
+    spec = f"co_teaching(forget_rate=0.4, ramp={ramp})"
+    for nets, batch, loss, gradient, state in visits(spec, torch.tensor(epoch)):
+        labels = batch.label.tolist()
+        count = oracles.kept(len(labels), 0.4, ramp, epoch)
+        own = [oracles.easiest(net, labels, count) for net in nets]
+        assert count == len(labels) or set(own[0]) != set(own[1])
+        holds(nets, loss, gradient, oracles.taught, labels, own[::-1])
+        for net, taught in enumerate(own[::-1]):
+            visited = state["kept"][net, batch.ids].nonzero().squeeze(1).tolist()
+            assert visited == sorted(taught)
 
-        def paper(moved, mine=mine):
-            losses = oracles.cross_entropy(moved, labels)
-            return sum(losses[i] for i in mine) / len(mine)
 
-        slopes.append(oracles.slope(paper, net))
-    return torch.tensor(slopes)
+def test_co_teaching_that_forgets_all_keeps_one():
+    for nets, batch, loss, gradient, _ in visits("co_teaching(forget_rate=1.0)", torch.tensor(50)):
+        labels = batch.label.tolist()
+        own = [oracles.easiest(net, labels, 1) for net in nets]
+        assert [len(chosen) for chosen in own] == [1, 1]
+        holds(nets, loss, gradient, oracles.taught, labels, own[::-1])
 
 
 @pytest.mark.parametrize("epoch", [1, 2, 4, 12])
@@ -101,15 +104,11 @@ def test_co_teaching_plus_against_the_loop(epoch):
         agreed += len(labels) - len(apart)
         places = list(range(len(labels))) if epoch < 2 else apart
         count = oracles.kept(len(places), 0.4, 6, epoch)
-        picked = [selection.easiest_of(net, labels, places, count) for net in nets]
-        taught = picked[::-1]
-        hard = [oracles.cross_entropy(net, labels) for net in nets]
-        total = sum(hard[k][i] for k in (0, 1) for i in taught[k]) / count
-        assert loss == pytest.approx(total, rel=1e-12)
-        same(gradient, slopes_of(nets, taught, labels), atol=1e-9, rtol=1e-7)
-        for k in (0, 1):
-            visited = batch.ids[state["kept"][k, batch.ids]].tolist()
-            assert sorted(visited) == sorted(batch.ids[taught[k]].tolist())
+        own = [selection.easiest_of(net, labels, places, count) for net in nets]
+        holds(nets, loss, gradient, oracles.taught, labels, own[::-1])
+        for net, taught in enumerate(own[::-1]):
+            visited = batch.ids[state["kept"][net, batch.ids]].tolist()
+            assert sorted(visited) == sorted(batch.ids[taught].tolist())
     assert agreed > 3
 
 
@@ -128,23 +127,17 @@ def test_co_teaching_plus_is_co_teaching_where_all_agree():
 
 @pytest.mark.parametrize(("agreement", "epoch"), [(0.9, 0), (0.9, 4), (0.3, 12)])
 def test_jocor_against_the_loop(agreement, epoch):
+    def paper(nets, labels, kept):
+        each = selection.jocor_losses(nets, labels, agreement)
+        return [each[i] for i in kept]
+
     spec = f"jocor(forget_rate=0.4, ramp=6, agreement={agreement})"
     for nets, batch, loss, gradient, state in visits(spec, torch.tensor(epoch)):
         labels = batch.label.tolist()
         count = oracles.kept(len(labels), 0.4, 6, epoch)
         each = selection.jocor_losses(nets, labels, agreement)
         kept = sorted(range(len(labels)), key=each.__getitem__)[:count]
-
-        def paper(moved, labels=labels, kept=kept):
-            each = selection.jocor_losses(
-                [moved[: len(labels)], moved[len(labels) :]], labels, agreement
-            )
-            return oracles.mean([each[i] for i in kept])
-
-        both = [*nets[0], *nets[1]]
-        assert loss == pytest.approx(paper(both), rel=1e-12)
-        slope = torch.tensor(oracles.slope(paper, both))
-        same(gradient.flatten(0, 1), slope, atol=1e-9, rtol=1e-6)
+        holds(nets, loss, gradient, paper, labels, kept, rtol=1e-6)
         for own in state["kept"]:
             assert own[batch.ids].nonzero().squeeze(1).tolist() == sorted(kept)
 
@@ -162,24 +155,23 @@ def test_the_true_rate_is_forgotten_only_by_privilege(name):
     same(*(m.loss(logits, batch, started(m, training), late) for m in (told, fixed)))
 
 
-@pytest.mark.parametrize("name", ["co_teaching_plus", "jocor"])
-def test_another_loss_can_rank_and_teach(name):
-    spec = (
-        f"{name}(loss='gce(q=0.5)', warmup=0)" if "plus" in name else f"{name}(loss='gce(q=0.5)')"
-    )
-    method, training = METHODS.build(spec), task()
-    logits, batch, late = logits_of(method, 8), batch_of(training), torch.tensor(12)
-    state = started(method, training)
-    loss, after = method.loss(logits, batch, state, late)
-    labels = batch.label.tolist()
-    gce = [oracles.gce(net, labels, 0.5) for net in logits.tolist()]
-    taught = [after["kept"][k, batch.ids].nonzero().squeeze(1).tolist() for k in (0, 1)]
-    if name == "jocor":
-        each = selection.jocor_losses(logits.tolist(), labels, 1.0)
-        each = [0.1 * (a + b) + 0.9 * c for a, b, c in zip(*gce, each, strict=True)]
-        assert taught[0] == sorted(sorted(range(8), key=each.__getitem__)[: len(taught[0])])
-        assert loss.item() == pytest.approx(oracles.mean([each[i] for i in taught[0]]))
-    else:
-        total = sum(oracles.mean([gce[k][i] for i in taught[k]]) for k in (0, 1))
-        assert loss.item() == pytest.approx(total)
-    assert after["kept"].shape == (2, N)
+@pytest.mark.parametrize(
+    "spec", ["co_teaching(ramp=0", "co_teaching_plus(ramp=0, warmup=0", "jocor(ramp=0"]
+)
+def test_another_loss_can_rank_and_teach(spec):
+    spec += ", forget_rate=0.4, loss='gce(q=0.5)')"
+    for nets, batch, loss, _, state in visits(spec):
+        labels = batch.label.tolist()
+        gce = [oracles.gce(net, labels, 0.5) for net in nets]
+        taught = [state["kept"][k, batch.ids].nonzero().squeeze(1).tolist() for k in (0, 1)]
+        count, ranks = oracles.kept(len(labels), 0.4, 0, 4), gce[::-1]
+        if "jocor" in spec:
+            apart = selection.jocor_losses(nets, labels, 1.0)
+            joint = [0.1 * (a + b) + 0.9 * c for a, b, c in zip(*gce, apart, strict=True)]
+            ranks = [joint, joint]
+        if "plus" not in spec:  # it ranks what the networks disagree on
+            easiest = [sorted(range(len(labels)), key=rank.__getitem__)[:count] for rank in ranks]
+            assert taught == [sorted(chosen) for chosen in easiest]
+        each = [ranks[0]] if "jocor" in spec else gce
+        total = sum(oracles.mean([own[i] for i in taught[k]]) for k, own in enumerate(each))
+        assert loss == pytest.approx(total, rel=1e-12)

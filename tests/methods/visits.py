@@ -24,14 +24,26 @@ def visits(spec, epoch=EPOCH, state=None):
         yield logits.tolist(), batch, loss.item(), gradient, state
 
 
-def agrees(spec, oracle):
-    """Compare three steps of a method without state with a loop over rows and labels."""
-    for rows, batch, loss, gradient, state in visits(spec):
+def holds(rows, loss, gradient, oracle, *args, rel=1e-12, atol=1e-9, rtol=1e-7):
+    """Compare a step's loss and gradient with a loop over its logits and further arguments."""
+
+    def paper(moved):
+        value = oracle(moved, *args)
+        return oracles.mean(value) if isinstance(value, list) else value
+
+    assert loss == pytest.approx(paper(rows), rel=rel)
+    same(gradient, torch.tensor(oracles.slope(paper, rows)), atol=atol, rtol=rtol)
+
+
+def agrees(spec, oracle, epoch=EPOCH, state=None):
+    """Compare three steps of a method whose state stays with a loop over rows and labels."""
+    before = started(METHODS.build(spec), task()) if state is None else state
+    for rows, batch, loss, gradient, after in visits(spec, epoch, state):
         labels = batch.label.tolist()
         assert loss == pytest.approx(oracles.mean(oracle(rows, labels)), rel=1e-12)
         slopes = [  # a loss sees its own row alone
-            oracles.slope(lambda one, y=y: oracle(one, [y])[0], [row])[0]
+            oracles.slope(lambda one, y=y: oracle([one], [y])[0], row)
             for row, y in zip(rows, labels, strict=True)
         ]
         same(gradient * len(rows), torch.tensor(slopes), atol=1e-9, rtol=1e-7)
-        assert state == {}
+        same(after, before)

@@ -77,6 +77,13 @@ def reweighted(rows, labels, weights):
     return math.fsum(w * one for w, one in zip(weights, losses, strict=True)) / len(rows)
 
 
+def revised(correction, rows, labels, estimate):
+    """The reweighted loss by an estimate plus its correction."""
+    pairs = [zip(*pair, strict=True) for pair in zip(estimate, correction, strict=True)]
+    matrix = scaled([[a + b for a, b in pair] for pair in pairs])
+    return reweighted(rows, labels, importance(rows, labels, matrix))
+
+
 def learnt_transition(free):
     """Identity and sigmoids off the diagonal, rows scaled (Li et al. 2021, section 3.3)."""
     raw = []

@@ -71,13 +71,11 @@ def easiest(rows, labels, count):
     return sorted(range(len(rows)), key=losses.__getitem__)[:count]
 
 
-def co_teaching(nets, labels, count):
-    """Each network's mean loss on what the other finds easiest, added."""
-    first, second = nets
+def taught(nets, labels, chosen):
+    """Each network's mean loss on what is chosen for it, added (Han et al. 2018, algorithm 1)."""
     total = 0.0
-    for learner, teacher in ((first, second), (second, first)):
-        losses = cross_entropy(learner, labels)
-        total += mean([losses[i] for i in easiest(teacher, labels, count)])
+    for net, places in zip(nets, chosen, strict=True):
+        total += mean(cross_entropy([net[i] for i in places], [labels[i] for i in places]))
     return total
 
 
@@ -108,18 +106,13 @@ def bayes_weight(clean, transition, y):
 
 
 def slope(function, rows, step=1e-5):
-    """The gradient of a scalar function of a list of lists, by central differences."""
-    slopes = []
-    for b, row in enumerate(rows):
-        slopes.append([])
-        for k in range(len(row)):
-            ends = []
-            for sign in (1, -1):
-                moved = [list(r) for r in rows]
-                moved[b][k] += sign * step
-                ends.append(function(moved))
-            slopes[-1].append((ends[0] - ends[1]) / (2 * step))
-    return slopes
+    """The gradient of a function of a number or of nested lists, by central differences."""
+    if not isinstance(rows, list):
+        return (function(rows + step) - function(rows - step)) / (2 * step)
+    return [
+        slope(lambda part, i=i: function([*rows[:i], part, *rows[i + 1 :]]), row, step)
+        for i, row in enumerate(rows)
+    ]
 
 
 def bootstrap_soft(rows, labels, beta, beliefs=None):
@@ -211,18 +204,8 @@ def sop_error(row, y, u, v):
     return math.fsum(((k == best) + up[k] - down[k] - (k == y)) ** 2 for k in range(len(row)))
 
 
-def rise(function, x, step=1e-6):
-    """The derivative of a function of one number, by central differences."""
-    return (function(x + step) - function(x - step)) / (2 * step)
-
-
 def sop_step(row, y, u, v, rates):
     """An example's own parameters after a step on each objective (Liu et al. 2022, algorithm 1)."""
-    after = []
-    for k in range(len(row)):
-
-        def error(x, k=k):
-            return sop_error(row, y, u, [*v[:k], x, *v[k + 1 :]])
-
-        after.append(v[k] - rates[1] * rise(error, v[k]))
-    return u - rates[0] * rise(lambda x: sop_fit(row, y, x, v), u), after
+    downs = slope(lambda moved: sop_error(row, y, u, moved), v, 1e-6)
+    after = [value - rates[1] * down for value, down in zip(v, downs, strict=True)]
+    return u - rates[0] * slope(lambda x: sop_fit(row, y, x, v), u, 1e-6), after
