@@ -202,7 +202,7 @@ class Method(Bounded):
         return grads
 
     def learn(self, state: State, slopes: State, epoch: Tensor) -> State:
-        """Return the state after a step on ``learnable`` entries, whose gradients are ``slopes``."""
+        """Return the state after a step on ``learnable`` entries; ``slopes`` is their gradient."""
         raise NotImplementedError(f"{type(self).__name__} has learnable state and no learn")
 
     def refit(self, outputs: Tensor, state: State, epoch: Tensor) -> State:
