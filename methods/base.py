@@ -73,6 +73,12 @@ class Batch(NamedTuple):
             raise ValueError("this method needs the networks' outputs on the batch")
         return self.outputs
 
+    def trusted_examples(self) -> Trusted:
+        """Return the clean examples of the privilege; without it, raise a ``ValueError``."""
+        if self.trusted is None:
+            raise ValueError("this method needs the privilege clean_subset")
+        return self.trusted
+
 
 LossAndState = tuple[Tensor, State]
 """A loss, of a batch or of each of its examples, and the next state."""

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.func import grad, vjp
 
 from methods.base import Batch, LossAndState, Network, State, Task, Weights
-from methods.parts.clean_subset import CleanSubset, trusted_of
+from methods.parts.clean_subset import CleanSubset
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class L2RW(CleanSubset, label="L2RW", family="weights"):
 
     def lookahead(self, network: Network, image: Tensor, batch: Batch, state: State) -> State:
         """Find the weights of the batch."""
-        trusted = trusted_of(batch)
+        trusted = batch.trusted_examples()
 
         def clean_loss(params: Weights) -> Tensor:
             return F.cross_entropy(network.forward(params, trusted.image), trusted.label)

@@ -11,7 +11,7 @@ from torch.func import grad, vjp
 from methods.base import Batch, LossAndState, Network, State, Task, Weights
 from methods.bounds import Between, NonNegative
 from methods.parts.adam import adam, adam_state
-from methods.parts.clean_subset import CleanSubset, trusted_of
+from methods.parts.clean_subset import CleanSubset
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class MWNet(CleanSubset, label="Meta-Weight-Net", family="weights"):
 
     def lookahead(self, network: Network, image: Tensor, batch: Batch, state: State) -> State:
         """Take a step on ``V``."""
-        trusted = trusted_of(batch)
+        trusted = batch.trusted_examples()
 
         def losses(params: Weights) -> Tensor:
             logits = network.forward(params, image)

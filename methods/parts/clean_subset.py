@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from methods.base import Batch, Method, Trusted
+from methods.base import Method
 from methods.bounds import Between
 
 
@@ -25,14 +25,3 @@ class CleanSubset(Method):
     def trusted_per_class(self) -> int:
         """The number of clean examples of each class."""
         return self.per_class
-
-
-def trusted_of(batch: Batch) -> Trusted:
-    """Return the clean examples that go with a batch.
-
-    Raises:
-        ValueError: it has none, as the method was not given the privilege.
-    """
-    if batch.trusted is None:
-        raise ValueError("this method needs the privilege clean_subset")
-    return batch.trusted
