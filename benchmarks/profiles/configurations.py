@@ -1,8 +1,8 @@
 """Tables of published hyper-parameters, and the configuration that a spec means under them.
 
-A table holds rows for each method: ``dataset``, ``noise`` (a name, or a spec) and ``rate`` say
-where a row applies, each a value or a list, and everywhere if absent; ``fields`` what it sets;
-``source`` who says so. Rows apply in order, the later over the earlier. A row with rates applies
+A table holds for each method the ``rows`` of every ``source``: ``dataset``, ``noise`` (a name, or a
+spec) and ``rate`` say where a row applies, each a value or a list, and everywhere if absent;
+``fields`` what it sets. Rows apply in order, the later over the earlier. A row with rates applies
 where one of them is the nearest to the cell's nominal rate, of all that the method's rows have for
 that dataset and noise.
 """
@@ -62,17 +62,21 @@ def table(name: str) -> Mapping[str, tuple[Row, ...]]:
     path = FOLDER / f"{name}.toml"
     methods = tomllib.loads(path.read_text(encoding="utf-8"))
     return {
-        method: tuple(_row(row, f"{path.name}: {method}") for row in rows)
-        for method, rows in methods.items()
+        method: tuple(
+            _row(row, group["source"], f"{path.name}: {method}")
+            for group in groups
+            for row in group["rows"]
+        )
+        for method, groups in methods.items()
     }
 
 
-def _row(entry: Mapping[str, Any], where: str) -> Row:
-    if not {"fields", "source"} <= set(entry) <= {*CONDITIONS, "fields", "source"}:
-        raise ValueError(f"{where}: a row has fields, source, and {', '.join(CONDITIONS)}")
+def _row(entry: Mapping[str, Any], source: str, where: str) -> Row:
+    if not {"fields"} <= set(entry) <= {*CONDITIONS, "fields"}:
+        raise ValueError(f"{where}: a row has fields, and {', '.join(CONDITIONS)}")
     values = [entry.get(name, ()) for name in CONDITIONS]
     dataset, noise, rate = (tuple(v) if isinstance(v, list | tuple) else (v,) for v in values)
-    return Row(dataset, noise, rate, entry["fields"], entry["source"])
+    return Row(dataset, noise, rate, entry["fields"], source)
 
 
 def published_fields(method: str, conditions: Conditions, tables: Sequence[str]) -> dict[str, Any]:
