@@ -17,7 +17,7 @@ from benchmarks.errors import RefusedError
 from benchmarks.launch import session
 from benchmarks.launch.request import Request
 from benchmarks.launch.worker import Job, train_pack
-from benchmarks.noise import NOISES, LabelSpace
+from benchmarks.noise import NOISES, LabelSpace, realised
 from benchmarks.store import Parts, derive
 from benchmarks.sweep import Cell, Suite, label_space
 
@@ -32,7 +32,9 @@ def labels(path, seeds=(0,), size=N):
     noise = NOISES.build(f"labels(file={str(path)!r})")
     space = LabelSpace(C, size, {})
     noise.check(space, seeds)
-    return noise.corrupt(torch.from_numpy(TRUE), space, "toy", seeds[0]).label.tolist()
+    given = noise.corrupt(torch.from_numpy(TRUE), space, "toy", seeds[0])
+    assert torch.equal(given.transition, realised(torch.from_numpy(TRUE), given.label, C))
+    return given.label.tolist()
 
 
 def npz(**arrays):
@@ -96,6 +98,7 @@ REFUSED = {
     "nan.npy": (npy(np.where(GIVEN > 3, np.nan, 0)), "whole numbers from 0 to 4"),
     "infinite.npy": (npy(np.where(GIVEN > 3, np.inf, 0)), "whole numbers from 0 to 4, .* to inf$"),
     "half.npy": (npy(GIVEN / 2), "whole numbers from 0 to 4"),
+    "low.npy": (npy(GIVEN - 1), "whole numbers from 0 to 4, .* has -1 to 3$"),
     "high.npy": (npy(GIVEN + 1), "whole numbers from 0 to 4, .* has 1 to 5$"),
     "sorted.csv": (
         table("position", "given", rows=BACKWARDS),

@@ -27,7 +27,8 @@ NOWHERE, CPU = Path("nowhere"), torch.device("cpu")
 SCALES = ("raw", "unit", "normalised")
 KINDS = ("I", "II", "III")
 OTHER = torch.arange(700).to(torch.uint8)[:, None, None, None].expand(700, *SHAPE)
-WITHOUT_RATE = ["pdn", "pdn(scale='unit')", "pmd", "pmd(kind='II')", "open_set"]
+OF_IMAGES = ["pdn", "pdn(scale='unit')", "pmd", "pmd(kind='II')", "open_set"]
+WITHOUT_RATE = [*OF_IMAGES, "symmetric", "asymmetric", "pair_flip", "symmetric(counts='per_class')"]
 
 
 def pixels(size=N):
@@ -327,7 +328,7 @@ def test_rate_zero_is_clean(unrated):
     assert NOISES.spec(with_rate(unrated, 0)) == "clean"
 
 
-@pytest.mark.parametrize("unrated", ["pdn", "pmd", "open_set"])
+@pytest.mark.parametrize("unrated", OF_IMAGES)
 def test_noise_of_images_says_that_it_needs_them(unrated):
     with pytest.raises(ValueError, match="needs the images of the dataset"):
         drawn(with_rate(unrated, 0.4), images=None)
