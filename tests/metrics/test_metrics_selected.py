@@ -1,14 +1,12 @@
 """Smooth and classwise calibration, risk and coverage: what is measured of selected epochs."""
 
 import itertools
-import math
 
 import calibration.utils as unc
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
-from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 
 from benchmarks import metrics
@@ -146,14 +144,6 @@ def test_a_sure_and_right_model_has_no_error_of_any_kind():
 
 
 @PROPERTY
-@given(tied_slices(), st.randoms(use_true_random=False))
-def test_the_order_of_examples_changes_nothing(slices, random):
-    logits, label, _ = slices
-    order = random.sample(range(len(label)), len(label))
-    assert plain(logits[order], label[order]) == pytest.approx(plain(logits, label), abs=1e-9)
-
-
-@PROPERTY
 @given(tied_slices())
 def test_selected_metrics_stay_in_their_ranges(slices):
     logits, label, _ = slices
@@ -162,36 +152,3 @@ def test_selected_metrics_stay_in_their_ranges(slices):
     assert abs(signed) - 1e-9 <= found["smece"] <= 1 + 1e-9
     assert 0 <= found["cwece"] <= 1
     assert -1e-12 <= found["eaurc"] <= found["aurc"] <= 1
-
-
-def test_slices_on_any_leading_axes_are_measured_alone():
-    logits, label = drawn(3.0, 2, 3, examples=60)
-    for name, value in selected(logits, label).items():
-        assert value.shape == (2, 3)
-        alone = [selected(z, label)[name].item() for z in logits.flatten(0, 1)]
-        assert value.flatten().tolist() == pytest.approx(alone, abs=1e-10), name
-
-
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-def test_one_logit_that_is_not_finite_makes_its_slice_nan_and_no_other(bad):
-    logits, label = drawn(1.0, 3, examples=50)
-    broken = logits.clone()
-    broken[1, 17, 2] = bad
-    whole = selected(logits, label)
-    for name, value in selected(broken, label).items():
-        assert value[1].isnan(), name
-        assert torch.equal(value[::2], whole[name][::2]), name
-
-
-def test_no_examples_give_nan():
-    found = selected(torch.empty(2, 0, 3), torch.empty(0, dtype=torch.int64))
-    assert all(v.shape == (2,) and v.isnan().all() for v in found.values())
-
-
-@pytest.mark.parametrize(
-    "measure", [metrics.risk_coverage, metrics.smooth_ece, metrics.classwise_ece]
-)
-def test_too_few_labels_are_refused(measure):
-    logits, label = drawn(1.0, examples=9)
-    with pytest.raises(ValueError, match="9 examples need as many labels"):
-        measure(logits, label[:4])
