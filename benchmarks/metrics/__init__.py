@@ -10,22 +10,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks import schema
-from benchmarks.metrics.classwise import classwise_ece as classwise_ece
+from benchmarks.metrics.calibration import classwise_ece as classwise_ece
+from benchmarks.metrics.calibration import reliability as reliability
+from benchmarks.metrics.calibration import smooth_ece as smooth_ece
+from benchmarks.metrics.detection import detection as detection
 from benchmarks.metrics.estimates import selection as selection
 from benchmarks.metrics.estimates import transition_error as transition_error
 from benchmarks.metrics.examples import Rows as Rows
 from benchmarks.metrics.examples import rows_of as rows_of
-from benchmarks.metrics.prediction import reliability as reliability
+from benchmarks.metrics.memorisation import train_metrics as train_metrics
 from benchmarks.metrics.prediction import test_metrics as test_metrics
 from benchmarks.metrics.selective import risk_coverage as risk_coverage
-from benchmarks.metrics.smooth import smooth_ece as smooth_ece
 from benchmarks.metrics.temperature import Validation as Validation
 from benchmarks.metrics.temperature import at_bound as at_bound
 from benchmarks.metrics.temperature import fit_temperature as fit_temperature
 from benchmarks.metrics.temperature import scaled_metrics as scaled_metrics
 from benchmarks.metrics.temperature import temperature_metrics as temperature_metrics
-from benchmarks.metrics.training import detection as detection
-from benchmarks.metrics.training import train_metrics as train_metrics
 
 
 def compute(evidence: Mapping[str, Any]) -> dict[str, float]:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from benchmarks.metrics.binning import bin_sums, equal_mass, equal_width
+from benchmarks.metrics.calibration import bin_sums, debiased, equal_mass, equal_width, floor
 from benchmarks.metrics.examples import Rows, rows_of
 from benchmarks.schema import BINS_COUNT, TEST_METRICS
 
@@ -67,9 +67,9 @@ def test_metrics(
         return dict(zip(TEST_METRICS, empty, strict=True))
     rows = rows or rows_of(logits, label)
     conf_mean, acc, nll, brier, tied = torch.stack(rows[:5]).mean(-1).unbind()
-    ordered = rows.ordered
-    edges = torch.stack((equal_width(ordered, BINS_COUNT), equal_mass(ordered, BINS_COUNT)), -2)
-    count, confidence, correct, square = bin_sums(ordered, edges)  # (..., 2, bins) each
+    mass = equal_mass(rows.ordered, BINS_COUNT)
+    edges = torch.stack((equal_width(BINS_COUNT, logits.device).expand_as(mass), mass), -2)
+    count, confidence, correct, square = bin_sums(rows.ordered, edges)  # (..., 2, bins) each
     gap = confidence - correct  # n_b * (c_b - a_b)
     ece = gap.abs().sum(-1) / examples  # (..., 2)
     wide, size = gap[..., 0, :], count[..., 0, :].clamp(min=1)  # an empty bin has no gap
@@ -83,36 +83,15 @@ def test_metrics(
         "ece_under": (-wide).clamp(min=0).sum(-1) / examples,
         "mce": (wide / size).abs().amax(-1),
         "rmsce": ((wide.square() / size).sum(-1) / examples).sqrt(),
-        "ece_floor": _floor(count[..., 0, :], confidence[..., 0, :], square[..., 0, :]) / examples,
+        "ece_floor": floor(count[..., 0, :], confidence[..., 0, :], square[..., 0, :]) / examples,
         "ece_em": ece[..., 1],
-        "ce2_deb": _debiased(count[..., 1, :], confidence[..., 1, :], correct[..., 1, :]),
+        "ce2_deb": debiased(count[..., 1, :], confidence[..., 1, :], correct[..., 1, :]),
         "conf_mean": conf_mean,
         "gap_signed": conf_mean - acc,
         "ties": (tied * examples).round(),
     }
     table = torch.stack([values[name] for name in TEST_METRICS])
     return dict(zip(TEST_METRICS, table.masked_fill(~rows.finite, torch.nan), strict=True))
-
-
-def reliability(
-    logits: Tensor, label: Tensor, bins: int = BINS_COUNT, rows: Rows | None = None
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Sum what a reliability diagram and ``ece`` need over bins of equal width.
-
-    ``ece = sum_b |correct_sum_b - confidence_sum_b| / N``; bin ``b`` of ``1 .. bins`` holds the
-    confidences in ``((b - 1) / bins, b / bins]``. Arguments, errors and source are those of
-    ``test_metrics``.
-
-    Returns:
-        ``count``, ``confidence_sum``, ``correct_sum``, float64 ``(..., bins)``: 0 in an empty bin,
-        NaN in all bins of a slice that has a non-finite logit.
-    """
-    rows = rows or rows_of(logits, label)
-    edges = equal_width(rows.ordered, bins).unsqueeze(-2)
-    count, confidence, correct, _ = bin_sums(rows.ordered, edges)
-    sums = torch.stack((count, confidence, correct))[..., 0, :]  # (3, ..., bins)
-    count, confidence, correct = sums.masked_fill(~rows.finite[..., None], torch.nan)
-    return count, confidence, correct
 
 
 def _worst_recall(correct: Tensor, label: Tensor, classes: int) -> Tensor:
@@ -122,37 +101,3 @@ def _worst_recall(correct: Tensor, label: Tensor, classes: int) -> Tensor:
     hits = correct.new_zeros(*correct.shape[:-1], classes)
     hits = hits.scatter_add(-1, label.expand(correct.shape), correct)
     return (hits / size).masked_fill(size == 0, torch.inf).amin(-1)
-
-
-def _debiased(count: Tensor, confidence: Tensor, correct: Tensor) -> Tensor:
-    """Return ``ce2_deb`` from the sums of its bins."""
-    accuracy = correct / count
-    gap = (correct - confidence) / count
-    term = gap.square() - accuracy * (1 - accuracy) / (count - 1)
-    return (count * term).masked_fill(count < 2, 0.0).sum(-1) / count.sum(-1)
-
-
-def _floor(count: Tensor, confidence: Tensor, square: Tensor) -> Tensor:
-    """Return ``sum_b E|S_b - sum_b c|``, ``S_b`` the successes of trials of chances ``c``.
-
-    The fewer of successes and failures get the binomial law of their mean ``m`` and variance:
-    ``n = m**2 / sum c**2`` trials of chance ``p = m / n``. Its mean deviation is De Moivre's
-    ``2 (k + 1) binom(n, k + 1) p**(k + 1) (1 - p)**(n - k)``, ``k = floor(m)``; equal chances make
-    it exact. Over 3,000 random bins of 1 to 900 it was within 0.12 % of the exact law; the normal
-    law, ``sqrt(2 m (1 - p) / pi)``, was 60 % off for one example, without bound near confidence 1.
-
-    Source:
-        Diaconis and Zabell, 1991, https://doi.org/10.1214/ss/1177011699
-    """
-    # The rarer outcome is the one whose law is far from normal, so it is the one to approximate.
-    rare = 2 * confidence > count
-    mean = torch.where(rare, count - confidence, confidence)
-    squares = torch.where(rare, count - 2 * confidence + square, square).clamp(min=1e-30)
-    # The binomial law with this mean and variance; more trials than examples there cannot be.
-    trials = torch.minimum(mean.square() / squares, count)
-    chance = (mean / trials.clamp(min=1e-30)).clamp(max=1.0)
-    whole = mean.floor()
-    # De Moivre's formula in logarithms, in which the binomial coefficient does not overflow.
-    log = torch.lgamma(trials + 1) - torch.lgamma(whole + 1) - torch.lgamma(trials - whole)
-    log = log + torch.xlogy(whole + 1, chance) + torch.xlogy(trials - whole, 1 - chance)
-    return 2 * log.exp().sum(-1)

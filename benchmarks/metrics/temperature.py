@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from benchmarks.metrics.calibration import equal_width
 from benchmarks.metrics.examples import GRID, Rows, measurable, rows_of
 from benchmarks.schema import BINS_COUNT
 
@@ -159,8 +160,7 @@ def scaled_metrics(
     own = at_label.exp() / total
     square = torch.linalg.vector_norm(weight, dim=-1).div_(total).square_()
     confidence = total.reciprocal().mul_(GRID).round_().div_(GRID)
-    width = torch.arange(1, BINS_COUNT, dtype=torch.float64, device=logits.device) / BINS_COUNT
-    bin_of = torch.bucketize(confidence, width.mul_(GRID).round_().div_(GRID))
+    bin_of = torch.bucketize(confidence, equal_width(BINS_COUNT, logits.device)[1:-1])
     gap = confidence.new_zeros(BINS_COUNT).index_add_(0, bin_of, rows.correct - confidence)
     nll, brier = (total.log() - at_label).mean(), (1 - 2 * own + square).mean()
     values = torch.stack((nll, brier, gap.abs().sum() / len(label))).tolist()
