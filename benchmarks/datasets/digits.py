@@ -11,20 +11,6 @@ from numpy.typing import NDArray
 from benchmarks.datasets.base import Card, Dataset, Split
 from benchmarks.seeds import integer
 
-CARD = Card(
-    source="embedded in scikit-learn",
-    paper=(
-        "Alpaydin & Kaynak, Optical recognition of handwritten digits, UCI repository, 1998, "
-        "https://doi.org/10.24432/C50P49"
-    ),
-    licence="CC BY 4.0",
-    integrity="the installed scikit-learn",
-    traps=(
-        "719 test images: one of them is 0.14 points of accuracy",
-        "flipping left to right makes other characters: augment with crops at most",
-    ),
-)
-
 
 @dataclass(frozen=True)
 class Digits(Dataset):
@@ -43,7 +29,19 @@ class Digits(Dataset):
     std = (6.017,)
     resplit = True
     classes = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
-    card = CARD
+    card = Card(
+        source="embedded in scikit-learn",
+        paper=(
+            "Alpaydin & Kaynak, Optical recognition of handwritten digits, UCI repository, 1998, "
+            "https://doi.org/10.24432/C50P49"
+        ),
+        licence="CC BY 4.0",
+        integrity="the installed scikit-learn",
+        traps=(
+            "719 test images: one of them is 0.14 points of accuracy",
+            "flipping left to right makes other characters: augment with crops at most",
+        ),
+    )
 
     def load(self, root: Path, seed: int) -> tuple[Split, Split]:
         """Return the (train, test) of this seed; needs no file."""

@@ -8,22 +8,6 @@ import torch
 from benchmarks.datasets.base import Card, Split
 from benchmarks.datasets.downloaded import Downloaded
 
-CARD = Card(
-    source="torchvision.datasets.SVHN",
-    paper=(
-        "Netzer et al., Reading digits in natural images with unsupervised feature learning, NIPS "
-        "workshop, 2011, http://ufldl.stanford.edu/housenumbers/"
-    ),
-    licence="for non-commercial use only, says the publisher",
-    integrity="torchvision's md5 of each file, then sizes and class counts",
-    traps=(
-        "classes are unbalanced: always answering 1 is right on 19.6 % of the test images",
-        "flipping left to right makes other characters: augment with crops at most",
-        "the publisher stores the digit 0 as 10; here it is 0",
-        "mean and deviations are those in common use; they were not recomputed here",
-    ),
-)
-
 
 @dataclass(frozen=True)
 class SVHN(Downloaded):
@@ -43,7 +27,21 @@ class SVHN(Downloaded):
         *(4948, 13861, 10585, 8497, 7458),
         *(6882, 5727, 5595, 5045, 4659),
     )
-    card = CARD
+    card = Card(
+        source="torchvision.datasets.SVHN",
+        paper=(
+            "Netzer et al., Reading digits in natural images with unsupervised feature learning, "
+            "NIPS workshop, 2011, http://ufldl.stanford.edu/housenumbers/"
+        ),
+        licence="for non-commercial use only, says the publisher",
+        integrity="torchvision's md5 of each file, then sizes and class counts",
+        traps=(
+            "classes are unbalanced: always answering 1 is right on 19.6 % of the test images",
+            "flipping left to right makes other characters: augment with crops at most",
+            "the publisher stores the digit 0 as 10; here it is 0",
+            "mean and deviations are those in common use; they were not recomputed here",
+        ),
+    )
 
     def _read(self, root: Path, train: bool, download: bool) -> Split:
         import torchvision  # noqa: PLC0415  slow, and only these datasets need it

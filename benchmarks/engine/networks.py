@@ -10,7 +10,7 @@ from torch.func import replace_all_batch_norm_modules_
 
 from benchmarks.datasets import DATASETS
 from benchmarks.models import initialised
-from benchmarks.models.layers import last_layers
+from benchmarks.models.base import last_layers
 from benchmarks.sweep import Cell
 
 

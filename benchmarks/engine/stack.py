@@ -17,7 +17,7 @@ from benchmarks.engine.data import CellData, initial_state
 from benchmarks.engine.networks import autocast, fresh_networks, without_running_statistics
 from benchmarks.engine.optimizer import Optimizer
 from benchmarks.engine.vmap import BatchFields, Hooks, Stacked, forward, of_network
-from benchmarks.models.layers import last_layers
+from benchmarks.models.base import last_layers
 from benchmarks.recipes import Recipe
 from benchmarks.sweep import Cell
 from methods import Method, Network, Stage, State, Trusted

@@ -1,9 +1,8 @@
 """Networks, each small enough to read."""
 
 from benchmarks.models.base import Model, initialised
-from benchmarks.models.cifar_cnn import CIFARCNN
 from benchmarks.models.resnet import PreActResNet18, ResNet18, ResNet34
-from benchmarks.models.small import MLP, ConvNet, MNISTConvNet
+from benchmarks.models.small import CIFARCNN, MLP, ConvNet, MNISTConvNet
 from methods import Registry
 
 MODELS: Registry[Model] = Registry(

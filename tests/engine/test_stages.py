@@ -9,7 +9,7 @@ from benchmarks.engine.loop import train
 from benchmarks.engine.one_by_one import averages_of
 from benchmarks.engine.stack import Stack, StackedAverage
 from benchmarks.models import MODELS
-from benchmarks.models.layers import last_layers
+from benchmarks.models.base import last_layers
 from methods import METHODS
 from tests.agreement import same
 from tests.cells import HARD, alone, build, few
