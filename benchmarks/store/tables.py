@@ -84,18 +84,7 @@ def _lines(name: str, rows: Iterable[Row], keys: str = "") -> bytes:
 
 
 def _line(values: Iterable[object]) -> str:
-    """Return a line of a table; one format writes all floats: there are millions."""
-    fields = [value if type(value) is float else _field(value) for value in values]
-    line = _form(*map(type, fields)) % tuple(fields)
-    if "nan" in line or "inf" in line:  # perhaps in a word, which comes out the same
-        line = ",".join(f if isinstance(f, str) else _field(f) for f in fields) + "\n"
-    return line
-
-
-@functools.lru_cache(maxsize=4096)
-def _form(*kinds: type) -> str:
-    """Return the format of a line with floats and texts in these places."""
-    return ",".join("%.9g" if kind is float else "%s" for kind in kinds) + "\n"
+    return ",".join(map(_field, values)) + "\n"
 
 
 def _field(value: object) -> str:

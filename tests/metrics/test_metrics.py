@@ -31,12 +31,6 @@ def test_every_metric_of_the_schema_has_an_oracle():
     assert {*oracles.TEST, *oracles.TRAIN, *oracles.SELECTED} == own
 
 
-def test_the_keys_are_those_of_the_schema_in_its_order():
-    logits, label = drawn(1.0)
-    assert tuple(metrics.test_metrics(logits, label)) == schema.TEST_METRICS
-    assert tuple(metrics.train_metrics(logits, label, label)) == schema.TRAIN_METRICS
-
-
 @pytest.mark.parametrize("scale", [0.1, 1.0, 4.0, 40.0])
 @pytest.mark.parametrize("name", schema.TEST_METRICS)
 def test_a_test_metric_equals_its_loop_in_every_slice(name, scale):

@@ -1,7 +1,5 @@
 """Label noise: its tables, and the one sampler that draws from all of them."""
 
-import math
-
 import pytest
 import torch
 
@@ -128,18 +126,6 @@ def test_which_examples_flip_does_not_depend_on_the_kind_of_noise():
         for name in ("symmetric", "asymmetric")
     )
     assert torch.equal(symmetric, asymmetric)
-
-
-@every_noise
-def test_two_classes_swap(name):
-    clean = labels(2_003, 2)
-    for rate in (0.25, 1.0):
-        found = table(name, rate, {}, 2)
-        assert found.tolist() == [[1 - rate, rate], [rate, 1 - rate]]
-        noisy = corrupt(clean, found, "toy", 0)
-        wrong = noisy != clean
-        assert torch.equal(noisy[wrong], 1 - clean[wrong])
-        assert abs(int(wrong.sum()) - rate * 2_003) <= 4 * math.sqrt(2_003 * rate * (1 - rate))
 
 
 # ------------------------------------------------------------------------------ hash and streams

@@ -1,4 +1,4 @@
-"""Noise that looks at images: part-dependent, margin and open-set."""
+"""Noise that looks at images: part-dependent, margin and open-set; what every noise has."""
 
 import itertools
 import math

@@ -1,4 +1,4 @@
-"""Conventions of the literature, exact counts, and noise from a user's files."""
+"""Conventions of the literature, rounding of exact counts, and noise from a file."""
 
 import numpy as np
 import pytest
