@@ -24,7 +24,7 @@ DRAWING = ("benchmarks.report.figures",)
 """Modules that the fork server imports before it forks workers that train, or that draw."""
 
 FORKS = sys.platform == "linux"
-"""Whether workers are forked from a server that has imported everything; unsafe elsewhere."""
+"""True where workers are forked from a server that has imported everything; unsafe elsewhere."""
 
 
 def cores() -> int:

@@ -10,7 +10,7 @@ from methods.bounds import Added, Between, Bounded, Fraction, NonNegative, Risin
 
 @dataclass(frozen=True)
 class Recipe(Bounded):
-    """How long and how a network is trained; the same for every method that is compared.
+    """The training of a network, the same for every method that is compared.
 
     ``schedule`` sets the learning rate of each epoch: constant, cosine to 0, or steps, which
     multiplies it by 0.1 at each of ``drops``. These are shares of the epochs, so '0.6' is epoch 60

@@ -1,4 +1,4 @@
-"""How the cells of a pack are trained, and what is kept of them.
+"""The training and measuring of the cells of a pack.
 
 ``record`` trains a pack and returns its records. It asks ``drivers`` for a team and runs the one
 ``loop`` over it. Teams are ``one_by_one``, each cell with modules of its own, and ``stack``, mapped

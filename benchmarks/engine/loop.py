@@ -30,7 +30,7 @@ Batches = TypeVar("Batches")
 
 
 class Epoch(NamedTuple):
-    """What is known of a cell at the end of an epoch. Logits are those the method predicts with."""
+    """The state of a cell after an epoch. Logits are those that the method predicts with."""
 
     number: int  # from 1
     final_stage: bool

@@ -91,7 +91,7 @@ def _of_method(arrays: Arrays) -> dict[str, float]:
 
 
 class Collected(NamedTuple):
-    """How much of a folder was recomputed."""
+    """A count of the cells of a folder that were recomputed."""
 
     cells: int
     partly: int  # cells of which only the last epoch's logits are kept

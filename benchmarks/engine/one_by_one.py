@@ -95,7 +95,7 @@ class OneByOne:
 
     @property
     def carried(self) -> list[State]:
-        """What a step makes anew and the next one reads; all else is changed in place."""
+        """The tensors that a step makes anew and the next one reads; others change in place."""
         return self.states()
 
     @carried.setter

@@ -17,7 +17,7 @@ from benchmarks.recipes import Recipe
 
 
 class Optimizer:
-    """What moves parameters along their gradients, as a recipe says.
+    """The optimiser of a recipe, which moves parameters along their gradients.
 
     Args:
         recipe: optimiser, momentum and weight decay; its learning rate is that of the first step.

@@ -29,11 +29,11 @@ LOGITS = ("logits", "val_logits")  # what takes the room: of every selection, or
 
 
 LOOKAHEAD = (1, 2)
-"""Of a batch looked ahead of: forwards, and backwards through its loss and through that."""
+"""The passes of a lookahead, per image: one forward; backward through the loss and its gradient."""
 
 
 class PackSetup(NamedTuple):
-    """How a pack is trained, and what is kept of its cells."""
+    """The choices that the cells of a pack share: how to train them and what to keep."""
 
     root: Path  # the folder of the image files
     device: torch.device

@@ -1,4 +1,4 @@
-"""What is gathered while a cell trains: the metrics of every epoch, and the epochs selected."""
+"""The metrics of every epoch of a cell, gathered while it trains, and the epochs selected."""
 
 import math
 import time
@@ -32,7 +32,7 @@ class SelectedEpoch(NamedTuple):
 
 @dataclass
 class History:
-    """What one cell has shown so far, epoch by epoch."""
+    """The metrics of one cell, epoch by epoch, and the epochs that selections chose so far."""
 
     keys: dict[str, Any]
     stops_early: bool = False  # as its method says

@@ -244,7 +244,7 @@ class Stack:
 
     @property
     def carried(self) -> tuple[State, Stacked]:
-        """What a step makes anew and the next one reads; all else is changed in place."""
+        """The tensors that a step makes anew and the next one reads; others change in place."""
         return self.state, self.buffers
 
     @carried.setter

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from multiprocessing.sharedctypes import Synchronized
 
 ATTEMPTS = 2
-"""How often a pack is tried whose worker dies: once may be an accident."""
+"""The number of tries of a pack whose worker dies: one death may be an accident."""
 
 _worker: dict[str, Any] = {}  # the job and the device of this process, set when it starts
 

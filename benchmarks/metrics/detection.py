@@ -1,4 +1,4 @@
-"""How well a score detects the mislabelled training examples."""
+"""Detection of the mislabelled training examples by a score."""
 
 from typing import Any
 

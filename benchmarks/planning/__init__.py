@@ -1,1 +1,1 @@
-"""What a run will train, in which packs, how long it takes and what memory it needs."""
+"""The cells that a run will train, their packs, and the time and memory that they take."""

@@ -1,4 +1,4 @@
-"""What a cell takes of a GPU's memory, so that packs are planned no wider than fits."""
+"""An estimate of the GPU memory of a cell, so that packs are planned no wider than fits."""
 
 import functools
 import math
@@ -12,10 +12,10 @@ from benchmarks.models import Model
 from benchmarks.sweep import Cell
 
 SHARE = 0.7
-"""Of the free memory: the rest is for CUDA itself, workspaces and gradients on their way."""
+"""The usable share of free memory; CUDA, workspaces and gradients on their way need the rest."""
 
 LOOKAHEAD_GRAPHS = 3
-"""What a method that looks ahead holds at once: the batch, its gradient, a trusted batch."""
+"""The graphs that looking ahead holds at once: batch, its gradient, and trusted batch."""
 
 
 class Memory(NamedTuple):

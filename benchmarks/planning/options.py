@@ -1,4 +1,4 @@
-"""How a user wants cells to be trained: on which device, in which precision, how many at once."""
+"""The options of training: device, precision, width of packs, and flags."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ FLAGS = ("graph", "branches", "deterministic")
 
 
 class TrainingOptions(NamedTuple):
-    """What is asked for on the command line, and decides the last bits of all numbers."""
+    """The options of the command line that decide the last bits of all numbers."""
 
     device: torch.device
     pack: int | None = None  # how many together; None: as the folder has it, or as is fastest

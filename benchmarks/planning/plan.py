@@ -26,7 +26,7 @@ WIDEST = 4096
 
 @dataclass(frozen=True)
 class Plan:
-    """What ``plan.json`` says. Cells accumulate; the settings never change."""
+    """The content of ``plan.json``: cells, which accumulate, and settings, which never change."""
 
     suite: str
     device: str  # kind: cuda, mps or cpu

@@ -32,7 +32,7 @@ PROCESSES = (2, 4)
 """The processes that are tried on one GPU, beside one alone."""
 
 BATCHES = 8
-"""Of training images; and as many images again are evaluated, 1,000 at most of each kind."""
+"""The training batches of a measurement; as many images are evaluated, at most 1,000 a set."""
 
 ENOUGH_SECONDS = 0.5
 

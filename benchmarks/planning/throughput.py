@@ -1,4 +1,4 @@
-"""How fast this machine trains: kept in a file by ``probe``, read by the plan.
+"""The throughput of this machine: kept in a file by ``probe``, read by the plan.
 
 It chooses how many cells a pack has and how many processes share a GPU, and predicts how long cells
 take.
@@ -34,7 +34,7 @@ one after another.
 
 
 class SecondsPerImage(NamedTuple):
-    """What a cell takes for an image that it trains on, and for one that it is evaluated on."""
+    """The seconds that a cell takes for a training image and for an evaluated one."""
 
     train: float
     evaluate: float
@@ -47,7 +47,7 @@ class SecondsPerImage(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What was measured of one kind of work, per image and cell of all that train together."""
+    """The measurements of one kind of work, per image and cell of all that train together."""
 
     widths: Mapping[int, SecondsPerImage]  # by the cells of a pack
     processes: Mapping[int, SecondsPerImage]  # by the processes that share a GPU
@@ -55,7 +55,7 @@ class Measured(NamedTuple):
 
 @dataclass(frozen=True)
 class Throughput:
-    """What was measured on machines, by kind of work."""
+    """The measurements that the file keeps, by kind of work."""
 
     entries: Mapping[str, Measured]
 

@@ -36,7 +36,7 @@ class Default(Profile):
 
 
 @dataclass(frozen=True)
-class Paper(Profile):
+class Published(Profile):
     """The configuration that the literature reports for a dataset, kind of noise and nearest rate.
 
     Where it reports none, that of ``default``. A tuning for each noise knows the noise: its numbers
@@ -61,6 +61,6 @@ class Tuned(Profile):
     seed: Annotated[int, Between(0, 2**31 - 1)] = 1000
 
 
-PROFILES: Registry[Profile] = Registry("profile", default=Default, paper=Paper, tuned=Tuned)
+PROFILES: Registry[Profile] = Registry("profile", default=Default, paper=Published, tuned=Tuned)
 
 __all__ = ["PROFILES", "Conditions", "Configuration", "Profile", "Tuned"]

@@ -1,4 +1,4 @@
-"""What a distrustful reviewer asks first, each answered from the rows of this run."""
+"""The first questions of a distrustful reviewer, each answered from the rows of this run."""
 
 from collections.abc import Iterable
 from typing import NamedTuple

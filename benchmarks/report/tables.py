@@ -38,7 +38,7 @@ COMPARED = {
 }
 """The columns of the ranking in which the best is marked, and what ties with it."""
 NEAR = 0.01
-"""How far below the best of its seed and setting a run still counts as near it."""
+"""The distance below the best of its seed and setting at which a run still counts as near."""
 SURE = 0.95
 """A probability over settings that is marked."""
 

@@ -30,7 +30,7 @@ FEW_CANDIDATES = 2
 """The most candidates that are judged setting by setting; more of them get a line each."""
 
 Names = Mapping[str, str]
-"""How sentences call the methods."""
+"""The names by which sentences call the methods."""
 
 
 def effects(

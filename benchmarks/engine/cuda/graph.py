@@ -30,12 +30,12 @@ class CapturableTeam(Team[Batches], Protocol[Batches]):
     """A team that says what its steps carry over; its optimisers are capturable."""
 
     carried: Any
-    """What a step makes anew and the next one reads, as nested tensors: the methods' states and
-    the running statistics that are not changed in place."""
+    """The nested tensors that a step makes anew and the next one reads: the methods' states, and
+    running statistics that are not changed in place."""
 
 
 class Recorder(Protocol):
-    """What makes a graph of a step. The tests have one that runs the step again."""
+    """A maker of graphs of steps. The tests have one that runs the step again."""
 
     def warm(self, step: Callable[[], None]) -> None:
         """Run a step as it will be recorded."""

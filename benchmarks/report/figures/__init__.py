@@ -92,7 +92,7 @@ SLOWEST = ("reliability", "losses", "memorisation", "transitions", "delta", "del
 """The kinds of figure to begin with."""
 
 _task: dict[str, Any] = {}
-"""What a process draws, set when it starts."""
+"""The task of a drawing process, set when it starts."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What was planned, what finished and what failed, method by setting."""
+"""The runs that were planned, that finished and that failed, method by setting."""
 
 import numpy as np
 import pandas as pd

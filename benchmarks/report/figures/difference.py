@@ -1,4 +1,4 @@
-"""What each method gains on the reference in each setting, as a heat map."""
+"""The gain of each method on the reference in each setting, as a heat map."""
 
 from collections.abc import Mapping
 

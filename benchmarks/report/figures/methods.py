@@ -34,7 +34,7 @@ class MethodSelection:
 
     @property
     def have_bands(self) -> bool:
-        """Whether the bands of these methods can be told apart."""
+        """True if the methods are few enough for their bands to be distinguishable."""
         return not self.others and len(self.shown) <= CROWDED
 
     @property
