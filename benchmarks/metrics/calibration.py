@@ -69,6 +69,32 @@ def reliability(
     return count, confidence, correct
 
 
+def binned_errors(rows: Rows) -> dict[str, Tensor]:
+    """Return the calibration errors that come from bins of confidence, each ``(...)``.
+
+    The ECE is ``sum_b n_b |c_b - a_b| / N`` over ``BINS_COUNT`` bins of ``n_b`` examples, mean
+    confidence ``c_b`` and accuracy ``a_b``. All but ``ece_em`` and ``ce2_deb``, whose bins have
+    equal mass, are of bins of equal width.
+    """
+    examples = rows.ordered.shape[-1]
+    mass = equal_mass(rows.ordered, BINS_COUNT)
+    edges = torch.stack((equal_width(BINS_COUNT, mass.device).expand_as(mass), mass), -2)
+    count, confidence, correct, square = bin_sums(rows.ordered, edges)  # (..., 2, bins) each
+    gap = confidence - correct  # n_b * (c_b - a_b)
+    ece = gap.abs().sum(-1) / examples  # (..., 2)
+    wide, size = gap[..., 0, :], count[..., 0, :].clamp(min=1)  # an empty bin has no gap
+    return {
+        "ece": ece[..., 0],
+        "ece_over": wide.clamp(min=0).sum(-1) / examples,
+        "ece_under": (-wide).clamp(min=0).sum(-1) / examples,
+        "mce": (wide / size).abs().amax(-1),
+        "rmsce": ((wide.square() / size).sum(-1) / examples).sqrt(),
+        "ece_floor": floor(count[..., 0, :], confidence[..., 0, :], square[..., 0, :]) / examples,
+        "ece_em": ece[..., 1],
+        "ce2_deb": debiased(count[..., 1, :], confidence[..., 1, :], correct[..., 1, :]),
+    }
+
+
 def debiased(count: Tensor, confidence: Tensor, correct: Tensor) -> Tensor:
     """Return ``ce2_deb`` from the sums of its bins."""
     accuracy = correct / count

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from benchmarks.metrics.calibration import bin_sums, debiased, equal_mass, equal_width, floor
+from benchmarks.metrics.calibration import binned_errors
 from benchmarks.metrics.examples import Rows, rows_of
-from benchmarks.schema import BINS_COUNT, TEST_METRICS
+from benchmarks.schema import TEST_METRICS
 
 
 def test_metrics(
@@ -67,25 +67,12 @@ def test_metrics(
         return dict(zip(TEST_METRICS, empty, strict=True))
     rows = rows or rows_of(logits, label)
     conf_mean, acc, nll, brier, tied = torch.stack(rows[:5]).mean(-1).unbind()
-    mass = equal_mass(rows.ordered, BINS_COUNT)
-    edges = torch.stack((equal_width(BINS_COUNT, logits.device).expand_as(mass), mass), -2)
-    count, confidence, correct, square = bin_sums(rows.ordered, edges)  # (..., 2, bins) each
-    gap = confidence - correct  # n_b * (c_b - a_b)
-    ece = gap.abs().sum(-1) / examples  # (..., 2)
-    wide, size = gap[..., 0, :], count[..., 0, :].clamp(min=1)  # an empty bin has no gap
     values = {
         "acc": acc,
         "acc_worst": _worst_recall(rows.correct, label, classes),
         "nll": nll,
         "brier": brier,
-        "ece": ece[..., 0],
-        "ece_over": wide.clamp(min=0).sum(-1) / examples,
-        "ece_under": (-wide).clamp(min=0).sum(-1) / examples,
-        "mce": (wide / size).abs().amax(-1),
-        "rmsce": ((wide.square() / size).sum(-1) / examples).sqrt(),
-        "ece_floor": floor(count[..., 0, :], confidence[..., 0, :], square[..., 0, :]) / examples,
-        "ece_em": ece[..., 1],
-        "ce2_deb": debiased(count[..., 1, :], confidence[..., 1, :], correct[..., 1, :]),
+        **binned_errors(rows),
         "conf_mean": conf_mean,
         "gap_signed": conf_mean - acc,
         "ties": (tied * examples).round(),

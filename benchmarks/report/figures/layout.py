@@ -145,7 +145,7 @@ def save(page: Page, stem: Path) -> None:
         page.figure.savefig(stem.with_suffix(".svg"), metadata=dict.fromkeys(("Date", "Creator")))
     image = Image.open(pixels)  # a palette of 256 colours takes a quarter of the bytes
     palette = image.convert("RGB").quantize(256)
-    palette.save(stem.with_suffix(".png"), optimize=True, dpi=image.info["dpi"])
+    palette.save(stem.with_suffix(".png"), dpi=image.info["dpi"])
     path = stem.with_suffix(".csv")
     page.data.to_csv(path, index=False, lineterminator="\n", float_format="%.9g")
 
