@@ -32,13 +32,13 @@ def touched(path: Path, tests: dict[Path, str]) -> set[Path]:
     *package, name = path.with_suffix("").parts
     parent = re.escape(".".join(package))
     imports = re.compile(rf"^\s*(from|import) {parent}(\.| import .*\b){name}\b", re.MULTILINE)
-    found = {t for t, text in tests.items() if imports.search(text) or t.stem == f"test_{name}"}
-    if found and package[:1] != ["methods"]:  # methods are tested by being registered
-        return found
+    related = {t for t, text in tests.items() if imports.search(text) or t.stem == f"test_{name}"}
+    if related and package[:1] != ["methods"]:  # methods are tested by being registered
+        return related
     folder = Path("tests", *package[package[:1] != ["methods"] :])
     while not (ROOT / folder).is_dir():
         folder = folder.parent
-    return found | {test for test in tests if folder in test.parents and folder.name != "tests"}
+    return related | {test for test in tests if folder in test.parents and folder.name != "tests"}
 
 
 class Stopped:
