@@ -24,7 +24,10 @@ def method_of(module: ModuleType) -> type[Method]:
     own = [c for c in classes if issubclass(c, Method) and c.__module__ == module.__name__]
     if len(own) != 1:
         names = ", ".join(c.__name__ for c in own) or "none"
-        raise TypeError(f"{module.__name__} must define one subclass of Method, got {names}")
+        raise TypeError(
+            f"{module.__name__} must define one subclass of Method, got {names}; what methods "
+            "share belongs in methods/parts"
+        )
     (method,) = own
     if not method.label or not method.family:
         raise TypeError(f"{module.__name__}.{method.__name__} must have a label and a family")

@@ -28,7 +28,8 @@ class Paper(NamedTuple):
             return ""
         journal = self.venue in JOURNALS
         authors = re.split(", | & ", self.authors)
-        word = next(word for word in re.findall(r"[A-Za-z]+", self.title) if len(word) > 3)
+        words = re.findall(r"[A-Za-z]+", self.title)
+        word = max(words, key=lambda word: len(word) > 3, default="")
         key = f"{authors[0].rsplit(' ')[-1]}{self.year}{word}".lower()
         fields = {
             "title": f"{{{self.title}}}",  # a second brace keeps its capitals
@@ -52,6 +53,8 @@ def cited(docstring: str) -> Paper:
     ... ''')
     >>> paper.venue, paper.year, paper.bibtex[:28]
     ('ICCV', '2017', '@inproceedings{lin2017focal,')
+    >>> paper._replace(title="How to do it").bibtex[:27]
+    '@inproceedings{lin2017how, '
     """
     match = CITATION.search(" ".join(docstring.split()))
     return Paper(**match.groupdict()) if match else Paper()

@@ -11,7 +11,7 @@ from benchmarks.engine.drivers import driver_name
 from benchmarks.errors import RefusedError
 from benchmarks.noise import Clean
 from benchmarks.planning.memory import free_bytes, widest
-from benchmarks.planning.options import TrainingOptions
+from benchmarks.planning.options import FLAGS, TrainingOptions
 from benchmarks.planning.throughput import Throughput
 from benchmarks.store import read_plan, write_plan
 from benchmarks.sweep import Cell, label_space
@@ -111,10 +111,10 @@ def make_plan(folder: Path, suite: str, cells: Iterable[Cell], options: Training
     every = tuple(dict.fromkeys((*known, *asked)))
     fixed = {kind: driver["width"] for kind, driver in written["drivers"].items()}
     fixed_flags = tuple(written.get("flags", ()))
-    if "compile" in fixed_flags:
+    if foreign := [name for name in fixed_flags if name not in FLAGS]:
         raise RefusedError(
-            f"{folder} was started with --compile, which this version does not have, and numbers "
-            "without it must not be mixed with its own; use another --out"
+            f"{folder} was started with --{foreign[0]}, which this version does not have, and "
+            "numbers without it must not be mixed with its own; use another --out"
         )
     if missing := [name for name in flags if name not in fixed_flags]:
         raise RefusedError(

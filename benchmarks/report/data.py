@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -131,7 +132,7 @@ def _table(folder: Path, name: str) -> pd.DataFrame:
     types = dict.fromkeys(TEXT, "str")
     try:
         table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
-    except ValueError as error:  # pandas' parser errors are ValueErrors
+    except (ValueError, OSError, EOFError, zlib.error) as error:  # of pandas, and of gzip
         raise RefusedError(f"{path} cannot be read: {error}") from None
     wanted = set(TABLES[name])
     have = {str(column) for column in table}

@@ -82,7 +82,7 @@ def looks_of(facts: Mapping[str, Facts]) -> dict[str, Look]:
         rank[fact.family] += 1
         marker = MARKERS[(3 * place + nth) % len(MARKERS)]
         dash = FAMILY_DASHES[(5 * place + nth) % len(FAMILY_DASHES)] if looks else "solid"
-        looks[method] = Look(fact.label, fact.family, COLOURS[fact.family], marker, dash)
+        looks[method] = Look(fact.label or method, fact.family, COLOURS[fact.family], marker, dash)
     return looks
 
 
@@ -135,7 +135,11 @@ def resolve(
             colour=shade(own.colour, _tone(variant, variants[name])),
             dash=others[(variant - 1) % len(others)] if variant else own.dash,
         )
-    return looks
+    uses = Counter(look.label for look in looks.values())  # a plugin may state a label of ours
+    return {
+        method: replace(look, label=f"{look.label} ({method})") if uses[look.label] > 1 else look
+        for method, look in looks.items()
+    }
 
 
 def _spare(name: str, place: int) -> Look:

@@ -105,6 +105,12 @@ def test_a_plugins_method_that_states_a_family_gets_its_colour_and_a_pair_of_its
     assert {name: look for name, look in looks.items() if name in LOOKS} == dict(LOOKS)
 
 
+def test_a_plugins_method_without_a_label_or_with_one_of_ours_is_named():
+    facts = {"mine": facts_of("early", "ELR"), "other": facts_of("early", "")}
+    labels = [look.label for look in resolve(["elr", "mine", "other"], {}, facts).values()]
+    assert labels == ["ELR (elr)", "ELR (mine)", "other"]
+
+
 def test_labels_are_unique_and_plain_ascii_that_latex_and_every_font_can_set():
     labels = [look.label for look in LOOKS.values()]
     assert len(set(labels)) == len(labels)

@@ -1,5 +1,6 @@
 """Tables, checklist and macros of a report against scipy and statsmodels, and what is refused."""
 
+import gzip
 import re
 from dataclasses import replace
 
@@ -428,6 +429,15 @@ def test_a_missing_table_and_a_plan_that_is_none_are_refused(tmp_path):
         (tmp_path / name).unlink()
         with pytest.raises(RefusedError, match=f"{name} is missing"):
             build(tmp_path)
+
+
+@pytest.mark.parametrize("data", [b"no archive", gzip.compress(b"cell_id,dataset\n" * 99)[:-20]])
+def test_a_damaged_archive_of_a_table_is_refused(tmp_path, data):
+    folder = write(tmp_path, SMALL)
+    (folder / "curves.csv").unlink()
+    (folder / "curves.csv.gz").write_bytes(data)
+    with pytest.raises(RefusedError, match=r"curves\.csv\.gz cannot be read"):
+        load(folder)
 
 
 def test_metrics_that_an_older_table_lacks_are_blank(tmp_path):
