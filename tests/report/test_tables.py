@@ -431,7 +431,11 @@ def test_a_missing_table_and_a_plan_that_is_none_are_refused(tmp_path):
             build(tmp_path)
 
 
-@pytest.mark.parametrize("data", [b"no archive", gzip.compress(b"cell_id,dataset\n" * 99)[:-20]])
+@pytest.mark.parametrize(
+    "data",
+    [b"no archive", gzip.compress(b"cell_id,dataset\n" * 99, mtime=0)[:-20]],
+    ids=["foreign", "truncated"],
+)
 def test_a_damaged_archive_of_a_table_is_refused(tmp_path, data):
     folder = write(tmp_path, SMALL)
     (folder / "curves.csv").unlink()
