@@ -1,9 +1,6 @@
 """Active negative loss made of cross-entropy."""
 
-import math
 from dataclasses import dataclass
-
-from torch import Tensor
 
 from methods.parts.active_passive import ActiveNegative
 
@@ -26,12 +23,3 @@ class ANLCE(ActiveNegative, label="ANL-CE", family="normalised"):
     Differs from that code:
         There the L1 term stands in place of weight decay; here the recipe's stays as it is.
     """
-
-    @property
-    def worst(self) -> float:
-        """The cross-entropy at a probability of 1e-7."""
-        return -math.log(1e-7)
-
-    def every(self, logits: Tensor) -> Tensor:
-        """Return the cross-entropy of every class."""
-        return -logits.log_softmax(-1)

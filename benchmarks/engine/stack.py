@@ -73,10 +73,10 @@ class Stack:
 
     def begin(self, number: int, stage: Stage, recipe: Recipe) -> None:
         """Start a stage with a new optimiser, and with fresh weights where it wants them."""
-        fresh_networks = not number or stage.fresh_networks
-        if fresh_networks or stage.fresh_layers:
+        starts_anew = not number or stage.fresh_networks
+        if starts_anew or stage.fresh_layers:
             self.blueprint, params, buffers = self._fresh(number)
-        if fresh_networks:
+        if starts_anew:
             self.params, self.buffers, self.average = params, buffers, None
             if self.method.averaged:
                 steps = steps_of(self.cells[0], len(self.data[0].noisy))

@@ -1,5 +1,6 @@
 """Sums of a loss that raises the label and one that lowers the other classes."""
 
+import math
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -56,8 +57,8 @@ class ActiveNegative(Method):
     """The sum of a normalised loss and of what it makes of all classes but the label.
 
     ``alpha * l_y / sum_k l_k + beta * (1 - (A - l_y) / sum_k (A - l_k))`` for a loss ``l`` of each
-    class, cut off at ``A``. To the gradient of every weight and bias is added that of
-    ``delta * sum |w|``.
+    class, cut off at ``A``: cross-entropy, unless a method overrides it. To the gradient of every
+    weight and bias is added that of ``delta * sum |w|``.
     """
 
     alpha: NonNegative = 5.0
@@ -65,13 +66,13 @@ class ActiveNegative(Method):
     delta: NonNegative = 5e-5
 
     def every(self, logits: Tensor) -> Tensor:
-        """Return the loss ``l`` of every class, ``(B, C)``."""
-        raise NotImplementedError
+        """Return the loss ``l`` of every class, ``(B, C)``: ``-log p_k``."""
+        return -logits.log_softmax(-1)
 
     @property
     def worst(self) -> float:
-        """The value ``A`` at which a loss is cut off."""
-        raise NotImplementedError
+        """The value ``A`` at which the loss is cut off: that at a probability of 1e-7."""
+        return -math.log(1e-7)
 
     def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the weighted sum of the active and the negative part."""
