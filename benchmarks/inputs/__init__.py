@@ -1,0 +1,23 @@
+"""The one door for everything that comes from outside: a user's files, and ours on the way back.
+
+A file is opened here and nowhere else. It must be a regular one of bounded size; its text, record,
+arrays or rows are decoded once, into types that the rest of the program can rely on; and whatever
+is wrong with it is one sentence with the file and the place, an :class:`InputError`.
+"""
+
+from benchmarks.inputs.arrays import read_arrays
+from benchmarks.inputs.error import InputError
+from benchmarks.inputs.records import decode_json, decode_toml
+from benchmarks.inputs.regular import read_bytes, read_text
+from benchmarks.inputs.tables import Table, read_table
+
+__all__ = [
+    "InputError",
+    "Table",
+    "decode_json",
+    "decode_toml",
+    "read_arrays",
+    "read_bytes",
+    "read_table",
+    "read_text",
+]

@@ -1,0 +1,22 @@
+"""What is said of a file that is not as it should be."""
+
+from pathlib import Path
+
+from benchmarks.errors import RefusedError
+
+
+class InputError(RefusedError):
+    """A file that cannot be read, or holds something else than it should: ``PATH, place: reason``.
+
+    >>> print(InputError("labels.csv", "the row has 3 fields", "line 7"))
+    labels.csv, line 7: the row has 3 fields
+    """
+
+    def __init__(self, path: Path | str, reason: str, place: str = "") -> None:
+        super().__init__(path, reason, place)  # as arguments, so that it can be pickled
+        self.path, self.reason, self.place = path, reason, place
+
+    def __str__(self) -> str:
+        """Return the sentence, whatever the file's name holds, on one line."""
+        where = f"{self.path}, {self.place}" if self.place else f"{self.path}"
+        return " ".join(f"{where}: {self.reason}".splitlines())

@@ -1,0 +1,77 @@
+"""Bytes and text of regular files, bounded in size."""
+
+import os
+import stat
+from pathlib import Path
+
+from benchmarks.inputs.error import InputError
+
+MIB = 2**20
+FILE_BYTES = 256 * MIB
+"""The size of any file, unless its reader states another."""
+TEXT_BYTES = 64 * MIB
+"""The size of a file of text: a label, an index and a file name for a million images."""
+
+KINDS = {
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
+
+
+def read_bytes(path: Path | str, limit: int = FILE_BYTES) -> bytes:
+    """Return the content of a regular file.
+
+    Args:
+        path: the file; a link to one is followed.
+        limit: the most bytes that it may have.
+
+    Raises:
+        InputError: it cannot be read, is a pipe, device or directory, or is larger.
+    """
+    try:
+        kind = stat.S_IFMT(Path(path).stat().st_mode)  # first: opening a pipe waits
+        if kind != stat.S_IFREG:
+            what = KINDS.get(kind, "something else")
+            raise InputError(path, f"a regular file is needed, and this is {what}")
+        with Path(path).open("rb") as file:
+            data = file.read(limit + 1) if os.fstat(file.fileno()).st_size <= limit else None
+    except OSError as error:
+        raise InputError(path, f"cannot be read: {error.strerror or error}") from error
+    except ValueError as error:  # a zero byte in its name
+        raise InputError(repr(str(path)), f"cannot be read: {error}") from error
+    if data is None or len(data) > limit:
+        raise InputError(path, f"a file of at most {size(limit)} is read, and this one is larger")
+    return data
+
+
+def read_text(path: Path | str, limit: int = TEXT_BYTES) -> str:
+    """Return the text of a regular file, which must be UTF-8, without a byte order mark.
+
+    Raises:
+        InputError: it cannot be read, is too large, or is no UTF-8.
+    """
+    return text_of(read_bytes(path, limit), path)
+
+
+def text_of(data: bytes, where: Path | str) -> str:
+    """Return bytes that must be UTF-8 as text, without a byte order mark."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        found = data[error.start]
+        raise InputError(
+            where, f"text must be UTF-8, and the byte 0x{found:02x} is none", f"line {line}"
+        ) from error
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as people say it.
+
+    >>> size(64 * 2**20), size(1000)
+    ('64 MiB', '1,000 bytes')
+    """
+    return f"{count / MIB:g} MiB" if count >= MIB else f"{count:,} bytes"
