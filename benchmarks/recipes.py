@@ -137,6 +137,7 @@ class CIFARN(Recipe):
 
 RECIPES: Registry[Recipe] = Registry(
     "recipe",
+    Recipe,
     small=Small,
     robust_loss=RobustLoss,
     robust_loss_cifar10=RobustLossCIFAR10,

@@ -47,7 +47,7 @@ def _catalogue() -> dict[str, type[Method]]:
     return {name: methods[name] for name in sorted(methods, key=place)}
 
 
-METHODS: Registry[Method] = Registry("method", **_catalogue())
+METHODS: Registry[Method] = Registry("method", Method, **_catalogue())
 serve(METHODS)
 
 __all__ = ["METHODS", "Batch", "Method", "Network", "Registry", "Stage", "State", "Task", "Trusted"]

@@ -1,8 +1,9 @@
 """Fields that state their own type and range."""
 
+import inspect
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from difflib import get_close_matches
 from itertools import pairwise
 from typing import (
@@ -130,6 +131,34 @@ class Bounded:
             _FIELDS[cls] = tuple(_field(field.name, hints[field.name]) for field in fields(cls))
         yield from _FIELDS[cls]
 
+    @classmethod
+    def fault(cls) -> str:
+        """Say what keeps specs from setting the fields of a class, after its name; "" if nothing.
+
+        Every annotation states a field or a ``ClassVar``, of a type that specs can write, and a
+        default that the field itself accepts.
+        """
+        own = inspect.get_annotations(cls)
+        stated = [name for name, hint in own.items() if not _is_class_variable(hint)]
+        params = cls.__dataclass_params__  # type: ignore[attr-defined]  # no type knows it
+        if stated and "__dataclass_params__" not in vars(cls):
+            return f" states {stated[0]} and must be a dataclass: put @dataclass(frozen=True) above"
+        if not (params.frozen and params.eq):
+            return " must be compared by its fields: put @dataclass(frozen=True) above it"
+        try:
+            known = tuple(cls.fields())
+        except (TypeError, NameError, AttributeError) as error:
+            return f": {error}"
+        for field, each in zip(known, fields(cls), strict=True):
+            if not each.init:
+                return f".{field.key} must be one that a spec can set, got init=False"
+            if each.default is not MISSING and not field.spec:
+                try:
+                    field.check("", each.default)
+                except ValueError as error:
+                    return str(error)
+        return ""
+
 
 def _field(name: str, hint: Any) -> Field:  # noqa: ANN401  an annotation can be any object
     marks = {type(mark): mark for mark in getattr(hint, "__metadata__", ())}
@@ -139,6 +168,12 @@ def _field(name: str, hint: Any) -> Field:  # noqa: ANN401  an annotation can be
     if kind not in {float, int, bool, str}:
         raise TypeError(f"field {name!r} must be float, int, bool, str or Literal, got {kind}")
     return Field(name, kind, marks.get(Between), (), marks.get(Added), marks.get(SpecOf))
+
+
+def _is_class_variable(hint: object) -> bool:
+    """Tell whether an annotation, or the text of one, is a ``ClassVar``."""
+    text = hint if isinstance(hint, str) else ""
+    return get_origin(hint) is ClassVar or hint is ClassVar or "ClassVar" in text.partition("[")[0]
 
 
 def _rising(text: str, interval: Between) -> tuple[float, ...]:

@@ -1,6 +1,8 @@
 """Named dataclasses of one kind, and the spec strings that build them."""
 
 import ast
+import keyword
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields
 from typing import Any, Generic, TypeVar
@@ -23,9 +25,15 @@ class Registry(Mapping[str, type[T]], Generic[T]):
     """
 
     def __init__(
-        self, kind: str, canonical: Callable[[T], T] | None = None, **entries: type[T]
+        self,
+        kind: str,
+        base: type[T],
+        canonical: Callable[[T], T] | None = None,
+        /,
+        **entries: type[T],
     ) -> None:
         self.kind = kind
+        self._base = base
         self._canonical = canonical
         self._entries: dict[str, type[T]] = {}
         self._built: dict[str, T] = {}  # of a sweep's thousands of cells few differ
@@ -37,8 +45,20 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         """Add an entry.
 
         Raises:
-            ValueError: the name is taken, or the entry already has one.
+            ValueError: no spec could state the name, it is taken, the entry already has one, or it
+                is not a frozen dataclass of this kind whose fields specs can set.
         """
+        if not _can_be_stated(name):
+            raise ValueError(
+                f"the name of a {self.kind} must be an identifier that is no word of Python, such "
+                f"as 'my_{self.kind}', got {name!r}"
+            )
+        if not isinstance(entry, type) or not issubclass(entry, self._base):
+            raise ValueError(  # noqa: TRY004  as whatever else is wrong with an entry
+                f"the {self.kind} {name!r} must be a subclass of {self._base.__name__}, got {entry}"
+            )
+        if fault := entry.fault():
+            raise ValueError(f"{entry.__name__}{fault}")
         if name in self._entries:
             raise ValueError(f"the {self.kind} name {name!r} is taken by {self._entries[name]}")
         if entry in self._entries.values():
@@ -141,3 +161,10 @@ class Registry(Mapping[str, type[T]], Generic[T]):
             listed = ", ".join(sorted(names)) or "none"
             hint = suggestion(name, names) or ";"
             raise ValueError(f"unknown {kind} {name!r}{hint} known: {listed}")
+
+
+def _can_be_stated(name: object) -> bool:
+    """Tell whether a spec, which is parsed as Python is, can state a name."""
+    if not isinstance(name, str) or keyword.iskeyword(name) or not name.isidentifier():
+        return False
+    return unicodedata.normalize("NFKC", name) == name  # the parser reads it so

@@ -9,6 +9,7 @@ from methods import Registry
 
 DATASETS: Registry[Dataset] = Registry(
     "dataset",
+    Dataset,
     digits=Digits,
     mnist=MNIST,
     fashion_mnist=FashionMNIST,

@@ -7,6 +7,7 @@ from methods import Registry
 
 MODELS: Registry[Model] = Registry(
     "model",
+    Model,
     mlp=MLP,
     convnet=ConvNet,
     mnist_convnet=MNISTConvNet,

@@ -24,6 +24,7 @@ def _canonical(noise: Noise) -> Noise:
 
 NOISES: Registry[Noise] = Registry(
     "noise",
+    Noise,
     _canonical,
     clean=Clean,
     symmetric=Symmetric,

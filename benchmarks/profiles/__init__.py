@@ -61,6 +61,8 @@ class Tuned(Profile):
     seed: Annotated[int, Between(0, 2**31 - 1)] = 1000
 
 
-PROFILES: Registry[Profile] = Registry("profile", default=Default, paper=Published, tuned=Tuned)
+PROFILES: Registry[Profile] = Registry(
+    "profile", Profile, default=Default, paper=Published, tuned=Tuned
+)
 
 __all__ = ["PROFILES", "Conditions", "Configuration", "Profile", "Tuned"]

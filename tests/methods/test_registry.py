@@ -3,8 +3,9 @@
 import math
 import re
 from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import field as field_of
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -280,7 +281,7 @@ class Pan(Bounded):
 
 
 def test_a_name_is_given_once_and_a_class_has_one_name():
-    kitchen = Registry("tool", kettle=Kettle)
+    kitchen = Registry("tool", Bounded, kettle=Kettle)
     with pytest.raises(ValueError, match=r"^the tool name 'kettle' is taken by .*Kettle"):
         kitchen.register("kettle", Pan)
     with pytest.raises(ValueError, match=r"Kettle'> is already a tool under another name$"):
@@ -290,8 +291,66 @@ def test_a_name_is_given_once_and_a_class_has_one_name():
     assert len(kitchen) == 2
 
 
+@pytest.mark.parametrize(
+    "name", ["a b", "", "class", "True", "my-tool", "2nd", "\ufb01ne", 3, None]
+)
+def test_a_name_that_no_spec_can_state_is_refused(name):
+    sentence = (
+        "the name of a tool must be an identifier that is no word of Python, such as 'my_tool', "
+        f"got {name!r}"
+    )
+    with refused(sentence):
+        Registry("tool", Bounded).register(name, Kettle)
+
+
+def entry(body, decorator="@dataclass(frozen=True)"):
+    names = {"__name__": __name__, "ClassVar": ClassVar, "Fraction": Fraction, "Bounded": Bounded}
+    names |= {"dataclass": dataclass, "field": field_of}
+    exec(f"{decorator}\nclass Tap(Bounded):\n    {body}", names)  # noqa: S102  as a user's file
+    return names["Tap"]
+
+
+@pytest.mark.parametrize(
+    ("body", "decorator", "sentence"),
+    [
+        ("depth: float = 1.0", "", "Tap states depth and must be a dataclass: put @dataclass("),
+        ("depth: float = 1.0", "@dataclass(frozen=True, eq=False)", "must be compared by its fiel"),
+        *(
+            (f"depth: {kind} = None", "@dataclass(frozen=True)", "Tap: field 'depth' must be float")
+            for kind in ("tuple[float, float]", "'float | None'", "list", "dict", "object")
+        ),
+        ("depth: Missing = 1", "", "Tap states depth"),
+        ("depth: 'Missing' = 1", "@dataclass(frozen=True)", "Tap: name 'Missing' is not defined"),
+        ("depth: Fraction = 2.0", "@dataclass(frozen=True)", "Tap.depth must be a number in [0,"),
+        ("depth: int = 'one'", "@dataclass(frozen=True)", "Tap.depth must be a whole number, got"),
+        (
+            "depth: int = field(init=False)",
+            "@dataclass(frozen=True)",
+            "must be one that a spec",
+        ),
+    ],
+)
+def test_a_class_whose_fields_no_spec_can_set_is_refused(body, decorator, sentence):
+    body = body.replace("Missing = 1", "'Missing' = 1") if not decorator else body
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        Registry("tool", Bounded).register("tap", entry(body, decorator))
+
+
+def test_what_is_no_class_of_the_kind_is_refused():
+    for other in (Kettle, METHODS["elr"](), "elr", None, len):
+        with pytest.raises(ValueError, match=r"^the method 'tap' must be a subclass of Method"):
+            METHODS.register("tap", other)
+
+
+def test_class_variables_and_bare_subclasses_are_entries():
+    kitchen = Registry("tool", Bounded, tap=entry("sides: ClassVar[int] = 3", ""))
+    kitchen.register("sink", entry("sides: 'ClassVar[int]' = 3", ""))
+    kitchen.register("pot", entry("depth: 'Fraction' = 0.5"))
+    assert kitchen.spec(kitchen.build("pot(depth=1)")) == "pot(depth=1.0)"
+
+
 def test_whole_numbers_become_fractions_where_the_field_is_one():
-    built = Registry("tool", kettle=Kettle).build("kettle(litres=2)")
+    built = Registry("tool", Bounded, kettle=Kettle).build("kettle(litres=2)")
     assert type(built.litres) is float
     assert type(built.cups) is int
     assert METHODS.spec(METHODS.build("elr(weight=7)")) == "elr(weight=7.0)"
