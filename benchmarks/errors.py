@@ -25,3 +25,11 @@ class DataMissingError(RefusedError):
     """A dataset or a results folder that is missing and cannot be downloaded, or is damaged."""
 
     code = Exit.DATA_MISSING
+
+
+class StopError(BaseException):
+    """The program is asked to stop: by no error, and through every ``finally``."""
+
+
+class InterruptError(StopError, KeyboardInterrupt):
+    """The user has interrupted the program; a plugin raises ``KeyboardInterrupt`` itself."""

@@ -1,59 +1,109 @@
 """Plugins: files of a user's own that register entries."""
 
+import functools
 import hashlib
-import importlib.util
+import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
-from benchmarks.errors import RefusedError
+from benchmarks import blame, neighbours
+from benchmarks.errors import RefusedError, StopError
+from benchmarks.inputs import InputError, read_bytes
 from benchmarks.sweep import REGISTRIES
+from methods.bounds import Bounded
 
 Entry = tuple[str, str]
 """The kind and the name of an entry."""
 
-_loaded: dict[str, list[Entry]] = {}  # by module name
+LONGEST_LOADING = 600.0
+"""Seconds after which a plugin's file is taken to hang."""
+
+_loaded: dict[Path, list[Entry]] = {}  # by file
 
 
 def load(*paths: Path) -> list[Entry]:
-    """Run Python files that register entries and return their kinds and names.
+    """Run Python files that register entries and return their kinds and names, each once.
 
     A file may call ``register(name, class)`` of any of ``METHODS``, ``DATASETS``, ``NOISES``,
-    ``MODELS`` and ``RECIPES``. Its content becomes part of its entries' version, so that editing it
-    retrains their cells instead of passing off old results as new. A file is run once.
+    ``MODELS`` and ``RECIPES``, and import the modules beside it. Its content becomes part of its
+    entries' version, so that editing it retrains their cells instead of passing off old results as
+    new. A file is run once; what a file registers that fails is withdrawn.
 
     Raises:
-        RefusedError: a file is absent, fails, or registers nothing.
+        RefusedError: a file is absent, no Python file, fails, or registers nothing; the text has
+            the line.
     """
-    return [entry for path in paths for entry in _load(path)]
+    return list(dict.fromkeys(entry for path in paths for entry in _load(path)))
 
 
 def _load(path: Path) -> list[Entry]:
-    if not path.is_file():
-        raise RefusedError(f"no plugin file {path}")
-    name = f"plugin_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
-    if name in _loaded:
-        return _loaded[name]
+    own = path.resolve()
+    if own in _loaded:
+        return _loaded[own]
+    digest = hashlib.sha256(_source(path)).hexdigest()[:12]
     before = set(_entries())
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise RefusedError(f"{path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
+    _hold_exits(os.getpid())
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[name]
-        raise RefusedError(f"plugin {path} failed: {type(error).__name__}: {error}") from error
-    if not (added := [entry for entry in _entries() if entry not in before]):
+        with blame.deadline(LONGEST_LOADING):
+            module = neighbours.execute(path)
+        added = [entry for entry in _entries() if entry not in before]
+        added = added or [e for e in before if _class(e).__module__ == module.__name__]
+    except StopError:
+        raise
+    except BaseException as error:
+        for kind, name in set(_entries()) - before:
+            REGISTRIES[kind].withdraw(name)
+        sentence = blame.failure(error) or f"plugin {path} failed: {blame.in_words(error)}"
+        raise RefusedError(sentence) from error
+    if not added:
         raise RefusedError(f"plugin {path} registers nothing: METHODS.register(name, class)")
-    for kind, entry_name in added:
-        entry = REGISTRIES[kind][entry_name]
-        entry.version = f"{entry.version}+{digest}"
-    _loaded[name] = added
+    for entry in added:
+        _class(entry).version = f"{_class(entry).version}+{digest}"
+    _loaded[own] = added
     return added
+
+
+def _source(path: Path) -> bytes:
+    """Return the content of a plugin's file.
+
+    Raises:
+        RefusedError: it is absent, unreadable, or no Python file.
+    """
+    if not os.path.lexists(path):
+        raise RefusedError(f"no plugin file {path}")
+    data = read_bytes(path)
+    if path.suffix != ".py":
+        raise InputError(path, "a plugin is a Python file, whose name ends with .py")
+    if b"\0" in data:
+        raise InputError(path, "a plugin is a Python file, and this one holds bytes that are none")
+    return data
 
 
 def _entries() -> list[Entry]:
     """Return the kinds and names of all entries there are."""
     return [(kind, name) for kind, registry in REGISTRIES.items() for name in registry]
+
+
+def _class(entry: Entry) -> type[Bounded]:
+    kind, name = entry
+    found: type[Bounded] = REGISTRIES[kind][name]
+    return found
+
+
+@functools.cache
+def _hold_exits(process: int) -> None:
+    """Let ``os._exit`` raise ``SystemExit`` where a plugin's own code calls it.
+
+    It would end this process, or the one with that number, at once and without a word, with a code
+    that may mean success.
+    """
+    exit_now = os._exit
+
+    def held(status: int = 0) -> NoReturn:
+        caller = sys._getframe(1)  # noqa: SLF001  the way there is
+        if os.getpid() == process and blame.is_plugin(caller):
+            raise SystemExit(f"os._exit({status})")
+        exit_now(status)
+
+    os._exit = held

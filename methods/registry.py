@@ -64,8 +64,12 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         if entry in self._entries.values():
             raise ValueError(f"{entry} is already a {self.kind} under another name")
         self._entries[name] = entry
-        self._built.clear()  # a spec may mean another entry now
-        self._written.clear()
+        self._forget()
+
+    def withdraw(self, name: str) -> None:
+        """Take an entry out again."""
+        del self._entries[name]
+        self._forget()
 
     def __getitem__(self, name: str) -> type[T]:
         self._known(self.kind, name, tuple(self._entries))
@@ -155,6 +159,11 @@ class Registry(Mapping[str, type[T]], Generic[T]):
             name = self.name(obj)
             self._written[write, obj] = f"{name}({', '.join(shown)})" if shown else name
         return self._written[write, obj]
+
+    def _forget(self) -> None:
+        """Forget what was built, as a spec may mean another entry now."""
+        self._built.clear()
+        self._written.clear()
 
     def _known(self, kind: str, name: str, names: tuple[str, ...]) -> None:
         if name not in names:

@@ -1,11 +1,12 @@
 """Fixtures that every test stands on."""
 
 import os
+import sys
 
 import pytest
 import torch
 
-from benchmarks import plugins
+from benchmarks import blame, plugins
 from benchmarks.sweep import REGISTRIES
 
 
@@ -42,3 +43,6 @@ def registries(monkeypatch):
     monkeypatch.setattr(plugins, "_loaded", {})
     for registry in REGISTRIES.values():
         monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+    yield
+    for name in [name for name in sys.modules if blame.MODULE.fullmatch(name)]:
+        del sys.modules[name]

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from cyclopts import App, CycloptsError
 
-from benchmarks import suites
+from benchmarks import blame, suites
 from benchmarks.cli.check import check
 from benchmarks.cli.collect import collect
 from benchmarks.cli.compare import compare
@@ -24,7 +24,7 @@ from benchmarks.cli.report import report
 from benchmarks.cli.run import run
 from benchmarks.cli.status import status
 from benchmarks.cli.suspects import suspects
-from benchmarks.errors import Exit, RefusedError
+from benchmarks.errors import Exit, InterruptError, RefusedError, StopError
 
 app = App(
     name="run_all.py",
@@ -52,17 +52,31 @@ VERBS = tuple(name for name in app if not name.startswith("-"))
 def main(argv: Sequence[str]) -> int:
     """Run a command line and return its exit code."""
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored
+        signal.signal(signal.SIGINT, _interrupt)
     try:
         return int(app(_with_verb(argv), exit_on_error=False, print_error=False) or Exit.DONE)
     except (CycloptsError, RefusedError) as error:
         print(f"run_all.py: {error}", file=sys.stderr)
         return error.code if isinstance(error, RefusedError) else Exit.USAGE
-    except KeyboardInterrupt:
+    except BaseException as error:
+        if (code := _told(error)) is None:
+            raise
+        return code
+
+
+def _told(error: BaseException) -> Exit | None:
+    """Say what ended the program and return its exit code; None for a fault of ours."""
+    if sentence := blame.failure(error):  # of a plugin, whatever it raises
+        print(f"run_all.py: {sentence}", file=sys.stderr)
+        return Exit.DATA_MISSING if isinstance(error, OSError) else Exit.USAGE
+    if isinstance(error, KeyboardInterrupt):
         print("interrupted; running again continues", file=sys.stderr)
         return Exit.INTERRUPTED
-    except _TerminatedError:
+    if isinstance(error, _TerminatedError):
         print("terminated; running again continues", file=sys.stderr)
         return Exit.TERMINATED
+    return None
 
 
 def _with_verb(argv: Sequence[str]) -> list[str]:
@@ -79,8 +93,12 @@ def _with_verb(argv: Sequence[str]) -> list[str]:
     return ["run", *argv]
 
 
-class _TerminatedError(BaseException):
-    """The exception that SIGTERM raises; it passes through ``finally``."""
+class _TerminatedError(StopError):
+    """The exception that SIGTERM raises."""
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise InterruptError
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:

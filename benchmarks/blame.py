@@ -1,0 +1,125 @@
+"""Whose an error is: those of a plugin are told with its file, its line and their message.
+
+Nothing here is slow to import, as the command line asks it about every error.
+"""
+
+import contextlib
+import re
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType, TracebackType
+
+from benchmarks.errors import StopError
+
+MODULE = re.compile(r"plugin_[0-9a-f]{12}(\..+)?")
+"""The names of a plugin's modules: of the package that its folder is, and of those in it."""
+
+LONGEST = 500
+"""The letters of an error's text that are shown."""
+
+
+class LateError(BaseException):
+    """Code of a plugin has not returned in time; no ``except Exception`` of its own holds it."""
+
+
+def in_words(error: BaseException) -> str:
+    """Return the type and the first line of an error, whatever it does when it is asked."""
+    try:
+        text = str(error)
+    except BaseException:  # noqa: BLE001  it can do anything
+        text = "(its text cannot be read)"
+    lines = [line for line in text.splitlines() if line.strip()] or [""]
+    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in lines[0].strip()[:LONGEST])
+    if isinstance(error, SystemExit):
+        text = f"{text or 'None'}, but a plugin must not end the program"
+    if _is_refusal(error):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def place(error: BaseException) -> tuple[Path, int] | None:
+    """Return the file and the line of a plugin in which an error arose; None for another's."""
+    if isinstance(error, SyntaxError) and error.filename and error.lineno:
+        path = Path(error.filename)
+        return (path, error.lineno) if path.is_file() else None
+    frames = [
+        (Path(frame.f_code.co_filename), line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if is_plugin(frame)
+    ]
+    if frames:
+        return frames[-1]
+    cause = error.__cause__ or error.__context__
+    return place(cause) if cause else None
+
+
+def failure(error: BaseException) -> str:
+    """Say how a plugin failed, in a sentence; nothing of an error that is not a plugin's.
+
+    Nor of one that a signal raised while the plugin ran.
+    """
+    if isinstance(error, StopError) or (found := place(error)) is None:
+        return ""
+    path, line = found
+    return f"plugin {shown(path)}:{line} failed: {in_words(error)}"
+
+
+def reason(error: BaseException) -> str:
+    """Return the words for an error, with the name of a plugin's file and the line behind them."""
+    found = place(error)
+    return f"{in_words(error)} ({found[0].name}:{found[1]})" if found else in_words(error)
+
+
+def shown(path: Path) -> Path:
+    """Return a path as a user would write it: below the current folder without that."""
+    try:
+        return path.relative_to(Path.cwd())
+    except (ValueError, OSError):
+        return path
+
+
+def is_plugin(frame: FrameType) -> bool:
+    """Tell whether a frame runs code of a plugin."""
+    return MODULE.fullmatch(str(frame.f_globals.get("__name__"))) is not None
+
+
+@contextlib.contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    """Let no code of a plugin run for longer in the main thread, where the system has alarms.
+
+    Raises:
+        LateError: the time is over.
+    """
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not hasattr(signal, "setitimer") or not in_main_thread:
+        yield
+        return
+
+    def ring(_number: int, _frame: FrameType | None) -> None:
+        raise LateError(f"no answer within {seconds:g} s")
+
+    before, began = signal.signal(signal.SIGALRM, ring), time.monotonic()
+    remaining, interval = signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:  # another's alarm rings as it would have
+        left = max(1e-3, remaining - (time.monotonic() - began)) if remaining else 0.0
+        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, left, interval)
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Tell whether an error is a sentence of ours about a value that a plugin gave."""
+    return isinstance(error, ValueError) and _innermost(error.__traceback__).startswith(
+        ("methods.", "benchmarks.")
+    )
+
+
+def _innermost(trace: TracebackType | None) -> str:
+    """Return the name of the module in which an error was raised."""
+    frames = list(traceback.walk_tb(trace))
+    return str(frames[-1][0].f_globals.get("__name__")) if frames else ""
