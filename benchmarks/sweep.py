@@ -47,6 +47,7 @@ def label_space(dataset: Dataset) -> LabelSpace:
         mean=dataset.mean,
         std=dataset.std,
         lenders=tuple(name for name, entry in others if entry.shape == dataset.shape),
+        classes=dataset.classes,
     )
 
 

@@ -93,7 +93,7 @@ def test_the_command_writes_every_seed_and_says_what_it_wrote(capsys, tmp_path):
     [
         ("digit", "clean", 2, "unknown dataset 'digit'; did you mean 'digits'?"),
         ("digits", "symetric(rate=0.1)", 2, "unknown noise 'symetric'; did you mean 'symmetric'?"),
-        ("digits", "labels(file='no-{seed}.npy')", 2, "Labels.file: cannot read no-7.npy: No such"),
+        ("digits", "labels(file='no-{seed}.npy')", 2, "Labels.file: no-7.npy: cannot be read: No"),
         ("mnist", "clean", 5, "MNIST is not available"),
     ],
 )

@@ -45,6 +45,8 @@ def read_arrays(path: Path | str) -> dict[str, NDArray[Any]]:
 
 def arrays_of(data: bytes, where: Path | str) -> dict[str, NDArray[Any]]:
     """Return the arrays in the bytes of a file, as :func:`read_arrays` does."""
+    if not data:
+        raise InputError(where, "is empty")
     if data.startswith(b"PK"):
         return _archive(data, where)
     return {"": _array(data, where, "")}

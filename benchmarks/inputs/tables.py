@@ -53,7 +53,7 @@ def read_table(path: Path | str) -> Table:
 
 def table_of(text: str, where: Path | str) -> Table:
     """Return the table in a text, as :func:`read_table` does."""
-    records = _records(text, where)
+    records = records_of(text, where)
     _, names = next(records, (0, []))
     header = tuple(name.strip() for name in names)
     if not header:
@@ -79,8 +79,12 @@ def table_of(text: str, where: Path | str) -> Table:
     return Table(where, header, rows, lines)
 
 
-def _records(text: str, where: Path | str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the line of each record that is not blank, counted from 1, and its fields."""
+def records_of(text: str, where: Path | str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line of each record that is not blank, counted from 1, and its fields.
+
+    Raises:
+        InputError: the text is no CSV.
+    """
     if (zero := text.find("\0")) >= 0:
         line = text.count("\n", 0, zero) + 1
         raise InputError(where, "text must hold no zero bytes", f"line {line}")

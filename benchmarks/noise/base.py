@@ -41,6 +41,7 @@ class LabelSpace(NamedTuple):
     mean: tuple[float, ...] = ()  # per channel, of the raw values
     std: tuple[float, ...] = ()
     lenders: tuple[str, ...] = ()  # datasets with images of the same shape
+    classes: tuple[str, ...] = ()  # their names, where they have any
     images: Images | None = None  # absent while a sweep is only being checked
 
 

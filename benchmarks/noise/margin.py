@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.noise.base import GivenLabels, LabelSpace, Noise, flip, mean_rows, uniforms
-from benchmarks.noise.files import arrays_of, bytes_of, digest_of
+from benchmarks.noise.field_files import digest, read_numbers
 from benchmarks.noise.posterior import posterior
 from methods.bounds import Fraction
 
@@ -49,7 +49,7 @@ class PMD(Noise):
 
     def content(self, seed: int) -> str:
         """Return the digest of the file of probabilities, or nothing without one."""
-        return digest_of(bytes_of(Path(self.eta), "PMD.eta")) if self.eta else ""
+        return digest(Path(self.eta), "PMD.eta") if self.eta else ""
 
     def check(self, space: LabelSpace, seeds: Sequence[int]) -> None:
         """Refuse a file without a distribution for every image, in one order for all seeds."""
@@ -69,7 +69,7 @@ class PMD(Noise):
     def corrupt(self, label: Tensor, space: LabelSpace, dataset: str, seed: int) -> GivenLabels:
         """Return labels drawn from a row ``P(given | image)`` of each image."""
         if self.eta:
-            eta = torch.from_numpy(self._file().astype(np.float64))
+            eta = torch.from_numpy(self._file())
         elif space.images is not None:
             eta = posterior(space.images.pixel, label, space.num_classes)
         else:
@@ -91,9 +91,8 @@ class PMD(Noise):
             return 1 - margin**3
         return 1 - (margin**3 + margin**2 + margin) / 3
 
-    def _file(self) -> NDArray[Any]:
-        arrays = arrays_of(Path(self.eta), "PMD.eta")
-        return arrays.get("", np.empty(0))  # several arrays are no matrix
+    def _file(self) -> NDArray[np.float64]:
+        return read_numbers(Path(self.eta), "PMD.eta")
 
 
 def scaled(base: Tensor, rate: float) -> Tensor:

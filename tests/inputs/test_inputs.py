@@ -109,7 +109,7 @@ LISTED = npz(zipfile.ZIP_DEFLATED, a=npy(np.arange(99)))  # its directory begins
 PLACE = LISTED.index(b"PK\x01\x02") + 24
 BOMB = LISTED[:PLACE] + struct.pack("<I", 4_000_000_000) + LISTED[PLACE + 4 :]
 ARRAYS = {
-    "empty": (b"", "is no array of numpy"),
+    "empty": (b"", "is empty"),
     "text": (b"3\n5\n", "is no array of numpy"),
     "cut": (npy(np.arange(9))[:-1], "claims an array of 72 bytes", "holds 71"),
     "long": (npy(np.arange(9)) + b"x", "holds 73"),

@@ -1,0 +1,105 @@
+"""Files that a field of a noise names: their digest, their numbers, and whose fault they are."""
+
+import contextlib
+import functools
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.inputs import InputError, arrays_of, read_bytes, records_of, text_of
+
+REAL = re.compile(r"[-+]?([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][-+]?[0-9]{1,3})?")
+SHOWN = 40
+"""Characters of a value that a sentence shows."""
+
+
+@contextlib.contextmanager
+def told_by(owner: str) -> Iterator[None]:
+    """Name the field, ``Labels.file``, in front of what is said of its file.
+
+    Raises:
+        ValueError: an ``InputError`` was raised within.
+    """
+    try:
+        yield
+    except InputError as error:
+        raise ValueError(f"{owner}: {error}") from error
+
+
+def digest(path: Path, owner: str) -> str:
+    """Return the digest of a file that is part of a cell's identity.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    with told_by(owner):
+        return hashlib.sha256(read_bytes(path)).hexdigest()[:12]
+
+
+def read_numbers(path: Path, owner: str) -> NDArray[np.float64]:
+    """Return the numbers of a file: the one array of a ``.npy`` or ``.npz``, or a text's rows.
+
+    Text is UTF-8 with a row a line and commas or blanks between the numbers; lines that begin with
+    ``#`` are comments.
+
+    Raises:
+        ValueError: it cannot be read, or holds something else.
+    """
+    with told_by(owner):
+        return _parsed(read_bytes(path), path)
+
+
+@functools.lru_cache(maxsize=4)
+def _parsed(data: bytes, path: Path) -> NDArray[np.float64]:
+    """Return the numbers; the cells of one file ask for them each."""
+    if path.suffix not in {".npy", ".npz"}:
+        return np.array(list(_rows(without_comments(text_of(data, path)), path)), np.float64)
+    arrays = list(arrays_of(data, path).values())
+    if len(arrays) != 1:
+        raise InputError(path, f"one array is needed, and it has {len(arrays)}")
+    if arrays[0].dtype.kind not in "iuf":
+        raise InputError(path, f"numbers are needed, not an array of the type {arrays[0].dtype}")
+    return arrays[0].astype(np.float64)
+
+
+def _rows(text: str, path: Path) -> Iterator[list[float]]:
+    """Yield the numbers of each line, as many as the first line has."""
+    width = 0
+    for line, fields in records_of(text, path):
+        words = fields if len(fields) > 1 else fields[0].split()
+        if words[0].startswith("#"):
+            continue
+        if wrong := [word for word in words if not REAL.fullmatch(word.strip())]:
+            raise InputError(path, f"{shown(wrong[0])} is no number", f"line {line}")
+        width = width or len(words)
+        if len(words) != width:
+            raise InputError(
+                path, f"a row of {len(words)} numbers where the first has {width}", f"line {line}"
+            )
+        yield list(map(float, words))
+
+
+def without_comments(text: str) -> str:
+    """Blank the lines before the first value that begin with ``#``, so that lines keep numbers."""
+    lines = text.split("\n")
+    for place, line in enumerate(lines):
+        if line.startswith("#"):
+            lines[place] = ""
+        elif line.strip():
+            break
+    return "\n".join(lines)
+
+
+def shown(value: object) -> str:
+    """Return a value as a sentence shows it, bounded in length.
+
+    >>> shown("cat"), shown(2.5), shown(7)
+    ("'cat'", '2.5', '7')
+    """
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    short = text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+    return repr(short) if isinstance(value, str) else short
