@@ -18,6 +18,7 @@ import filelock
 import msgspec
 
 from benchmarks.errors import RefusedError
+from benchmarks.inputs import InputError, decode_json, read_bytes
 
 STALE_SECONDS = 3600.0
 """A folder of unfinished files that is older belongs to a run that was killed."""
@@ -84,6 +85,9 @@ def _sync_folder(folder: Path) -> None:
     number = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(number)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:  # of file systems that cannot
+            raise
     finally:
         os.close(number)
 
@@ -107,6 +111,12 @@ class Manifest(msgspec.Struct, forbid_unknown_fields=True):
         """Return the paths of the files that a run may have written."""
         return self.files.keys() | self.coming.keys()
 
+    def refuse_other_places(self, path: Path) -> None:
+        """Refuse a manifest that was read from ``path`` and names a file outside its folder."""
+        for name in self.names():
+            if not _stays_inside(name):
+                raise InputError(path, f"it names {name!r}, which is no file below its folder")
+
 
 def manifest_path(folder: Path, verb: str) -> Path:
     """Return where the manifest of a verb lies in a folder."""
@@ -120,23 +130,17 @@ def read_manifest(folder: Path, verb: str) -> Manifest:
         RefusedError: it is damaged, so that nobody knows which files are whose.
     """
     path = manifest_path(folder, verb)
-    try:
-        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
-    except (FileNotFoundError, NotADirectoryError):
+    if not os.path.lexists(path):
         return Manifest()
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise RefusedError(_damaged(path, str(error))) from error
-    for name in manifest.names():
-        if not _stays_inside(name):
-            raise RefusedError(_damaged(path, f"it names {name!r}, which is not a file in it"))
+    try:
+        manifest = decode_json(read_bytes(path), Manifest, path)
+        manifest.refuse_other_places(path)
+    except InputError as error:
+        raise RefusedError(
+            f"{error}; nothing else says which files of {folder} are yours: move these elsewhere, "
+            "and remove the folder"
+        ) from error
     return manifest
-
-
-def _damaged(path: Path, reason: str) -> str:
-    return (
-        f"{path} is damaged ({reason}), and only it says which files are the user's: move these "
-        "elsewhere and remove the folder"
-    )
 
 
 def _stays_inside(name: str) -> bool:

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.errors import RefusedError
+from benchmarks.outputs import write_atomically
 from benchmarks.profiles import Tuned
 from benchmarks.profiles.search import candidates
-from benchmarks.store import Parts, write_atomically
+from benchmarks.store import Parts
 from benchmarks.sweep import Cell, label_space
 from methods import METHODS
 

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from benchmarks.models import Model
-from benchmarks.store import write_atomically
+from benchmarks.outputs import make_folder, write_atomically
 from benchmarks.sweep import Cell
 
 STARTED_SECONDS = 4.0  # a worker: importing torch, reading data
@@ -73,7 +73,7 @@ class Throughput:
         entries = {**self.entries, work: measured}
         rows = {name: entry._asdict() for name, entry in entries.items()}
         path = cache_file()
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         write_atomically(path, (json.dumps(rows, indent=1, sort_keys=True) + "\n").encode())
 
     def best_width(self, cell: Cell, device: torch.device, flags: Sequence[str] = ()) -> int:

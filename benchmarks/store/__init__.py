@@ -6,7 +6,7 @@ A cell is done when its id is in a valid part whose status is not ``failed``. Nu
 recomputed from what a part keeps lie beside it, in a file of the same name in ``collected``.
 """
 
-from benchmarks.store.files import locked, remove_stale_files, write_atomically
+from benchmarks.store.files import locked, remove_stale_files
 from benchmarks.store.part_file import Record
 from benchmarks.store.parts import Parts, write_collected, write_part
 from benchmarks.store.plan_file import read_plan, write_plan
@@ -20,7 +20,6 @@ __all__ = [
     "locked",
     "read_plan",
     "remove_stale_files",
-    "write_atomically",
     "write_collected",
     "write_part",
     "write_plan",

@@ -1,7 +1,6 @@
-"""A results folder as files: its lock, whole writes, and what killed runs leave behind."""
+"""A results folder as files: its lock, and what killed runs leave behind."""
 
 import contextlib
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,14 +20,18 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         RefusedError: another run holds the lock, or the folder cannot be written.
     """
+    lock = filelock.FileLock(folder / ".lock", timeout=0)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(folder / ".lock", timeout=0):
-            yield
+        lock.acquire()
     except filelock.Timeout as error:
         raise RefusedError(f"another run is writing to {folder}; wait for it or stop it") from error
     except OSError as error:
         raise RefusedError(f"cannot write to {folder}: {error.strerror or error}") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def remove_stale_files(folder: Path) -> None:
@@ -38,22 +41,3 @@ def remove_stale_files(folder: Path) -> None:
         with contextlib.suppress(FileNotFoundError):
             if time.time() - path.stat().st_mtime > STALE_SECONDS:
                 path.unlink()
-
-
-def write_atomically(path: Path, *pieces: bytes) -> None:
-    """Put a whole file at ``path``, or leave what was there."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.writelines(pieces)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the rename itself
-    finally:
-        os.close(folder)

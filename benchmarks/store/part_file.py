@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.store.files import write_atomically
+from benchmarks.outputs import make_folder, write_atomically
 
 DAMAGES = (OSError, ValueError, KeyError, RuntimeError, struct.error, zipfile.BadZipFile)
 """The errors that reading a damaged file raises."""
@@ -59,7 +59,7 @@ def write_records(path: Path, records: Sequence[Record]) -> None:
                 table[name][place] = values
     block = io.BytesIO()
     np.savez(block, allow_pickle=False, **members)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     write_atomically(path, block.getvalue())
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.errors import RefusedError
+from benchmarks.outputs import writing
 from benchmarks.store.part_file import DAMAGES, Record, read_arrays, read_meta, write_records
 
 
@@ -13,7 +14,8 @@ def write_part(folder: Path, records: Sequence[Record]) -> Path:
     """Write the records of a pack as one part and return its path."""
     ids = sorted(record.cell_id for record in records)
     path = folder / "parts" / f"{hashlib.sha256(' '.join(ids).encode()).hexdigest()[:16]}.npz"
-    _collected(path).unlink(missing_ok=True)  # was measured on what this part replaces
+    with writing(_collected(path)):
+        _collected(path).unlink(missing_ok=True)  # was measured on what this part replaces
     write_records(path, records)
     return path
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks import schema
 from benchmarks.errors import RefusedError
-from benchmarks.store.files import write_atomically
+from benchmarks.outputs import write_atomically
 
 
 def read_plan(folder: Path) -> dict[str, Any]:

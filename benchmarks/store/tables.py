@@ -8,8 +8,8 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from benchmarks import schema
+from benchmarks.outputs import write_atomically
 from benchmarks.store.aggregates import LossHistograms, Row, TransitionMatrices
-from benchmarks.store.files import write_atomically
 from benchmarks.store.part_file import Record
 from benchmarks.store.parts import Parts
 from benchmarks.store.plan_file import read_plan

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,6 @@ from benchmarks.store import (
     Parts,
     Record,
     derive,
-    write_atomically,
     write_collected,
     write_part,
 )
@@ -204,37 +202,6 @@ def test_damaged_recomputed_numbers_are_refused_not_skipped(tmp_path):
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(RefusedError, match="is damaged: collect again, or remove it"):
         derive(tmp_path, Parts(tmp_path))
-
-
-@pytest.mark.parametrize("step", ["write", "fsync", "replace", "after"])
-def test_a_fault_at_any_step_of_a_write_leaves_the_old_file_or_the_new_one(
-    tmp_path, monkeypatch, step
-):
-    path = tmp_path / "file"
-    write_atomically(path, b"old")
-
-    def fault(*_args, **_kwargs):
-        raise OSError("fault")
-
-    if step == "write":
-        monkeypatch.setattr("pathlib.Path.open", fault)
-    elif step == "replace":
-        monkeypatch.setattr("pathlib.Path.replace", fault)
-    else:
-        real, calls = os.fsync, []
-
-        def fsync(number):
-            calls.append(number)
-            if len(calls) == (1 if step == "fsync" else 2):
-                fault()
-            real(number)
-
-        monkeypatch.setattr("os.fsync", fsync)
-    with pytest.raises(OSError, match="fault"):
-        write_atomically(path, b"new")
-    monkeypatch.undo()
-    assert path.read_bytes() == (b"new" if step == "after" else b"old")
-    assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
 def test_an_unchanged_table_is_not_written_again(tmp_path):
