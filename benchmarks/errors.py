@@ -11,7 +11,10 @@ class Exit(enum.IntEnum):
     USAGE = 2  # nothing ran
     SOME_FAILED = 3
     DATA_MISSING = 5
+    SYSTEM = 74  # which could not read, write, or give memory
+    HUNG_UP = 129
     INTERRUPTED = 130
+    READER_GONE = 141
     TERMINATED = 143
 
 

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
 
+from benchmarks import streams
+
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OMP_WAIT_POLICY": "PASSIVE",
@@ -53,6 +55,6 @@ def worker_context(preload: Sequence[str], device: str = "cpu") -> BaseContext:
         preload: modules that the server imports before the first fork, unless it runs already.
         device: the kind of device that the workers will use.
     """
-    os.environ |= ENVIRONMENT
+    os.environ |= ENVIRONMENT | {"PYTHONIOENCODING": streams.encoding()}
     multiprocessing.set_forkserver_preload(list(preload))
     return multiprocessing.get_context("forkserver" if FORKS and device == "cpu" else "spawn")

@@ -1,22 +1,48 @@
-"""The standard streams: closed ones, narrow ones, and those whose reader has gone."""
+"""The standard streams: closed ones, narrow ones, and those that nobody reads any more."""
 
 import io
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import IO, Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 NAMES = ("stdout", "stderr")
 
 
+class Watched(io.FileIO):
+    """A file that remembers when it could not be written to, and may go on without a word."""
+
+    failed: OSError | None = None
+    quiet = False
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        """Write bytes and return their number, also of those that a quiet file has dropped."""
+        try:
+            return super().write(data)
+        except OSError as error:
+            self.failed = error
+            if not self.quiet:
+                raise
+            return memoryview(data).nbytes
+
+
 def make_safe() -> None:
-    """Let printing fail no more for what a stream cannot show, or because it is closed."""
+    """Let nothing that is printed fail because a stream cannot show it, or is closed."""
     _open_closed_ones()
-    for name, stream in _own_streams():
-        if stream.errors != "replace":
+    for name in NAMES:
+        stream = getattr(sys, name)
+        if type(stream) is not io.TextIOWrapper:  # a test's, say
+            continue
+        raw = getattr(stream.buffer, "raw", stream.buffer)
+        if type(raw) is io.FileIO:
+            stream.flush()
+            setattr(sys, name, _watched(raw.fileno(), stream))
+        else:
             stream.reconfigure(errors="replace")
-            setattr(sys, name, stream)
 
 
 def _open_closed_ones() -> None:
@@ -26,34 +52,17 @@ def _open_closed_ones() -> None:
             os.fstat(number)
         except OSError:
             opened = os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
-            os.set_inheritable(opened, True)  # noqa: FBT003
+            os.set_inheritable(opened, True)
         if getattr(sys, name) is None:
-            mode = "r" if name == "stdin" else "w"
-            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: PTH123, SIM115
+            raw = io.FileIO(number, "r" if name == "stdin" else "w", closefd=False)
+            buffer = io.BufferedReader(raw) if name == "stdin" else io.BufferedWriter(raw)
+            setattr(sys, name, io.TextIOWrapper(buffer, encoding="utf-8"))
 
 
-def _own_streams() -> Iterator[tuple[str, io.TextIOWrapper]]:
-    """Yield the streams that the interpreter opened; others, of a test say, are left alone."""
-    for name in NAMES:
-        stream = getattr(sys, name)
-        if type(stream) is io.TextIOWrapper:
-            yield name, stream
-
-
-def outlive_readers() -> None:
-    """Let this process print to nobody, rather than fail, when a reader or a terminal has gone."""
-    for name, stream in list(_own_streams()):
-        raw = getattr(stream.buffer, "raw", stream.buffer)
-        if type(raw) is io.FileIO:
-            with suppress(OSError):
-                stream.flush()
-            setattr(sys, name, _unbroken(raw.fileno(), stream))
-
-
-def _unbroken(number: int, like: io.TextIOWrapper) -> io.TextIOWrapper:
-    """Return a stream like another one that never fails."""
+def _watched(number: int, like: io.TextIOWrapper) -> io.TextIOWrapper:
+    """Return a stream like another one, whose file is watched, and which replaces letters."""
     return io.TextIOWrapper(
-        io.BufferedWriter(_Unbroken(number, "w", closefd=False)),
+        io.BufferedWriter(Watched(number, "w", closefd=False)),
         encoding=like.encoding,
         errors="replace",
         line_buffering=like.line_buffering,
@@ -61,35 +70,29 @@ def _unbroken(number: int, like: io.TextIOWrapper) -> io.TextIOWrapper:
     )
 
 
-class _Unbroken(io.FileIO):
-    """A file that takes what it is given even where the system no longer does."""
-
-    def write(self, data: Any) -> int:
-        try:
-            return super().write(data)
-        except OSError:
-            return memoryview(data).nbytes
-
-
-def flush() -> OSError | None:
-    """Write out what was printed; return the error where it could not be, and forget it then."""
-    failed = None
+def _files() -> Iterator[Watched]:
     for name in NAMES:
-        stream: IO[str] = getattr(sys, name)
-        try:
-            stream.flush()
-        except OSError as error:
-            failed = failed or error
-            _forget(stream)
-    return failed
+        buffer = getattr(getattr(sys, name), "buffer", None)
+        raw = getattr(buffer, "raw", None)
+        if isinstance(raw, Watched):
+            yield raw
 
 
-def _forget(stream: IO[str]) -> None:
-    """Let a stream lead nowhere, so that the end of the program does not fail at it again."""
-    with suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
+def outlive_readers() -> None:
+    """Let this process print to nobody, rather than fail, when a reader or a terminal has gone."""
+    for file in _files():
+        file.quiet = True
+
+
+def failure() -> OSError | None:
+    """Return why something that was printed could not be written, if so and unless quiet."""
+    for name in NAMES:
+        with suppress(OSError):  # which the file remembers
+            getattr(sys, name).flush()
+    failed = [file for file in _files() if file.failed and not file.quiet]
+    for file in failed:
+        file.quiet = True  # the end of the program shall not fail at it again
+    return failed[0].failed if failed else None
 
 
 def encoding() -> str:

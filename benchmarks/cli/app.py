@@ -3,19 +3,21 @@
 Each verb imports what it needs when it runs, so that help is instant.
 """
 
-import signal
+import shutil
 import sys
 from collections.abc import Sequence
-from types import FrameType
-from typing import NoReturn
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cyclopts import App, CycloptsError
+from cyclopts import App
 
-from benchmarks import blame, suites
+from benchmarks import suites
 from benchmarks.cli.check import check
 from benchmarks.cli.collect import collect
 from benchmarks.cli.compare import compare
 from benchmarks.cli.data import data
+from benchmarks.cli.ending import ending_of
 from benchmarks.cli.ls import ls
 from benchmarks.cli.plan import plan
 from benchmarks.cli.probe import probe
@@ -24,7 +26,31 @@ from benchmarks.cli.report import report
 from benchmarks.cli.run import run
 from benchmarks.cli.status import status
 from benchmarks.cli.suspects import suspects
-from benchmarks.errors import Exit, InterruptError, RefusedError, StopError
+from benchmarks.errors import Exit, RefusedError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PACKAGE = "noisy-label-bench"
+NARROWEST, WIDEST = 40, 160  # letters of a line of help
+PRINTED = {"--help", "-h", "--version", "-V"}
+"""The options that print a text and do nothing else."""
+
+
+def _version() -> str:
+    """Return the name and version of this program, and its commit where that is known."""
+    import tomllib
+
+    from benchmarks.launch.environment import commit
+
+    try:
+        number = version(PACKAGE)
+    except PackageNotFoundError:  # it runs from a clone, without having been installed
+        text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+        number = tomllib.loads(text)["project"]["version"]
+    known = commit()
+    return f"{PACKAGE} {number}" + (f", commit {known}" if known else "")
+
 
 app = App(
     name="run_all.py",
@@ -35,9 +61,12 @@ app = App(
     again continues where the last run ended.
 
     Exit codes: 0 done; 1 internal error; 2 usage, nothing ran; 3 some cells or checks failed;
-    5 data missing; 130 interrupted and 143 terminated, where running again continues.
+    5 data missing; 74 a file could not be read or written, or memory was short; 141 nobody reads
+    the output any more (a run trains on); 129 hung up, 130 interrupted and 143 terminated, where
+    running again continues.
     """,
-    version_flags=[],
+    version=_version,
+    version_flags=["--version", "-V"],
     suppress_keyboard_interrupt=False,  # main says what to do next
     result_action="return_value",
 )
@@ -49,40 +78,31 @@ app.command(check)
 VERBS = tuple(name for name in app if not name.startswith("-"))
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run a command line and return its exit code."""
-    signal.signal(signal.SIGTERM, _terminate)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored
-        signal.signal(signal.SIGINT, _interrupt)
-    try:
-        return int(app(_with_verb(argv), exit_on_error=False, print_error=False) or Exit.DONE)
-    except (CycloptsError, RefusedError) as error:
-        print(f"run_all.py: {error}", file=sys.stderr)
-        return error.code if isinstance(error, RefusedError) else Exit.USAGE
-    except BaseException as error:
-        if (code := _told(error)) is None:
-            raise
-        return code
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line, of this process if none is given, and return its exit code."""
+    return int(ending_of(lambda: _called(sys.argv[1:] if argv is None else argv)))
 
 
-def _told(error: BaseException) -> Exit | None:
-    """Say what ended the program and return its exit code; None for a fault of ours."""
-    if sentence := blame.failure(error):  # of a plugin, whatever it raises
-        print(f"run_all.py: {sentence}", file=sys.stderr)
-        return Exit.DATA_MISSING if isinstance(error, OSError) else Exit.USAGE
-    if isinstance(error, KeyboardInterrupt):
-        print("interrupted; running again continues", file=sys.stderr)
-        return Exit.INTERRUPTED
-    if isinstance(error, _TerminatedError):
-        print("terminated; running again continues", file=sys.stderr)
-        return Exit.TERMINATED
-    return None
+def _called(argv: Sequence[str]) -> Exit:
+    """Call the verb of a command line and return its exit code."""
+    tokens = _with_verb(argv)
+    console = _console() if PRINTED & set(tokens) else None
+    done = app(tokens, exit_on_error=False, print_error=False, console=console)
+    return Exit(done or Exit.DONE)
+
+
+def _console() -> "Console":
+    """Return where help is printed, of a width at which it can be laid out."""
+    from rich.console import Console
+
+    columns, lines = shutil.get_terminal_size()
+    return Console(width=min(max(columns, NARROWEST), WIDEST), height=max(lines, 1))
 
 
 def _with_verb(argv: Sequence[str]) -> list[str]:
     """Return a command line with ``run`` before a suite's name or options, and for an empty one."""
     first = argv[0] if argv else "run"
-    if first in {*VERBS, "--help", "-h"}:
+    if first in {*VERBS, *PRINTED}:
         return list(argv) or [first]
     known = (*VERBS, *suites.names())
     if first not in known and not first.startswith("-") and not first.endswith(".toml"):
@@ -91,15 +111,3 @@ def _with_verb(argv: Sequence[str]) -> list[str]:
         hint = suggestion(first, known) or ";"
         raise RefusedError(f"no verb or suite {first!r}{hint} known: {', '.join(known)}")
     return ["run", *argv]
-
-
-class _TerminatedError(StopError):
-    """The exception that SIGTERM raises."""
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise InterruptError
-
-
-def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise _TerminatedError

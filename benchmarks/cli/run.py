@@ -2,7 +2,7 @@
 
 import time
 
-from benchmarks import processes
+from benchmarks import processes, streams
 from benchmarks.cli.report import show
 from benchmarks.errors import Exit
 from benchmarks.launch.request import DEFAULT, Request
@@ -17,6 +17,7 @@ def run(request: Request = DEFAULT, *, report: bool = True) -> Exit:
         request: What to train.
         report: Draw the report.
     """
+    streams.outlive_readers()
     if request.device in {None, "cpu"} and not (request.folder() / "plan.json").exists():
         processes.start_fork_server(processes.TRAINING)  # while this process imports the same
     from benchmarks.launch.progress import Times

@@ -34,10 +34,13 @@ def packages() -> str:
 
 def commit() -> str:
     """Return the commit of this code, marked when the tree differs from it; empty without git."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():  # an installed copy may lie in a repository of the user's
+        return ""
     try:
         process = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=12"],  # noqa: S607
-            cwd=Path(__file__).parent,
+            cwd=root,
             capture_output=True,
             text=True,
             check=False,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from pebble import ProcessExpired, ProcessPool
 
-from benchmarks import plugins, processes
+from benchmarks import plugins, processes, streams
 from benchmarks.launch.worker import CellSummary, Job, failure, summary, train_pack
 from benchmarks.planning.plan import Pack
 from benchmarks.store import write_part
@@ -99,7 +99,11 @@ def _record_failure(job: Job, cell: Cell, error: BaseException) -> CellSummary:
 
 def _start(job: Job, started: "Synchronized[int]") -> None:
     """Set up a worker: one thread, its device, the user's plugins."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+    streams.make_safe()
+    streams.outlive_readers()  # what a plugin prints
+    for name in ("SIGINT", "SIGHUP"):  # the parent decides when to stop
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     torch.set_num_threads(1)
     if "deterministic" in job.flags:
         torch.use_deterministic_algorithms(mode=True)
