@@ -2,7 +2,6 @@
 
 import io
 import os
-import signal
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -25,10 +24,8 @@ IDENTICAL = ("results.csv", "curves.csv", "bins.csv", "detection.csv")
 
 def run(*args):
     """Run in this process, which imports PyTorch once; return (exit code, stdout, stderr)."""
-    terminate = signal.getsignal(signal.SIGTERM)
     with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
         code = main([str(arg) for arg in args])
-    signal.signal(signal.SIGTERM, terminate)  # main has set another
     return code, out.getvalue(), err.getvalue()
 
 
