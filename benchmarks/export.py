@@ -9,6 +9,7 @@ from torch import Tensor
 
 from benchmarks.datasets import DATASETS, Dataset
 from benchmarks.noise import NOISES, Noise, realised
+from benchmarks.seeds import refuse_odd
 from benchmarks.sweep import corrupted, label_space
 
 
@@ -24,8 +25,9 @@ def export(dataset: Dataset, noise: Noise, seed: int, root: Path, out: Path) -> 
 
     Raises:
         DataMissingError: the dataset's files are not there.
-        ValueError: the noise does not fit the dataset.
+        ValueError: the noise does not fit the dataset, or the seed is none.
     """
+    refuse_odd([seed])
     space = label_space(dataset)
     noise.check(space, [seed])
     noise.fetch(root)

@@ -2,9 +2,25 @@
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
+
+LARGEST = 2**63 - 1
+"""The largest seed of a cell: tables of results keep seeds as whole numbers of 64 bits."""
+
+
+def refuse_odd(seeds: Iterable[object]) -> None:
+    """Refuse what is no seed of a cell.
+
+    Raises:
+        ValueError: one is no whole number from 0 to ``LARGEST``.
+    """
+    for seed in seeds:
+        if type(seed) is not int or not 0 <= seed <= LARGEST:  # True is an int to isinstance
+            huge = isinstance(seed, int) and abs(seed) > 10**40  # Python refuses to write some
+            shown = "one of more than 40 digits" if huge else repr(seed)
+            raise ValueError(f"a seed must be a whole number from 0 to {LARGEST}, got {shown}")
 
 
 def generator(*salt: str | int) -> torch.Generator:

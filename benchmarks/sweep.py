@@ -3,21 +3,23 @@
 import hashlib
 import itertools
 import json
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import msgspec
 import torch
 
 from benchmarks.datasets import DATASETS, Dataset, Split
 from benchmarks.errors import RefusedError
+from benchmarks.inputs import TOML_BYTES, decode_toml, read_bytes
 from benchmarks.models import MODELS, Model
 from benchmarks.noise import NOISES, GivenLabels, Images, LabelSpace, Noise
 from benchmarks.profiles import PROFILES, Conditions, Tuned
 from benchmarks.recipes import RECIPES, Recipe
+from benchmarks.seeds import refuse_odd
 from benchmarks.suites import FOLDER, names
 from methods import METHODS, Method, Registry
 from methods.bounds import suggestion
@@ -134,6 +136,21 @@ class Cell:
         }
 
 
+Specs = Annotated[list[str], msgspec.Meta(min_length=1)]
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    """A suite as its TOML file has it; ``method = "all"`` stands for every one, plugins' too."""
+
+    dataset: Specs
+    noise: Specs
+    method: Specs | Literal["all"]
+    model: Specs
+    recipe: Specs
+    seed: Annotated[list[int], msgspec.Meta(min_length=1)]
+    profile: str = "default"
+
+
 @dataclass(frozen=True)
 class Suite:
     """The cells ``dataset x noise x method x model x recipe x seed``."""
@@ -147,6 +164,17 @@ class Suite:
     seed: tuple[int, ...]
     profile: str = "default"
 
+    def __post_init__(self) -> None:
+        """Refuse seeds that results cannot keep, whoever asks for them.
+
+        Raises:
+            RefusedError: there is one.
+        """
+        try:
+            refuse_odd(self.seed)
+        except ValueError as error:
+            raise RefusedError(f"suite {self.name!r}: {error}") from error
+
     @classmethod
     def read(cls, name: str) -> "Suite":
         """Read a suite that ships with the project, by name, or any TOML file.
@@ -154,18 +182,18 @@ class Suite:
         Raises:
             RefusedError: there is no such suite, or its file is not one.
         """
-        path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
-        if not path.is_file():
-            known = names()
+        known = names()
+        if not name.endswith(".toml") and name not in known:
             hint = suggestion(name, known) or ";"
             raise RefusedError(
                 f"no suite {name!r}{hint} known: {', '.join(known)}, or a .toml file"
             )
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise RefusedError(f"{path} is not TOML: {error}") from error
-        return cls(name=path.stem, **_checked_axes(path, values))
+        path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+        values = msgspec.structs.asdict(decode_toml(read_bytes(path, TOML_BYTES), _File, path))
+        if values["method"] == "all":
+            values["method"] = list(METHODS)
+        axes = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
+        return cls(**values | axes, name=path.stem)
 
     def override(
         self, axes: Mapping[str, Sequence[Any] | None], profile: str | None = None
@@ -219,28 +247,3 @@ def _check_validation(method: Method, recipe: Recipe) -> None:
             f"{type(recipe).__name__}.val_fraction must be above 0.0, as in "
             f"{name}(val_fraction=0.1)"
         )
-
-
-def _checked_axes(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the axes of a suite file, each a tuple of its type, and its profile if it has one.
-
-    ``method = "all"`` stands for every method, those of plugins among them.
-    """
-    known = tuple(each.name for each in fields(Suite) if each.name != "name")
-    axes = known[:-1]
-    for key in values:
-        if key not in known:
-            hint = suggestion(key, known) or ";"
-            raise RefusedError(f"{path}: unknown key {key!r}{hint} known: {', '.join(known)}")
-    if not isinstance(values.get("profile", ""), str):
-        raise RefusedError(f"{path}: profile must be a text, got {values['profile']!r}")
-    if absent := [key for key in axes if key not in values]:
-        raise RefusedError(f"{path}: missing key {absent[0]!r}")
-    if values["method"] == "all":
-        values = {**values, "method": list(METHODS)}
-    for key in axes:
-        kind, axis = int if key == "seed" else str, values[key]
-        if not isinstance(axis, list) or not axis or any(type(value) is not kind for value in axis):
-            noun = "whole numbers" if kind is int else "texts"
-            raise RefusedError(f"{path}: {key} must be a list of {noun}, got {axis!r}")
-    return {key: tuple(value) if key in axes else value for key, value in values.items()}

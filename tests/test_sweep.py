@@ -1,17 +1,25 @@
 """Cells and suites: what names a training run, and what is refused."""
 
 import json
+import os
 from dataclasses import fields
 from hashlib import sha256
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from benchmarks import schema, suites
+from benchmarks.datasets import DATASETS
 from benchmarks.errors import RefusedError
+from benchmarks.export import export
+from benchmarks.noise import NOISES
 from benchmarks.recipes import RECIPES
+from benchmarks.report.data import load
+from benchmarks.seeds import LARGEST
 from benchmarks.sweep import Cell, Suite
 from methods import METHODS
+from tests.report.folders import Sweep, write
 
 REFERENCE = Path(__file__).parents[1] / "results" / "reference"
 PLANS = sorted(REFERENCE.glob("*/plan.json"))
@@ -78,6 +86,73 @@ def test_override_replaces_only_the_given_axes():
     suite = Suite.read("default").override({"method": ["elr"], "seed": [9, 8], "noise": None})
     assert (suite.method, suite.seed) == (("elr",), (9, 8))
     assert suite.noise == Suite.read("default").noise
+
+
+DEFAULT = (suites.FOLDER / "default.toml").read_text()
+HEAD = DEFAULT.partition("seed = ")[0]
+FILES = {
+    "nested": (HEAD + "seed = " + "[" * 10_000, "is nested too deeply"),
+    "digits": (HEAD + f"seed = [{'9' * 5_000}]", "is not TOML: Exceeds the limit"),
+    "23 digits": (HEAD + f"seed = [{'1' * 23}]", f"number from 0 to {LARGEST}, got 1111111111111"),
+    "negative": (
+        HEAD + "seed = [-1]",
+        f"must be a whole number from 0 to {LARGEST}, got -1",
+    ),
+    "flag": (HEAD + "seed = [true]", "seed[0]: a whole number is expected here, not true or"),
+    "no seed": (HEAD + "seed = []", "seed: at least 1 is needed here, and the list has fewer"),
+    "bytes": (DEFAULT.encode() + b"#\xff\n", "text must be UTF-8, and the byte 0xff is none"),
+    "every": (DEFAULT.replace("method = [", 'method = "al"\nx = ['), "method: "),
+    "date": (HEAD + "seed = [1979-05-27]", "seed[0]: a whole number is expected"),
+    "key": (DEFAULT + "niose = 1", "unknown key 'niose'; did you mean 'noise'?"),
+    "profile": (DEFAULT + "profile = 3\n", "profile: a text is expected here, not a whole number"),
+    "twice": (DEFAULT + "seed = [0]\n", "is not TOML: Cannot overwrite a value"),
+    "empty": ("", "missing key 'dataset'"),
+    "large": ("#" * 9_000_000, "a file of at most 8 MiB is read"),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_that_is_no_suite_is_refused_in_one_sentence(tmp_path, name):
+    content, words = FILES[name]
+    path = tmp_path / "mine.toml"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(RefusedError) as caught:
+        Suite.read(str(path))
+    assert words in str(caught.value)
+    assert "mine" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_suite_that_is_no_regular_file_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe.toml")
+    (tmp_path / "folder.toml").mkdir()
+    (tmp_path / "loop.toml").symlink_to("loop.toml")
+    words = {"pipe": "a pipe", "folder": "a directory", "loop": "cannot be read", "no": "No such"}
+    for name, said in {**words, "x" * 300: "cannot be read: File name too long"}.items():
+        with pytest.raises(RefusedError, match=said):
+            Suite.read(str(tmp_path / f"{name}.toml"))
+    for name in ("../suites/default", "defaul\0", "y" * 300):
+        with pytest.raises(RefusedError, match=r"no suite .* known: default,"):
+            Suite.read(name)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 10**5_000, True, 1.0, "1", None], ids=range(7))
+def test_a_seed_that_results_cannot_keep_is_refused_whoever_asks(seed, tmp_path):
+    with pytest.raises(RefusedError, match=r"a seed must be a whole number from 0 to 9"):
+        Suite.read("default").override({"seed": [0, seed]})
+    with pytest.raises(ValueError, match=r"a seed must be a whole number from 0 to 9"):
+        export(DATASETS.build("digits"), NOISES.build("clean"), seed, tmp_path, tmp_path)
+
+
+def test_the_largest_seed_is_one_that_a_report_reads(tmp_path):
+    suite = Suite.read("default").override({"seed": [0, LARGEST]})
+    assert {cell.seed for cell in suite.cells("float32")} == {0, LARGEST}
+    folder = write(tmp_path, Sweep(methods=("cross_entropy",), noises=("clean",), seeds=2))
+    for path in folder.glob("*.csv"):
+        table = pd.read_csv(path, keep_default_na=False)
+        if "seed" in table:
+            table.assign(seed=table["seed"].replace(1, LARGEST)).to_csv(path, index=False)
+    assert set(load(folder).results["seed"]) == {0, LARGEST}
 
 
 def test_the_same_cell_named_twice_is_trained_once():

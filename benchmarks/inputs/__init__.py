@@ -7,11 +7,12 @@ is wrong with it is one sentence with the file and the place, an :class:`InputEr
 
 from benchmarks.inputs.arrays import arrays_of, read_arrays
 from benchmarks.inputs.error import InputError
-from benchmarks.inputs.records import decode_json, decode_toml
+from benchmarks.inputs.records import TOML_BYTES, decode_json, decode_toml
 from benchmarks.inputs.regular import read_bytes, read_text, text_of
 from benchmarks.inputs.tables import Table, read_table, records_of, table_of
 
 __all__ = [
+    "TOML_BYTES",
     "InputError",
     "Table",
     "arrays_of",

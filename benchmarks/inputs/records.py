@@ -18,7 +18,7 @@ LINE_DOTS, FILE_DOTS = 1_000, 100_000
 
 NOUNS = {
     "int": "a whole number",
-    "float": "a number",
+    "float": "a decimal number",
     "str": "a text",
     "bool": "true or false",
     "null": "nothing",
@@ -107,6 +107,8 @@ def _misfit(error: msgspec.ValidationError, kind: type, where: Path | str) -> In
         return InputError(where, f"unknown key {name!r}{''.join(near) or known}", place)
     if missing := re.fullmatch(r"Object missing required field `(.*)`", reason, re.DOTALL):
         return InputError(where, f"missing key {missing[1]!r}", place)
+    if few := re.fullmatch(r"Expected `array` of length >= (\d+)", reason):
+        return InputError(where, f"at least {few[1]} is needed here, and the list has fewer", place)
     named = re.sub(r"`([^`]*)`", lambda match: _noun(match[1]), reason)
     if expected := re.fullmatch(r"Expected (.*), got (.*)", named, re.DOTALL):
         named = f"{expected[1]} is expected here, not {expected[2]}"

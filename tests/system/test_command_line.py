@@ -57,8 +57,8 @@ def test_a_mistake_is_answered_in_one_sentence_and_nothing_runs(
         (SUITE + "sede = [1]\n", "unknown key 'sede'; did you mean 'seed'?"),
         ("seed = [0]\n", "missing key 'dataset'"),
         ("seed = [\n", "is not TOML"),
-        (SUITE.replace("[0, 1, 2, 3, 4]", "[0.5]"), "seed must be a list of whole numbers"),
-        (SUITE.replace('["mlp"]', '"mlp"'), "model must be a list of texts"),
+        (SUITE.replace("[0, 1, 2, 3, 4]", "[0.5]"), "seed[0]: a whole number is expected"),
+        (SUITE.replace('["mlp"]', '"mlp"'), "model: a list is expected here, not a text"),
     ],
 )
 def test_a_mistake_in_a_suite_file_is_answered_in_one_sentence(tmp_path, text, sentence):
