@@ -25,9 +25,6 @@ REFERENCES = ("cross_entropy", "label_smoothing")
 ROPES = {"acc": 0.005, "nll": 0.01, "brier": 0.005, "ece": 0.005}
 """Differences up to these are practically none: half a point, and 0.01 nats."""
 
-FEWEST_PAIRS = 3
-"""The fewest seeds of two methods in a setting from which a difference is tested."""
-
 JUDGED = ("acc", "ece")
 """The metrics for which probabilities over settings are computed."""
 
@@ -129,9 +126,13 @@ class Analysis:
 
     @_once
     def scores(self, metric: str) -> pd.DataFrame:
-        """Return means over seeds: a row per setting, a column per method, nan if none finished."""
+        """Return means over seeds: a row per setting, a column per method, nan if none finished.
+
+        Means of one setting that only rounding tells apart are made equal.
+        """
         table = self.setting_means(metric).pivot_table("mean", "setting", "method")
-        return table.reindex(index=list(self.run.settings), columns=list(self.run.methods))
+        table = table.reindex(index=list(self.run.settings), columns=list(self.run.methods))
+        return stats.tied_rows(table)
 
     @cached_property
     def ranking(self) -> pd.DataFrame:
@@ -147,7 +148,8 @@ class Analysis:
         for metric in ("acc", "nll", "brier", "ece", "gap_signed", "mem_frac"):
             means = stats.t_intervals(self.seed_means(metric), ["method"], metric)
             means = means.set_index("method").reindex(table.index)
-            table[metric], table[f"{metric}_half"] = means["mean"], means["half"]
+            table[metric] = stats.tied_series(means["mean"])
+            table[f"{metric}_half"] = means["half"]
             if metric == "acc":
                 table["seeds"] = means["n"].fillna(0).astype(int)
         for selection in ("val", "oracle"):
@@ -221,7 +223,7 @@ class Analysis:
         """
         flips = stats.sign_flips(self.pairs(reference, metric), IN_A_SETTING)
         rows = self.tests(reference, metric).assign(p_flip=flips)
-        rows = self._ordered(rows[rows["n"] >= FEWEST_PAIRS], "method", "setting")
+        rows = self._ordered(rows[rows["n"] >= stats.FEWEST_PAIRS], "method", "setting")
         rows = stats.corrected(rows)
         mean, sd, n = (rows[name].to_numpy(np.float64) for name in ("difference", "sd", "n"))
         g_z = stats.hedges_g(mean, sd, n)
@@ -253,10 +255,10 @@ class Analysis:
 
     @_once
     def marks(self, metric: str, setting: str | None = None) -> dict[str, str]:
-        """Return ``best`` for the best mean, ``tied`` for what does not differ significantly.
+        """Return ``best`` for the best means, ``tied`` for what does not differ significantly.
 
-        Paired t tests against the best are corrected (Holm) for all other methods. Where there are
-        too few pairs for a test, there is no difference.
+        Paired t tests against the best, of several the first by name, are corrected (Holm) for all
+        other methods. Where there are too few pairs for a test, there is no difference.
 
         Args:
             metric: a column of ``results.csv``.
@@ -267,14 +269,16 @@ class Analysis:
         better = METRICS[metric].better
         if better not in {"higher", "lower"} or means.empty:
             return {}
-        means = means.sort_index()  # of equal ones the first by name
-        best = str(means.idxmax() if better == "higher" else means.idxmin())
+        means = means.sort_index()
+        highest = means.max() if better == "higher" else means.min()
+        best, *equals = (str(method) for method in means.index[(means == highest).to_numpy()])
         tests = self.pooled_tests(best, metric) if setting is None else self.tests(best, metric)
         if setting is not None:
             tests = tests[tests["setting"] == setting]
         tests = tests.set_index("method").reindex([m for m in means.index if m != best])
-        differs = stats.corrected(tests)["p_holm"] < stats.ALPHA
-        return {best: "best"} | {str(method): "tied" for method in differs.index[~differs]}
+        differs = stats.significant(stats.corrected(tests)["p_holm"])
+        alike = {str(method): "tied" for method in tests.index[~differs]}
+        return alike | dict.fromkeys([best, *equals], "best")
 
     @cached_property
     def neighbours(self) -> pd.DataFrame:
@@ -411,7 +415,8 @@ def mean_ranks(scores: pd.DataFrame) -> pd.Series:
     Args:
         scores: a row per setting, a column per method, higher is better.
     """
-    return scores.dropna(how="all").rank(axis=1, ascending=False, na_option="bottom").mean()
+    known = stats.tied_rows(scores.dropna(how="all"))
+    return known.rank(axis=1, ascending=False, na_option="bottom").mean()
 
 
 def too_few(settings: int) -> str:

@@ -12,8 +12,8 @@ from benchmarks.errors import DataMissingError, RefusedError
 from benchmarks.report import render, stats
 from benchmarks.report.data import Run, load
 from benchmarks.report.looks import order_methods, resolve
-from benchmarks.report.phrases import BLANK, change, count, listing, p_value
-from benchmarks.report.tables import Table
+from benchmarks.report.phrases import BLANK, count, listing, with_test
+from benchmarks.report.tables import NO_TEST, Table
 from benchmarks.schema import METRICS, table_path
 
 COMPARED = ("acc", "nll", "brier", "ece")
@@ -21,7 +21,7 @@ KEYS = ("dataset", "noise", "model", "recipe", "method", "seed")
 """The columns in which the two finished cells of a pair agree."""
 TESTED = (
     *("method", "setting", "metric", "n", "a", "b"),
-    *("difference", "low", "high", "p", "p_holm"),
+    *("difference", "sd", "low", "high", "p", "p_holm"),
 )
 """The columns of the table of tests."""
 NAMED = 10
@@ -33,10 +33,10 @@ class Comparison:
     """Two results folders: their pairs of cells, the tests, and the cells without a partner.
 
     ``pairs`` has a row per cell with ``metric_a`` and ``metric_b``; ``tests`` one per method,
-    setting and metric: the mean of each side, ``difference`` (B less A) with ``low`` and
-    ``high``, ``p``, and ``p_holm`` over the rows of the metric. ``pooled`` has the same columns,
-    with a row for each method of several settings and metric: means over settings within each
-    seed, then over the ``n`` seeds.
+    setting and metric: the mean of each side, ``difference`` (B less A) with its ``sd``, ``low``
+    and ``high``, ``p``, and ``p_holm`` over the rows of the metric. ``pooled`` has the same
+    columns, with a row for each method of several settings and metric: means over settings within
+    each seed, then over the ``n`` seeds.
     """
 
     pairs: pd.DataFrame
@@ -66,7 +66,9 @@ class Comparison:
         text = [_line(str(setting), rows) for (_, setting), rows in groups.items()]
         labels = [looks[str(method)].label for method, _ in groups]
         shown = pd.DataFrame(text, index=pd.Index(labels, name="Method"))
-        changed = [rows.loc[rows["p_holm"] < stats.ALPHA, "metric"] for rows in groups.values()]
+        changed = [
+            rows.loc[stats.significant(rows["p_holm"]), "metric"] for rows in groups.values()
+        ]
         marks = [
             dict.fromkeys(shown, "") | {METRICS[metric].label: "best" for metric in metrics}
             for metrics in changed
@@ -84,7 +86,8 @@ class Comparison:
             (
                 "B less A on the same seeds and noisy labels, mean with its 95% t interval; "
                 f"marked (bold, or * on a terminal): paired t test, p < {stats.ALPHA:g} after Holm "
-                f"over the {count(len(self.tests) // len(COMPARED), 'row')} of the column."
+                f"over the {count(len(self.tests) // len(COMPARED), 'row')} of the column. "
+                f"{NO_TEST}"
             ),
         ]
         if len(self.pooled):
@@ -108,14 +111,8 @@ def _missing(have: str, lack: str, cells: tuple[str, ...]) -> str:
 def _line(setting: str, rows: pd.DataFrame) -> dict[str, str]:
     line = {"Setting": setting, "Pairs": str(int(rows["n"].max()))}
     for row in rows.to_dict("records"):
-        mean, low, high, adjusted = (row[k] for k in ("difference", "low", "high", "p_holm"))
         metric = str(row["metric"])
-        text = change(metric, mean, low, high) if row["n"] else BLANK
-        if low == high == 0:
-            text = "equal"
-        elif np.isfinite(adjusted):
-            text += f", {p_value(adjusted)}"
-        line[METRICS[metric].label] = text
+        line[METRICS[metric].label] = with_test(metric, row) if row["n"] else BLANK
     return line
 
 

@@ -12,7 +12,7 @@ from benchmarks.report import (
     stats,
     tables,
 )
-from benchmarks.report.analysis import FEWEST_PAIRS, Analysis
+from benchmarks.report.analysis import Analysis
 from benchmarks.report.checklist import checklist
 from benchmarks.report.data import Run, load
 from benchmarks.report.figures import draw_beside
@@ -69,7 +69,8 @@ def write(folder: Path, new: Path, venue: str, processes: int) -> dict[str, str]
     texts = [f"## {name}\n\n{render.document(blocks)}" for name, blocks in sections.items()]
     _text(new / "report.md", title + "\n".join(texts))
     browser.write(analysis, sections, new)
-    return {"ranking": render.plain(shown["ranking"]), "verdict": words}
+    ranking = shown["ranking"]
+    return {"ranking": f"{render.plain(ranking)}\n\n{render.legend(ranking)}", "verdict": words}
 
 
 def _tables(analysis: Analysis) -> dict[str, Table]:
@@ -177,13 +178,13 @@ def _protocol(run: Run) -> str:
         f"Seeds: n = {len(seeds)} ({', '.join(map(str, seeds))}). {_PAIRED}",
         f"Settings: {settings}. {_rates(run)}",
         f"Selection: the last epoch{epochs}; test labels choose nothing but columns marked so.",
-        f"Intervals: {100 * stats.LEVEL:.0f}% t intervals over seeds; none below two seeds.",
+        f"Intervals: {100 * stats.LEVEL:.0f}% t intervals over seeds. {tables.INTERVALS}",
         _TESTS,
         (
             f"Families: Holm's adjustment at {stats.ALPHA:g}. In each column of the ranking and of "
             f"the table of settings: {rivals} with its best. In the verdict: one family of up to "
             f"{count(len(run.settings), 'setting')} for each of {listing([*JUDGED, 'ece'])}, "
-            f"from {FEWEST_PAIRS} pairs a setting."
+            f"from {stats.FEWEST_PAIRS} pairs a setting."
         ),
         _FLOOR,
         f"Metric definitions: {listing(sorted(set(run.cells['metric_spec'])))}.",

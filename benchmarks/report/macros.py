@@ -105,5 +105,5 @@ def _differences(rows: pd.DataFrame) -> Iterator[Entry]:
         yield key, signed(metric, row["difference"])
         yield (*key, "low"), signed(metric, row["low"])
         yield (*key, "high"), signed(metric, row["high"])
-        yield (*key, "p"), "<0.001" if p < 0.001 else f"{p:.3f}"
+        yield (*key, "p"), "<0.001" if p < 0.001 else f"{p:.3f}" if p <= 1 else BLANK
         yield (*key, "n"), str(row["n"])

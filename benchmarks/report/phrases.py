@@ -1,12 +1,14 @@
 """Numbers as a reader meets them: percent, points, three digits, intervals, p values."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any
 
 from benchmarks.schema import METRICS
 
 BLANK = "--"
 MINUS = "\N{MINUS SIGN}"
+SAME_EVERYWHERE = "the same in every pair, so its interval is unknown"
 
 
 def number(metric: str, value: float) -> str:
@@ -32,10 +34,33 @@ def signed(metric: str, value: float) -> str:
     return (MINUS if value < 0 and float(text) != 0 else "+") + text
 
 
+def possible(metric: str) -> tuple[float, float]:
+    """Return the least and the largest value that a metric can have.
+
+    >>> possible("acc"), possible("gap_signed"), possible("nll")
+    ((0.0, 1.0), (-1.0, 1.0), (0.0, inf))
+    """
+    shown = METRICS[metric]
+    low = -1.0 if shown.better == "zero" else -math.inf if metric == "ce2_deb" else 0.0
+    return low, 1.0 if shown.percent else math.inf
+
+
 def with_half(metric: str, mean: float, half: float) -> str:
-    """Return ``93.1 ± 0.4``, or the mean alone where no interval exists."""
+    """Return a mean with its interval, or alone where that is unknown.
+
+    An interval that leaves the possible values is shown by its ends, cut to them.
+
+    >>> with_half("acc", 0.931, 0.004), with_half("acc", 0.931, 0.2), with_half("nll", 1, math.nan)
+    ('93.1 ± 0.4', '93.1 [73.1, 100.0]', '1.000')
+    """
     text = number(metric, mean)
-    return f"{text} ± {number(metric, half)}" if math.isfinite(half) else text
+    if not math.isfinite(half):
+        return text
+    least, most = possible(metric)
+    low, high = mean - half, mean + half
+    if least <= low and high <= most:
+        return f"{text} ± {number(metric, half)}"
+    return f"{text} [{number(metric, max(low, least))}, {number(metric, min(high, most))}]"
 
 
 def unit(metric: str) -> str:
@@ -46,13 +71,34 @@ def unit(metric: str) -> str:
 def change(metric: str, mean: float, low: float = math.nan, high: float = math.nan) -> str:
     """Return a difference with its interval, where there is one, in brackets.
 
+    An interval of points ends where two percentages cannot be further apart.
+
     >>> change("acc", 0.021, 0.012, 0.03), change("acc", 0.021)
     ('+2.1 points [+1.2, +3.0]', '+2.1 points')
+    >>> change("acc", 0.5, 0.25, 1.5)
+    '+50.0 points [+25.0, +100.0]'
     """
     text = f"{signed(metric, mean)}{unit(metric)}"
     if not math.isfinite(low):
         return text
+    if METRICS[metric].percent:
+        low, high = max(low, -1.0), min(high, 1.0)
     return f"{text} [{signed(metric, low)}, {signed(metric, high)}]"
+
+
+def with_test(metric: str, test: Mapping[Hashable, Any]) -> str:
+    """Return a paired difference with what its test says, or why there is none.
+
+    Args:
+        metric: a column of ``results.csv``.
+        test: ``difference``, ``sd``, ``low``, ``high``, ``p_holm`` and ``n`` of one comparison.
+    """
+    text = change(metric, *(test[name] for name in ("difference", "low", "high")))
+    if test["difference"] == 0 and (test["sd"] == 0 or test["n"] == 1):
+        return "equal"
+    if math.isfinite(test["low"]) and math.isfinite(test["p_holm"]):
+        return f"{text}, {p_value(test['p_holm'])}"
+    return f"{text} ({SAME_EVERYWHERE})" if test["n"] > 1 and test["sd"] == 0 else text
 
 
 def p_value(p: float) -> str:

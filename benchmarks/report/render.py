@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from html import escape as escape_html
 from typing import NamedTuple
 
-from benchmarks.report.phrases import MINUS
-from benchmarks.report.tables import Table
+from benchmarks.report.looks import PRIVILEGED
+from benchmarks.report.phrases import BLANK, MINUS
+from benchmarks.report.tables import ORACLE, Table
 
 _MARKDOWN = {"best": "**{}**", "tied": "<ins>{}</ins>", "": "{}"}
 _HTML = {"best": "<strong>{}</strong>", "tied": "<ins>{}</ins>", "": "{}"}
@@ -108,6 +109,20 @@ def latex(table: Table, label: str) -> str:
     )
     # Only a few characters are beyond ASCII: so written they need no package.
     return "% needs \\usepackage{booktabs}\n" + code.translate(_SYMBOLS)
+
+
+def legend(table: Table) -> str:
+    """Return in a line what the signs of a table on a terminal mean, of those that it has."""
+    marks = set(table.marks.astype(str).to_numpy().ravel())
+    words = " ".join([*_header(table), *map(str, table.text.index)])
+    signs = {
+        "* best": "best" in marks,
+        "~ not told from the best by a paired test": "tied" in marks,
+        f"{ORACLE} selected with clean test labels": ORACLE in words,
+        f"{PRIVILEGED} given clean knowledge": PRIVILEGED in words,
+        "-- no value": (table.text == BLANK).to_numpy().any(),
+    }
+    return "; ".join(sign for sign, shown in signs.items() if shown)
 
 
 def plain(table: Table) -> str:

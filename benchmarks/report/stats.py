@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import gammaincinv, gammaln, ndtr, ndtri, stdtrit
-from scipy.stats import false_discovery_control, friedmanchisquare, trim_mean, wilcoxon
+from scipy.stats import false_discovery_control, friedmanchisquare, rankdata, trim_mean, wilcoxon
 from scipy.stats import t as student_t
 
 from benchmarks.errors import RefusedError
@@ -23,22 +23,63 @@ Floats = NDArray[np.float64]
 
 LEVEL = 0.95
 ALPHA = 0.05
+FEWEST_PAIRS = 3
+"""The fewest pairs, or seeds, from which a difference is tested or an interval given.
+
+Of two, the t interval is 6 times as wide as it is of three, and of an accuracy it usually covers
+all that is possible.
+"""
+ROUNDING = 5e-9
+"""What the nine digits of a CSV file can leave between two equal numbers.
+
+Two accuracies that are not equal are much further apart: by one test image, shared among the seeds.
+"""
 PAIR_KEYS = ("dataset", "noise", "model", "recipe", "seed")
 """Two rows that agree in these differ in the method only."""
 
 
-def half_widths(sd: Floats, n: Floats) -> Floats:
-    """Return the half widths of 95% t intervals of means.
+def tied(values: Floats) -> Floats:
+    """Return the values, in which those that differ by rounding alone are made equal.
 
-    Formula: ``t_{n-1, 0.975} sd / sqrt(n)`` with the ``n - 1`` standard deviation; nan below two
-    values, where there is no spread to use. At five seeds it covers 95%, the percentile bootstrap
-    82%. Source: Student 1908.
+    Sorted along the last axis, values whose neighbours are within :data:`ROUNDING` become the
+    first of them, and those beside zero become zero. A nan stays what it is.
+
+    Args:
+        values: ``(..., n)``.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    order = np.argsort(values, axis=-1, kind="stable")
+    ordered = np.take_along_axis(values, order, axis=-1)
+    with np.errstate(invalid="ignore"):  # infinite values have no distance
+        begins = ~(np.diff(ordered, axis=-1, prepend=np.nan) <= ROUNDING)
+    first = np.maximum.accumulate(np.where(begins, np.arange(values.shape[-1]), 0), axis=-1)
+    merged = np.empty_like(values)
+    np.put_along_axis(merged, order, np.take_along_axis(ordered, first, axis=-1), axis=-1)
+    return np.where(np.abs(merged) <= ROUNDING, 0.0, merged)
+
+
+def tied_series(values: pd.Series) -> pd.Series:
+    """Return the values with equal numbers made so by :func:`tied`."""
+    return pd.Series(tied(values.to_numpy(np.float64)), values.index)
+
+
+def tied_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with equal numbers in each row made so by :func:`tied`."""
+    return pd.DataFrame(tied(table.to_numpy(np.float64)), table.index, table.columns)
+
+
+def half_widths(sd: Floats, n: Floats) -> Floats:
+    """Return the half widths of 95% t intervals of means, nan where the spread is unknown.
+
+    Formula: ``t_{n-1, 0.975} sd / sqrt(n)`` with the ``n - 1`` standard deviation; nan below three
+    values, and for values without any spread, which say nothing of how far they would spread. At
+    five seeds it covers 95%, the percentile bootstrap 82%. Source: Student 1908.
 
     Args:
         sd: standard deviations.
         n: how many values each mean is of, in the same shape.
     """
-    enough = np.where(n >= 2, n, np.nan)
+    enough = np.where((n >= FEWEST_PAIRS) & (sd > ROUNDING), n, np.nan)
     quantile = student_t.ppf((1 + LEVEL) / 2, enough - 1)
     return np.asarray(quantile * sd / np.sqrt(enough), dtype=np.float64)
 
@@ -47,7 +88,7 @@ def t_intervals(rows: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFra
     """Return the mean of every group with its 95% t interval, without counting blank values.
 
     Returns:
-        the columns ``by``, ``mean``, ``half`` (the half width; nan for one value) and ``n``.
+        the columns ``by``, ``mean``, ``half`` (of :func:`half_widths`) and ``n``.
     """
     groups = rows.dropna(subset=[value]).groupby(list(by), sort=True)[value]
     table = groups.agg(["mean", "std", "count"]).reset_index()
@@ -140,8 +181,10 @@ class PairedTests(NamedTuple):
 def paired_t(differences: Floats) -> PairedTests:
     """Test "the mean difference is zero" along the last axis, two-sided, with 95% intervals.
 
-    Formula: ``t = mean / (sd / sqrt(n))``, ``p = 2 F_{n-1}(-|t|)``. Differences without any
-    spread give ``p = 0``, or ``p = 1`` when all are zero; fewer than two give nan.
+    Formula: ``t = mean / (sd / sqrt(n))``, ``p = 2 F_{n-1}(-|t|)``. Fewer than three differences,
+    and differences without any spread, have no interval and no p (nan): nothing is known of how
+    far they would spread. Only where three or more are all zero, p is 1. Every table, figure and
+    sentence takes its marks from this p.
     Source: Student 1908.
 
     Args:
@@ -149,16 +192,22 @@ def paired_t(differences: Floats) -> PairedTests:
     """
     values = np.asarray(differences, dtype=np.float64)
     n, mean = values.shape[-1], values.mean(-1)
-    if n < 2:
-        nothing = np.full_like(mean, np.nan)
-        return PairedTests(mean, nothing, nothing, nothing, nothing)
     # Equal values have no spread, whatever their rounded mean leaves of them.
-    sd = np.where(np.ptp(values, axis=-1) == 0, 0.0, values.std(-1, ddof=1))
+    same = np.ptp(values, axis=-1) <= ROUNDING
+    spread = values.std(-1, ddof=1) if n > 1 else np.full_like(mean, np.nan)
+    sd = np.where(same & (n > 1), 0.0, spread)
     half = half_widths(sd, np.full_like(mean, n))
     with np.errstate(divide="ignore", invalid="ignore"):
         p = 2 * student_t.sf(np.abs(mean) / (sd / np.sqrt(n)), n - 1)
-    p = np.where(sd > 0, p, np.where(mean == 0, 1.0, 0.0))
+    zero = np.where((sd == 0) & (mean == 0) & (n >= FEWEST_PAIRS), 1.0, np.nan)
+    p = np.where(np.isfinite(half), p, zero)
+    mean = np.where(same & (np.abs(mean) <= ROUNDING), 0.0, mean)
     return PairedTests(mean, sd, mean - half, mean + half, p)
+
+
+def significant(adjusted: float | Floats | pd.Series) -> NDArray[np.bool_]:
+    """Return which adjusted p values let a difference be claimed: those below 0.05, no nan."""
+    return np.asarray(adjusted, dtype=np.float64) < ALPHA
 
 
 def paired_tests(pairs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
@@ -248,7 +297,7 @@ def sign_flip(differences: Floats) -> Floats:
 
 def _share_beyond(signs: Floats, differences: Floats) -> Floats:
     sums = np.abs(differences @ signs.T)  # (rows, ways)
-    close = 1e-12 * np.abs(differences).sum(1)  # the same sum, added up in another order
+    close = ROUNDING * differences.shape[1]  # the same sum, of other rounded numbers
     seen = np.abs(differences.sum(1)) - close
     return np.asarray((sums >= seen[:, None]).mean(1))
 
@@ -365,9 +414,9 @@ def _gauss() -> tuple[Floats, Floats]:
 def detectable(sd: float, n: int, alpha: float = ALPHA) -> float:
     """Return the least true mean difference that ``n`` pairs find with a chance of 80%.
 
-    It is nan below two pairs.
+    It is nan where a test has no p: below three pairs, and without any spread.
     """
-    if n < 2 or not math.isfinite(sd):
+    if n < FEWEST_PAIRS or not sd > 0:
         return math.nan
     return _least_shift(n, alpha) * sd / math.sqrt(n)
 
@@ -383,13 +432,12 @@ def seeds_needed(effect: float, sd: float, alpha: float = ALPHA) -> int | None:
     """Return the fewest pairs that find a true mean difference of ``effect`` with a chance of 80%.
 
     Returns:
-        at least 2, or ``None`` where it would take more than ``MOST_SEEDS``.
+        at least 3, or ``None`` where it would take more than ``MOST_SEEDS``, and where the
+        differences have no spread to judge by.
     """
-    if not (math.isfinite(effect) and math.isfinite(sd)) or effect == 0:
+    if not math.isfinite(effect) or abs(effect) <= ROUNDING or not sd > 0:
         return None
-    if sd == 0:
-        return 2
-    sizes = range(2, MOST_SEEDS + 1)
+    sizes = range(FEWEST_PAIRS, MOST_SEEDS + 1)
     place = bisect_left(sizes, POWER, key=lambda n: power(effect, sd, n, alpha))
     return sizes[place] if place < len(sizes) else None
 
@@ -431,6 +479,7 @@ def rank_test(scores: pd.DataFrame) -> Ranks:
         raise ValueError(f"ranks need {FEWEST_SETTINGS} settings and 2 methods: {scores.shape}")
     if scores.isna().to_numpy().any():
         raise ValueError("ranks need a score of every method in every setting")
+    scores = tied_rows(scores)
     means = scores.rank(axis=1, ascending=False).mean().sort_values(kind="stable")
     ordered = scores[means.index]
     columns = [ordered[name].to_numpy(np.float64) for name in ordered]
@@ -455,15 +504,45 @@ def _pairwise(columns: Sequence[Floats]) -> Floats:
     return p
 
 
+EXACT = 50
+"""The most differences whose signed-rank p is exact; more have the normal approximation."""
+
+
 def signed_rank_p(differences: Floats) -> float:
     """Return the two-sided p of the Wilcoxon signed-rank test.
 
-    It is exact up to 50 differences without ties. Zeros are ranked and then dropped (Pratt 1959),
-    and all of them give 1.
+    Formula: the share of the ``2^n`` ways to choose the signs of ``n`` ranks whose sum is at
+    least as far from its middle as the one seen. Tied differences share their mean rank; zeros
+    are ranked and then dropped (Pratt 1959), and all of them give 1. Up to 50 differences it is
+    exact, ties and zeros included; beyond, it is scipy's normal approximation.
+    Source: Wilcoxon 1945, Biometrics Bulletin 1; Pratt 1959, JASA 54.
     """
-    if not differences.any():
+    signs, sizes = _signs_and_sizes(differences)
+    if not signs.any():
         return 1.0
-    return float(wilcoxon(differences, zero_method="pratt").pvalue)
+    if np.count_nonzero(signs) > EXACT:
+        return float(wilcoxon(signs * sizes, zero_method="pratt").pvalue)
+    doubled = np.rint(2 * rankdata(sizes)).astype(np.int64)  # mean ranks are halves
+    ranks, positive = doubled[signs != 0], signs[signs != 0] > 0
+    share = _share_of_sums(ranks)
+    away = np.abs(2 * np.arange(len(share)) - ranks.sum())
+    return float(share[away >= away[ranks[positive].sum()]].sum())
+
+
+def _signs_and_sizes(differences: Floats) -> tuple[Floats, Floats]:
+    """Return the signs of differences and their sizes, where rounding leaves no two apart."""
+    sizes = tied(np.abs(differences))
+    return np.where(sizes == 0, 0.0, np.sign(differences)), sizes
+
+
+def _share_of_sums(ranks: NDArray[np.int64]) -> Floats:
+    """Return how often each sum, from 0 to all, is that of the ranks with a positive sign."""
+    share = np.zeros(int(ranks.sum()) + 1)
+    share[0] = 1.0
+    for rank in ranks:  # its sign is negative in half of the ways, positive in the other
+        share[rank:] += share[:-rank].copy()
+        share /= 2  # exact: a power of two
+    return share
 
 
 _PRIOR = 0.5  # weight of a made-up difference of zero
@@ -503,7 +582,8 @@ def signed_rank(differences: Sequence[float] | Floats, rope: float) -> Posterior
 
 
 def _beyond(sums: Floats, end: float) -> Floats:
-    return np.where(np.isclose(sums, end, rtol=1e-9, atol=0), 0.5, (sums > end).astype(np.float64))
+    at_the_end = np.isclose(sums, end, rtol=0, atol=2 * ROUNDING)  # of two differences each
+    return np.where(at_the_end, 0.5, (sums > end).astype(np.float64))
 
 
 @lru_cache(maxsize=4)
@@ -518,7 +598,7 @@ _RESAMPLED = 2000  # draws of a bootstrap
 
 
 class Aggregate(NamedTuple):
-    """A value over settings with its approximate 95% interval, nan below two seeds."""
+    """A value over settings with its approximate 95% interval, nan where that is unknown."""
 
     value: float
     low: float
@@ -554,7 +634,7 @@ def improvement(differences: Sequence[Floats]) -> Aggregate:
     Args:
         differences: for each setting those of its seeds, finite, at least one.
     """
-    return _aggregate([0.5 + 0.5 * np.sign(d) for d in differences], _mean_of_means)
+    return _aggregate([0.5 + 0.5 * _signs_and_sizes(d)[0] for d in differences], _mean_of_means)
 
 
 def _mean_of_means(strata: Sequence[Floats]) -> Floats:
@@ -565,10 +645,12 @@ def _aggregate(
     strata: Sequence[Floats], statistic: Callable[[Sequence[Floats]], Floats]
 ) -> Aggregate:
     value = float(statistic(strata))
-    if min(len(stratum) for stratum in strata) < 2:
-        return Aggregate(value, float("nan"), float("nan"))
+    unknown = Aggregate(value, float("nan"), float("nan"))
+    if min(len(stratum) for stratum in strata) < FEWEST_PAIRS:
+        return unknown
     low, high = _bounds(statistic(_resampled(strata)))
-    return Aggregate(value, float(low), float(high))
+    # Where in each setting all seeds agree, nothing is known of how far they would spread.
+    return Aggregate(value, float(low), float(high)) if high - low > ROUNDING else unknown
 
 
 def _resampled(strata: Sequence[Floats]) -> list[Floats]:
@@ -597,15 +679,15 @@ def performance_profile(values: Sequence[Floats], taus: Floats) -> Floats:
 
     Returns:
         the shares and the two ends of their pointwise approximate 95% intervals, ``(3, T)``; the
-        ends are nan below two seeds.
+        ends are nan below three seeds.
     """
     share = _shares(np.concatenate(values), taus)
     low = high = np.full(len(taus), np.nan)
-    if min(len(stratum) for stratum in values) >= 2:
+    if min(len(stratum) for stratum in values) >= FEWEST_PAIRS:
         runs = np.concatenate(_resampled(values), axis=-1)  # (draws, runs)
         low, high = _bounds(np.stack([_shares(drawn, taus) for drawn in runs]))
     return np.stack([share, low, high])
 
 
 def _shares(runs: Floats, taus: Floats) -> Floats:
-    return np.searchsorted(np.sort(runs), taus, side="right") / len(runs)
+    return np.searchsorted(np.sort(runs), taus + ROUNDING, side="right") / len(runs)

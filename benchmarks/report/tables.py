@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.report import stats
-from benchmarks.report.analysis import FEWEST_PAIRS, JUDGED, REFERENCES, ROPES, Analysis, rows_of
+from benchmarks.report.analysis import JUDGED, REFERENCES, ROPES, Analysis, rows_of
 from benchmarks.report.looks import PRIVILEGED
 from benchmarks.report.phrases import (
     BLANK,
@@ -41,6 +41,14 @@ NEAR = 0.01
 """The distance below the best of its seed and setting at which a run still counts as near."""
 SURE = 0.95
 """A probability over settings that is marked."""
+INTERVALS = (
+    "Fewer than three seeds, and seeds that all agree, leave the interval unknown; one that would "
+    "leave the possible values is shown by its ends, in brackets."
+)
+NO_TEST = (
+    "Fewer than three pairs, and pairs that all differ by the same, have neither an interval nor a "
+    "test."
+)
 
 
 @dataclass(frozen=True)
@@ -120,9 +128,11 @@ def _ranking_notes(analysis: Analysis, numbers: pd.DataFrame) -> tuple[str, ...]
             f"then over {seeds} {'seed' if seeds == '1' else 'seeds'}; ± is the half width of the "
             "95% t interval over seeds. A seed counts where it finished in every setting."
         ),
+        INTERVALS,
         (
-            "Bold: best mean. Underlined: no paired t test over seeds tells it from the best "
-            f"(p ≥ {stats.ALPHA:g}, Holm over the other {len(numbers) - 1} methods of the column)."
+            "Bold: best mean, of equal ones each. Underlined: no paired t test over seeds tells it "
+            f"from the best (p ≥ {stats.ALPHA:g}, Holm over the other {len(numbers) - 1} methods "
+            "of the column)."
         ),
         "Rank: mean over settings of the rank by accuracy. Runs: finished of attempted.",
     ]
@@ -169,6 +179,7 @@ def _setting_notes(analysis: Analysis, metric: str, seeds: str) -> tuple[str, ..
         f"over n = {seeds} {'seed' if seeds == '1' else 'seeds'} ± half width of the 95% t "
         f"interval; [finished/attempted] where some did not finish. Bold: {best}. Underlined: "
         f"not told from it by a paired t test (p ≥ {stats.ALPHA:g}, Holm within the column).",
+        INTERVALS,
     )
 
 
@@ -185,6 +196,7 @@ def detection(analysis: Analysis) -> Table | None:
     ap = stats.t_intervals(seeds, by, "ap")
     numbers["ap"], numbers["ap_half"] = ap["mean"], ap["half"]
     numbers["chance"] = seeds.groupby(by)["chance"].mean().to_numpy()
+    numbers["auroc"] = stats.tied_series(numbers["auroc"])
     numbers = numbers.sort_values("auroc", ascending=False, kind="stable").reset_index(drop=True)
     text = pd.DataFrame(
         {
@@ -198,12 +210,23 @@ def detection(analysis: Analysis) -> Table | None:
         "Mean over noisy settings within each seed, then over seeds, ± half width of the 95% t "
         "interval. 1 is perfect; the average precision by chance is the share of wrong labels."
     )
-    return labelled(analysis, unmarked(text, numbers, (*incomplete(analysis), note)))
+    notes = (*incomplete(analysis), note, INTERVALS)
+    return labelled(analysis, unmarked(text, numbers, notes))
 
 
 def _fractions(means: pd.Series, halves: pd.Series) -> list[str]:
     pairs = zip(means, halves, strict=True)
-    return [f"{m:.3f}" + (f" ± {h:.3f}" if h == h else "") for m, h in pairs]  # noqa: PLR0124
+    return [_fraction(mean, half) for mean, half in pairs]
+
+
+def _fraction(mean: float, half: float) -> str:
+    """Return a number from 0 to 1 with its interval, cut to these where it would leave them."""
+    if not np.isfinite(half):
+        return f"{mean:.3f}"
+    low, high = mean - half, mean + half
+    if low >= 0 and high <= 1:
+        return f"{mean:.3f} ± {half:.3f}"
+    return f"{mean:.3f} [{max(low, 0):.3f}, {min(high, 1):.3f}]"
 
 
 def aggregate(analysis: Analysis) -> Table:
@@ -250,8 +273,8 @@ def _aggregate_notes(analysis: Analysis) -> tuple[str, ...]:
         ),
         (
             "Brackets: 95% bootstrap intervals that resample seeds within settings. They are "
-            "approximate: at 5 seeds and 12 settings they cover about 91%, and one without width "
-            "means no more than that in each setting all seeds agreed."
+            "approximate: at 5 seeds and 12 settings they cover about 91%. There is none of fewer "
+            "than three seeds, and none where in each setting all seeds agree."
         ),
     )
 
@@ -318,7 +341,7 @@ def datasets(analysis: Analysis) -> Table | None:
         f"Accuracy less that of {analysis.label(reference)}, mean over the settings of a "
         f"dataset; then mean and 95% t interval over {len(names)} datasets, one value each, "
         "because settings that share a dataset are not independent. A difference that this "
-        "interval does not show may belong to one dataset."
+        f"interval does not show may belong to one dataset. {NO_TEST}"
     )
     return labelled(analysis, unmarked(text, numbers, (*incomplete(analysis), note)))
 
@@ -326,7 +349,7 @@ def datasets(analysis: Analysis) -> Table | None:
 def neighbours(analysis: Analysis) -> Table | None:
     """Return neighbours in the ranking: their difference, or how many more seeds it would take."""
     numbers = analysis.neighbours
-    if not (numbers["n"] >= 2).any():
+    if not (numbers["n"] >= stats.FEWEST_PAIRS).any():
         return None
     rows = list(rows_of(numbers))
     text = pd.DataFrame(
@@ -344,7 +367,8 @@ def neighbours(analysis: Analysis) -> Table | None:
         "Detectable: the least true difference (points) that so many seeds find with a chance "
         f"of {100 * stats.POWER:.0f}%, at Holm's strictest step. More seeds: how many more "
         "would find the difference seen with that chance, if it is the true one: a rough "
-        "guide, as it is estimated from few seeds and for neighbours found on the same data."
+        "guide, as it is estimated from few seeds and for neighbours found on the same data. "
+        f"{NO_TEST}"
     )
     return labelled(analysis, unmarked(text, numbers, all_notes(analysis, note)))
 
@@ -355,9 +379,9 @@ def _short(p: float) -> str:
 
 def _more(p: float, needed: float, have: int) -> str:
     """Return ``told apart``, ``12 more``, or that no reasonable number of seeds will do."""
-    if p < stats.ALPHA:
+    if stats.significant(p):
         return "told apart"
-    if have < 2:
+    if not np.isfinite(p):  # no test
         return BLANK
     if not np.isfinite(needed):
         return f"over {stats.MOST_SEEDS:,}"
@@ -369,7 +393,7 @@ def detectable(analysis: Analysis) -> str:
     differences = analysis.all_differences
     if differences.empty:
         return (
-            f"No setting has {FEWEST_PAIRS} seeds of a method and of a reference "
+            f"No setting has {stats.FEWEST_PAIRS} seeds of a method and of a reference "
             f"({listing(list(REFERENCES))}), so nothing can be said of single settings."
         )
     reference = analysis.references[0]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.report import stats
-from benchmarks.report.analysis import FEWEST_PAIRS, ROPES, Analysis, rows_of
+from benchmarks.report.analysis import ROPES, Analysis, rows_of
 from benchmarks.report.looks import base
 from benchmarks.report.phrases import (
     capitalised,
@@ -17,10 +17,10 @@ from benchmarks.report.phrases import (
     count,
     listing,
     number,
-    p_value,
     signed,
     span,
     unit,
+    with_test,
 )
 from benchmarks.schema import METRICS
 
@@ -46,7 +46,7 @@ def effects(
     rows = stats.corrected(rows[rows["method"].isin(methods)])
     up = METRICS[metric].better == "higher"
     better = np.where((rows["difference"] > 0) == up, "helped", "hurt")
-    return rows.assign(outcome=np.where(rows["p_holm"] < stats.ALPHA, better, "open"))
+    return rows.assign(outcome=np.where(stats.significant(rows["p_holm"]), better, "open"))
 
 
 def verdict(analysis: Analysis) -> str:
@@ -99,8 +99,8 @@ def _judge(analysis: Analysis, method: str, reference: str, names: Names) -> lis
         settings = count(len(analysis.run.settings), "setting")
         return [
             (
-                f"{title}: not enough seeds. A verdict needs {FEWEST_PAIRS} pairs in a setting; "
-                f"there are {count(pairs, 'pair')} over {settings}."
+                f"{title}: not enough seeds. A verdict needs {stats.FEWEST_PAIRS} pairs in a "
+                f"setting; there are {count(pairs, 'pair')} over {settings}."
             )
         ]
     parts = [f"{title}. {_headline(tests['acc'])}", _protocol(analysis, tests["acc"])]
@@ -201,10 +201,7 @@ def _outcomes(metric: str, tests: pd.DataFrame) -> str:
     for outcome, phrase in words.items():
         chosen = tests[tests["outcome"] == outcome]
         if len(chosen):
-            places = [
-                f"{e.setting} ({change(metric, e.difference, e.low, e.high)}, {p_value(e.p_holm)})"
-                for e in rows_of(chosen)
-            ]
+            places = [f"{e['setting']} ({with_test(metric, e)})" for e in chosen.to_dict("records")]
             said.append(f"{phrase} {len(chosen)} of {len(tests)}: {', '.join(places)}")
     return f"{METRICS[metric].label}: {'; '.join(said)}."
 

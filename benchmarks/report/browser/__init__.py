@@ -18,6 +18,7 @@ from benchmarks.report import render, stats
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import ARENA, Run
 from benchmarks.report.looks import base
+from benchmarks.report.phrases import possible
 from benchmarks.report.render import Block, Picture
 from benchmarks.report.tables import Table
 from benchmarks.schema import METRICS, SELECTIONS
@@ -137,6 +138,7 @@ def embedded(analysis: Analysis) -> dict[str, Any]:
     return {
         "metrics": [
             {k: getattr(METRICS[m], k) for k in ("id", "label", "better", "percent", "meaning")}
+            | {"ends": _short([*possible(m)])}
             for m in ids
         ],
         "shown": [m for m in HEADLINE if m in ids],

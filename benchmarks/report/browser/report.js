@@ -13,6 +13,15 @@ function number(metric, value) {
   return metric.percent ? (100 * value).toFixed(1) : Math.abs(value) < 1000 ? value.toFixed(3) : value.toPrecision(4);
 }
 
+/* A mean with its interval, by its ends where it would leave the possible values. */
+function withInterval(metric, mean, half) {
+  if (mean === null || half === null) return number(metric, mean);
+  const [low, high] = [mean - half, mean + half];
+  const [least, most] = [metric.ends[0] ?? -Infinity, metric.ends[1] ?? Infinity];
+  if (least <= low && high <= most) return `${number(metric, mean)} ± ${number(metric, half)}`;
+  return `${number(metric, mean)} [${number(metric, Math.max(low, least))}, ${number(metric, Math.min(high, most))}]`;
+}
+
 function title(metric) {
   return metric.label + (metric.percent ? " (%)" : "");
 }
@@ -89,9 +98,7 @@ function body(list, metrics, width) {
       make("td", {}, button),
     );
     for (const m of metrics) {
-      const [mean, half] = [row.means[m], row.halves[m]];
-      const text = number(data.metrics[m], mean) + (half === null || mean === null ? "" : ` ± ${number(data.metrics[m], half)}`);
-      line.append(make("td", { textContent: text }));
+      line.append(make("td", { textContent: withInterval(data.metrics[m], row.means[m], row.halves[m]) }));
     }
     line.dataset.row = id;
     parts.push(line);

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from benchmarks.report import stats
-from benchmarks.report.analysis import FEWEST_PAIRS, REFERENCES, Analysis
+from benchmarks.report.analysis import REFERENCES, Analysis
 from benchmarks.report.figures import heat_map, layout
 from benchmarks.report.figures.layout import AbsentError, Page, Venue
 from benchmarks.report.phrases import MINUS, signed
@@ -75,7 +75,7 @@ def _limit(differences: pd.Series) -> float:
 
 def significant(entries: pd.DataFrame) -> pd.Series:
     """Return which differences are significantly different from zero."""
-    return entries["p_holm"] < stats.ALPHA
+    return pd.Series(stats.significant(entries["p_holm"]), entries.index)
 
 
 def _figure(
@@ -117,6 +117,6 @@ def _caption(reference: str, metric: str) -> str:
     return (
         f"{METRICS[metric].label} in points above {reference}, mean over seeds of the paired "
         "difference at the last epoch. Blue is better, red worse. Hatched: not significantly "
-        f"different from zero by a paired t test over at least {FEWEST_PAIRS} seeds (Holm "
+        f"different from zero by a paired t test over at least {stats.FEWEST_PAIRS} seeds (Holm "
         f"over all entries, {stats.ALPHA:g}). Colours end at the bar's arrows; the numbers do not."
     )

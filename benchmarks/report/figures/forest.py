@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from benchmarks.report import stats
 from benchmarks.report.analysis import ROPES, Analysis
 from benchmarks.report.figures import layout
 from benchmarks.report.figures.difference import the_reference
@@ -21,6 +22,7 @@ _CAPTION = (
     "Paired differences from {reference} at the last epoch. Large: mean over settings within each "
     "seed, then over seeds, with its 95% t interval over seeds; filled where the interval lies "
     "outside the grey band of {rope:g} points either way, which counts as practically equivalent. "
+    "Without a line: fewer than three seeds, or all with the same difference. "
     "Dots: the mean in each setting. Accuracy gains to the right, calibration to the left."
 )
 
@@ -32,8 +34,9 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     if pooled.empty:
         raise AbsentError("No seed finished with both a method and the reference.")
     looks = analysis.looks
-    order = pooled[pooled["metric"] == "acc"].sort_values("mean", ascending=False)
-    rows = {str(method): looks[str(method)] for method in order["method"]}
+    accuracy = pooled[pooled["metric"] == "acc"].set_index("method")["mean"]
+    order = stats.tied_series(accuracy).sort_values(ascending=False, kind="stable").index
+    rows = {str(method): looks[str(method)] for method in order}
     several = len(analysis.run.settings) > 1  # of one setting, the mean is the setting
     dots = each if several else each.iloc[:0]
     figure = layout.new_figure(venue.width, 0.85 + _ROW * len(rows))

@@ -19,6 +19,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks.report.phrases import possible
 from benchmarks.schema import METRICS
 
 STYLE = Path(__file__).parents[1] / "paper.mplstyle"
@@ -168,9 +169,10 @@ def freeze_layout(figure: Figure) -> None:
 
 def with_bounds(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Put ``mean``, ``half`` in drawing units; add ``low``, ``high``, cut to the legal range."""
-    scale, top = (100, 100.0) if METRICS[metric].percent else (1, None)
+    scale = 100 if METRICS[metric].percent else 1
     mean, half = rows["mean"] * scale, rows["half"] * scale
-    low, high = (mean - half).clip(0.0, top), (mean + half).clip(0.0, top)
+    ends = [scale * end for end in possible(metric)]
+    low, high = (mean - half).clip(*ends), (mean + half).clip(*ends)
     return rows.assign(mean=mean, half=half, low=low, high=high)
 
 

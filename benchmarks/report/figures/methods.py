@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import Run
 from benchmarks.report.figures import layout
@@ -55,7 +56,7 @@ def select_methods(analysis: Analysis) -> MethodSelection:
         return MethodSelection(looks, ())
     family = {method: look.family for method, look in looks.items()}
     means = analysis.shared().groupby("method")["acc"].mean()
-    order = means.sort_values(ascending=False, kind="stable").index
+    order = stats.tied_series(means).sort_values(ascending=False, kind="stable").index
     best = {family[str(method)]: str(method) for method in reversed(order)}
     kept = {*best.values(), *analysis.references}
     shown = {method: look for method, look in looks.items() if method in kept}

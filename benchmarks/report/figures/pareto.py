@@ -19,6 +19,8 @@ _CAPTION = (
     "intervals over seeds. Grey line: the front, the methods that no other beats in both."
 )
 _SECONDS = " Seconds are those of one run, a median over seeds, on {device}; a log scale."
+_FEWEST_POINTS = 1.0
+"""The least height of the axis of accuracy."""
 _FEWEST_DECADES = 0.3
 """The least width of the axis of time, in powers of ten."""
 
@@ -36,6 +38,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     _draw_panel(grid[0], data, looks, "ece")
     grid[0].set(xlabel=layout.y_label("ece"), ylabel=layout.y_label("acc"))
     grid[0].set_xlim(left=0)
+    _widen(grid[0])
     if timed:
         _draw_panel(grid[1], data, looks, "seconds")
         grid[1].set_xlabel("Training time (s)")
@@ -102,6 +105,13 @@ def _interval(data: pd.DataFrame, metric: str) -> tuple[pd.Series, pd.Series]:
     """Return the ends of the interval of a metric, within what is possible; nan where it is."""
     value, half = data[metric], data[f"{metric}_half"]
     return (value - half).clip(lower=0), (value + half).clip(upper=100)
+
+
+def _widen(axes: Axes) -> None:
+    """Give the axis of accuracy room for numbers that differ, where the methods hardly do."""
+    low, high = axes.get_ylim()
+    more = max(_FEWEST_POINTS - (high - low), 0.0) / 2
+    axes.set_ylim(low - more, high + more)
 
 
 def _make_logarithmic(axes: Axes, seconds: pd.Series) -> None:
