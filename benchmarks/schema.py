@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Raised when a column, unit or file changes meaning; folders of most other versions are refused.
 
-Version 3 lays the cells of a part in one table, where version 2 kept each array by itself.
+Version 3 lays the cells of a part in one table, where version 2 kept each array by itself. In
+version 4 ids begin with a letter and ``digits`` has one split for all seeds.
 """
-READABLE_VERSIONS = (2, SCHEMA_VERSION)
-"""The versions of a folder that can be read and continued."""
+READABLE_VERSIONS = (2, 3, SCHEMA_VERSION)
+"""The versions of a folder that can be read; only one of this version is continued."""
 
 METRIC_SPEC = "v1"
 """The definitions in ``benchmarks/metrics``; a row says by which it was computed."""
@@ -121,7 +122,7 @@ LATER_COLUMNS = LATER_METRICS | {"backward_passes", "cpu", "system", "packages"}
 """The columns that are blank where a CSV of an earlier version lacks them."""
 
 KEYS = (
-    "cell_id",  # 12 hex digits of the fully expanded cell
+    "cell_id",  # c and 12 hex digits of the fully expanded cell
     "dataset",
     "noise",  # spec string: symmetric(rate=0.4)
     "noise_kind",  # its name: symmetric

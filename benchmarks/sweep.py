@@ -104,7 +104,10 @@ class Cell:
 
     @property
     def id(self) -> str:
-        """Twelve hex digits of the full specs, of each part's version, and of a noise's file."""
+        """``c`` and 12 hex digits of the full specs, each part's version, and a noise's file.
+
+        A letter comes first, or a spreadsheet would take some for numbers.
+        """
         content = self.noise.content(self.seed)  # the file may be edited meanwhile
         if content not in self._ids:
             self._ids[content] = self._id(content)
@@ -119,7 +122,7 @@ class Cell:
         if content:
             versions["noise"] = f"{self.noise.version}+{content}"
         text = json.dumps([self.identity(), versions], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return "c" + hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def keys(self) -> dict[str, str | int | float | None]:
         """Return the columns that name this cell in every CSV."""

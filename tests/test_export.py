@@ -114,6 +114,7 @@ def test_the_command_says_that_it_cannot_write(capsys, tmp_path):
 
 def test_labels_of_one_dataset_are_refused_for_another_order(exported, tmp_path):
     out, _ = exported
-    (out / "labels-4.csv").write_text((out / "labels-3.csv").read_text())
+    table = pd.read_csv(out / "labels-3.csv")
+    table.assign(true=table["true"].to_numpy()[::-1]).to_csv(out / "labels-4.csv", index=False)
     with pytest.raises(ValueError, match="must follow the order of digits, the column true of"):
         problem_of(f"labels(file={str(out / 'labels-{seed}.csv')!r})", tmp_path, seed=4)

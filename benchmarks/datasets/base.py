@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
+import torch
 from torch import Tensor
 
 from methods.bounds import Bounded
@@ -20,7 +21,7 @@ class Split(NamedTuple):
 
     image: Tensor  # (N, channels, height, width) uint8
     label: Tensor  # (N,) int64
-    position: Tensor | None = None  # (N,) int64, places in what was published, where a part is kept
+    position: Tensor | None = None  # (N,) int64, places in what was published; None: all, in order
 
 
 @dataclass(frozen=True)
@@ -92,3 +93,28 @@ def digest(*splits: Split) -> str:
         sha256.update(split.image.numpy().data)
         sha256.update(split.label.numpy().astype("<i8", copy=False).data)
     return sha256.hexdigest()
+
+
+def stratified(label: Tensor, count: int, stream: torch.Generator) -> Tensor:
+    """Choose ``count`` examples so that classes keep their shares.
+
+    Examples are shuffled; the k-th of the ``n`` of its class gets the key ``(k - 1/2) / n``, and
+    the smallest keys are chosen. So a class with the share ``s`` gets ``s * count`` of them to
+    within ``(1 + C s) / 2``, where all classes are alike to within 1, and choices are nested.
+
+    Args:
+        label: ``(N,)`` int64.
+        count: at most ``N``.
+        stream: where the shuffle is drawn from.
+
+    Returns:
+        ``(count,)`` int64 positions, rising.
+    """
+    order = torch.randperm(len(label), generator=stream)
+    shuffled = label[order]
+    counts = shuffled.bincount()
+    rank = torch.empty_like(order)
+    by_class = shuffled.argsort(stable=True)
+    rank[by_class] = torch.arange(len(label)) - (counts.cumsum(0) - counts)[shuffled[by_class]]
+    key = (rank + 0.5) / counts[shuffled]  # (N,)
+    return order[key.argsort(stable=True)[:count]].sort().values

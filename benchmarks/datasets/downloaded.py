@@ -5,10 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-import torch
-from torch import Tensor
-
-from benchmarks.datasets.base import Dataset, Split, digest
+from benchmarks.datasets.base import Dataset, Split, digest, stratified
 from benchmarks.errors import DataMissingError
 from benchmarks.seeds import generator
 from methods.bounds import Added, Between, Field
@@ -99,28 +96,3 @@ class Downloaded(Dataset):
             return split
         kept = stratified(split.label, count, generator("subset", self.folder, part))
         return Split(split.image[kept], split.label[kept], kept)
-
-
-def stratified(label: Tensor, count: int, stream: torch.Generator) -> Tensor:
-    """Choose ``count`` examples so that classes keep their shares.
-
-    Examples are shuffled; the k-th of the ``n`` of its class gets the key ``(k - 1/2) / n``, and
-    the smallest keys are chosen. So a class with the share ``s`` gets ``s * count`` of them to
-    within ``(1 + C s) / 2``, where all classes are alike to within 1, and choices are nested.
-
-    Args:
-        label: ``(N,)`` int64.
-        count: at most ``N``.
-        stream: where the shuffle is drawn from.
-
-    Returns:
-        ``(count,)`` int64 positions, rising.
-    """
-    order = torch.randperm(len(label), generator=stream)
-    shuffled = label[order]
-    counts = shuffled.bincount()
-    rank = torch.empty_like(order)
-    by_class = shuffled.argsort(stable=True)
-    rank[by_class] = torch.arange(len(label)) - (counts.cumsum(0) - counts)[shuffled[by_class]]
-    key = (rank + 0.5) / counts[shuffled]  # (N,)
-    return order[key.argsort(stable=True)[:count]].sort().values

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks import metrics, schema
-from benchmarks.store import Parts, Record, derive, locked, read_plan, write_collected
+from benchmarks.store import Parts, Record, derive, locked, read_current_plan, write_collected
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -104,7 +104,7 @@ def collect(folder: Path) -> Collected:
     Raises:
         RefusedError: it is no results folder of this version, or a run is writing to it.
     """
-    planned = {cell["cell_id"] for cell in read_plan(folder)["cells"]}
+    planned = {cell["cell_id"] for cell in read_current_plan(folder)["cells"]}
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as in a worker: sums are added in the same order
     try:

@@ -13,7 +13,7 @@ from benchmarks.noise import Clean
 from benchmarks.planning.memory import free_bytes, widest
 from benchmarks.planning.options import FLAGS, TrainingOptions
 from benchmarks.planning.throughput import Throughput
-from benchmarks.store import read_plan, write_plan
+from benchmarks.store import read_current_plan, write_plan
 from benchmarks.sweep import Cell, label_space
 from methods import METHODS
 
@@ -95,7 +95,7 @@ def make_plan(folder: Path, suite: str, cells: Iterable[Cell], options: Training
         widths = _widths(asked, options, {})
         keep_all = len(asked) <= KEEP_ALL_UP_TO
         return Plan(suite, device.type, pack, keep_all, asked, widths, flags)
-    written = read_plan(folder)
+    written = read_current_plan(folder)
     if pack not in {None, written["pack"]}:
         started = f"--pack {written['pack']}" if written["pack"] else "packs of its own choice"
         raise RefusedError(

@@ -9,7 +9,7 @@ recomputed from what a part keeps lie beside it, in a file of the same name in `
 from benchmarks.store.files import locked, remove_stale_files
 from benchmarks.store.part_file import Record
 from benchmarks.store.parts import Parts, write_collected, write_part
-from benchmarks.store.plan_file import read_plan, write_plan
+from benchmarks.store.plan_file import read_current_plan, read_plan, write_plan
 from benchmarks.store.tables import CURVE_VALUES, derive
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Record",
     "derive",
     "locked",
+    "read_current_plan",
     "read_plan",
     "remove_stale_files",
     "write_collected",

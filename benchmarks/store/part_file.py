@@ -44,11 +44,12 @@ def write_records(path: Path, records: Sequence[Record]) -> None:
         ValueError: an array holds Python objects, or a fact is no JSON.
     """
     text = json.dumps([record.meta for record in records], sort_keys=True, allow_nan=False)
+    width = max((len(record.cell_id) for record in records), default=1)
     alike: dict[np.dtype[Any], list[Record]] = {}
     for record in records:
         if record.arrays:
             fields = [(name, one.dtype, one.shape) for name, one in record.arrays.items()]
-            row = np.dtype([("cell_id", "U12"), *fields])
+            row = np.dtype([("cell_id", f"U{width}"), *fields])
             alike.setdefault(row, []).append(record)
     members = {"meta": np.frombuffer(text.encode(), np.uint8)}
     for number, (row, cells) in enumerate(alike.items()):

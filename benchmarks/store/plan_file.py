@@ -32,6 +32,22 @@ def read_plan(folder: Path) -> dict[str, Any]:
     return plan
 
 
+def read_current_plan(folder: Path) -> dict[str, Any]:
+    """Return the content of ``plan.json`` of a folder that is to be continued.
+
+    Raises:
+        RefusedError: it cannot be read, or is of an earlier version, whose cells have other ids.
+    """
+    plan = read_plan(folder)
+    if (version := plan["schema"]) != schema.SCHEMA_VERSION:
+        raise RefusedError(
+            f"{folder} holds results of version {version}, which are shown and compared but not "
+            f"added to, as version {schema.SCHEMA_VERSION} names cells otherwise; run "
+            "into another folder, or use the version that wrote it"
+        )
+    return plan
+
+
 def write_plan(folder: Path, plan: Mapping[str, Any]) -> None:
     """Write ``plan.json`` with this content and the version of the results, unless it is there."""
     stamped = {"schema": schema.SCHEMA_VERSION, **plan}

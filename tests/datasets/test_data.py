@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from sklearn.datasets import load_digits
 
 from benchmarks.datasets import DATASETS
+from benchmarks.datasets.base import digest
+from benchmarks.datasets.cards import card
 from benchmarks.engine.batches import batches
 from benchmarks.engine.data import load_cell_data, task_of
 from benchmarks.errors import DataMissingError
@@ -15,6 +18,7 @@ from benchmarks.sweep import Cell, Suite
 from methods import METHODS, Batch, Task
 from tests.cells import alone
 from tests.datasets.data_files import SHARED
+from tests.datasets.split_anew import SplitAnew
 
 CPU, NOWHERE = torch.device("cpu"), Path("nowhere")
 
@@ -25,21 +29,45 @@ def cell(**changes):
     return Cell.build(first.specs() | specs | changes)
 
 
-def test_digits_split_is_stratified_complete_and_drawn_from_the_seed():
-    digits = DATASETS.build("digits")
+def test_digits_have_one_stratified_split_of_every_published_row():
+    digits, published = DATASETS.build("digits"), load_digits()
     train, test = digits.load(NOWHERE, 3)
-    again, other = digits.load(NOWHERE, 3)[0], digits.load(NOWHERE, 4)[0]
     assert (len(train.label), len(test.label)) == digits.sizes == (1078, 719)
-    assert torch.equal(train.image, again.image)
-    assert not torch.equal(train.image, other.image)
+    rows = [*train.position.tolist(), *test.position.tolist()]
+    assert sorted(rows) == list(range(1797))
+    for one, other in zip((train, test), digits.load(NOWHERE, 4), strict=True):
+        assert one.position.tolist() == sorted(one.position.tolist())
+        assert one.image.squeeze(1).tolist() == published.images[one.position].tolist()
+        assert one.label.tolist() == published.target[one.position].tolist()
+        assert torch.equal(one.image, other.image)
     share = train.label.bincount() / (train.label.bincount() + test.label.bincount())
     assert ((share - 0.6).abs() < 0.01).all()
     assert (train.image.dtype, train.image.max().item()) == (torch.uint8, 16)
     every = torch.cat([train.image, test.image]).double()
     assert every.mean().item() == pytest.approx(digits.mean[0], abs=1e-3)
     assert every.std().item() == pytest.approx(digits.std[0], abs=1e-3)
-    known = torch.cat([other.image, digits.load(NOWHERE, 4)[1].image]).double()
-    assert every.flatten(1).sum(0).tolist() == known.flatten(1).sum(0).tolist()
+    assert digest(train, test) == digits.sha256
+
+
+def test_digits_of_another_content_are_refused(monkeypatch):
+    monkeypatch.setattr(type(DATASETS.build("digits")), "sha256", "0" * 64)
+    with pytest.raises(DataMissingError, match="the digits of the installed scikit-learn are dam"):
+        DATASETS.build("digits").load(NOWHERE, 0)
+
+
+@pytest.mark.usefixtures("registries")
+def test_a_dataset_that_is_split_anew_trains_each_seed_on_its_own_images():
+    DATASETS.register("split_anew", SplitAnew)
+    dataset = DATASETS.build("split_anew")
+    cells = [cell(dataset="split_anew", seed=seed) for seed in (3, 4)]
+    trained = [load_cell_data(one, NOWHERE, CPU) for one in cells]
+    for seed, data in zip((3, 4), trained, strict=True):
+        train, test = dataset.load(NOWHERE, seed)
+        assert torch.equal(data.train, train.image[data.position])
+        assert torch.equal(data.test.image, test.image)
+    assert not torch.equal(trained[0].test.image, trained[1].test.image)
+    assert "1,078 training, 719 test, split anew for each seed" in card("split_anew")
+    assert "about 107 training images of each class" in card("split_anew")
 
 
 def test_noise_is_drawn_before_the_validation_images_are_cut_off():

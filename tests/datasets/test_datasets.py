@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from benchmarks.datasets import DATASETS
+from benchmarks.datasets.base import stratified
 from benchmarks.datasets.cards import WIDTH, card
-from benchmarks.datasets.downloaded import stratified
 from benchmarks.errors import DataMissingError
 from benchmarks.seeds import generator
 from benchmarks.sweep import label_space

@@ -77,7 +77,7 @@ def test_python_objects_are_neither_written_nor_read(tmp_path):
         read_arrays(path, ["1"])
 
 
-def test_a_folder_of_results_version_2_is_read_and_continued(tmp_path):
+def test_the_parts_of_results_version_2_are_read(tmp_path):
     """There each array of each cell was a member of its own."""
     plan(tmp_path, "1", "2", "3")
     records = [record(i, seed=int(i)) for i in "123"]

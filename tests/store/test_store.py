@@ -228,6 +228,16 @@ def test_a_plan_that_cannot_be_used_is_refused(tmp_path, text, sentence):
         store.read_plan(tmp_path)
 
 
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_folder_of_an_earlier_version_is_read_and_not_continued(tmp_path, version):
+    plan(tmp_path, "1")
+    text = json.loads((tmp_path / "plan.json").read_text()) | {"schema": version}
+    (tmp_path / "plan.json").write_text(json.dumps(text))
+    assert store.read_plan(tmp_path)["schema"] == version
+    with pytest.raises(RefusedError, match=f"holds results of version {version}, which are shown"):
+        store.read_current_plan(tmp_path)
+
+
 def test_results_page_names_every_column_and_file():
     page = (Path(__file__).parents[2] / "results" / "README.md").read_text()
     missing = {c for columns in schema.TABLES.values() for c in columns if f"`{c}`" not in page}
