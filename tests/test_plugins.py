@@ -289,7 +289,7 @@ def test_what_a_plugins_method_states_travels_in_the_plan_to_the_report(write, t
         folder = tmp_path / str(len(methods))
         folder.mkdir()
         Plan("mine", "cpu", 1, keep_all=True, cells=cells, widths=widths).write(folder)
-        _, facts = data.planned(folder / "plan.json")
+        facts = data.planned(folder).method_facts
         assert ("method_facts" in (folder / "plan.json").read_text()) == bool(kept)
         looks = resolve(methods, {}, facts)
         assert looks[methods[-1]].label == (kept or "ELR")

@@ -17,6 +17,6 @@ def collect(folder: Path = Path("results/default")) -> Exit:
     print(f"{folder}: {result.cells} cells measured again")
     if result.partly:
         print(f"{result.partly} keep only the last epoch's logits: val and oracle are as trained")
-    for path in result.damaged:
-        print(f"damaged, put aside, run trains its cells again: {path}")
+    for line in result.damage:
+        print(line)
     return Exit.DONE

@@ -159,7 +159,7 @@ def trains_on_digits(method: Method) -> None:
     other = Cell.build({**specs, "seed": 0, "precision": "float32"})
     cell = Cell(other.dataset, other.noise, method, other.model, other.recipe, seed=0)
     (record,) = train_and_record([cell], PackSetup(Path(), torch.device("cpu"), keep_all=False))
-    demand(record.meta["status"] == "done", f"it does not train: {record.meta['reason']}")
+    demand(record.meta.status == "done", f"it does not train: {record.meta.reason}")
 
 
 def has_the_images_it_declares(dataset: Dataset) -> None:

@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks import metrics, schema
-from benchmarks.store import Parts, Record, derive, locked, read_current_plan, write_collected
+from benchmarks.store import (
+    CollectedMeta,
+    Parts,
+    Recomputed,
+    Record,
+    derive,
+    locked,
+    read_current_plan,
+    write_collected,
+)
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -33,7 +42,7 @@ def measure(record: Record) -> dict[str, NDArray[Any]]:
     arrays = record.arrays
     rows, bins = [], []
     known: dict[int, tuple[dict[str, float], Tensor]] = {}  # by epoch: selections often share one
-    for i, (name, at) in enumerate(zip(record.meta["selections"], arrays["selected"], strict=True)):
+    for i, (name, at) in enumerate(zip(record.meta.selections, arrays["selected"], strict=True)):
         if i == len(arrays["logits"]):
             break
         epoch = int(at)
@@ -76,7 +85,7 @@ def _of_epoch(record: Record, i: int) -> tuple[dict[str, float], Tensor]:
     curve = arrays["curves"][arrays["selected"][i]].tolist()  # of the selection's epoch
     of_training = {
         name: value
-        for name, value in zip(record.meta["curves"], curve, strict=True)
+        for name, value in zip(record.meta.curves, curve, strict=True)
         if name in schema.TRAIN_METRICS
     }
     values = metrics.compute(evidence) | of_training
@@ -95,7 +104,7 @@ class Collected(NamedTuple):
 
     cells: int
     partly: int  # cells of which only the last epoch's logits are kept
-    damaged: tuple[Path, ...]
+    damage: list[str]  # a line for each damaged part
 
 
 def collect(folder: Path) -> Collected:
@@ -104,14 +113,14 @@ def collect(folder: Path) -> Collected:
     Raises:
         RefusedError: it is no results folder of this version, or a run is writing to it.
     """
-    planned = {cell["cell_id"] for cell in read_current_plan(folder)["cells"]}
+    planned = read_current_plan(folder).ids()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as in a worker: sums are added in the same order
     try:
         with locked(folder):
             parts, cells, partly = Parts(folder), 0, 0
             for path, ids in parts.by_part(planned).items():
-                done = [i for i in ids if parts.meta[i]["status"] == "done"]
+                done = [i for i in ids if parts.meta[i].status == "done"]
                 trained = list(parts.trained(done))
                 if trained:
                     write_collected(path, [recomputed(record) for record in trained])
@@ -120,27 +129,24 @@ def collect(folder: Path) -> Collected:
             derive(folder, parts)
     finally:
         torch.set_num_threads(threads)
-    return Collected(cells, partly, tuple(parts.damaged))
+    return Collected(cells, partly, parts.damage())
 
 
-def recomputed(trained: Record) -> Record:
+def recomputed(trained: Record) -> Recomputed:
     """Return the numbers of a finished cell by the present definitions.
 
     A selection whose logits were not kept keeps the numbers, and the ``metric_spec``, of training.
     """
-    names, selections = trained.meta["metrics"], trained.meta["selections"]
+    names, selections = trained.meta.metrics, trained.meta.selections
     stored = [dict(zip(names, row, strict=True)) for row in trained.arrays["measured"].tolist()]
     old = np.array([[row.get(name, np.nan) for name in schema.METRICS] for row in stored])
     new = measure(trained)
     again = len(new["measured"])
-    meta = {
-        "keys": trained.meta["keys"],
-        "metrics": list(schema.METRICS),
-        "metric_specs": dict.fromkeys(selections[:again], schema.METRIC_SPEC),
-    }
+    specs = dict.fromkeys(selections[:again], schema.METRIC_SPEC)
+    meta = CollectedMeta(trained.meta.keys, tuple(schema.METRICS), specs)
     arrays = {
         "measured": np.concatenate((new["measured"], old[again:])),
         "bins": np.concatenate((new["bins"], trained.arrays["bins"][again:])),
         "detection": new["detection"],
     }
-    return Record(meta, arrays)
+    return Recomputed(meta, arrays)

@@ -19,7 +19,7 @@ from benchmarks.engine.drivers import driver_name, team_of
 from benchmarks.engine.loop import train
 from benchmarks.engine.measure import measure
 from benchmarks.engine.selection import SELECTED, History
-from benchmarks.store import CURVE_VALUES, Record
+from benchmarks.store import CURVE_VALUES, CellFacts, CellKeys, CellMeta, Costs, Record
 from benchmarks.sweep import Cell
 from methods import Method
 
@@ -70,49 +70,47 @@ def train_and_record(cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
 
 def _record(cell: Cell, data: CellData, history: History, setup: PackSetup) -> Record:
     """Return the record of a cell: its keys, facts, costs and arrays."""
-    status = "diverged" if history.reason else "done"
-    meta: dict[str, Any] = {
-        "keys": history.keys,
-        "facts": _facts(cell, data),
-        "status": status,
-        "reason": history.reason,
-        "costs": _costs(cell, data, history, setup),
-        "curves": list(CURVE_VALUES),
-    }
+    meta = CellMeta(
+        keys=CellKeys(**history.keys),
+        facts=_facts(cell, data),
+        status="diverged" if history.reason else "done",
+        reason=history.reason,
+        costs=_costs(cell, data, history, setup),
+        curves=CURVE_VALUES,
+    )
     arrays: dict[str, NDArray[Any]] = {
         "curves": np.array(history.rows).reshape(-1, len(CURVE_VALUES))
     }
-    if status == "done":
-        selected = [name for name in SELECTED if name in history.chosen]
-        own = [OWN] if "clean" in history.state else []
-        meta |= {"selections": selected, "scores": [*SCORES, *own]}
-        meta["mislabelled"] = int((data.noisy != data.clean).sum())
-        meta["metrics"] = list(schema.METRICS)
-        arrays |= _arrays(history, data, selected)
+    if meta.status == "done":
+        meta.selections = tuple(name for name in SELECTED if name in history.chosen)
+        meta.scores = (*SCORES, OWN) if "clean" in history.state else SCORES
+        meta.mislabelled = int((data.noisy != data.clean).sum())
+        meta.metrics = tuple(schema.METRICS)
+        arrays |= _arrays(history, data, meta.selections)
         began = time.perf_counter()
         arrays |= measure(Record(meta, arrays))
-        meta["costs"]["eval_seconds"] += time.perf_counter() - began
+        meta.costs.eval_seconds = history.eval_seconds + time.perf_counter() - began
         if not setup.keep_all:
             arrays |= {name: arrays[name][:1] for name in LOGITS if name in arrays}
     return Record(meta, arrays)
 
 
-def _facts(cell: Cell, data: CellData) -> dict[str, Any]:
+def _facts(cell: Cell, data: CellData) -> CellFacts:
     """Return the columns of ``results.csv`` that every selection of a cell shares."""
-    return {
-        "method_spec": cell.specs()["method"],
-        "profile": cell.profile,
-        "privileges": " ".join(cell.method.privileges),
-        "precision": cell.precision,
-        "noise_rate_realised": data.noise_rate,
-        "noise_sha256": data.noise_sha256,
-        "metric_spec": schema.METRIC_SPEC,
-        "n_train": len(data.noisy),
-        "n_test": len(data.test.label),
-    }
+    return CellFacts(
+        method_spec=str(cell.specs()["method"]),
+        profile=cell.profile,
+        privileges=" ".join(cell.method.privileges),
+        precision=cell.precision,
+        noise_rate_realised=data.noise_rate,
+        noise_sha256=data.noise_sha256,
+        metric_spec=schema.METRIC_SPEC,
+        n_train=len(data.noisy),
+        n_test=len(data.test.label),
+    )
 
 
-def _arrays(history: History, data: CellData, selected: list[str]) -> dict[str, NDArray[Any]]:
+def _arrays(history: History, data: CellData, selected: Sequence[str]) -> dict[str, NDArray[Any]]:
     """Return what is kept of a finished cell beside its curves, all selections' logits included."""
     chosen = [history.chosen[name] for name in selected]
     scores = [history.loss_last, history.loss_mean]  # SCORES
@@ -141,9 +139,7 @@ def _arrays(history: History, data: CellData, selected: list[str]) -> dict[str, 
     }
 
 
-def _costs(
-    cell: Cell, data: CellData, history: History, setup: PackSetup
-) -> dict[str, str | int | float]:
+def _costs(cell: Cell, data: CellData, history: History, setup: PackSetup) -> Costs:
     """Return what training took; differs from run to run, so it is kept apart."""
     epochs, n = len(history.rows), len(data.noisy)
     steps = steps_of(cell, n)
@@ -154,16 +150,16 @@ def _costs(
     else:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         name = platform.processor() or platform.machine()
-    return {
-        "train_seconds": history.train_seconds,
-        "eval_seconds": history.eval_seconds,
-        "steps": steps * epochs,
-        "forward_passes": taken.forward,
-        "backward_passes": taken.backward,
-        "peak_memory_mb": peak / 2**20,
-        "device": f"{device.type} {name}",
-        "driver": driver_name(setup.width, setup.flags),
-    }
+    return Costs(
+        train_seconds=history.train_seconds,
+        eval_seconds=history.eval_seconds,
+        steps=steps * epochs,
+        forward_passes=taken.forward,
+        backward_passes=taken.backward,
+        peak_memory_mb=peak / 2**20,
+        device=f"{device.type} {name}",
+        driver=driver_name(setup.width, setup.flags),
+    )
 
 
 class Passes(NamedTuple):

@@ -41,6 +41,8 @@ def describe(session: Session) -> str:
         f"disk     {disk_bytes(cells, keep_all=plan.keep_all) / 2**20:.0f} MiB",
         f"memory   about {largest / 2**20:.0f} MiB a process, beside what PyTorch takes",
         f"time     {time_left(session)}",
+        *session.notes(),
+        *session.parts.damage("put aside by `run`, its cells are trained again"),
     ]
     return "\n".join(lines)
 
@@ -63,10 +65,11 @@ def time_left(session: Session) -> str:
         busy = min(session.workers, len(packs(missing, plan.widths)))
         total = sum(seconds) / max(1, busy) + (STARTED_SECONDS if missing else 0)
         return f"about {total:.0f} s, as fast as probe measured"
-    costs = [meta["costs"] for meta in session.parts.meta.values() if meta["costs"]]
-    taken = sum(cost["forward_passes"] for cost in costs)
+    costs = [meta.costs for meta in session.parts.meta.values() if meta.costs.forward_passes]
+    taken = sum(cost.forward_passes or 0 for cost in costs)
     if not taken:
         return "unknown until `probe` has measured it or the first cells are done"
-    pace = sum(cost["train_seconds"] + cost["eval_seconds"] for cost in costs) / taken
+    spent = sum((cost.train_seconds or 0.0) + (cost.eval_seconds or 0.0) for cost in costs)
+    pace = spent / taken
     todo = sum(passes(cell, cell.dataset.sizes[0], cell.recipe.epochs).forward for cell in missing)
     return f"about {pace * todo / session.workers:.0f} s, as fast as the finished cells"

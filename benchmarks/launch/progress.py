@@ -1,14 +1,15 @@
 """The progress of a run, a bar or a line for each cell, and what its time was spent on."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Iterable, Sequence
+from typing import Self
 
 from rich import progress as rich
 from rich.console import Console
 
 from benchmarks.launch.session import Session
 from benchmarks.launch.worker import CellSummary
+from benchmarks.store import Costs
 from benchmarks.sweep import Cell
 
 WORKED = {"training": "train_seconds", "evaluation": "eval_seconds"}
@@ -29,8 +30,9 @@ def announce(session: Session, noun: str) -> None:
         f"{session.device} in {workers} {'process' if workers == 1 else 'processes'}",
         flush=True,
     )
-    for path in session.parts.damaged:
-        print(f"damaged, put aside, its cells are trained again: {path}")
+    fate = "put aside, its cells are trained again where they are asked for"
+    for line in [*session.notes(), *session.parts.damage(fate)]:
+        print(line)
 
 
 class Progress:
@@ -78,7 +80,7 @@ class Times:
     """Seconds by what they were spent on.
 
     >>> times = Times(time.perf_counter() - 8.0)
-    >>> times.trained([{"train_seconds": 6.0, "eval_seconds": 2.0}, {}], workers=2)
+    >>> times.trained([Costs(train_seconds=6.0, eval_seconds=2.0), Costs()], workers=2)
     >>> print(times)
     8.0 s: training 3.0 s, evaluation 1.0 s, workers' start and files 4.0 s
     """
@@ -94,11 +96,12 @@ class Times:
         self._spent[name] = seconds
         return seconds
 
-    def trained(self, costs: Iterable[Mapping[str, Any]], workers: int) -> None:
+    def trained(self, costs: Iterable[Costs], workers: int) -> None:
         """Count a lap in which workers trained cells with these costs, side by side."""
         every = list(costs)
         for name, column in WORKED.items():
-            self._spent[name] = sum(cost.get(column, 0.0) for cost in every) / max(1, workers)
+            spent = sum(getattr(cost, column) or 0.0 for cost in every)
+            self._spent[name] = spent / max(1, workers)
         rest = self.lap("workers' start and files") - sum(self._spent[name] for name in WORKED)
         self._spent["workers' start and files"] = max(0.0, rest)
 

@@ -67,10 +67,8 @@ def run(request: Request, times: Times, preload: Sequence[str] = ()) -> RunSumma
     if missing:
         processes.import_in_background(preload)
     meta = train(session).meta
-    times.trained(
-        [meta[i]["costs"] for i in missing if i in meta], min(session.workers, len(missing))
-    )
-    statuses = Counter(meta[cell_id]["status"] for cell_id in planned if cell_id in meta)
+    times.trained([meta[i].costs for i in missing if i in meta], min(session.workers, len(missing)))
+    statuses = Counter[str](meta[cell_id].status for cell_id in planned if cell_id in meta)
     return RunSummary(session.folder, len(planned), statuses)
 
 
@@ -90,6 +88,7 @@ def train(session: Session, launcher: str = "local") -> Parts:
     with locked(session.folder):
         session.plan.write(session.folder)
         remove_stale_files(session.folder)
+        session.parts.put_aside()
         try:
             if missing:
                 _launch(session, missing, launcher)

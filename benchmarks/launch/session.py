@@ -1,6 +1,6 @@
 """A session: a request that has been checked against this machine and a results folder."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +17,11 @@ from benchmarks.planning.options import (
     choose_device,
     default_precision,
 )
-from benchmarks.planning.plan import Plan, make_plan
+from benchmarks.planning.plan import Plan, make_plan, rebuild
 from benchmarks.planning.throughput import Throughput
 from benchmarks.profiles import PROFILES, Tuned
 from benchmarks.store import Parts
+from benchmarks.store.held import held_lines
 from benchmarks.sweep import Cell, Suite
 
 
@@ -35,11 +36,26 @@ class Session:
     parts: Parts  # that were there at the start
     plugins: tuple[Path, ...]
     workers: int
+    lost: Mapping[str, int]  # how many of the held cells cannot be built now, by reason
 
     def missing(self) -> list[Cell]:
-        """Return the planned cells without a result, in the order of the plan."""
+        """Return the cells that are asked for and have no result, in the order of the request."""
         done = self.parts.done()
         return [cell for cell in self.plan.cells if cell.id not in done]
+
+    def notes(self) -> list[str]:
+        """Say what the folder holds beside what is asked for, and what cannot be built."""
+        keys = [cell.keys() for cell in self.plan.cells] if self.plan.held else []
+        lines = held_lines(self.folder, keys, self.plan.held, self.parts)
+        if self.lost:
+            count, (reason, *others) = sum(self.lost.values()), self.lost
+            more = f", and {len(others)} further reasons" if others else ""
+            cells = "cell that" if count == 1 else "cells that"
+            lines.append(
+                f"{self.folder} holds {count} {cells} cannot be built now and are left alone "
+                f"({reason}{more}); --plugin brings back what a plugin brought"
+            )
+        return lines
 
 
 def prepare(request: Request) -> Session:
@@ -122,4 +138,5 @@ def _session(
         parts=Parts(folder),
         plugins=tuple(path.resolve() for path in request.plugin),
         workers=workers,
+        lost=rebuild(plan.held).reasons,
     )

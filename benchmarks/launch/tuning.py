@@ -95,11 +95,11 @@ def chosen(cells: Sequence[Cell], profile: Tuned, folder: Path) -> list[Cell]:
 
 def _score(parts: Parts, cell_id: str) -> float:
     """Return a trial's accuracy on noisy validation labels after the last epoch; else NaN."""
-    if parts.meta[cell_id]["status"] != "done":
+    if parts.meta[cell_id].status != "done":
         return math.nan
     (record,) = parts.trained([cell_id])
-    last = record.arrays["selected"][record.meta["selections"].index("last")]
-    accuracy = record.arrays["curves"][last, record.meta["curves"].index("val_acc")]
+    last = record.arrays["selected"][record.meta.selections.index("last")]
+    accuracy = record.arrays["curves"][last, record.meta.curves.index("val_acc")]
     return float(accuracy)
 
 
@@ -126,7 +126,7 @@ def write(cells: Sequence[Cell], profile: Tuned, folder: Path) -> None:
                 "seed": trial.seed,
                 "cell_id": trial.id,
                 "method_spec": trial.specs()["method"],
-                "status": parts.meta[trial.id]["status"],
+                "status": parts.meta[trial.id].status,
                 "val_acc": "" if math.isnan(score) else f"{score:.9g}",
                 "chosen": int(number == best),
             }

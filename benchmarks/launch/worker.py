@@ -13,7 +13,7 @@ import torch
 
 from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.launch import environment
-from benchmarks.store import Record, write_part
+from benchmarks.store import CellFacts, CellKeys, CellMeta, Costs, Record, Stamp, write_part
 from benchmarks.sweep import Cell
 
 
@@ -59,8 +59,8 @@ def train_pack(
 
 def summary(record: Record) -> CellSummary:
     """Return the outcome that a record describes."""
-    seconds = record.meta["costs"].get("train_seconds", 0.0)
-    return CellSummary(record.cell_id, record.meta["status"], record.meta["reason"], seconds)
+    meta = record.meta
+    return CellSummary(record.cell_id, meta.status, meta.reason, meta.costs.train_seconds or 0.0)
 
 
 def _train(job: Job, cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
@@ -81,27 +81,29 @@ def _train(job: Job, cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
             return [record for cell in cells for record in _train(job, [cell], setup)]
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         return [failure(job, cells[0], reason, traceback.format_exc())]
-    return [Record(record.meta | {"stamp": stamp(job)}, record.arrays) for record in records]
+    for record in records:
+        record.meta.stamp = stamp(job)
+    return records
 
 
 def failure(job: Job, cell: Cell, reason: str, trace: str = "") -> Record:
     """Return the record of a cell that could not be trained; the next run tries it again."""
-    facts = {"method_spec": cell.specs()["method"], "profile": cell.profile}
-    facts |= {"precision": cell.precision}
-    meta = {"keys": cell.keys(), "facts": facts, "status": "failed", "reason": reason}
-    return Record({**meta, "trace": trace, "costs": {}, "stamp": stamp(job)}, {})
+    facts = CellFacts(str(cell.specs()["method"]), cell.profile, precision=cell.precision)
+    keys: dict[str, Any] = cell.keys()
+    meta = CellMeta(CellKeys(**keys), facts, "failed", reason, Costs(), stamp(job), trace)
+    return Record(meta, {})
 
 
-def stamp(job: Job) -> dict[str, str | int]:
+def stamp(job: Job) -> Stamp:
     """Return where and when a cell was trained, and by which code."""
-    return {
-        "host": platform.node(),
-        "cores": os.cpu_count() or 0,
-        "cpu": environment.cpu_model(),
-        "system": platform.platform(),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "packages": environment.packages(),
-        "commit": job.commit,
-        "finished_utc": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-    }
+    return Stamp(
+        host=platform.node(),
+        cores=os.cpu_count() or 0,
+        cpu=environment.cpu_model(),
+        system=platform.platform(),
+        torch=str(torch.__version__),
+        python=platform.python_version(),
+        packages=environment.packages(),
+        commit=job.commit,
+        finished_utc=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+    )

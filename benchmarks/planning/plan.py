@@ -1,32 +1,33 @@
 """Which cells a results folder owes, and how they are trained: fixed at its first start."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.catalogue import catalogue
+from msgspec.structs import asdict
+
+from benchmarks.catalogue import Facts, catalogue
 from benchmarks.engine.drivers import driver_name
 from benchmarks.errors import RefusedError
 from benchmarks.noise import Clean
 from benchmarks.planning.memory import free_bytes, widest
 from benchmarks.planning.options import FLAGS, TrainingOptions
 from benchmarks.planning.throughput import Throughput
-from benchmarks.store import read_current_plan, write_plan
+from benchmarks.store import CellSpecs, Driver, PlanFile, PlannedCell, read_current_plan, write_plan
+from benchmarks.store.plan_file import NAME, WIDEST, further, merged
 from benchmarks.sweep import Cell, label_space
 from methods import METHODS
 
 KEEP_ALL_UP_TO = 1000
 """Above this many cells only the last epoch's test logits are kept."""
 
-WIDEST = 4096
-"""No machine trains more cells at once."""
-
 
 @dataclass(frozen=True)
 class Plan:
-    """The content of ``plan.json``: cells, which accumulate, and settings, which never change."""
+    """The cells that are asked for, and a folder's settings, which never change."""
 
     suite: str
     device: str  # kind: cuda, mps or cpu
@@ -35,36 +36,48 @@ class Plan:
     cells: tuple[Cell, ...]
     widths: Mapping[str, int]  # by kind: how many cells are trained together; 1 is one by one
     flags: tuple[str, ...] = ()  # of FLAGS
+    held: tuple[PlannedCell, ...] = ()  # the folder's further cells
 
     def width(self, cell: Cell) -> int:
         """Return how many cells like this one are trained together."""
         return self.widths[kind_of(cell)]
 
     def write(self, folder: Path) -> None:
-        """Write ``plan.json``: the settings, each kind's driver, and every cell spelled out."""
+        """Write ``plan.json``: the settings, each kind's driver, and every cell spelled out.
+
+        The cells that a folder holds already stay in it.
+        """
         precision = {kind_of(cell): cell.precision for cell in self.cells}
         drivers = {
-            kind: {
-                "driver": driver_name(self.widths[kind], self.flags),
-                "width": self.widths[kind],
-                "precision": precision[kind],
-            }
-            for kind in precision
+            kind: Driver(driver_name(self.widths[kind], self.flags), self.widths[kind], name)
+            for kind, name in precision.items()
         }
-        content: dict[str, Any] = {
-            "suite": self.suite,
-            "device": self.device,
-            "pack": self.pack,
-            "keep_all": self.keep_all,
-            "flags": list(self.flags),
-            "drivers": drivers,
-            "cells": [{**cell.keys(), "specs": cell.specs()} for cell in self.cells],
-        }
-        methods = {type(cell.method): cell.method for cell in self.cells}.values()
-        stated = {METHODS.name(method): method.facts() for method in methods if method.family}
-        if brought := {name: facts for name, facts in stated.items() if name not in catalogue()}:
-            content["method_facts"] = brought  # by a plugin
-        write_plan(folder, content)
+        new = PlanFile(
+            suite=self.suite,
+            device=self.device,
+            keep_all=self.keep_all,
+            drivers=drivers,
+            cells=tuple(map(_entry, self.cells)),
+            pack=self.pack,
+            flags=self.flags,
+            method_facts=_facts_of_plugins(self.cells),
+        )
+        if (folder / NAME).exists():
+            new = merged(read_current_plan(folder), new)
+        write_plan(folder, new)
+
+
+def _entry(cell: Cell) -> PlannedCell:
+    keys: dict[str, Any] = cell.keys()
+    specs: dict[str, Any] = cell.specs()
+    return PlannedCell(**keys, specs=CellSpecs(**specs))
+
+
+def _facts_of_plugins(cells: Iterable[Cell]) -> dict[str, Facts]:
+    """Return what methods that the catalogue lacks state of themselves."""
+    methods = {type(cell.method): cell.method for cell in cells}.values()
+    stated = {METHODS.name(method): method.facts() for method in methods if method.family}
+    return {name: Facts(**facts) for name, facts in stated.items() if name not in catalogue()}
 
 
 def kind_of(cell: Cell) -> str:
@@ -75,7 +88,7 @@ def kind_of(cell: Cell) -> str:
 
 
 def make_plan(folder: Path, suite: str, cells: Iterable[Cell], options: TrainingOptions) -> Plan:
-    """Return the plan of a folder with these cells added to it; nothing is written.
+    """Return the plan of a folder in which these cells are asked for; nothing is written.
 
     Args:
         folder: the results folder.
@@ -91,45 +104,43 @@ def make_plan(folder: Path, suite: str, cells: Iterable[Cell], options: Training
     asked, (device, pack, flags) = tuple(cells), options
     if pack is not None and not 1 <= pack <= WIDEST:
         raise RefusedError(f"--pack must be a whole number from 1 to {WIDEST}, got {pack}")
-    if not (folder / "plan.json").exists():
+    if not (folder / NAME).exists():
         widths = _widths(asked, options, {})
         keep_all = len(asked) <= KEEP_ALL_UP_TO
         return Plan(suite, device.type, pack, keep_all, asked, widths, flags)
     written = read_current_plan(folder)
-    if pack not in {None, written["pack"]}:
-        started = f"--pack {written['pack']}" if written["pack"] else "packs of its own choice"
+    if pack not in {None, written.pack}:
+        started = f"--pack {written.pack}" if written.pack else "packs of its own choice"
         raise RefusedError(
             f"{folder} was started with {started} and is finished with it; use it or another --out"
         )
-    if written["device"] != device.type:
+    if written.device != device.type:
         raise RefusedError(
-            f"{folder} was started on {written['device']} and numbers of {device.type} must not be "
-            f"mixed with it; use --device {written['device']} or another --out"
+            f"{folder} was started on {written.device} and numbers of {device.type} must not be "
+            f"mixed with it; use --device {written.device} or another --out"
         )
-    known = tuple(_known_cells(written["cells"], folder))
-    _refuse_other_profile(known, asked, folder)
-    every = tuple(dict.fromkeys((*known, *asked)))
-    fixed = {kind: driver["width"] for kind, driver in written["drivers"].items()}
-    fixed_flags = tuple(written.get("flags", ()))
-    if foreign := [name for name in fixed_flags if name not in FLAGS]:
+    _refuse_other_profile(written, asked, folder)
+    fixed = {kind: driver.width for kind, driver in written.drivers.items()}
+    if foreign := [name for name in written.flags if name not in FLAGS]:
         raise RefusedError(
             f"{folder} was started with --{foreign[0]}, which this version does not have, and "
             "numbers without it must not be mixed with its own; use another --out"
         )
-    if missing := [name for name in flags if name not in fixed_flags]:
+    if missing := [name for name in flags if name not in written.flags]:
         raise RefusedError(
             f"{folder} was started without --{missing[-1]}, which changes the last bits of its "
             f"numbers; leave it out or use another --out"
         )
-    options = TrainingOptions(device, written["pack"], fixed_flags)
-    rest = every, _widths(every, options, fixed), fixed_flags
-    return Plan(written["suite"], device.type, written["pack"], written["keep_all"], *rest)
+    options = TrainingOptions(device, written.pack, written.flags)
+    rest = asked, _widths(asked, options, fixed), written.flags
+    held = tuple(further(written, map(_entry, asked)))
+    return Plan(written.suite, device.type, written.pack, written.keep_all, *rest, held)
 
 
-def _refuse_other_profile(known: Sequence[Cell], asked: Sequence[Cell], folder: Path) -> None:
+def _refuse_other_profile(written: PlanFile, asked: Sequence[Cell], folder: Path) -> None:
     """Refuse cells whose hyper-parameters come from elsewhere than those of the folder."""
-    there, here = ({cell.profile: cell for cell in cells} for cells in (known, asked))
-    if others := [name for name in here if there and name not in there]:
+    there = dict.fromkeys(cell.specs.profile for cell in written.cells)
+    if others := [cell.profile for cell in asked if there and cell.profile not in there]:
         raise RefusedError(
             f"{folder} was started with the profile {', '.join(there)} and {others[0]} must not be "
             f"mixed with it; use --profile '{', '.join(there)}' or another --out"
@@ -164,18 +175,27 @@ def kinds(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
     return groups
 
 
-def _known_cells(entries: Sequence[dict[str, Any]], folder: Path) -> Iterable[Cell]:
-    """Rebuild the cells of a plan."""
+class Rebuilt(NamedTuple):
+    """The cells of a plan that can be built now, and why others cannot: how many, by reason."""
+
+    cells: list[Cell]
+    reasons: Counter[str]
+
+
+def rebuild(entries: Iterable[PlannedCell]) -> Rebuilt:
+    """Build the cells of a plan again, as far as plugins, files and versions allow."""
+    rebuilt = Rebuilt([], Counter())
     for entry in entries:
         try:
-            cell = Cell.build(entry["specs"])
+            cell = Cell.build(asdict(entry.specs))
             cell.noise.check(label_space(cell.dataset), [cell.seed])  # its file may have changed
-        except ValueError as error:
-            raise RefusedError(
-                f"{folder} holds the cell {entry['method']!r} that this version cannot build "
-                f"({error}); use another --out, or --plugin if a plugin brought it"
-            ) from error
-        yield cell
+            if cell.id == entry.cell_id:
+                rebuilt.cells.append(cell)
+            else:
+                rebuilt.reasons["what it is made of has changed since"] += 1
+        except (ValueError, RefusedError) as error:
+            rebuilt.reasons[str(error)] += 1
+    return rebuilt
 
 
 class Pack(NamedTuple):

@@ -1,21 +1,21 @@
 """A results folder as checked tables, with names for its settings."""
 
-import json
 import math
 import re
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 
 import pandas as pd
+from msgspec.structs import asdict
 
 from benchmarks.catalogue import Facts
 from benchmarks.errors import RefusedError
 from benchmarks.report.looks import order_methods
 from benchmarks.schema import KEYS, LATER_COLUMNS, TABLES, table_path
+from benchmarks.store import PlanFile, PlannedCell, read_plan
 
 READ = ("results.csv", "curves.csv", "bins.csv", "detection.csv")
 LATER = ("losses.csv", "transitions.csv", "costs.csv")
@@ -39,7 +39,8 @@ class Run:
     A kind is a noise without its rate, ``x`` the nominal rate (the realised one where the
     noise has no nominal rate). All but ``results`` hold finished cells only, and ``bins`` only
     the selection ``last``. ``losses`` and ``transitions`` pool seeds, ``costs`` has cell ids
-    only. ``plan`` has the planned cells: none where the folder has no plan.
+    only. ``plan`` has the cells that were asked for or have a row: none where the folder has no
+    plan.
     """
 
     results: pd.DataFrame
@@ -96,8 +97,9 @@ def load(folder: Path) -> Run:
     results = tables["results.csv"]
     if results.empty:
         raise RefusedError(f"{folder / 'results.csv'} has no rows: no cell has ended yet")
-    costs, (plan, facts) = tables.pop("costs.csv"), planned(folder / "plan.json")
-    tables["plan"] = _cells(plan or [])
+    costs, plan = tables.pop("costs.csv"), planned(folder)
+    wanted = _wanted(plan, set(results["cell_id"])) if plan else []
+    tables["plan"] = pd.DataFrame(map(asdict, wanted), columns=list(KEYS))
     varying = _varying_columns([results, tables["plan"]])
     named = {name: _with_names(table, results, varying) for name, table in tables.items()}
     results = named["results.csv"]
@@ -117,9 +119,9 @@ def load(folder: Path) -> Run:
         plan=named["plan"],
         methods=order_methods(results["method"]),
         settings=tuple(dict.fromkeys(ordered["setting"])),
-        planned=None if plan is None else len(plan),
+        planned=len(wanted) if plan else None,
         absent=tuple(name for name in LATER if not table_path(folder, name).is_file()),
-        facts=facts,
+        facts=plan.method_facts if plan else {},
     )
 
 
@@ -221,20 +223,11 @@ def noise_label(noise: str, rate: float) -> str:
     return noise if short == noise else f"{short} {100 * rate:.6g}%"
 
 
-def planned(path: Path) -> tuple[list[object] | None, dict[str, Facts]]:
-    """Return the planned cells, ``None`` if nothing was planned, and the facts of new methods."""
-    if not path.is_file():
-        return None, {}
-    with suppress(ValueError, KeyError, TypeError, AttributeError):
-        plan = json.loads(path.read_text(encoding="utf-8"))
-        rows = plan.get("method_facts", {})
-        facts = {name: Facts(**row) for name, row in rows.items()}
-        if isinstance(plan["cells"], list):
-            return plan["cells"], facts
-    raise RefusedError(f'{path} is not a plan: it has no list "cells"')
+def planned(folder: Path) -> PlanFile | None:
+    """Return the plan of a folder, ``None`` if it has none."""
+    return read_plan(folder) if (folder / "plan.json").exists() else None
 
 
-def _cells(plan: Iterable[object]) -> pd.DataFrame:
-    """Return the keys of the planned cells that have all of them."""
-    rows = [{key: cell.get(key) for key in KEYS} for cell in plan if isinstance(cell, dict)]
-    return pd.DataFrame(rows, columns=list(KEYS)).dropna(subset=[*ARENA, "noise", "method"])
+def _wanted(plan: PlanFile, ended: Container[str]) -> list[PlannedCell]:
+    """Return the cells that should have a row: those asked for, and those that have one."""
+    return [cell for cell in plan.cells if cell.requested or cell.cell_id in ended]

@@ -6,16 +6,36 @@ A cell is done when its id is in a valid part whose status is not ``failed``. Nu
 recomputed from what a part keeps lie beside it, in a file of the same name in ``collected``.
 """
 
+from benchmarks.store.cell_meta import CellFacts, CellKeys, CellMeta, CollectedMeta, Costs, Stamp
 from benchmarks.store.files import locked, remove_stale_files
-from benchmarks.store.part_file import Record
+from benchmarks.store.part_file import Recomputed, Record
 from benchmarks.store.parts import Parts, write_collected, write_part
-from benchmarks.store.plan_file import read_current_plan, read_plan, write_plan
+from benchmarks.store.plan_file import (
+    CellSpecs,
+    Driver,
+    PlanFile,
+    PlannedCell,
+    read_current_plan,
+    read_plan,
+    write_plan,
+)
 from benchmarks.store.tables import CURVE_VALUES, derive
 
 __all__ = [
     "CURVE_VALUES",
+    "CellFacts",
+    "CellKeys",
+    "CellMeta",
+    "CellSpecs",
+    "CollectedMeta",
+    "Costs",
+    "Driver",
     "Parts",
+    "PlanFile",
+    "PlannedCell",
+    "Recomputed",
     "Record",
+    "Stamp",
     "derive",
     "locked",
     "read_current_plan",

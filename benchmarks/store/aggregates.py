@@ -25,12 +25,12 @@ class LossHistograms:
     def add(self, record: Record) -> None:
         """Count the losses of one cell; one without wrong labels has nothing to tell apart."""
         arrays = record.arrays
-        if "train_scores" not in arrays or "loss" not in record.meta["scores"]:
+        if "train_scores" not in arrays or "loss" not in record.meta.scores:
             return
         wrong = arrays["noisy"] != arrays["clean"]
         if not wrong.any():
             return
-        loss = arrays["train_scores"][record.meta["scores"].index("loss")]
+        loss = arrays["train_scores"][record.meta.scores.index("loss")]
         place = loss_bin(loss)
         counts = [np.bincount(place[wrong == w], minlength=schema.LOSS_BINS) for w in (0, 1)]
         group = _group(record)
@@ -85,7 +85,8 @@ class TransitionMatrices:
             return
         estimate = arrays["estimate"].astype(np.float64)
         classes = len(estimate)
-        pairs = arrays["clean"].astype(np.int64) * classes + arrays["noisy"]
+        known = arrays["clean"] >= 0  # other images are of no class
+        pairs = arrays["clean"].astype(np.int64)[known] * classes + arrays["noisy"][known]
         counts = np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
         own = self._cells.setdefault(_group(record), {})
         own[record.cell_id] = (estimate, counts.astype(np.float64))
@@ -114,4 +115,4 @@ def _numbers(values: NDArray[np.float64]) -> str:
 
 def _group(record: Record) -> Group:
     """Return what the seeds of a method in a setting have in common."""
-    return tuple(record.meta["keys"][name] for name in schema.POOLED_KEYS)
+    return tuple(getattr(record.meta.keys, name) for name in schema.POOLED_KEYS)

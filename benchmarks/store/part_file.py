@@ -6,77 +6,152 @@ its arrays, so that a pack of any size is a few members. Cells whose arrays diff
 type lie in different ones, and cells without arrays in none.
 """
 
+import contextlib
 import functools
 import io
 import json
 import struct
 import zipfile
 import zlib
-from collections.abc import Collection, Container, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.outputs import make_folder, write_atomically
+from benchmarks.inputs import read_bytes
+from benchmarks.outputs import make_folder, write_atomically, writing
+from benchmarks.store.cell_meta import (
+    CellMeta,
+    CollectedMeta,
+    check_cell,
+    check_collected,
+    check_values,
+)
 
-DAMAGES = (OSError, ValueError, KeyError, RuntimeError, struct.error, zipfile.BadZipFile)
-"""The errors that reading a damaged file raises."""
+Arrays = dict[str, NDArray[Any]]
+
+
+class DamagedPartError(Exception):
+    """A file that is no part: the text says why."""
 
 
 class Record(NamedTuple):
-    """The results of one cell: JSON-able facts, and the arrays that ``results/README.md`` lists."""
+    """The results of one cell: what is known of it, and its arrays (``results/README.md``)."""
 
-    meta: dict[str, Any]
-    arrays: dict[str, NDArray[Any]]
+    meta: CellMeta
+    arrays: Arrays
 
     @property
     def cell_id(self) -> str:
         """Return the id of the cell."""
-        return str(self.meta["keys"]["cell_id"])
+        return self.meta.keys.cell_id
 
 
-def write_records(path: Path, records: Sequence[Record]) -> None:
+class Recomputed(NamedTuple):
+    """Numbers of one cell that were computed again from what its part keeps."""
+
+    meta: CollectedMeta
+    arrays: Arrays
+
+    @property
+    def cell_id(self) -> str:
+        """Return the id of the cell."""
+        return self.meta.keys.cell_id
+
+
+def write_records(path: Path, records: Sequence[Record | Recomputed]) -> None:
     """Write a part with these records, whole or not at all.
 
     Raises:
         ValueError: an array holds Python objects, or a fact is no JSON.
     """
-    text = json.dumps([record.meta for record in records], sort_keys=True, allow_nan=False)
+    facts = [msgspec.to_builtins(record.meta) for record in records]
+    alike: dict[np.dtype[Any], list[Record | Recomputed]] = {}
     width = max((len(record.cell_id) for record in records), default=1)
-    alike: dict[np.dtype[Any], list[Record]] = {}
     for record in records:
         if record.arrays:
             fields = [(name, one.dtype, one.shape) for name, one in record.arrays.items()]
             row = np.dtype([("cell_id", f"U{width}"), *fields])
             alike.setdefault(row, []).append(record)
-    members = {"meta": np.frombuffer(text.encode(), np.uint8)}
-    for number, (row, cells) in enumerate(alike.items()):
-        table = members[f"cells.{number}"] = np.zeros(len(cells), row)
+    tables = []
+    for row, cells in alike.items():
+        table = np.zeros(len(cells), row)
         table["cell_id"] = [record.cell_id for record in cells]
         for place, record in enumerate(cells):
             for name, values in record.arrays.items():
                 table[name][place] = values
+        tables.append(table)
+    _write(path, facts, tables)
+
+
+def _write(path: Path, facts: Sequence[Any], tables: Sequence[NDArray[Any]]) -> None:
+    text = json.dumps(facts, sort_keys=True, allow_nan=False)
+    members = {"meta": np.frombuffer(text.encode(), np.uint8)}
+    members |= {f"cells.{number}": table for number, table in enumerate(tables)}
     block = io.BytesIO()
     np.savez(block, allow_pickle=False, **members)
     make_folder(path.parent)
     write_atomically(path, block.getvalue())
 
 
-def read_meta(path: Path) -> list[dict[str, Any]]:
-    """Return what is known of each cell of a part, after checking every byte of its arrays.
+def read_meta(path: Path) -> list[CellMeta]:
+    """Return what is known of each cell of a part, after checking every byte and every array.
 
     Raises:
-        DAMAGES: the file cannot be read, or is not as it was written.
+        DamagedPartError: the file is not as it was written, or is no part.
+        InputError: it cannot be read.
     """
-    meta: list[dict[str, Any]] = json.loads(_array(_members(path)["meta"]).tobytes())
-    return meta
+    members = _members(path)
+    with _decoding():
+        metas = msgspec.json.decode(_array(members["meta"]).tobytes(), type=list[CellMeta])
+        waiting = {meta.keys.cell_id: meta for meta in metas}
+        if len(waiting) < len(metas):
+            raise DamagedPartError("it holds a cell twice")
+        for table in _tables(members):
+            own = [waiting.pop(str(cell_id)) for cell_id in table["cell_id"]]
+            axes = {tuple(check_cell(meta, table.dtype).items()) for meta in own}
+            rows = {name: table[name] for name in table.dtype.names or ()}
+            for each in axes:
+                check_values(rows, dict(each))
+        if any(meta.status == "done" for meta in waiting.values()):
+            raise DamagedPartError("it lacks the arrays of a finished cell")
+        return metas
+
+
+def read_collected(path: Path, known: Mapping[str, CellMeta]) -> dict[str, CollectedMeta]:
+    """Return what is known of recomputed numbers by cell, after checking them as a part's.
+
+    Args:
+        path: the file.
+        known: what training left of each cell; others are left out.
+
+    Raises:
+        DamagedPartError: the file is not as it was written, or does not fit its part.
+        InputError: it cannot be read.
+    """
+    members = _members(path)
+    with _decoding():
+        metas = msgspec.json.decode(_array(members["meta"]).tobytes(), type=list[CollectedMeta])
+        waiting = {meta.keys.cell_id: meta for meta in metas}
+        found = {i: meta for i, meta in waiting.items() if i in known}
+        for table in _tables(members):
+            for cell_id in map(str, table["cell_id"]):
+                later = waiting.pop(cell_id)
+                if cell_id in known:
+                    check_collected(known[cell_id], later, table.dtype)
+            if "bins" in (table.dtype.names or ()) and not np.isfinite(table["bins"]).all():
+                raise DamagedPartError("bins holds numbers that are not finite")
+        if found.keys() & waiting.keys():
+            raise DamagedPartError("it lacks the arrays of a cell")
+        return found
 
 
 def read_arrays(
     path: Path, wanted: Container[str], names: Collection[str] | None = None
-) -> dict[str, dict[str, NDArray[Any]]]:
+) -> dict[str, Arrays]:
     """Return arrays of a part by cell and name, after checking every byte.
 
     Args:
@@ -85,20 +160,57 @@ def read_arrays(
         names: of the arrays to read; None reads all.
 
     Raises:
-        DAMAGES: the file cannot be read, or is not as it was written.
+        DamagedPartError: the file is not as it was written, or is no part.
+        InputError: it cannot be read.
     """
-    arrays: dict[str, dict[str, NDArray[Any]]] = {}
-    for member, data in _members(path).items():
-        owner, _, name = member.partition(".")
-        if owner == "cells":
-            for row in _array(data):
-                cell_id, fields = str(row["cell_id"]), row.dtype.names[1:]
+    members, arrays = _members(path), dict[str, Arrays]()
+    with _decoding():
+        for table in _tables(members):
+            for row in table:
+                cell_id, fields = str(row["cell_id"]), (row.dtype.names or ())[1:]
                 if cell_id in wanted:
                     kept = [field for field in fields if names is None or field in names]
                     arrays[cell_id] = {field: np.array(row[field]) for field in kept}
-        elif owner in wanted and (names is None or name in names):  # results version 2
-            arrays.setdefault(owner, {})[name] = _array(data).copy()
-    return arrays
+        return arrays
+
+
+def remove_cells(path: Path, ids: Collection[str]) -> int:
+    """Take cells out of a part, whose other cells stay as they are; return how many it held.
+
+    A part that holds no other is removed.
+
+    Raises:
+        DamagedPartError: the file is not as it was written, or is no part.
+        InputError: it cannot be read.
+        OSError: it cannot be written.
+    """
+    members = _members(path)
+    with _decoding():
+        facts = json.loads(_array(members["meta"]).tobytes())
+        kept = [fact for fact in facts if fact["keys"]["cell_id"] not in ids]
+        tables = [
+            table[[str(i) not in ids for i in table["cell_id"]]] for table in _tables(members)
+        ]
+    if not kept:
+        with writing(path):
+            path.unlink()
+    elif len(kept) < len(facts):
+        _write(path, kept, [table for table in tables if len(table)])
+    return len(facts) - len(kept)
+
+
+@contextlib.contextmanager
+def _decoding() -> Iterator[None]:
+    """Say of bytes that cannot be decoded what is wrong with them, whatever a decoder raises."""
+    try:
+        yield
+    except DamagedPartError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        if isinstance(error, KeyError):
+            reason = f"it has no {reason}"
+        raise DamagedPartError(reason[:200]) from error
 
 
 def _members(path: Path) -> dict[str, memoryview]:
@@ -107,20 +219,43 @@ def _members(path: Path) -> dict[str, memoryview]:
     ``zipfile`` reads the directory. It would take as long again to read the members, and does not
     see that its directory lists fewer than there are.
     """
-    data = path.read_bytes()
-    listed = zipfile.ZipFile(io.BytesIO(data)).infolist()
-    # In the last record, how many members there are, if under 2^16.
-    if int.from_bytes(data[-12:-10], "little") != min(len(listed), 2**16 - 1):
-        raise zipfile.BadZipFile("a directory that lists other members than there are")
-    members = {}
-    for info in listed:
-        begin = info.header_offset + 30
-        name, extra = struct.unpack_from("<HH", data, begin - 4)  # their lengths
-        member = memoryview(data)[begin + name + extra :][: info.file_size]
-        if data[begin : begin + name].decode() != info.filename or zlib.crc32(member) != info.CRC:
-            raise zipfile.BadZipFile(f"bad member {info.filename}")
-        members[info.filename.removesuffix(".npy")] = member
-    return members
+    if path.exists() and not path.is_file():
+        raise DamagedPartError("it is no regular file")
+    data = read_bytes(path, path.stat().st_size)
+    with _decoding():
+        listed = zipfile.ZipFile(io.BytesIO(data)).infolist()
+        # In the last record, how many members there are, if under 2^16.
+        if int.from_bytes(data[-12:-10], "little") != min(len(listed), 2**16 - 1):
+            raise DamagedPartError("its directory lists other members than there are")
+        members = {}
+        for info in listed:
+            begin = info.header_offset + 30
+            name, extra = struct.unpack_from("<HH", data, begin - 4)  # their lengths
+            member = memoryview(data)[begin + name + extra :][: info.file_size]
+            if data[begin : begin + name].decode() != info.filename:
+                raise DamagedPartError(f"its directory has another name than {info.filename}")
+            if zlib.crc32(member) != info.CRC:
+                raise DamagedPartError(f"the bytes of {info.filename} are not as written")
+            members[info.filename.removesuffix(".npy")] = member
+        return members
+
+
+def _tables(members: Mapping[str, memoryview]) -> Iterator[NDArray[Any]]:
+    """Yield the structured arrays of a part: a row for each cell."""
+    single: dict[str, Arrays] = {}  # of results version 2: an array of each cell by itself
+    for member, data in members.items():
+        owner, _, name = member.partition(".")
+        if owner == "cells":
+            yield _array(data)
+        elif name:
+            single.setdefault(owner, {})[name] = _array(data)
+    for cell_id, arrays in single.items():
+        fields = [(name, array.dtype, array.shape) for name, array in arrays.items()]
+        table = np.zeros(1, np.dtype([("cell_id", f"U{len(cell_id)}"), *fields]))
+        table["cell_id"] = cell_id
+        for name, array in arrays.items():
+            table[name][0] = array
+        yield table
 
 
 def _array(member: memoryview) -> NDArray[Any]:

@@ -1,13 +1,29 @@
 """The parts of a results folder, and the recomputed numbers beside them."""
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
+
+import msgspec
 
 from benchmarks.errors import RefusedError
 from benchmarks.outputs import writing
-from benchmarks.store.part_file import DAMAGES, Record, read_arrays, read_meta, write_records
+from benchmarks.store.cell_meta import CellMeta, Names
+from benchmarks.store.part_file import (
+    DamagedPartError,
+    Recomputed,
+    Record,
+    read_arrays,
+    read_collected,
+    read_meta,
+    remove_cells,
+    write_records,
+)
+
+ASIDE = ".damaged"
+"""The end of the name of a damaged part that a run put aside."""
+_LISTS = ("curves", "selections", "scores", "metrics")
 
 
 def write_part(folder: Path, records: Sequence[Record]) -> Path:
@@ -20,7 +36,7 @@ def write_part(folder: Path, records: Sequence[Record]) -> Path:
     return path
 
 
-def write_collected(part: Path, records: Sequence[Record]) -> None:
+def write_collected(part: Path, records: Sequence[Recomputed]) -> None:
     """Write recomputed numbers next to a part; they replace its own wherever its cells are read."""
     write_records(_collected(part), records)
 
@@ -30,43 +46,92 @@ def _collected(part: Path) -> Path:
     return part.parent.parent / "collected" / part.name
 
 
+class DamagedPart(NamedTuple):
+    """A file among the parts that is none, or not as it was written, and why."""
+
+    path: Path
+    reason: str
+
+
 class Parts:
-    """The valid parts of a results folder, by cell.
+    """The valid parts of a results folder, by cell; opening them changes nothing.
 
     Attributes:
         meta: what is known of each cell, by its id.
-        damaged: paths of the damaged parts, which were put aside.
+        damaged: the parts that cannot be used.
+        aside: damaged parts that an earlier run put aside.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.damaged: list[Path] = []
-        self.meta: dict[str, dict[str, Any]] = {}
+        self.damaged: list[DamagedPart] = []
+        self.meta: dict[str, CellMeta] = {}
         self._where: dict[str, Path] = {}
-        self._lists: dict[tuple[str, ...], list[str]] = {}
+        self._lists: dict[Names, Names] = {}
+        self.aside = tuple(sorted((folder / "parts").glob(f"*{ASIDE}")))
         for path in sorted((folder / "parts").glob("*.npz")):
             try:
                 metas = read_meta(path)
-            except DAMAGES:
-                self.damaged.append(path.replace(path.with_suffix(".damaged")))
+            except DamagedPartError as error:
+                self.damaged.append(DamagedPart(path, str(error)))
                 continue
             for meta in metas:
                 self._add(meta, path)
 
-    def _add(self, meta: dict[str, Any], path: Path) -> None:
+    def _add(self, meta: CellMeta, path: Path) -> None:
         """Take in a cell, unless another part holds it already."""
-        cell_id = meta["keys"]["cell_id"]
+        cell_id = meta.keys.cell_id
         known = self.meta.get(cell_id)
-        if known is None or known["status"] == "failed":  # a success outranks a failure
-            self.meta[cell_id], self._where[cell_id] = self._shared(meta), path
-
-    def _shared(self, meta: dict[str, Any]) -> dict[str, Any]:
-        """Keep the lists of names once: they are most of what is known of a cell, and the same."""
-        lists = {name: value for name, value in meta.items() if isinstance(value, list)}
-        return meta | {k: self._lists.setdefault(tuple(v), v) for k, v in lists.items()}
+        if known is None or known.status == "failed":  # a success outranks a failure
+            for name in _LISTS:  # kept once: they are most of what is known of a cell, and the same
+                names = getattr(meta, name)
+                setattr(meta, name, self._lists.setdefault(names, names))
+            self.meta[cell_id], self._where[cell_id] = meta, path
 
     def done(self) -> set[str]:
         """Return the ids of the cells that need no training."""
-        return {cell_id for cell_id, meta in self.meta.items() if meta["status"] != "failed"}
+        return {cell_id for cell_id, meta in self.meta.items() if meta.status != "failed"}
+
+    def damage(self, fate: str = "left as it is; `run` trains its cells again") -> list[str]:
+        """Return a line for each damaged part, and one that counts those that were put aside.
+
+        Args:
+            fate: what becomes of the damaged ones.
+        """
+        lines = [f"damaged part, {fate}: {path} ({reason})" for path, reason in self.damaged]
+        if self.aside:
+            noun = "part" if len(self.aside) == 1 else "parts"
+            lines.append(
+                f"{len(self.aside)} damaged {noun} put aside by an earlier run: "
+                f"{self.aside[0].parent}/*{ASIDE}"
+            )
+        return lines
+
+    def put_aside(self) -> None:
+        """Rename the damaged parts, so that their cells can be trained again; the lock is held."""
+        for path, _ in self.damaged:
+            target, number = path.with_suffix(ASIDE), 1
+            while target.exists():
+                target, number = path.with_suffix(f".{number}{ASIDE}"), number + 1
+            with writing(path):
+                path.replace(target)
+
+    def remove(self, ids: Collection[str]) -> None:
+        """Take cells out of all parts, and of the recomputed numbers beside them; the lock is held.
+
+        Each part is rewritten whole, with the other cells as they were; whenever this is killed,
+        doing it again goes on.
+        """
+        folders = {path.parent for path in self._where.values()}
+        every = {path for folder in folders for path in folder.glob("*.npz")}
+        usable = sorted(every - {path for path, _ in self.damaged})
+        for path in usable:
+            _read_collected(_collected(path), {}, ())  # refused before anything is changed
+        for path in usable:
+            remove_cells(path, ids)
+            if _collected(path).exists():
+                remove_cells(_collected(path), ids)
+        self.meta = {i: meta for i, meta in self.meta.items() if i not in ids}
+        self._where = {i: path for i, path in self._where.items() if i not in ids}
 
     def records(
         self, wanted: Iterable[str], names: Collection[str] | None = None
@@ -81,10 +146,15 @@ class Parts:
             RefusedError: recomputed numbers of one of them are damaged.
         """
         for path, ids in self.by_part(wanted).items():
-            recomputed = _read_collected(_collected(path), names)
+            known = {cell_id: self.meta[cell_id] for cell_id in ids}
+            recomputed = _read_collected(_collected(path), known, names)
             for trained in self._read(path, ids, names):
-                later = recomputed.get(trained.cell_id, Record({}, {}))
-                yield Record(trained.meta | later.meta, trained.arrays | later.arrays)
+                if later := recomputed.get(trained.cell_id):
+                    own = {"metrics": later.meta.metrics, "metric_specs": later.meta.metric_specs}
+                    meta = msgspec.structs.replace(trained.meta, **own)
+                    yield Record(meta, trained.arrays | later.arrays)
+                else:
+                    yield trained
 
     def trained(self, wanted: Iterable[str]) -> Iterator[Record]:
         """Yield what training left of these cells, part by part, without recomputed numbers."""
@@ -102,18 +172,27 @@ class Parts:
         self, path: Path, ids: Sequence[str], names: Collection[str] | None = None
     ) -> Iterator[Record]:
         """Yield the records of cells of one part."""
-        arrays = read_arrays(path, ids, names)
+        try:
+            arrays = read_arrays(path, ids, names)
+        except DamagedPartError as error:
+            raise RefusedError(f"{path} was damaged while it was read ({error})") from error
         for cell_id in ids:
             yield Record(self.meta[cell_id], arrays.get(cell_id, {}))
 
 
-def _read_collected(path: Path, names: Collection[str] | None) -> dict[str, Record]:
+def _read_collected(
+    path: Path, known: Mapping[str, CellMeta], names: Collection[str] | None
+) -> dict[str, Recomputed]:
     """Return the recomputed numbers of a part by cell; none where there is no such file."""
     if not path.exists():
         return {}
     try:
-        metas = {meta["keys"]["cell_id"]: meta for meta in read_meta(path)}
+        metas = read_collected(path, known)
         arrays = read_arrays(path, metas, names)
-    except DAMAGES as error:
-        raise RefusedError(f"{path} is damaged: collect again, or remove it ({error})") from error
-    return {i: Record(meta, arrays.get(i, {})) for i, meta in metas.items()}
+    except DamagedPartError as error:
+        raise _damaged(path, error) from error
+    return {i: Recomputed(meta, arrays.get(i, {})) for i, meta in metas.items()}
+
+
+def _damaged(path: Path, error: DamagedPartError) -> RefusedError:
+    return RefusedError(f"{path} is damaged: collect again, or remove it ({error})")

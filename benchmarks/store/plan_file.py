@@ -1,45 +1,135 @@
-"""The file ``plan.json`` of a results folder."""
+"""The file ``plan.json`` of a results folder, as typed records."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Container, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+import msgspec
 
 from benchmarks import schema
+from benchmarks.catalogue import Facts
 from benchmarks.errors import RefusedError
+from benchmarks.inputs import InputError, decode_json, read_bytes
 from benchmarks.outputs import write_atomically
+from benchmarks.store.cell_meta import CellId, Seed
+
+NAME = "plan.json"
+WIDEST = 4096
+"""No machine trains more cells at once."""
+
+LARGEST = 2**31
+"""The most bytes of a plan that is read: a few million cells."""
+
+Width = Annotated[int, msgspec.Meta(ge=1, le=WIDEST)]
 
 
-def read_plan(folder: Path) -> dict[str, Any]:
+class CellSpecs(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A cell spelled out: what ``sweep.Cell.build`` needs, and how the cell came about."""
+
+    dataset: str
+    noise: str
+    method: str
+    model: str
+    recipe: str
+    seed: Seed
+    precision: str
+    asked: str = ""
+    profile: str = "default"
+
+    def kind(self) -> str:
+        """Name what cells of a pack have in common: everything but seed and noise."""
+        return f"{self.dataset} {self.model} {self.method} {self.recipe} {self.precision}"
+
+    def point(self) -> tuple[str, str, int]:
+        """Return what tells cells of a folder apart, whatever version they are of."""
+        return self.kind(), self.noise, self.seed
+
+
+class PlannedCell(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A cell of a results folder: its keys, how it is built, and whether it was asked for."""
+
+    cell_id: CellId
+    dataset: str
+    noise: str
+    noise_kind: str
+    noise_rate: float | None
+    model: str
+    recipe: str
+    method: str
+    seed: Seed
+    specs: CellSpecs
+    requested: bool = True  # by the last run; the others are held
+
+
+class Driver(msgspec.Struct, frozen=True):
+    """How the cells of a kind are trained."""
+
+    driver: str
+    width: Width
+    precision: str
+
+
+class PlanFile(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The content of ``plan.json``: settings, which never change, and the cells, which accumulate.
+
+    The cells are the union of what was ever asked for, less what was dropped.
+    """
+
+    suite: str
+    device: str
+    keep_all: bool
+    drivers: dict[str, Driver]  # by kind
+    cells: tuple[PlannedCell, ...]
+    pack: Width | None = None
+    flags: tuple[str, ...] = ()
+    method_facts: dict[str, Facts] = {}  # of the methods of plugins
+    schema: int = 0
+
+    def requested(self) -> list[PlannedCell]:
+        """Return the cells that the last run was asked for."""
+        return [cell for cell in self.cells if cell.requested]
+
+    def ids(self) -> set[str]:
+        """Return the ids of all cells."""
+        return {cell.cell_id for cell in self.cells}
+
+
+class _Version(msgspec.Struct):
+    schema: int
+
+
+def read_plan(folder: Path) -> PlanFile:
     """Return the content of ``plan.json`` of a results folder.
 
     Raises:
         RefusedError: the file is absent, damaged, or of a version that cannot be read.
     """
-    path = folder / "plan.json"
-    if not path.is_file():
-        raise RefusedError(f"{folder} is not a results folder: it has no plan.json")
+    path = folder / NAME
+    if not path.exists():
+        raise RefusedError(f"{folder} is not a results folder: it has no {NAME}")
+    data = read_bytes(path, min(path.stat().st_size, LARGEST))
     try:
-        plan: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        version = plan["schema"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise RefusedError(f"{path} is damaged: {error}") from error
-    if version not in schema.READABLE_VERSIONS:
-        raise RefusedError(
-            f"{folder} was written by results version {version}, this is {schema.SCHEMA_VERSION}; "
-            f"use another --out, or the version that wrote it"
-        )
-    return plan
+        version = decode_json(data, _Version, path).schema
+        if version in schema.READABLE_VERSIONS:
+            plan = decode_json(data, PlanFile, path)
+            _check(plan, path)
+            return plan
+    except InputError as error:
+        raise _damaged(folder, error) from error
+    raise RefusedError(
+        f"{folder} was written by results version {version}, this is {schema.SCHEMA_VERSION}; "
+        f"use another --out, or the version that wrote it"
+    )
 
 
-def read_current_plan(folder: Path) -> dict[str, Any]:
+def read_current_plan(folder: Path) -> PlanFile:
     """Return the content of ``plan.json`` of a folder that is to be continued.
 
     Raises:
         RefusedError: it cannot be read, or is of an earlier version, whose cells have other ids.
     """
     plan = read_plan(folder)
-    if (version := plan["schema"]) != schema.SCHEMA_VERSION:
+    if (version := plan.schema) != schema.SCHEMA_VERSION:
         raise RefusedError(
             f"{folder} holds results of version {version}, which are shown and compared but not "
             f"added to, as version {schema.SCHEMA_VERSION} names cells otherwise; run "
@@ -48,10 +138,75 @@ def read_current_plan(folder: Path) -> dict[str, Any]:
     return plan
 
 
-def write_plan(folder: Path, plan: Mapping[str, Any]) -> None:
+def _damaged(folder: Path, error: InputError) -> RefusedError:
+    place = f"{error.place}: " if error.place else ""
+    return RefusedError(
+        f"{folder / NAME} is damaged ({place}{error.reason}); restore it, or use another --out"
+    )
+
+
+def _check(plan: PlanFile, path: Path) -> None:
+    """Refuse cells that contradict themselves or each other."""
+    seen = set[str]()
+    for number, cell in enumerate(plan.cells):
+        place = f"cells[{number}]"
+        if cell.cell_id in seen:
+            raise InputError(path, f"the cell {cell.cell_id} is there twice", place)
+        seen.add(cell.cell_id)
+        if cell.seed != cell.specs.seed:
+            raise InputError(path, f"its seed is {cell.seed} and {cell.specs.seed}", place)
+        if cell.specs.kind() not in plan.drivers:
+            raise InputError(path, "its kind has no driver", place)
+
+
+def write_plan(folder: Path, plan: PlanFile) -> None:
     """Write ``plan.json`` with this content and the version of the results, unless it is there."""
-    stamped = {"schema": schema.SCHEMA_VERSION, **plan}
-    data = (json.dumps(stamped, indent=1, sort_keys=True) + "\n").encode()
-    path = folder / "plan.json"
-    if not path.exists() or path.read_bytes() != data:
-        write_atomically(path, data)
+    stamped = msgspec.structs.replace(plan, schema=schema.SCHEMA_VERSION)
+    data = msgspec.json.format(msgspec.json.encode(stamped, order="deterministic"), indent=1)
+    path = folder / NAME
+    if not path.exists() or path.read_bytes() != data + b"\n":
+        write_atomically(path, data, b"\n")
+
+
+def merged(before: PlanFile, request: PlanFile) -> PlanFile:
+    """Return the plan of a folder after another request: all its cells, the requested ones marked.
+
+    Args:
+        before: what the folder holds.
+        request: the cells that are asked for, and the folder's settings.
+    """
+    asked = {cell.cell_id: cell for cell in request.cells}
+    held = {cell.cell_id: cell for cell in further(before, request.cells)}
+    known = [
+        held[i] if i in held else asked.pop(i)
+        for i in (cell.cell_id for cell in before.cells)
+        if i in held or i in asked
+    ]
+    return msgspec.structs.replace(
+        request,
+        cells=(*known, *asked.values()),
+        drivers=before.drivers | request.drivers,
+        method_facts=before.method_facts | request.method_facts,
+    )
+
+
+def further(plan: PlanFile, request: Iterable[PlannedCell]) -> list[PlannedCell]:
+    """Return the cells of a plan that a request does not name, held.
+
+    A cell that is spelled like a requested one and has another id is not among them: its code or
+    its data have changed since, and the requested one stands in its place.
+    """
+    asked = {cell.specs.point() for cell in request}
+    return [
+        msgspec.structs.replace(cell, requested=False)
+        for cell in plan.cells
+        if cell.specs.point() not in asked
+    ]
+
+
+def without(plan: PlanFile, ids: Container[str]) -> PlanFile:
+    """Return the plan without cells, and without what it says of their kinds alone."""
+    cells = tuple(cell for cell in plan.cells if cell.cell_id not in ids)
+    kinds = {cell.specs.kind() for cell in cells}
+    drivers = {kind: driver for kind, driver in plan.drivers.items() if kind in kinds}
+    return msgspec.structs.replace(plan, cells=cells, drivers=drivers)

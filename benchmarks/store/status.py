@@ -16,12 +16,13 @@ def describe(folder: Path) -> str:
     planned: Counter[tuple[str, str]] = Counter()
     done: Counter[tuple[str, str]] = Counter()
     statuses: Counter[str] = Counter()
-    for cell in plan["cells"]:
-        meta = parts.meta.get(cell["cell_id"], {"status": "missing"})
-        statuses[meta["status"]] += 1
-        entry = (cell["method"], f"{cell['dataset']} {cell['noise']}")
+    for cell in plan.cells:
+        meta = parts.meta.get(cell.cell_id)
+        status = meta.status if meta else "missing"
+        statuses[status] += 1
+        entry = (cell.method, f"{cell.dataset} {cell.noise}")
         planned[entry] += 1
-        done[entry] += meta["status"] == "done"
+        done[entry] += status == "done"
     noises = list(dict.fromkeys(noise for _, noise in planned))
     methods = dict.fromkeys(method for method, _ in planned)
     table = [["", *noises]]
@@ -32,11 +33,10 @@ def describe(folder: Path) -> str:
         for line in table
     ]
     total = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
-    head = f"{folder}: suite {plan['suite']} on {plan['device']}, {len(plan['cells'])} cells"
+    head = f"{folder}: suite {plan.suite} on {plan.device}, {len(plan.cells)} cells"
     failures = [
-        f"{meta['status']}: {meta['keys']['method']} {meta['keys']['noise']} "
-        f"seed {meta['keys']['seed']}: {meta['reason']}"
+        f"{meta.status}: {meta.keys.method} {meta.keys.noise} seed {meta.keys.seed}: {meta.reason}"
         for meta in parts.meta.values()
-        if meta["status"] != "done"
+        if meta.status != "done"
     ]
-    return "\n".join([f"{head}: {total}", *lines, *failures])
+    return "\n".join([f"{head}: {total}", *lines, *failures, *parts.damage()])

@@ -7,6 +7,8 @@ import math
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from pathlib import Path
 
+import msgspec
+
 from benchmarks import schema
 from benchmarks.outputs import write_atomically
 from benchmarks.store.aggregates import LossHistograms, Row, TransitionMatrices
@@ -35,7 +37,7 @@ def derive(folder: Path, parts: Parts) -> None:
     Raises:
         RefusedError: the plan cannot be read, or recomputed numbers are damaged.
     """
-    planned = {cell["cell_id"] for cell in read_plan(folder)["cells"]}
+    planned = read_plan(folder).ids()
     makers: dict[str, Callable[[Record], Iterable[Row]]] = {
         "results.csv": _results,
         "curves.csv": _curves,
@@ -49,7 +51,7 @@ def derive(folder: Path, parts: Parts) -> None:
     }
     cells = []
     for record in parts.records(planned, ARRAYS):
-        keys = [record.meta["keys"][name] for name in schema.KEYS]
+        keys = msgspec.structs.astuple(record.meta.keys)
         begin = _line(keys)[:-1] + ","
         blocks = {name: _lines(name, make(record), begin) for name, make in makers.items()}
         cells.append((*keys[1:], keys[0], blocks))
@@ -107,21 +109,19 @@ def _quoted(text: str) -> str:
 def _results(record: Record) -> Iterator[Row]:
     """Yield one row per selection; one without numbers for a cell that has none."""
     meta, arrays = record
-    shared = {**meta["facts"], "status": meta["status"], "reason": meta["reason"]}
-    if meta["status"] != "done":
+    shared = {**msgspec.structs.asdict(meta.facts), "status": meta.status, "reason": meta.reason}
+    if meta.status != "done":
         yield {**shared, "selection": "last"}
         return
     curves, final = arrays["curves"], arrays["final"]
-    specs = dict.fromkeys(meta["selections"], meta["facts"]["metric_spec"])
-    specs |= meta.get("metric_specs", {})
+    specs = dict.fromkeys(meta.selections, meta.facts.metric_spec) | meta.metric_specs
     rows = zip(specs.items(), arrays["selected"].tolist(), arrays["measured"].tolist(), strict=True)
     for (name, spec), row, values in rows:
         own = {"metric_spec": spec, "selection": name, "epoch": int(curves[row, 0])}
-        yield {**shared, **own, **_known(meta["metrics"], values, schema.METRICS)}
+        yield {**shared, **own, **_known(meta.metrics, values, schema.METRICS)}
     if len(final) >= LAST_EPOCHS:
         mean = curves[final[-LAST_EPOCHS:]].mean(0).tolist()
-        metrics = _known(meta["curves"], mean, schema.EPOCH_METRICS)
-        yield {**shared, "selection": "last10", **metrics}
+        yield {**shared, "selection": "last10", **_known(meta.curves, mean, schema.EPOCH_METRICS)}
 
 
 def _known(names: Sequence[str], values: Sequence[float], wanted: Container[str]) -> Row:
@@ -134,14 +134,14 @@ def _curves(record: Record) -> Iterator[Row]:
     """Yield one row per epoch that was evaluated."""
     if "curves" in record.arrays:
         for values in record.arrays["curves"].tolist():
-            row = dict(zip(record.meta["curves"], values, strict=True))
+            row = dict(zip(record.meta.curves, values, strict=True))
             yield row | {"epoch": int(row["epoch"])}
 
 
 def _bins(record: Record) -> Iterator[Row]:
     """Yield one row per selection and confidence bin; an empty bin has no means."""
     meta, arrays = record
-    for selection, table in zip(meta.get("selections", ()), arrays.get("bins", ()), strict=True):
+    for selection, table in zip(meta.selections, arrays.get("bins", ()), strict=True):
         for number, (count, confidence, correct) in enumerate(table.tolist()):
             yield {
                 "selection": selection,
@@ -157,21 +157,18 @@ def _bins(record: Record) -> Iterator[Row]:
 def _detection(record: Record) -> Iterator[Row]:
     """Yield how well each score tells mislabelled training images from the others."""
     meta, arrays = record
-    for name, (auroc, ap) in zip(meta.get("scores", ()), arrays.get("detection", ()), strict=True):
+    for name, (auroc, ap) in zip(meta.scores, arrays.get("detection", ()), strict=True):
         yield {
             "score": name,
             "auroc": float(auroc),
             "ap": float(ap),
-            "mislabelled": meta["mislabelled"],
-            "n_train": meta["facts"]["n_train"],
+            "mislabelled": meta.mislabelled,
+            "n_train": meta.facts.n_train,
         }
 
 
 def _costs(record: Record) -> Iterator[Row]:
     """Yield the seconds, memory and versions of a cell."""
-    yield {
-        "cell_id": record.cell_id,
-        "status": record.meta["status"],
-        **record.meta["costs"],
-        **record.meta["stamp"],
-    }
+    meta = record.meta
+    costs, stamp = map(msgspec.structs.asdict, (meta.costs, meta.stamp))
+    yield {"cell_id": record.cell_id, "status": meta.status, **costs, **stamp}

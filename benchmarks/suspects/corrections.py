@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from msgspec.structs import asdict
 
 from benchmarks.errors import RefusedError
 from benchmarks.noise import label_sha256
@@ -63,7 +64,7 @@ def relabel(folder: Path, reviewed: Path, root: Path, out: str) -> list[LabelFil
         DataMissingError: the dataset's files are not there.
     """
     table = _read(reviewed)
-    plan = {cell["cell_id"]: cell["specs"] for cell in read_plan(folder)["cells"]}
+    plan = {cell.cell_id: asdict(cell.specs) for cell in read_plan(folder).cells}
     known: dict[tuple[Any, ...], str] = {}  # dataset, noise and seed: digest of their labels
     vectors: dict[str, _ReviewedLabels] = {}  # by digest: several cells may share one
     for number, row in enumerate(table.to_dict("records"), start=2):

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from msgspec.structs import asdict
 
 from benchmarks.errors import RefusedError
 from benchmarks.metrics import detection
@@ -82,28 +83,28 @@ def rank(folder: Path, cells: CellFilter, score: str) -> Iterator[LabelRanking]:
     Raises:
         RefusedError: no finished cell is taken, or none has the score.
     """
-    plan = {cell["cell_id"]: cell for cell in read_plan(folder)["cells"]}
+    plan = {cell.cell_id: cell for cell in read_plan(folder).cells}
     parts = Parts(folder)
     groups: dict[tuple[Any, ...], list[str]] = {}
     for cell_id, meta in parts.meta.items():
-        if cell_id in plan and meta["status"] == "done" and cells.accepts(meta["keys"]):
-            group = (*(meta["keys"][name] for name in KEYS), meta["facts"]["noise_sha256"])
+        if cell_id in plan and meta.status == "done" and cells.accepts(asdict(meta.keys)):
+            group = (*(getattr(meta.keys, name) for name in KEYS), meta.facts.noise_sha256)
             groups.setdefault(group, []).append(cell_id)
     if not groups:
         raise RefusedError(_why_none(folder, parts, cells))
     none_has_score = True
     for ids in groups.values():
-        records = sorted(parts.trained(ids), key=lambda record: plan[record.cell_id]["seed"])
-        if all(score in record.meta["scores"] for record in records):
+        records = sorted(parts.trained(ids), key=lambda record: plan[record.cell_id].seed)
+        if all(score in record.meta.scores for record in records):
             none_has_score = False
-            yield _averaged(Cell.build(plan[records[0].cell_id]["specs"]), records, score)
+            yield _averaged(Cell.build(asdict(plan[records[0].cell_id].specs)), records, score)
     if none_has_score:
         raise RefusedError(f"no method of {folder} has the score {score!r}; use loss_mean or loss")
 
 
 def _why_none(folder: Path, parts: Parts, cells: CellFilter) -> str:
     """Say why no cell is taken, with the nearest name there is."""
-    finished = [meta["keys"] for meta in parts.meta.values() if meta["status"] == "done"]
+    finished = [asdict(meta.keys) for meta in parts.meta.values() if meta.status == "done"]
     for name, values in zip(("dataset", "noise", "method"), cells, strict=False):
         known = tuple(sorted({str(keys[name]) for keys in finished}))
         for value in values:
@@ -124,7 +125,7 @@ def _averaged(cell: Cell, records: Sequence[Record], score: str) -> LabelRanking
     for record in records:
         arrays = record.arrays
         at = arrays["position"]
-        total[at] += arrays["train_scores"][record.meta["scores"].index(score)]
+        total[at] += arrays["train_scores"][record.meta.scores.index(score)]
         count[at] += 1
         given[at], clean[at] = arrays["noisy"], arrays["clean"]
         if "predicted" in arrays:  # parts of earlier versions do not say
@@ -146,6 +147,6 @@ def _averaged(cell: Cell, records: Sequence[Record], score: str) -> LabelRanking
             "wrong": wrong[position],
         }
     )
-    seeds = tuple(record.meta["keys"]["seed"] for record in records)
-    keys = records[0].meta["keys"]
+    seeds = tuple(record.meta.keys.seed for record in records)
+    keys = asdict(records[0].meta.keys)
     return LabelRanking(cell, keys, seeds, score, table, float(auroc), float(ap))

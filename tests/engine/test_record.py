@@ -22,9 +22,9 @@ def trained(cell, *, keep_all=True):
 
 def test_a_cell_leaves_what_its_rows_need():
     record = trained(build("reweighting"))
-    arrays, n = record.arrays, record.meta["facts"]["n_train"]
-    assert record.meta["status"] == "done"
-    assert record.meta["selections"] == ["last", "val", "oracle"]
+    arrays, n = record.arrays, record.meta.facts.n_train
+    assert record.meta.status == "done"
+    assert record.meta.selections == ("last", "val", "oracle")
     assert n == 1078 - round(107.8)
     assert arrays["curves"].shape == (3, len(CURVE_VALUES))
     assert arrays["logits"].shape == (3, 719, 10)
@@ -45,7 +45,7 @@ def test_selections_are_the_first_best_epochs_of_the_final_stage():
 
 def test_without_validation_images_nothing_is_selected_on_them():
     record = trained(build(recipe="small(val_fraction=0.0)"), keep_all=False)
-    assert record.meta["selections"] == ["last", "oracle"]
+    assert record.meta.selections == ("last", "oracle")
     assert record.arrays["logits"].shape[0] == 1
 
 
@@ -64,8 +64,8 @@ def test_the_scores_rank_mislabelled_examples_by_the_loss_on_their_given_label()
 
 def test_a_diverging_cell_says_when_and_keeps_its_curves():
     record = trained(build(recipe="small(lr=1e30)"))
-    assert record.meta["status"] == "diverged"
-    assert "epoch" in record.meta["reason"]
+    assert record.meta.status == "diverged"
+    assert "epoch" in record.meta.reason
     assert list(record.arrays) == ["curves"]
 
 
@@ -76,19 +76,19 @@ def test_a_diverging_cell_says_when_and_keeps_its_curves():
 def test_costs_count_networks_views_peeks_and_refits(method, backward):
     cell = build(method)
     with counted_images() as seen:
-        costs = trained(cell, keep_all=False).meta["costs"]
+        costs = trained(cell, keep_all=False).meta.costs
     refits = 2 * 970 * cell.method.networks if method in {"forward", "dividemix"} else 0
-    assert costs["forward_passes"] == sum(seen) + refits
-    assert costs["backward_passes"] == backward * 3 * 970
-    assert costs["steps"] == 3 * 8
+    assert costs.forward_passes == sum(seen) + refits
+    assert costs.backward_passes == backward * 3 * 970
+    assert costs.steps == 3 * 8
 
 
 def test_costs_count_the_look_ahead_of_reweighting_by_clean_examples():
     cell = build("l2rw(per_class=15)")  # 150 trusted images: batches of 128, 22, 128, ...
     with counted_images() as seen:
-        costs = trained(cell, keep_all=False).meta["costs"]
-    assert costs["forward_passes"] == sum(seen) == 3 * (2 * 970 + 4 * 150)
-    assert costs["backward_passes"] == 3 * (3 * 970 + 4 * 150)
+        costs = trained(cell, keep_all=False).meta.costs
+    assert costs.forward_passes == sum(seen) == 3 * (2 * 970 + 4 * 150)
+    assert costs.backward_passes == 3 * (3 * 970 + 4 * 150)
 
 
 @contextmanager
@@ -123,7 +123,7 @@ def test_half_precision_on_the_cpu_trains_near_what_single_precision_does(width)
         cells = [build(seed=k, noise="clean", model="mlp", precision=precision) for k in range(3)]
         cells = cells[:width]
         records = train_and_record(cells, PackSetup(NOWHERE, CPU, keep_all=False, width=width))
-        assert {record.meta["status"] for record in records} == {"done"}
+        assert {record.meta.status for record in records} == {"done"}
         found[precision] = records[0].arrays
     logits = [arrays["logits"][0] for arrays in found.values()]
     assert (logits[0] != logits[1]).all()

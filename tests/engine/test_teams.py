@@ -111,7 +111,7 @@ def test_a_diverging_cell_leaves_its_neighbours_alone(monkeypatch):
 
     monkeypatch.setattr("benchmarks.engine.record.load_cell_data", poison)
     poisoned = train_and_record(cells, PackSetup(NOWHERE, CPU, keep_all=True, width=3))
-    assert [record.meta["status"] for record in poisoned] == ["done", "diverged", "done"]
+    assert [record.meta.status for record in poisoned] == ["done", "diverged", "done"]
     for k in (0, 2):
         for name, array in together[k].arrays.items():
             assert array.tobytes() == poisoned[k].arrays[name].tobytes()

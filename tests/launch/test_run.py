@@ -56,7 +56,7 @@ def test_a_pack_that_does_not_fit_is_tried_at_half_its_width(monkeypatch, tmp_pa
     setup = PackSetup(NOWHERE, CPU, keep_all=False, width=8)
     records = worker._train(job_in(tmp_path), cells, setup)
     assert [record.cell_id for record in records] == [cell.id for cell in cells]
-    assert {record.meta["status"] for record in records} == {"done"}
+    assert {record.meta.status for record in records} == {"done"}
     assert tried == [(5, 8), (4, 4), (2, 2), (2, 2), (1, 4), (1, 2)]
 
 
@@ -67,6 +67,6 @@ def test_a_cell_that_never_fits_is_a_failed_row(monkeypatch, tmp_path):
     monkeypatch.setattr(worker, "train_and_record", no_memory)
     setup = PackSetup(NOWHERE, CPU, keep_all=False, width=2)
     records = worker._train(job_in(tmp_path), [build(seed=seed) for seed in range(2)], setup)
-    assert [(r.meta["status"], r.meta["reason"]) for r in records] == [
+    assert [(r.meta.status, r.meta.reason) for r in records] == [
         ("failed", "out of memory: CUDA out of memory. Tried to allocate 20 GiB.")
     ] * 2

@@ -285,9 +285,9 @@ def test_a_cell_with_foreign_images_trains_and_is_measured():
     assert (problem.clean[~foreign] == problem.noisy[~foreign]).all()
     assert problem.test.label.min() == 0
     (record,) = train_and_record([cell], PackSetup(NOWHERE, CPU, keep_all=True))
-    assert record.meta["status"] == "done"
-    assert record.meta["mislabelled"] == int(foreign.sum())
-    values = dict(zip(record.meta["metrics"], record.arrays["measured"][0].tolist(), strict=True))
+    assert record.meta.status == "done"
+    assert record.meta.mislabelled == int(foreign.sum())
+    values = dict(zip(record.meta.metrics, record.arrays["measured"][0].tolist(), strict=True))
     assert values["clean_recovery"] == 0
     assert values["mem_frac"] + values["other_frac"] == pytest.approx(1)
     assert math.isfinite(values["ts_clean_T"])

@@ -175,10 +175,8 @@ def test_finished_cells_predict_the_others(tmp_path):
     request = replace(request, out=tmp_path)
     first, second = prepare(request).plan.cells
     (record,) = train_and_record([first], SETUP)
-    costs = record.meta["costs"] | {"train_seconds": 30.0, "eval_seconds": 10.0}
-    stamped = record.meta | {"costs": costs, "stamp": {}}
-    (tmp_path / "parts").mkdir()
-    write_part(tmp_path, [record._replace(meta=stamped)])
+    record.meta.costs.train_seconds, record.meta.costs.eval_seconds = 30.0, 10.0
+    write_part(tmp_path, [record])
     session = prepare(request)
     assert session.missing() == [second]
     passes = first.recipe.epochs * round(0.9 * 1078)

@@ -1,7 +1,6 @@
 """Synthetic results folders with exactly the schema's columns, for the tests of the report."""
 
 import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -12,7 +11,8 @@ import pandas as pd
 
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import load
-from benchmarks.schema import LOSS_BINS, LOSS_RANGE, TABLES
+from benchmarks.schema import KEYS, LOSS_BINS, LOSS_RANGE, TABLES
+from benchmarks.store import CellSpecs, Driver, PlanFile, PlannedCell, write_plan
 
 COLUMNS = {name.removesuffix(".csv"): columns for name, columns in TABLES.items()}
 
@@ -69,8 +69,21 @@ def write(folder: Path, sweep: Sweep) -> Path:
         frame = pd.DataFrame(rows, columns=list(COLUMNS[name]))
         frame.to_csv(folder / f"{name}.csv", index=False, float_format="%.9g")
     if sweep.planned is not None:
-        (folder / "plan.json").write_text(json.dumps({"cells": ["?"] * sweep.planned}))
+        plan(folder, tables["results"], sweep.planned)
     return folder
+
+
+def plan(folder: Path, rows: list[dict], planned: int) -> None:
+    """Plan so many cells: those of the rows, and further seeds of the first."""
+    known = list({row["cell_id"]: {key: row[key] for key in KEYS} for row in rows}.values())
+    more = [known[0] | {"cell_id": f"more{k}", "seed": 1000 + k} for k in range(planned)]
+    names = ("dataset", "noise", "method", "model", "recipe", "seed")
+    cells = tuple(
+        PlannedCell(**keys, specs=CellSpecs(**{n: keys[n] for n in names}, precision="float32"))
+        for keys in [*known, *more][:planned]
+    )
+    drivers = {cell.specs.kind(): Driver("one_by_one", 1, "float32") for cell in cells}
+    write_plan(folder, PlanFile("s", "cpu", keep_all=True, drivers=drivers, cells=cells))
 
 
 def analysed(folder: Path, sweep: Sweep) -> Analysis:

@@ -423,7 +423,7 @@ def test_a_table_that_is_not_whole_is_refused_by_name(tmp_path, name, change, me
 
 def test_a_missing_table_and_a_plan_that_is_none_are_refused(tmp_path):
     (write(tmp_path, SMALL) / "plan.json").write_text("[1, 2]")
-    with pytest.raises(RefusedError, match=r"plan\.json is not a plan"):
+    with pytest.raises(RefusedError, match=r"plan\.json is damaged"):
         load(tmp_path)
     for name in ("bins.csv", "results.csv"):
         (tmp_path / name).unlink()

@@ -10,7 +10,7 @@ from scipy.special import log_softmax
 
 from benchmarks import schema
 from benchmarks.engine.measure import measure
-from benchmarks.store import Record
+from benchmarks.store import CellFacts, CellKeys, CellMeta, Costs, Record
 
 N, V, C = 10_000, 2_500, 100
 
@@ -35,7 +35,10 @@ def record():
         "noisy": np.zeros(1, np.int64),
         "clean": np.zeros(1, np.int64),
     }
-    return Record({"selections": ["oracle"], "curves": ["epoch"]}, arrays)
+    keys = CellKeys("1", *("x",) * 3, 0.2, *("x",) * 3, 0)
+    meta = CellMeta(keys, CellFacts(), "done", "", Costs())
+    meta.selections, meta.curves = ("oracle",), ("epoch",)
+    return Record(meta, arrays)
 
 
 def binned(confidence, hit):

@@ -19,7 +19,18 @@ import methods
 from benchmarks import schema
 from benchmarks.planning.options import TrainingOptions
 from benchmarks.planning.plan import Plan, make_plan, packs
-from benchmarks.store import CURVE_VALUES, Parts, Record, derive, write_part
+from benchmarks.store import (
+    CURVE_VALUES,
+    CellFacts,
+    CellKeys,
+    CellMeta,
+    Costs,
+    Parts,
+    Record,
+    Stamp,
+    derive,
+    write_part,
+)
 from benchmarks.sweep import REGISTRIES, Cell, Suite
 from tests.cells import CPU
 
@@ -84,19 +95,19 @@ def _record(cell: Cell, big: dict[str, np.ndarray]) -> Record:
     count = np.full(schema.BINS_COUNT, TEST // schema.BINS_COUNT)
     confidence = count * (np.arange(schema.BINS_COUNT) + 0.5) / schema.BINS_COUNT
     table = np.stack([count, confidence, confidence * acc], -1)
-    meta = {
-        "keys": keys,
-        "facts": _facts(cell, keys),
-        "status": "done",
-        "reason": "",
-        "costs": {"train_seconds": 0.1, "eval_seconds": 0.1, "forward_passes": N * EPOCHS},
-        "stamp": {"host": "nowhere", "torch": torch.__version__},
-        "curves": list(CURVE_VALUES),
-        "selections": list(SELECTIONS),
-        "scores": ["loss", "loss_mean"],
-        "mislabelled": 300,
-        "metrics": list(schema.METRICS),
-    }
+    meta = CellMeta(
+        keys=CellKeys(**keys),
+        facts=_facts(cell, keys),
+        status="done",
+        reason="",
+        costs=Costs(train_seconds=0.1, eval_seconds=0.1, forward_passes=N * EPOCHS),
+        stamp=Stamp(host="nowhere", torch=str(torch.__version__)),
+        curves=CURVE_VALUES,
+        selections=SELECTIONS,
+        scores=("loss", "loss_mean"),
+        mislabelled=300,
+        metrics=tuple(schema.METRICS),
+    )
     arrays = {
         "curves": curves,
         "selected": np.array([EPOCHS - 1, 2, 3]),
@@ -108,19 +119,19 @@ def _record(cell: Cell, big: dict[str, np.ndarray]) -> Record:
     return Record(meta, arrays | big)
 
 
-def _facts(cell: Cell, keys: dict) -> dict:
+def _facts(cell: Cell, keys: dict) -> CellFacts:
     labels = repr((keys["dataset"], keys["noise"], keys["seed"]))
-    return {
-        "method_spec": cell.specs()["method"],
-        "profile": "default",
-        "privileges": " ".join(cell.method.privileges),
-        "precision": cell.precision,
-        "noise_rate_realised": keys["noise_rate"],
-        "noise_sha256": hashlib.sha256(labels.encode()).hexdigest(),
-        "metric_spec": schema.METRIC_SPEC,
-        "n_train": N,
-        "n_test": TEST,
-    }
+    return CellFacts(
+        method_spec=cell.specs()["method"],
+        profile="default",
+        privileges=" ".join(cell.method.privileges),
+        precision=cell.precision,
+        noise_rate_realised=keys["noise_rate"],
+        noise_sha256=hashlib.sha256(labels.encode()).hexdigest(),
+        metric_spec=schema.METRIC_SPEC,
+        n_train=N,
+        n_test=TEST,
+    )
 
 
 def seconds(step, *args):

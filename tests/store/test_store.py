@@ -10,14 +10,26 @@ import pytest
 from benchmarks import schema, store
 from benchmarks.errors import RefusedError
 from benchmarks.store import (
+    CellFacts,
+    CellKeys,
+    CellMeta,
+    CellSpecs,
+    CollectedMeta,
+    Costs,
+    Driver,
     Parts,
+    PlanFile,
+    PlannedCell,
+    Recomputed,
     Record,
+    Stamp,
     derive,
     write_collected,
     write_part,
+    write_plan,
 )
 
-E = 12
+E, N, C = 12, 4, 3
 
 
 def keys(cell_id, **changes):
@@ -26,19 +38,19 @@ def keys(cell_id, **changes):
 
 
 def record(cell_id, status="done", **changes):
-    meta = {
-        "keys": keys(cell_id, **changes),
-        "facts": {"n_train": 7, "n_test": 5, "noise_sha256": "ab", "metric_spec": "v1"},
-        "status": status,
-        "reason": "" if status == "done" else "it broke",
-        "costs": {"train_seconds": 1.5},
-        "stamp": {"host": "here"},
-    }
+    meta = CellMeta(
+        keys=CellKeys(**keys(cell_id, **changes)),
+        facts=CellFacts(n_train=N, n_test=5, noise_sha256="ab", metric_spec="v1"),
+        status=status,
+        reason="" if status == "done" else "it broke",
+        costs=Costs(train_seconds=1.5),
+        stamp=Stamp(host="here"),
+    )
     if status != "done":
         return Record(meta, {})
     rng = np.random.default_rng(int(cell_id, 16))
-    meta |= {"selections": ["last", "val", "oracle"], "scores": ["loss"], "mislabelled": 3}
-    meta |= {"curves": list(store.CURVE_VALUES), "metrics": list(schema.METRICS)}
+    meta.selections, meta.scores, meta.mislabelled = ("last", "val", "oracle"), ("loss",), 3
+    meta.curves, meta.metrics = store.CURVE_VALUES, tuple(schema.METRICS)
     curves = rng.random((E, len(store.CURVE_VALUES)))
     curves[:, 0] = np.arange(1, E + 1)
     bins = np.zeros((3, schema.BINS_COUNT, 3))
@@ -50,14 +62,26 @@ def record(cell_id, status="done", **changes):
         "measured": rng.random((3, len(schema.METRICS))),
         "bins": bins,
         "detection": np.array([[0.75, np.nan]]),
+        "logits": rng.random((3, 5, C), np.float32),
+        "label": rng.integers(C, size=5).astype(np.int16),
+        "train_scores": rng.random((1, N)),
+        "noisy": np.zeros(N, np.int64),
+        "clean": np.zeros(N, np.int16),
+        "position": np.arange(N),
     }
     return Record(meta, arrays)
 
 
 def plan(folder, *ids):
-    cells = [{**keys(i), "specs": {}} for i in ids]
-    text = {"schema": schema.SCHEMA_VERSION, "suite": "s", "device": "cpu", "cells": cells}
-    (folder / "plan.json").write_text(json.dumps(text))
+    cells = tuple(planned(i) for i in ids)
+    drivers = {cell.specs.kind(): Driver("one_by_one", 1, "float32") for cell in cells}
+    write_plan(folder, PlanFile("s", "cpu", keep_all=True, drivers=drivers, cells=cells))
+
+
+def planned(cell_id, **changes):
+    specs = dict.fromkeys(("dataset", "noise", "method", "model", "recipe", "precision"), "x")
+    own = keys(cell_id, **changes)
+    return PlannedCell(**own, specs=CellSpecs(**specs, seed=own["seed"]))
 
 
 def read(path):
@@ -151,19 +175,22 @@ def test_cells_outside_the_plan_are_not_shown(tmp_path):
 
 
 @pytest.mark.parametrize("length", [0, 2000])
-def test_a_damaged_part_is_put_aside_and_its_cell_is_missing(tmp_path, length):
+def test_a_damaged_part_is_left_until_it_is_put_aside_and_its_cell_is_missing(tmp_path, length):
     path = write_part(tmp_path, [record("1")])
     path.write_bytes(path.read_bytes()[:length])
     parts = Parts(tmp_path)
     assert parts.done() == set()
-    assert [p.suffix for p in parts.damaged] == [".damaged"]
-    assert not path.exists()
+    assert [damaged.path for damaged in parts.damaged] == [path]
+    assert path.exists()  # opening changes nothing
+    parts.put_aside()
+    again = Parts(tmp_path)
+    assert (again.damaged, [p.suffix for p in again.aside]) == ([], [".damaged"])
 
 
 def collected(one, **arrays):
     names = ["acc", "gone", "ece"]  # of another version: fewer, and one that is no more
-    meta = {"keys": one.meta["keys"], "metrics": names, "metric_specs": {"last": "v0"}}
-    return Record(meta, {"measured": np.full((3, 3), 0.25), **arrays})
+    meta = CollectedMeta(one.meta.keys, tuple(names), {"last": "v0"})
+    return Recomputed(meta, {"measured": np.full((3, 3), 0.25), **arrays})
 
 
 def test_recomputed_numbers_replace_those_of_training(tmp_path):
@@ -233,7 +260,7 @@ def test_a_folder_of_an_earlier_version_is_read_and_not_continued(tmp_path, vers
     plan(tmp_path, "1")
     text = json.loads((tmp_path / "plan.json").read_text()) | {"schema": version}
     (tmp_path / "plan.json").write_text(json.dumps(text))
-    assert store.read_plan(tmp_path)["schema"] == version
+    assert store.read_plan(tmp_path).schema == version
     with pytest.raises(RefusedError, match=f"holds results of version {version}, which are shown"):
         store.read_current_plan(tmp_path)
 
@@ -252,7 +279,7 @@ def with_arrays(one, **arrays):
 def test_losses_of_all_seeds_are_counted_by_whether_the_label_is_right(tmp_path):
     plan(tmp_path, "1", "2", "3")
     clean = np.array([0, 1, 2, 0], np.int16)
-    noisy = np.array([0, 1, 0, 0], np.int16)
+    noisy = np.array([0, 1, 0, 0], np.int64)
     scores = {"1": [0.5, 1e-9, 20.0, 1e5], "2": [0.5, 0.5, 0.5, 0.5], "3": [3.0, 3.0, 3.0, 3.0]}
     labels = {"noisy": noisy, "clean": clean}
     records = [
@@ -279,10 +306,13 @@ def test_losses_of_all_seeds_are_counted_by_whether_the_label_is_right(tmp_path)
 def test_an_estimated_matrix_stands_beside_what_happened_to_the_labels(tmp_path):
     plan(tmp_path, "1", "2")
     labels = {
-        "1": {"clean": np.array([0, 0, 1]), "noisy": np.array([0, 1, 1])},
-        "2": {"clean": np.array([0, 0, 0]), "noisy": np.array([0, 0, 0])},
+        "1": {"clean": np.array([0, 0, 1, -1]), "noisy": np.array([0, 1, 1, 0])},  # one of no class
+        "2": {"clean": np.array([0, 0, 0, 2]), "noisy": np.array([0, 0, 0, 2])},
     }
-    estimates = {"1": [[0.8, 0.2], [0.0, 1.0]], "2": [[0.6, 0.4], [0.5, 0.5]]}
+    estimates = {
+        "1": [[0.8, 0.2, 0], [0.0, 1.0, 0], [0, 0, 1]],
+        "2": [[0.6, 0.4, 0], [0.5, 0.5, 0], [0, 0, 1]],
+    }
     write_part(
         tmp_path,
         [
@@ -291,7 +321,7 @@ def test_an_estimated_matrix_stands_beside_what_happened_to_the_labels(tmp_path)
         ],
     )
     derive(tmp_path, Parts(tmp_path))
-    zero, one = read(tmp_path / "transitions.csv")
+    zero, one, _ = read(tmp_path / "transitions.csv")
     assert (zero["label"], zero["seeds"]) == ("0", "2")
-    assert (zero["estimated"], zero["realised"]) == ("0.7 0.3", "0.8 0.2")  # 4 of 5 stayed
-    assert (one["estimated"], one["realised"]) == ("0.25 0.75", "0 1")
+    assert (zero["estimated"], zero["realised"]) == ("0.7 0.3 0", "0.8 0.2 0")  # 4 of 5 stayed
+    assert (one["estimated"], one["realised"]) == ("0.25 0.75 0", "0 1 0")

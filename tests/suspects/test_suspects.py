@@ -6,6 +6,7 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
+from msgspec.structs import replace
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from benchmarks.cli.app import main
@@ -38,7 +39,7 @@ def trained(tmp_path_factory):
     make_plan(folder, "audit", cells, TrainingOptions(CPU, 1)).write(folder)
     for cell in cells:
         (record,) = train_and_record([cell], PackSetup(NOWHERE, CPU, keep_all=True))
-        write_part(folder, [Record(record.meta | {"stamp": {}}, record.arrays)])
+        write_part(folder, [record])
     return folder
 
 
@@ -108,8 +109,11 @@ def test_seeds_that_trained_on_the_same_labels_are_averaged(tmp_path):
         rng = np.random.default_rng(k)
         arrays = {"position": at, "train_scores": rng.random((1, 6)), "noisy": at % 10}
         arrays |= {"clean": at % 10, "predicted": rng.integers(2, size=6)}
-        meta = {"keys": cell.keys(), "status": "done", "scores": ["loss_mean"]}
-        write_part(tmp_path, [Record(meta | {"facts": {"noise_sha256": "one"}}, arrays)])
+        (record,) = train_and_record([cell], PackSetup(NOWHERE, CPU, keep_all=True))
+        facts = replace(record.meta.facts, n_train=6, noise_sha256="one")
+        meta = replace(record.meta, facts=facts, scores=("loss_mean",))
+        arrays = record.arrays | arrays | {"detection": np.zeros((1, 2))}
+        write_part(tmp_path, [Record(meta, arrays)])
         for place, value, vote in zip(
             at, arrays["train_scores"][0], arrays["predicted"], strict=True
         ):

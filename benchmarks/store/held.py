@@ -1,0 +1,45 @@
+"""What a folder holds beside the cells that were asked for, in words."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.store.parts import Parts
+from benchmarks.store.plan_file import PlannedCell
+
+AXES = ("method", "noise", "dataset", "model", "recipe", "seed")
+SHOWN = 3
+"""The most values of an axis that a command which drops cells names."""
+
+
+def held_lines(
+    folder: Path, asked: Sequence[Mapping[str, object]], held: Sequence[PlannedCell], parts: Parts
+) -> list[str]:
+    """Say how many further cells a folder holds, and how to go on with them or drop them.
+
+    Args:
+        folder: the results folder.
+        asked: the keys of the cells that were asked for.
+        held: the others.
+        parts: of the folder.
+    """
+    if not held:
+        return []
+    done = parts.done()
+    missing = sum(cell.cell_id not in done for cell in held)
+    cells = f"{len(held)} further {'cell' if len(held) == 1 else 'cells'}"
+    name = shlex.quote(str(folder))
+    drop = f"`run_all.py drop {name} {_filter(asked, held)}` drops them"
+    if not missing:
+        return [f"{folder} also holds {cells}, all finished; {drop}"]
+    go_on = f"`run_all.py run {name}` goes on with all cells"
+    return [f"{folder} also holds {cells}, {missing} not finished; {go_on}, {drop}"]
+
+
+def _filter(asked: Sequence[Mapping[str, object]], held: Sequence[PlannedCell]) -> str:
+    """Return options that name the held cells and none that was asked for, where few do."""
+    for axis in AXES:
+        values = list(dict.fromkeys(getattr(cell, axis) for cell in held))
+        if len(values) <= SHOWN and not {keys[axis] for keys in asked} & set(values):
+            return " ".join([f"--{axis}s", *(shlex.quote(str(value)) for value in values)])
+    return "--methods ..."
