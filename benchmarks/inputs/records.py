@@ -98,7 +98,7 @@ def _misfit(error: msgspec.ValidationError, kind: type, where: Path | str) -> In
     x.json: missing key 'seed'
     """
     reason, _, place = str(error).partition(" - at ")
-    place = place.strip("`").removeprefix("$").removeprefix(".")
+    place = re.sub(r"\$\.?", "", place.replace("`", ""))  # `key` in `$.widths`
     if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", reason, re.DOTALL):
         name = unknown[1]
         fields = [] if place else list(getattr(kind, "__struct_encode_fields__", ()))

@@ -8,20 +8,26 @@ import functools
 import json
 import os
 import platform
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
+import msgspec
 import torch
 from torch import nn
 
+from benchmarks.errors import RefusedError
+from benchmarks.inputs import decode_json, read_bytes
 from benchmarks.models import Model
 from benchmarks.outputs import make_folder, write_atomically
 from benchmarks.sweep import Cell
 
 STARTED_SECONDS = 4.0  # a worker: importing torch, reading data
 CELL_SECONDS = 0.1  # a cell: its noise, the metrics of selected epochs, its part
+
+CACHE_BYTES = 64 * 2**20
 
 BRANCHES = "branches"  # of FLAGS: what was measured of stacks says nothing of them
 UNMEASURED_BRANCHES = 8
@@ -53,6 +59,24 @@ class Measured(NamedTuple):
     processes: Mapping[int, SecondsPerImage]  # by the processes that share a GPU
 
 
+Count = Annotated[int, msgspec.Meta(ge=1, le=2**20)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
+
+
+class _Kept(msgspec.Struct, forbid_unknown_fields=True):
+    """The measurements of one kind of work as the file has them."""
+
+    widths: dict[Count, tuple[Seconds, Seconds]]
+    processes: dict[Count, tuple[Seconds, Seconds]]
+
+    def measured(self) -> Measured:
+        widths, processes = (
+            {count: SecondsPerImage(*cost) for count, cost in row.items()}
+            for row in (self.widths, self.processes)
+        )
+        return Measured(widths, processes)
+
+
 @dataclass(frozen=True)
 class Throughput:
     """The measurements that the file keeps, by kind of work."""
@@ -61,12 +85,15 @@ class Throughput:
 
     @classmethod
     def read(cls) -> "Throughput":
-        """Return what the user's cache holds; nothing where it is absent or damaged."""
+        """Return what the user's cache holds; nothing, and a note why, where that is damaged."""
         try:
-            stored = json.loads(cache_file().read_text(encoding="utf-8"))
-            return cls({work: _measured(**entry) for work, entry in stored.items()})
-        except (OSError, ValueError, TypeError, AttributeError, KeyError):
+            path = cache_file()
+            stored = decode_json(read_bytes(path, CACHE_BYTES), dict[str, _Kept], path)
+        except RefusedError as error:
+            if not isinstance(error.__cause__, FileNotFoundError):
+                _note(f"{error}; what probe measured is left out, and probe measures it anew")
             return cls({})
+        return cls({work: kept.measured() for work, kept in stored.items()})
 
     def add(self, work: str, measured: Measured) -> None:
         """Write to the cache what is known, with one kind of work measured anew."""
@@ -124,20 +151,25 @@ class Throughput:
         return measured if measured or BRANCHES in flags else self._entry(cell, device, ()).widths
 
 
-def _measured(**rows: Mapping[str, Sequence[float]]) -> Measured:
-    """Return the entry that ``add`` wrote as JSON."""
-    return Measured(
-        **{
-            name: {int(count): SecondsPerImage(*map(float, cost)) for count, cost in row.items()}
-            for name, row in rows.items()
-        }
-    )
-
-
 def cache_file() -> Path:
-    """Return where the measurements are kept."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    """Return where the measurements are kept.
+
+    Raises:
+        RefusedError: this user has no home, and XDG_CACHE_HOME names no other folder.
+    """
+    try:
+        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError as error:
+        raise RefusedError(
+            "there is no home to keep measurements in: set XDG_CACHE_HOME"
+        ) from error
     return Path(home) / "noisy-label-bench" / "throughput.json"
+
+
+@functools.cache
+def _note(text: str) -> None:
+    """Tell the user something that stops nothing, once."""
+    print(f"note: {text}", file=sys.stderr)
 
 
 def work_of(cell: Cell, device: torch.device, flags: Sequence[str] = ()) -> str:

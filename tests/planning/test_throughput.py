@@ -1,11 +1,14 @@
 """How fast this machine trains: measured, kept, chosen by, and predicted from."""
 
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from benchmarks.engine.record import PackSetup, train_and_record
+from benchmarks.errors import RefusedError
 from benchmarks.launch.forecast import time_left
 from benchmarks.launch.request import Request
 from benchmarks.launch.session import prepare, requested_cells
@@ -104,14 +107,56 @@ def test_what_was_measured_is_kept_beside_what_was_known(cache):
     assert Throughput.read().entries == {"a": first, "b": second}
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["", "[]", '{"a": 3}', '{"a": {"1": [2, 3]}}', '{"a": {"widths": {"1": 2}, "processes": {}}}'],
-)
-def test_a_damaged_cache_is_as_good_as_none(cache, text):
+GOOD = '{"a": {"widths": {"1": [3e-5, 1e-5]}, "processes": {}}}'
+DAMAGED = {
+    "": "is not JSON",
+    "[]": "a table is expected here, not a list",
+    "{": "is not JSON",
+    "[" * 100_000: "a table is expected",
+    '{"a": 3}': "[...]: a table is expected here, not a whole number",
+    '{"a": {"1": [2, 3]}}': "unknown key '1'",
+    '{"a": {}}': "missing key 'widths'",
+    '{"a": {"widths": {"1": 2}, "processes": {}}}': "a list is expected here, not a whole number",
+    GOOD.replace("3e-5", "NaN"): "is not JSON",
+    GOOD.replace("3e-5", "1e999"): "number out of range",
+    GOOD.replace("3e-5", "-1.0"): ">= 0.0",
+    GOOD.replace("3e-5", "1, 1"): "of length 2",
+    GOOD.replace('"1"', '"0"'): ">= 1",
+    GOOD.replace('"1"', f'"{"9" * 5000}"'): "key in [...].widths: integer value out of range",
+}
+
+
+@pytest.mark.parametrize("text", DAMAGED, ids=range(len(DAMAGED)))
+def test_a_damaged_cache_is_as_good_as_none_and_said_once(cache, capsys, text):
+    assert Throughput.read().entries == {}
+    assert capsys.readouterr().err == ""  # there is none
     cache.parent.mkdir(parents=True)
     cache.write_text(text)
+    assert Throughput.read() == Throughput.read() == Throughput({})
+    (note,) = capsys.readouterr().err.splitlines()
+    assert note.startswith(f"note: {cache}")
+    assert DAMAGED[text] in note
+    Throughput.read().add("a", Measured(WIDTHS, {}))
+    assert Throughput.read().entries == {"a": Measured(WIDTHS, {})}
+
+
+def test_a_cache_that_is_no_file_or_has_no_home_is_as_good_as_none(cache, capsys, monkeypatch):
+    cache.mkdir(parents=True)
     assert Throughput.read().entries == {}
+    assert "this is a directory" in capsys.readouterr().err
+    cache.rmdir()
+    os.mkfifo(cache)
+    assert Throughput.read().entries == {}
+    assert "this is a pipe" in capsys.readouterr().err
+
+    def homeless():
+        raise RuntimeError
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", homeless)
+    assert Throughput.read().entries == {}
+    with pytest.raises(RefusedError, match="set XDG_CACHE_HOME"):
+        Throughput({}).add("a", Measured(WIDTHS, {}))
 
 
 def test_the_fastest_measured_width_is_chosen_for_what_a_cell_evaluates_too():
