@@ -2,6 +2,7 @@
 
 import importlib
 import multiprocessing
+import multiprocessing.connection
 import os
 import sys
 import threading
@@ -44,6 +45,38 @@ def start_fork_server(preload: Sequence[str]) -> None:
 def import_in_background(modules: Sequence[str]) -> None:
     """Import modules in a thread, for use after this process has waited for its workers."""
     threading.Thread(target=lambda: [importlib.import_module(name) for name in modules]).start()
+
+
+def end_with_parent() -> None:
+    """End this worker as soon as the process that it works for has ended, however it did."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def wait() -> None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def has_parent() -> bool:
+    """Tell whether the process that this worker works for lives; True where there is none."""
+    parent = multiprocessing.parent_process()
+    return parent is None or parent.is_alive()
+
+
+def is_running(process: int) -> bool:
+    """Tell whether a process runs, by its number; True where the system does not say."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def worker_context(preload: Sequence[str], device: str = "cpu") -> BaseContext:

@@ -7,13 +7,14 @@ small networks. ``tests/engine/test_teams.py`` holds the two to 1e-10 of each ot
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
+from benchmarks.engine.batches import steps_of
 from benchmarks.engine.data import CellData
 from benchmarks.recipes import Recipe
 from benchmarks.sweep import Cell
@@ -24,6 +25,14 @@ EVALUATION_BATCH = 256
 
 KEPT_PIXELS = 2**24
 """Pixels of a pack that stay normalised between evaluations; more are normalised anew each time."""
+
+Beat = Callable[[float], object]
+"""What is told after every step how many epochs are over; the last is when it is evaluated."""
+
+
+def silent(_epochs: float) -> None:
+    """Tell nobody."""
+
 
 Batches = TypeVar("Batches")
 """The next batch of every cell, in the form that a team takes it."""
@@ -88,16 +97,21 @@ class Team(Protocol[Batches]):
         """Return the method's state of every cell."""
 
 
-def train(team: Team[Batches]) -> Iterator[list[Epoch]]:
+def train(team: Team[Batches], beat: Beat = silent) -> Iterator[list[Epoch]]:
     """Train the cells of a pack, and yield after each epoch what is known of every cell.
 
     The caller may stop at any epoch. Nothing is seeded here: what is random comes from the named
     streams of each cell (:mod:`benchmarks.seeds`).
+
+    Args:
+        team: the cells.
+        beat: told after every step how many epochs are over.
     """
     method, recipe = team.cells[0].method, team.cells[0].recipe
     device, images = team.data[0].noisy.device, EvaluationImages(team.data)
     stages = method.stages(recipe.epochs)
     number, outputs = 0, None
+    steps = steps_of(team.cells[0], len(team.data[0].noisy))
     for i, stage in enumerate(stages):
         stage_recipe = replace(recipe, **stage.recipe)
         team.begin(i, stage, stage_recipe)
@@ -111,11 +125,13 @@ def train(team: Team[Batches]) -> Iterator[list[Epoch]]:
             for batches in team.batches(number):
                 losses.append(team.step(batches, epoch))
                 team.update_averages()
+                beat(number + len(losses) / (steps + 1))
             mean_losses, trained = team.mean(losses), time.perf_counter()
             outputs, val, test = (team.evaluate(chunks) for chunks in images.sets())
             predicted = [[method.predict(own) for own in sets] for sets in (outputs, val, test)]
             evaluated = time.perf_counter()
             number += 1
+            beat(number)
             of_cells = zip(mean_losses, *predicted, team.states(), strict=True)
             yield [
                 Epoch(

@@ -16,7 +16,7 @@ from benchmarks import schema
 from benchmarks.engine.batches import steps_of
 from benchmarks.engine.data import CellData, load_cell_data
 from benchmarks.engine.drivers import driver_name, team_of
-from benchmarks.engine.loop import train
+from benchmarks.engine.loop import Beat, silent, train
 from benchmarks.engine.measure import measure
 from benchmarks.engine.selection import SELECTED, History
 from benchmarks.store import CURVE_VALUES, CellFacts, CellKeys, CellMeta, Costs, Record
@@ -40,6 +40,7 @@ class PackSetup(NamedTuple):
     keep_all: bool  # the logits of every selection, not only of ``last``
     width: int = 1  # of the pack, to which it is padded; 1 is one by one
     flags: tuple[str, ...] = ()  # of planning.options.FLAGS
+    beat: Beat = silent  # told after every step how many epochs are over
 
 
 def train_and_record(cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
@@ -56,7 +57,7 @@ def train_and_record(cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
         History(cell.keys(), cell.method.stops_early) for cell in cells
     ]
     data = [load_cell_data(cell, setup.root, setup.device) for cell in cells]
-    for epochs in train(team_of(cells, data, setup.width, setup.flags)):
+    for epochs in train(team_of(cells, data, setup.width, setup.flags), setup.beat):
         for history, epoch, own in zip(histories, epochs, data, strict=False):
             if not history.reason:
                 history.note(epoch, own)

@@ -5,14 +5,19 @@ in ``benchmarks.launch.run.LAUNCHERS``.
 """
 
 import concurrent.futures
+import functools
 import signal
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from pebble import ProcessExpired, ProcessPool
 
-from benchmarks import plugins, processes, streams
+from benchmarks import blame, plugins, processes, streams
+from benchmarks.errors import RefusedError
+from benchmarks.launch.watch import Beats, Watch
 from benchmarks.launch.worker import CellSummary, Job, failure, summary, train_pack
 from benchmarks.planning.plan import Pack
 from benchmarks.store import write_part
@@ -23,6 +28,9 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 2
 """The number of tries of a pack whose worker dies: one death may be an accident."""
+
+GLANCE = 0.5
+"""Seconds after which the parent looks whether a worker hangs."""
 
 _worker: dict[str, Any] = {}  # the job and the device of this process, set when it starts
 
@@ -37,8 +45,10 @@ def default_workers(device: torch.device) -> int:
 def run(job: Job, packs: Sequence[Pack], workers: int, tell: Callable[[CellSummary], None]) -> None:
     """Train packs in worker processes; return when each cell is in a part, trained or failed.
 
-    Whenever this process is killed, the parts that have been written are whole, and no worker goes
-    on for long. A worker trains a pack by :func:`benchmarks.launch.worker.train_pack`.
+    Whenever this process is killed, the parts that have been written are whole, and its workers end
+    at once. A worker trains a pack by :func:`benchmarks.launch.worker.train_pack`; one that dies is
+    replaced, and one that finishes no epoch for long is ended: its pack is tried again cell by
+    cell, and a cell by itself fails.
 
     Args:
         job: what the packs have in common; plain values that can be sent to other machines.
@@ -49,72 +59,161 @@ def run(job: Job, packs: Sequence[Pack], workers: int, tell: Callable[[CellSumma
     Raises:
         OSError: parts cannot be written.
     """
-    context = processes.worker_context(processes.TRAINING, torch.device(job.device).type)
-    started = context.Value("i", 0)
-    count = min(workers, len(packs))
-    pool = ProcessPool(count, context=context, initializer=_start, initargs=(job, started))
-    try:
-        attempts: dict[concurrent.futures.Future[list[CellSummary]], tuple[Pack, int]] = {}
-
-        def schedule(pack: Pack, attempt: int) -> None:
-            specs = [cell.specs() for cell in pack.cells]
-            attempts[pool.schedule(_work, args=(specs, pack.width))] = (pack, attempt)
-
-        for pack in packs:
-            schedule(pack, 1)
-        while attempts:
-            finished, _ = concurrent.futures.wait(
-                attempts, return_when=concurrent.futures.FIRST_COMPLETED
-            )
-            for future in finished:
-                pack, attempt = attempts.pop(future)
-                error = future.exception()
-                if error is None:
-                    for outcome in future.result():
-                        tell(outcome)
-                elif isinstance(error, ProcessExpired) and attempt < ATTEMPTS:
-                    schedule(pack, attempt + 1)
-                elif len(pack.cells) > 1:
-                    for cell in pack.cells:
-                        schedule(pack._replace(cells=(cell,)), 1)
-                else:
-                    tell(_record_failure(job, pack.cells[0], error))
-    finally:
-        pool.stop()  # at once; a part being written is a temporary file and is lost
-        pool.join()
+    owed, deaths = [_Task(pack) for pack in packs], 0
+    while owed and deaths < ATTEMPTS:
+        left = _Pool(job, owed, workers, tell).run()
+        deaths = deaths + 1 if len(left) == len(owed) else 0
+        owed = left
+    for task in owed:
+        for cell in task.pack.cells:
+            tell(_record_failure(job, cell, "its worker died before it could begin"))
 
 
-def _record_failure(job: Job, cell: Cell, error: BaseException) -> CellSummary:
+class _Task(NamedTuple):
+    """A pack to train, and how often its worker has died."""
+
+    pack: Pack
+    deaths: int = 0
+
+    def cell_by_cell(self) -> Iterator["_Task"]:
+        """Yield a task for each of its cells, none where it has one."""
+        if len(self.pack.cells) > 1:
+            for cell in self.pack.cells:
+                yield _Task(self.pack._replace(cells=(cell,)))
+
+
+class _Pool:
+    """One pool of worker processes; it breaks when a worker dies that has no task."""
+
+    def __init__(
+        self,
+        job: Job,
+        tasks: Sequence[_Task],
+        workers: int,
+        tell: Callable[[CellSummary], None],
+    ) -> None:
+        context = processes.worker_context(processes.TRAINING, torch.device(job.device).type)
+        most = sum(ATTEMPTS * (1 + len(task.pack.cells)) for task in tasks)
+        beats = Beats.shared(context, most)
+        self._job, self._tasks, self._tell = job, tasks, tell
+        self._watch, self._numbered = Watch(beats, job.timeout), 0
+        self._left: list[_Task] = []
+        self._running: dict[Future[list[CellSummary]], tuple[_Task, int]] = {}
+        start = (job, context.Value("i", 0), beats)
+        count = min(workers, len(tasks))
+        self._pool = ProcessPool(count, context=context, initializer=_start, initargs=start)
+
+    def run(self) -> list[_Task]:
+        """Train; return the tasks that are left when the pool has broken."""
+        try:
+            for task in self._tasks:
+                self._schedule(task)
+            while self._running:
+                finished, _ = concurrent.futures.wait(
+                    self._running, GLANCE, concurrent.futures.FIRST_COMPLETED
+                )
+                for future in finished:
+                    self._settle(future)
+                self._end_the_hanging()
+        finally:
+            self._pool.stop()  # at once; a part being written is a temporary file and is lost
+            self._pool.join()
+        return self._left
+
+    def _schedule(self, task: _Task) -> None:
+        cells, number = task.pack.cells, self._numbered
+        work = (number, [cell.specs() for cell in cells], [c.id for c in cells], task.pack.width)
+        self._numbered += 1
+        try:
+            self._running[self._pool.schedule(_work, args=work)] = task, number
+        except RuntimeError:  # the pool has broken meanwhile
+            self._left.append(task)
+
+    def _settle(self, future: Future[list[CellSummary]]) -> None:
+        """Tell what a task that is over has brought, or try it again."""
+        task, _ = self._running.pop(future)
+        error = future.exception()
+        if error is None:
+            for outcome in future.result():
+                self._tell(outcome)
+        elif isinstance(error, BrokenProcessPool):
+            self._left.append(task)
+        elif isinstance(error, ProcessExpired):
+            self._bury(task, error.exitcode)
+        elif isinstance(error, OSError):
+            raise error  # the disk, not the cell
+        else:
+            self._split(task, blame.reason(error))
+
+    def _bury(self, task: _Task, exitcode: int) -> None:
+        """Try a task again whose worker has died, as a whole and then cell by cell."""
+        if task.deaths + 1 < ATTEMPTS:
+            self._schedule(task._replace(deaths=task.deaths + 1))
+        else:
+            self._split(task, f"its worker died {ATTEMPTS} times, last with exit code {exitcode}")
+
+    def _end_the_hanging(self) -> None:
+        """End the workers of tasks that have finished no epoch for too long, or have none."""
+        for future, (task, number) in list(self._running.items()):
+            allowed, orphaned = self._watch.late(number), self._watch.orphaned(number)
+            if (allowed is None and not orphaned) or not future.cancel():
+                continue
+            del self._running[future]
+            if allowed is None:
+                self._bury(task, 0)
+                continue
+            self._split(task, f"it hung: no epoch was finished within {allowed:.0f} s (--timeout)")
+
+    def _split(self, task: _Task, reason: str) -> None:
+        """Try the cells of a task one by one; one by itself has failed."""
+        rest = list(task.cell_by_cell())
+        for each in rest:
+            self._schedule(each)
+        if not rest:
+            (cell,) = task.pack.cells
+            self._tell(_record_failure(self._job, cell, reason))
+
+
+def _record_failure(job: Job, cell: Cell, reason: str) -> CellSummary:
     """Write the part of a cell whose worker cannot do it itself."""
-    if isinstance(error, ProcessExpired):
-        reason = f"its worker died {ATTEMPTS} times, last with exit code {error.exitcode}"
-    elif isinstance(error, OSError):
-        raise error  # the disk, not the cell
-    else:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
     record = failure(job, cell, reason)
     write_part(job.folder, [record])
     return summary(record)
 
 
-def _start(job: Job, started: "Synchronized[int]") -> None:
+def _start(job: Job, started: "Synchronized[int]", beats: Beats) -> None:
     """Set up a worker: one thread, its device, the user's plugins."""
     streams.make_safe()
     streams.outlive_readers()  # what a plugin prints
     for name in ("SIGINT", "SIGHUP"):  # the parent decides when to stop
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
+    processes.end_with_parent()
     torch.set_num_threads(1)
     if "deterministic" in job.flags:
         torch.use_deterministic_algorithms(mode=True)
         torch.backends.cudnn.benchmark = False
-    plugins.load(*job.plugins)
     with started.get_lock():
         number, started.value = started.value, started.value + 1
     spread = job.device == "cuda"
     name = f"cuda:{number % torch.cuda.device_count()}" if spread else job.device
-    _worker.update(job=job, device=torch.device(name))
+    _worker.update(job=job, device=torch.device(name), beats=beats, refusal=None)
+    try:
+        plugins.load(*job.plugins)
+    except RefusedError as error:  # here and not in the parent: its cells fail by it
+        _worker["refusal"] = error
 
 
-def _work(specs: Sequence[Mapping[str, Any]], width: int) -> list[CellSummary]:
-    return train_pack(_worker["job"], specs, width, _worker["device"])
+def _work(
+    task: int, specs: Sequence[Mapping[str, Any]], ids: Sequence[str], width: int
+) -> list[CellSummary]:
+    """Train a pack in a worker."""
+    job, beats = _worker["job"], _worker["beats"]
+    beats.begin(task)
+    if _worker["refusal"]:
+        raise _worker["refusal"]
+    if job.plugins and [Cell.build(spec).id for spec in specs] != list(ids):
+        raise RefusedError("its plugin was edited after the run had begun; run again")
+    return train_pack(
+        job, specs, width, _worker["device"], functools.partial(beats.epochs.__setitem__, task)
+    )

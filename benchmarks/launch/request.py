@@ -44,6 +44,9 @@ class Request:
             sharing. [default width: as `probe --branches` measured, else 8]
         deterministic: Use none but deterministic algorithms, so that a GPU repeats its numbers to
             the last bit; slower, and a method that needs another fails with a sentence.
+        timeout: Seconds without a finished epoch after which a worker is taken to hang: it is
+            ended, its pack is tried again cell by cell, and a cell that hangs by itself fails.
+            [default: 600, or 20 epochs of its own where they take longer]
         plugin: A Python file that registers methods of your own; may be given several times.
     """
 
@@ -64,6 +67,7 @@ class Request:
     graph: Annotated[bool, Parameter(negative="")] = False
     branches: Annotated[bool, Parameter(negative="")] = False
     deterministic: Annotated[bool, Parameter(negative="")] = False
+    timeout: float | None = None
     plugin: Plugins = ()
 
     def axes(self) -> dict[str, list[str] | list[int] | None]:

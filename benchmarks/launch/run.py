@@ -107,6 +107,7 @@ def _launch(session: Session, missing: Sequence[Cell], launcher: str) -> None:
         commit=commit(),
         plugins=session.plugins,
         flags=session.plan.flags,
+        timeout=session.timeout,
     )
     with Progress(missing, len(session.plan.cells)) as progress:
         LAUNCHERS[launcher](

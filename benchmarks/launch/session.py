@@ -1,5 +1,6 @@
 """A session: a request that has been checked against this machine and a results folder."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,7 @@ class Session:
     plugins: tuple[Path, ...]
     workers: int
     lost: Mapping[str, int]  # how many of the held cells cannot be built now, by reason
+    timeout: float | None = None  # seconds without a finished epoch
 
     def missing(self) -> list[Cell]:
         """Return the cells that are asked for and have no result, in the order of the request."""
@@ -130,6 +132,8 @@ def _session(
             workers *= Throughput.read().best_processes(cells, device, plan.flags)
     if workers < 1:
         raise RefusedError(f"--workers must be a whole number of at least 1, got {workers}")
+    if request.timeout is not None and not 0 < request.timeout < math.inf:
+        raise RefusedError(f"--timeout must be a number of seconds above 0, got {request.timeout}")
     return Session(
         folder=folder,
         root=data_root(request.data),
@@ -139,4 +143,5 @@ def _session(
         plugins=tuple(path.resolve() for path in request.plugin),
         workers=workers,
         lost=rebuild(plan.held).reasons,
+        timeout=request.timeout,
     )

@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from benchmarks import blame, processes
+from benchmarks.engine.loop import Beat, silent
 from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.launch import environment
 from benchmarks.store import CellFacts, CellKeys, CellMeta, Costs, Record, Stamp, write_part
@@ -28,6 +30,7 @@ class Job:
     commit: str
     plugins: tuple[Path, ...] = ()
     flags: tuple[str, ...] = ()  # of FLAGS
+    timeout: float | None = None  # seconds without a finished epoch; None: watch.QUIET or more
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,11 @@ class CellSummary:
 
 
 def train_pack(
-    job: Job, specs: Sequence[Mapping[str, Any]], width: int, device: torch.device
+    job: Job,
+    specs: Sequence[Mapping[str, Any]],
+    width: int,
+    device: torch.device,
+    beat: Beat = silent,
 ) -> list[CellSummary]:
     """Train the cells of a pack, write its part, and return the outcome of each.
 
@@ -50,9 +57,12 @@ def train_pack(
         specs: of the cells, as :meth:`Cell.specs` returns them.
         width: the number of cells that the pack is padded to; 1 trains one by one.
         device: this worker's.
+        beat: told after every step how many epochs are over.
     """
-    setup = PackSetup(job.root, device, job.keep_all, width, job.flags)
+    setup = PackSetup(job.root, device, job.keep_all, width, job.flags, beat)
     records = _train(job, [Cell.build(spec) for spec in specs], setup)
+    if not processes.has_parent():
+        raise SystemExit("nobody waits for these cells")
     write_part(job.folder, records)
     return [summary(record) for record in records]
 
@@ -76,11 +86,10 @@ def _train(job: Job, cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
             parts = (cells[i : i + half.width] for i in range(0, len(cells), half.width))
             return [record for part in parts for record in _train(job, part, half)]
         return [failure(job, cells[0], f"out of memory: {error}".splitlines()[0])]
-    except Exception as error:  # noqa: BLE001  a cell that fails is a row, not the end of the run
+    except BaseException as error:  # noqa: BLE001  a cell that fails is a row, not the run's end
         if len(cells) > 1:
             return [record for cell in cells for record in _train(job, [cell], setup)]
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        return [failure(job, cells[0], reason, traceback.format_exc())]
+        return [failure(job, cells[0], blame.reason(error), traceback.format_exc())]
     for record in records:
         record.meta.stamp = stamp(job)
     return records

@@ -119,9 +119,12 @@ def test_a_worker_dying_while_a_part_is_written_is_replaced(tmp_path, expected):
     assert contents(out) == expected
 
 
-def test_workers_end_when_only_their_parent_is_killed(tmp_path):
-    out = tmp_path / "out"
-    process, _ = disturbed(tmp_path, (KILL_PARENT, "after", ".npz", -9), *TINY, "--out", out)
+def test_workers_end_when_only_their_parent_is_killed_and_write_nothing_more(tmp_path):
+    out, began = tmp_path / "out", time.monotonic()
+    ending = (KILL_PARENT, "write", ".npz", -9)  # the worker goes on for 100 s unless it notices
+    process, _ = disturbed(tmp_path, ending, *TINY, "--out", out, "--workers", 1)
+    assert time.monotonic() - began < 90  # of which most is the start of the program
+    assert not list(out.glob("parts/*.npz"))
 
     def gone():
         try:
@@ -136,8 +139,9 @@ def test_workers_end_when_only_their_parent_is_killed(tmp_path):
     assert gone()
 
 
+ODD = "raise type('Odd', (BaseException,), {'__str__': None, '__reduce__': None})"
 DEADLY = """
-    import os, signal
+    import os, posix, signal, sys
     from dataclasses import dataclass
     from pathlib import Path
     from methods import METHODS, Method
@@ -153,26 +157,62 @@ DEADLY = """
 """
 
 
+ENDING = "but a plugin must not end the program"
+FAULTS = {
+    "deadly": (KILL_WORKER, "its worker died 2 times, last with exit code -9"),
+    "vanishing": ("posix._exit(0)", "its worker died 2 times, last with exit code 0"),
+    "hanging": ("while True: pass", "it hung: no epoch was finished within 5 s (--timeout)"),
+    "raising": (
+        "raise OSError('no such layer')",
+        "OSError: no such layer (raising.py:11)",
+    ),
+    "exiting": ("sys.exit()", f"SystemExit: None, {ENDING} (exiting.py:11)"),
+    "leaving": ("os._exit(0)", f"SystemExit: os._exit(0), {ENDING} (leaving.py:11)"),
+    "interrupting": ("raise KeyboardInterrupt", "KeyboardInterrupt (interrupting.py:11)"),
+    "odd": (ODD, "Odd: (its text cannot be read) (odd.py:11)"),
+}
+"""What a method does in a worker, and the reason that its cell then has."""
+
+
 @pytest.mark.usefixtures("registries")
 def test_a_cell_that_kills_its_worker_or_raises_is_a_failed_row_and_heals_when_run_again(tmp_path):
     out, healed = tmp_path / "out", tmp_path / "healed"
-    faults = {"deadly": KILL_WORKER, "raising": "raise RuntimeError('no such layer')"}
-    args = ["--methods", *faults, "cross_entropy", "--noises", "clean", "--seeds", "0"]
-    args += ["--recipes", "small(epochs=2)", "--out", out, "--no-report"]
-    for name, fault in faults.items():
+    args = ["--methods", *FAULTS, "cross_entropy", "--noises", "clean", "--seeds", "0"]
+    args += ["--recipes", "small(epochs=2)", "--out", out, "--no-report", "--timeout", "5"]
+    for name, (fault, _) in FAULTS.items():
         text = DEADLY.format(fault=fault, healed=str(healed), name=name)
         args += ["--plugin", plugin(tmp_path, text, f"{name}.py")]
     code, text, err = run(*args)
     assert code == 3, err
-    assert "2 of 3 cells have no result" in text
+    assert f"{len(FAULTS)} of {len(FAULTS) + 1} cells have no result" in text
     statuses = {row["method"]: (row["status"], row["reason"]) for row in rows(out)}
-    assert statuses["cross_entropy"] == ("done", "")
-    assert statuses["raising"] == ("failed", "RuntimeError: no such layer")
-    assert statuses["deadly"] == ("failed", "its worker died 2 times, last with exit code -9")
+    assert statuses.pop("cross_entropy") == ("done", "")
+    assert statuses == {name: ("failed", reason) for name, (_, reason) in FAULTS.items()}
     healed.touch()
     code, text, err = run(*args)
     assert code == 0, err
-    assert "1 done, 2 to train" in text
+    assert f"1 done, {len(FAULTS)} to train" in text
+
+
+@pytest.mark.usefixtures("registries")
+def test_a_pack_that_hangs_is_tried_cell_by_cell(tmp_path):
+    text = (
+        DEADLY.format(fault="pass", healed="", name="hanging")
+        + """
+    def init(self, task):
+        while task.label[0] == 1:  # as at seed 1 only
+            pass
+        return {}
+
+    Deadly.init = init
+    """
+    )
+    args = ["--methods", "hanging", "--noises", "symmetric(rate=0.4)", "--seeds", "0", "1", "2"]
+    args += ["--recipes", "small(epochs=2)", "--out", tmp_path / "out", "--no-report"]
+    code, _, err = run(*args, "--timeout", "5", "--pack", "3", "--plugin", plugin(tmp_path, text))
+    assert code == 3, err
+    reasons = {row["seed"]: row["reason"] for row in rows(tmp_path / "out")}
+    assert reasons == {"0": "", "1": FAULTS["hanging"][1], "2": ""}
 
 
 def test_a_diverging_cell_is_a_row_and_is_not_trained_again(tmp_path):
