@@ -1,6 +1,5 @@
 """Fixtures that every test stands on."""
 
-import os
 import sys
 
 import pytest
@@ -8,18 +7,7 @@ import torch
 
 from benchmarks import blame, plugins
 from benchmarks.sweep import REGISTRIES
-
-
-@pytest.fixture(scope="session", autouse=True)
-def no_measured_rates(tmp_path_factory):
-    """Leave the rates that `probe` measured on this machine out of it: they choose drivers."""
-    before = os.environ.get("XDG_CACHE_HOME")
-    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
-    yield
-    if before is None:
-        del os.environ["XDG_CACHE_HOME"]
-    else:
-        os.environ["XDG_CACHE_HOME"] = before
+from tests.datasets.data_files import cifar10_in
 
 
 @pytest.fixture
@@ -27,6 +15,22 @@ def cache(tmp_path, monkeypatch):
     """The file of what was measured, of a test's own; nothing has been."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache" / "noisy-label-bench" / "throughput.json"
+
+
+@pytest.fixture(scope="session")
+def shared_folder(pytestconfig, tmp_path_factory):
+    """The folder that all workers of a session share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if hasattr(pytestconfig, "workerinput") else folder
+
+
+@pytest.fixture
+def cifar10(real_data, shared_folder):
+    """CIFAR-10, where a developer keeps it."""
+    found = cifar10_in(real_data, shared_folder)
+    if found is None:
+        pytest.skip(f"no CIFAR-10 under {real_data.name}")
+    return found
 
 
 @pytest.fixture

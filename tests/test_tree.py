@@ -23,5 +23,5 @@ slow = ("scipy", "sklearn", "torchvision", "pandas", "matplotlib")
 print([name for name in slow if name in sys.modules])
 """
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -1,43 +1,23 @@
-"""Where the tests find image files, and CIFAR-10 laid out for torchvision from a packed copy."""
+"""CIFAR-10 laid out for torchvision: as a developer keeps it, or from a packed copy."""
 
 import functools
 import hashlib
 import importlib.util
-import os
-import tempfile
-from pathlib import Path
 
+import filelock
 import pytest
 
-from benchmarks.datasets import DATASETS, ROOT_VARIABLE
+from benchmarks.datasets import DATASETS
 
-SHARED = Path(os.environ.get(ROOT_VARIABLE, Path(__file__).parents[3] / "shared" / "data"))
-PACKED = SHARED / "load_packed.py"
 FOLDER = DATASETS["cifar10"].folder
 
-no_cifar10 = pytest.mark.skipif(
-    not ((SHARED / FOLDER).is_dir() or PACKED.is_file()), reason=f"no CIFAR-10 under {SHARED.name}"
-)
 
-
-class _CIFAR10:
+class CIFAR10:
     """CIFAR-10 as a test may have it: the publisher's files, or the same content pickled anew."""
 
-    @functools.cached_property
-    def root(self):
+    def __init__(self, root):
+        self.root = root
         """A folder that torchvision reads."""
-        if (SHARED / FOLDER).is_dir():
-            return SHARED
-        spec = importlib.util.spec_from_file_location("load_packed", PACKED)
-        packed = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(packed)
-        root = Path(tempfile.gettempdir()) / f"noisy-labels-tests-{os.getuid()}"
-        if not (root / FOLDER).is_dir():
-            root.mkdir(exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=root) as building:
-                packed.write_torchvision_root(building)
-                (Path(building) / FOLDER).rename(root / FOLDER)
-        return root
 
     @functools.lru_cache(maxsize=1)  # noqa: B019  there is one
     def load(self):
@@ -66,8 +46,22 @@ class _CIFAR10:
         patch.setattr(files, "meta", {**files.meta, "md5": _md5(folder / key)})
 
 
+@functools.cache
+def cifar10_in(real_data, target):
+    """Return the set that a developer keeps, or None; a packed one is unpacked to ``target``."""
+    if (real_data / FOLDER).is_dir():
+        return CIFAR10(real_data)
+    packed = real_data / "load_packed.py"
+    if not packed.is_file():
+        return None
+    with filelock.FileLock(target / "cifar10.lock"):  # which all workers of a session share
+        if not (target / "cifar10").is_dir():
+            spec = importlib.util.spec_from_file_location("load_packed", packed)
+            loaded = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(loaded)
+            loaded.write_torchvision_root(target / "cifar10")
+    return CIFAR10(target / "cifar10")
+
+
 def _md5(path):
     return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-
-
-CIFAR10 = _CIFAR10()

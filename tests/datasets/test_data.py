@@ -17,7 +17,6 @@ from benchmarks.noise import label_sha256
 from benchmarks.sweep import Cell, Suite
 from methods import METHODS, Batch, Task
 from tests.cells import alone
-from tests.datasets.data_files import SHARED
 from tests.datasets.split_anew import SplitAnew
 
 CPU, NOWHERE = torch.device("cpu"), Path("nowhere")
@@ -146,11 +145,10 @@ def test_missing_files_are_refused_in_one_sentence(tmp_path, name):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(
-    not (SHARED / "FashionMNIST" / "raw").is_dir(), reason=f"no Fashion-MNIST under {SHARED.name}"
-)
-def test_published_files_are_read_and_damaged_ones_refused(tmp_path):
-    source = SHARED / "FashionMNIST" / "raw"
+def test_published_files_are_read_and_damaged_ones_refused(tmp_path, real_data):
+    source = real_data / "FashionMNIST" / "raw"
+    if not source.is_dir():
+        pytest.skip(f"no Fashion-MNIST under {real_data.name}")
     target = tmp_path / "FashionMNIST" / "raw"
     target.mkdir(parents=True)
     for path in source.glob("*.gz"):

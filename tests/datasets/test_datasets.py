@@ -13,7 +13,6 @@ from benchmarks.datasets.cards import WIDTH, card
 from benchmarks.errors import DataMissingError
 from benchmarks.seeds import generator
 from benchmarks.sweep import label_space
-from tests.datasets.data_files import CIFAR10, no_cifar10
 
 # the publisher's coarse label of each fine label, from the widely copied list
 COARSE = """
@@ -26,9 +25,8 @@ COARSE = """
 # ---------------------------------------------------------------------------------- the files
 
 
-@no_cifar10
-def test_cifar10_is_read_as_published():
-    train, test = CIFAR10.load()
+def test_cifar10_is_read_as_published(cifar10):
+    train, test = cifar10.load()
     dataset = DATASETS["cifar10"]
     assert (train.image.shape, test.image.shape) == ((50_000, 3, 32, 32), (10_000, 3, 32, 32))
     assert (train.image.dtype, train.label.dtype) == (torch.uint8, torch.int64)
@@ -41,24 +39,22 @@ def test_cifar10_is_read_as_published():
         assert pixels.std().item() == pytest.approx(dataset.std[channel], abs=0.02)
 
 
-@no_cifar10
-def test_cifar10_pixels_are_where_torchvision_shows_them(monkeypatch):
+def test_cifar10_pixels_are_where_torchvision_shows_them(monkeypatch, cifar10):
     import torchvision  # noqa: PLC0415
 
-    CIFAR10.accept(monkeypatch)
-    files = torchvision.datasets.CIFAR10(CIFAR10.root, train=False)
+    cifar10.accept(monkeypatch)
+    files = torchvision.datasets.CIFAR10(cifar10.root, train=False)
     for place in (0, 9_999):
         picture, label = files[place]
-        assert np.array_equal(CIFAR10.load()[1].image[place].permute(1, 2, 0), np.asarray(picture))
-        assert CIFAR10.load()[1].label[place] == label
+        assert np.array_equal(cifar10.load()[1].image[place].permute(1, 2, 0), np.asarray(picture))
+        assert cifar10.load()[1].label[place] == label
 
 
-@no_cifar10
-def test_files_with_other_md5s_are_not_unpickled():
-    if CIFAR10.original():
+def test_files_with_other_md5s_are_not_unpickled(cifar10):
+    if cifar10.original():
         pytest.skip("these are the publisher's own files")
     with pytest.raises(DataMissingError, match="CIFAR10 is not available: looked in"):
-        DATASETS.build("cifar10").load(CIFAR10.root, 0)
+        DATASETS.build("cifar10").load(cifar10.root, 0)
 
 
 def fake(name, monkeypatch, counts=(3, 4)):
@@ -158,16 +154,15 @@ def test_a_part_keeps_the_shares_of_the_classes_and_is_part_of_every_larger_one(
     assert not torch.equal(stratified(label, 9, generator(1)), stratified(label, 9, generator(2)))
 
 
-@no_cifar10
-def test_a_part_of_cifar10_is_balanced_and_does_not_depend_on_the_seed(monkeypatch):
-    CIFAR10.accept(monkeypatch)
+def test_a_part_of_cifar10_is_balanced_and_does_not_depend_on_the_seed(monkeypatch, cifar10):
+    cifar10.accept(monkeypatch)
     dataset = DATASETS.build("cifar10(train=2000, test=1000)")
-    train, test = dataset.load(CIFAR10.root, 0)
+    train, test = dataset.load(cifar10.root, 0)
     assert dataset.sizes == (2000, 1000) == (len(train.label), len(test.label))
     assert set(train.label.bincount().tolist()) == {200}
     assert set(test.label.bincount().tolist()) == {100}
-    assert torch.equal(train.image, dataset.load(CIFAR10.root, 1)[0].image)
-    whole = {image.numpy().tobytes() for image in CIFAR10.load()[0].image}
+    assert torch.equal(train.image, dataset.load(cifar10.root, 1)[0].image)
+    whole = {image.numpy().tobytes() for image in cifar10.load()[0].image}
     assert all(image.numpy().tobytes() in whole for image in train.image)
 
 

@@ -9,17 +9,16 @@ from benchmarks.engine.data import load_cell_data
 from benchmarks.seeds import generator
 from methods import METHODS
 from tests.cells import CPU, NOWHERE, build
-from tests.datasets.data_files import CIFAR10, no_cifar10
 
 tv = pytest.importorskip("torchvision.transforms.functional")
 
 
-@pytest.fixture(params=["random", pytest.param("photographs", marks=no_cifar10)])
+@pytest.fixture(params=["random", "photographs"])
 def images(request):
     """40 colour images, none of whose pixels is 0 where they are random."""
     if request.param == "random":
         return torch.randint(1, 256, (40, 3, 26, 33), dtype=torch.uint8, generator=generator("i"))
-    return CIFAR10.load()[1].image[:40]
+    return request.getfixturevalue("cifar10").load()[1].image[:40]
 
 
 def test_crop_and_flip_equals_torchvisions_given_the_same_draws(images):

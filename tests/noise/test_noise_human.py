@@ -12,12 +12,7 @@ from benchmarks.errors import DataMissingError, RefusedError
 from benchmarks.noise import NOISES, Images, LabelSpace
 from benchmarks.noise.human import CIFAR10N, CIFAR100N
 from benchmarks.sweep import Suite, corrupted, label_space
-from tests.datasets.data_files import CIFAR10, SHARED, no_cifar10
 
-PLACE = SHARED / "cifar10"
-no_labels = pytest.mark.skipif(
-    not (PLACE / CIFAR10N.file).is_file(), reason=f"no {CIFAR10N.file} under {SHARED.name}"
-)
 WRONG = {"aggre": 4505, "random1": 8617, "random2": 9061, "random3": 8820, "worse": 20104}
 """Of 50,000, counted in the publisher's file by another program."""
 
@@ -25,17 +20,24 @@ WRONG = {"aggre": 4505, "random1": 8617, "random2": 9061, "random3": 8820, "wors
 # ----------------------------------------------------------------------- the published file
 
 
-@no_labels
+@pytest.fixture
+def place(real_data):
+    """The folder of the published file."""
+    folder = real_data / "cifar10"
+    if not (folder / CIFAR10N.file).is_file():
+        pytest.skip(f"no {CIFAR10N.file} under {real_data.name}")
+    return folder
+
+
 @pytest.mark.parametrize("labels", WRONG)
-def test_the_published_labels_have_the_published_counts(labels):
-    found = CIFAR10N.read(PLACE)
+def test_the_published_labels_have_the_published_counts(labels, place):
+    found = CIFAR10N.read(place)
     key = NOISES.build(f"cifar10n(labels={labels!r})").key
     assert int((found[key] != found["clean_label"]).sum()) == WRONG[labels]
 
 
-@no_labels
-def test_worse_is_wrong_wherever_anyone_was_and_aggre_is_the_majority():
-    found = CIFAR10N.read(PLACE)
+def test_worse_is_wrong_wherever_anyone_was_and_aggre_is_the_majority(place):
+    found = CIFAR10N.read(place)
     three = torch.stack([found[f"random_label{i}"] for i in (1, 2, 3)])
     clean = found["clean_label"]
     assert torch.equal(found["worse_label"] != clean, (three != clean).any(0))
@@ -44,17 +46,15 @@ def test_worse_is_wrong_wherever_anyone_was_and_aggre_is_the_majority():
     assert torch.equal(found["aggre_label"][most > 1], winner[most > 1])
 
 
-@no_labels
-@no_cifar10
-def test_a_run_trains_on_the_published_labels_and_a_part_of_the_images_on_their_own():
-    train, _ = CIFAR10.load()
+def test_a_run_trains_on_the_published_labels_and_a_part_of_the_images_on_their_own(place, cifar10):
+    train, _ = cifar10.load()
     dataset, noise = DATASETS.build("cifar10"), NOISES.build("cifar10n(labels='aggre')")
-    whole = corrupted(dataset, noise, 0, train, PLACE)
+    whole = corrupted(dataset, noise, 0, train, place)
     assert int((whole.label != train.label).sum()) == 4505
-    assert torch.equal(whole.label, corrupted(dataset, noise, 1, train, PLACE).label)
+    assert torch.equal(whole.label, corrupted(dataset, noise, 1, train, place).label)
     kept = torch.tensor([3, 17, 40_000])
     part = type(train)(train.image[kept], train.label[kept], kept)
-    assert torch.equal(corrupted(dataset, noise, 0, part, PLACE).label, whole.label[kept])
+    assert torch.equal(corrupted(dataset, noise, 0, part, place).label, whole.label[kept])
 
 
 # ------------------------------------------------------------------------------ a made-up file

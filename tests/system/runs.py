@@ -32,8 +32,7 @@ def run(*args):
 def start(*args, **environment):
     """Run ``run_all.py`` at the head of a process group of its own; return it when it has ended."""
     with subprocess.Popen(
-        [sys.executable, "run_all.py", *map(str, args)],
-        cwd=ROOT,
+        [sys.executable, ROOT / "run_all.py", *map(str, args)],
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -158,7 +158,7 @@ def test_a_users_own_method_trains_and_is_reported_and_running_again_keeps_all(t
 
 
 def in_a_new_process(code):
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
 def test_verbs_that_only_read_do_not_import_torch(out):
