@@ -9,12 +9,15 @@ import builtins
 import hashlib
 import importlib.machinery
 import importlib.util
+import inspect
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
+
+from benchmarks import blame
 
 OURS = ("benchmarks", "methods")
 """Packages that no neighbour hides."""
@@ -57,6 +60,23 @@ def _package(folder: Path) -> str:
     return name
 
 
+_seen: dict[Path, set[Path]] = {}  # the files that the code in a file was seen to import
+
+
+def seen_imports(path: Path) -> list[Path]:
+    """Return the neighbours that the code in a plugin's file imported first, however it did."""
+    return sorted(_seen.get(path, ()))
+
+
+def _see_import(path: Path) -> None:
+    """Note which file of a plugin has a module run."""
+    frame = inspect.currentframe()
+    while frame and not blame.is_plugin(frame):
+        frame = frame.f_back
+    if frame:
+        _seen.setdefault(Path(frame.f_code.co_filename), set()).add(path)
+
+
 class _SourceLoader(importlib.machinery.SourceFileLoader):
     """A loader whose modules import their neighbours; it neither reads nor writes bytecode.
 
@@ -73,6 +93,7 @@ class _SourceLoader(importlib.machinery.SourceFileLoader):
         """Run the file with an ``import`` of its own."""
         package = module.__name__.partition(".")[0]
         own = {**vars(builtins), "__import__": _Import(package)}
+        _see_import(Path(self.get_filename(module.__name__)))
         module.__dict__["__builtins__"] = own
         super().exec_module(module)
 

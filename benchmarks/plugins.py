@@ -1,7 +1,6 @@
 """Plugins: files of a user's own that register entries."""
 
 import functools
-import hashlib
 import os
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import NoReturn
 from benchmarks import blame, neighbours
 from benchmarks.errors import RefusedError, StopError
 from benchmarks.inputs import InputError, read_bytes
+from benchmarks.source_digest import source_digest
 from benchmarks.sweep import REGISTRIES
 from methods.bounds import Bounded
 
@@ -26,9 +26,10 @@ def load(*paths: Path) -> list[Entry]:
     """Run Python files that register entries and return their kinds and names, each once.
 
     A file may call ``register(name, class)`` of any of ``METHODS``, ``DATASETS``, ``NOISES``,
-    ``MODELS`` and ``RECIPES``, and import the modules beside it. Its content becomes part of its
-    entries' version, so that editing it retrains their cells instead of passing off old results as
-    new. A file is run once; what a file registers that fails is withdrawn.
+    ``MODELS`` and ``RECIPES``, and import the modules beside it. Its code, with that of
+    the modules it imports from its folder, becomes part of its entries' version, so that editing it
+    retrains their cells instead of passing off old results as new. A file is run once; what a file
+    registers that fails is withdrawn.
 
     Raises:
         RefusedError: a file is absent, no Python file, fails, or registers nothing; the text has
@@ -41,7 +42,7 @@ def _load(path: Path) -> list[Entry]:
     own = path.resolve()
     if own in _loaded:
         return _loaded[own]
-    digest = hashlib.sha256(_source(path)).hexdigest()[:12]
+    _source(path)
     before = set(_entries())
     _hold_exits(os.getpid())
     try:
@@ -58,8 +59,10 @@ def _load(path: Path) -> list[Entry]:
         raise RefusedError(sentence) from error
     if not added:
         raise RefusedError(f"plugin {path} registers nothing: METHODS.register(name, class)")
-    for entry in added:
-        _class(entry).version = f"{_class(entry).version}+{digest}"
+    for kind, name in set(added) - before:  # one that another plugin brought has its version
+        entry, origin = REGISTRIES[kind][name], Path(REGISTRIES[kind].origin(name))
+        digest = source_digest(origin if origin.is_file() else own)
+        entry.version = f"{entry.version}+{digest}"
     _loaded[own] = added
     return added
 

@@ -1,6 +1,7 @@
 """Named dataclasses of one kind, and the spec strings that build them."""
 
 import ast
+import inspect
 import keyword
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
@@ -36,6 +37,7 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         self._base = base
         self._canonical = canonical
         self._entries: dict[str, type[T]] = {}
+        self._origins: dict[str, str] = {}
         self._built: dict[str, T] = {}  # of a sweep's thousands of cells few differ
         self._written: dict[tuple[Callable[[T], str], T], str] = {}
         for name, entry in entries.items():
@@ -64,7 +66,12 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         if entry in self._entries.values():
             raise ValueError(f"{entry} is already a {self.kind} under another name")
         self._entries[name] = entry
+        self._origins[name] = _running_file()
         self._forget()
+
+    def origin(self, name: str) -> str:
+        """Return the file that was being run when an entry was registered."""
+        return self._origins[name]
 
     def withdraw(self, name: str) -> None:
         """Take an entry out again."""
@@ -177,3 +184,11 @@ def _can_be_stated(name: object) -> bool:
     if not isinstance(name, str) or keyword.iskeyword(name) or not name.isidentifier():
         return False
     return unicodedata.normalize("NFKC", name) == name  # the parser reads it so
+
+
+def _running_file() -> str:
+    """Return the file whose own statements, not those of a function, are being run."""
+    frame = inspect.currentframe()
+    while frame and frame.f_code.co_name != "<module>":
+        frame = frame.f_back
+    return frame.f_code.co_filename if frame else ""

@@ -294,3 +294,44 @@ def test_what_a_plugins_method_states_travels_in_the_plan_to_the_report(write, t
         looks = resolve(methods, {}, facts)
         assert looks[methods[-1]].label == (kept or "ELR")
         assert {look.family for look in looks.values()} == {"early"}
+
+
+MAKER = """
+import helper
+from methods import METHODS, Method
+
+class {cls}(Method):
+    pass
+
+METHODS.register({name!r}, {cls})
+"""
+
+
+def versions(*paths):
+    plugins.load(*paths)
+    return {name: METHODS[name].version for name in {"first", "second"} & set(METHODS)}
+
+
+def test_an_edited_helper_is_another_version_and_the_order_of_plugins_is_none(write, monkeypatch):
+    write("helper.py", "import importlib\nimportlib.import_module('.dee' + 'per', __package__)\n")
+    write("deeper.py", "")
+    first = write("first.py", "import second\n" + MAKER.format(cls="First", name="first"))
+    second = write("second.py", MAKER.format(cls="Second", name="second"))
+
+    def load_again(*paths):
+        for name in [name for name in sys.modules if name.startswith("plugin_") and "." in name]:
+            monkeypatch.delitem(sys.modules, name)
+        for name in {"first", "second"} & set(METHODS):
+            METHODS.withdraw(name)
+        plugins._loaded.clear()
+        return versions(*paths)
+
+    both = load_again(first, second)
+    assert len({*both.values(), 1}) == 3
+    assert load_again(second)["second"] == both["second"]
+    assert load_again(second, first) == both
+    for name in ("deeper.py", "helper.py"):
+        write(name, "# edited\n")
+        edited = load_again(second, first)
+        assert not set(edited.values()) & set(both.values())
+        both = edited
