@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 
 from benchmarks.datasets.base import Dataset, Split, digest, stratified
 from benchmarks.errors import DataMissingError
+from benchmarks.inputs import DAMAGES
 from benchmarks.seeds import generator
 from methods.bounds import Added, Between, Field
 
@@ -53,7 +54,7 @@ class Downloaded(Dataset):
         place = root / self.folder
         try:
             train, test = (self._read(root, train, download) for train in (True, False))
-        except (OSError, RuntimeError, ValueError, EOFError) as error:
+        except (*DAMAGES, AssertionError, LookupError) as error:  # whatever torchvision meets
             reason = str(error).strip().partition("\n")[0].rstrip(".") or "no file"
             raise DataMissingError(
                 f"{type(self).__name__} is not available: looked in {place} ({reason}); fetch it "
@@ -86,6 +87,8 @@ class Downloaded(Dataset):
         wanted = [(size, *self.shape) for size in self.published]
         if [tuple(split.image.shape) for split in (train, test)] != wanted:
             return f"they hold images of {tuple(train.image.shape)}, the published ones {wanted[0]}"
+        if len(test.label) != len(test.image) or int(test.label.max()) >= self.num_classes:
+            return "their test labels are not one of each image, or of other classes"
         if train.label.bincount(minlength=self.num_classes).tolist() != counts:
             return "they hold other numbers of images of a class than the published ones"
         return ""

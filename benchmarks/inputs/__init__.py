@@ -5,13 +5,14 @@ arrays or rows are decoded once, into types that the rest of the program can rel
 is wrong with it is one sentence with the file and the place, an :class:`InputError`.
 """
 
-from benchmarks.inputs.arrays import arrays_of, read_arrays
+from benchmarks.inputs.arrays import DAMAGES, arrays_of, read_arrays
 from benchmarks.inputs.error import InputError
 from benchmarks.inputs.records import TOML_BYTES, decode_json, decode_toml
 from benchmarks.inputs.regular import read_bytes, read_text, text_of
 from benchmarks.inputs.tables import Table, read_table, records_of, table_of
 
 __all__ = [
+    "DAMAGES",
     "TOML_BYTES",
     "InputError",
     "Table",

@@ -1,6 +1,7 @@
 """Labels that people gave to CIFAR images, from their published files."""
 
 import hashlib
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.errors import DataMissingError
+from benchmarks.inputs import InputError, read_bytes
 from benchmarks.noise.base import GivenLabels, LabelSpace, Noise, realised
 
 SOURCE = "https://github.com/UCSC-REAL/cifar-10-100n"
@@ -62,10 +64,10 @@ class Human(Noise):
         """
         path, name = root / cls.file, cls.__name__
         try:
-            data = path.read_bytes()
-        except OSError as error:
+            data = read_bytes(path)
+        except InputError as error:
             raise DataMissingError(
-                f"{name} is not available: cannot read {path} ({error.strerror}); fetch it with "
+                f"{name} is not available: {path} {error.reason}; fetch it with "
                 f"`python run_all.py data get {name.lower()}`, or take it from {cls.source} "
                 f"(licence {cls.licence}) and name its folder by --data"
             ) from error
@@ -75,7 +77,7 @@ class Human(Noise):
                 f"{path} is damaged: it has sha256 {sha256[:12]}…, the published one "
                 f"{cls.sha256[:12]}…; delete it and fetch it anew"
             )
-        return _arrays(path)
+        return _arrays(data)
 
     def fetch(self, root: Path) -> None:
         """Make sure that the file is there and is the published one; nothing is downloaded."""
@@ -153,11 +155,11 @@ class CIFAR100N(Human):
         return "noisy_label"
 
 
-def _arrays(path: Path) -> Mapping[str, Tensor]:
+def _arrays(data: bytes) -> Mapping[str, Tensor]:
     """Read a file that torch wrote, allowing nothing but arrays of numbers."""
     rebuild: Any = np.empty(0).__reduce__()[0]
     known = (rebuild, "numpy.core.multiarray._reconstruct")  # as numpy 1 called it
     allowed = [rebuild, known, np.ndarray, np.dtype, np.dtypes.Int64DType]
     with torch.serialization.safe_globals(allowed):
-        arrays = torch.load(path, weights_only=True)
+        arrays = torch.load(io.BytesIO(data), weights_only=True)
     return {name: torch.as_tensor(values, dtype=torch.long) for name, values in arrays.items()}

@@ -1,6 +1,8 @@
 """Datasets, and what of them reaches a method."""
 
+import math
 import shutil
+import struct
 from pathlib import Path
 
 import pytest
@@ -143,6 +145,50 @@ def test_missing_files_are_refused_in_one_sentence(tmp_path, name):
     with pytest.raises(DataMissingError, match=r"is not available: looked in .*; fetch it with"):
         DATASETS.build(name).load(tmp_path, 0)
     assert list(tmp_path.iterdir()) == []
+
+
+def idx(*shape, kind=8, fill=b""):
+    """A file in MNIST's format."""
+    head = struct.pack(">HBB", 0, kind, len(shape)) + struct.pack(f">{len(shape)}I", *shape)
+    return head + (fill or bytes(math.prod(shape)))
+
+
+def kuzushiji():
+    return {
+        "train-images-idx3-ubyte": idx(60_000, 28, 28),
+        "train-labels-idx1-ubyte": idx(60_000, fill=bytes(range(10)) * 6_000),
+        "t10k-images-idx3-ubyte": idx(10_000, 28, 28),
+        "t10k-labels-idx1-ubyte": idx(10_000, fill=bytes(range(10)) * 1_000),
+    }
+
+
+DAMAGED_FILES = {
+    "nothing": ("train-labels-idx1-ubyte", b"", "is not available"),
+    "magic": ("train-labels-idx1-ubyte", b"abcdefghijkl", "is not available"),
+    "type": ("train-labels-idx1-ubyte", idx(60_000, kind=7), "is not available"),
+    "cut": ("train-images-idx3-ubyte", idx(60_000, 28, 28)[:-1], "is not available"),
+    "claim": ("train-images-idx3-ubyte", idx(2**31, 2**31, 1, fill=b"1"), "is not available"),
+    "rank": ("train-labels-idx1-ubyte", idx(600, 100), "is not available"),
+    "fewer": ("train-images-idx3-ubyte", idx(59_999, 28, 28), "they hold images of"),
+    "classes": ("train-labels-idx1-ubyte", idx(60_000), "other numbers of images of a class"),
+    "test": ("t10k-labels-idx1-ubyte", idx(10_000, fill=b"\x0b" * 10_000), "of other classes"),
+    "test cut": ("t10k-labels-idx1-ubyte", idx(9_999), "not one of each image"),
+}
+
+
+def test_damaged_files_without_a_known_sum_are_refused_in_one_sentence(tmp_path):
+    folder = tmp_path / "KMNIST" / "raw"
+    folder.mkdir(parents=True)
+    files = kuzushiji()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    assert len(DATASETS.build("kmnist").load(tmp_path, 0)[0].label) == 60_000
+    for name, content, words in DAMAGED_FILES.values():
+        (folder / name).write_bytes(content)
+        with pytest.raises(DataMissingError, match=words) as caught:
+            DATASETS.build("kmnist").load(tmp_path, 0)
+        assert "\n" not in str(caught.value)
+        (folder / name).write_bytes(files[name])
 
 
 def test_published_files_are_read_and_damaged_ones_refused(tmp_path, real_data):
