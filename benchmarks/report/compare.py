@@ -12,13 +12,12 @@ from benchmarks.errors import DataMissingError, RefusedError
 from benchmarks.report import render, stats
 from benchmarks.report.data import Run, load
 from benchmarks.report.looks import order_methods, resolve
+from benchmarks.report.pairing import KEYS, NoiseChange, pair_changed, pair_same
 from benchmarks.report.phrases import BLANK, count, listing, with_test
 from benchmarks.report.tables import NO_TEST, Table
 from benchmarks.schema import METRICS, table_path
 
 COMPARED = ("acc", "nll", "brier", "ece")
-KEYS = ("dataset", "noise", "model", "recipe", "method", "seed")
-"""The columns in which the two finished cells of a pair agree."""
 TESTED = (
     *("method", "setting", "metric", "n", "a", "b"),
     *("difference", "sd", "low", "high", "p", "p_holm"),
@@ -45,6 +44,7 @@ class Comparison:
     only_a: tuple[str, ...]
     only_b: tuple[str, ...]
     facts: Mapping[str, Facts]  # of methods that the catalogue lacks
+    noise_changed: bool = False  # else both cells of a pair have the same noisy labels
 
     @property
     def numbers(self) -> pd.DataFrame:
@@ -84,7 +84,8 @@ class Comparison:
                 f"with equal {listing([METRICS[m].label for m in COMPARED])} to the last digit."
             ),
             (
-                "B less A on the same seeds and noisy labels, mean with its 95% t interval; "
+                f"B less A on the same seeds{'' if self.noise_changed else ' and noisy labels'}, "
+                "mean with its 95% t interval; "
                 f"marked (bold, or * on a terminal): paired t test, p < {stats.ALPHA:g} after Holm "
                 f"over the {count(len(self.tests) // len(COMPARED), 'row')} of the column. "
                 f"{NO_TEST}"
@@ -97,9 +98,27 @@ class Comparison:
                 "finished in all of them, and is a pair; Holm over the "
                 f"{count(len(self.pooled) // len(COMPARED), 'method')}."
             )
+        if self.noise_changed:
+            notes[1:1] = self._changes()
         sides = (("A", "B", self.only_a), ("B", "A", self.only_b))
         notes += [_missing(have, lack, cells) for have, lack, cells in sides if cells]
         return tuple(notes)
+
+    def _changes(self) -> list[str]:
+        """Say of each noise what it became, and how many labels are wrong in each."""
+        text = (
+            "What changed is the noise; a pair agrees in dataset, model, recipe, method and seed."
+        )
+        notes = [text]
+        for (before, after), rows in self.pairs.groupby(["noise_a", "noise_b"], sort=False):
+            wrong_a, wrong_b = (100 * rows[f"noise_rate_realised_{side}"].mean() for side in "ab")
+            same = int((rows["noise_sha256_a"] == rows["noise_sha256_b"]).sum())
+            equal = f"; {count(same, 'pair')} with equal labels" if same else ""
+            notes.append(
+                f"{before} in A, with {wrong_a:.1f}% of the labels wrong, became {after} in B, "
+                f"with {wrong_b:.1f}%{equal}."
+            )
+        return notes
 
 
 def _missing(have: str, lack: str, cells: tuple[str, ...]) -> str:
@@ -116,39 +135,48 @@ def _line(setting: str, rows: pd.DataFrame) -> dict[str, str]:
     return line
 
 
-def compare(first: Path, second: Path) -> Comparison:
+def compare(first: Path, second: Path, change: NoiseChange | None = None) -> Comparison:
     """Pair the finished cells of two folders at their last epochs.
+
+    Args:
+        first: the folder A.
+        second: the folder B.
+        change: which noise became which; without it, both cells of a pair have the same one.
 
     Raises:
         DataMissingError: a folder has no ``results.csv``.
         RefusedError: the metrics of the two, or the noisy labels of a pair, are not the same, or
-            there is no pair; or a folder is refused by :func:`load`.
+            it is not clear which noise became which, or there is no pair; or a folder is refused
+            by :func:`load`.
     """
     for folder in (first, second):
         if not table_path(folder, "results.csv").is_file():
             raise DataMissingError(f"{folder / 'results.csv'} is missing: there is no run in it")
     runs = [load(first), load(second)]
     _refuse_other_metrics(runs, (first, second))
-    columns = [*KEYS, "cell_id", "setting", "noise_sha256", *COMPARED]
-    a, b = (run.last[columns] for run in runs)
-    keys = list(KEYS)
-    cells = a.merge(b.drop(columns="setting"), on=keys, how="outer", suffixes=("_a", "_b"))
+    kept = ("cell_id", "setting", "panel", "noise_sha256", "noise_rate_realised", *COMPARED)
+    a, b = (run.last[[*KEYS, *kept]] for run in runs)
+    cells = pair_changed(a, b, change, (first, second)) if change else pair_same(a, b)
     only_a, only_b = (cells["cell_id_b"].isna(), cells["cell_id_a"].isna())
     pairs = cells[~only_a & ~only_b].reset_index(drop=True)
     if pairs.empty:
-        raise RefusedError(f"{first} and {second} have no finished cell in common")
+        raise RefusedError(
+            f"{first} and {second} have no finished cell in common"
+            + (" that agrees in all but the noise" if change else "")
+        )
     unlike = pairs[pairs["noise_sha256_a"] != pairs["noise_sha256_b"]]
-    if len(unlike):
+    if len(unlike) and not change:
         raise RefusedError(
             f"{first} and {second} were trained on different noisy labels at "
-            f"{_name(unlike.to_dict('records')[0])}: they cannot be compared"
+            f"{_name(unlike.to_dict('records')[0])}: they cannot be compared; where the labels are "
+            "what changed, --pair method compares before and after"
         )
     alone_a, alone_b = (
         tuple(map(_name, cells[only].to_dict("records"))) for only in (only_a, only_b)
     )
-    facts = {**runs[0].facts, **runs[1].facts}
-    long = _long(pairs)
-    return Comparison(pairs, _tested(long), _tested(_pooled(long)), alone_a, alone_b, facts)
+    facts, long = {**runs[0].facts, **runs[1].facts}, _long(pairs)
+    tests, pooled = _tested(long), _tested(_pooled(long))
+    return Comparison(pairs, tests, pooled, alone_a, alone_b, facts, noise_changed=bool(change))
 
 
 def _refuse_other_metrics(runs: list[Run], folders: tuple[Path, Path]) -> None:

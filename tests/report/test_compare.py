@@ -11,6 +11,8 @@ from statsmodels.stats.multitest import multipletests
 from benchmarks.cli.app import main
 from benchmarks.errors import DataMissingError, RefusedError
 from benchmarks.report.compare import COMPARED, compare
+from benchmarks.report.data import load
+from benchmarks.report.pairing import NoiseChange
 from tests.report.folders import SIX, Sweep, write
 
 BEFORE = Sweep(methods=SIX[:3], noises=("clean", "symmetric(rate=0.4)"), seeds=5, epochs=1)
@@ -137,3 +139,109 @@ def test_the_command_writes_what_it_prints_and_says_by_its_code_what_is_missing(
     assert main(["compare", str(before), str(tmp_path / "nowhere")]) == 5
     with pytest.raises(DataMissingError, match=r"nowhere.results\.csv is missing"):
         compare(before, tmp_path / "nowhere")
+
+
+NOISY, CORRECTED = "symmetric(rate=0.4)", "labels(file='labels-{seed}.npy')"
+NOISES = ("clean", "symmetric(rate=0.2)", NOISY)
+
+
+def relabelled(row):
+    """The same cell on labels of which most were corrected, a little more accurate for it."""
+    return row | {
+        "noise_kind": "labels",
+        "noise_sha256": f"corrected {row['seed']}",
+        "noise_rate": None,
+        "noise_rate_realised": 0.03,
+        "acc": row["acc"] + 0.05 + 0.002 * np.sin(5 * row["seed"]),
+    }
+
+
+@pytest.fixture
+def audited(tmp_path):
+    """A run at three noises, and one of them with corrected labels."""
+    sweep = replace(BEFORE, noises=NOISES)
+    after = replace(BEFORE, noises=(CORRECTED,), alter=relabelled)
+    return write(tmp_path / "audited", sweep), write(tmp_path / "corrected", after)
+
+
+def test_before_and_after_are_paired_by_all_but_the_noise(audited):
+    comparison = compare(*audited, NoiseChange([NOISY]))
+    assert len(comparison.pairs) == 3 * 5
+    assert comparison.only_a == comparison.only_b == ()
+    rows = comparison.tests[comparison.tests["metric"] == "acc"]
+    before, after = (load(folder).last.set_index(["method", "seed"]) for folder in audited)
+    before = before[before["noise"] == NOISY]["acc"]
+    for row in rows.to_dict("records"):
+        assert (row["a"], row["b"]) == tuple(
+            pytest.approx(side[row["method"]].mean()) for side in (before, after["acc"])
+        )
+        ours = scipy.stats.ttest_rel(after["acc"][row["method"]], before[row["method"]])
+        assert row["p"] == pytest.approx(ours.pvalue)
+        assert row["setting"] == f"symmetric 40% \N{RIGHTWARDS ARROW} {CORRECTED}"
+    said = comparison.plain()
+    shares = f"with 39.8% of the labels wrong, became {CORRECTED} in B, with 3.0%"
+    assert f"{NOISY} in A, {shares}" in said
+    assert "on the same seeds, mean" in said
+
+
+def test_noises_are_paired_in_their_order_and_lone_ones_without_being_named(audited, tmp_path):
+    before, after = audited
+    names = ["symmetric(rate=0.2)", NOISY]
+    swapped = compare(before, before, NoiseChange(names, names[::-1]))
+    changes = set(zip(swapped.pairs["noise_a"], swapped.pairs["noise_b"], strict=True))
+    assert changes == set(zip(names, names[::-1], strict=True))
+    one = write(tmp_path / "one", replace(BEFORE, noises=(NOISY,), methods=SIX[:2]))
+    comparison = compare(one, after, NoiseChange())
+    assert len(comparison.pairs) == 2 * 5
+    assert len(comparison.only_b) == 5
+    assert all(CORRECTED in name for name in comparison.only_b)
+    same = compare(one, one, NoiseChange())
+    assert "; 10 pairs with equal labels." in same.plain()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ((), "audited has 3 noises (clean, symmetric(rate=0.2), symmetric(rate=0.4)) and"),
+        ((), "say --noises-a 'symmetric(rate=0.2)'"),
+        (
+            ("--noises-a", "symmetric(rate=0.5)"),
+            "has the noise 'symmetric(rate=0.5)'; did you mean",
+        ),
+        (("--noises-a", "x", "y"), "has the noise 'x' or 'y'; known: clean, symmetric(rate=0.2)"),
+        (("--noises-b", "z"), "corrected has the noise 'z'; known: labels(file="),
+        (("--noises-a", *NOISES[1:]), "each of A paired with one of B"),
+        (("--noises-a", *NOISES[1:], "--noises-b", CORRECTED), "must be as many, got 2 and 1"),
+        (("--noises-a", NOISY, NOISY), "--noises-a names 'symmetric(rate=0.4)' twice"),
+    ],
+)
+def test_what_became_of_a_noise_is_asked_where_it_is_not_clear(audited, capsys, options, told):
+    assert main(["compare", *map(str, audited), "--pair", "method", *options]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_noises_are_chosen_for_pairs_by_method_only(audited, capsys):
+    assert main(["compare", *map(str, audited), "--noises-b", NOISY]) == 2
+    assert "--noises-b says which noise became which: add --pair" in capsys.readouterr().err
+
+
+def test_other_labels_at_the_same_noise_lead_to_the_pairs_by_method(before, tmp_path):
+    other = replace(BEFORE, alter=lambda row: row | {"noise_sha256": "another"})
+    with pytest.raises(RefusedError, match="--pair method compares before and after"):
+        compare(before, write(tmp_path / "after", other))
+
+
+def test_only_its_own_files_are_replaced_and_folders_are_made(before, tmp_path, capsys):
+    path = tmp_path / "new" / "folder" / "c.md"
+    asked = ["compare", str(before), str(before), "--markdown", str(path)]
+    assert main(asked) == 0
+    assert main(asked) == 0
+    path.write_text("mine", encoding="utf-8")
+    for name in ("--markdown", "--csv"):
+        assert main([*asked[:3], name, str(path)]) == 2
+        assert f"{path} was changed since `compare` wrote it" in capsys.readouterr().err
+    assert path.read_text(encoding="utf-8") == "mine"
+    mine = path.with_suffix(".csv")
+    mine.write_text("mine", encoding="utf-8")
+    assert main([*asked[:3], "--csv", str(mine)]) == 2
+    assert f"{mine} is in the way" in capsys.readouterr().err

@@ -1,0 +1,115 @@
+"""Which cell of one results folder is compared with which cell of another."""
+
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from benchmarks.errors import RefusedError
+from benchmarks.report.phrases import count
+
+KEYS = ("dataset", "noise", "model", "recipe", "method", "seed")
+"""The columns in which the two finished cells of a pair agree."""
+ARROW = "\N{RIGHTWARDS ARROW}"
+
+
+class NoiseChange(NamedTuple):
+    """A comparison in which the noise is what changed: the k-th of A became the k-th of B.
+
+    A side without names has one noise, which is meant.
+    """
+
+    before: Sequence[str] = ()
+    after: Sequence[str] = ()
+
+
+def pair_same(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
+    """Return the cells of A and B side by side, paired where they agree in ``KEYS``.
+
+    Every other column has the suffix ``_a`` or ``_b``; ``setting`` is there without one, too.
+    """
+    cells = a.merge(b, on=list(KEYS), how="outer", suffixes=("_a", "_b"))
+    return cells.assign(setting=cells["setting_a"].fillna(cells["setting_b"]))
+
+
+def pair_changed(
+    a: pd.DataFrame, b: pd.DataFrame, change: NoiseChange, folders: tuple[Path, Path]
+) -> pd.DataFrame:
+    """Return the same of cells that agree in all but the noise, of which one became the other.
+
+    Cells with other noises are left out. ``noise`` is that of A, or of B for a cell without a
+    partner; ``noise_a``, ``noise_b`` are those of a pair.
+
+    Args:
+        a: finished cells of A, one row each, with ``KEYS``, ``setting`` and ``panel``.
+        b: likewise of B.
+        change: which noise became which.
+        folders: A and B.
+
+    Raises:
+        RefusedError: that is not clear.
+    """
+    noises = _changes(a, b, change, folders)
+    sides = []
+    for table, names in ((a, noises), (b, noises.values())):
+        place = {name: k for k, name in enumerate(names)}
+        chosen = table[table["noise"].isin(place)]
+        sides.append(chosen.assign(place=chosen["noise"].map(place)))
+    keys = [*(key for key in KEYS if key != "noise"), "place"]
+    cells = sides[0].merge(sides[1], on=keys, how="outer", suffixes=("_a", "_b"))
+    setting = cells["setting_a"] + f" {ARROW} " + cells["panel_b"]
+    return cells.assign(noise=cells["noise_a"].fillna(cells["noise_b"]), setting=setting)
+
+
+def _changes(
+    a: pd.DataFrame, b: pd.DataFrame, change: NoiseChange, folders: tuple[Path, Path]
+) -> dict[str, str]:
+    """Return the noise of B that each noise of A became."""
+    known = [sorted(set(table["noise"])) for table in (a, b)]
+    for side, asked, there, folder in zip("ab", change, known, folders, strict=True):
+        _refuse_unknown(f"--noises-{side}", asked, there, folder)
+    first, second = (asked or there for asked, there in zip(change, known, strict=True))
+    clear = all(asked or len(there) == 1 for asked, there in zip(change, known, strict=True))
+    if not clear or len(first) != len(second):
+        raise RefusedError(_unclear(change, known, folders))
+    return dict(zip(first, second, strict=True))
+
+
+def _refuse_unknown(option: str, asked: Sequence[str], there: Sequence[str], folder: Path) -> None:
+    if unknown := [name for name in asked if name not in there]:
+        near = [match for name in unknown for match in get_close_matches(name, there, n=1)]
+        hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ";"
+        raise RefusedError(
+            f"{option}: no finished cell of {folder} has the noise "
+            f"{' or '.join(map(repr, unknown))}{hint} known: {', '.join(there)}"
+        )
+    if twice := [name for name, number in Counter(asked).items() if number > 1]:
+        raise RefusedError(f"{option} names {twice[0]!r} twice")
+
+
+def _unclear(
+    change: NoiseChange, known: Sequence[Sequence[str]], folders: tuple[Path, Path]
+) -> str:
+    """Say what has to be chosen so that it is clear which noise became which."""
+    if change.before and change.after:
+        return (
+            "--noises-a and --noises-b are paired in their order and must be as many, got "
+            f"{len(change.before)} and {len(change.after)}"
+        )
+    told = [
+        f"{folder} has {count(len(there), 'noise')} ({', '.join(there)})"
+        for folder, there in zip(folders, known, strict=True)
+    ]
+    options = []
+    for side, asked, there in zip("ab", change, known, strict=True):
+        if len(there) > 1 or asked:
+            example = asked or [next((name for name in there if name != "clean"), there[0])]
+            options += [f"--noises-{side}", *example]
+    return (
+        f"{' and '.join(told)}: say which noise became which, each of A paired with one of B, "
+        f"say {shlex.join(options)}"
+    )
