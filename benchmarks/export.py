@@ -1,6 +1,7 @@
 """The export of given labels to files, so that others can train on exactly these."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,46 @@ import pandas as pd
 from torch import Tensor
 
 from benchmarks.datasets import DATASETS, Dataset
+from benchmarks.errors import RefusedError
 from benchmarks.noise import NOISES, Noise, realised
+from benchmarks.outputs import read_manifest, refuse_foreign_files, replaced_files
 from benchmarks.seeds import refuse_odd
 from benchmarks.sweep import corrupted, label_space
+
+VERB = "data noise"
+FILES = (
+    *("labels-{}.npy", "labels-{}.csv", "T-{}.csv", "T-realised-{}.csv", "noise-{}.json"),
+    "foreign-{}.npz",
+)
+"""The files of a seed; the last only where a noise replaces images."""
+
+
+def export_seeds(
+    dataset: Dataset, noise: Noise, seeds: Sequence[int], root: Path, out: Path
+) -> list[str]:
+    """Write the labels of several seeds as :func:`export` does, all or none, and return its lines.
+
+    Files of a former export of the same labels are replaced, or removed where they are not made
+    again; those of its other seeds stay.
+
+    Raises:
+        RefusedError: ``out`` has labels of another dataset or noise, or a file of the user's is in
+            the way.
+        DataMissingError: the dataset's files are not there.
+        ValueError: the noise does not fit the dataset.
+    """
+    title = f"{DATASETS.spec(dataset)} under {NOISES.spec(noise)}"
+    manifest = read_manifest(out, VERB)
+    there = [name for name in sorted(manifest.names()) if (out / name).exists()]
+    if there and manifest.title != title:
+        raise RefusedError(
+            f"{out} holds the labels of {manifest.title} ({there[0]} and others), and those of "
+            f"{title} would mix with them; name another --out"
+        )
+    names = {name.format(seed) for seed in seeds for name in FILES}
+    refuse_foreign_files(out, VERB, names)
+    with replaced_files(out, VERB, title=title, adds=True, but=names) as new:
+        return [export(dataset, noise, seed, root, new) for seed in seeds]
 
 
 def export(dataset: Dataset, noise: Noise, seed: int, root: Path, out: Path) -> str:

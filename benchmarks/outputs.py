@@ -11,7 +11,8 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import filelock
@@ -223,7 +224,7 @@ def adopt_files(folder: Path, verb: str, names: Iterable[str]) -> None:
 
 @contextlib.contextmanager
 def replaced_files(
-    folder: Path, verb: str, *, title: str = "", adds: bool = False
+    folder: Path, verb: str, *, title: str = "", adds: bool = False, but: Collection[str] = ()
 ) -> Iterator[Path]:
     """Replace the files that a verb wrote to a folder by those that are written in this context.
 
@@ -236,6 +237,7 @@ def replaced_files(
         verb: whose files are replaced.
         title: what they are of, for the manifest.
         adds: leave the files of former runs that are not made again.
+        but: paths of files that go all the same unless they are made again.
 
     Raises:
         RefusedError: a file of the user's is in the way, or one was changed since; all stays.
@@ -251,7 +253,8 @@ def replaced_files(
         with _told_of(folder, new):
             yield new
         with writing(folder), filelock.FileLock(manifest_path(folder, verb).with_suffix(".lock")):
-            _move(new, folder, verb, title, adds=adds)
+            former = read_manifest(folder, verb).names()
+            _move(new, folder, verb, title, kept=former - {*but} if adds else set())
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
         for each in made:
@@ -300,15 +303,18 @@ def _final(error: OSError, folder: Path, new: Path) -> Path:
     return folder / path.relative_to(new) if path.is_relative_to(new) else path
 
 
-def _move(new: Path, folder: Path, verb: str, title: str, *, adds: bool) -> None:
-    """Put the new files in place of those of former runs; killed at any moment, all are known."""
+def _move(new: Path, folder: Path, verb: str, title: str, kept: AbstractSet[str]) -> None:
+    """Put the new files in place of those of former runs; killed at any moment, all are known.
+
+    Of those that are not made again only the ones in ``kept`` stay.
+    """
     coming = {
         path.relative_to(new).as_posix(): sha256_of(path)
         for path in sorted(new.rglob("*"))
         if path.is_file()
     }
     manifest = read_manifest(folder, verb)
-    stale = {} if adds else {n: folder / n for n in sorted(manifest.names() - coming.keys())}
+    stale = {n: folder / n for n in sorted(manifest.names() - coming.keys() - kept)}
     same = {n for n in coming.keys() - manifest.names() if _holds(folder, n, coming[n])}
     for name in sorted((coming.keys() - same) | stale.keys()):
         _refuse_foreign(folder, verb, name, manifest)
@@ -323,7 +329,7 @@ def _move(new: Path, folder: Path, verb: str, title: str, *, adds: bool) -> None
     for path in stale.values():
         path.unlink(missing_ok=True)
         _remove_empty_folders(path.parent, folder)
-    left = known if adds else {}
+    left = {name: sha256 for name, sha256 in known.items() if name in kept}
     _write_manifest(folder, verb, Manifest(title, left | ours))
 
 

@@ -9,8 +9,9 @@ import pytest
 from benchmarks.cli.app import main
 from benchmarks.datasets import DATASETS
 from benchmarks.engine.data import load_cell_data
-from benchmarks.export import export
+from benchmarks.export import VERB, export
 from benchmarks.noise import NOISES
+from benchmarks.outputs import read_manifest, replaced_files
 from tests.cells import CPU, build
 from tests.oracles import noise as oracles
 
@@ -85,7 +86,7 @@ def test_the_command_writes_every_seed_and_says_what_it_wrote(capsys, tmp_path):
         assert line.startswith(f"seed {seed}: ")
         assert line.endswith(facts["sha256"])
     assert said[2:] == [f"labels   {tmp_path / 'out'}"]
-    assert len(list((tmp_path / "out").iterdir())) == 2 * 5
+    assert len(names_in(tmp_path / "out")) == 2 * 5
 
 
 @pytest.mark.parametrize(
@@ -106,10 +107,50 @@ def test_the_command_refuses_in_one_sentence(capsys, tmp_path, dataset, noise, c
     assert not out.exists()
 
 
-def test_the_command_says_that_it_cannot_write(capsys, tmp_path):
+def test_a_file_where_the_folder_should_be_is_told(capsys, tmp_path):
     (tmp_path / "out").write_text("a file")
-    assert data_noise("digits", SPEC, "--out", tmp_path / "out") == 2
-    assert f"cannot write to {tmp_path / 'out'}: File exists" in capsys.readouterr().err
+    assert data_noise("digits", SPEC, "--out", tmp_path / "out") == 74
+    assert f"cannot write to {tmp_path / 'out'}: " in capsys.readouterr().err
+
+
+def names_in(folder):
+    return {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+
+
+def test_other_labels_are_refused_where_there_are_some(capsys, tmp_path):
+    out = tmp_path / "new"
+    assert data_noise("digits", "symmetric(rate=0.2)", "--out", out) == 0
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    for noise in ("symmetric(rate=0.4)", "symmetric(rate=0.2, counts='per_class')"):
+        assert data_noise("digits", noise, "--seeds", 1, "--out", out) == 2
+        said = capsys.readouterr().err
+        assert f"{out} holds the labels of digits under symmetric(rate=0.2)" in said
+        assert f"those of digits under {noise} would mix with them" in said
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_the_same_labels_replace_their_own_files_and_other_seeds_stay(capsys, tmp_path):
+    out = tmp_path / "out"
+    assert data_noise("digits", SPEC, "--seeds", 0, 1, "--out", out) == 0
+    mine, gone = out / "notes.txt", out / "foreign-0.npz"
+    mine.write_text("mine")
+    with replaced_files(out, VERB, title=read_manifest(out, VERB).title, adds=True) as new:
+        (new / gone.name).write_bytes(b"of a former run")
+    assert data_noise("digits", SPEC, "--seeds", 0, 0, 2, "--out", out) == 0
+    assert not gone.exists()
+    assert {f"labels-{seed}.npy" for seed in (0, 1, 2)} | {mine.name} <= names_in(out)
+    assert capsys.readouterr().out.count("seed 0: ") == 2  # once in each run
+    mine.unlink()
+    (out / "labels-1.csv").write_text("position,given\n0,1\n")
+    assert data_noise("digits", SPEC, "--seeds", 1, "--out", out) == 2
+    assert "labels-1.csv was changed since `data noise` wrote it" in capsys.readouterr().err
+
+
+def test_a_file_of_the_users_is_not_replaced(capsys, tmp_path):
+    (tmp_path / "T-0.csv").write_text("mine")
+    assert data_noise("digits", SPEC, "--out", tmp_path) == 2
+    assert f"{tmp_path / 'T-0.csv'} is in the way" in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} == {"T-0.csv"}
 
 
 def test_labels_of_one_dataset_are_refused_for_another_order(exported, tmp_path):

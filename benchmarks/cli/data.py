@@ -66,23 +66,21 @@ def noise(
     Args:
         dataset: A dataset, e.g. digits.
         noise: A noise, e.g. 'symmetric(rate=0.4)'.
-        out: The folder to write to.
+        out: The folder to write to. It may have other seeds of the same labels, which stay, and no
+            other labels.
         seeds: Which seeds. [default: 0]
         data: The folder of image files. [default: $NOISY_LABELS_DATA, else ./data]
     """
     from benchmarks.datasets import DATASETS, data_root
-    from benchmarks.export import export
+    from benchmarks.export import export_seeds
     from benchmarks.noise import NOISES
 
     try:
         chosen, kind = DATASETS.build(dataset), NOISES.build(noise)
-        for seed in seeds or [0]:
-            print(export(chosen, kind, seed, data_root(data), out))
+        lines = export_seeds(chosen, kind, list(dict.fromkeys(seeds or [0])), data_root(data), out)
     except ValueError as error:
         raise RefusedError(str(error)) from error
-    except OSError as error:
-        raise RefusedError(f"cannot write to {out}: {error.strerror or error}") from error
-    print(f"labels   {out}")
+    print("\n".join([*lines, f"labels   {out}"]))
     return Exit.DONE
 
 
