@@ -18,43 +18,54 @@ def suspects(  # noqa: PLR0913  options of a command
     methods: Specs = None,
     seeds: Seeds = None,
     score: Literal["loss_mean", "loss", "own"] = "loss_mean",
-    top: int = 100,
+    top: int | None = None,
     reveal: bool = False,
     data: Path | None = None,
     plugin: Plugins = (),
 ) -> Exit:
     """Rank the training labels by how doubtful each method finds them, and draw the worst.
 
-    Writes FOLDER/suspects: the table suspects.csv, contact sheets, and index.md. Cells that trained
-    on the same labels are averaged over seeds.
+    Writes FOLDER/suspects: the table suspects.csv to fill in, held-out.csv with the labels that
+    were held out and so are not ranked, contact sheets, and index.md, which says how to go on. Your
+    own files there, and a table that was filled in, are left alone. Cells that trained on the same
+    labels are averaged over seeds. Clean labels count as right: they are ranked only when you ask
+    for them, by --noises clean.
 
     Args:
         folder: The results folder.
         datasets: Only these.
-        noises: Only these.
+        noises: Only these. [default: all but clean]
         methods: Only these.
         seeds: Only these.
         score: loss_mean, the loss on the given label averaged over epochs; loss, at the end; own,
             the method's own opinion, where it has one.
-        top: How many labels of each ranking go into the table.
-        reveal: Say which labels are known to be wrong. A reviewer should not see it.
+        top: How many labels of each ranking go into the table. [default: as many as are known to
+            be wrong, or, where none is, as the method would change, and at least 100]
+        reveal: Say which labels are known to be wrong, and the true ones. A reviewer should not see
+            it.
         data: The folder of image files. [default: $NOISY_LABELS_DATA, else ./data]
         plugin: A Python file that registers your dataset; may be given several times.
     """
     from benchmarks import plugins
+    from benchmarks.commands import repeated_options
     from benchmarks.datasets import data_root
     from benchmarks.suspects.audit import AuditOptions, audit
     from benchmarks.suspects.ranking import CellFilter
 
-    if top < 1:
+    if top is not None and top < 1:
         raise RefusedError(f"--top must be a whole number of at least 1, got {top}")
     plugins.load(*plugin)
     cells = CellFilter(datasets or (), noises or (), methods or (), seeds or ())
-    written = audit(folder, data_root(data), cells, AuditOptions(score, top, reveal))
+    options = AuditOptions(score, top, reveal, repeated_options(data, plugin))
+    written = audit(folder, data_root(data), cells, options)
     print("\n".join(written.lines[:SHOWN]))
     if (left := len(written.lines) - SHOWN) > 0:
         print(f"and {left} more in {written.index}")
-    print(f"table    {written.table}\nsheets   {len(written.sheets)}, in {written.index}")
+    print("\n".join(written.notes))
+    print(f"table    {written.table}, {written.rows} rows")
+    print(f"sheets   {len(written.sheets)}, in {written.index}")
     if written.undrawn:
         print(f"{written.undrawn} rankings have no sheet; --methods, --noises and --seeds choose")
+    print(f"fill in its column corrected and keep it as {written.reviewed}, then\n")
+    print(f"  {written.relabel}\n")
     return Exit.DONE

@@ -58,6 +58,10 @@ def table_of(text: str, where: Path | str) -> Table:
     header = tuple(name.strip() for name in names)
     if not header:
         raise InputError(where, "has no rows")
+    for sign, noun in ((";", "semicolons"), ("\t", "tabs")):
+        if len(header) == 1 and sign in header[0]:
+            reason = f"the columns are parted by {noun}; save the table with commas (CSV UTF-8)"
+            raise InputError(where, reason, "line 1")
     if twice := [name for name, count in Counter(header).items() if count > 1]:
         raise InputError(where, f"names the column {twice[0]!r} twice", "line 1")
     rows: list[tuple[str, ...]] = []

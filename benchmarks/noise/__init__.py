@@ -47,6 +47,7 @@ __all__ = [
     "Human",
     "Images",
     "LabelSpace",
+    "Labels",
     "Noise",
     "label_sha256",
     "realised",

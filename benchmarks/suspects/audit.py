@@ -1,41 +1,44 @@
 """The audit of a results folder: a table to fill in, contact sheets, and an index page."""
 
-import math
-import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
+from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmarks.commands import command_line
+from benchmarks.datasets import Split
 from benchmarks.errors import RefusedError
-from benchmarks.report.figures.layout import VENUES, new_figure, paper_style, wrapped
-from benchmarks.report.phrases import count
+from benchmarks.outputs import read_manifest, refuse_foreign_files, replaced_files, sha256_of
+from benchmarks.suspects.class_names import class_name
+from benchmarks.suspects.page import Page
 from benchmarks.suspects.ranking import KEYS, CellFilter, LabelRanking, rank
+from benchmarks.suspects.sheets import SHEET_IMAGES, draw_sheet
 from benchmarks.sweep import Cell, corrupted
 
-TABLE = "suspects.csv"
-PAGE = VENUES["tmlr"]
-SHEET_COLUMNS = 10
-ROW_HEIGHT = 0.94  # inches: an image with two lines of text
-LETTERS = 11  # of a class name that fit below an image
-
-SHEET_IMAGES = 60
-"""The images on a contact sheet: six rows of ten."""
+VERB = "suspects"
+TABLE, HELD_OUT, INDEX = "suspects.csv", "held-out.csv", "index.md"
+REVIEWED = "reviewed.csv"
+"""The name under which a reviewer is told to keep the table that was filled in."""
 
 MOST_SHEETS = 60
 """The number of rankings with a contact sheet; further ones are in the table only."""
 
+LEAST = 100
+"""The number of labels of a ranking that go into the table where fewer seem wrong."""
+
 COLUMNS = (
     *("cell_id", *KEYS, "seeds"),
-    *("rank", "position", "given", "given_name", "predicted", "predicted_name"),
+    *("rank", "position", "index", "given", "given_name", "predicted", "predicted_name"),
     *("score", "value", "cells", "corrected"),
 )
 """The columns of ``suspects.csv``; the last is blank, for a reviewer to fill in."""
+REVEALED = ("wrong", "true", "true_name")
+"""The further columns of a table that tells the truth."""
 
 
 @dataclass(frozen=True)
@@ -45,20 +48,27 @@ class Audit:
     table: Path
     index: Path
     sheets: tuple[Path, ...]
+    rows: int  # of the table
     lines: tuple[str, ...]  # one for each ranking: what it is, and how well it ranks
+    notes: tuple[str, ...]  # what the table leaves out, in sentences
     undrawn: int  # rankings without a sheet
+    reviewed: Path  # where the table that was filled in is to be kept
+    relabel: str  # the command line that applies it
 
 
 class AuditOptions(NamedTuple):
     """The score that labels are ranked by, and what an audit shows of a ranking."""
 
     score: str = "loss_mean"  # see benchmarks.suspects.ranking.rank
-    top: int = 100  # labels of each ranking that go into the table
+    top: int | None = None  # labels of each ranking in the table; None: as many as seem wrong
     reveal: bool = False  # say which labels are known to be wrong; a reviewer must not see it
+    repeated: tuple[str, ...] = ()  # options that the next command needs too, such as --plugin
 
 
 def audit(folder: Path, root: Path, cells: CellFilter, options: AuditOptions) -> Audit:
     """Rank the training labels of a results folder and write ``folder/suspects``.
+
+    The files of a former audit are replaced when the new ones are whole; all others stay.
 
     Args:
         folder: the results folder, with its parts.
@@ -67,142 +77,139 @@ def audit(folder: Path, root: Path, cells: CellFilter, options: AuditOptions) ->
         options: the score, and what to show.
 
     Raises:
-        RefusedError: no cell fits, or the table that is there has been filled in.
+        RefusedError: no cell fits, or a file of the former audit has been changed, say filled in.
         DataMissingError: the images are not there.
     """
     out = folder / "suspects"
-    _refuse_to_lose(out / TABLE)
+    _refuse_to_lose(out)
     rankings = list(rank(folder, cells, options.score))
+    published = _Published(root)
     first: dict[tuple[object, ...], LabelRanking] = {}  # labels of every method and setting
     for ranking in rankings:
         first.setdefault(tuple(ranking.keys[name] for name in KEYS), ranking)
     shown = list(first.values())[:MOST_SHEETS]
-    images = [_images(ranking.cell, root) for ranking in shown]
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir()
-    size = min(options.top, SHEET_IMAGES)
-    sheets = [
-        _draw_sheet(ranking, image, size, out, reveal=options.reveal)
-        for ranking, image in zip(shown, images, strict=True)
-    ]
-    table = pd.concat([_rows(ranking, options) for ranking in rankings])
-    table.to_csv(out / TABLE, index=False, lineterminator="\n", float_format="%.9g")
-    rankings.sort(key=lambda r: (0.0 if math.isnan(r.auroc) else -r.auroc, r.title))
-    lines = tuple(_line(ranking) for ranking in rankings)
-    index, undrawn = out / "index.md", len(rankings) - len(sheets)
-    index.write_text(_page(lines, sheets, options.top, undrawn), encoding="utf-8")
-    return Audit(out / TABLE, index, tuple(sheets), lines, undrawn)
-
-
-def _refuse_to_lose(table: Path) -> None:
-    """Refuse to write over a reviewer's work."""
-    if not table.is_file():
-        return
-    corrected = pd.read_csv(table, dtype="str", keep_default_na=False).get("corrected")
-    if corrected is None or corrected.str.strip().any():
-        raise RefusedError(
-            f"{table} has been filled in; keep a copy of it elsewhere and remove it first"
+    relabel = command_line(
+        *("relabel", folder, out / REVIEWED, "--out", out / _labels_name(rankings)),
+        *options.repeated,
+    )
+    with replaced_files(out, VERB, title=folder.name) as new:
+        table = pd.concat([_rows(ranking, published, options) for ranking in rankings])
+        _write(table, new / TABLE)
+        held_out = _held_out(rankings, published)
+        if len(held_out):
+            _write(held_out, new / HELD_OUT)
+        size = min(options.top or SHEET_IMAGES, SHEET_IMAGES)
+        sheets = tuple(
+            draw_sheet(each, published.images(each.cell), size, new, reveal=options.reveal)
+            for each in shown
         )
+        page = Page(rankings, options.top, all_noises=not cells.noises)
+        text = page.text(out / TABLE, out / REVIEWED, relabel, sheets)
+        (new / INDEX).write_text(text, encoding="utf-8", newline="\n")
+    return Audit(
+        table=out / TABLE,
+        index=out / INDEX,
+        sheets=tuple(out / sheet.name for sheet in sheets),
+        rows=len(table),
+        lines=page.lines,
+        notes=page.notes,
+        undrawn=len(rankings) - len(sheets),
+        reviewed=out / REVIEWED,
+        relabel=relabel,
+    )
 
 
-def _images(cell: Cell, root: Path) -> Tensor:
-    """Return the ``(N, channels, H, W)`` images that a cell was trained on."""
-    train = cell.dataset.load(root, cell.seed)[0]
-    if not cell.noise.replaces:
-        return train.image
-    return corrupted(cell.dataset, cell.noise, cell.seed, train, root).images(train.image)
+def _refuse_to_lose(out: Path) -> None:
+    """Refuse to write over a reviewer's work, before anything is done."""
+    manifest, table = read_manifest(out, VERB), out / TABLE
+    ours = TABLE in manifest.names() and table.is_file()
+    if ours and not manifest.wrote(TABLE, sha256_of(table)):
+        free = (out / f"reviewed{n}.csv" for n in ("", *range(2, 100)))
+        name = next((path.name for path in free if not path.exists()), "another name")
+        raise RefusedError(
+            f"{table} has been filled in or changed since `{VERB}` wrote it; rename it to {name}, "
+            "under which it is left alone, and try again"
+        )
+    refuse_foreign_files(out, VERB, manifest.names() | {TABLE, HELD_OUT, INDEX})
 
 
-def _rows(ranking: LabelRanking, options: AuditOptions) -> pd.DataFrame:
+class _Published:
+    """The training sets of cells, each loaded once."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._loaded: dict[tuple[object, int], Split] = {}
+
+    def _train(self, cell: Cell) -> Split:
+        key = (cell.dataset, cell.seed if cell.dataset.resplit else 0)
+        if key not in self._loaded:
+            self._loaded[key] = cell.dataset.load(self._root, cell.seed)[0]
+        return self._loaded[key]
+
+    def images(self, cell: Cell) -> Tensor:
+        """Return the ``(N, channels, H, W)`` images that a cell was trained on."""
+        train = self._train(cell)
+        if not cell.noise.replaces:
+            return train.image
+        labels = corrupted(cell.dataset, cell.noise, cell.seed, train, self._root)
+        return labels.images(train.image)
+
+    def index(self, cell: Cell, position: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the publisher's index of images, from their positions in the training set."""
+        index = self._train(cell).position
+        return position if index is None else index.numpy()[position]
+
+
+def _labels_name(rankings: Sequence[LabelRanking]) -> str:
+    """Return a name for the files of corrected labels that tells them apart."""
+    vectors: dict[tuple[str, str], set[str]] = {}
+    for ranking in rankings:
+        key = (str(ranking.keys["dataset"]), str(ranking.keys["noise"]))
+        vectors.setdefault(key, set()).add(ranking.sha256)
+    by_seed = any(len(each) > 1 for each in vectors.values())
+    by_seed = by_seed or any(ranking.cell.dataset.resplit for ranking in rankings)
+    several = {
+        "dataset": len({dataset for dataset, _ in vectors}) > 1,
+        "noise": len({noise for _, noise in vectors}) > 1,
+        "seed": by_seed,
+    }
+    return "-".join(["labels", *(f"{{{name}}}" for name, needed in several.items() if needed)]) + (
+        ".npy"
+    )
+
+
+def _rows(ranking: LabelRanking, published: _Published, options: AuditOptions) -> pd.DataFrame:
     """Return the rows of ``suspects.csv`` for a ranking."""
-    rows, names = ranking.table.head(options.top), ranking.cell.dataset.classes
+    top = options.top or max(LEAST, ranking.doubtful)
+    rows, names = ranking.table.head(top), ranking.cell.dataset.classes
     table = rows.assign(
         **{name: ranking.keys[name] for name in ("cell_id", *KEYS)},
+        **{f"{n}_name": [class_name(names, k) for k in rows[n]] for n in NAMED},
         seeds=" ".join(map(str, ranking.seeds)),
-        given_name=[_class_name(names, label) for label in rows["given"]],
-        predicted_name=[_class_name(names, label) for label in rows["predicted"]],
+        index=published.index(ranking.cell, rows["position"].to_numpy()),
         score=ranking.score,
         corrected="",
     )
-    return table[[*COLUMNS, *(["wrong"] if options.reveal else [])]]
+    return table[[*COLUMNS, *(REVEALED if options.reveal else ())]]
 
 
-def _line(ranking: LabelRanking) -> str:
-    """Say how well a ranking finds the labels that are known to be wrong."""
-    if math.isnan(ranking.auroc):
-        return f"{ranking.title}: no label is known to be wrong"
-    chance = ranking.table["wrong"].mean()
-    return (
-        f"{ranking.title}: AUROC {ranking.auroc:.3f}, average precision {ranking.ap:.3f} "
-        f"(by chance {chance:.3f})"
-    )
+NAMED = ("given", "predicted", "true")
 
 
-def _page(lines: Iterable[str], sheets: list[Path], top: int, undrawn: int) -> str:
-    """Return the text of the index page."""
-    text = [
-        "# The most doubtful training labels",
-        (
-            f"`{TABLE}` holds the {top} most doubtful labels of every ranking. Fill in its column "
-            "`corrected` with a class, by number or name: another one where the given label is "
-            "wrong, the same where it is right. `run_all.py relabel` writes the labels with your "
-            "corrections, and the noise `labels(file=...)` trains on them."
-        ),
-        "## How well each ranks",
-        "\n".join(f"- {line}" for line in lines),
-        "## Contact sheets",
-        *(f"![{sheet.stem}]({sheet.name})" for sheet in sheets),
-    ]
-    if undrawn:
-        text.append(f"{count(undrawn, 'further ranking')} in the table only.")
-    return "\n\n".join(text) + "\n"
+def _held_out(rankings: Sequence[LabelRanking], published: _Published) -> pd.DataFrame:
+    """Return the labels that no seed of a ranking trained on, each once for all methods."""
+    tables: dict[tuple[object, ...], pd.DataFrame] = {}
+    for ranking in rankings:
+        if not len(ranking.held_out):
+            continue
+        keys = {name: ranking.keys[name] for name in ("dataset", "noise", "recipe")}
+        keys["seeds"] = " ".join(map(str, ranking.seeds))
+        index = published.index(ranking.cell, ranking.held_out)
+        table = pd.DataFrame({"position": ranking.held_out, "index": index})
+        tables.setdefault((*keys.values(), ranking.held_out.tobytes()), table.assign(**keys))
+    columns = ["dataset", "noise", "recipe", "seeds", "position", "index"]
+    return pd.concat(tables.values())[columns] if tables else pd.DataFrame(columns=columns)
 
 
-def _draw_sheet(
-    ranking: LabelRanking, image: Tensor, top: int, folder: Path, *, reveal: bool
-) -> Path:
-    """Write a PNG of the ``top`` most doubtful images with their labels and return its path.
-
-    ``reveal`` frames the labels that are known to be wrong, which a reviewer should not know.
-    """
-    rows = ranking.table.head(top)
-    lines = -(-len(rows) // SHEET_COLUMNS)
-    dataset = ranking.cell.dataset
-    with paper_style(PAGE):
-        figure = new_figure(PAGE.width, 0.5 + ROW_HEIGHT * lines)
-        grid = figure.subplots(lines, SHEET_COLUMNS, squeeze=False).ravel()
-        for axes, row in zip(grid, rows.to_dict("records"), strict=False):
-            labels = [int(row[key]) for key in ("given", "predicted")]
-            words = [_class_name(dataset.classes, label)[:LETTERS] for label in labels]
-            _draw_image(axes, image[int(row["position"])], words, dataset.white)
-            if reveal and row["wrong"]:
-                for spine in axes.spines.values():
-                    spine.set(visible=True, color="#bd1f01", linewidth=1.6)
-        for axes in grid[len(rows) :]:
-            axes.set_visible(False)
-        caption = (
-            f"The {len(rows)} most doubtful of {len(ranking.table)} training labels: "
-            f"{ranking.title}. Given label, then the predicted one"
-        )
-        caption += "; framed where the label is known to be wrong." if reveal else "."
-        figure.suptitle(wrapped(caption, PAGE.width - 0.3, PAGE), color="0.35")
-        path = folder / f"{ranking.stem}.png"
-        figure.savefig(path, metadata={"Software": None})
-    return path
-
-
-def _draw_image(axes: Axes, image: Tensor, words: Sequence[str], white: int) -> None:
-    """Draw an image ``(channels, H, W)``, of values from 0 to ``white``, and words below it."""
-    pixels = np.moveaxis(image.numpy(), 0, -1) / white
-    axes.imshow(pixels.squeeze(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    axes.set(xticks=[], yticks=[])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    axes.set_xlabel("\n\N{RIGHTWARDS ARROW} ".join(words), labelpad=2)
-
-
-def _class_name(names: tuple[str, ...], label: int) -> str:
-    """Return the name of a class, or ``?`` for a prediction that no cell made."""
-    if label < 0:
-        return "?"
-    return names[label] if label < len(names) else str(label)
+def _write(table: pd.DataFrame, path: Path) -> None:
+    table.to_csv(path, index=False, lineterminator="\n", float_format="%.9g", encoding="utf-8")

@@ -1,6 +1,6 @@
 """Rankings of training labels by how doubtful the cells of a results folder found them."""
 
-import re
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,29 +9,64 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from msgspec.structs import asdict
+from numpy.typing import NDArray
 
 from benchmarks.errors import RefusedError
+from benchmarks.file_names import file_stem
 from benchmarks.metrics import detection
+from benchmarks.report.phrases import listing
+from benchmarks.schema import table_path
 from benchmarks.store import Parts, Record, read_plan
-from benchmarks.sweep import Cell
+from benchmarks.sweep import REGISTRIES, Cell
+from methods import Registry
 from methods.bounds import suggestion
 
 KEYS = ("dataset", "noise", "model", "recipe", "method")
 """The keys that name a ranking: a method and its setting."""
 
 
+CLEAN = "clean"
+"""The noise whose labels are known to be right: it is ranked only when it is asked for."""
+
+
 class CellFilter(NamedTuple):
-    """The cells to take labels from: those with one of the values of each axis that has any."""
+    """The cells to take labels from: those with one of the values of each axis that has any.
+
+    Without any noises, all are taken but ``clean``.
+    """
 
     datasets: Sequence[str] = ()
     noises: Sequence[str] = ()
     methods: Sequence[str] = ()
     seeds: Sequence[int] = ()
 
+    def axes(self) -> Iterator[tuple[str, Sequence[Any]]]:
+        """Yield the name of each axis with its values."""
+        return zip(("dataset", "noise", "method", "seed"), self, strict=True)
+
+    def canonical(self) -> "CellFilter":
+        """Return the same with specs as a results folder writes them."""
+        datasets, noises, methods = (
+            [_canonical(REGISTRIES[name], spec) for spec in values]
+            for name, values in self.axes()
+            if name in REGISTRIES
+        )
+        return CellFilter(datasets, noises, methods, self.seeds)
+
     def accepts(self, keys: Mapping[str, Any]) -> bool:
         """Return whether a cell with these keys is taken."""
-        axes = zip(("dataset", "noise", "method", "seed"), self, strict=True)
-        return all(not values or keys[name] in values for name, values in axes)
+        return (bool(self.noises) or keys["noise"] != CLEAN) and self.names(keys)
+
+    def names(self, keys: Mapping[str, Any]) -> bool:
+        """Return whether the values ask for a cell with these keys, be its labels clean or not."""
+        return all(not values or keys[name] in values for name, values in self.axes())
+
+
+def _canonical(registry: Registry[Any], spec: str) -> str:
+    """Return the shortest spec of the same entry; a spec that builds none stays as it is."""
+    with contextlib.suppress(ValueError):
+        return registry.spec(registry.build(spec))
+    return spec
 
 
 @dataclass(frozen=True)
@@ -39,16 +74,19 @@ class LabelRanking:
     """One vector of given labels, ranked by how doubtful one method finds each.
 
     ``table`` has a row for each label, the most doubtful first: ``rank`` from 1, ``position`` in
-    the publisher's order, ``given`` and ``predicted`` class, ``value`` of the score, ``cells`` that
-    trained on it, and whether it is known to be ``wrong``. A cell says nothing of the images that
-    it held out, so ``cells`` differs where the seeds hold out different ones.
+    the training set as it is loaded, ``given``, ``predicted`` and ``true`` class, ``value`` of the
+    score, ``cells`` that trained on it, and whether it is known to be ``wrong``. A cell says
+    nothing of the images that it held out, so ``cells`` differs where the seeds hold out different
+    ones, and those that all of them held out have no row.
     """
 
     cell: Cell  # the first that trained on these labels: it names dataset, noise and seed
     keys: Mapping[str, Any]
     seeds: tuple[int, ...]
+    sha256: str  # of the given labels
     score: str
     table: pd.DataFrame
+    held_out: NDArray[np.int64]  # positions of the labels that no cell trained on
     auroc: float  # of the score for wrong labels; nan where no label is known to be wrong
     ap: float  # likewise, average precision
 
@@ -61,7 +99,16 @@ class LabelRanking:
     @property
     def stem(self) -> str:
         """The name of this ranking's files, without a suffix."""
-        return re.sub(r"\W+", "-", " ".join([*self._names(), f"seed {self.seeds[0]}"])).strip("-")
+        return file_stem(*self._names(), f"seed {self.seeds[0]}")
+
+    @property
+    def doubtful(self) -> int:
+        """The number of labels to look at: as many as are known to be wrong.
+
+        Where none is, as many as the method would give another class in the end.
+        """
+        wrong = int(self.table["wrong"].sum())
+        return wrong or int((self.table["predicted"] != self.table["given"]).sum())
 
     def _names(self) -> list[str]:
         return [str(self.keys[name]) for name in KEYS]
@@ -70,8 +117,8 @@ class LabelRanking:
 def rank(folder: Path, cells: CellFilter, score: str) -> Iterator[LabelRanking]:
     """Yield a ranking for every method and vector of given labels.
 
-    Cells that trained on the same given labels by the same method are averaged: with human or
-    clean labels that is every seed, with drawn noise each seed stands alone.
+    Cells that trained on the same given labels by the same method are averaged: with human labels
+    or those of one file that is every seed, with drawn noise each seed stands alone.
 
     Args:
         folder: a results folder with its parts.
@@ -83,37 +130,110 @@ def rank(folder: Path, cells: CellFilter, score: str) -> Iterator[LabelRanking]:
     Raises:
         RefusedError: no finished cell is taken, or none has the score.
     """
-    plan = {cell.cell_id: cell for cell in read_plan(folder).cells}
+    plan, cells = {cell.cell_id: cell for cell in read_plan(folder).cells}, cells.canonical()
     parts = Parts(folder)
+    finished = {i: m for i, m in parts.meta.items() if i in plan and m.status == "done"}
+    _refuse_unknown_names(folder, [asdict(meta.keys) for meta in finished.values()], cells)
     groups: dict[tuple[Any, ...], list[str]] = {}
-    for cell_id, meta in parts.meta.items():
-        if cell_id in plan and meta.status == "done" and cells.accepts(asdict(meta.keys)):
+    for cell_id, meta in finished.items():
+        if cells.accepts(asdict(meta.keys)):
             group = (*(getattr(meta.keys, name) for name in KEYS), meta.facts.noise_sha256)
             groups.setdefault(group, []).append(cell_id)
-    if not groups:
-        raise RefusedError(_why_none(folder, parts, cells))
     none_has_score = True
     for ids in groups.values():
         records = sorted(parts.trained(ids), key=lambda record: plan[record.cell_id].seed)
-        if all(score in record.meta.scores for record in records):
+        if all(score in _scores(record) for record in records):
             none_has_score = False
-            yield _averaged(Cell.build(asdict(plan[records[0].cell_id].specs)), records, score)
+            cell = built(folder, asdict(plan[records[0].cell_id].specs))
+            yield _averaged(cell, records, score)
     if none_has_score:
-        raise RefusedError(f"no method of {folder} has the score {score!r}; use loss_mean or loss")
+        known = {name for meta in finished.values() for name in meta.scores}
+        if known - {score}:
+            raise RefusedError(
+                f"no method of {folder} has the score {score!r}; use loss_mean or loss"
+            )
+        raise RefusedError(
+            f"the parts of {folder} hold no scores of training labels: a version without the label "
+            "audit wrote them; train the cells again in another --out"
+        )
 
 
-def _why_none(folder: Path, parts: Parts, cells: CellFilter) -> str:
-    """Say why no cell is taken, with the nearest name there is."""
-    finished = [asdict(meta.keys) for meta in parts.meta.values() if meta.status == "done"]
-    for name, values in zip(("dataset", "noise", "method"), cells, strict=False):
-        known = tuple(sorted({str(keys[name]) for keys in finished}))
-        for value in values:
-            if value not in known:
-                hint = suggestion(str(value), known) or ";"
-                return f"no finished cell of {folder} has the {name} {value!r}{hint} known: " + (
-                    ", ".join(known) or "none"
-                )
-    return f"{folder} has no finished cell that fits; its parts are needed, not only its CSV files"
+def _scores(record: Record) -> Sequence[str]:
+    """Return the scores that a record holds for every training label."""
+    whole = {"position", "noisy", "clean", "train_scores"} <= record.arrays.keys()
+    return record.meta.scores if whole else ()
+
+
+def built(folder: Path, specs: Mapping[str, Any]) -> Cell:
+    """Return the cell of a plan.
+
+    Raises:
+        RefusedError: it cannot be built, say because a plugin is missing.
+    """
+    try:
+        return Cell.build(specs)
+    except ValueError as error:
+        raise RefusedError(
+            f"{folder} holds a cell that cannot be built ({error}); name the file that registers "
+            "what it lacks by --plugin"
+        ) from error
+
+
+def _refuse_unknown_names(
+    folder: Path, finished: Sequence[Mapping[str, Any]], cells: CellFilter
+) -> None:
+    """Refuse a request that no finished cell answers, and every name in it that none has."""
+    if not finished:
+        raise RefusedError(_why_nothing_finished(folder))
+    for name, values in cells.axes():
+        known = sorted({keys[name] for keys in finished})
+        if unknown := [value for value in values if value not in known]:
+            words = [str(value) for value in known]
+            hints = [f"{value!r}{_hint(str(value), words)}" for value in unknown]
+            raise RefusedError(
+                f"no finished cell of {folder} has the {name} {listing(hints)}; "
+                f"known: {', '.join(words)}"
+            )
+    if any(map(cells.accepts, finished)):
+        return
+    if any(map(cells.names, finished)):
+        raise RefusedError(
+            f"{folder} has no finished cell with noisy labels among these: clean labels count as "
+            "right and are ranked only when asked for, by --noises clean"
+        )
+    raise RefusedError(
+        f"{folder} has finished cells with each of these names, but none with all of them together"
+    )
+
+
+def _hint(value: str, known: Sequence[str]) -> str:
+    hint = suggestion(value, tuple(known)).removeprefix("; ")
+    return f" ({hint})" if hint else ""
+
+
+def _why_nothing_finished(folder: Path) -> str:
+    """Say why there is no finished cell to rank the labels of."""
+    if any((folder / "parts").glob("*.npz")):
+        return f"{folder} has no finished cell yet: `run_all.py status {folder}` says what is done"
+    if table_path(folder, "results.csv").is_file():
+        return (
+            f"{folder} keeps its CSV files only, which do not say what was thought of every label: "
+            "the audit needs the folder parts of the run"
+        )
+    return f"{folder} has no finished cell yet: it has no parts"
+
+
+def _refuse_other_images(record: Record, size: int, classes: int) -> None:
+    """Refuse a record of a training set that had more images or classes than it has now."""
+    arrays = record.arrays
+    bounds = {"position": size, "noisy": classes, "predicted": classes}
+    for name, bound in bounds.items():
+        if name in arrays and arrays[name].size and arrays[name].max() >= bound:
+            keys = record.meta.keys
+            raise RefusedError(
+                f"the dataset {keys.dataset} has changed since the cell {keys.cell_id} was trained "
+                f"on it: that has a {name} of {arrays[name].max()}, which must be below {bound}"
+            )
 
 
 def _averaged(cell: Cell, records: Sequence[Record], score: str) -> LabelRanking:
@@ -125,6 +245,7 @@ def _averaged(cell: Cell, records: Sequence[Record], score: str) -> LabelRanking
     for record in records:
         arrays = record.arrays
         at = arrays["position"]
+        _refuse_other_images(record, size, classes)
         total[at] += arrays["train_scores"][record.meta.scores.index(score)]
         count[at] += 1
         given[at], clean[at] = arrays["noisy"], arrays["clean"]
@@ -142,11 +263,13 @@ def _averaged(cell: Cell, records: Sequence[Record], score: str) -> LabelRanking
             "position": position,
             "given": given[position],
             "predicted": majority[position],
+            "true": clean[position],
             "value": total[position] / count[position],
             "cells": count[position],
             "wrong": wrong[position],
         }
     )
     seeds = tuple(record.meta.keys.seed for record in records)
-    keys = asdict(records[0].meta.keys)
-    return LabelRanking(cell, keys, seeds, score, table, float(auroc), float(ap))
+    keys, held_out = asdict(records[0].meta.keys), np.flatnonzero(count == 0)
+    sha256 = records[0].meta.facts.noise_sha256
+    return LabelRanking(cell, keys, seeds, sha256, score, table, held_out, float(auroc), float(ap))

@@ -1,5 +1,6 @@
 """The label audit: what is ranked, what a reviewer gets to see, and what comes back."""
 
+import dataclasses
 import shutil
 
 import matplotlib.image
@@ -10,25 +11,26 @@ from msgspec.structs import replace
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from benchmarks.cli.app import main
+from benchmarks.datasets import DATASETS
 from benchmarks.engine.data import load_cell_data
 from benchmarks.engine.record import PackSetup, train_and_record
-from benchmarks.errors import RefusedError
+from benchmarks.errors import DataMissingError, RefusedError
 from benchmarks.planning.options import TrainingOptions
 from benchmarks.planning.plan import make_plan
-from benchmarks.store import Parts, Record, derive, write_part
-from benchmarks.suspects.audit import AuditOptions, audit
-from benchmarks.suspects.corrections import relabel
+from benchmarks.store import (
+    CellFacts,
+    CellKeys,
+    CellMeta,
+    Costs,
+    Parts,
+    Record,
+    derive,
+    write_part,
+)
+from benchmarks.suspects.audit import LEAST, REVEALED, AuditOptions, audit
 from benchmarks.suspects.ranking import CellFilter, rank
-from benchmarks.sweep import label_space
-from tests.cells import CPU, NOWHERE, alone, build
-
-NOISE = "symmetric(rate=0.4)"
-RECIPE = "small(epochs=2)"
-
-
-def cells_of(*points):
-    names = ("noise", "method", "seed")
-    return [build(recipe=RECIPE, **dict(zip(names, point, strict=True))) for point in points]
+from tests.cells import CPU, NOWHERE, alone
+from tests.suspects.folders import NOISE, cells_of, labels_of, write
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +47,8 @@ def trained(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def written(trained):
-    return audit(trained, NOWHERE, CellFilter(), AuditOptions(top=20))
+    cells = CellFilter(noises=[NOISE, "clean"])
+    return audit(trained, NOWHERE, cells, AuditOptions(top=20))
 
 
 @pytest.fixture
@@ -119,7 +122,7 @@ def test_seeds_that_trained_on_the_same_labels_are_averaged(tmp_path):
         ):
             scores.setdefault(place, []).append(value)
             votes.setdefault(place, []).append(vote)
-    (ranking,) = rank(tmp_path, CellFilter(), "loss_mean")
+    (ranking,) = rank(tmp_path, CellFilter(noises=["clean"]), "loss_mean")
     means = {place: sum(values) / len(values) for place, values in scores.items()}
     assert ranking.seeds == (0, 1, 2)
     assert ranking.table["position"].tolist() == sorted(means, key=means.get, reverse=True)
@@ -127,6 +130,7 @@ def test_seeds_that_trained_on_the_same_labels_are_averaged(tmp_path):
         assert row.value == pytest.approx(means[row.position])
         assert row.cells == len(scores[row.position])
         assert row.predicted == (2 * sum(votes[row.position]) > len(votes[row.position]))
+    assert ranking.held_out.tolist() == list(range(8, 1078))
     assert np.isnan(ranking.auroc)
 
 
@@ -156,81 +160,148 @@ def test_a_sheet_is_drawn_of_every_method_and_noise_once(written, audited):
     assert "wrong" in pd.read_csv(revealed.table)
 
 
-def test_corrections_come_back_as_labels_to_train_on(table, trained, tmp_path, capsys):
-    mine = (table["noise"] == NOISE) & (table["seeds"] == "1") & (table["method"] == "dividemix")
-    (cell,) = cells_of((NOISE, "dividemix", 1))
-    problem = load_cell_data(cell, NOWHERE, CPU)
-    clean = dict(zip(problem.position.tolist(), problem.clean.tolist(), strict=True))
-    positions = table.loc[mine, "position"].astype(int)
-    table.loc[mine, "corrected"] = [str(clean[p]) for p in positions]
-    reviewed, out = tmp_path / "reviewed.csv", str(tmp_path / "labels-{seed}.npy")
-    table.to_csv(reviewed, index=False)
-    assert main(["relabel", str(trained), str(reviewed), "--out", out]) == 0
-    new = np.load(tmp_path / "labels-1.npy")
-    label = cell.dataset.load(NOWHERE, 1)[0].label
-    given, *_ = cell.noise.corrupt(label, label_space(cell.dataset), "digits", 1)
-    wrong = sum(given[p] != clean[p] for p in positions)
-    assert wrong > 0
-    for place in range(len(new)):
-        expected = clean[place] if place in set(positions) else given[place]
-        assert new[place] == expected
-    said = capsys.readouterr().out
-    assert f"{wrong} of 1078 labels corrected, {20 - wrong} confirmed" in said
-    spec = said.partition('--noises "')[2].partition('"')[0]
-    again = build("gce", noise=spec, seed=1)
-    assert load_cell_data(again, NOWHERE, CPU).noisy.tolist() == new[problem.position].tolist()
+def test_only_runs_on_labels_that_may_be_wrong_are_ranked_unless_asked(trained):
+    noises = [ranking.keys["noise"] for ranking in rank(trained, CellFilter(), "loss")]
+    assert noises == 4 * [NOISE]
+    (clean,) = rank(trained, CellFilter(noises=["symmetric(rate=0.0)"]), "loss")
+    assert clean.keys["noise"] == "clean"  # whatever it is called
 
 
-@pytest.mark.parametrize(
-    ("column", "value", "told"),
-    [
-        ("corrected", "eleven", "corrected must be a class from 0 to 9 or its name, got 'eleven'"),
-        ("corrected", "10", "got '10'"),
-        ("position", "1078", "position must be from 0 to 1077, got '1078'"),
-        ("given", "-1", "the table is of other labels"),
-        ("cell_id", "ffff", "has no cell ffff"),
-    ],
-)
-def test_a_wrong_line_is_refused_by_its_number_and_nothing_is_written(
-    table, trained, tmp_path, column, value, told
-):
-    reviewed, new = tmp_path / "reviewed.csv", tmp_path / "new.npy"
-    table = table.head(2).assign(corrected="3")
-    table.loc[1, column] = value
-    table.to_csv(reviewed, index=False)
-    with pytest.raises(RefusedError, match="line 3") as refused:
-        relabel(trained, reviewed, NOWHERE, str(new))
-    assert told in str(refused.value)
-    assert not new.exists()
+@pytest.fixture
+def small(tmp_path):
+    """A folder of one cell that nobody had to train, with what it held out."""
+    return write(tmp_path / "run", cells_of((NOISE, "gce", 3)), held_out=9)
 
 
-def test_contradictions_and_a_file_for_two_vectors_are_refused(table, trained, tmp_path):
-    twice = pd.concat([table.head(1).assign(corrected=c) for c in ("3", "4")])
-    for reviewed, told in (
-        (table.assign(corrected="3"), r"3 vectors of given labels.*put \{seed\}"),
-        (twice, "corrected to 4 here and to 3 above"),
-        (table, "corrects nothing"),
-    ):
-        reviewed.to_csv(tmp_path / "reviewed.csv", index=False)
-        with pytest.raises(RefusedError, match=told):
-            relabel(trained, tmp_path / "reviewed.csv", NOWHERE, str(tmp_path / "new.npy"))
+def audit_of(folder, **options):
+    return audit(folder, NOWHERE, CellFilter(), AuditOptions(**options))
 
 
-def test_a_table_that_was_filled_in_is_not_written_over(table, audited):
-    path = audited / "suspects" / "suspects.csv"
-    table.loc[4, "corrected"] = "7"
-    table.to_csv(path, index=False)
-    before = path.read_bytes()
-    with pytest.raises(RefusedError, match="has been filled in"):
-        audit(audited, NOWHERE, CellFilter(), AuditOptions())
-    assert path.read_bytes() == before
+def test_the_table_is_as_long_as_there_are_wrong_labels(small):
+    (cell,) = cells_of((NOISE, "gce", 3))
+    clean, given, _ = labels_of(cell)
+    wrong = (clean != given)[9:].sum()
+    assert wrong > LEAST
+    table = pd.read_csv(audit_of(small).table)
+    assert len(table) == wrong
+    assert (clean != given)[table["position"]].all()  # the folder's scores find all of them
+    assert len(pd.read_csv(audit_of(small, top=7).table)) == 7
+
+
+def test_where_no_label_is_known_to_be_wrong_the_method_is_asked(tmp_path):
+    folder = write(tmp_path / "run", cells_of(("clean", "gce", 0)))
+    cells = CellFilter(noises=["clean"])
+    assert len(pd.read_csv(audit(folder, NOWHERE, cells, AuditOptions()).table)) == LEAST
+    (ranking,) = rank(folder, cells, "loss_mean")
+    assert ranking.doubtful == 0
+    moved = ranking.table.assign(predicted=(ranking.table["given"] + 1) % 10)
+    assert dataclasses.replace(ranking, table=moved).doubtful == 1078
+
+
+def test_what_was_held_out_is_counted_and_listed(small):
+    written = audit_of(small)
+    (note,) = (note for note in written.notes if "held out" in note)
+    assert "Of the 1078 labels of digits, 9 a ranking were held out" in note
+    assert note in written.index.read_text()
+    held_out = pd.read_csv(small / "suspects" / "held-out.csv")
+    assert held_out["position"].tolist() == list(range(9))
+    assert set(held_out["seeds"]) == {3}
+    assert not set(held_out["position"]) & set(pd.read_csv(written.table)["position"])
+
+
+def test_every_row_has_the_index_of_the_publisher(small):
+    (cell,) = cells_of((NOISE, "gce", 3))
+    train = cell.dataset.load(NOWHERE, 3)[0]
+    index = np.arange(1078) if train.position is None else train.position.numpy()
+    for name in ("suspects.csv", "held-out.csv"):
+        audit_of(small)
+        table = pd.read_csv(small / "suspects" / name)
+        assert table["index"].tolist() == index[table["position"]].tolist()
+
+
+def test_the_truth_is_revealed_only_when_asked(small):
+    assert not set(REVEALED) & set(pd.read_csv(audit_of(small).table))
+    table = pd.read_csv(audit_of(small, reveal=True).table)
+    clean, given, _ = labels_of(cells_of((NOISE, "gce", 3))[0])
+    assert table["true"].tolist() == clean[table["position"]].tolist()
+    assert table["wrong"].tolist() == (clean != given)[table["position"]].tolist()
+    assert table["true_name"].tolist() == table["true"].tolist()
+
+
+def test_a_reviewers_files_survive_and_the_audits_own_are_replaced(small):
+    audit_of(small)
+    out = small / "suspects"
+    for name in ("reviewed.csv", "notes.txt", "more/sheet.xlsx"):
+        (out / name).parent.mkdir(exist_ok=True)
+        (out / name).write_text("mine")
+    first = {path.name for path in out.glob("*.png")}
+    other = cells_of((NOISE, "elr", 3))
+    write(small, other)
+    audit(small, NOWHERE, CellFilter(methods=["elr"]), AuditOptions())
+    assert {path.name for path in out.glob("*.png")}.isdisjoint(first)
+    for name in ("reviewed.csv", "notes.txt", "more/sheet.xlsx"):
+        assert (out / name).read_text() == "mine"
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("name", ["suspects.csv", "index.md", "held-out.csv", "sheet"])
+def test_a_file_that_was_changed_is_not_written_over(small, name):
+    written = audit_of(small)
+    path = written.sheets[0] if name == "sheet" else small / "suspects" / name
+    path.write_bytes(path.read_bytes() + b"\n")
+    before = contents(small)
+    with pytest.raises(RefusedError, match="since `suspects` wrote it") as refused:
+        audit_of(small)
+    assert contents(small) == before
+    if name == "suspects.csv":
+        assert f"{path} has been filled in or changed" in str(refused.value)
+        assert "rename it to reviewed.csv" in str(refused.value)
+
+
+def test_a_file_of_the_users_where_one_belongs_is_not_written_over(small):
+    (small / "suspects").mkdir()
+    mine = small / "suspects" / "suspects.csv"
+    mine.write_text("mine")
+    with pytest.raises(RefusedError, match="is in the way"):
+        audit_of(small)
+    assert mine.read_text() == "mine"
+
+
+def test_a_former_audit_stays_whole_where_a_new_one_fails(small, monkeypatch):
+    audit_of(small)
+    before = contents(small)
+
+    def fail(*_args, **_kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("benchmarks.suspects.audit.draw_sheet", fail)
+    with pytest.raises(OSError, match="No space left"):
+        audit_of(small)
+    assert contents(small) == before
+
+
+def test_sheets_of_specs_that_differ_in_a_sign_are_two_files(tmp_path):
+    methods = ("label_smoothing(smoothing=0.4)", "label_smoothing(smoothing=-0.4)")
+    folder = write(tmp_path / "run", cells_of(*((NOISE, method, 0) for method in methods)))
+    written = audit(folder, NOWHERE, CellFilter(), AuditOptions(top=9))
+    assert len(set(written.sheets)) == 2
+    assert all(
+        sheet.is_file() and f"({sheet.name})" in written.index.read_text()
+        for sheet in written.sheets
+    )
 
 
 @pytest.mark.parametrize(
     ("cells", "score", "told"),
     [
-        (CellFilter(methods=["dividmix"]), "loss", "did you mean 'dividemix'"),
-        (CellFilter(seeds=[9]), "loss", "no finished cell that fits"),
+        (CellFilter(methods=["dividmix"]), "loss", "(did you mean 'dividemix'?)"),
+        (CellFilter(methods=["elr", "mae", "dividemix"]), "loss", "the method 'elr' and 'mae';"),
+        (CellFilter(seeds=[9, 0, 7]), "loss", "has the seed 9 and 7; known: 0, 1"),
+        (CellFilter(datasets=["digit"]), "loss", "(did you mean 'digits'?); known: digits"),
+        (CellFilter(noises=["clean"], methods=["dividemix"]), "loss", "but none with all of them"),
         (CellFilter(methods=["cross_entropy"]), "own", "score 'own'; use loss_mean or loss"),
     ],
 )
@@ -238,3 +309,67 @@ def test_what_is_not_there_is_refused_with_what_is(trained, cells, score, told):
     with pytest.raises(RefusedError) as refused:
         list(rank(trained, cells, score))
     assert told in str(refused.value)
+
+
+def without_parts(folder):
+    shutil.rmtree(folder / "parts")
+
+
+def only_tables(folder):
+    without_parts(folder)
+    (folder / "results.csv").write_text("")
+
+
+def unfinished(folder):
+    without_parts(folder)
+    (cell,) = cells_of((NOISE, "gce", 3))
+    keys = CellKeys(**cell.keys())
+    write_part(folder, [Record(CellMeta(keys, CellFacts(), "failed", "", Costs()), {})])
+
+
+def without_scores(folder):
+    without_parts(folder)
+    write(folder, cells_of((NOISE, "gce", 3)), scores=())
+
+
+def clean_only(folder):
+    shutil.rmtree(folder)
+    write(folder, cells_of(("clean", "gce", 3)))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (shutil.rmtree, "is not a results folder: it has no plan.json"),
+        (without_parts, "has no finished cell yet: it has no parts"),
+        (only_tables, "keeps its CSV files only"),
+        (unfinished, "has no finished cell yet: `run_all.py status"),
+        (without_scores, "hold no scores of training labels"),
+        (clean_only, "only when asked for, by --noises clean"),
+    ],
+)
+def test_a_folder_that_cannot_be_audited_is_told_in_a_sentence(small, capsys, change, told):
+    change(small)
+    assert main(["suspects", str(small)]) == 2
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert told in sentence
+    assert not (small / "suspects").exists()
+
+
+def test_missing_images_are_missing_data_and_leave_no_folder(small, monkeypatch, capsys):
+    def load(*_args):
+        raise DataMissingError("the digits are gone")
+
+    monkeypatch.setattr(DATASETS["digits"], "load", load)
+    assert main(["suspects", str(small)]) == 5
+    assert "the digits are gone" in capsys.readouterr().err
+    assert not (small / "suspects").exists()
+
+
+def test_an_entry_of_a_plugin_that_is_not_given_leads_to_the_option(small, capsys):
+    plan = small / "plan.json"
+    plan.write_text(plan.read_text().replace("small(", "mine("))
+    assert main(["suspects", str(small)]) == 2
+    said = capsys.readouterr().err
+    assert "unknown recipe 'mine'" in said
+    assert "--plugin" in said

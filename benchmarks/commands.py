@@ -1,0 +1,22 @@
+"""Command lines of the suite, as a shell takes them: what a verb prints as the next step."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def command_line(*words: object) -> str:
+    """Return the command line of these words after the program's name, quoted for a shell.
+
+    >>> command_line("relabel", "results/a", "--out", "labels-{seed}.npy")
+    "python run_all.py relabel results/a --out 'labels-{seed}.npy'"
+    """
+    return f"python run_all.py {shlex.join(map(str, words))}"
+
+
+def repeated_options(data: Path | None, plugins: Sequence[Path]) -> tuple[str, ...]:
+    """Return the options that a next command needs as this one did: images and plugins."""
+    words = ["--data", str(data)] if data else []
+    for path in plugins:
+        words += ["--plugin", str(path)]
+    return tuple(words)

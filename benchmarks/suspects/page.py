@@ -1,0 +1,103 @@
+"""The index page of an audit: what its table holds, how it is filled in, and what comes next."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.datasets import DATASETS, Dataset
+from benchmarks.report.phrases import capitalised, count, span
+from benchmarks.suspects.class_names import how_to_write
+from benchmarks.suspects.ranking import LabelRanking
+
+
+class Page:
+    """What an audit says of its rankings, on the page ``index.md`` and on the terminal.
+
+    Args:
+        rankings: in the order of the table.
+        top: how many labels of each were asked for, if any number was.
+        all_noises: whether no noise was asked for by name.
+
+    Attributes:
+        lines: one for each ranking, the best first: how well it finds what is known to be wrong.
+        notes: what the table leaves out, in sentences.
+    """
+
+    def __init__(
+        self, rankings: Sequence[LabelRanking], top: int | None, *, all_noises: bool
+    ) -> None:
+        self._rankings, self._top = rankings, top
+        best = sorted(rankings, key=lambda r: (0.0 if math.isnan(r.auroc) else -r.auroc, r.title))
+        self.lines = tuple(map(_line, best))
+        unasked = "Runs on clean labels, which count as right, are ranked only with --noises clean."
+        self.notes = (*([unasked] if all_noises else []), *self._held_out())
+
+    def text(self, table: Path, reviewed: Path, relabel: str, sheets: Sequence[Path]) -> str:
+        """Return the text of the page.
+
+        Args:
+            table: the table that is to be filled in.
+            reviewed: where it is to be kept then.
+            relabel: the command line that applies it.
+            sheets: the contact sheets.
+        """
+        most = f"the {self._top}" if self._top else "as many labels as are known to be wrong, the"
+        datasets = {ranking.cell.dataset: None for ranking in self._rankings}
+        text = [
+            "# The most doubtful training labels",
+            (
+                f"`{table.name}` holds {most} most doubtful of every ranking"
+                f"{'' if self._top else ', and at least 100'}. Fill in its column `corrected` with "
+                "a class: another one where the given label is wrong, the same where it is right. "
+                "A blank says nothing."
+            ),
+            *(_how_to_write(dataset) for dataset in datasets),
+            (
+                "`position` is the row of the training set as it is loaded here, in whose order "
+                "files of labels are; `index` is the row of what the publisher ships (of "
+                "`sklearn.datasets.load_digits()` for digits). Both count from 0."
+            ),
+            *self.notes,
+            (
+                f"Keep the table that you filled in as `{reviewed}`: this folder's other files are "
+                "replaced by the next audit, yours are not. This applies it, and prints how to "
+                "train on the corrected labels and how to compare before and after:"
+            ),
+            f"```bash\n{relabel}\n```",
+            "## How well each ranks",
+            "\n".join(f"- {line}" for line in self.lines),
+            "## Contact sheets",
+            *(f"![{sheet.stem}]({sheet.name})" for sheet in sheets),
+        ]
+        if undrawn := len(self._rankings) - len(sheets):
+            text.append(f"{count(undrawn, 'further ranking')} in the table only.")
+        return "\n\n".join(text) + "\n"
+
+    def _held_out(self) -> list[str]:
+        """Say of each dataset how many labels are in no ranking because no seed trained on them."""
+        sizes: dict[Dataset, set[int]] = {}
+        for ranking in self._rankings:
+            if held_out := len(ranking.held_out):
+                sizes.setdefault(ranking.cell.dataset, set()).add(held_out)
+        return [
+            f"Of the {dataset.sizes[0]} labels of {DATASETS.spec(dataset)}, {span(numbers)} a "
+            "ranking were held out for validation: nothing is known of them, they are not ranked, "
+            "and held-out.csv lists them."
+            for dataset, numbers in sizes.items()
+        ]
+
+
+def _how_to_write(dataset: Dataset) -> str:
+    name = DATASETS.spec(dataset)
+    return capitalised(f"a class of {name} is written {how_to_write(dataset)}.")
+
+
+def _line(ranking: LabelRanking) -> str:
+    """Say how well a ranking finds the labels that are known to be wrong."""
+    if math.isnan(ranking.auroc):
+        return f"{ranking.title}: no label is known to be wrong"
+    chance = ranking.table["wrong"].mean()
+    return (
+        f"{ranking.title}: AUROC {ranking.auroc:.3f}, average precision {ranking.ap:.3f} "
+        f"(by chance {chance:.3f})"
+    )
