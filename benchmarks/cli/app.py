@@ -17,6 +17,7 @@ from benchmarks.cli.check import check
 from benchmarks.cli.collect import collect
 from benchmarks.cli.compare import compare
 from benchmarks.cli.data import data
+from benchmarks.cli.drop import drop
 from benchmarks.cli.ending import ending_of
 from benchmarks.cli.ls import ls
 from benchmarks.cli.plan import plan
@@ -74,6 +75,7 @@ app = App(
 for verb in (run, plan, probe, status, report, collect, suspects, relabel, compare, ls):
     app.command(verb)
 app.command(data)
+app.command(drop)
 app.command(check)
 VERBS = tuple(name for name in app if not name.startswith("-"))
 
@@ -105,7 +107,8 @@ def _with_verb(argv: Sequence[str]) -> list[str]:
     if first in {*VERBS, *PRINTED}:
         return list(argv) or [first]
     known = (*VERBS, *suites.names())
-    if first not in known and not first.startswith("-") and not first.endswith(".toml"):
+    named = first in known or first.endswith(".toml") or (Path(first) / "plan.json").is_file()
+    if not named and not first.startswith("-"):
         from methods.bounds import suggestion
 
         hint = suggestion(first, known) or ";"

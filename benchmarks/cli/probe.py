@@ -12,11 +12,11 @@ def probe(request: Request = DEFAULT) -> Exit:
     """
     from benchmarks.data_files import fetch_files
     from benchmarks.datasets import data_root
-    from benchmarks.launch.session import flags_of, requested_cells
+    from benchmarks.launch.session import flags_of, requested
     from benchmarks.planning.probe import probe as measure
     from benchmarks.planning.throughput import cache_file
 
-    (device, cells), root = requested_cells(request), data_root(request.data)
+    (device, cells, _), root = requested(request), data_root(request.data)
     flags = flags_of(request, device)
     fetch_files(cells, root)
     for cell, driver, cost in measure(cells, root, device, flags):

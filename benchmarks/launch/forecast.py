@@ -5,7 +5,7 @@ import torch
 from benchmarks.engine.drivers import in_words
 from benchmarks.engine.record import passes
 from benchmarks.launch.request import Request
-from benchmarks.launch.session import Session, prepare, prepare_trials
+from benchmarks.launch.session import Session, prepare, prepare_trials, requested
 from benchmarks.planning.memory import of_cell
 from benchmarks.planning.plan import disk_bytes, kinds, packs
 from benchmarks.planning.throughput import STARTED_SECONDS, Throughput
@@ -19,11 +19,12 @@ def forecast(request: Request) -> str:
     Raises:
         RefusedError: something is wrong with the request.
     """
-    trials = prepare_trials(request)
+    wanted = requested(request)
+    trials = prepare_trials(request, wanted)
     if trials and trials.missing():
         head = "trials of the profile tuned; the cells follow with what they choose\n"
         return head + describe(trials)
-    return describe(prepare(request))
+    return describe(prepare(request, wanted))
 
 
 def describe(session: Session) -> str:

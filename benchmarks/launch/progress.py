@@ -21,12 +21,13 @@ def announce(session: Session, noun: str) -> None:
 
     Args:
         session: what is about to be trained.
-        noun: what its cells are called.
+        noun: what a cell of it is called.
     """
     missing, planned = len(session.missing()), len(session.plan.cells)
     workers = min(session.workers, missing)
+    nouns = noun if planned == 1 else f"{noun}s"
     print(
-        f"{session.folder}: {planned} {noun}, {planned - missing} done, {missing} to train on "
+        f"{session.folder}: {planned} {nouns}, {planned - missing} done, {missing} to train on "
         f"{session.device} in {workers} {'process' if workers == 1 else 'processes'}",
         flush=True,
     )

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from benchmarks import suites
+
 Specs = Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")]
 Seeds = Annotated[list[int] | None, Parameter(consume_multiple=True, negative="")]
 Plugins = Annotated[tuple[Path, ...], Parameter(negative="")]
@@ -17,7 +19,8 @@ class Request:
     """A suite, what to replace in it, and where and how to train it.
 
     Attributes:
-        suite: A suite that ships with the project (see `ls suites`) or a TOML file.
+        suite: A suite that ships with the project (see `ls suites`), a TOML file, or a results
+            folder, which goes on with all its cells by its own settings.
         datasets: Replace the suite's datasets.
         noises: Replace its noises, e.g. 'symmetric(rate=0.4)'.
         methods: Replace its methods, e.g. elr 'gce(q=0.5)'.
@@ -75,8 +78,14 @@ class Request:
         axes = ("dataset", "noise", "method", "model", "recipe", "seed")
         return {axis: getattr(self, f"{axis}s") for axis in axes}
 
+    def resumes(self) -> bool:
+        """Return whether a results folder stands in place of a suite."""
+        return self.suite not in suites.names() and Path(self.suite).is_dir()
+
     def folder(self) -> Path:
         """Return the results folder."""
+        if self.resumes():
+            return Path(self.suite)
         return self.out or Path("results") / Path(self.suite).stem
 
 

@@ -15,8 +15,7 @@ from benchmarks.launch.session import (
     Session,
     prepare,
     prepare_trials,
-    requested_cells,
-    tuned_profile,
+    requested,
 )
 from benchmarks.launch.worker import Job
 from benchmarks.planning.plan import packs
@@ -53,15 +52,15 @@ def run(request: Request, times: Times, preload: Sequence[str] = ()) -> RunSumma
         RefusedError: something is wrong with the request or the folder; nothing was trained.
         DataMissingError: a dataset's files are neither there nor can be downloaded.
     """
-    if trials := prepare_trials(request):
-        announce(trials, "trials")
+    wanted = requested(request)
+    if trials := prepare_trials(request, wanted):
+        announce(trials, "trial")
         train(trials)
-        cells = requested_cells(request)[1]
-        if profile := tuned_profile(cells):
-            tuning.write(cells, profile, trials.folder)
+        if wanted.tuned:
+            tuning.write(wanted.cells, wanted.tuned, trials.folder)
         times.lap("trials")
-    session = prepare(request)
-    announce(session, "cells")
+    session = prepare(request, wanted)
+    announce(session, "cell")
     planned, missing = {c.id for c in session.plan.cells}, {c.id for c in session.missing()}
     times.lap("start-up")
     if missing:

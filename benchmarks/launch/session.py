@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -21,7 +22,7 @@ from benchmarks.planning.options import (
 from benchmarks.planning.plan import Plan, make_plan, rebuild
 from benchmarks.planning.throughput import Throughput
 from benchmarks.profiles import PROFILES, Tuned
-from benchmarks.store import Parts
+from benchmarks.store import Parts, read_current_plan, refuse_foreign
 from benchmarks.store.held import held_lines
 from benchmarks.sweep import Cell, Suite
 
@@ -60,49 +61,80 @@ class Session:
         return lines
 
 
-def prepare(request: Request) -> Session:
+class Wanted(NamedTuple):
+    """The cells that a request names, before any tuning, and where to train them."""
+
+    device: torch.device
+    cells: list[Cell]
+    tuned: Tuned | None  # the profile, if it needs trials first
+
+
+def prepare(request: Request, wanted: Wanted | None = None) -> Session:
     """Return the session that trains the cells of a request.
+
+    Args:
+        request: what to train.
+        wanted: its cells, if they have been built.
 
     Raises:
         RefusedError: something is wrong with the request, or trials that its profile needs are
             missing; nothing has been written.
     """
-    device, cells = requested_cells(request)
-    if profile := tuned_profile(cells):
-        cells = tuning.chosen(cells, profile, request.folder() / tuning.FOLDER)
+    device, cells, tuned = wanted or requested(request)
+    if tuned:
+        cells = tuning.chosen(cells, tuned, request.folder() / tuning.FOLDER)
     return _session(request, device, cells, request.folder())
 
 
-def prepare_trials(request: Request) -> Session | None:
+def prepare_trials(request: Request, wanted: Wanted | None = None) -> Session | None:
     """Return the session of the trials that a request's profile needs first, None without any.
 
     Raises:
         RefusedError: something is wrong with the request; nothing has been written.
     """
-    device, cells = requested_cells(request)
-    if (profile := tuned_profile(cells)) is None:
+    device, cells, tuned = wanted or requested(request)
+    if tuned is None:
         return None
     folder = request.folder() / tuning.FOLDER
-    return _session(request, device, tuning.trials(cells, profile), folder)
+    return _session(request, device, tuning.trials(cells, tuned), folder)
 
 
-def requested_cells(request: Request) -> tuple[torch.device, list[Cell]]:
-    """Return the device, and the cells that a request names, before any tuning.
+def requested(request: Request) -> Wanted:
+    """Return the cells that a request names: those of a suite, or all of a results folder.
 
     Raises:
-        RefusedError: there is no such device, a plugin fails, or a spec is wrong.
+        RefusedError: there is no such device, a plugin fails, a spec is wrong, or the results
+            folder is none.
     """
     plugins.load(*request.plugin)
+    if request.resumes():
+        return _of_folder(request)
+    refuse_foreign(request.folder())
     device = choose_device(request.device)
     precision = request.precision or default_precision(device)
     suite = Suite.read(request.suite).override(request.axes(), request.profile)
-    return device, list(suite.cells(precision))
+    cells = list(suite.cells(precision))
+    profile = PROFILES.build(suite.profile)
+    return Wanted(device, cells, profile if isinstance(profile, Tuned) else None)
 
 
-def tuned_profile(cells: Sequence[Cell]) -> Tuned | None:
-    """Return the profile of a request's cells if it needs trials."""
-    profile = PROFILES.build(cells[0].profile)
-    return profile if isinstance(profile, Tuned) else None
+def _of_folder(request: Request) -> Wanted:
+    """Return the cells of a results folder that can be built, to be trained as it says."""
+    folder = request.folder()
+    fixed: dict[str, object] = {**request.axes(), "profile": request.profile, "out": request.out}
+    fixed["precision"] = request.precision
+    if set_ := [name for name, value in fixed.items() if value]:
+        option = set_[0] + "s" * (set_[0] in request.axes())
+        raise RefusedError(
+            f"{folder} is gone on with as it is, all its cells by its own settings, so --{option} "
+            f"cannot be given; name a suite and --out {folder} to ask for other cells"
+        )
+    plan = read_current_plan(folder)
+    cells, reasons = rebuild(plan.cells)
+    if not cells:
+        why = f" that can be built now ({next(iter(reasons))})" if reasons else ""
+        raise RefusedError(f"{folder} has no cell{why}")
+    return Wanted(choose_device(request.device or plan.device), cells, None)
 
 
 def flags_of(request: Request, device: torch.device) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ recomputed from what a part keeps lie beside it, in a file of the same name in `
 """
 
 from benchmarks.store.cell_meta import CellFacts, CellKeys, CellMeta, CollectedMeta, Costs, Stamp
-from benchmarks.store.files import locked, remove_stale_files
+from benchmarks.store.files import locked, refuse_foreign, remove_stale_files
 from benchmarks.store.part_file import Recomputed, Record
 from benchmarks.store.parts import Parts, write_collected, write_part
 from benchmarks.store.plan_file import (
@@ -40,6 +40,7 @@ __all__ = [
     "locked",
     "read_current_plan",
     "read_plan",
+    "refuse_foreign",
     "remove_stale_files",
     "write_collected",
     "write_part",

@@ -100,6 +100,7 @@ class CollectedMeta(msgspec.Struct, omit_defaults=True):
     metric_specs: dict[str, str] = {}
 
 
+NO_BOUND = 2**63
 Axis = str | int
 """An axis: named, and then as long as its namesakes, or a number."""
 
@@ -223,10 +224,13 @@ def check_values(rows: Mapping[str, NDArray[Any]], axes: Mapping[str, int]) -> N
     """
     for name, wanted in ARRAYS.items():
         if name in rows and "i" in wanted.kinds and rows[name].size:
-            most = axes[wanted.bound] if wanted.bound else np.iinfo(np.int64).max
-            least, largest = int(rows[name].min()), int(rows[name].max())
-            if least < wanted.least or largest >= most:
-                raise ValueError(f"{name} holds numbers from {least} to {largest}")
+            values, most = rows[name], axes[wanted.bound] if wanted.bound else NO_BOUND
+            if not wanted.least:
+                values = values.view(f"u{values.itemsize}")  # in which -1 is a large number
+            elif int(np.minimum.reduce(values, axis=None)) < wanted.least:
+                raise ValueError(f"{name} holds numbers below {wanted.least}")
+            if int(np.maximum.reduce(values, axis=None)) >= most:
+                raise ValueError(f"{name} holds numbers that are not from 0 to {most - 1}")
     looked_up = {name: rows[name] for name in ("curves", "bins") if name in rows}
     if "curves" in looked_up:
         looked_up["curves"] = looked_up["curves"][..., 0]  # epochs

@@ -41,3 +41,30 @@ def remove_stale_files(folder: Path) -> None:
         with contextlib.suppress(FileNotFoundError):
             if time.time() - path.stat().st_mtime > STALE_SECONDS:
                 path.unlink()
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Refuse a folder that holds files and was not made by a run.
+
+    What a run that was killed early leaves is its own: its lock, unfinished files, trials.
+
+    Raises:
+        RefusedError: the folder is a file, or holds something else and no plan.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise RefusedError(f"{folder} is a file, and results need a folder; use another --out")
+    if not folder.exists() or (folder / "plan.json").exists():
+        return
+    foreign = sorted(path.name for path in folder.iterdir() if not _is_ours(path))
+    if foreign:
+        count = f"{len(foreign)} other {'file' if len(foreign) == 1 else 'files'}"
+        raise RefusedError(
+            f"{folder} is no results folder: it has no plan.json, and {count}, such as "
+            f"{foreign[0]!r}; use another --out"
+        )
+
+
+def _is_ours(path: Path) -> bool:
+    if path.name == "tuning" and path.is_dir():
+        return (path / "plan.json").exists() or all(map(_is_ours, path.iterdir()))
+    return path.name == ".lock" or (path.name.startswith(".") and path.name.endswith(".tmp"))

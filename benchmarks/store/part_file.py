@@ -10,6 +10,7 @@ import contextlib
 import functools
 import io
 import json
+import stat
 import struct
 import zipfile
 import zlib
@@ -219,9 +220,10 @@ def _members(path: Path) -> dict[str, memoryview]:
     ``zipfile`` reads the directory. It would take as long again to read the members, and does not
     see that its directory lists fewer than there are.
     """
-    if path.exists() and not path.is_file():
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
         raise DamagedPartError("it is no regular file")
-    data = read_bytes(path, path.stat().st_size)
+    data = read_bytes(path, found.st_size)
     with _decoding():
         listed = zipfile.ZipFile(io.BytesIO(data)).infolist()
         # In the last record, how many members there are, if under 2^16.

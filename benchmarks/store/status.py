@@ -15,11 +15,11 @@ def describe(folder: Path) -> str:
     plan, parts = read_plan(folder), Parts(folder)
     planned: Counter[tuple[str, str]] = Counter()
     done: Counter[tuple[str, str]] = Counter()
-    statuses: Counter[str] = Counter()
+    statuses: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}  # by requested
     for cell in plan.cells:
         meta = parts.meta.get(cell.cell_id)
         status = meta.status if meta else "missing"
-        statuses[status] += 1
+        statuses[cell.requested][status] += 1
         entry = (cell.method, f"{cell.dataset} {cell.noise}")
         planned[entry] += 1
         done[entry] += status == "done"
@@ -32,11 +32,22 @@ def describe(folder: Path) -> str:
         "  ".join(text.ljust(w) for text, w in zip(line, widths, strict=True)).rstrip()
         for line in table
     ]
-    total = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
-    head = f"{folder}: suite {plan.suite} on {plan.device}, {len(plan.cells)} cells"
+    head = f"{folder}: suite {plan.suite} on {plan.device}, {_counted(statuses[True], 'cell')}"
+    if statuses[False]:
+        head += (
+            f"; {_counted(statuses[False], 'further cell')}, which the last run was not asked for"
+        )
+    ids = plan.ids()
     failures = [
         f"{meta.status}: {meta.keys.method} {meta.keys.noise} seed {meta.keys.seed}: {meta.reason}"
-        for meta in parts.meta.values()
-        if meta.status != "done"
+        for cell_id, meta in parts.meta.items()
+        if meta.status != "done" and cell_id in ids
     ]
-    return "\n".join([f"{head}: {total}", *lines, *failures, *parts.damage()])
+    return "\n".join([head, *lines, *failures, *parts.damage()])
+
+
+def _counted(statuses: Counter[str], noun: str) -> str:
+    """Return ``12 cells: 11 done, 1 failed``."""
+    total = statuses.total()
+    each = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
+    return f"{total} {noun}{'' if total == 1 else 's'}: {each or 'none'}"

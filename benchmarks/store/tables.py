@@ -4,7 +4,7 @@ import csv
 import functools
 import io
 import math
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -27,17 +27,18 @@ ARRAYS = (
 """The arrays of a record that the tables need; the logits are several times as much."""
 
 
-def derive(folder: Path, parts: Parts) -> None:
+def derive(folder: Path, parts: Parts, planned: Collection[str] | None = None) -> None:
     """Write every CSV of a results folder from the parts of its planned cells.
 
     Args:
         folder: a results folder with its plan.
         parts: its parts.
+        planned: ids of the cells; those of the plan if none are given.
 
     Raises:
         RefusedError: the plan cannot be read, or recomputed numbers are damaged.
     """
-    planned = read_plan(folder).ids()
+    planned = read_plan(folder).ids() if planned is None else planned
     makers: dict[str, Callable[[Record], Iterable[Row]]] = {
         "results.csv": _results,
         "curves.csv": _curves,

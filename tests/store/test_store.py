@@ -72,8 +72,9 @@ def record(cell_id, status="done", **changes):
     return Record(meta, arrays)
 
 
-def plan(folder, *ids):
-    cells = tuple(planned(i) for i in ids)
+def plan(folder, *ids, seeds=()):
+    each = zip(ids, seeds or [0] * len(ids), strict=True)
+    cells = tuple(planned(cell_id, seed=seed) for cell_id, seed in each)
     drivers = {cell.specs.kind(): Driver("one_by_one", 1, "float32") for cell in cells}
     write_plan(folder, PlanFile("s", "cpu", keep_all=True, drivers=drivers, cells=cells))
 

@@ -1,5 +1,6 @@
 """Run the command line: in this process where that is enough, else as a user starts it."""
 
+import csv
 import io
 import os
 import subprocess
@@ -46,3 +47,8 @@ def start(*args, **environment):
 def contents(folder):
     """Return the bytes of every file that must not differ between runs."""
     return {name: (folder / name).read_bytes() for name in IDENTICAL}
+
+
+def rows(folder, table="results.csv"):
+    """Return the rows of a table."""
+    return list(csv.DictReader((folder / table).read_text().splitlines()))

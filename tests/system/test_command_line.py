@@ -9,7 +9,7 @@ import filelock
 import pytest
 
 from benchmarks import schema
-from tests.system.runs import ROOT, TINY, contents, run, start
+from tests.system.runs import ROOT, TINY, contents, rows, run, start
 
 SUITE = (ROOT / "benchmarks/suites/default.toml").read_text()
 NEXT = schema.SCHEMA_VERSION + 1
@@ -112,15 +112,77 @@ def test_two_runs_cannot_write_to_one_folder(tmp_path):
     assert "another run is writing to" in err
 
 
-def test_adding_a_seed_and_a_method_trains_only_them(out):
+OTHER = ["--methods", "gce", "--noises", "clean", "--recipes", "small(epochs=3)", "--seeds", "7"]
+
+
+def test_a_run_trains_what_it_is_asked_for_and_the_folder_holds_the_rest(out):
+    plan = json.loads((out / "plan.json").read_text())
+    (out / "parts" / min(p.name for p in (out / "parts").iterdir())).unlink()
     stamps = {p.name: p.stat().st_mtime_ns for p in (out / "parts").iterdir()}
-    args = ["--methods", "gce", "--noises", "clean", "--recipes", "small(epochs=3)", "--seeds", "7"]
-    code, text, err = run(*args, "--no-report", "--out", out)
+    code, text, err = run(*OTHER, "--no-report", "--out", out)
     assert code == 0, err
-    assert "13 cells, 12 done, 1 to train" in text
+    assert "1 cell, 0 done, 1 to train" in text
+    assert f"{out} also holds 12 further cells, 4 not finished" in text
+    assert f"`run_all.py run {out}` goes on with all cells" in text
     after = {p.name: p.stat().st_mtime_ns for p in (out / "parts").iterdir()}
     assert {name: after[name] for name in stamps} == stamps
-    assert len(after) == 4  # three packs, and the new cell
+    assert len(after) == 3  # two packs, and the new cell
+    assert len({row["cell_id"] for row in rows(out)}) == 9
+    code, text, _ = run("status", out)
+    assert "1 cell: 1 done; 12 further cells: 8 done, 4 missing" in text
+    code, text, err = run(out, "--no-report")  # the folder in place of a suite
+    assert code == 0, err
+    assert "13 cells, 9 done, 4 to train" in text
+    held = json.loads((out / "plan.json").read_text())["cells"]
+    assert [cell["cell_id"] for cell in held[:12]] == [cell["cell_id"] for cell in plan["cells"]]
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        (["--methods", "elr"], "so --methods cannot be given; name a suite and --out"),
+        (["--out", "elsewhere"], "so --out cannot be given"),
+    ],
+)
+def test_a_folder_is_gone_on_with_as_it_is(out, args, sentence):
+    code, _, err = run("plan", out, *args)
+    assert code == 2
+    assert sentence in err
+
+
+@pytest.mark.parametrize("verb", ["run", "plan", "probe"])
+@pytest.mark.parametrize("name", ["results.csv", "report/paper.tex", "parts/features.npz"])
+def test_a_folder_of_the_users_is_no_results_folder(tmp_path, verb, name):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("mine")
+    code, _, err = run(verb, "--out", tmp_path)
+    assert code == 2
+    assert f"{tmp_path} is no results folder: it has no plan.json, and 1 other file" in err
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == [path]
+
+
+def test_dropped_cells_are_gone_from_plan_parts_and_tables_and_the_others_are_as_they_were(out):
+    assert run(*OTHER, "--no-report", "--out", out)[0] == 0
+    before = {row["cell_id"]: row for row in rows(out) if row["selection"] == "last"}
+    args = ["drop", out, "--methods", "cross_entropy", "--seeds", "1"]
+    code, text, err = run(*args)
+    assert code == 0, err
+    assert f"{out}: dropped 2 cells, 2 of them with results; 11 left" in text
+    left = {row["cell_id"]: row for row in rows(out) if row["selection"] == "last"}
+    assert left == {
+        i: row for i, row in before.items() if (row["method"], row["seed"]) != (args[3], "1")
+    }
+    code, _, err = run(*args[:2], "--methods", "gec", "--noises", "clean", "what")
+    assert code == 2
+    assert "has no noise 'what' (known: clean, symmetric(rate=0.4))" in err
+    assert "and no method 'gec' (did you mean 'gce'?)" in err
+    assert run("drop", out)[2].startswith("run_all.py: drop needs at least one of --datasets")
+    assert run("drop", out, "--methods", "gce", "--seeds", "0")[0] == 2  # no such cell
+    assert left == {row["cell_id"]: row for row in rows(out) if row["selection"] == "last"}
+    code, text, err = run(*TINY, "--out", out)
+    assert "12 cells, 10 done, 2 to train" in text
+    assert {row["cell_id"] for row in rows(out)} == before.keys()
 
 
 MINE = """
@@ -146,14 +208,14 @@ def test_a_users_own_method_trains_and_is_reported_and_running_again_keeps_all(t
     args = [*TINY[:-1], "--methods", "doubled(factor=3)", "--plugin", mine, "--out", out]
     process, text, err = start(*args)
     assert process.returncode == 0, err
-    assert "16 cells, 12 done, 4 to train" in text
+    assert "4 cells, 0 done, 4 to train" in text
     assert "doubled(factor=3.0)" in (out / "results.csv").read_text()
     assert "doubled" in (out / "report" / "report.md").read_text()
     assert "(unchanged)" not in text
     assert (out / "report" / "figures").is_dir()
     code, text, err = run(*args)
     assert code == 0, err
-    assert "16 done, 0 to train" in text
+    assert "4 done, 0 to train" in text
     assert "report.md (unchanged)" in text
 
 

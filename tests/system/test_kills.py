@@ -1,6 +1,5 @@
 """A kill at any moment loses at most the pack in flight, and running again gives the same bytes."""
 
-import csv
 import os
 import textwrap
 import time
@@ -9,7 +8,7 @@ import pytest
 
 from benchmarks.store import Parts
 from tests.agreement import case
-from tests.system.runs import TINY, contents, run, start
+from tests.system.runs import TINY, contents, rows, run, start
 
 FAULT = """
     import os, signal, time
@@ -80,10 +79,6 @@ def disturbed(folder, ending, *args):
     assert marker.exists()
     marker.unlink()
     return process, err
-
-
-def rows(folder, table="results.csv"):
-    return list(csv.DictReader((folder / table).read_text().splitlines()))
 
 
 def test_whatever_ends_a_run_and_when_running_again_goes_on_to_the_same_bytes(tmp_path):

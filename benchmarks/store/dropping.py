@@ -1,0 +1,104 @@
+"""Cells taken out of a results folder, with their results."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from benchmarks.errors import RefusedError
+from benchmarks.store.cell_meta import CellKeys
+from benchmarks.store.files import locked
+from benchmarks.store.parts import Parts
+from benchmarks.store.plan_file import PlannedCell, read_current_plan, without, write_plan
+from benchmarks.store.tables import derive
+
+FEW = 8
+"""The most values that a refusal lists."""
+
+Keyed = CellKeys | PlannedCell
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """What was taken out of a folder, and what is left."""
+
+    folder: Path
+    cells: int
+    results: int  # of which a part held something
+    left: int
+    damage: list[str]  # a line for each damaged part
+
+    def lines(self) -> list[str]:
+        """Say it."""
+        what = f"{self.cells} {'cell' if self.cells == 1 else 'cells'}"
+        lines = [
+            f"{self.folder}: dropped {what}, {self.results} of them with results; {self.left} left"
+        ]
+        if (self.folder / "report").is_dir():
+            lines.append(f"its report is of before: `run_all.py report {self.folder}` draws it")
+        return lines + self.damage
+
+
+def drop(folder: Path, wanted: Mapping[str, Sequence[str | int]]) -> Dropped:
+    """Take out the cells that have one of the values of each axis that has any.
+
+    Parts are rewritten one by one, then the CSV files, then the plan: whenever this is killed,
+    doing it again finishes it.
+
+    Args:
+        folder: the results folder.
+        wanted: values by axis: ``dataset``, ``noise``, ``method``, ``model``, ``recipe``, ``seed``.
+
+    Raises:
+        RefusedError: no value is given, there is no such cell, or the folder cannot be changed;
+            nothing has been.
+    """
+    if not any(wanted.values()):
+        raise RefusedError(
+            f"drop needs at least one of {', '.join(f'--{axis}s' for axis in wanted)}"
+        )
+    read_current_plan(folder)
+    with locked(folder):
+        plan, parts = read_current_plan(folder), Parts(folder)
+        keys: dict[str, Keyed] = {i: meta.keys for i, meta in parts.meta.items()}
+        keys |= {cell.cell_id: cell for cell in plan.cells}
+        refuse_unknown(folder, keys.values(), wanted)
+        ids = {i for i, one in keys.items() if _fits(one, wanted)}
+        if not ids:
+            raise RefusedError(f"no cell of {folder} has all that is asked for; nothing is dropped")
+        results = len(ids & parts.done())
+        planned = plan.ids()
+        parts.remove(ids)
+        derive(folder, parts, planned - ids)
+        write_plan(folder, without(plan, ids))
+    return Dropped(folder, len(ids), results, len(planned - ids), parts.damage())
+
+
+def _fits(cell: Keyed, wanted: Mapping[str, Sequence[str | int]]) -> bool:
+    return all(not values or getattr(cell, axis) in values for axis, values in wanted.items())
+
+
+def refuse_unknown(
+    folder: Path, cells: Collection[Keyed], wanted: Mapping[str, Iterable[str | int]]
+) -> None:
+    """Refuse values that no cell has, and name each, with the nearest that there is.
+
+    Raises:
+        RefusedError: there is one.
+    """
+    faults = []
+    for axis, values in wanted.items():
+        known = sorted({getattr(cell, axis) for cell in cells})
+        texts = [str(value) for value in known]
+        for value in values:
+            if value not in known:
+                near = get_close_matches(str(value), texts, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"known: {_listed(texts)}"
+                faults.append(f"no {axis} {value!r} ({hint})")
+    if faults:
+        raise RefusedError(f"{folder} has {', and '.join(faults)}")
+
+
+def _listed(texts: Sequence[str]) -> str:
+    rest = len(texts) - FEW
+    return ", ".join([*texts[:FEW], *([f"and {rest} more"] if rest > 0 else [])]) or "none"

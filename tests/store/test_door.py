@@ -1,0 +1,273 @@
+"""A plan or a part that is valid in form and strange in content is refused in words at the door."""
+
+import json
+
+import msgspec
+import numpy as np
+import pytest
+from msgspec.structs import asdict, replace
+
+from benchmarks import schema
+from benchmarks.errors import RefusedError
+from benchmarks.store import (
+    CellFacts,
+    CellKeys,
+    Costs,
+    Parts,
+    Stamp,
+    derive,
+    read_plan,
+    write_collected,
+    write_part,
+)
+from benchmarks.store.cell_meta import ARRAYS
+from benchmarks.store.dropping import drop
+from benchmarks.store.status import describe
+from tests.store.test_store import C, E, N, collected, plan, record
+
+
+def test_typed_records_have_the_columns_of_the_schema():
+    fields = [cls.__struct_fields__ for cls in (CellKeys, CellFacts, Costs, Stamp)]
+    keys, facts, costs, stamp = fields
+    assert keys == schema.KEYS
+    assert set(facts) <= set(schema.RESULTS)
+    assert ("cell_id", "status", *costs, *stamp) == schema.COSTS
+
+
+def cell(**changes):
+    return lambda plan: plan["cells"][0].update(changes)
+
+
+PLANS = {
+    "no object": lambda _: [1],
+    "nothing": lambda plan: plan.clear(),
+    "numbers": lambda _: 3,
+    "a version alone": lambda _: {"schema": schema.SCHEMA_VERSION},
+    "a version in words": lambda plan: plan.update(schema="4"),
+    "no cells": lambda plan: {"schema": plan["schema"], "suite": "s"},
+    "cells that are none": lambda plan: plan.update(cells={"a": 1}),
+    "a cell twice": lambda plan: plan["cells"].append(plan["cells"][0]),
+    "a cell in words": lambda plan: plan.update(cells=["?"]),
+    "a seed in words": cell(seed="0"),
+    "a seed of 23 digits": cell(seed=10**23),
+    "a seed below 0": cell(seed=-1),
+    "another seed in its specs": cell(seed=1),
+    "no specs": cell(specs={}),
+    "an id of a path": cell(cell_id="../x"),
+    "an empty id": cell(cell_id=""),
+    "a noise of none": cell(noise=None),
+    "a flag in words": cell(requested="yes"),
+    "a width of 0": lambda plan: next(iter(plan["drivers"].values())).update(width=0),
+    "no drivers": lambda plan: plan.update(drivers={}),
+    "a pack in words": lambda plan: plan.update(pack="3"),
+    "flags of a text": lambda plan: plan.update(flags="graph"),
+    "facts of numbers": lambda plan: plan.update(method_facts={"x": 1}),
+}
+
+
+@pytest.mark.parametrize("change", PLANS.values(), ids=PLANS)
+def test_a_strange_plan_is_one_sentence(tmp_path, change):
+    plan(tmp_path, "1")
+    path = tmp_path / "plan.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(change(content) or content))
+    before = path.read_bytes()
+    for look in (read_plan, describe, lambda folder: drop(folder, {"method": ["x"]})):
+        with pytest.raises(RefusedError, match=r"plan\.json is damaged \(") as refused:
+            look(tmp_path)
+        assert "\n" not in str(refused.value)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("data", [b"\xff", b"[" * 10_000, b'{"schema": 1' + b"0" * 5000 + b"}"])
+def test_a_plan_of_strange_bytes_is_one_sentence(tmp_path, data):
+    (tmp_path / "plan.json").write_bytes(data)
+    with pytest.raises(RefusedError, match=r"plan\.json is damaged \("):
+        read_plan(tmp_path)
+
+
+def test_a_plan_that_is_a_directory_is_one_sentence(tmp_path):
+    (tmp_path / "plan.json").mkdir()
+    with pytest.raises(RefusedError, match="a regular file is needed, and this is a directory"):
+        read_plan(tmp_path)
+
+
+def meta(**changes):
+    return lambda one: one._replace(meta=replace(one.meta, **changes))
+
+
+def array(name, value):
+    return lambda one: one._replace(arrays=one.arrays | {name: value})
+
+
+def without(name):
+    def change(one):
+        return one._replace(arrays={k: v for k, v in one.arrays.items() if k != name})
+
+    return change
+
+
+RECORDS = {
+    **{f"no {name}": without(name) for name in ARRAYS if not ARRAYS[name].optional},
+    "curves of other columns": meta(curves=("epoch", "acc")),
+    "curves of none": meta(curves=()),
+    "curves of one name": lambda one: meta(curves=("epoch",) * len(one.meta.curves))(one),
+    "selections of another number": meta(selections=("last",)),
+    "selections that are unknown": meta(selections=("last", "best", "oracle")),
+    "selections without last": meta(selections=("val", "oracle")),
+    "metrics of another number": meta(metrics=("acc",)),
+    "scores of another number": meta(scores=("loss", "own")),
+    "another number of training images": meta(facts=CellFacts(n_train=N + 1)),
+    "curves of text": array("curves", np.full((E, 24), "x")),
+    "curves of whole numbers": lambda one: array("curves", one.arrays["curves"].astype(int))(one),
+    "an epoch that is none": lambda one: array("curves", one.arrays["curves"] * np.nan)(one),
+    "a selected epoch beyond": array("selected", np.array([E, 0, 0])),
+    "a selected epoch below": array("selected", np.array([-1, 0, 0])),
+    "a selected epoch that is a fraction": array("selected", np.array([1.0, 0, 0])),
+    "final epochs beyond": array("final", np.arange(E) + 1),
+    "bins of another number": array("bins", np.zeros((3, 10, 3))),
+    "bins that are not finite": array("bins", np.full((3, schema.BINS_COUNT, 3), np.inf)),
+    "a scalar for detection": array("detection", np.array(0.5)),
+    "logits of more selections": array("logits", np.zeros((4, 5, C), np.float32)),
+    "a label of no class": array("label", np.array([C, 0, 0, 0, 0], np.int16)),
+    "a given label below 0": array("noisy", np.array([-1, 0, 0, 0])),
+    "labels of other images": array("noisy", np.zeros(N + 1, int)),
+    "big-endian labels": array("noisy", np.zeros(N, ">i8")),
+    "a position below 0": array("position", np.array([-1, 0, 1, 2])),
+    "an estimate of other classes": array("estimate", np.eye(C + 1)),
+    "a choice of other images": array("kept", np.ones(N + 1, bool)),
+    "validation logits alone": array("val_logits", np.zeros((3, 2, C), np.float32)),
+}
+
+
+@pytest.mark.parametrize("change", RECORDS.values(), ids=RECORDS)
+def test_a_part_whose_arrays_do_not_fit_is_damaged_and_its_cell_is_missing(tmp_path, change):
+    plan(tmp_path, "1", "2")
+    write_part(tmp_path, [record("2")])
+    derive(tmp_path, Parts(tmp_path))
+    table = (tmp_path / "results.csv").read_bytes()
+    path = write_part(tmp_path, [change(record("1"))])
+    before = path.read_bytes()
+    parts = Parts(tmp_path)
+    assert ([bad for bad, _ in parts.damaged], parts.done()) == ([path], {"2"})
+    derive(tmp_path, parts)
+    assert (tmp_path / "results.csv").read_bytes() == table
+    assert f"damaged part, left as it is; `run` trains its cells again: {path} (" in describe(
+        tmp_path
+    )
+    assert path.read_bytes() == before
+
+
+METAS = {
+    "no list": lambda _: {},
+    "a list of numbers": lambda _: [1],
+    "text for a seed": lambda one: one["keys"].update(seed="0"),
+    "no keys": lambda one: one.pop("keys"),
+    "an unknown status": lambda one: one.update(status="well"),
+    "curves of numbers": lambda one: one.update(curves=[1]),
+    "text for a cost": lambda one: one["costs"].update(train_seconds="long"),
+    "text for a count": lambda one: one["facts"].update(n_train="many"),
+    "a count of 5,000 digits": lambda one: one["facts"].update(n_test=int("9" * 4000)),
+    "another cell than its arrays": lambda one: one["keys"].update(cell_id="3"),
+    "a reason of none": lambda one: one.update(reason=None),
+}
+
+
+@pytest.mark.parametrize("change", METAS.values(), ids=METAS)
+def test_a_part_sealed_around_other_json_is_damaged(tmp_path, change):
+    path = write_part(tmp_path, [record("1")])
+    with np.load(path) as part:
+        members = {name: part[name] for name in part.files}
+    content = json.loads(members["meta"].tobytes())
+    content = changed if (changed := change(content[0])) in ({}, [1]) else content
+    members["meta"] = np.frombuffer(json.dumps(content).encode(), np.uint8)
+    np.savez(path, **members)
+    parts = Parts(tmp_path)
+    assert ([bad for bad, _ in parts.damaged], parts.meta) == ([path], {})
+
+
+def test_what_is_no_file_among_the_parts_is_damaged(tmp_path):
+    (tmp_path / "parts" / "x.npz").mkdir(parents=True)
+    parts = Parts(tmp_path)
+    assert [reason for _, reason in parts.damaged] == ["it is no regular file"]
+    parts.put_aside()
+    assert [path.name for path in Parts(tmp_path).aside] == ["x.damaged"]
+
+
+def test_a_second_damaged_part_of_a_name_is_put_aside_beside_the_first(tmp_path):
+    for content in (b"1", b"2"):
+        write_part(tmp_path, [record("1")]).write_bytes(content)
+        Parts(tmp_path).put_aside()
+    aside = Parts(tmp_path).aside
+    assert sorted(path.read_bytes() for path in aside) == [b"1", b"2"]
+    (line,) = Parts(tmp_path).damage()
+    assert line.startswith("2 damaged parts put aside by an earlier run")
+
+
+COLLECTED = {
+    "other metrics": lambda one: one._replace(meta=replace(one.meta, metrics=("acc",))),
+    "a metric twice": lambda one: one._replace(meta=replace(one.meta, metrics=("acc",) * 3)),
+    "an unknown selection": lambda one: one._replace(
+        meta=replace(one.meta, metric_specs={"x": ""})
+    ),
+    "other bins": array("bins", np.zeros((1, 1, 3))),
+    "no numbers": without("measured"),
+}
+
+
+@pytest.mark.parametrize("change", COLLECTED.values(), ids=COLLECTED)
+def test_recomputed_numbers_that_do_not_fit_are_refused(tmp_path, change):
+    plan(tmp_path, "1")
+    part = write_part(tmp_path, [record("1")])
+    write_collected(part, [change(collected(record("1")))])
+    with pytest.raises(RefusedError, match="is damaged: collect again, or remove it"):
+        derive(tmp_path, Parts(tmp_path))
+
+
+def test_cells_taken_out_of_a_part_leave_the_others_and_their_recomputed_numbers(tmp_path):
+    plan(tmp_path, "1", "2", "3", seeds=(1, 2, 3))
+    pack = [record("1", seed=1), record("2", seed=2)]
+    part = write_part(tmp_path, pack)
+    alone = write_part(tmp_path, [record("3", "failed", seed=3)])
+    write_collected(part, [collected(one) for one in pack])
+    derive(tmp_path, Parts(tmp_path))
+    rows = (tmp_path / "results.csv").read_text().splitlines()
+    assert drop(tmp_path, {"seed": [2, 3]}).lines() == [
+        f"{tmp_path}: dropped 2 cells, 1 of them with results; 1 left"
+    ]
+    kept = [row for row in rows if row.startswith(("cell_id", "1,"))]
+    assert (tmp_path / "results.csv").read_text().splitlines() == kept
+    assert not alone.exists()
+    (left,) = Parts(tmp_path).trained(["1", "2", "3"])
+    assert asdict(left.meta) == asdict(pack[0].meta)
+    for name, values in pack[0].arrays.items():
+        np.testing.assert_array_equal(left.arrays[name], values)
+    assert [one.cell_id for one in read_plan(tmp_path).cells] == ["1"]
+    drop(tmp_path, {"method": ["x"]})
+    assert list((tmp_path / "parts").iterdir()) == list((tmp_path / "collected").iterdir()) == []
+    assert msgspec.json.decode((tmp_path / "plan.json").read_bytes())["cells"] == []
+
+
+@pytest.mark.parametrize("killed", [0, 1, 2, 5, 6])
+def test_a_drop_that_is_killed_is_finished_by_doing_it_again(tmp_path, monkeypatch, killed):
+    """Killed before each file that it writes or removes; the rest of the folder stays readable."""
+    plan(tmp_path, "1", "2", "3", "4", seeds=(1, 2, 2, 1))
+    write_part(tmp_path, [record("1", seed=1), record("2", seed=2)])
+    write_part(tmp_path, [record("3", seed=2), record("4", seed=1)])
+    derive(tmp_path, Parts(tmp_path))
+    writes, real = [], type(tmp_path).replace
+
+    def replace_or_die(self, target):
+        writes.append(target)
+        if len(writes) == killed + 1:
+            raise KeyboardInterrupt
+        return real(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(tmp_path), "replace", replace_or_die)
+        with pytest.raises(KeyboardInterrupt):
+            drop(tmp_path, {"seed": [2]})
+    assert not Parts(tmp_path).damaged
+    assert drop(tmp_path, {"seed": [2]}).left == 2
+    assert Parts(tmp_path).done() == read_plan(tmp_path).ids() == {"1", "4"}
+    assert "2,x" not in (tmp_path / "results.csv").read_text()
