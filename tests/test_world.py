@@ -48,6 +48,7 @@ MAY = {
     "reads_the_page": "(ROOT / 'results/README.md').read_text()",
     "reads_the_code": "(ROOT / 'conftest.py').read_text()",
     "writes_in_the_current_folder": "Path('results').mkdir(); program('open(\"new\", \"w\")')",
+    "hears_nothing_but_its_program": "assert program('1 / 1').stderr == b''",
     "writes_to_its_home": "(Path.home() / '.config').mkdir()",
     "writes_temporary_files": "tempfile.TemporaryFile().close()",
     "changes_its_environment": "os.environ.update(COLUMNS='9', HOME='/'); os.chdir('/')",
@@ -64,7 +65,7 @@ def hidden(path):
         open(path)
 
 def program(text):
-    subprocess.run([sys.executable, "-c", text], check=False, capture_output=True)
+    return subprocess.run([sys.executable, "-c", text], check=False, capture_output=True)
 
 def process(path):
     child = multiprocessing.get_context("forkserver").Process(target=hidden, args=(path,))

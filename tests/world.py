@@ -44,11 +44,11 @@ guard = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(guard)
 guard.guard_this_program()
 sys.path[:] = [path for path in sys.path if path != {here!r}]
-del sys.modules["sitecustomize"]
+this = sys.modules.pop("sitecustomize")
 try:
     import sitecustomize  # the one of this Python, which this file hides
 except ImportError:
-    pass
+    sys.modules["sitecustomize"] = this
 """
 """What every Python that a test starts does before its program."""
 
