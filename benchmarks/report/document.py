@@ -18,7 +18,7 @@ from benchmarks.report.data import Run, load
 from benchmarks.report.figures import draw_beside
 from benchmarks.report.figures.layout import VENUES
 from benchmarks.report.phrases import capitalised, count, listing
-from benchmarks.report.render import Block, Picture
+from benchmarks.report.render import Block, Picture, Words
 from benchmarks.report.tables import Table, unmarked
 from benchmarks.report.verdict import JUDGED, verdict
 from benchmarks.schema import METRICS
@@ -59,7 +59,7 @@ def write(folder: Path, new: Path, venue: str, processes: int, *, audited: bool)
         _csv(new / "differences.csv", analysis.all_differences)
         _text(new / "values.tex", macros.latex(analysis))
         sections: dict[str, list[Block]] = {
-            "Verdict": [words],
+            "Verdict": [Words(words)],
             "Ranking": [shown["ranking"]],
             "Accuracy in each setting": [shown["settings"]],
             "ECE in each setting": [shown["settings_ece"]],
@@ -107,13 +107,13 @@ def _figures(drawn: list[Picture | str]) -> list[Block]:
     absent = [each for each in drawn if isinstance(each, str)]
     if all(picture.stem == "coverage" for picture in pictures):
         absent = ["No cell finished, so there is nothing to draw but what was run."]
-    return [*pictures, render.bullets(absent)] if absent else [*pictures]
+    return [*pictures, Words(render.bullets(absent))] if absent else [*pictures]
 
 
 def _statistics(analysis: Analysis, shown: dict[str, Table]) -> list[Block]:
     """Return what all settings say, what datasets say, and what the seeds could have shown."""
     blocks: list[Block] = ["### Over all settings", shown["aggregate"]]
-    blocks.append(tables.over_settings(analysis))
+    blocks.append(Words(tables.over_settings(analysis)))
     if "probabilities" in shown:
         blocks += ["### How probably better", shown["probabilities"]]
     if "datasets" in shown:
@@ -121,7 +121,7 @@ def _statistics(analysis: Analysis, shown: dict[str, Table]) -> list[Block]:
     blocks.append("### What so many seeds can show")
     if "seeds" in shown:
         blocks.append(shown["seeds"])
-    blocks.append(tables.detectable(analysis))
+    blocks.append(Words(tables.detectable(analysis)))
     blocks.append(
         "Every difference from a reference, with its tests and effect size, is in "
         "[differences.csv](differences.csv); every number is a LaTeX macro in "
@@ -175,7 +175,7 @@ def _faults(analysis: Analysis, faults: pd.DataFrame) -> Table:
     return tables.labelled(analysis, unmarked(text.set_axis(shown["method"]), shown, notes))
 
 
-def _protocol(run: Run) -> str:
+def _protocol(run: Run) -> Words:
     seeds = sorted(set(run.cells["seed"]))
     lasting = sorted({int(epoch) for epoch in run.last["epoch"].dropna()})
     settings = f"{count(len(run.settings), 'setting')} ({', '.join(run.settings)})"
@@ -199,7 +199,7 @@ def _protocol(run: Run) -> str:
     ]
     shown = ("gap_signed", "mem_frac", "clean_recovery")
     lines += [f"{METRICS[m].label}: {METRICS[m].meaning}." for m in shown]
-    return render.bullets(lines)
+    return Words(render.bullets(lines))
 
 
 def _origins(run: Run) -> list[str]:

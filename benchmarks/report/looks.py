@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from benchmarks.catalogue import Facts, catalogue
+from benchmarks.report.phrases import printable
 
 Dash = str | tuple[int, tuple[float, ...]]
 
@@ -82,7 +83,9 @@ def looks_of(facts: Mapping[str, Facts]) -> dict[str, Look]:
         rank[fact.family] += 1
         marker = MARKERS[(3 * place + nth) % len(MARKERS)]
         dash = FAMILY_DASHES[(5 * place + nth) % len(FAMILY_DASHES)] if looks else "solid"
-        looks[method] = Look(fact.label or method, fact.family, COLOURS[fact.family], marker, dash)
+        looks[method] = Look(
+            printable(fact.label) or method, fact.family, COLOURS[fact.family], marker, dash
+        )
     return looks
 
 

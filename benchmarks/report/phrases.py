@@ -3,12 +3,33 @@
 import math
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
+from unicodedata import category
 
 from benchmarks.schema import METRICS
 
 BLANK = "--"
 MINUS = "\N{MINUS SIGN}"
 SAME_EVERYWHERE = "the same in every pair, so its interval is unknown"
+
+
+_TURNS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that turn the direction of the text after them."""
+_UNSHOWN = ("Cc", "Cs", "Cn")
+"""The categories of control characters, halves of pairs, and what no script has."""
+
+
+def printable(text: str) -> str:
+    r"""Return a name that a user gave, in one line, without what no page, figure or file can show.
+
+    >>> printable(" one\nline "), printable("A\N{RIGHT-TO-LEFT OVERRIDE}B"), len(printable("\x07!"))
+    ('one line', 'AB', 2)
+    """
+    kept = (
+        " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" if category(c) in _UNSHOWN else c
+        for c in text
+        if c not in _TURNS
+    )
+    return " ".join("".join(kept).split())
 
 
 def number(metric: str, value: float) -> str:

@@ -96,8 +96,8 @@ def _software(rows: pd.DataFrame) -> Table:
         for key, own in rows.groupby(list(SOFTWARE), sort=True)
     ]
     note = (
-        "Driver: `one_by_one` trains one cell at a time, `stack` several at once (once called "
-        "`reference` and `packed`), with `graph` and `deterministic` where asked for."
+        "Driver: one_by_one trains one cell at a time, stack several at once (once called "
+        "reference and packed), with graph and deterministic where asked for."
     )
     text = pd.DataFrame(lines).set_index("Commit")
     return unmarked(text, text, (note,))

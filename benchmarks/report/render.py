@@ -1,11 +1,12 @@
 """The parts of a report as text: tables as Markdown, HTML, LaTeX and for a terminal."""
 
+import re
 from collections.abc import Iterator, Sequence
 from html import escape as escape_html
 from typing import NamedTuple
 
 from benchmarks.report.looks import PRIVILEGED
-from benchmarks.report.phrases import BLANK, MINUS
+from benchmarks.report.phrases import BLANK, MINUS, printable
 from benchmarks.report.tables import ORACLE, Table
 
 _MARKDOWN = {"best": "**{}**", "tied": "<ins>{}</ins>", "": "{}"}
@@ -29,8 +30,42 @@ class Picture(NamedTuple):
     caption: str
 
 
+class Words(str):
+    """Paragraphs and lists in which nothing but the dash of a list is Markdown.
+
+    A name in them is shown as it is, whatever it is made of.
+    """
+
+    __slots__ = ()
+
+
 Block = str | Table | Picture
-"""A part of a section: prose in Markdown, a table or a figure."""
+"""A part of a section: prose in Markdown, or :class:`Words`; a table or a figure."""
+
+_MARKUP = re.compile(
+    r"[\\`*|$]|~(?=~)|<(?=[A-Za-z/!?])|&(?=#?\w+;)|\](?=[(\[:])|(?<![^\W_])_|_(?![^\W_])"
+)
+"""What Markdown takes for markup in the middle of a line."""
+_BEGINNING = re.compile(r"(?m)^((?:- )?)(?=#{1,6} |>|\+ )")
+"""What Markdown takes for a heading, a quotation or a list where a line begins."""
+
+
+def literal(text: str) -> str:
+    r"""Return Markdown that shows a piece of a line as it is.
+
+    >>> literal("a_b *c* <b>"), literal("50% of $x$ | +1.0")
+    ('a_b \\*c\\* \\<b>', '50% of \\$x\\$ \\| +1.0')
+    """
+    return _MARKUP.sub(r"\\\g<0>", text)
+
+
+def literal_lines(text: str) -> str:
+    r"""Return Markdown that shows whole lines as they are, of which only lists are lists.
+
+    >>> literal_lines("- # x")
+    '- \\# x'
+    """
+    return _BEGINNING.sub(r"\1\\", literal(text))
 
 
 def document(blocks: Sequence[Block]) -> str:
@@ -43,21 +78,21 @@ def document(blocks: Sequence[Block]) -> str:
             kinds = (("PDF", "pdf"), ("SVG", "svg"), ("numbers", "csv"))
             links = [f"[{name}](figures/{block.stem}.{kind})" for name, kind in kinds]
             image = f"![{block.stem}](figures/{block.stem}.png)"
-            text = f"{image}\n\n{block.caption} ({', '.join(links)})"
+            text = f"{image}\n\n{literal(block.caption)} ({', '.join(links)})"
         else:
-            text = block
+            text = literal_lines(block) if isinstance(block, Words) else block
         texts.append(text.strip())
     return "\n\n".join(texts) + "\n"
 
 
 def markdown(table: Table) -> str:
     """Return a pipe table with its notes below; the best bold, ties underlined."""
-    header = _header(table)
+    header = [literal(name) for name in _header(table)]
     lines = [header, [":--", *["--:"] * (len(header) - 1)]]
     for label, entries in _rows(table):
-        lines.append([_pipe(label), *(_MARKDOWN[mark].format(_pipe(t)) for t, mark in entries)])
+        lines.append([literal(label), *(_MARKDOWN[mark].format(literal(t)) for t, mark in entries)])
     rows = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"{rows}\n\n{bullets(table.notes)}\n"
+    return f"{rows}\n\n{notes(table)}\n"
 
 
 def html(table: Table) -> str:
@@ -73,30 +108,34 @@ def html(table: Table) -> str:
     )
 
 
+def notes(table: Table) -> str:
+    """Return the notes of a table as a list in Markdown."""
+    return bullets([literal_lines(printable(note)) for note in table.notes])
+
+
 def bullets(lines: Sequence[str]) -> str:
     """Return a list in Markdown."""
     return "\n".join(f"- {line}" for line in lines)
 
 
 def _header(table: Table) -> list[str]:
-    return [str(table.text.index.name or "Method"), *map(str, table.text.columns)]
+    return [str(table.text.index.name or "Method"), *map(printable, table.text.columns)]
 
 
 def _rows(table: Table) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Yield the label of each row, and the text and mark of each of its entries."""
     texts, marks = table.text.astype(str).to_numpy(), table.marks.astype(str).to_numpy()
     for label, row, its_marks in zip(table.text.index, texts, marks, strict=True):
-        yield str(label), list(zip(row, its_marks, strict=True))
-
-
-def _pipe(text: str) -> str:
-    return text.replace("|", r"\|")
+        yield printable(str(label)), list(zip(map(printable, row), its_marks, strict=True))
 
 
 def latex(table: Table, label: str) -> str:
     """Return a ``booktabs`` table float; headers, labels (each once) and caption are escaped."""
-    text = table.text.astype(str).rename_axis(index=None)
+    text = table.text.astype(str).map(printable)
+    text = text.set_axis([printable(str(label)) for label in text.index])
+    text = text.set_axis([printable(str(name)) for name in text.columns], axis=1)
     css = table.marks.map(lambda mark: _LATEX[mark])
+    css = css.set_axis(text.index).set_axis(text.columns, axis=1)
     styler = text.style.apply(lambda _: css, axis=None).format(escape="latex")
     styler.format_index(escape="latex", axis=0).format_index(escape="latex", axis=1)
     code: str = styler.to_latex(
@@ -105,7 +144,7 @@ def latex(table: Table, label: str) -> str:
         position_float="centering",
         column_format="l" + "r" * text.shape[1],
         label=f"tab:{label}",
-        caption=" ".join(table.notes).translate(_SPECIAL),
+        caption=printable(" ".join(table.notes)).translate(_SPECIAL),
     )
     # Only a few characters are beyond ASCII: so written they need no package.
     return "% needs \\usepackage{booktabs}\n" + code.translate(_SYMBOLS)

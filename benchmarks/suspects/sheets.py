@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.report.figures.layout import VENUES, new_figure, paper_style, wrapped
+from benchmarks.report.phrases import printable
 from benchmarks.suspects.class_names import class_name
 from benchmarks.suspects.ranking import LabelRanking
 
@@ -49,7 +50,7 @@ def draw_sheet(
         _write(axes, axes.get_xlim()[1] / 2, -LINE * (1 + caption.count("\n")), caption, "0.35")
         for place, row in enumerate(rows.to_dict("records")):
             labels = [int(row[key]) for key in ("given", "predicted")]
-            words = [class_name(names, label)[:LETTERS] for label in labels]
+            words = [printable(class_name(names, label))[:LETTERS] for label in labels]
             corner = (place % SHEET_COLUMNS * COLUMN_WIDTH, place // SHEET_COLUMNS * ROW_HEIGHT)
             wrong = bool(reveal and row["wrong"])
             _draw_image(axes, corner, image[int(row["position"])].numpy() / white, wrong=wrong)

@@ -86,6 +86,11 @@ def texts(figure):
     return [a.get_text() for a in shown], np.array([[b.x0, b.y0, b.x1, b.y1] for b in boxes])
 
 
+def test_no_text_shows_the_source_of_a_formula(drawn):
+    for name, page in drawn[1].items():
+        assert not [text for text in texts(page.figure)[0] if "$" in text], name
+
+
 def test_no_text_is_clipped_or_covers_another(drawn):
     for name, page in drawn[1].items():
         words, boxes = texts(page.figure)

@@ -19,7 +19,7 @@ from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import ARENA, Run
 from benchmarks.report.looks import base
 from benchmarks.report.phrases import possible
-from benchmarks.report.render import Block, Picture
+from benchmarks.report.render import Block, Picture, Words
 from benchmarks.report.tables import Table
 from benchmarks.schema import METRICS, SELECTIONS
 
@@ -96,10 +96,10 @@ def _json(data: object) -> str:
 
 def _html(block: Block, folder: Path) -> str:
     if isinstance(block, Table):
-        return f"{render.html(block)}\n{prose(render.bullets(block.notes))}"
+        return f"{render.html(block)}\n{prose(render.notes(block))}"
     if isinstance(block, Picture):
         return _figure(block, folder)
-    return prose(block)
+    return prose(render.literal_lines(block) if isinstance(block, Words) else block)
 
 
 def prose(markdown: str) -> str:

@@ -74,12 +74,12 @@ def _figure(ranks: Ranks, looks: Sequence[Look], venue: Venue) -> Figure:
     )
     for text in artists["labels"]:
         place = int(text.get_text())
-        rank, name = f"{ranks.mean_ranks[place]:.1f}", looks[place].label
+        rank, name = f"{ranks.mean_ranks[place]:.1f}", layout.shortened(looks[place].label)
         left = text.get_ha() == "right"
         text.set_text(f"{name} {rank}" if left else f"{rank} {name}")
         text.set(color="black", x=text.get_position()[0] + elbow / (-3 if left else 3))
     # Room for names on both sides, in inches, sets the scale of the ranks between them.
-    longest = max(len(look.label) for look in looks) + 6
+    longest = max(len(layout.shortened(look.label)) for look in looks) + 6
     margin = min(longest * venue.letter * 0.72 + 0.15, 0.4 * venue.width)
     low, high = places.min() - elbow, places.max() + elbow
     side = (high - low) * margin / (venue.width - 2 * margin)

@@ -43,7 +43,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     for axes, metric in zip(figure.subplots(1, len(SHOWN), sharey=True), SHOWN, strict=True):
         _draw_panel(axes, pooled[pooled["metric"] == metric], dots[dots["metric"] == metric], rows)
         axes.set_xlabel(f"{METRICS[metric].label}, difference (points)")
-    labels = [layout.wrapped(look.label, 2.0, venue) for look in rows.values()]
+    labels = [layout.name_lines(look.label, 2.0, venue) for look in rows.values()]
     figure.axes[0].set_yticks(range(len(rows)), labels)
     dot = Line2D([], [], color="0.4", marker=".", linestyle="", markersize=3, label="one setting")
     handles = [

@@ -73,7 +73,10 @@ def draw(
     room = _room(venue, {method: labels[method] for method in methods})
     entry = min(room / len(settings), 1.1)
     level = entry >= _LEVEL
-    names = [layout.wrapped(name, entry, venue) if level else name for name in settings]
+    names = [
+        layout.name_lines(name, entry, venue) if level else layout.shortened(name)
+        for name in settings
+    ]
     foot = 0.14 * max(name.count("\n") + 1 for name in names)
     if not level:
         foot = max(map(len, names)) * venue.letter * 0.9
@@ -93,7 +96,7 @@ def draw(
     )
     axes.set(xlabel="", ylabel="")
     axes.set_xticks(np.arange(len(names)) + 0.5, names, rotation=0 if level else 90)
-    wrapped = [layout.wrapped(labels[method], 2.0, venue) for method in methods]
+    wrapped = [layout.name_lines(labels[method], 2.0, venue) for method in methods]
     axes.set_yticks(np.arange(len(methods)) + 0.5, wrapped)
     axes.tick_params(length=0)
     axes.grid(visible=False)

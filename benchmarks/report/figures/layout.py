@@ -1,6 +1,8 @@
 """A page of a figure: its venue, its style, its grid of panels, its heading and its files."""
 
+import math
 import textwrap
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,17 +17,20 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.report.phrases import possible
+from benchmarks.report.phrases import possible, printable
 from benchmarks.schema import METRICS
 
 STYLE = Path(__file__).parents[1] / "paper.mplstyle"
 
 PAGES = 2
 """Most pages of one kind of figure; the caption says how much was left out."""
+
+LONGEST = 60
+"""The letters of the longest name in a figure."""
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -75,9 +80,14 @@ class AbsentError(Exception):
 
 @contextmanager
 def paper_style(venue: Venue) -> Iterator[None]:
-    """Draw in seaborn's style ``ticks`` with a paper's sizes and fonts, within this context."""
-    with mpl.rc_context(sns.axes_style("ticks")):
+    """Draw in seaborn's style ``ticks`` with a paper's sizes and fonts, within this context.
+
+    No text is read as a formula: a name may have dollars in it.
+    """
+    with mpl.rc_context(sns.axes_style("ticks")), warnings.catch_warnings():
         mpl.rcParams.update(mpl.rc_params_from_file(STYLE, use_default_template=False))
+        # A character that the font lacks is drawn as a box: no reason to end a report.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)
         large, small = venue.points, venue.points - 1
         mpl.rc("font", size=large)
         mpl.rc("axes", labelsize=large, titlesize=large)
@@ -116,7 +126,7 @@ def facets(
     """
     width = grid[0, 0].get_figure().get_figwidth() / len(columns) - 0.3
     for axes, name in zip(grid[0], columns, strict=True):
-        axes.set_title(wrapped(name, width, venue))
+        axes.set_title(name_lines(name, width, venue))
     for axes, label in zip(grid[:, 0], rows.values(), strict=True):
         axes.set_ylabel(label)
     for axes in grid[-1]:
@@ -131,7 +141,7 @@ def write_centred(axes: Axes, text: str) -> None:
 
 def write_heading(figure: Figure, *parts: str) -> None:
     """Write small grey words on top, such as the dataset or what is missing, if there are any."""
-    text = "  ·  ".join(part for part in parts if part)
+    text = "  ·  ".join(shortened(part) for part in parts if part)
     if text:
         figure.suptitle(text, color="0.35")
 
@@ -188,6 +198,26 @@ def wrapped(text: str, inches: float, venue: Venue) -> str:
     return "\n".join(textwrap.wrap(text, width, break_on_hyphens=False)) or text
 
 
+def name_lines(name: str, inches: float, venue: Venue) -> str:
+    """Return a name, shortened, in as many lines as it takes to be no wider than ``inches``."""
+    return wrapped(shortened(name), inches, venue)
+
+
+def shortened(text: str) -> str:
+    """Return a name with room beside it in a figure: a longer one without its middle.
+
+    >>> shortened("symmetric 40%"), len(shortened("far " * 99 + "end")), shortened("x" * 99)[-2:]
+    ('symmetric 40%', 60, 'xx')
+    """
+    text = printable(text)
+    half = LONGEST // 2
+    return (
+        text
+        if len(text) <= LONGEST
+        else f"{text[:half]} \N{HORIZONTAL ELLIPSIS} {text[-half + 3 :]}"
+    )
+
+
 def split(
     kept: Sequence[S], thinned: Sequence[T], size: tuple[int, int], pages: int = PAGES
 ) -> tuple[list[tuple[tuple[S, ...], tuple[T, ...]]], int]:
@@ -230,6 +260,23 @@ def spread(items: Sequence[T], count: int) -> list[T]:
 def of_many(shown: int, total: int, noun: str) -> str:
     """Return `` Shown: 8 of 30 settings, evenly spaced.`` where not all are shown, or nothing."""
     return "" if shown == total else f" Shown: {shown} of {total} {noun}, evenly spaced."
+
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def powers_of_ten() -> FuncFormatter:
+    """Return a formatter that writes powers of ten in letters: no text is read as a formula.
+
+    >>> powers_of_ten()(0.01), powers_of_ten()(100), powers_of_ten()(20)
+    ('10⁻²', '10²', '')
+    """
+
+    def written(value: float, _: int | None = None) -> str:
+        power = round(math.log10(value)) if value > 0 else 0
+        return f"10{str(power).translate(_RAISED)}" if math.isclose(value, 10.0**power) else ""
+
+    return FuncFormatter(written)
 
 
 def few_ticks(count: int) -> MaxNLocator:

@@ -8,11 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, LogFormatterMathtext, NullLocator
+from matplotlib.ticker import FixedLocator, NullLocator
 from scipy.stats import norm
 
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import Run
+from benchmarks.report.figures import layout
 from benchmarks.report.figures.layout import AbsentError, Page, Venue
 from benchmarks.report.figures.methods import MethodGrid, method_grids
 from benchmarks.report.stats import Floats
@@ -123,7 +124,7 @@ def _figure(grid: MethodGrid, venue: Venue) -> Figure:
         axes.set_xlim(*LOSS_RANGE)
         axes.xaxis.set_major_locator(FixedLocator([1e-4, 1e-2, 1, 100]))
         axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(LogFormatterMathtext())
+        axes.xaxis.set_major_formatter(layout.powers_of_ten())
         axes.set_yscale("function", functions=(_root, np.square))
         axes.set_ylim(0, top)
         axes.set_yticks([tick for tick in _TICKS if tick <= top])

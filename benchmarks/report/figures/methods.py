@@ -103,7 +103,7 @@ def draw_legend(
 ) -> None:
     """Name the methods once, below all panels, in the order of their looks."""
     handles: list[Artist] = [
-        Line2D([], [], color=k.colour, marker=k.marker, ls=k.dash, label=k.label)
+        Line2D([], [], color=k.colour, marker=k.marker, ls=k.dash, label=legend_label(k))
         for k in methods.shown.values()
     ]
     if count := len(methods.others):
@@ -115,9 +115,18 @@ def draw_legend(
     figure.legend(handles=handles, loc="outside lower center", ncols=-(-len(labels) // rows))
 
 
+def legend_label(look: Look) -> str:
+    """Return the label of a method, shortened, so that the legend has it.
+
+    matplotlib leaves out what begins with an underscore; it begins with a space here.
+    """
+    label = layout.shortened(look.label)
+    return f" {label}" if label.startswith("_") else label
+
+
 def legend_height(looks: Mapping[str, Look], width: float, venue: Venue) -> float:
     """Return the inches that a legend will take, to be added to the height of the panels."""
-    labels = [look.label for look in looks.values()]
+    labels = [legend_label(look) for look in looks.values()]
     rows = -(-(len(labels) + 1) // _columns(labels, width, venue))
     return 0.1 + 0.0205 * venue.points * rows
 
@@ -150,7 +159,7 @@ class MethodGrid:
         width = venue.width if across > 2 else 1.4 * across + 0.75
         figure = layout.new_figure(width, row_height * len(self.looks) + 0.85)
         labels = {
-            method: layout.wrapped(look.label, row_height - 0.13, small)
+            method: layout.name_lines(look.label, row_height - 0.13, small)
             for method, look in self.looks.items()
         }
         grid = figure.subplots(len(labels), across, squeeze=False, sharex=True, sharey=True)

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis
@@ -92,7 +92,7 @@ def _figure(data: pd.DataFrame, methods: MethodSelection, metric: str, venue: Ve
     height = (1.75 if len(kinds) > 1 else 2.2) * len(arenas) + 0.3
     figure = layout.new_figure(width, height + legend_height(methods.shown, width, venue))
     label = layout.y_label(metric)
-    labels = {a: f"{layout.wrapped(a, 1.4, venue)}\n{label}" if a else label for a in arenas}
+    labels = {a: f"{layout.name_lines(a, 1.4, venue)}\n{label}" if a else label for a in arenas}
     grid = figure.subplots(len(arenas), len(kinds), squeeze=False, sharey="row")
     for axes, arena, kind in layout.facets(grid, venue, labels, kinds, "Noise rate (%)"):
         row = data[data["arena"] == arena]
@@ -147,6 +147,8 @@ def _limit(axes: Axes, rows: pd.DataFrame, methods: MethodSelection, metric: str
     low, high = reach.min().min(), reach.max().max()
     if axes.get_yscale() == "log":
         axes.set_ylim(rows["mean"].min() / 1.5, min(high, 3 * rows["mean"].max()))
+        axes.yaxis.set_major_formatter(layout.powers_of_ten())
+        axes.yaxis.set_minor_formatter(NullFormatter())
         return
     pad = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
     axes.set_ylim(0.0 if metric == "ece" else max(low - pad, 0.0), high + pad)

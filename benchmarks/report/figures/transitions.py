@@ -71,7 +71,7 @@ def _figure(rows: Mapping[str, Matrices], venue: Venue) -> Figure:
     side = min((venue.width - 1.1) / 3, 1.5)
     figure = layout.new_figure(side * 3 + 1.1, (side + 0.1) * len(rows) + 0.75)
     limit = max(0.05, *(float(np.abs(error).max()) for *_, error in rows.values()))
-    labels = {name: layout.wrapped(name, side, venue) for name in rows}
+    labels = {name: layout.name_lines(name, side, venue) for name in rows}
     grid = figure.subplots(len(rows), len(TITLES), squeeze=False)
     images, panels = {}, layout.facets(grid, venue, labels, TITLES, x_label="")
     for axes, name, title in panels:
