@@ -10,8 +10,17 @@ def command_line(*words: object) -> str:
 
     >>> command_line("relabel", "results/a", "--out", "labels-{seed}.npy")
     "python run_all.py relabel results/a --out 'labels-{seed}.npy'"
+    >>> print(command_line("--noises", "labels(file='a.npy')"))
+    python run_all.py --noises "labels(file='a.npy')"
     """
-    return f"python run_all.py {shlex.join(map(str, words))}"
+    return " ".join(["python run_all.py", *(quoted(str(word)) for word in words)])
+
+
+def quoted(word: str) -> str:
+    """Return a word as a shell takes it, in the quotes that leave it most readable."""
+    if "'" in word and not set(word) & set('"$`\\!\n'):
+        return f'"{word}"'
+    return shlex.quote(word)
 
 
 def repeated_options(data: Path | None, plugins: Sequence[Path]) -> tuple[str, ...]:

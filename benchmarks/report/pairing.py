@@ -1,6 +1,6 @@
 """Which cell of one results folder is compared with which cell of another."""
 
-import shlex
+import re
 from collections import Counter
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from benchmarks.commands import quoted
 from benchmarks.errors import RefusedError
 from benchmarks.report.phrases import count
 
@@ -70,6 +71,12 @@ def _changes(
 ) -> dict[str, str]:
     """Return the noise of B that each noise of A became."""
     known = [sorted(set(table["noise"])) for table in (a, b)]
+    change = NoiseChange(
+        *(
+            [_shown(name, there) for name in asked]
+            for asked, there in zip(change, known, strict=True)
+        )
+    )
     for side, asked, there, folder in zip("ab", change, known, folders, strict=True):
         _refuse_unknown(f"--noises-{side}", asked, there, folder)
     first, second = (asked or there for asked, there in zip(change, known, strict=True))
@@ -77,6 +84,12 @@ def _changes(
     if not clear or len(first) != len(second):
         raise RefusedError(_unclear(change, known, folders))
     return dict(zip(first, second, strict=True))
+
+
+def _shown(noise: str, known: Sequence[str]) -> str:
+    """Return a noise as results show it: its file without folders."""
+    short = re.sub(r"(=['\"])[^'\"]*[/\\]", r"\1", noise)
+    return short if noise not in known and short in known else noise
 
 
 def _refuse_unknown(option: str, asked: Sequence[str], there: Sequence[str], folder: Path) -> None:
@@ -111,5 +124,5 @@ def _unclear(
             options += [f"--noises-{side}", *example]
     return (
         f"{' and '.join(told)}: say which noise became which, each of A paired with one of B, "
-        f"say {shlex.join(options)}"
+        f"say {' '.join(map(quoted, options))}"
     )

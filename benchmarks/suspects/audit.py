@@ -15,7 +15,7 @@ from benchmarks.datasets import Split
 from benchmarks.errors import RefusedError
 from benchmarks.outputs import read_manifest, refuse_foreign_files, replaced_files, sha256_of
 from benchmarks.suspects.class_names import class_name
-from benchmarks.suspects.page import Page
+from benchmarks.suspects.page import LEAST, Page
 from benchmarks.suspects.ranking import KEYS, CellFilter, LabelRanking, rank
 from benchmarks.suspects.sheets import SHEET_IMAGES, draw_sheet
 from benchmarks.sweep import Cell, corrupted
@@ -27,9 +27,6 @@ REVIEWED = "reviewed.csv"
 
 MOST_SHEETS = 60
 """The number of rankings with a contact sheet; further ones are in the table only."""
-
-LEAST = 100
-"""The number of labels of a ranking that go into the table where fewer seem wrong."""
 
 COLUMNS = (
     *("cell_id", *KEYS, "seeds"),

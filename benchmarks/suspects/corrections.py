@@ -1,7 +1,6 @@
 """A reviewer's corrections, applied: files of labels that the noise ``labels(file=...)`` reads."""
 
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from msgspec.structs import asdict
 from numpy.typing import NDArray
 
+from benchmarks.commands import quoted
 from benchmarks.errors import RefusedError
 from benchmarks.file_names import file_stem
 from benchmarks.inputs import InputError, Table, read_table
@@ -266,7 +266,7 @@ def _too_few(vectors: Sequence[_Vector], out: str) -> str:
     better = path.with_name("-".join([path.stem, *words]) + path.suffix)
     return (
         f"the table corrects {len(vectors)} vectors of given labels and --out names one file for "
-        f"several of them; put {listing(words)} into its name: --out {shlex.quote(str(better))}"
+        f"several of them; put {listing(words)} into its name: --out {quoted(str(better))}"
     )
 
 

@@ -4,10 +4,14 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.commands import quoted
 from benchmarks.datasets import DATASETS, Dataset
 from benchmarks.report.phrases import capitalised, count, span
 from benchmarks.suspects.class_names import how_to_write
 from benchmarks.suspects.ranking import LabelRanking
+
+LEAST = 100
+"""The number of labels of a ranking that go into the table where fewer seem wrong."""
 
 
 class Page:
@@ -30,7 +34,11 @@ class Page:
         best = sorted(rankings, key=lambda r: (0.0 if math.isnan(r.auroc) else -r.auroc, r.title))
         self.lines = tuple(map(_line, best))
         unasked = "Runs on clean labels, which count as right, are ranked only with --noises clean."
-        self.notes = (*([unasked] if all_noises else []), *self._held_out())
+        self.notes = (
+            *([unasked] if all_noises else []),
+            *self._held_out(),
+            *self._narrowed(best[0]),
+        )
 
     def text(self, table: Path, reviewed: Path, relabel: str, sheets: Sequence[Path]) -> str:
         """Return the text of the page.
@@ -41,13 +49,17 @@ class Page:
             relabel: the command line that applies it.
             sheets: the contact sheets.
         """
-        most = f"the {self._top}" if self._top else "as many labels as are known to be wrong, the"
+        most = (
+            f"the {self._top} most doubtful labels of every ranking"
+            if self._top
+            else "the most doubtful labels of every ranking: as many as are known to be wrong, or, "
+            f"where none is, as the method would change, and at least {LEAST}"
+        )
         datasets = {ranking.cell.dataset: None for ranking in self._rankings}
         text = [
             "# The most doubtful training labels",
             (
-                f"`{table.name}` holds {most} most doubtful of every ranking"
-                f"{'' if self._top else ', and at least 100'}. Fill in its column `corrected` with "
+                f"`{table.name}` holds {most}. Fill in its column `corrected` with "
                 "a class: another one where the given label is wrong, the same where it is right. "
                 "A blank says nothing."
             ),
@@ -72,6 +84,16 @@ class Page:
         if undrawn := len(self._rankings) - len(sheets):
             text.append(f"{count(undrawn, 'further ranking')} in the table only.")
         return "\n\n".join(text) + "\n"
+
+    def _narrowed(self, best: LabelRanking) -> list[str]:
+        """Say how a table becomes shorter in which several methods speak of the same labels."""
+        methods = {str(ranking.keys["method"]) for ranking in self._rankings}
+        if len(methods) == 1:
+            return []
+        note = (
+            f"A label is there once for each of {len(methods)} methods that doubts it; one of them "
+        )
+        return [note + f"is enough to review: --methods {quoted(str(best.keys['method']))}"]
 
     def _held_out(self) -> list[str]:
         """Say of each dataset how many labels are in no ranking because no seed trained on them."""

@@ -132,7 +132,9 @@ def rank(folder: Path, cells: CellFilter, score: str) -> Iterator[LabelRanking]:
     """
     plan, cells = {cell.cell_id: cell for cell in read_plan(folder).cells}, cells.canonical()
     parts = Parts(folder)
-    finished = {i: m for i, m in parts.meta.items() if i in plan and m.status == "done"}
+    finished = {
+        i: parts.meta[i] for i in plan if i in parts.meta and parts.meta[i].status == "done"
+    }
     _refuse_unknown_names(folder, [asdict(meta.keys) for meta in finished.values()], cells)
     groups: dict[tuple[Any, ...], list[str]] = {}
     for cell_id, meta in finished.items():

@@ -1,5 +1,6 @@
 """What comes after corrected labels: training on them, and comparing before and after."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -8,6 +9,7 @@ from benchmarks.commands import command_line
 from benchmarks.noise import NOISES, Labels
 from benchmarks.store import PlannedCell, read_plan
 from benchmarks.suspects.corrections import Relabelled
+from benchmarks.sweep import REGISTRIES
 
 
 class Steps(NamedTuple):
@@ -59,21 +61,33 @@ def _steps(
     done: Relabelled,
     repeated: Sequence[str],
 ) -> Steps:
-    after = [NOISES.spec(Labels(file)) for file in done.noises.values()]
+    after = [f"labels(file={file!r})" for file in done.noises.values()]
+    shown = [NOISES.spec(Labels(file)) for file in done.noises.values()]
     specs = cells[0].specs
     settings = [] if specs.precision == "float32" else ["--precision", specs.precision]
     settings += ["--profile", specs.profile] if specs.profile != "default" else []
     train = command_line(
-        *("--datasets", done.dataset, "--noises", *after),
+        *("--datasets", *_values(cells, "dataset"), "--noises", *after),
         *("--methods", *_values(cells, "method"), "--models", *_values(cells, "model")),
         *("--recipes", *_values(cells, "recipe"), "--seeds", *done.seeds),
         *(*settings, *repeated, "--out", out),
     )
     noises = ["--noises-a", *done.noises]
     if len(after) > 1:
-        noises += ["--noises-b", *after]
+        noises += ["--noises-b", *shown]
     return Steps(train, command_line("compare", folder, out, "--pair", "method", *noises))
 
 
 def _values(cells: Sequence[PlannedCell], axis: str) -> list[str]:
-    return list(dict.fromkeys(str(getattr(cell, axis)) for cell in cells))
+    return list(dict.fromkeys(_as_asked(cell, axis) for cell in cells))
+
+
+def _as_asked(cell: PlannedCell, axis: str) -> str:
+    """Return a spec that builds a cell's part, the shortest if it does: results show no folders."""
+    registry, short, exact = REGISTRIES[axis], getattr(cell, axis), getattr(cell.specs, axis)
+    if axis == "method" and cell.specs.asked:
+        return cell.specs.asked
+    with contextlib.suppress(ValueError):
+        if registry.build(short) == registry.build(exact):
+            return str(short)
+    return str(exact)

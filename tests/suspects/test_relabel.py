@@ -2,6 +2,7 @@
 
 import csv
 import shlex
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,11 +10,14 @@ import pytest
 from benchmarks.cli.app import main
 from benchmarks.datasets import DATASETS
 from benchmarks.errors import RefusedError
+from benchmarks.noise import NOISES
 from benchmarks.outputs import manifest_path
 from benchmarks.suspects.audit import AuditOptions, audit
 from benchmarks.suspects.class_names import class_of, how_to_write
 from benchmarks.suspects.corrections import relabel
 from benchmarks.suspects.ranking import CellFilter
+from benchmarks.suspects.retraining import next_steps
+from benchmarks.sweep import Suite
 from tests.cells import NOWHERE
 from tests.suspects.folders import NOISE, cells_of, labels_of, write
 
@@ -298,3 +302,53 @@ def test_the_verb_says_what_it_did_and_refuses_a_name_that_labels_cannot_have(sh
     assert "--out must end with .npy, got 'labels.csv'" in capsys.readouterr().err
     assert main(["relabel", str(sheet.folder), "nowhere.csv", "--out", "labels.npy"]) == 2
     assert "nowhere.csv: cannot be read" in capsys.readouterr().err
+
+
+def asked(command):
+    """The cells that a printed command trains; the files that it names are read."""
+    words = iter(shlex.split(command)[2:])
+    values, name = {}, ""
+    for word in words:
+        name = word if word.startswith("--") else name
+        values.setdefault(name, [])
+        if word != name:
+            values[name].append(word)
+    axes = {a: values[f"--{a}s"] for a in ("dataset", "noise", "method", "model", "recipe")}
+    suite = Suite.read("default").override(axes | {"seed": [int(s) for s in values["--seeds"]]})
+    return list(suite.cells("float32"))
+
+
+def test_one_file_is_enough_where_all_seeds_were_given_the_same_labels(tmp_path):
+    given = labels_of(CELLS[0])[1]
+    np.save(tmp_path / "mine.npy", given)
+    noise = f"labels(file={str(tmp_path / 'mine.npy')!r})"
+    cells = cells_of(*((noise, method, s) for method in ("gce", "elr") for s in (0, 1, 2)))
+    folder = write(tmp_path / "run", cells)
+    written = audit(folder, NOWHERE, CellFilter(methods=["gce"]), AuditOptions(top=3))
+    assert shlex.split(written.relabel)[-1] == str(folder / "suspects" / "labels.npy")
+    with written.table.open(encoding="utf-8", newline="") as file:
+        sheet = Sheet(list(csv.reader(file)), folder, tmp_path)
+    assert {sheet.value(row, "seeds") for row in range(3)} == {"0 1 2"}
+    ((file,), (done,)) = sheet.fill(0, corrected="7").relabel(out="labels.npy")
+    (steps,) = next_steps(folder, [done])
+    new = f"labels(file={str(file.path)!r})"
+    assert asked(steps.train) == [replace(cell, noise=NOISES.build(new)) for cell in cells]
+
+
+@pytest.mark.parametrize(("rows", "seeds"), [((0,), [0]), ((0, TOP), [0, 1])])
+def test_what_is_trained_again_are_the_audited_cells_of_the_seeds_that_were_corrected(
+    tmp_path, rows, seeds
+):
+    cells = cells_of(*((noise, "gce", seed) for noise in (NOISE, "clean") for seed in (0, 1)))
+    folder = write(tmp_path / "run", cells)
+    table = audit(folder, NOWHERE, CellFilter(), AuditOptions(top=TOP)).table
+    with table.open(encoding="utf-8", newline="") as file:
+        sheet = Sheet(list(csv.reader(file)), folder, tmp_path)
+    for row in rows:
+        sheet.fill(row, corrected="7")
+    (steps,) = next_steps(folder, sheet.relabel()[1], ("--plugin", "my plugin.py"))
+    new = f"labels(file={str(tmp_path / 'labels-{seed}.npy')!r})"
+    assert asked(steps.train) == cells_of(*((new, "gce", seed) for seed in seeds))
+    assert "--plugin 'my plugin.py'" in steps.train
+    words = ["compare", str(folder), f"{folder}-relabelled", "--pair", "method"]
+    assert shlex.split(steps.compare)[2:] == [*words, "--noises-a", NOISE]
