@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -139,6 +140,9 @@ class Cell:
         }
 
 
+MOST_CELLS = 1_000_000
+"""The most cells of a suite: they are counted before any is built."""
+
 Specs = Annotated[list[str], msgspec.Meta(min_length=1)]
 
 
@@ -211,10 +215,16 @@ class Suite:
         Under the profile ``tuned``, these are the cells before they are tuned.
 
         Raises:
-            RefusedError: a spec is wrong; nothing has been trained.
+            RefusedError: a spec is wrong, or the cells are too many; nothing has been trained.
         """
+        axes = (*(getattr(self, name) for name in REGISTRIES), self.seed)
+        if (count := math.prod(len(set(axis)) for axis in axes)) > MOST_CELLS:
+            raise RefusedError(
+                f"suite {self.name!r} names {count:,} cells, and a plan holds at most "
+                f"{MOST_CELLS:,}; ask for fewer seeds, noises or methods at a time"
+            )
         try:
-            return iter(dict.fromkeys(self._cells(precision)))
+            return iter(list(self._cells(precision)))
         except ValueError as error:
             raise RefusedError(f"suite {self.name!r}: {error}") from error
 
@@ -222,23 +232,26 @@ class Suite:
         profile = PROFILES.build(self.profile)
         if isinstance(profile, Tuned) and profile.seed in self.seed:
             raise ValueError(f"Tuned.seed must not be a seed that is reported, got {profile.seed}")
+        seeds = tuple(dict.fromkeys(self.seed))
         built = {
-            name: [registry.build(spec) for spec in getattr(self, name)]
+            name: list(dict.fromkeys(registry.build(spec) for spec in getattr(self, name)))
             for name, registry in REGISTRIES.items()
             if name != "method"
         }
         shared = {"precision": precision, "profile": PROFILES.full(profile)}
         for dataset, noise in itertools.product(built["dataset"], built["noise"]):
-            noise.check(label_space(dataset), self.seed)
+            noise.check(label_space(dataset), seeds)
             kind = (NOISES.name(noise), NOISES.spec(noise))
             conditions = Conditions(DATASETS.name(dataset), kind, noise.nominal_rate)
-            configurations = [profile.configure(spec, conditions) for spec in self.method]
-            for (method, _), recipe in itertools.product(configurations, built["recipe"]):
+            names: dict[Method, str] = {}  # the first, where several specs mean one
+            for spec in self.method:
+                names.setdefault(*profile.configure(spec, conditions))
+            for method, recipe in itertools.product(names, built["recipe"]):
                 _check_validation(method, recipe)
-            axes = (configurations, built["model"], built["recipe"], self.seed)
-            for (method, name), model, recipe, seed in itertools.product(*axes):
-                asked = "" if name == METHODS.spec(method) else name
-                yield Cell(dataset, noise, method, model, recipe, seed, asked=asked, **shared)
+            for method, model, recipe in itertools.product(names, built["model"], built["recipe"]):
+                asked = "" if names[method] == METHODS.spec(method) else names[method]
+                for seed in seeds:
+                    yield Cell(dataset, noise, method, model, recipe, seed, asked=asked, **shared)
 
 
 def _check_validation(method: Method, recipe: Recipe) -> None:

@@ -13,6 +13,10 @@ from methods.bounds import Bounded, suggestion
 T = TypeVar("T", bound=Bounded)
 
 
+LISTED = 12
+"""The most names that a refusal lists; none where one of many is near."""
+
+
 class Registry(Mapping[str, type[T]], Generic[T]):
     """A catalogue in which ``elr(beta=0.9)`` names exactly one object.
 
@@ -174,9 +178,12 @@ class Registry(Mapping[str, type[T]], Generic[T]):
 
     def _known(self, kind: str, name: str, names: tuple[str, ...]) -> None:
         if name not in names:
-            listed = ", ".join(sorted(names)) or "none"
-            hint = suggestion(name, names) or ";"
-            raise ValueError(f"unknown {kind} {name!r}{hint} known: {listed}")
+            hint, listed, more = suggestion(name, names), sorted(names), ""
+            if len(listed) > LISTED:
+                more = f" and {len(listed) - LISTED} more"
+                listed = listed[:LISTED]
+            known = "" if hint and more else f"{hint and ' '}known: {', '.join(listed) or 'none'}"
+            raise ValueError(f"unknown {kind} {name!r}{hint or '; '}{known}{known and more}")
 
 
 def _can_be_stated(name: object) -> bool:

@@ -87,10 +87,24 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _called(argv: Sequence[str]) -> Exit:
     """Call the verb of a command line and return its exit code."""
+    _refuse_empty(argv)
     tokens = _with_verb(argv)
     console = _console() if PRINTED & set(tokens) else None
     done = app(tokens, exit_on_error=False, print_error=False, console=console)
     return Exit(done or Exit.DONE)
+
+
+def _refuse_empty(argv: Sequence[str]) -> None:
+    """Refuse an empty value: it is a variable of the shell that is not set, and means nothing."""
+    option = "an argument"
+    for token in argv:
+        name, equals, value = token.partition("=")
+        option = name if name.startswith("-") else option
+        if not token.strip() or (name.startswith("--") and equals and not value.strip()):
+            raise RefusedError(
+                f"{option} is empty, as from a variable of the shell that is not set; give it a "
+                "value or leave it out"
+            )
 
 
 def _console() -> "Console":

@@ -37,6 +37,7 @@ def compare(  # noqa: PLR0913  options of a command
     from benchmarks.outputs import refuse_foreign_files, replaced_files
     from benchmarks.report.compare import compare as compare_folders
     from benchmarks.report.pairing import NoiseChange
+    from benchmarks.store import Parts
 
     if pair != "method" and (noises_a or noises_b):
         side = "a" if noises_a else "b"
@@ -56,4 +57,6 @@ def compare(  # noqa: PLR0913  options of a command
                     new / path.name, index=False, lineterminator="\n", float_format="%.12g"
                 )
     print(f"A {first}\nB {second}\n\n{comparison.plain()}")
+    for line in [*Parts(first).damage(), *Parts(second).damage()]:
+        print(line)
     return Exit.DONE

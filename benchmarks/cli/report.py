@@ -21,9 +21,12 @@ def report(
     """
     from benchmarks.store import Parts, derive
 
+    parts = Parts(folder)
     if (folder / "parts").is_dir():  # committed results have only the CSV files
-        derive(folder, Parts(folder))
+        derive(folder, parts)
     show(folder, force=force, venue=venue)
+    for line in parts.damage():
+        print(line)
     return Exit.DONE
 
 

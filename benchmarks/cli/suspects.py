@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from benchmarks.errors import Exit, RefusedError
-from benchmarks.launch.request import Plugins, Seeds, Specs
+from benchmarks.launch.request import Plugins, Seeds, Specs, Whole
 
 SHOWN = 20
 """The number of rankings that are printed."""
@@ -18,7 +18,7 @@ def suspects(  # noqa: PLR0913  options of a command
     methods: Specs = None,
     seeds: Seeds = None,
     score: Literal["loss_mean", "loss", "own"] = "loss_mean",
-    top: int | None = None,
+    top: Whole = None,
     reveal: bool = False,
     data: Path | None = None,
     plugin: Plugins = (),
@@ -49,6 +49,7 @@ def suspects(  # noqa: PLR0913  options of a command
     from benchmarks import plugins
     from benchmarks.commands import repeated_options
     from benchmarks.datasets import data_root
+    from benchmarks.store import Parts
     from benchmarks.suspects.audit import AuditOptions, audit
     from benchmarks.suspects.ranking import CellFilter
 
@@ -61,7 +62,7 @@ def suspects(  # noqa: PLR0913  options of a command
     print("\n".join(written.lines[:SHOWN]))
     if (left := len(written.lines) - SHOWN) > 0:
         print(f"and {left} more in {written.index}")
-    print("\n".join(written.notes))
+    print("\n".join([*written.notes, *Parts(folder).damage()]))
     print(f"table    {written.table}, {written.rows} rows")
     print(f"sheets   {len(written.sheets)}, in {written.index}")
     if written.undrawn:

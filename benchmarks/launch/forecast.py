@@ -1,5 +1,7 @@
 """A forecast of a run: what it would train, and the time, memory and disk that it would take."""
 
+from collections.abc import Sequence
+
 import torch
 
 from benchmarks.engine.drivers import in_words
@@ -7,10 +9,11 @@ from benchmarks.engine.record import passes
 from benchmarks.launch.request import Request
 from benchmarks.launch.session import Session, prepare, prepare_trials, requested
 from benchmarks.planning.memory import of_cell
-from benchmarks.planning.plan import disk_bytes, kinds, packs
+from benchmarks.planning.plan import disk_bytes, kinds, pack_count
 from benchmarks.planning.throughput import STARTED_SECONDS, Throughput
 
-AXES = ("dataset", "noise", "method", "model", "recipe", "seed")
+SHOWN = 60
+"""The most values of an axis that are listed."""
 
 
 def forecast(request: Request) -> str:
@@ -29,16 +32,15 @@ def forecast(request: Request) -> str:
 
 def describe(session: Session) -> str:
     """Describe the cells of a session and what training the missing ones takes."""
-    plan, cells, missing = session.plan, session.plan.cells, session.missing()
-    keys = [cell.keys() for cell in cells]
-    lines = [
-        f"{axis:8} {'  '.join(dict.fromkeys(str(each[axis]) for each in keys))}" for axis in AXES
-    ]
-    largest = max(of_cell(g[0]).total * plan.widths[kind] for kind, g in kinds(cells).items())
+    plan, cells, missing = session.plan, session.plan.groups, session.missing_groups
+    count, owed = len(plan.cells), sum(map(len, missing))
+    lines = [f"{axis:8} {_listed(values)}" for axis, values in session.values().items()]
+    groups = kinds(cells)
+    largest = max(of_cell(own[0]).total * plan.widths[kind] for kind, own in groups.items())
     lines += [
-        f"cells    {len(cells)} planned, {len(cells) - len(missing)} done, {len(missing)} to do",
-        f"device   {session.device} ({cells[0].precision}), {session.workers} workers",
-        *(f"driver   {kind}: {in_words(width, plan.flags)}" for kind, width in plan.widths.items()),
+        f"cells    {count} planned, {count - owed} done, {owed} to do",
+        f"device   {session.device} ({plan.cells[0].precision}), {session.workers} workers",
+        *(f"driver   {kind}: {in_words(plan.widths[kind], plan.flags)}" for kind in groups),
         f"disk     {disk_bytes(cells, keep_all=plan.keep_all) / 2**20:.0f} MiB",
         f"memory   about {largest / 2**20:.0f} MiB a process, beside what PyTorch takes",
         f"time     {time_left(session)}",
@@ -48,23 +50,28 @@ def describe(session: Session) -> str:
     return "\n".join(lines)
 
 
+def _listed(values: Sequence[str | int]) -> str:
+    rest = len(values) - SHOWN
+    return "  ".join([*map(str, values[:SHOWN]), *([f"and {rest:,} more"] if rest > 0 else [])])
+
+
 def time_left(session: Session) -> str:
     """Say how long the missing cells will take.
 
     As fast as ``probe`` measured if it has measured all of them, else as the finished cells of the
     folder were.
     """
-    missing, throughput, plan = session.missing(), Throughput.read(), session.plan
+    groups, throughput, plan = session.missing_groups, Throughput.read(), session.plan
     devices = torch.cuda.device_count() if session.device.type == "cuda" else session.workers
     sharing = session.workers // max(1, devices)
     predicted = [
-        throughput.seconds(cell, session.device, plan.width(cell), sharing, plan.flags)
-        for cell in missing
+        throughput.seconds(g.first, session.device, plan.width(g.first), sharing, plan.flags)
+        for g in groups
     ]
-    seconds = [value for value in predicted if value]
-    if len(seconds) == len(predicted):
-        busy = min(session.workers, len(packs(missing, plan.widths)))
-        total = sum(seconds) / max(1, busy) + (STARTED_SECONDS if missing else 0)
+    if all(predicted):
+        seconds = sum(len(g) * (each or 0.0) for g, each in zip(groups, predicted, strict=True))
+        busy = min(session.workers, pack_count(groups, plan.widths))
+        total = seconds / max(1, busy) + (STARTED_SECONDS if groups else 0)
         return f"about {total:.0f} s, as fast as probe measured"
     costs = [meta.costs for meta in session.parts.meta.values() if meta.costs.forward_passes]
     taken = sum(cost.forward_passes or 0 for cost in costs)
@@ -72,5 +79,8 @@ def time_left(session: Session) -> str:
         return "unknown until `probe` has measured it or the first cells are done"
     spent = sum((cost.train_seconds or 0.0) + (cost.eval_seconds or 0.0) for cost in costs)
     pace = spent / taken
-    todo = sum(passes(cell, cell.dataset.sizes[0], cell.recipe.epochs).forward for cell in missing)
+    todo = 0
+    for each in groups:
+        sizes, epochs = each.first.dataset.sizes, each.first.recipe.epochs
+        todo += len(each) * passes(each.first, sizes[0], epochs).forward
     return f"about {pace * todo / session.workers:.0f} s, as fast as the finished cells"

@@ -1,15 +1,42 @@
 """The options of a sweep, on the command line and for callers in Python."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 
 from benchmarks import suites
+from benchmarks.errors import RefusedError
 
-Specs = Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")]
-Seeds = Annotated[list[int] | None, Parameter(consume_multiple=True, negative="")]
+MOST_DIGITS = 40
+
+
+def whole_numbers(kind: object, tokens: Sequence[Token]) -> int | list[int]:
+    """Return the whole numbers that an option is given, or the one; cyclopts would round others.
+
+    Args:
+        kind: the type of the option, a list or not.
+        tokens: its values.
+
+    Raises:
+        RefusedError: one is no whole number.
+    """
+    for token in tokens:
+        if not re.fullmatch(r"[+-]?[0-9]+", token.value) or len(token.value) > MOST_DIGITS:
+            shown = token.value[:MOST_DIGITS] + "..." * (len(token.value) > MOST_DIGITS)
+            raise RefusedError(f"{token.keyword} must be a whole number, got {shown!r}")
+    numbers = [int(token.value) for token in tokens]
+    return numbers[0] if kind is int else numbers
+
+
+Specs = Annotated[list[str] | None, Parameter(consume_multiple=1, negative="")]
+Whole = Annotated[int | None, Parameter(converter=whole_numbers)]
+Seeds = Annotated[
+    list[int] | None, Parameter(consume_multiple=1, negative="", converter=whole_numbers)
+]
 Plugins = Annotated[tuple[Path, ...], Parameter(negative="")]
 
 
@@ -65,8 +92,8 @@ class Request:
     data: Path | None = None
     device: str | None = None
     precision: Literal["float32", "bfloat16"] | None = None
-    workers: int | None = None
-    pack: int | None = None
+    workers: Whole = None
+    pack: Whole = None
     graph: Annotated[bool, Parameter(negative="")] = False
     branches: Annotated[bool, Parameter(negative="")] = False
     deterministic: Annotated[bool, Parameter(negative="")] = False

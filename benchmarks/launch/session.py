@@ -3,10 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from msgspec.structs import astuple
 
 from benchmarks import plugins
 from benchmarks.datasets import data_root
@@ -20,10 +22,11 @@ from benchmarks.planning.options import (
     default_precision,
 )
 from benchmarks.planning.plan import Plan, make_plan, rebuild
+from benchmarks.planning.repeats import Repeats
 from benchmarks.planning.throughput import Throughput
 from benchmarks.profiles import PROFILES, Tuned
 from benchmarks.store import Parts, read_current_plan, refuse_foreign
-from benchmarks.store.held import held_lines
+from benchmarks.store.held import AXES, held_lines
 from benchmarks.sweep import Cell, Suite
 
 
@@ -42,14 +45,39 @@ class Session:
     timeout: float | None = None  # seconds without a finished epoch
 
     def missing(self) -> list[Cell]:
-        """Return the cells that are asked for and have no result, in the order of the request."""
+        """Return the cells that are asked for and had no result, in the order of the request."""
+        return [cell for each in self.missing_groups for cell in each.cells]
+
+    @cached_property
+    def missing_groups(self) -> list[Repeats]:
+        """The cells that are asked for and had no result at the start, seeds together."""
         done = self.parts.done()
-        return [cell for cell in self.plan.cells if cell.id not in done]
+        seeds: dict[tuple[object, ...], set[int]] = {}  # of the finished, by their other keys
+        for cell_id in done:
+            *others, seed = astuple(self.parts.meta[cell_id].keys)[1:]
+            seeds.setdefault(tuple(others), set()).add(seed)
+        missing = []
+        for each in self.plan.groups:
+            _, *keys, _ = each.first.keys().values()
+            left = each.cells
+            if known := seeds.get(tuple(keys)):
+                left = [cell for cell in left if cell.seed not in known or cell.id not in done]
+            missing += [Repeats(left)] if left else []
+        return missing
+
+    def values(self) -> dict[str, list[str | int]]:
+        """Return the values of each axis of what is asked for."""
+        groups = self.plan.groups
+        keys = [each.first.keys() for each in groups]
+        axes: dict[str, list[str | int]] = {
+            axis: list(dict.fromkeys(str(one[axis]) for one in keys)) for axis in AXES
+        }
+        seeds = dict.fromkeys(cell.seed for each in groups for cell in each.cells)
+        return axes | {"seed": list(seeds)}
 
     def notes(self) -> list[str]:
         """Say what the folder holds beside what is asked for, and what cannot be built."""
-        keys = [cell.keys() for cell in self.plan.cells] if self.plan.held else []
-        lines = held_lines(self.folder, keys, self.plan.held, self.parts)
+        lines = held_lines(self.folder, self.values(), self.plan.held, self.parts)
         if self.lost:
             count, (reason, *others) = sum(self.lost.values()), self.lost
             more = f", and {len(others)} further reasons" if others else ""

@@ -5,7 +5,7 @@ import math
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, UntypedStorage
 
 from benchmarks.engine.networks import autocast
 from benchmarks.models import Model
@@ -13,6 +13,15 @@ from benchmarks.sweep import Cell
 
 SHARE = 0.7
 """The usable share of free memory; CUDA, workspaces and gradients on their way need the rest."""
+
+LARGEST_NETWORK = 8 * 2**30
+"""Bytes: a network with more weights is refused."""
+
+COUNTED = 2**63
+"""Bytes: torch counts no further."""
+
+ALLOCATED = 2**28
+"""Bytes: a network with more weights is measured by its shapes."""
 
 LOOKAHEAD_GRAPHS = 3
 """The graphs that looking ahead holds at once: batch, its gradient, and trusted batch."""
@@ -61,19 +70,40 @@ def widest(cell: Cell, free: int | None) -> int | None:
 def _of_network(
     model: Model, shape: tuple[int, int, int], num_classes: int, precision: str
 ) -> tuple[int, int]:
-    """Return the bytes of a network's weights, and of what it keeps of one image to go back."""
-    network, kept = model.build(shape, num_classes), dict[int, int]()
-    own = {tensor.data_ptr() for tensor in network.state_dict().values()}
-    images = torch.zeros(2, *shape)
+    """Return the bytes of a network's weights, and of what it keeps of one image to go back.
+
+    A large network is not allocated: its shapes say as much, in float32.
+    """
+    weights = weights_of(model, shape, num_classes)
+    with torch.device("cpu" if weights <= ALLOCATED else "meta"):
+        network, images = model.build(shape, num_classes), torch.zeros(2, *shape)
+    kept: dict[int, UntypedStorage] = {}  # by address; kept, so that none is used again
+    own = {_address(tensor) for tensor in network.state_dict().values()}
 
     def keep(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own and tensor.shape[:1] == (len(images),):
-            kept[storage.data_ptr()] = storage.nbytes()
+        if _address(tensor) not in own and tensor.shape[:1] == (len(images),):
+            kept[_address(tensor)] = tensor.untyped_storage()
         return tensor
 
     hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
-    with hooks, autocast(precision, images.device):
+    with hooks, autocast(precision, torch.device("cpu")):
         network(images)
-    weights = sum(param.numel() * param.element_size() for param in network.parameters())
-    return weights, sum(kept.values()) // len(images)
+    return weights, sum(storage.nbytes() for storage in kept.values()) // len(images)
+
+
+def _address(tensor: Tensor) -> int:
+    """Return what tells a tensor's storage from others; on the meta device, too."""
+    return int(tensor.untyped_storage()._cdata)  # noqa: SLF001
+
+
+@functools.lru_cache(maxsize=256)
+def weights_of(model: Model, shape: tuple[int, int, int], num_classes: int) -> int:
+    """Return the bytes of a network's weights, from their shapes alone; at most ``COUNTED``."""
+    try:
+        with torch.device("meta"):
+            network = model.build(shape, num_classes)
+    except RuntimeError as error:
+        if "overflow" in str(error):
+            return COUNTED
+        raise
+    return sum(param.numel() * param.element_size() for param in network.parameters())

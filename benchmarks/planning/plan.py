@@ -3,18 +3,21 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from msgspec.structs import asdict
 
 from benchmarks.catalogue import Facts, catalogue
+from benchmarks.datasets import DATASETS
 from benchmarks.engine.drivers import driver_name
 from benchmarks.errors import RefusedError
-from benchmarks.noise import Clean
-from benchmarks.planning.memory import free_bytes, widest
+from benchmarks.models import MODELS
+from benchmarks.planning.memory import LARGEST_NETWORK, free_bytes, weights_of, widest
 from benchmarks.planning.options import FLAGS, TrainingOptions
+from benchmarks.planning.repeats import Cells, Repeats, repeats
 from benchmarks.planning.throughput import Throughput
 from benchmarks.store import CellSpecs, Driver, PlanFile, PlannedCell, read_current_plan, write_plan
 from benchmarks.store.plan_file import NAME, WIDEST, further, merged
@@ -41,6 +44,11 @@ class Plan:
     def width(self, cell: Cell) -> int:
         """Return how many cells like this one are trained together."""
         return self.widths[kind_of(cell)]
+
+    @cached_property
+    def groups(self) -> list[Repeats]:
+        """The cells, those of all seeds together."""
+        return repeats(self.cells)
 
     def write(self, folder: Path) -> None:
         """Write ``plan.json``: the settings, each kind's driver, and every cell spelled out.
@@ -69,8 +77,12 @@ class Plan:
 
 def _entry(cell: Cell) -> PlannedCell:
     keys: dict[str, Any] = cell.keys()
+    return PlannedCell(**keys, specs=_specs(cell))
+
+
+def _specs(cell: Cell) -> CellSpecs:
     specs: dict[str, Any] = cell.specs()
-    return PlannedCell(**keys, specs=CellSpecs(**specs))
+    return CellSpecs(**specs)
 
 
 def _facts_of_plugins(cells: Iterable[Cell]) -> dict[str, Facts]:
@@ -102,10 +114,11 @@ def make_plan(folder: Path, suite: str, cells: Iterable[Cell], options: Training
             of its numbers.
     """
     asked, (device, pack, flags) = tuple(cells), options
+    groups = repeats(asked)
     if pack is not None and not 1 <= pack <= WIDEST:
         raise RefusedError(f"--pack must be a whole number from 1 to {WIDEST}, got {pack}")
     if not (folder / NAME).exists():
-        widths = _widths(asked, options, {})
+        widths = _widths(groups, options, {})
         keep_all = len(asked) <= KEEP_ALL_UP_TO
         return Plan(suite, device.type, pack, keep_all, asked, widths, flags)
     written = read_current_plan(folder)
@@ -119,7 +132,7 @@ def make_plan(folder: Path, suite: str, cells: Iterable[Cell], options: Training
             f"{folder} was started on {written.device} and numbers of {device.type} must not be "
             f"mixed with it; use --device {written.device} or another --out"
         )
-    _refuse_other_profile(written, asked, folder)
+    _refuse_other_profile(written, [each.first for each in groups], folder)
     fixed = {kind: driver.width for kind, driver in written.drivers.items()}
     if foreign := [name for name in written.flags if name not in FLAGS]:
         raise RefusedError(
@@ -132,8 +145,11 @@ def make_plan(folder: Path, suite: str, cells: Iterable[Cell], options: Training
             f"numbers; leave it out or use another --out"
         )
     options = TrainingOptions(device, written.pack, written.flags)
-    rest = asked, _widths(asked, options, fixed), written.flags
-    held = tuple(further(written, map(_entry, asked)))
+    rest = asked, _widths(groups, options, fixed), written.flags
+    points = {
+        (*_specs(each.first).point()[:2], cell.seed) for each in groups for cell in each.cells
+    }
+    held = tuple(further(written, points))
     return Plan(written.suite, device.type, written.pack, written.keep_all, *rest, held)
 
 
@@ -147,12 +163,11 @@ def _refuse_other_profile(written: PlanFile, asked: Sequence[Cell], folder: Path
         )
 
 
-def _widths(
-    cells: Sequence[Cell], options: TrainingOptions, fixed: Mapping[str, int]
-) -> dict[str, int]:
+def _widths(cells: Cells, options: TrainingOptions, fixed: Mapping[str, int]) -> dict[str, int]:
     """Return the width of every kind: as fixed, as asked, or as measured and fits, cut evenly."""
     device, pack, flags = options
     throughput, free, widths = Throughput.read(), free_bytes(device), dict(fixed)
+    refuse_huge(cells)
     for kind, group in kinds(cells).items():
         if kind not in widths:
             fastest = throughput.best_width(group[0], device, flags)
@@ -163,16 +178,31 @@ def _widths(
     return widths
 
 
-def kinds(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
+def kinds(cells: Cells) -> dict[str, list[Cell]]:
     """Group cells that can be trained together."""
     groups: dict[str, list[Cell]] = {}
-    names: dict[Cell, str] = {}
-    for cell in cells:
-        alike = replace(cell, seed=0, noise=Clean())
-        if alike not in names:
-            names[alike] = kind_of(cell)
-        groups.setdefault(names[alike], []).append(cell)
+    for each in repeats(cells):
+        groups.setdefault(kind_of(each.first), []).extend(each.cells)
     return groups
+
+
+def refuse_huge(cells: Cells) -> None:
+    """Refuse networks that no machine should be asked to train.
+
+    Raises:
+        RefusedError: the weights of one take more than ``LARGEST_NETWORK``.
+    """
+    for model, dataset in dict.fromkeys(
+        (each.first.model, each.first.dataset) for each in repeats(cells)
+    ):
+        size = weights_of(model, dataset.shape, dataset.num_classes)
+        if size > LARGEST_NETWORK:
+            most = LARGEST_NETWORK / 2**30
+            raise RefusedError(
+                f"the model {MODELS.spec(model)} on {DATASETS.name(dataset)} has "
+                f"{size / 2**30:,.0f} GiB of weights, and at most {most:.0f} GiB are planned and "
+                "trained; choose a smaller one"
+            )
 
 
 class Rebuilt(NamedTuple):
@@ -205,7 +235,7 @@ class Pack(NamedTuple):
     width: int  # what they are padded to; 1 is one by one
 
 
-def packs(cells: Iterable[Cell], widths: Mapping[str, int]) -> list[Pack]:
+def packs(cells: Cells, widths: Mapping[str, int]) -> list[Pack]:
     """Group cells that can be trained together, at most as many as their width; longest first.
 
     Groups are cut evenly: 25 cells and a width of 8 make packs of 7, 6, 6 and 6.
@@ -218,12 +248,18 @@ def packs(cells: Iterable[Cell], widths: Mapping[str, int]) -> list[Pack]:
     return sorted(cut, key=lambda p: -sum(c.method.networks * c.recipe.epochs for c in p.cells))
 
 
-def disk_bytes(cells: Sequence[Cell], *, keep_all: bool) -> int:
+def pack_count(cells: Cells, widths: Mapping[str, int]) -> int:
+    """Return how many packs :func:`packs` makes of these cells."""
+    return sum(math.ceil(len(group) / widths[kind]) for kind, group in kinds(cells).items())
+
+
+def disk_bytes(cells: Cells, *, keep_all: bool) -> int:
     """Estimate what the parts of these cells take: logits, and a few numbers per training image."""
     total = 0
-    for cell in cells:
-        n, test = cell.dataset.sizes
-        shown = test + round(cell.recipe.val_fraction * n)
-        logits = 4 * shown * cell.dataset.num_classes * (3 if keep_all else 1)
-        total += logits + 34 * n + 8 * 30 * cell.recipe.epochs + 9000
+    for each in repeats(cells):
+        dataset, recipe = each.first.dataset, each.first.recipe
+        n, test = dataset.sizes
+        shown = test + round(recipe.val_fraction * n)
+        logits = 4 * shown * dataset.num_classes * (3 if keep_all else 1)
+        total += len(each) * (logits + 34 * n + 8 * 30 * recipe.epochs + 9000)
     return total

@@ -22,6 +22,7 @@ from benchmarks.errors import RefusedError
 from benchmarks.inputs import decode_json, read_bytes
 from benchmarks.models import Model
 from benchmarks.outputs import make_folder, write_atomically
+from benchmarks.planning.repeats import repeats
 from benchmarks.sweep import Cell
 
 STARTED_SECONDS = 4.0  # a worker: importing torch, reading data
@@ -117,9 +118,9 @@ class Throughput:
     ) -> int:
         """Return how many processes are best on one device for these cells, as far as measured."""
         total: dict[int, float] = {}
-        for cell in cells:
-            for count, cost in self._entry(cell, device, flags).processes.items():
-                total[count] = total.get(count, 0.0) + cost.of_cell(cell)
+        for each in repeats(cells):
+            for count, cost in self._entry(each.first, device, flags).processes.items():
+                total[count] = total.get(count, 0.0) + len(each) * cost.of_cell(each.first)
         return min(total, key=lambda count: total[count], default=1)
 
     def seconds(

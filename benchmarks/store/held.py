@@ -1,25 +1,28 @@
 """What a folder holds beside the cells that were asked for, in words."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.store.parts import Parts
 from benchmarks.store.plan_file import PlannedCell
 
-AXES = ("method", "noise", "dataset", "model", "recipe", "seed")
+AXES = ("dataset", "noise", "method", "model", "recipe", "seed")
 SHOWN = 3
 """The most values of an axis that a command which drops cells names."""
 
 
 def held_lines(
-    folder: Path, asked: Sequence[Mapping[str, object]], held: Sequence[PlannedCell], parts: Parts
+    folder: Path,
+    asked: Mapping[str, Collection[str | int]],
+    held: Sequence[PlannedCell],
+    parts: Parts,
 ) -> list[str]:
     """Say how many further cells a folder holds, and how to go on with them or drop them.
 
     Args:
         folder: the results folder.
-        asked: the keys of the cells that were asked for.
+        asked: the values of each axis among the cells that were asked for.
         held: the others.
         parts: of the folder.
     """
@@ -36,10 +39,10 @@ def held_lines(
     return [f"{folder} also holds {cells}, {missing} not finished; {go_on}, {drop}"]
 
 
-def _filter(asked: Sequence[Mapping[str, object]], held: Sequence[PlannedCell]) -> str:
+def _filter(asked: Mapping[str, Collection[str | int]], held: Sequence[PlannedCell]) -> str:
     """Return options that name the held cells and none that was asked for, where few do."""
-    for axis in AXES:
+    for axis in ("method", "noise", *AXES):
         values = list(dict.fromkeys(getattr(cell, axis) for cell in held))
-        if len(values) <= SHOWN and not {keys[axis] for keys in asked} & set(values):
+        if len(values) <= SHOWN and not set(asked[axis]) & set(values):
             return " ".join([f"--{axis}s", *(shlex.quote(str(value)) for value in values)])
     return "--methods ..."

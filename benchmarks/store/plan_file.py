@@ -1,6 +1,6 @@
 """The file ``plan.json`` of a results folder, as typed records."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +23,10 @@ LARGEST = 2**31
 Width = Annotated[int, msgspec.Meta(ge=1, le=WIDEST)]
 
 
+Point = tuple[str, str, int]
+"""Kind, noise and seed: what tells the cells of a folder apart, whatever version they are of."""
+
+
 class CellSpecs(msgspec.Struct, frozen=True, omit_defaults=True):
     """A cell spelled out: what ``sweep.Cell.build`` needs, and how the cell came about."""
 
@@ -40,8 +44,8 @@ class CellSpecs(msgspec.Struct, frozen=True, omit_defaults=True):
         """Name what cells of a pack have in common: everything but seed and noise."""
         return f"{self.dataset} {self.model} {self.method} {self.recipe} {self.precision}"
 
-    def point(self) -> tuple[str, str, int]:
-        """Return what tells cells of a folder apart, whatever version they are of."""
+    def point(self) -> "Point":
+        """Return the kind, noise and seed."""
         return self.kind(), self.noise, self.seed
 
 
@@ -176,7 +180,8 @@ def merged(before: PlanFile, request: PlanFile) -> PlanFile:
         request: the cells that are asked for, and the folder's settings.
     """
     asked = {cell.cell_id: cell for cell in request.cells}
-    held = {cell.cell_id: cell for cell in further(before, request.cells)}
+    points = {cell.specs.point() for cell in request.cells}
+    held = {cell.cell_id: cell for cell in further(before, points)}
     known = [
         held[i] if i in held else asked.pop(i)
         for i in (cell.cell_id for cell in before.cells)
@@ -190,13 +195,12 @@ def merged(before: PlanFile, request: PlanFile) -> PlanFile:
     )
 
 
-def further(plan: PlanFile, request: Iterable[PlannedCell]) -> list[PlannedCell]:
-    """Return the cells of a plan that a request does not name, held.
+def further(plan: PlanFile, asked: Container[Point]) -> list[PlannedCell]:
+    """Return the cells of a plan that are not asked for, held.
 
     A cell that is spelled like a requested one and has another id is not among them: its code or
     its data have changed since, and the requested one stands in its place.
     """
-    asked = {cell.specs.point() for cell in request}
     return [
         msgspec.structs.replace(cell, requested=False)
         for cell in plan.cells

@@ -7,6 +7,8 @@ import torch
 
 from benchmarks.engine.drivers import in_words
 from benchmarks.errors import RefusedError
+from benchmarks.launch.forecast import forecast
+from benchmarks.launch.request import Request
 from benchmarks.planning import memory
 from benchmarks.planning.options import TrainingOptions, choose_device
 from benchmarks.planning.plan import kind_of, kinds, make_plan, packs
@@ -17,6 +19,8 @@ from benchmarks.planning.throughput import (
     Throughput,
     work_of,
 )
+from benchmarks.sweep import Cell, Suite
+from methods import METHODS
 from tests.cells import CPU, NOWHERE, build
 
 N, PIXELS, CLASSES = 1797, 64, 10
@@ -183,3 +187,49 @@ def test_packs_are_planned_no_wider_than_fits(monkeypatch):
         planned = make_plan(NOWHERE, "mine", cells, TrainingOptions(CPU))
         assert planned.width(cells[0]) == width
         assert make_plan(NOWHERE, "mine", cells, TrainingOptions(CPU, 9)).width(cells[0]) == 9
+
+
+def test_a_suite_of_too_many_cells_is_counted_before_any_is_built(monkeypatch):
+    monkeypatch.setattr(METHODS, "build", None)
+    rates = [f"symmetric(rate=0.{k})" for k in range(1001)]
+    suite = Suite.read("default").override({"noise": rates, "seed": range(1000)})
+    with pytest.raises(
+        RefusedError, match=r"names 6,006,000 cells, and a plan holds at most 1,000"
+    ):
+        suite.cells("float32")
+
+
+def test_a_plan_asks_of_one_cell_what_its_seeds_share(monkeypatch, tmp_path):
+    asked, keys = [], Cell.keys
+    monkeypatch.setattr(Cell, "keys", lambda cell: asked.append(cell) or keys(cell))
+    for count in (3, 300):
+        before = len(asked)
+        text = forecast(
+            Request(out=tmp_path / "new", methods=["elr"], noises=["clean"], seeds=range(count))
+        )
+        assert f"{count} planned, 0 done, {count} to do" in text
+        assert len(asked) - before < 10
+    assert "59  and 240 more" in text
+
+
+@pytest.mark.parametrize("width", [50_000, 65_536])
+def test_a_network_beyond_bounds_is_refused_by_its_shapes(tmp_path, width):
+    cells = [build(model=f"mlp(first={width}, second={width})")]
+    with pytest.raises(RefusedError, match=r"GiB of weights, and at most 8 GiB are planned and"):
+        make_plan(tmp_path, "mine", cells, TrainingOptions(CPU))
+
+
+def test_a_network_that_cannot_be_counted_is_as_large_as_any():
+    class Endless:
+        def build(self, shape, num_classes):
+            return torch.nn.Linear(2**40, 2**40)
+
+    assert memory.weights_of(Endless(), (1, 8, 8), 10) > memory.LARGEST_NETWORK
+
+
+@pytest.mark.parametrize("model", ["mlp", "convnet"])
+def test_shapes_say_the_same_of_a_network_as_its_numbers(monkeypatch, model):
+    args = build(model=model).model, (3, 32, 32), 10, "float32"
+    found = memory._of_network.__wrapped__(*args)
+    monkeypatch.setattr(memory, "ALLOCATED", 0)
+    assert memory._of_network.__wrapped__(*args) == found
