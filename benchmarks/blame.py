@@ -36,7 +36,7 @@ def in_words(error: BaseException) -> str:
     text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in lines[0].strip()[:LONGEST])
     if isinstance(error, SystemExit):
         text = f"{text or 'None'}, but a plugin must not end the program"
-    if _is_refusal(error):
+    if _is_refusal(error) or isinstance(error, LateError):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
@@ -74,6 +74,12 @@ def reason(error: BaseException) -> str:
     return f"{in_words(error)} ({found[0].name}:{found[1]})" if found else in_words(error)
 
 
+def refusal(error: ValueError) -> str:
+    """Return the text of a refusal, with the place where a plugin has raised it."""
+    found = place(error)
+    return f"{error} ({found[0].name}:{found[1]})" if found else str(error)
+
+
 def shown(path: Path) -> Path:
     """Return a path as a user would write it: below the current folder without that."""
     try:
@@ -91,6 +97,8 @@ def is_plugin(frame: FrameType) -> bool:
 def deadline(seconds: float) -> Iterator[None]:
     """Let no code of a plugin run for longer in the main thread, where the system has alarms.
 
+    An alarm that would ring earlier rings instead of this one.
+
     Raises:
         LateError: the time is over.
     """
@@ -98,6 +106,9 @@ def deadline(seconds: float) -> Iterator[None]:
     if not hasattr(signal, "setitimer") or not in_main_thread:
         yield
         return
+
+    waiting = signal.getitimer(signal.ITIMER_REAL)[0]
+    seconds = min(seconds, waiting) if waiting else seconds
 
     def ring(_number: int, _frame: FrameType | None) -> None:
         raise LateError(f"no answer within {seconds:g} s")

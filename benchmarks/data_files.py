@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.datasets import DATASETS
-from benchmarks.errors import Exit, RefusedError
-from benchmarks.noise import NOISES, Human
+from benchmarks import blame
+from benchmarks.datasets import DATASETS, Dataset
+from benchmarks.errors import DataMissingError, Exit, RefusedError
+from benchmarks.noise import NOISES, Human, Noise
 from benchmarks.sweep import Cell
 
 
@@ -23,9 +24,19 @@ def fetch_files(cells: Iterable[Cell], root: Path) -> None:
     noises = dict.fromkeys(cell.noise for cell in every)
     lenders = [DATASETS.build(name) for noise in noises for name in noise.borrows]
     for dataset in dict.fromkeys((*(cell.dataset for cell in every), *lenders)):
-        dataset.fetch(root)
+        _fetch(DATASETS.spec(dataset), dataset, root)
     for noise in noises:
-        noise.fetch(root)
+        _fetch(NOISES.spec(noise), noise, root)
+
+
+def _fetch(name: str, entry: Dataset | Noise, root: Path) -> None:
+    """Fetch the files of an entry; however those of a plugin fail, it is data that is missing."""
+    try:
+        entry.fetch(root)
+    except RefusedError:
+        raise
+    except Exception as error:
+        raise DataMissingError(f"{name} cannot be fetched: {blame.reason(error)}") from error
 
 
 def check_files(names: Sequence[str], root: Path, *, fetch: bool) -> Iterator[tuple[str, Exit]]:
@@ -51,12 +62,14 @@ def check_files(names: Sequence[str], root: Path, *, fetch: bool) -> Iterator[tu
                 yield f"{name}: {_labels(humans[name], root, fetch=fetch)}", Exit.DONE
                 continue
             if fetch:
-                datasets[name].fetch(root)
+                _fetch(name, datasets[name], root)
             train, test = datasets[name].load(root, 0)
             counts = f"{len(train.label)} training and {len(test.label)} test images"
             yield f"{name}: {counts}", Exit.DONE
         except RefusedError as error:
             yield f"{name}: {error}", error.code
+        except OSError as error:  # of a plugin
+            yield f"{name}: {blame.reason(error)}", Exit.DATA_MISSING
 
 
 def _labels(human: type[Human], root: Path, *, fetch: bool) -> str:

@@ -10,6 +10,7 @@ import errno
 import hashlib
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Collection, Iterable, Iterator
 from collections.abc import Set as AbstractSet
@@ -243,18 +244,27 @@ def replaced_files(
         RefusedError: a file of the user's is in the way, or one was changed since; all stays.
         WritingError: the files cannot be written.
     """
-    made = _make_folders(folder)
-    _clear(folder, verb)
-    new = folder / f".{verb.replace(' ', '-')}-new-{os.getpid()}"
-    try:
-        with writing(folder):
-            shutil.rmtree(new, ignore_errors=True)
-            new.mkdir()
+    with scratch_folder(folder, verb) as new:
         with _told_of(folder, new):
             yield new
         with writing(folder), filelock.FileLock(manifest_path(folder, verb).with_suffix(".lock")):
             former = read_manifest(folder, verb).names()
             _move(new, folder, verb, title, kept=former - {*but} if adds else set())
+
+
+@contextlib.contextmanager
+def scratch_folder(folder: Path, verb: str) -> Iterator[Path]:
+    """Give an empty folder in ``folder``, which is made if need be; it is gone afterwards.
+
+    Raises:
+        WritingError: it cannot be made.
+    """
+    made = _make_folders(folder)
+    _clear(folder, verb)
+    with writing(folder):
+        new = Path(tempfile.mkdtemp(prefix=_scratch_prefix(verb), dir=folder))
+    try:
+        yield new
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
         for each in made:
@@ -262,6 +272,10 @@ def replaced_files(
                 each.rmdir()
         raise
     shutil.rmtree(new, ignore_errors=True)
+
+
+def _scratch_prefix(verb: str) -> str:
+    return f".{verb.replace(' ', '-')}-new-"
 
 
 def _make_folders(folder: Path) -> list[Path]:
@@ -273,7 +287,7 @@ def _make_folders(folder: Path) -> list[Path]:
 
 def _clear(folder: Path, verb: str) -> None:
     """Remove what runs that were killed long ago left unfinished."""
-    for path in folder.glob(f".{verb.replace(' ', '-')}-new-*"):
+    for path in folder.glob(f"{_scratch_prefix(verb)}*"):
         with contextlib.suppress(OSError):
             if not path.is_symlink() and time.time() - path.stat().st_mtime > STALE_SECONDS:
                 shutil.rmtree(path, ignore_errors=True)

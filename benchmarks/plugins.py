@@ -22,7 +22,7 @@ LONGEST_LOADING = 600.0
 _loaded: dict[Path, list[Entry]] = {}  # by file
 
 
-def load(*paths: Path) -> list[Entry]:
+def load(*paths: Path, seconds: float = LONGEST_LOADING) -> list[Entry]:
     """Run Python files that register entries and return their kinds and names, each once.
 
     A file may call ``register(name, class)`` of any of ``METHODS``, ``DATASETS``, ``NOISES``,
@@ -31,14 +31,18 @@ def load(*paths: Path) -> list[Entry]:
     retrains their cells instead of passing off old results as new. A file is run once; what a file
     registers that fails is withdrawn.
 
+    Args:
+        paths: of the files.
+        seconds: after which a file is taken to hang.
+
     Raises:
         RefusedError: a file is absent, no Python file, fails, or registers nothing; the text has
             the line.
     """
-    return list(dict.fromkeys(entry for path in paths for entry in _load(path)))
+    return list(dict.fromkeys(entry for path in paths for entry in _load(path, seconds)))
 
 
-def _load(path: Path) -> list[Entry]:
+def _load(path: Path, seconds: float) -> list[Entry]:
     own = path.resolve()
     if own in _loaded:
         return _loaded[own]
@@ -46,7 +50,7 @@ def _load(path: Path) -> list[Entry]:
     before = set(_entries())
     _hold_exits(os.getpid())
     try:
-        with blame.deadline(LONGEST_LOADING):
+        with blame.deadline(seconds):
             module = neighbours.execute(path)
         added = [entry for entry in _entries() if entry not in before]
         added = added or [e for e in before if _class(e).__module__ == module.__name__]

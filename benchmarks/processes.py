@@ -1,13 +1,15 @@
 """The start of worker processes. Imports nothing heavy, so that they can be started at once."""
 
+import contextlib
 import importlib
 import multiprocessing
 import multiprocessing.connection
 import os
+import signal
 import sys
 import threading
-from collections.abc import Sequence
-from multiprocessing import forkserver
+from collections.abc import Iterator, Sequence
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import BaseContext
 
 from benchmarks import streams
@@ -39,7 +41,6 @@ def start_fork_server(preload: Sequence[str]) -> None:
     """Start the server that workers are forked from, which imports ``preload`` on another core."""
     if FORKS:
         worker_context(preload)
-        forkserver.ensure_running()
 
 
 def import_in_background(modules: Sequence[str]) -> None:
@@ -80,7 +81,7 @@ def is_running(process: int) -> bool:
 
 
 def worker_context(preload: Sequence[str], device: str = "cpu") -> BaseContext:
-    """Return the context that starts workers: forked from a server, or anew if they use a GPU.
+    """Return the context that starts workers: forked from a server, which then runs, or anew.
 
     CUDA cannot be used after a fork of a process that has so much as asked how many GPUs there are.
 
@@ -90,4 +91,26 @@ def worker_context(preload: Sequence[str], device: str = "cpu") -> BaseContext:
     """
     os.environ |= ENVIRONMENT | {"PYTHONIOENCODING": streams.encoding()}
     multiprocessing.set_forkserver_preload(list(preload))
-    return multiprocessing.get_context("forkserver" if FORKS and device == "cpu" else "spawn")
+    with _deaf():
+        if FORKS and device == "cpu":
+            forkserver.ensure_running()
+            return multiprocessing.get_context("forkserver")
+        if os.name == "posix":
+            resource_tracker.ensure_running()
+        return multiprocessing.get_context("spawn")
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """Let what is started here, and its children, not hear that a terminal hangs up.
+
+    Python's servers would die with a word of theirs, and workers before this process stops them.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)  # one that came is heard now

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import torch
 
+from benchmarks import blame
 from benchmarks.datasets import DATASETS, Dataset, Split
 from benchmarks.errors import RefusedError
 from benchmarks.inputs import TOML_BYTES, decode_toml, read_bytes
@@ -226,7 +227,7 @@ class Suite:
         try:
             return iter(list(self._cells(precision)))
         except ValueError as error:
-            raise RefusedError(f"suite {self.name!r}: {error}") from error
+            raise RefusedError(f"suite {self.name!r}: {blame.refusal(error)}") from error
 
     def _cells(self, precision: str) -> Iterator[Cell]:
         profile = PROFILES.build(self.profile)

@@ -1,25 +1,36 @@
 """The verb ``check``: does a user's own entry do what the suite relies on?"""
 
+import math
 import textwrap
+from pathlib import Path
 
-from benchmarks.errors import Exit
+from benchmarks import processes
+from benchmarks.errors import Exit, RefusedError
 from benchmarks.launch.request import Plugins
 
 
-def check(*, plugin: Plugins) -> Exit:
+def check(*, plugin: Plugins, data: Path | None = None, timeout: float = 60.0) -> Exit:
     """Check that your own methods, datasets, noises and models do what the suite relies on.
+
+    They are loaded and run in a process of their own. What is in doubt, and not wrong, is no fault.
 
     Args:
         plugin: A Python file that registers entries; may be given several times.
+        data: The folder of image files. [default: $NOISY_LABELS_DATA, else ./data]
+        timeout: Seconds after which loading a file, or one check, is taken to hang.
     """
-    from benchmarks import plugins
-    from benchmarks.contract import examine
+    if not 0 < timeout < math.inf:
+        raise RefusedError(f"--timeout must be a number of seconds above 0, got {timeout}")
+    processes.start_fork_server(("benchmarks.contract.trial",))  # which this process imports now
+    from benchmarks.contract.trial import Heading, findings
+    from benchmarks.datasets import data_root
 
     faults = 0
-    for kind, name in plugins.load(*plugin):
-        print(f"{kind} {name}")
-        for finding in examine(kind, name):
-            print(textwrap.indent(str(finding), "  "))
-            faults += bool(finding.fault)
+    for found in findings(plugin, data_root(data), timeout):
+        if isinstance(found, Heading):
+            print(found, flush=True)
+        else:
+            print(textwrap.indent(str(found), "  "), flush=True)
+            faults += bool(found.fault) and not found.repeated
     print(f"{faults} {'fault' if faults == 1 else 'faults'}")
     return Exit.SOME_FAILED if faults else Exit.DONE

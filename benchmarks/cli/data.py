@@ -1,47 +1,52 @@
 """The verb ``data``: fetch datasets, look at them, and export their noisy labels."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from cyclopts import App
 
 from benchmarks.errors import Exit, RefusedError
-from benchmarks.launch.request import Seeds, Specs
+from benchmarks.launch.request import Plugins, Seeds, Specs
 
 data = App(name="data", help="Fetch datasets, describe them, export noisy labels.")
 
 
 @data.command
-def get(names: Specs = None, *, data: Path | None = None) -> Exit:
+def get(names: Specs = None, *, data: Path | None = None, plugin: Plugins = ()) -> Exit:
     """Download datasets unless they are there, and check them.
 
     Args:
         names: Which datasets, or the labels of people: cifar10n, cifar100n. [default: all datasets]
         data: The folder of image files. [default: $NOISY_LABELS_DATA, else ./data]
+        plugin: A Python file that registers entries of your own; may be given several times.
     """
-    return _check(names, data, fetch=True)
+    return _check(names, data, plugin, fetch=True)
 
 
 @data.command
-def verify(names: Specs = None, *, data: Path | None = None) -> Exit:
+def verify(names: Specs = None, *, data: Path | None = None, plugin: Plugins = ()) -> Exit:
     """Check that datasets are there and undamaged; download nothing.
 
     Args:
         names: Which datasets, or the labels of people: cifar10n, cifar100n. [default: all datasets]
         data: The folder of image files. [default: $NOISY_LABELS_DATA, else ./data]
+        plugin: A Python file that registers entries of your own; may be given several times.
     """
-    return _check(names, data, fetch=False)
+    return _check(names, data, plugin, fetch=False)
 
 
 @data.command
-def info(names: Specs = None) -> Exit:
+def info(names: Specs = None, *, plugin: Plugins = ()) -> Exit:
     """Describe datasets: source, licence, sizes, classes, known errors in their "clean" labels.
 
     Args:
         names: Which datasets. [default: all]
+        plugin: A Python file that registers entries of your own; may be given several times.
     """
     from benchmarks.datasets import DATASETS
     from benchmarks.datasets.cards import card
 
+    _load(plugin, None)
     try:
         print("\n\n".join(card(name) for name in names or DATASETS))
     except ValueError as error:
@@ -50,13 +55,14 @@ def info(names: Specs = None) -> Exit:
 
 
 @data.command
-def noise(
+def noise(  # noqa: PLR0913  options of a command
     dataset: str,
     noise: str,
     *,
     out: Path,
     seeds: Seeds = None,
     data: Path | None = None,
+    plugin: Plugins = (),
 ) -> Exit:
     """Write the given labels of a dataset under a noise, for use elsewhere.
 
@@ -70,11 +76,13 @@ def noise(
             other labels.
         seeds: Which seeds. [default: 0]
         data: The folder of image files. [default: $NOISY_LABELS_DATA, else ./data]
+        plugin: A Python file that registers entries of your own; may be given several times.
     """
     from benchmarks.datasets import DATASETS, data_root
     from benchmarks.export import export_seeds
     from benchmarks.noise import NOISES
 
+    _load(plugin, data)
     try:
         chosen, kind = DATASETS.build(dataset), NOISES.build(noise)
         lines = export_seeds(chosen, kind, list(dict.fromkeys(seeds or [0])), data_root(data), out)
@@ -84,12 +92,24 @@ def noise(
     return Exit.DONE
 
 
-def _check(names: list[str] | None, data: Path | None, *, fetch: bool) -> Exit:
+def _check(
+    names: list[str] | None, data: Path | None, plugin: Sequence[Path], *, fetch: bool
+) -> Exit:
     from benchmarks.data_files import check_files
     from benchmarks.datasets import data_root
 
+    _load(plugin, data)
     code = Exit.DONE
     for line, result in check_files(names or (), data_root(data), fetch=fetch):
         print(line)
         code = result or code
     return code
+
+
+def _load(plugin: Sequence[Path], data: Path | None) -> None:
+    """Load plugins, which must pass the quick checks."""
+    if plugin:
+        from benchmarks import contract
+        from benchmarks.datasets import data_root
+
+        contract.load(*plugin, root=data_root(data))

@@ -3,19 +3,23 @@
 from typing import Literal
 
 from benchmarks.errors import Exit
+from benchmarks.launch.request import Plugins
 
 Kind = Literal[
     "datasets", "noises", "methods", "models", "recipes", "profiles", "metrics", "suites"
 ]
 
 
-def ls(kind: Kind | None = None) -> Exit:
+def ls(kind: Kind | None = None, *, plugin: Plugins = ()) -> Exit:
     """List what can be named: datasets, noises, methods, models, profiles, metrics and so on.
 
     Args:
         kind: Only these.
+        plugin: A Python file that registers entries of your own; may be given several times.
     """
+    from benchmarks import plugins
     from benchmarks.listing import listing
 
+    plugins.load(*plugin)
     print(listing(kind))
     return Exit.DONE

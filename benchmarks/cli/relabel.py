@@ -29,7 +29,7 @@ def relabel(
         data: The folder of image files. [default: $NOISY_LABELS_DATA, else ./data]
         plugin: A Python file that registers your dataset; may be given several times.
     """
-    from benchmarks import plugins
+    from benchmarks import contract
     from benchmarks.commands import repeated_options
     from benchmarks.datasets import data_root
     from benchmarks.suspects.corrections import relabel as apply
@@ -37,7 +37,7 @@ def relabel(
 
     if not out.endswith(".npy"):
         raise RefusedError(f"--out must end with .npy, got {out!r}")
-    plugins.load(*plugin)
+    contract.load(*plugin, root=data_root(data))
     files, relabelled = apply(folder, reviewed, data_root(data), out)
     for file in files:
         print(

@@ -1,5 +1,6 @@
 """The verb ``report``: draw the report of a results folder."""
 
+import shutil
 from pathlib import Path
 from typing import Literal
 
@@ -10,33 +11,51 @@ VenueName = Literal["neurips", "iclr", "icml", "tmlr", "jmlr"]
 
 
 def report(
-    folder: Path = Path("results/default"), *, force: bool = False, venue: VenueName = "neurips"
+    folder: Path = Path("results/default"),
+    *,
+    out: Path | None = None,
+    force: bool = False,
+    venue: VenueName = "neurips",
 ) -> Exit:
     """Draw the figures, tables and verdict of a results folder.
 
+    A file in the report's folder that `report` did not write is kept, and never written over.
+
     Args:
         folder: The results folder.
+        out: Where the report goes; the results folder is then only read. [default: FOLDER/report]
         force: Draw them again even if nothing changed.
         venue: Whose page the figures fit at their natural size.
     """
+    from benchmarks.outputs import scratch_folder
     from benchmarks.store import Parts, derive
 
     parts = Parts(folder)
-    if (folder / "parts").is_dir():  # committed results have only the CSV files
+    if not (folder / "parts").is_dir():  # committed results have only the CSV files
+        show(folder, out, force=force, venue=venue)
+    elif out is None:
         derive(folder, parts)
-    show(folder, force=force, venue=venue)
+        show(folder, force=force, venue=venue)
+    else:
+        with scratch_folder(out, "report") as tables:
+            derive(folder, parts, into=tables)
+            shutil.copyfile(folder / "plan.json", tables / "plan.json")
+            show(tables, out, force=force, venue=venue)
     for line in parts.damage():
         print(line)
     return Exit.DONE
 
 
-def show(folder: Path, *, force: bool = False, venue: VenueName = "neurips") -> None:
-    """Draw a report and print its ranking and verdict, and where everything is."""
+def show(
+    folder: Path, out: Path | None = None, *, force: bool = False, venue: VenueName = "neurips"
+) -> None:
+    """Draw a report, to ``folder/report`` if not ``out``; print its ranking, verdict and files."""
     from benchmarks.report import build
 
-    built = build(folder, force=force, venue=venue, workers=processes.cores())
+    built = build(folder, out, force=force, venue=venue, workers=processes.cores())
     print(f"\n{built.ranking}\n\n{built.verdict}\n")
-    print(f"results  {folder / 'results.csv'}")
+    if out is None:
+        print(f"results  {folder / 'results.csv'}")
     print(f"report   {built.folder / 'report.md'}{'' if built.rebuilt else ' (unchanged)'}")
     print(f"browser  {built.folder / 'report.html'}")
     print(f"figures  {built.folder / 'figures'}")

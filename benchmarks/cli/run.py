@@ -6,6 +6,7 @@ from benchmarks import processes, streams
 from benchmarks.cli.report import show
 from benchmarks.errors import Exit
 from benchmarks.launch.request import DEFAULT, Request
+from benchmarks.report import refuse_lost_files
 
 STARTED = time.perf_counter()
 
@@ -18,6 +19,8 @@ def run(request: Request = DEFAULT, *, report: bool = True) -> Exit:
         report: Draw the report.
     """
     streams.outlive_readers()
+    if report:
+        refuse_lost_files(request.folder() / "report")
     if request.device in {None, "cpu"} and not (request.folder() / "plan.json").exists():
         processes.start_fork_server(processes.TRAINING)  # while this process imports the same
     from benchmarks.launch.progress import Times

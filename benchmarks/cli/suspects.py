@@ -46,7 +46,7 @@ def suspects(  # noqa: PLR0913  options of a command
         data: The folder of image files. [default: $NOISY_LABELS_DATA, else ./data]
         plugin: A Python file that registers your dataset; may be given several times.
     """
-    from benchmarks import plugins
+    from benchmarks import contract
     from benchmarks.commands import repeated_options
     from benchmarks.datasets import data_root
     from benchmarks.store import Parts
@@ -55,7 +55,7 @@ def suspects(  # noqa: PLR0913  options of a command
 
     if top is not None and top < 1:
         raise RefusedError(f"--top must be a whole number of at least 1, got {top}")
-    plugins.load(*plugin)
+    contract.load(*plugin, root=data_root(data))
     cells = CellFilter(datasets or (), noises or (), methods or (), seeds or ())
     options = AuditOptions(score, top, reveal, repeated_options(data, plugin))
     written = audit(folder, data_root(data), cells, options)

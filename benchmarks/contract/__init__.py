@@ -1,34 +1,68 @@
-"""The checks that every entry of a catalogue must pass, ours or a plugin's."""
+"""The checks that every entry of a catalogue must pass, ours or a plugin's.
 
-from collections.abc import Callable, Iterator
+``CHECKS`` has all of them, for ``run_all.py check``. ``QUICK`` has those that take less than a
+second together: what an entry states, and one small step. They precede whatever uses a plugin, so
+that nothing trains on what ``check`` would refuse.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields
-from types import FunctionType
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
+import torch
+
+from benchmarks import blame, plugins
 from benchmarks.contract import checks
-from benchmarks.contract.checks import BrokenContractError
-from benchmarks.datasets import Dataset
-from benchmarks.errors import DataMissingError
-from benchmarks.models import Model
-from benchmarks.noise import Noise
+from benchmarks.contract.checks import BrokenContractError, DoubtError
+from benchmarks.datasets import DATASETS, data_root
+from benchmarks.errors import DataMissingError, RefusedError, StopError
+from benchmarks.models import MODELS, initialised
+from benchmarks.plugins import Entry
 from benchmarks.sweep import REGISTRIES
-from methods import Method
 from methods.bounds import Bounded
 
+Check = Callable[..., None]
+"""A check of an entry; of a dataset, it gets the folder of the image files too."""
 
-def _checks_of(kind: type) -> tuple[Callable[[Any], None], ...]:
-    """Return the functions that check entries of a kind, in their order in the module."""
-    functions = [value for value in vars(checks).values() if isinstance(value, FunctionType)]
-    return tuple(f for f in functions if list(f.__annotations__.values()) == [kind, None])
+QUICK: Mapping[str, tuple[Check, ...]] = {
+    "method": (
+        checks.states_what_the_engine_knows,
+        checks.divides_any_number_of_epochs,
+        checks.has_a_finite_loss_and_a_gradient_for_every_network,
+    ),
+    "dataset": (checks.states_what_every_dataset_must, checks.has_the_images_it_declares),
+    "noise": (checks.has_rows_that_are_distributions,),
+    "model": (checks.gives_logits_for_images,),
+    "recipe": (),
+}
 
-
-CHECKS = {
-    "method": _checks_of(Method),
-    "dataset": _checks_of(Dataset),
-    "noise": _checks_of(Noise),
-    "model": _checks_of(Model),
+CHECKS: Mapping[str, tuple[Check, ...]] = {
+    "method": (
+        *QUICK["method"],
+        checks.has_a_label_of_its_own,
+        checks.keeps_its_state_in_shape,
+        checks.changes_nothing_in_place,
+        checks.does_not_see_the_order_of_a_batch,
+        checks.asks_no_tensor_for_its_value,
+        checks.maps_over_cells,
+        checks.hands_on_a_gradient_for_every_weight,
+        checks.stays_finite_on_huge_logits,
+        checks.trains_on_digits,
+    ),
+    "dataset": (
+        *QUICK["dataset"],
+        checks.is_the_same_when_loaded_again,
+        checks.declares_the_mean_and_deviation_of_its_pixels,
+    ),
+    "noise": (*QUICK["noise"], checks.draws_what_its_matrix_says),
+    "model": (*QUICK["model"], checks.judges_each_image_by_itself, checks.maps_over_networks),
     "recipe": (),  # a recipe is numbers alone, and its fields bound them
 }
+
+LONGEST_STEP = 60.0
+"""Seconds after which a quick check is taken to hang."""
 
 
 class Finding(NamedTuple):
@@ -36,39 +70,140 @@ class Finding(NamedTuple):
 
     check: str  # what the entry must do, in words
     fault: str = ""  # what it does instead; empty where all is well
+    doubt: str = ""  # what may be meant otherwise, and is no fault
+    repeated: bool = False  # its fault has been told by an earlier check
 
     def __str__(self) -> str:
-        if not self.fault:
-            return f"ok    {self.check}"
-        return f"FAULT {self.check}\n      {self.fault}"
+        if self.repeated:
+            return f"same  {self.check}"
+        if self.fault or self.doubt:
+            word = "FAULT" if self.fault else "DOUBT"
+            return f"{word} {self.check}\n      {self.fault or self.doubt}"
+        return f"ok    {self.check}"
 
 
-def examine(kind: str, name: str) -> Iterator[Finding]:
+def load(*paths: Path, root: Path | None = None) -> list[Entry]:
+    """Load plugins and return the kinds and names of their entries, which pass the quick checks.
+
+    Args:
+        paths: of the plugins.
+        root: the folder of the image files. [default: as :func:`data_root` says]
+
+    Raises:
+        RefusedError: a plugin fails, or an entry of its does not do what it must.
+    """
+    entries = plugins.load(*paths)
+    for kind, name in entries:
+        try:
+            found = list(_findings(kind, name, QUICK[kind], root, LONGEST_STEP))
+        except DataMissingError:
+            continue  # what reads the images says so
+        for finding in found:
+            if finding.fault and finding.check != BUILT:
+                raise RefusedError(f"the {kind} {name} fails: {finding.fault}")
+    return entries
+
+
+def examine(
+    kind: str, name: str, root: Path | None = None, seconds: float = LONGEST_STEP
+) -> Iterator[Finding]:
     """Run every check of a kind on an entry and yield its outcome.
 
     Args:
         kind: of the entry: method, dataset, noise, model or recipe.
         name: of the entry in the catalogue of its kind.
+        root: the folder of the image files. [default: as :func:`data_root` says]
+        seconds: after which a check is taken to hang; those that follow it are left out.
 
     Raises:
         DataMissingError: a dataset's files are not there.
     """
+    return _findings(kind, name, CHECKS[kind], root, seconds)
+
+
+BUILT = "can be built"
+"""The first check: a spec with the values that are asked for may be built where it fails."""
+
+
+def _findings(
+    kind: str, name: str, functions: Sequence[Check], root: Path | None, seconds: float
+) -> Iterator[Finding]:
     try:
-        entry = example(REGISTRIES[kind][name])
-    except BrokenContractError as error:
-        yield Finding("can be built", str(error))
+        with blame.deadline(seconds):
+            entry = example(REGISTRIES[kind][name])
+    except StopError:
+        raise
+    except BaseException as error:  # noqa: BLE001  a plugin can fail in any way
+        yield Finding(BUILT, _fault(error))
         return
-    for check in CHECKS[kind]:
-        fault = ""
+    more = (root or data_root(None),) if kind == "dataset" else ()
+    told = set[object]()
+    for check in functions:
+        words, fault = check.__name__.replace("_", " "), ""
         try:
-            check(entry)
-        except BrokenContractError as error:
-            fault = str(error)
-        except DataMissingError:
+            with blame.deadline(seconds):
+                check(entry, *more)
+        except (DataMissingError, StopError):
             raise
-        except Exception as error:  # noqa: BLE001  a plugin can fail in any way
-            fault = f"{type(error).__name__}: {error}"
-        yield Finding(check.__name__.replace("_", " "), fault)
+        except DoubtError as doubt:
+            yield Finding(words, doubt=str(doubt))
+            continue
+        except BaseException as error:
+            if kind == "dataset" and isinstance(error, OSError):
+                raise DataMissingError(f"{name} is not available: {_fault(error)}") from error
+            fault = _fault(error)
+            repeated = {fault, blame.place(error)} & told
+            told |= {fault, blame.place(error)} - {None}
+            yield Finding(words, fault, repeated=bool(repeated))
+            if isinstance(error, blame.LateError):
+                return
+            continue
+        yield Finding(words)
+
+
+def _fault(error: BaseException) -> str:
+    """Say what an entry does wrong; the place is where its own code failed."""
+    told = str(error) if isinstance(error, BrokenContractError) else blame.in_words(error)
+    found = blame.place(error)
+    return f"{told} ({blame.shown(found[0])}:{found[1]})" if found else told
+
+
+def where(kind: str, name: str) -> str:
+    """Return the file and the line of an entry of a plugin; "" for one of ours."""
+    entry = REGISTRIES[kind][name]
+    if not blame.MODULE.fullmatch(entry.__module__):
+        return ""
+    try:
+        return f"{blame.shown(Path(inspect.getfile(entry)))}:{inspect.getsourcelines(entry)[1]}"
+    except (OSError, TypeError):
+        return ""
+
+
+def refuse_images(models: Sequence[str], datasets: Sequence[str]) -> None:
+    """Refuse models that take no images of a dataset, before anything is trained.
+
+    Those of plugins are built and called; ours say what they need.
+
+    Args:
+        models: specs of models.
+        datasets: specs of datasets.
+
+    Raises:
+        RefusedError: a model fails on the images of a dataset.
+    """
+    for model, dataset in ((m, d) for m in models for d in datasets):
+        network, images = MODELS.build(model), DATASETS.build(dataset)
+        try:
+            network.check(images.shape)
+            if blame.MODULE.fullmatch(type(network).__module__):
+                with blame.deadline(LONGEST_STEP), torch.no_grad():
+                    built = initialised(network, images.shape, images.num_classes, ("check", 0))
+                    built.eval()(torch.zeros(2, *images.shape))
+        except (RefusedError, StopError):
+            raise
+        except BaseException as error:
+            told = blame.failure(error) or blame.in_words(error)
+            raise RefusedError(f"{model} takes no images of {dataset}: {told}") from error
 
 
 def example(entry: type[Bounded]) -> Bounded:

@@ -1,8 +1,10 @@
 """The checks: what every method, dataset, noise and model must do, whatever its paper says."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,20 +12,35 @@ from torch.func import functional_call, grad, stack_module_state, vmap
 
 from benchmarks.contract import samples
 from benchmarks.datasets import Dataset, data_root
+from benchmarks.datasets.base import Split
 from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.models import Model, initialised
 from benchmarks.noise import Images, LabelSpace, Noise, realised
 from benchmarks.sweep import Cell
-from methods import Batch, Method, State
+from methods import METHODS, Batch, Method, State
+from methods.bounds import suggestion
 
 EPOCH = torch.tensor(3)
 
-SHAPES = ((1, 8, 8), (1, 28, 28), (3, 32, 32))
+SHAPES = ((1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 64, 64), (3, 224, 224))
 """Shapes of images; a model must take images of at least one of them."""
+
+CLASSES = (2, 10, 4, 3, 5, 20, 100)
+"""Numbers of classes; a noise must accept at least one of them."""
+
+PRIVILEGES = ("rate", "T", "clean_subset")
+"""The clean knowledge that the engine can give."""
+
+AVERAGED = ("peeks", "predictions")
+"""What averaged weights can be for."""
 
 
 class BrokenContractError(Exception):
     """An entry does not do what every entry of its kind must."""
+
+
+class DoubtError(Exception):
+    """An entry does what it must, and perhaps not what its author means."""
 
 
 def demand(condition: bool, fault: str) -> None:
@@ -45,6 +62,33 @@ def _double() -> Iterator[None]:
         yield
     finally:
         torch.set_default_dtype(before)
+
+
+def states_what_the_engine_knows(method: Method) -> None:
+    """Check that label, networks, views, privileges and what is averaged are such as there are."""
+    name = type(method).__name__
+    demand(isinstance(method.label, str), f"{name}.label must be text, got {method.label!r}")
+    for key in ("networks", "views"):
+        value = getattr(method, key)
+        demand(type(value) is int and value >= 1, f"{name}.{key} must be at least 1, got {value!r}")
+    for key, known in (("privileges", PRIVILEGES), ("averaged", AVERAGED)):
+        value = getattr(method, key)
+        fits = isinstance(value, tuple) and set(value) <= set(known)
+        text = f"{name}.{key} must be a tuple of some of {', '.join(known)}, got {value!r}"
+        demand(fits, text + "".join(suggestion(str(v), known) for v in value if v not in known))
+
+
+def has_a_label_of_its_own(method: Method) -> None:
+    """Ask for a label, the name in tables and figures, that no other method has."""
+    name, label = METHODS.name(method), method.label
+    if not label:
+        raise DoubtError(
+            f"tables and figures call it {name!r}, as its class states no label: "
+            f'class {type(method).__name__}(Method, label="...", family="...")'
+        )
+    others = [other for other, entry in METHODS.items() if entry.label == label and other != name]
+    if others:
+        raise DoubtError(f"{others[0]} has the label {label!r} too: figures show two of that name")
 
 
 def has_a_finite_loss_and_a_gradient_for_every_network(method: Method) -> None:
@@ -98,6 +142,45 @@ def does_not_see_the_order_of_a_batch(method: Method) -> None:
     pairs = zip(samples.tensors(result), samples.tensors(other), strict=True)
     close = all(torch.allclose(a.double(), b.double(), rtol=1e-4, atol=1e-6) for a, b in pairs)
     demand(close, "another order of the same batch gives another loss or state")
+
+
+class _Sealed(Tensor):
+    """A tensor that nobody may ask for its value."""
+
+    @classmethod
+    def __torch_function__(
+        cls,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401  whatever the function returns
+        """Refuse what would make a number of it."""
+        if func in ASKING:
+            raise BrokenContractError(
+                f"it asks the epoch for its value by {func.__name__}: compute with the tensor, as "
+                "in torch.where(epoch < 3, a, b)"
+            )
+        plain: Callable[..., Any] = super().__torch_function__
+        return plain(func, types, args, kwargs or {})
+
+
+ASKING = frozenset(
+    getattr(Tensor, name)
+    for name in ("item", "tolist", "numpy", "__bool__", "__int__", "__float__", "__index__")
+)
+
+
+def asks_no_tensor_for_its_value(method: Method) -> None:
+    """Check that a step neither calls ``.item()`` on the epoch nor branches on it.
+
+    Both would be fixed at their first value in a step that is recorded, and slow in any other.
+    """
+    logits, batch, state = samples.drawn(method)
+    epoch = EPOCH.as_subclass(_Sealed)
+    _, batch, state = samples.led_up(method, samples.task(), batch, state, epoch)
+    samples.step(method, logits.requires_grad_(), batch, state, epoch)
+    method.gradient(samples.network_of().params, samples.network_of(seed=1).params, state, epoch)
 
 
 def maps_over_cells(method: Method) -> None:
@@ -162,9 +245,54 @@ def trains_on_digits(method: Method) -> None:
     demand(record.meta.status == "done", f"it does not train: {record.meta.reason}")
 
 
-def has_the_images_it_declares(dataset: Dataset) -> None:
+def states_what_every_dataset_must(dataset: Dataset, _root: Path) -> None:
+    """Check that classes, sizes, shape, mean and deviation are stated, and fit each other."""
+    name, missing = type(dataset).__name__, object()
+    wanted: dict[str, tuple[str, Callable[[Any], bool]]] = {
+        "num_classes": ("a whole number of at least 2", lambda v: type(v) is int and v >= 2),
+        "classes": (
+            "a tuple of num_classes different names",
+            lambda v: _texts(v) and len(set(v)) == len(v) == dataset.num_classes,
+        ),
+        "published": ("two whole numbers of at least 1", lambda v: _counts(v) and len(v) == 2),
+        "shape": ("channels, height and width", lambda v: _counts(v) and len(v) == 3),
+        "white": ("a whole number from 1 to 255", lambda v: type(v) is int and 1 <= v <= 255),
+        "mean": (
+            "a number for each channel",
+            lambda v: _numbers(v) and len(v) == dataset.shape[0],
+        ),
+        "std": (
+            "a number above 0 for each channel",
+            lambda v: _numbers(v) and len(v) == dataset.shape[0] and min(v) > 0,
+        ),
+    }
+    for key, (noun, fits) in wanted.items():
+        value = getattr(dataset, key, missing)
+        demand(value is not missing, f"{name}.{key} is not stated; it must be {noun}")
+        demand(fits(value), f"{name}.{key} must be {noun}, got {value!r}")
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, tuple) and all(isinstance(each, str) for each in value)
+
+
+def _counts(value: object) -> bool:
+    return isinstance(value, tuple) and all(type(each) is int and each >= 1 for each in value)
+
+
+def _numbers(value: object) -> bool:
+    kinds = int | float
+    return isinstance(value, tuple) and all(
+        isinstance(each, kinds) and math.isfinite(each) for each in value
+    )
+
+
+def has_the_images_it_declares(dataset: Dataset, root: Path) -> None:
     """Check that sizes, shape, types and labels are those that the class declares."""
-    for split, size in zip(dataset.load(data_root(None), 0), dataset.sizes, strict=True):
+    splits = dataset.load(root, 0)
+    pair = isinstance(splits, tuple) and len(splits) == 2
+    demand(pair and all(isinstance(split, Split) for split in splits), "load must return 2 Splits")
+    for split, size in zip(splits, dataset.sizes, strict=True):
         shape, declared = tuple(split.image.shape), (size, *dataset.shape)
         demand(shape == declared, f"the images have the shape {shape}, declared is {declared}")
         demand(split.image.dtype == torch.uint8, f"the images are {split.image.dtype}, not uint8")
@@ -175,17 +303,16 @@ def has_the_images_it_declares(dataset: Dataset) -> None:
         demand(classes == wanted, f"the classes are {sorted(classes)}, not 0 to {max(wanted)}")
 
 
-def is_the_same_when_loaded_again(dataset: Dataset) -> None:
+def is_the_same_when_loaded_again(dataset: Dataset, root: Path) -> None:
     """Check that a run that is taken up again sees the same images in the same order."""
-    root = data_root(None)
     for one, other in zip(dataset.load(root, 1), dataset.load(root, 1), strict=True):
         same = torch.equal(one.image, other.image) and torch.equal(one.label, other.label)
         demand(same, "loaded twice, it differs")
 
 
-def declares_the_mean_and_deviation_of_its_pixels(dataset: Dataset) -> None:
+def declares_the_mean_and_deviation_of_its_pixels(dataset: Dataset, root: Path) -> None:
     """Check that both lie within a tenth of a deviation of the pixels', channel by channel."""
-    image = dataset.load(data_root(None), 0)[0].image.double()
+    image = dataset.load(root, 0)[0].image.double()
     deviation, mean = torch.std_mean(image, (0, 2, 3))
     for name, value, declared in (("mean", mean, dataset.mean), ("std", deviation, dataset.std)):
         gap = (value - torch.tensor(declared)).abs() / deviation
@@ -195,10 +322,11 @@ def declares_the_mean_and_deviation_of_its_pixels(dataset: Dataset) -> None:
 
 def has_rows_that_are_distributions(noise: Noise) -> None:
     """Check that the matrix is square and not negative, and that its rows sum to 1."""
-    for classes in (2, 10):
+    for classes in _accepted(noise)[:2]:
         label, space = _labels(classes, 600)
         table = noise.corrupt(label, space, "check", 0).transition
         demand(tuple(table.shape) == (classes, classes), f"T has the shape {tuple(table.shape)}")
+        demand(bool(table.isfinite().all()), "T has entries that are not finite")
         demand(bool((table >= 0).all()), "T has negative entries")
         sums = table.sum(1)
         demand(bool((sums - 1).abs().max() < 1e-9), f"the rows of T sum to {sums.tolist()}")
@@ -206,17 +334,35 @@ def has_rows_that_are_distributions(noise: Noise) -> None:
 
 def draws_what_its_matrix_says(noise: Noise) -> None:
     """Check that labels are in range, repeat with the seed, and come in the matrix's shares."""
-    label, space = _labels(10, 8_000)
+    classes = max(_accepted(noise)[:2])
+    label, space = _labels(classes, 8_000)
     before = label.clone()
     given, table = noise.corrupt(label, space, "check", 0)[:2]
     demand(torch.equal(label, before), "it changes the true labels in place")
     fits = given.dtype == torch.int64 and given.shape == label.shape
     demand(fits, f"it returns {given.dtype} labels of the shape {tuple(given.shape)}")
-    demand(0 <= int(given.min()) <= int(given.max()) < 10, "it returns labels that are no class")
+    demand(
+        0 <= int(given.min()) <= int(given.max()) < classes, "it returns labels that are no class"
+    )
     again = noise.corrupt(label, space, "check", 0).label
     demand(torch.equal(again, given), "drawn again from the same seed, its labels differ")
-    gap = (realised(label, given, 10) - table).abs().max().item()
+    gap = (realised(label, given, classes) - table).abs().max().item()
     demand(gap < 0.08, f"the shares that come out are {gap:.2f} from those of T")
+
+
+def _accepted(noise: Noise) -> list[int]:
+    """Return the numbers of classes of ``CLASSES`` that a noise accepts."""
+    accepted, reasons = [], []
+    for classes in CLASSES:
+        try:
+            noise.check(_labels(classes, 600)[1], [0])
+        except ValueError as error:
+            reasons.append(str(error))
+        else:
+            accepted.append(classes)
+    tried = ", ".join(map(str, CLASSES))
+    demand(bool(accepted), f"it refuses each number of classes tried ({tried}): {reasons[-1:]}")
+    return accepted
 
 
 def _labels(classes: int, size: int) -> tuple[Tensor, LabelSpace]:

@@ -54,7 +54,7 @@ class Dataset(Bounded):
     resplit: ClassVar[bool] = False  # train and test are drawn anew from each seed
     sha256: ClassVar[str] = ""  # of all pixels and labels; "": see ``Card.integrity``
     version: ClassVar[int] = 1
-    card: ClassVar[Card]
+    card: ClassVar[Card] = Card(source="not stated", paper="not stated", licence="not stated")
 
     @property
     def sizes(self) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from msgspec.structs import astuple
 
-from benchmarks import plugins
+from benchmarks import contract
 from benchmarks.datasets import data_root
 from benchmarks.errors import RefusedError
 from benchmarks.launch import pool, tuning
@@ -134,7 +134,7 @@ def requested(request: Request) -> Wanted:
         RefusedError: there is no such device, a plugin fails, a spec is wrong, or the results
             folder is none.
     """
-    plugins.load(*request.plugin)
+    contract.load(*request.plugin, root=data_root(request.data))
     if request.resumes():
         return _of_folder(request)
     refuse_foreign(request.folder())
@@ -142,6 +142,7 @@ def requested(request: Request) -> Wanted:
     precision = request.precision or default_precision(device)
     suite = Suite.read(request.suite).override(request.axes(), request.profile)
     cells = list(suite.cells(precision))
+    contract.refuse_images(suite.model, suite.dataset)
     profile = PROFILES.build(suite.profile)
     return Wanted(device, cells, profile if isinstance(profile, Tuned) else None)
 

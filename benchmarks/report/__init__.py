@@ -2,20 +2,32 @@
 
 import hashlib
 import json
-import os
-import shutil
-import time
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+import msgspec
+
 from benchmarks import processes
+from benchmarks.errors import RefusedError
+from benchmarks.inputs import InputError, decode_json, read_bytes
+from benchmarks.outputs import (
+    adopt_files,
+    read_manifest,
+    refuse_foreign_files,
+    replaced_files,
+    write_atomically,
+)
 from benchmarks.schema import table_path
 
-_DIGEST = "digest.json"
+_VERB = "report"
+_DIGEST = ".report-digest.json"
+_FORMER_DIGEST = "digest.json"
+_AUDIT = "suspects/index.md"
 _INPUTS = (
     *("results.csv", "curves.csv", "bins.csv", "detection.csv"),
-    *("losses.csv", "transitions.csv", "costs.csv", "plan.json", "suspects/index.md"),
+    *("losses.csv", "transitions.csv", "costs.csv", "plan.json", _AUDIT),
 )
 _DRAWN_BY = (
     *("pandas", "numpy", "scipy", "networkx"),
@@ -23,7 +35,6 @@ _DRAWN_BY = (
 )
 """The packages whose next version may draw or print the same numbers otherwise."""
 
-_STALE_SECONDS = 3600.0
 _MANY = 2**17  # bytes of results: about fifty cells
 
 
@@ -37,22 +48,45 @@ class Report:
     rebuilt: bool
 
 
-def build(folder: Path, *, force: bool = False, venue: str = "neurips", workers: int = 1) -> Report:
-    """Write ``folder/report`` unless it already shows exactly these results.
+class _Kept(msgspec.Struct):
+    """What is kept of a report, for when it is asked for again and nothing has changed."""
 
-    The report is written to a folder beside it and swapped in whole: whenever this is killed,
-    there is the old report, or the new one, or none.
+    digest: str  # of all that it depends on
+    ranking: str
+    verdict: str
+
+
+class _Former(msgspec.Struct):
+    """What a version without manifests kept."""
+
+    outputs: list[str]
+
+
+def build(
+    folder: Path,
+    report: Path | None = None,
+    *,
+    force: bool = False,
+    venue: str = "neurips",
+    workers: int = 1,
+) -> Report:
+    """Write the report of a results folder unless it already shows exactly these results.
+
+    It is drawn whole before a file of the old one goes. What a user keeps in its folder stays.
 
     Args:
         folder: a results folder with its CSVs, and ``plan.json`` if the sweep had a plan.
+        report: the folder of the report; ``folder/report`` if it is None.
         force: build again even if nothing changed.
         venue: whose page widths and type sizes the figures have, one of ``layout.VENUES``.
         workers: how many processes draw; with few results this one alone is sooner done.
 
     Raises:
-        RefusedError: a CSV is missing, empty or of other columns, or its rows contradict.
+        RefusedError: a CSV is missing, empty or of other columns, or its rows contradict; or a
+            file of the user's is where one of the report belongs.
+        WritingError: the report cannot be written.
     """
-    report = folder / "report"
+    report = report or folder / "report"
     wanted = _fingerprint(folder, venue)
     kept = None if force else _recall(report, wanted)
     if kept is not None:
@@ -64,32 +98,31 @@ def build(folder: Path, *, force: bool = False, venue: str = "neurips", workers:
         workers = 1
     from benchmarks.report import document  # noqa: PLC0415 - imports pandas and matplotlib
 
-    new = folder / f".report-new-{os.getpid()}"
-    _clear(folder)
-    shutil.rmtree(new, ignore_errors=True)
-    try:
-        texts = document.write(folder, new, venue, workers)
-        _remember(new, wanted, texts)
-        _swap(new, report)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
+    refuse_lost_files(report)
+    with replaced_files(report, _VERB, title=wanted) as new:
+        audited = report == folder / "report" and (folder / _AUDIT).is_file()
+        texts = document.write(folder, new, venue, workers, audited=audited)
+    text = msgspec.json.encode(_Kept(wanted, **texts))
+    write_atomically(report / _DIGEST, msgspec.json.format(text, indent=1) + b"\n")
     return Report(report, **texts, rebuilt=True)
 
 
-def _swap(new: Path, report: Path) -> None:
-    old = report.with_name(f".report-old-{os.getpid()}")
-    shutil.rmtree(old, ignore_errors=True)
-    if report.exists():
-        report.rename(old)
-    new.rename(report)
-    shutil.rmtree(old, ignore_errors=True)
+def refuse_lost_files(report: Path) -> None:
+    """Refuse to draw a report where a file of the user's would be lost.
+
+    Raises:
+        RefusedError: ``report.md`` is not ours, or a file of a former report was changed.
+    """
+    _adopt_former(report)
+    refuse_foreign_files(report, _VERB, {*read_manifest(report, _VERB).files, "report.md"})
 
 
-def _clear(folder: Path) -> None:
-    """Remove what builds that were killed over an hour ago left behind."""
-    for path in folder.glob(".report-*-*"):
-        if time.time() - path.stat().st_mtime > _STALE_SECONDS:
-            shutil.rmtree(path, ignore_errors=True)
+def _adopt_former(report: Path) -> None:
+    """Know the files of a report that a version without manifests drew."""
+    path = report / _FORMER_DIGEST
+    with suppress(InputError):
+        former = decode_json(read_bytes(path), _Former, path)
+        adopt_files(report, _VERB, [*former.outputs, _FORMER_DIGEST])
 
 
 def _fingerprint(folder: Path, venue: str) -> str:
@@ -118,18 +151,13 @@ def _sha256(path: Path) -> str:
 
 def _recall(report: Path, wanted: str) -> Report | None:
     """Return the report in place, if it is whole and still true."""
+    path = report / _DIGEST
     try:
-        kept = json.loads((report / _DIGEST).read_text(encoding="utf-8"))
-        current = kept["digest"] == wanted and all((report / p).is_file() for p in kept["outputs"])
-        return Report(report, kept["ranking"], kept["verdict"], rebuilt=False) if current else None
-    except (OSError, ValueError, KeyError, TypeError):
+        kept = decode_json(read_bytes(path), _Kept, path)
+        manifest = read_manifest(report, _VERB)
+    except RefusedError:
         return None
-
-
-def _remember(report: Path, wanted: str, texts: dict[str, str]) -> None:
-    """Write what :func:`_recall` reads, once every other output stands in ``report``."""
-    files = sorted(path for path in report.rglob("*") if path.is_file())
-    outputs = [path.relative_to(report).as_posix() for path in files]
-    kept = {"digest": wanted, "outputs": outputs, **texts}
-    text = json.dumps(kept, indent=1, ensure_ascii=False) + "\n"
-    (report / _DIGEST).write_text(text, encoding="utf-8")
+    current = kept.digest == manifest.title == wanted and not manifest.coming
+    if not current or not all((report / name).is_file() for name in manifest.files):
+        return None
+    return Report(report, kept.ranking, kept.verdict, rebuilt=False)

@@ -38,11 +38,18 @@ _FLOOR = (
 )
 
 
-def write(folder: Path, new: Path, venue: str, processes: int) -> dict[str, str]:
-    """Read ``folder``, write its report to ``new``, and return what a terminal shows of it."""
+def write(folder: Path, new: Path, venue: str, processes: int, *, audited: bool) -> dict[str, str]:
+    """Read ``folder``, write its report to ``new``, and return what a terminal shows of it.
+
+    Args:
+        folder: a results folder.
+        new: the empty folder of the report.
+        venue: whose page widths the figures have.
+        processes: how many draw.
+        audited: whether the suspects lie beside the report, to be linked.
+    """
     analysis = Analysis(load(folder))
     run = analysis.run
-    new.mkdir()
     with draw_beside(analysis, new / "figures", VENUES[venue], processes) as wait_for_figures:
         shown, words = _tables(analysis), verdict(analysis)
         for name, table in shown.items():
@@ -58,7 +65,7 @@ def write(folder: Path, new: Path, venue: str, processes: int) -> dict[str, str]
             "ECE in each setting": [shown["settings_ece"]],
             "Statistics": _statistics(analysis, shown),
             "Figures": [],
-            "Finding the wrong labels": _detection(analysis, folder),
+            "Finding the wrong labels": _detection(analysis, audited=audited),
             "Coverage": _coverage(analysis),
             "What a reviewer asks first": [_checks(analysis)],
             "How the numbers were made": [_protocol(run)],
@@ -137,9 +144,9 @@ def _checks(analysis: Analysis) -> Table:
     return table
 
 
-def _detection(analysis: Analysis, folder: Path) -> list[Block]:
+def _detection(analysis: Analysis, *, audited: bool) -> list[Block]:
     suspects = "`run_all.py suspects` lists the most doubtful labels and draws them."
-    if (folder / "suspects" / "index.md").is_file():
+    if audited:
         suspects = "The [most doubtful labels](../suspects/index.md), drawn for review."
     return [tables.detection(analysis) or "No score was kept.", suspects]
 

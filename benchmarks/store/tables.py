@@ -27,13 +27,19 @@ ARRAYS = (
 """The arrays of a record that the tables need; the logits are several times as much."""
 
 
-def derive(folder: Path, parts: Parts, planned: Collection[str] | None = None) -> None:
+def derive(
+    folder: Path,
+    parts: Parts,
+    planned: Collection[str] | None = None,
+    into: Path | None = None,
+) -> None:
     """Write every CSV of a results folder from the parts of its planned cells.
 
     Args:
         folder: a results folder with its plan.
         parts: its parts.
         planned: ids of the cells; those of the plan if none are given.
+        into: another folder to write them to, where this one must not change.
 
     Raises:
         RefusedError: the plan cannot be read, or recomputed numbers are damaged.
@@ -64,13 +70,14 @@ def derive(folder: Path, parts: Parts, planned: Collection[str] | None = None) -
         pieces[name] = [_lines(name, aggregate.rows())]
     for name, own in pieces.items():
         whole = [",".join(schema.TABLES[name]).encode() + b"\n", *own]
-        if not _holds(folder / name, whole):
-            write_atomically(folder / name, *whole)
+        path = (into or folder) / name
+        if not _holds(path, whole):
+            write_atomically(path, *whole)
 
 
 def _holds(path: Path, pieces: Iterable[bytes]) -> bool:
     """Return whether a file is there and holds just this."""
-    if not path.exists():
+    if not path.is_file():
         return False
     with path.open("rb") as file:
         return all(file.read(len(piece)) == piece for piece in pieces) and not file.read(1)

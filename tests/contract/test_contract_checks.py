@@ -6,7 +6,8 @@ from typing import ClassVar
 import pytest
 import torch
 
-from benchmarks.contract import CHECKS, examine
+from benchmarks import plugins
+from benchmarks.contract import CHECKS, examine, where
 from benchmarks.datasets.digits import Digits
 from benchmarks.models.small import MLP
 from benchmarks.noise.class_conditional import PairFlip
@@ -74,6 +75,18 @@ class Branches(CrossEntropy):
         return (2 * losses if losses.mean() > 1 else losses), state
 
 
+class Asks(CrossEntropy):
+    def losses(self, logits, batch, state, epoch):
+        losses, state = super().losses(logits, batch, state, epoch)
+        return losses * min(epoch.item(), 1), state
+
+
+class Turns(CrossEntropy):
+    def losses(self, logits, batch, state, epoch):
+        losses, state = super().losses(logits, batch, state, epoch)
+        return (losses if epoch > 1 else 2 * losses), state
+
+
 class LosesWeights(CrossEntropy):
     def gradient(self, params, grads, state, epoch):
         return {}
@@ -117,6 +130,10 @@ class WrongMean(Digits):
     mean: ClassVar[tuple[float, ...]] = (0.3,)
 
 
+class Nameless(Digits):
+    classes: ClassVar[tuple[str, ...]] = ("zero",)
+
+
 @dataclass(frozen=True)
 class Leaky(PairFlip):
     rate: float = 0.2
@@ -158,7 +175,20 @@ class Peeking(MLP):
         return torch.nn.Sequential(super().build(shape, num_classes), Looks())
 
 
+class Guessing(CrossEntropy):
+    privileges = ("truth",)
+
+
+class Unlabelled(CrossEntropy):
+    pass
+
+
 FAULTY = [
+    ("method", Guessing, "states what the engine", "a tuple of some of rate, T, clean_subset, got"),
+    ("method", Unlabelled, "has a label", "tables and figures call it 'faulty', as its class st"),
+    ("method", Asks, "asks no tensor", "it asks the epoch for its value by item: compute with"),
+    ("method", Turns, "asks no tensor", "it asks the epoch for its value by __bool__: compute"),
+    ("dataset", Nameless, "states what every", "Nameless.classes must be a tuple of num_classes"),
     ("method", NoGradient, "has a finite loss", "a network gets no gradient"),
     ("method", GrowingState, "keeps its state", "a step changes the keys of the state"),
     ("method", LeftGraph, "keeps its state", "a step leaves a graph behind 'seen': detach it"),
@@ -187,9 +217,50 @@ FAULTY = [
 )
 def test_a_faulty_entry_is_told_what_is_wrong(monkeypatch, kind, entry, check, sentence):
     monkeypatch.setitem(REGISTRIES[kind]._entries, "faulty", entry)
-    faults = {finding.check: finding.fault for finding in examine(kind, "faulty") if finding.fault}
+    faults = {f.check: f.fault or f.doubt for f in examine(kind, "faulty") if f.fault or f.doubt}
     (told,) = [fault for name, fault in faults.items() if name.startswith(check)]
     assert sentence in told
+
+
+def test_one_mistake_is_told_once(monkeypatch, tmp_path, registries):  # noqa: ARG001
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from methods import METHODS, Method\nclass Mine(Method):\n"
+        "    def losses(self, logits, batch, state, epoch):\n"
+        "        raise KeyError(len(batch.label))  # another text in another check\n"
+        "METHODS.register('mine', Mine)\n"
+    )
+    plugins.load(path)
+    found = list(examine("method", "mine"))
+    assert len(found) == len(CHECKS["method"])
+    told = [str(finding) for finding in found if finding.fault and not finding.repeated]
+    assert told == [
+        f"FAULT has a finite loss and a gradient for every network\n      KeyError: 8 ({path}:4)"
+    ]
+    assert sum(finding.repeated for finding in found) > 4
+    assert where("method", "mine") == f"{path}:2"
+
+
+class FourOrMore(PairFlip):
+    def check(self, space, seeds):
+        if space.num_classes < 4:
+            raise ValueError(f"it needs 4 classes, got {space.num_classes}")
+
+
+def test_a_noise_is_tried_with_numbers_of_classes_that_it_accepts(monkeypatch):
+    monkeypatch.setitem(REGISTRIES["noise"]._entries, "picky", FourOrMore)
+    assert [finding.fault for finding in examine("noise", "picky")] == ["", ""]
+
+
+def test_two_methods_of_one_label_are_in_doubt_and_in_no_fault(monkeypatch):
+    class Twin(CrossEntropy, label="ELR"):
+        pass
+
+    monkeypatch.setitem(METHODS._entries, "twin", Twin)
+    found = [finding for finding in examine("method", "twin") if str(finding)[:2] != "ok"]
+    (finding,) = found
+    assert finding.check == "has a label of its own"
+    assert finding.doubt.startswith("elr has the label 'ELR' too")
 
 
 def test_every_check_has_failed_once():

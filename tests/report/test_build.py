@@ -13,6 +13,8 @@ import pandas as pd
 import pikepdf
 import pytest
 
+from benchmarks.cli.report import report
+from benchmarks.errors import RefusedError
 from benchmarks.report import build, document, stats
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.looks import resolve
@@ -59,7 +61,12 @@ def files(report):
 
 
 def contents(report):
-    return {path.relative_to(report.folder): path.read_bytes() for path in files(report)}
+    return contents_of(report.folder)
+
+
+def contents_of(folder):
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder): path.read_bytes() for path in paths}
 
 
 def test_every_promised_file_is_there(small):
@@ -73,7 +80,7 @@ def test_every_promised_file_is_there(small):
     assert {name for name in names if name.startswith("figures/")} == figures
     for name in FIGURES:
         assert len(pd.read_csv(small.folder / "figures" / f"{name}.csv")) > 0
-    assert names >= {"report.md", "digest.json"} | tables
+    assert names >= {"report.md", ".report-digest.json", ".report-files.json"} | tables
     assert small.rebuilt
 
 
@@ -99,7 +106,8 @@ def test_tables_may_be_kept_compressed(small, tmp_path):
         path.with_suffix(".csv.gz").write_bytes(gzip.compress(path.read_bytes()))
         path.unlink()
     own, expected = contents(build(folder)), contents(small)
-    assert own.pop(Path("digest.json")) != expected.pop(Path("digest.json"))
+    for name in (".report-digest.json", ".report-files.json"):  # tell of the inputs
+        assert own.pop(Path(name)) != expected.pop(Path(name))
     assert own == expected
 
 
@@ -149,7 +157,7 @@ def test_an_unchanged_folder_is_left_alone_without_importing_anything_heavy(smal
     code = (
         "import sys; from pathlib import Path; from benchmarks.report import build\n"
         "report = build(Path(sys.argv[1]))\n"
-        "heavy = {'pandas', 'numpy', 'scipy', 'matplotlib', 'torch'} & set(sys.modules)\n"
+        "heavy = {'pandas', 'scipy', 'matplotlib', 'torch'} & set(sys.modules)\n"
         "print(report.rebuilt, sorted(heavy))\n"
         "print(report.ranking + report.verdict, end='')"
     )
@@ -178,8 +186,7 @@ def test_a_report_never_imports_torch():
 def standing(tmp_path, monkeypatch):
     """A folder with a report, and ``document.write`` replaced by something quick."""
 
-    def quick(folder, new, _venue, _workers):
-        new.mkdir()
+    def quick(folder, new, _venue, _workers, **_options):
         (new / "report.md").write_text((folder / "results.csv").read_text(encoding="utf-8"))
         return {"ranking": "r", "verdict": "v"}
 
@@ -202,7 +209,7 @@ def test_a_damaged_report_is_built_again(standing, fault):
     if fault == "missing output":
         (standing / "report" / "report.md").unlink()
     if fault == "broken digest":
-        (standing / "report" / "digest.json").write_text("{")
+        (standing / "report" / ".report-digest.json").write_text("{")
     assert build(standing, force=fault == "force").rebuilt
     assert (standing / "report" / "report.md").is_file()
 
@@ -217,15 +224,60 @@ def test_another_venue_and_another_version_of_what_draws_are_noticed(standing, m
 def test_a_build_that_dies_leaves_the_old_report_whole(standing, monkeypatch):
     old = (standing / "report" / "report.md").read_bytes()
 
-    def die(_, new, _venue, _workers):
-        (new / "figures").mkdir(parents=True)
+    def die(_, new, _venue, _workers, **_options):
+        (new / "figures").mkdir()
         raise KeyboardInterrupt
 
     monkeypatch.setattr(document, "write", die)
     with pytest.raises(KeyboardInterrupt):
         build(standing, force=True)
     assert (standing / "report" / "report.md").read_bytes() == old
-    assert not list(standing.glob(".report-*"))
+    assert not list(standing.rglob(".report-new*"))
+
+
+def test_a_users_files_in_the_report_survive_and_one_in_its_way_is_named(standing, monkeypatch):
+    report = standing / "report"
+    (report / "notes.txt").write_text("mine")
+    assert build(standing, force=True).rebuilt
+    assert (report / "notes.txt").read_text() == "mine"
+    monkeypatch.setattr(document, "write", None)  # it is refused before anything is drawn
+    (report / "report.md").write_text("edited")
+    with pytest.raises(RefusedError, match=r"report.md was changed since `report` wrote it"):
+        build(standing, force=True)
+    assert (report / "report.md").read_text() == "edited"
+    other = standing / "paper"
+    other.mkdir()
+    (other / "report.md").write_text("of a paper")
+    with pytest.raises(RefusedError, match=r"paper/report.md is in the way"):
+        build(standing, other)
+
+
+def test_a_report_of_a_version_without_manifests_is_replaced(standing):
+    report = standing / "report"
+    for name in (".report-digest.json", ".report-files.json"):
+        (report / name).unlink()
+    (report / "old.md").write_text("old")
+    (report / "notes.txt").write_text("mine")
+    outputs = ["report.md", "old.md"]
+    (report / "digest.json").write_text(json.dumps({"digest": "", "outputs": outputs}))
+    assert build(standing).rebuilt
+    assert {path.name for path in report.iterdir() if path.name[0] != "."} == {
+        "report.md",
+        "notes.txt",
+    }
+
+
+def bytes_and_times(folder):
+    return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in folder.rglob("*")}
+
+
+def test_a_report_elsewhere_is_the_same_and_leaves_the_results_alone(small, tmp_path):
+    source = small.folder.parent
+    before = bytes_and_times(source)
+    assert report(source, out=tmp_path / "deep" / "out") == 0
+    assert bytes_and_times(source) == before
+    own, expected = contents_of(tmp_path / "deep" / "out"), contents(small)
+    assert own == expected
 
 
 def test_nothing_finished_makes_a_report_that_says_so(tmp_path):
@@ -236,4 +288,4 @@ def test_nothing_finished_makes_a_report_that_says_so(tmp_path):
     assert "Incomplete: 20 of 40 cells: 20 are missing." in text
     assert "loss is nan" in text
     assert "0/10" in report.ranking
-    assert json.loads((report.folder / "digest.json").read_text())["outputs"]
+    assert "report.md" in json.loads((report.folder / ".report-files.json").read_text())["files"]

@@ -1,0 +1,123 @@
+"""All checks of plugins, in a process of their own, which they may end or hang in."""
+
+import signal
+from collections.abc import Iterator, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from benchmarks import blame, plugins, processes, streams
+from benchmarks.contract import CHECKS, Finding, examine, where
+from benchmarks.errors import DataMissingError, RefusedError
+
+PRELOAD = ("benchmarks.contract.trial",)
+"""What the process has imported when it starts."""
+
+STARTING = 300.0
+"""Seconds in which a process starts on any machine."""
+
+GRACE = 5.0
+"""Seconds that an alarm inside the process has before the process is ended from outside."""
+
+
+class Heading(NamedTuple):
+    """The entry that the next findings are about."""
+
+    kind: str
+    name: str
+    place: str = ""  # its file and line
+
+    def __str__(self) -> str:
+        place = f" ({self.place})" if self.place else ""
+        return f"{self.kind} {self.name}{place}"
+
+
+READY, LOADED, DONE = "ready", "loaded", "done"
+"""What the process says beside headings, findings and an error that ends it."""
+
+
+class _EndedError(Exception):
+    """The process has ended, or does not answer; the text says so."""
+
+
+def findings(paths: Sequence[Path], root: Path, seconds: float) -> Iterator[Heading | Finding]:
+    """Load plugins in another process and yield each of their entries with its findings.
+
+    Args:
+        paths: of the plugins.
+        root: the folder of the image files.
+        seconds: how long loading a plugin, or one check, may take.
+
+    Raises:
+        RefusedError: a plugin cannot be loaded, ends the process as it is loaded, or hangs.
+        DataMissingError: a dataset's files are not there.
+    """
+    context = processes.worker_context(PRELOAD)
+    receiver, sender = context.Pipe(duplex=False)
+    work = (tuple(paths), root, seconds, sender)
+    child = context.Process(target=_examine_all, args=work)  # type: ignore[attr-defined]
+    child.start()
+    sender.close()
+    heading, tried, patience = Heading("", ""), 0, STARTING
+    try:
+        while True:
+            try:
+                event = _received(receiver, patience)
+            except _EndedError as ending:
+                child.join(1.0)
+                code = "" if child.is_alive() else f" with exit code {child.exitcode}"
+                if not heading.kind:
+                    named = ", ".join(str(blame.shown(path)) for path in paths)
+                    sentence = f"{named} cannot be loaded: {ending}{code}"
+                    raise RefusedError(sentence) from None
+                check = CHECKS[heading.kind][tried].__name__.replace("_", " ")
+                yield Finding(check, f"{ending}{code}; what follows was not checked")
+                return
+            patience = seconds + GRACE
+            if isinstance(event, RefusedError):
+                raise event
+            if event == DONE:
+                return
+            if isinstance(event, (Heading, Finding)):
+                heading, tried = (event, 0) if isinstance(event, Heading) else (heading, tried + 1)
+                yield event
+    finally:
+        child.kill()
+        child.join()
+
+
+def _received(receiver: Connection, patience: float) -> object:
+    """Return the next event of the process.
+
+    Raises:
+        _EndedError: there is none in time, or there will be none.
+    """
+    if not receiver.poll(patience):
+        raise _EndedError(f"no answer within {patience - GRACE:g} s")
+    try:
+        return receiver.recv()
+    except (EOFError, OSError):
+        raise _EndedError("it ended its process") from None
+
+
+def _examine_all(paths: Sequence[Path], root: Path, seconds: float, sender: Connection) -> None:
+    """Load plugins and send what the checks find."""
+    streams.make_safe()
+    streams.outlive_readers()  # what a plugin prints
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+    processes.end_with_parent()
+    torch.set_num_threads(1)
+    sender.send(READY)
+    try:
+        entries = plugins.load(*paths, seconds=seconds)
+        sender.send(LOADED)
+        for kind, name in entries:
+            sender.send(Heading(kind, name, where(kind, name)))
+            for finding in examine(kind, name, root, seconds):
+                sender.send(finding)
+        sender.send(DONE)
+    except RefusedError as error:
+        missing = isinstance(error, DataMissingError)
+        sender.send((DataMissingError if missing else RefusedError)(str(error)))

@@ -1,0 +1,85 @@
+"""What a plugin does in the process of its checks ends neither the program nor its waiting."""
+
+import textwrap
+
+import pytest
+
+from tests.system.runs import run
+
+ENDINGS = {
+    "import sys\nsys.exit()": ":2 failed: SystemExit: None, but a plugin must not end",
+    "import os\nos._exit(0)": ":2 failed: SystemExit: os._exit(0), but a plugin must not",
+    "import posix\nposix._exit(0)": " cannot be loaded: it ended its process with exit code 0",
+    "while True: pass": ":1 failed: no answer within 3 s",
+    "import threading\nlock = threading.Lock()\nlock.acquire()\nlock.acquire()": ":4 failed: no an",
+}
+
+
+@pytest.mark.parametrize(("text", "sentence"), ENDINGS.items(), ids=range(len(ENDINGS)))
+def test_a_file_that_ends_the_program_or_hangs_is_refused(tmp_path, text, sentence):
+    path = tmp_path / "mine.py"
+    path.write_text(text)
+    code, out, err = run("check", "--plugin", path, "--timeout", "3")
+    assert (code, out) == (2, "")
+    assert sentence in err
+    assert str(path) in err
+    assert len(err.splitlines()) == 1
+
+
+METHODS = """
+    import posix, sys, time
+    import torch.nn.functional as F
+    from methods import METHODS, Method
+
+    class Fits(Method, label="Fits"):
+        def losses(self, logits, batch, state, epoch):
+            return F.cross_entropy(logits, batch.label, reduction="none"), state
+
+    class Hangs(Fits):
+        def init(self, task):
+            while True:
+                pass
+
+    class Leaves(Fits):
+        def init(self, task):
+            sys.exit(0)
+
+    class Vanishes(Fits):
+        def predict(self, outputs):
+            posix._exit(0)
+
+    for entry in (Fits, Hangs, Leaves, Vanishes):
+        METHODS.register(entry.__name__.lower(), entry)
+"""
+
+
+def test_a_hook_that_ends_the_process_or_hangs_is_a_fault_and_others_are_checked(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(textwrap.dedent(METHODS))
+    code, out, err = run("check", "--plugin", path, "--timeout", "10")
+    assert code == 3, err
+    blocks = dict(
+        zip(("fits", "hangs", "leaves", "vanishes"), out.split("method ")[1:], strict=True)
+    )
+    assert f"fits ({path}:6)" in blocks["fits"]
+    assert "FAULT" not in blocks["fits"]
+    assert f"no answer within 10 s ({path}:1" in blocks["hangs"]
+    assert blocks["hangs"].count("FAULT") == 1
+    assert f"SystemExit: 0, but a plugin must not end the program ({path}:17)" in blocks["leaves"]
+    assert blocks["leaves"].count("FAULT") == 1
+    told = "it ended its process with exit code 0; what follows was not checked"
+    assert f"FAULT changes nothing in place\n        {told}" in blocks["vanishes"]
+    assert out.endswith("3 faults\n")
+
+
+def test_a_dataset_without_its_files_is_exit_code_5(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from benchmarks.datasets import DATASETS\nfrom benchmarks.datasets.digits import Digits\n"
+        "class Mine(Digits):\n    def load(self, root, seed):\n        open(root / 'none')\n"
+        "DATASETS.register('mine', Mine)\n"
+    )
+    code, _, err = run("check", "--plugin", path, "--data", tmp_path)
+    assert code == 5
+    assert "mine is not available: FileNotFoundError: [Errno 2] No such file or directory: " in err
+    assert f"({path}:5)" in err
