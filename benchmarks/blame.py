@@ -18,6 +18,9 @@ from benchmarks.errors import StopError
 MODULE = re.compile(r"plugin_[0-9a-f]{12}(\..+)?")
 """The names of a plugin's modules: of the package that its folder is, and of those in it."""
 
+LOADER = "benchmarks.neighbours"
+"""The module that reads the files of plugins."""
+
 LONGEST = 500
 """The letters of an error's text that are shown."""
 
@@ -43,14 +46,11 @@ def in_words(error: BaseException) -> str:
 
 def place(error: BaseException) -> tuple[Path, int] | None:
     """Return the file and the line of a plugin in which an error arose; None for another's."""
+    trace = list(traceback.walk_tb(error.__traceback__))
+    frames = [(Path(frame.f_code.co_filename), line) for frame, line in trace if is_plugin(frame)]
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
-        path = Path(error.filename)
-        return (path, error.lineno) if path.is_file() else None
-    frames = [
-        (Path(frame.f_code.co_filename), line)
-        for frame, line in traceback.walk_tb(error.__traceback__)
-        if is_plugin(frame)
-    ]
+        read = any(frame.f_globals.get("__name__") == LOADER for frame, _ in trace)
+        frames += [(Path(error.filename), error.lineno)] if read else []
     if frames:
         return frames[-1]
     cause = error.__cause__ or error.__context__
@@ -72,6 +72,12 @@ def reason(error: BaseException) -> str:
     """Return the words for an error, with the name of a plugin's file and the line behind them."""
     found = place(error)
     return f"{in_words(error)} ({found[0].name}:{found[1]})" if found else in_words(error)
+
+
+def faulty_method(error: BaseException) -> str:
+    """Return the sentence about a faulty file of ``methods/``; nothing of another error."""
+    faulty = isinstance(error, ImportError) and error.name == "methods" and error.path
+    return str(error) if faulty else ""
 
 
 def refusal(error: ValueError) -> str:

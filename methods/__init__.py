@@ -3,8 +3,10 @@
 Every module of this package but ``NOT_METHODS`` holds one method, whose name is the module's.
 """
 
+import keyword
+import traceback
 from importlib import import_module
-from pkgutil import iter_modules
+from pathlib import Path
 from types import ModuleType
 
 from methods.base import FAMILIES, Batch, Method, Network, Stage, State, Task, Trusted
@@ -34,10 +36,56 @@ def method_of(module: ModuleType) -> type[Method]:
     return method
 
 
+def _read(file: Path) -> type[Method]:
+    """Return the method of a file.
+
+    Raises:
+        ImportError: the file is faulty; the text is a sentence that names it.
+    """
+    name = file.stem
+    if not name.isidentifier() or keyword.iskeyword(name):
+        raise _faulty(file, "the method's name is its file's, so it must be an identifier")
+    try:
+        method = method_of(import_module(f"{__name__}.{name}"))
+    except TypeError as error:
+        raise _faulty(file, str(error), error) from error
+    except BaseException as error:
+        raise _faulty(file, f"{type(error).__name__}: {error}", error) from error
+    if fault := method.fault():
+        raise _faulty(file, f"{method.__name__}{fault}")
+    if not method.facts()["title"] and (method.family != "baseline" or "Source:" in _text(method)):
+        lack = "cannot be read" if "Source:" in _text(method) else "is missing"
+        raise _faulty(
+            file,
+            f"the Source: of {method.__name__} {lack}; it begins Given Family, Given Family & "
+            'Given Family, "Title", Venue Year. https://...',
+        )
+    return method
+
+
+def _text(method: type[Method]) -> str:
+    return method.__doc__ or ""
+
+
+def _faulty(file: Path, fault: str, error: BaseException | None = None) -> ImportError:
+    """Return the error about a file, with the line where another error arose in it."""
+    frames = traceback.extract_tb(error.__traceback__) if error else []
+    lines = [frame.lineno for frame in frames if Path(frame.filename) == file]
+    if isinstance(error, SyntaxError) and error.filename == str(file):
+        lines, fault = [error.lineno], f"SyntaxError: {error.msg}"
+    place = f":{lines[-1]}" if lines else ""
+    sentence = f"{file.parent.name}/{file.name}{place}: {' '.join(fault.split())}"
+    return ImportError(sentence, name=__name__, path=str(file))
+
+
 def _catalogue() -> dict[str, type[Method]]:
-    """Return the methods of this package by name: by family, by year, by name."""
-    modules = [m.name for m in iter_modules(__path__) if not m.ispkg and m.name not in NOT_METHODS]
-    methods = {name: method_of(import_module(f"{__name__}.{name}")) for name in modules}
+    """Return the methods of this package by name: by family, by year, by name.
+
+    Raises:
+        ImportError: a file is faulty; the text is a sentence that names it.
+    """
+    files = sorted(file for folder in __path__ for file in Path(folder).glob("[!._]*.py"))
+    methods = {file.stem: _read(file) for file in files if file.stem not in NOT_METHODS}
     families = list(FAMILIES)
 
     def place(name: str) -> tuple[int, str, str]:

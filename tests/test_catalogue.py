@@ -6,7 +6,7 @@ from types import ModuleType
 import pytest
 
 from benchmarks.catalogue import Facts, catalogue
-from benchmarks.catalogue.__main__ import ROOT, derived
+from benchmarks.catalogue.derived import ROOT, derived
 from methods import METHODS, Method, method_of
 
 

@@ -40,7 +40,7 @@ def _code_of(work: Callable[[], Exit]) -> Exit:
 
 def _last_words(error: BaseException) -> tuple[str, Exit] | None:
     """Return what is said of an error, and the code that goes with it; None for a fault of ours."""
-    if isinstance(error, (RefusedError, CycloptsError)):
+    if isinstance(error, (RefusedError, CycloptsError)) or blame.faulty_method(error):
         return f"run_all.py: {error}", getattr(error, "code", Exit.USAGE)
     if isinstance(error, _EndedError):
         return f"{error.word}; running again continues", error.ending
