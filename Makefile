@@ -34,6 +34,7 @@ ci:
 # What takes minutes.
 soak:
 	$(WORKER) python -m pytest -m soak -s --timeout 3600
+	$(WORKER) python -m tests.fuzz.soak
 
 # What `run_all.py SUITE` left in results/reference, as it is committed; .gitignore names what of a report is not.
 reference:

@@ -4,6 +4,9 @@ from pathlib import Path
 
 from benchmarks.errors import RefusedError
 
+LONGEST = 500
+"""Characters of a reason: what a file holds may be part of it."""
+
 
 class InputError(RefusedError):
     """A file that cannot be read, or holds something else than it should: ``PATH, place: reason``.
@@ -19,4 +22,5 @@ class InputError(RefusedError):
     def __str__(self) -> str:
         """Return the sentence, whatever the file's name holds, on one line."""
         where = f"{self.path}, {self.place}" if self.place else f"{self.path}"
-        return " ".join(f"{where}: {self.reason}".splitlines())
+        reason = self.reason if len(self.reason) <= LONGEST else f"{self.reason[:LONGEST]}…"
+        return " ".join(f"{where}: {reason}".splitlines())

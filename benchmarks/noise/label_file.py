@@ -194,8 +194,10 @@ def _whole(columns: Columns, name: str) -> NDArray[np.int64]:
     """Return a column as whole numbers."""
     column = columns.values[name]
     if isinstance(column, np.ndarray) and column.dtype.kind != "U":
-        wrong = np.flatnonzero(~((column >= 0) & (column < 2**53) & (column == np.floor(column))))
-        numbers = np.where(np.isin(np.arange(len(column)), wrong), 0, column).astype(np.int64)
+        real = column.astype(np.float64)  # half the range of float16 is no bound to compare with
+        wrong = np.flatnonzero(~((real >= 0) & (real < 2**53) & (real == np.floor(real))))
+        real[wrong] = 0
+        numbers = real.astype(np.int64)
     else:
         fits = [re.fullmatch(r"[0-9]{1,15}(\.0*)?", text.strip()) for text in column]
         wrong = np.array([row for row, fit in enumerate(fits) if not fit], np.intp)

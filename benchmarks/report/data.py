@@ -141,7 +141,7 @@ def _table(folder: Path, name: str) -> pd.DataFrame:
     missing, foreign = sorted(wanted - have - LATER_COLUMNS), sorted(have - wanted)
     if missing or foreign:
         faults = [f"lacks {', '.join(missing)}"] if missing else []
-        faults += [f"has the unknown {', '.join(foreign)}"] if foreign else []
+        faults += [f"has the unknown {', '.join(foreign)[:200]}"] if foreign else []
         raise RefusedError(
             f"{path} does not have this version's columns: it {' and '.join(faults)}"
         )

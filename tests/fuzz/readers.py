@@ -1,0 +1,379 @@
+"""The readers of everything from outside, each with a valid file and the ways to damage it.
+
+To add a reader, write a function that makes a folder with a valid file and returns a ``Reader``,
+and name it in ``READERS``: CI and the soak do the rest. A reader that takes part must raise nothing
+but an ``InputError``, a ``RefusedError`` or, for a field of a noise, a ``ValueError``, each of one
+line, whatever the file holds.
+"""
+
+import functools
+import json
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import torch
+
+from benchmarks.datasets import DATASETS
+from benchmarks.noise import NOISES, Images, LabelSpace
+from benchmarks.planning import throughput
+from benchmarks.planning.options import TrainingOptions
+from benchmarks.planning.plan import make_plan
+from benchmarks.report.analysis import Analysis
+from benchmarks.report.data import load
+from benchmarks.store import Parts, derive, read_plan, write_collected, write_part
+from benchmarks.store.status import describe
+from benchmarks.suites import FOLDER
+from benchmarks.suspects.corrections import relabel
+from benchmarks.sweep import Suite
+from tests.cells import CPU, NOWHERE, build
+from tests.fuzz import damage
+from tests.report import folders
+from tests.store.test_store import collected, plan, record
+
+N, C = 40, 4
+TRUE = np.arange(N) % C
+GIVEN = np.where(np.arange(N) % 5 == 0, (TRUE + 1) % C, TRUE)
+NAMES = ("cat", "dog", "a, b", "7")
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A reader of one file.
+
+    Attributes:
+        path: the file, which mutants replace.
+        mutant: returns a damaged file whose container is whole and has right checksums.
+        read: reads the file as a verb does, and uses what it has read; what is left out and said
+            instead of being refused is returned, or printed to stderr.
+        decoders: the functions that see a file one after another; the log counts how many did.
+        value_errors: that a field of a noise says by a ``ValueError`` what is wrong with its file.
+    """
+
+    path: Path
+    mutant: Callable[[Random], bytes]
+    read: Callable[[], object]
+    decoders: tuple[str, ...]
+    value_errors: bool = False
+
+
+# --------------------------------------------------------------------------------- labels
+
+
+def _labels(path, content, mutant, decoders):
+    path.write_bytes(content)
+    noise = NOISES.build(f"labels(file={str(path)!r})")
+    space = LabelSpace(C, N, {}, classes=NAMES)
+    images = Images(torch.zeros(N, 1, 1, 1), torch.arange(N) * 3, NOWHERE, lambda _: None)
+
+    def read():
+        noise.check(space, [0])
+        given = noise.corrupt(torch.from_numpy(TRUE), space._replace(images=images), "toy", 0)
+        assert given.label.shape == (N,)
+        assert 0 <= given.label.min() <= given.label.max() < C
+
+    door, last = "benchmarks.noise.label_file.", "benchmarks.noise.files."
+    decoders = (*(door + name for name in decoders), last + "given_labels", last + "order")
+    return Reader(path, mutant, read, decoders, value_errors=True)
+
+
+def label_csv(folder):
+    rows = [("position", "index", "name", "note", "true", "given")]
+    notes = ("ok", "either 1, 2, or 3", 'a "b"', "two\nlines")
+    rows += [
+        (i, 3 * i, f"{i}.png", notes[i % 4], TRUE[i], NAMES[g] if i % 2 else g)
+        for i, g in enumerate(GIVEN.tolist())
+    ]
+    rows = [[str(field) for field in row] for row in rows]
+    decoders = ("text_of", "table_of", "_from_table")
+    mutant = functools.partial(damage.table, rows)
+    return _labels(folder / "labels.csv", damage.as_csv(rows), mutant, decoders)
+
+
+def label_text(folder):
+    rows = [[NAMES[g] if i % 2 else str(g)] for i, g in enumerate(GIVEN.tolist())]
+    decoders = ("text_of", "_from_list")
+    mutant = functools.partial(damage.table, rows)
+    return _labels(folder / "labels.txt", damage.as_csv(rows), mutant, decoders)
+
+
+def label_npy(folder):
+    def mutant(random):
+        return damage.npy(damage.array(GIVEN, random), random)
+
+    decoders = ("arrays_of", "_from_arrays")
+    return _labels(folder / "labels.npy", damage.npy(GIVEN), mutant, decoders)
+
+
+def label_npz(folder):
+    arrays = {"given": GIVEN, "true": TRUE, "position": np.arange(N), "index": np.arange(N) * 3}
+
+    def mutant(random):
+        return _npz(arrays, random)
+
+    content = damage.sealed([(f"{n}.npy", damage.npy(a)) for n, a in arrays.items()])
+    decoders = ("arrays_of", "_from_arrays")
+    return _labels(folder / "labels.npz", content, mutant, decoders)
+
+
+def _npz(arrays, random):
+    """Return an archive in which one array is another, or one member is."""
+    chosen = random.choice(list(arrays))
+    files = []
+    for name, values in arrays.items():
+        one = damage.array(values, random) if name == chosen else values
+        files.append((f"{name}.npy", damage.npy(one, random if name == chosen else None)))
+    return damage.sealed(damage.members(files, random) if random.random() < 0.4 else files, random)
+
+
+def matrix(folder):
+    path = folder / "T.csv"
+    rows = [[f"{x}" for x in row] for row in (np.full((C, C), 0.05) + 0.8 * np.eye(C)).tolist()]
+    path.write_bytes(damage.as_csv(rows))
+    noise, space = NOISES.build(f"matrix(file={str(path)!r})"), LabelSpace(C, N, {})
+
+    def read():
+        noise.check(space, [0])
+        assert torch.allclose(noise.matrix(space).sum(1), torch.ones(C, dtype=torch.float64))
+
+    decoders = ("benchmarks.noise.field_files._parsed", "benchmarks.noise.field_files._rows")
+    mutant = functools.partial(damage.table, rows)
+    return Reader(path, mutant, read, decoders, value_errors=True)
+
+
+def probabilities(folder):
+    path = folder / "eta.npy"
+    eta = np.full((N, C), 0.1) + 0.6 * np.eye(C)[TRUE]
+    path.write_bytes(damage.npy(eta))
+    noise, space = NOISES.build(f"pmd(rate=0.2, eta={str(path)!r})"), LabelSpace(C, N, {})
+
+    def read():
+        noise.check(space, [0])
+        noise.corrupt(torch.from_numpy(TRUE), space, "toy", 0)
+
+    def mutant(random):
+        return damage.npy(damage.array(eta, random), random)
+
+    decoders = ("benchmarks.noise.field_files._parsed", "benchmarks.noise.field_files.arrays_of")
+    return Reader(path, mutant, read, decoders, value_errors=True)
+
+
+# --------------------------------------------------------------------------------- requests
+
+
+def suite(folder):
+    path = folder / "mine.toml"
+    text = (FOLDER / "default.toml").read_text(encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
+    whole = {key: list(getattr(Suite.read("default"), key)) for key in _AXES}
+    whole["profile"] = "default"
+
+    def read():
+        suite = Suite.read(str(path))
+        if len(suite.seed) * len(suite.method) * len(suite.noise) < 5_000:
+            assert all(cell.seed >= 0 for cell in suite.cells("float32"))
+
+    def mutant(random):
+        return damage.as_toml(damage.tree(whole, random))
+
+    decoders = ("benchmarks.sweep.read_bytes", "benchmarks.sweep.decode_toml")
+    decoders += ("benchmarks.inputs.records.msgspec.convert", "benchmarks.sweep.refuse_odd")
+    return Reader(path, mutant, read, decoders)
+
+
+_AXES = ("dataset", "noise", "method", "model", "recipe", "seed")
+
+
+def rates(folder):
+    path = folder / "throughput.json"
+    work = {"widths": {"1": [3e-5, 1e-5], "16": [1e-5, 1e-5]}, "processes": {"2": [1e-5, 2e-5]}}
+    name = throughput.work_of(build(), CPU)
+    path.write_bytes(damage.as_json({name: work}))
+
+    def read():
+        before, throughput.cache_file = throughput.cache_file, lambda: path
+        try:
+            known = throughput.Throughput.read()
+            assert 1 <= known.best_width(build(), CPU) <= 2**20
+            assert (known.seconds(build(), CPU, 16) or 0) >= 0
+        finally:
+            throughput.cache_file = before
+
+    def mutant(random):
+        return damage.as_json(damage.tree({name: work}, random))
+
+    decoders = ("benchmarks.planning.throughput.read_bytes", "benchmarks.inputs.records._misfit")
+    decoders += ("benchmarks.planning.throughput._Kept.measured",)
+    return Reader(path, mutant, read, decoders)
+
+
+# --------------------------------------------------------------------------------- results
+
+
+def plan_json(folder):
+    plan(folder, "1", "2")
+    write_part(folder, [record("1"), record("2", "failed")])
+    path = folder / "plan.json"
+    whole = json.loads(path.read_text(encoding="utf-8"))
+
+    def read():
+        read_plan(folder)
+        describe(folder)
+        derive(folder, Parts(folder))
+
+    def mutant(random):
+        return damage.as_json(damage.tree(whole, random))
+
+    door = "benchmarks.store.plan_file."
+    decoders = (door + "decode_json", door + "_check", "benchmarks.store.status.Parts")
+    return Reader(path, mutant, read, decoders)
+
+
+def part(folder):
+    plan(folder, "1", "2", "3")
+    path = write_part(folder, [record("1"), record("2", seed=1), record("3", "failed")])
+    return _part(folder, path)
+
+
+def recomputed(folder):
+    plan(folder, "1", "2")
+    pack = [record("1"), record("2", seed=1)]
+    first = write_part(folder, pack)
+    bins = {"bins": pack[0].arrays["bins"], "detection": pack[0].arrays["detection"]}
+    write_collected(first, [collected(one, **bins) for one in pack])
+    return _part(folder, folder / "collected" / first.name, collected=True)
+
+
+def _part(folder, path, collected=False):
+    with np.load(path) as archive:
+        tables = {name: archive[name] for name in archive.files}
+    meta = json.loads(tables.pop("meta").tobytes())
+
+    def read():
+        parts = Parts(folder)
+        list(parts.records(parts.meta))
+        derive(folder, parts)
+        describe(folder)
+        return "".join(parts.damage())
+
+    def mutant(random):
+        facts, own = meta, dict(tables)
+        kind = random.randrange(3)
+        if kind == 0:
+            facts = damage.tree(meta, random)
+        elif kind == 1:
+            name = random.choice(list(own))
+            own[name] = _fields(own[name], random)
+        text = damage.as_json(facts)
+        files = [("meta.npy", damage.npy(np.frombuffer(text, np.uint8)))]
+        files += [
+            (f"{n}.npy", damage.npy(a, random if kind == 1 else None)) for n, a in own.items()
+        ]
+        return damage.sealed(damage.members(files, random) if kind == 2 else files, random)
+
+    door = "benchmarks.store.part_file."
+    last = "check_collected" if collected else "check_values"
+    decoders = (*(door + name for name in ("_members", "_tables", "_array")), door + last)
+    return Reader(path, mutant, read, decoders)
+
+
+def _fields(table, random):
+    """Return a structured array with one of its fields changed, renamed or gone."""
+    columns = {name: table[name] for name in table.dtype.names}
+    name = random.choice(list(columns))
+    change = random.randrange(4)
+    if change == 0:
+        del columns[name]
+    elif change == 1:
+        columns[f"{name}x"] = columns.pop(name)
+    else:
+        columns[name] = damage.array(columns[name], random)
+    size = max((len(c) for c in columns.values() if c.ndim), default=0)
+    columns = {n: c for n, c in columns.items() if c.ndim and len(c) == size}
+    fields = [(n, c.dtype, c.shape[1:]) for n, c in columns.items()]
+    changed = np.zeros(size, fields)
+    for n, column in columns.items():
+        changed[n] = column
+    return changed
+
+
+def results_csv(folder):
+    sweep = folders.Sweep(methods=("cross_entropy", "elr"), noises=folders.NOISES[:2], seeds=2)
+    folders.write(folder, sweep)
+    return _tables(folder, "results.csv")
+
+
+def bins_csv(folder):
+    sweep = folders.Sweep(methods=("cross_entropy", "elr"), noises=folders.NOISES[:2], seeds=2)
+    folders.write(folder, sweep)
+    return _tables(folder, "bins.csv")
+
+
+def _tables(folder, name):
+    path = folder / name
+    rows = [line.split("\t") for line in _tabbed(path)]
+
+    def read():
+        run = load(folder)
+        if zlib.crc32(path.read_bytes()) % 8 == 0:  # it is slow
+            Analysis(run)
+
+    mutant = functools.partial(damage.table, rows)
+    door = "benchmarks.report.data."
+    decoders = (door + "_table", door + "_refuse_text", door + "_with_names", door + "Run")
+    return Reader(path, mutant, read, decoders)
+
+
+def _tabbed(path):
+    import pandas as pd  # noqa: PLC0415  the engine's readers do without
+
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    return ["\t".join(table.columns), *("\t".join(row) for row in table.to_numpy())]
+
+
+def reviewed(folder):
+    cell = build(recipe="small(epochs=2)")
+    make_plan(folder, "audit", [cell], TrainingOptions(CPU, 1)).write(folder)
+    train = DATASETS.build("digits").load(NOWHERE, 0)[0]
+    given = cell.noise.corrupt(train.label, _digits(), "digits", 0).label.tolist()
+    rows = [["rank", "cell_id", "position", "index", "given", "corrected", "remark"]]
+    rows += [
+        list(map(str, (i, cell.id, i, train.position[i].item(), given[i], (given[i] + i) % 10, "")))
+        for i in range(12)
+    ]
+    path = folder / "reviewed.csv"
+    path.write_bytes(damage.as_csv(rows))
+
+    def read():
+        relabel(folder, path, NOWHERE, str(folder / "out" / "labels.npy"))
+
+    door = "benchmarks.suspects.corrections."
+    decoders = (door + "read_table", door + "_Reader.corrected", door + "_correct", door + "_write")
+    return Reader(path, functools.partial(damage.table, rows), read, decoders)
+
+
+def _digits():
+    from benchmarks.sweep import label_space  # noqa: PLC0415
+
+    return label_space(DATASETS.build("digits"))
+
+
+READERS = {
+    "labels, CSV": label_csv,
+    "labels, text": label_text,
+    "labels, .npy": label_npy,
+    "labels, .npz": label_npz,
+    "matrix": matrix,
+    "probabilities": probabilities,
+    "suite": suite,
+    "measured rates": rates,
+    "plan.json": plan_json,
+    "part": part,
+    "recomputed numbers": recomputed,
+    "results.csv": results_csv,
+    "bins.csv": bins_csv,
+    "reviewed table": reviewed,
+}
