@@ -423,9 +423,9 @@ def test_a_result_is_kept_under_the_file_it_came_from_even_if_that_is_edited_mea
     one, honest = cell(files), loop.train
     before, hashed = one.id, load_cell_data(one, files, CPU).noise_sha256
 
-    def edit(team):
+    def edit(team, *rest):
         np.save(files / "labels-0.npy", digits(0)[::-1])
-        return honest(team)
+        return honest(team, *rest)
 
     monkeypatch.setattr("benchmarks.engine.record.train", edit)
     (record,) = train_and_record([one], PackSetup(files, CPU, keep_all=True))
