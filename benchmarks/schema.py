@@ -16,6 +16,9 @@ version 4 ids begin with a letter and ``digits`` has one split for all seeds.
 READABLE_VERSIONS = (2, 3, SCHEMA_VERSION)
 """The versions of a folder that can be read; only one of this version is continued."""
 
+ONE_SPLIT = 4
+"""The first version in which ``digits`` has one split for all seeds."""
+
 METRIC_SPEC = "v1"
 """The definitions in ``benchmarks/metrics``; a row says by which it was computed."""
 

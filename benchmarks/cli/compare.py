@@ -43,6 +43,8 @@ def compare(  # noqa: PLR0913  options of a command
         side = "a" if noises_a else "b"
         raise RefusedError(f"--noises-{side} says which noise became which: add --pair method")
     files = [path for path in (markdown, csv) if path]
+    if len({path.resolve() for path in files}) < len(files):
+        raise RefusedError(f"--markdown and --csv need a file each, got {csv} for both")
     for path in files:
         refuse_foreign_files(path.parent, "compare", [path.name])
     change = NoiseChange(noises_a or (), noises_b or ()) if pair == "method" else None

@@ -10,12 +10,12 @@ import pandas as pd
 from benchmarks.catalogue import Facts
 from benchmarks.errors import DataMissingError, RefusedError
 from benchmarks.report import render, stats
-from benchmarks.report.data import Run, load
+from benchmarks.report.data import Run, load, planned
 from benchmarks.report.looks import order_methods, resolve
 from benchmarks.report.pairing import KEYS, NoiseChange, pair_changed, pair_same
 from benchmarks.report.phrases import BLANK, count, listing, with_test
 from benchmarks.report.tables import NO_TEST, Table
-from benchmarks.schema import METRICS, table_path
+from benchmarks.schema import METRICS, ONE_SPLIT, table_path
 
 COMPARED = ("acc", "nll", "brier", "ece")
 TESTED = (
@@ -164,6 +164,8 @@ def compare(first: Path, second: Path, change: NoiseChange | None = None) -> Com
             f"{first} and {second} have no finished cell in common"
             + (" that agrees in all but the noise" if change else "")
         )
+    if change:
+        _refuse_other_split(pairs, (first, second))
     unlike = pairs[pairs["noise_sha256_a"] != pairs["noise_sha256_b"]]
     if len(unlike) and not change:
         raise RefusedError(
@@ -185,6 +187,18 @@ def _refuse_other_metrics(runs: list[Run], folders: tuple[Path, Path]) -> None:
         sides = [f"{f} has metrics {listing(s)}" for f, s in zip(folders, specs, strict=True)]
         raise RefusedError(
             f"{' and '.join(sides)}: `collect` brings a folder with parts up to date"
+        )
+
+
+def _refuse_other_split(pairs: pd.DataFrame, folders: tuple[Path, Path]) -> None:
+    """Refuse pairs that were tested on other images, which labels that changed do not tell."""
+    plans = [plan for folder in folders if (plan := planned(folder))]
+    versions = [plan.schema for plan in plans]
+    apart = any(v < ONE_SPLIT for v in versions) and any(v >= ONE_SPLIT for v in versions)
+    if apart and (pairs["dataset"] == "digits").any():
+        raise RefusedError(
+            f"{folders[0]} and {folders[1]} were written by results versions {versions[0]} and "
+            f"{versions[1]}, which test digits on other images: train the earlier one again"
         )
 
 

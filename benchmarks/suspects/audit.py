@@ -16,7 +16,7 @@ from benchmarks.errors import RefusedError
 from benchmarks.outputs import read_manifest, refuse_foreign_files, replaced_files, sha256_of
 from benchmarks.suspects.class_names import class_name
 from benchmarks.suspects.page import LEAST, Page
-from benchmarks.suspects.ranking import KEYS, CellFilter, LabelRanking, rank
+from benchmarks.suspects.ranking import KEYS, CellFilter, Finished, LabelRanking
 from benchmarks.suspects.sheets import SHEET_IMAGES, draw_sheet
 from benchmarks.sweep import Cell, corrupted
 
@@ -79,7 +79,8 @@ def audit(folder: Path, root: Path, cells: CellFilter, options: AuditOptions) ->
     """
     out = folder / "suspects"
     _refuse_to_lose(out)
-    rankings = list(rank(folder, cells, options.score))
+    finished = Finished(folder, cells)
+    rankings = list(finished.rankings(options.score))
     published = _Published(root)
     first: dict[tuple[object, ...], LabelRanking] = {}  # labels of every method and setting
     for ranking in rankings:
@@ -100,7 +101,7 @@ def audit(folder: Path, root: Path, cells: CellFilter, options: AuditOptions) ->
             draw_sheet(each, published.images(each.cell), size, new, reveal=options.reveal)
             for each in shown
         )
-        page = Page(rankings, options.top, all_noises=not cells.noises)
+        page = Page(rankings, options.top, _unranked(cells, finished, options.score))
         text = page.text(out / TABLE, out / REVIEWED, relabel, sheets)
         (new / INDEX).write_text(text, encoding="utf-8", newline="\n")
     return Audit(
@@ -128,6 +129,14 @@ def _refuse_to_lose(out: Path) -> None:
             "under which it is left alone, and try again"
         )
     refuse_foreign_files(out, VERB, manifest.names() | {TABLE, HELD_OUT, INDEX})
+
+
+def _unranked(cells: CellFilter, finished: Finished, score: str) -> list[str]:
+    """Say which runs are not ranked though nobody left them out by name."""
+    clean = "Runs on clean labels, which count as right, are ranked only with --noises clean."
+    lacking = ", ".join(finished.without(score))
+    without = f"Not ranked, for they have no score {score}: {lacking}."
+    return [*([] if cells.noises else [clean]), *([without] if lacking else [])]
 
 
 class _Published:

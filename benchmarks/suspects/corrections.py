@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from msgspec.structs import asdict
 from numpy.typing import NDArray
 
 from benchmarks.commands import quoted
@@ -100,7 +99,8 @@ class _Reader:
 
     def __init__(self, folder: Path, root: Path) -> None:
         self._folder, self._root = folder, root
-        self._cells = {cell.cell_id: cell for cell in read_plan(folder).cells}
+        plan = read_plan(folder)
+        self._version, self._cells = plan.schema, {cell.cell_id: cell for cell in plan.cells}
         self._meta = Parts(folder).meta
         self._known: dict[tuple[str, str, int], _Vector] = {}  # by dataset, noise and seed
         self._vectors: dict[tuple[str, str, str], _Vector] = {}  # by dataset, noise and digest
@@ -148,7 +148,7 @@ class _Reader:
 
     def _drawn_again(self, cell_id: str) -> _Vector:
         entry = self._cells[cell_id]
-        cell = built(self._folder, asdict(entry.specs))
+        cell = built(self._folder, self._version, entry)
         train = cell.dataset.load(self._root, cell.seed)[0]
         labels = corrupted(cell.dataset, cell.noise, cell.seed, train, self._root)
         digest, recorded = labels.sha256(), self._digest(cell_id)

@@ -20,7 +20,7 @@ class Page:
     Args:
         rankings: in the order of the table.
         top: how many labels of each were asked for, if any number was.
-        all_noises: whether no noise was asked for by name.
+        unranked: which runs are not ranked, in sentences.
 
     Attributes:
         lines: one for each ranking, the best first: how well it finds what is known to be wrong.
@@ -28,17 +28,12 @@ class Page:
     """
 
     def __init__(
-        self, rankings: Sequence[LabelRanking], top: int | None, *, all_noises: bool
+        self, rankings: Sequence[LabelRanking], top: int | None, unranked: Sequence[str]
     ) -> None:
         self._rankings, self._top = rankings, top
         best = sorted(rankings, key=lambda r: (0.0 if math.isnan(r.auroc) else -r.auroc, r.title))
         self.lines = tuple(map(_line, best))
-        unasked = "Runs on clean labels, which count as right, are ranked only with --noises clean."
-        self.notes = (
-            *([unasked] if all_noises else []),
-            *self._held_out(),
-            *self._narrowed(best[0]),
-        )
+        self.notes = (*unranked, *self._held_out(), *self._narrowed(best[0]))
 
     def text(self, table: Path, reviewed: Path, relabel: str, sheets: Sequence[Path]) -> str:
         """Return the text of the page.

@@ -15,8 +15,8 @@ from benchmarks.errors import RefusedError
 from benchmarks.file_names import file_stem
 from benchmarks.metrics import detection
 from benchmarks.report.phrases import listing
-from benchmarks.schema import table_path
-from benchmarks.store import Parts, Record, read_plan
+from benchmarks.schema import ONE_SPLIT, table_path
+from benchmarks.store import Parts, PlannedCell, Record, read_plan
 from benchmarks.sweep import REGISTRIES, Cell
 from methods import Registry
 from methods.bounds import suggestion
@@ -130,33 +130,55 @@ def rank(folder: Path, cells: CellFilter, score: str) -> Iterator[LabelRanking]:
     Raises:
         RefusedError: no finished cell is taken, or none has the score.
     """
-    plan, cells = {cell.cell_id: cell for cell in read_plan(folder).cells}, cells.canonical()
-    parts = Parts(folder)
-    finished = {
-        i: parts.meta[i] for i in plan if i in parts.meta and parts.meta[i].status == "done"
-    }
-    _refuse_unknown_names(folder, [asdict(meta.keys) for meta in finished.values()], cells)
-    groups: dict[tuple[Any, ...], list[str]] = {}
-    for cell_id, meta in finished.items():
-        if cells.accepts(asdict(meta.keys)):
+    return Finished(folder, cells).rankings(score)
+
+
+class Finished:
+    """The finished cells of a results folder that are to be ranked.
+
+    Raises:
+        RefusedError: there is none.
+    """
+
+    def __init__(self, folder: Path, cells: CellFilter) -> None:
+        plan = read_plan(folder)
+        self._folder, self._version = folder, plan.schema
+        self._cells = {cell.cell_id: cell for cell in plan.cells}
+        self._parts, cells = Parts(folder), cells.canonical()
+        done = {i: meta for i, meta in self._parts.meta.items() if meta.status == "done"}
+        finished = {i: done[i] for i in self._cells if i in done}  # in the order of the plan
+        _refuse_unknown_names(folder, [asdict(meta.keys) for meta in finished.values()], cells)
+        self._meta = {i: m for i, m in finished.items() if cells.accepts(asdict(m.keys))}
+
+    def without(self, score: str) -> list[str]:
+        """Return the methods that do not have a score, and so are not ranked by it."""
+        lacking = (meta for meta in self._meta.values() if score not in meta.scores)
+        return list(dict.fromkeys(meta.keys.method for meta in lacking))
+
+    def rankings(self, score: str) -> Iterator[LabelRanking]:
+        """Yield the rankings by a score, as :func:`rank` does."""
+        groups: dict[tuple[Any, ...], list[str]] = {}
+        for cell_id, meta in self._meta.items():
             group = (*(getattr(meta.keys, name) for name in KEYS), meta.facts.noise_sha256)
             groups.setdefault(group, []).append(cell_id)
-    none_has_score = True
-    for ids in groups.values():
-        records = sorted(parts.trained(ids), key=lambda record: plan[record.cell_id].seed)
-        if all(score in _scores(record) for record in records):
-            none_has_score = False
-            cell = built(folder, asdict(plan[records[0].cell_id].specs))
-            yield _averaged(cell, records, score)
-    if none_has_score:
-        known = {name for meta in finished.values() for name in meta.scores}
-        if known - {score}:
-            raise RefusedError(
-                f"no method of {folder} has the score {score!r}; use loss_mean or loss"
+        none_has_score = True
+        for ids in groups.values():
+            records = sorted(
+                self._parts.trained(ids), key=lambda record: self._cells[record.cell_id].seed
             )
-        raise RefusedError(
-            f"the parts of {folder} hold no scores of training labels: a version without the label "
-            "audit wrote them; train the cells again in another --out"
+            if all(score in _scores(record) for record in records):
+                none_has_score = False
+                cell = built(self._folder, self._version, self._cells[records[0].cell_id])
+                yield _averaged(cell, records, score)
+        if none_has_score:
+            raise RefusedError(self._why_no_score(score))
+
+    def _why_no_score(self, score: str) -> str:
+        if {name for meta in self._meta.values() for name in meta.scores} - {score}:
+            return f"no method of {self._folder} has the score {score!r}; use loss_mean or loss"
+        return (
+            f"the parts of {self._folder} hold no scores of training labels: a version without the "
+            "label audit wrote them; train the cells again in another --out"
         )
 
 
@@ -166,19 +188,26 @@ def _scores(record: Record) -> Sequence[str]:
     return record.meta.scores if whole else ()
 
 
-def built(folder: Path, specs: Mapping[str, Any]) -> Cell:
-    """Return the cell of a plan.
+def built(folder: Path, version: int, entry: PlannedCell) -> Cell:
+    """Return a cell of the plan of a folder, which is of a version of the results.
 
     Raises:
-        RefusedError: it cannot be built, say because a plugin is missing.
+        RefusedError: it cannot be built, say because a plugin is missing, or it was trained on
+            other images than its dataset has now.
     """
     try:
-        return Cell.build(specs)
+        cell = Cell.build(asdict(entry.specs))
     except ValueError as error:
         raise RefusedError(
             f"{folder} holds a cell that cannot be built ({error}); name the file that registers "
             "what it lacks by --plugin"
         ) from error
+    if version < ONE_SPLIT and entry.dataset == "digits":
+        raise RefusedError(
+            f"{folder} was written by results version {version}, in which each seed had other "
+            "training images of digits; train its cells again in another --out to audit them"
+        )
+    return cell
 
 
 def _refuse_unknown_names(

@@ -1,6 +1,7 @@
 """Two results folders against each other: the tests are those of scipy and statsmodels."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -245,3 +246,17 @@ def test_only_its_own_files_are_replaced_and_folders_are_made(before, tmp_path, 
     mine.write_text("mine", encoding="utf-8")
     assert main([*asked[:3], "--csv", str(mine)]) == 2
     assert f"{mine} is in the way" in capsys.readouterr().err
+
+
+def test_one_file_for_both_forms_of_the_table_is_refused(before, tmp_path, capsys):
+    path = str(tmp_path / "c")
+    assert main(["compare", str(before), str(before), "--csv", path, "--markdown", path]) == 2
+    assert f"--markdown and --csv need a file each, got {path} for both" in capsys.readouterr().err
+
+
+def test_changed_labels_of_two_versions_with_other_test_images_are_refused(audited, monkeypatch):
+    versions = dict(zip(audited, (3, 4), strict=True))
+    plans = {folder: SimpleNamespace(schema=version) for folder, version in versions.items()}
+    monkeypatch.setattr("benchmarks.report.compare.planned", plans.get)
+    with pytest.raises(RefusedError, match="results versions 3 and 4, which test digits on other"):
+        compare(*audited, NoiseChange([NOISY]))

@@ -17,6 +17,7 @@ from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.errors import DataMissingError, RefusedError
 from benchmarks.planning.options import TrainingOptions
 from benchmarks.planning.plan import make_plan
+from benchmarks.schema import SCHEMA_VERSION
 from benchmarks.store import (
     CellFacts,
     CellKeys,
@@ -354,6 +355,20 @@ def test_a_folder_that_cannot_be_audited_is_told_in_a_sentence(small, capsys, ch
     (sentence,) = capsys.readouterr().err.splitlines()
     assert told in sentence
     assert not (small / "suspects").exists()
+
+
+def test_methods_without_a_score_of_their_own_are_named(trained, tmp_path):
+    folder = shutil.copytree(trained, tmp_path / "run")
+    written = audit(folder, NOWHERE, CellFilter(), AuditOptions("own", top=9))
+    assert "Not ranked, for they have no score own: cross_entropy." in written.notes
+    assert not any("Not ranked" in note for note in audit_of(folder, top=9).notes)
+
+
+def test_a_folder_of_the_version_with_other_images_is_refused(small, capsys):
+    plan = small / "plan.json"
+    plan.write_text(plan.read_text().replace(f'"schema": {SCHEMA_VERSION}', '"schema": 3'))
+    assert main(["suspects", str(small)]) == 2
+    assert "results version 3, in which each seed had other" in capsys.readouterr().err
 
 
 def test_missing_images_are_missing_data_and_leave_no_folder(small, monkeypatch, capsys):
