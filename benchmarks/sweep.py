@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -157,6 +157,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     recipe: Specs
     seed: Annotated[list[int], msgspec.Meta(min_length=1)]
     profile: str = "default"
+    plugin: list[str] = []  # files that register what the suite names, from its own folder on
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,7 @@ class Suite:
     recipe: tuple[str, ...]
     seed: tuple[int, ...]
     profile: str = "default"
+    plugin: tuple[Path, ...] = ()  # the files that register entries of its own
 
     def __post_init__(self) -> None:
         """Refuse seeds that results cannot keep, whoever asks for them.
@@ -184,8 +186,12 @@ class Suite:
             raise RefusedError(f"suite {self.name!r}: {error}") from error
 
     @classmethod
-    def read(cls, name: str) -> "Suite":
+    def read(cls, name: str, load: Callable[[Sequence[Path]], object] = tuple) -> "Suite":
         """Read a suite that ships with the project, by name, or any TOML file.
+
+        Args:
+            name: of the suite or the file.
+            load: called with the plugins that the file names, before ``"all"`` methods are counted.
 
         Raises:
             RefusedError: there is no such suite, or its file is not one.
@@ -198,6 +204,8 @@ class Suite:
             )
         path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
         values = msgspec.structs.asdict(decode_toml(read_bytes(path, TOML_BYTES), _File, path))
+        values["plugin"] = [path.parent / plugin for plugin in values["plugin"]]
+        load(values["plugin"])
         if values["method"] == "all":
             values["method"] = list(METHODS)
         axes = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}

@@ -16,7 +16,8 @@ def probe(request: Request = DEFAULT) -> Exit:
     from benchmarks.planning.probe import probe as measure
     from benchmarks.planning.throughput import cache_file
 
-    (device, cells, _), root = requested(request), data_root(request.data)
+    wanted, root = requested(request), data_root(request.data)
+    device, cells = wanted.device, wanted.cells
     flags = flags_of(request, device)
     fetch_files(cells, root)
     for cell, driver, cost in measure(cells, root, device, flags):

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +25,7 @@ from benchmarks.planning.plan import Plan, make_plan, rebuild
 from benchmarks.planning.repeats import Repeats
 from benchmarks.planning.throughput import Throughput
 from benchmarks.profiles import PROFILES, Tuned
-from benchmarks.store import Parts, read_current_plan, refuse_foreign
+from benchmarks.store import Parts, read_current_plan, read_plan, refuse_foreign
 from benchmarks.store.held import AXES, held_lines
 from benchmarks.sweep import Cell, Suite
 
@@ -42,6 +42,7 @@ class Session:
     plugins: tuple[Path, ...]
     workers: int
     lost: Mapping[str, int]  # how many of the held cells cannot be built now, by reason
+    lost_plugins: str  # what may bring them back
     timeout: float | None = None  # seconds without a finished epoch
 
     def missing(self) -> list[Cell]:
@@ -84,7 +85,7 @@ class Session:
             cells = "cell that" if count == 1 else "cells that"
             lines.append(
                 f"{self.folder} holds {count} {cells} cannot be built now and are left alone "
-                f"({reason}{more}); --plugin brings back what a plugin brought"
+                f"({reason}{more}){self.lost_plugins}"
             )
         return lines
 
@@ -95,6 +96,7 @@ class Wanted(NamedTuple):
     device: torch.device
     cells: list[Cell]
     tuned: Tuned | None  # the profile, if it needs trials first
+    plugins: tuple[Path, ...]  # the suite's, and those that were given
 
 
 def prepare(request: Request, wanted: Wanted | None = None) -> Session:
@@ -108,10 +110,11 @@ def prepare(request: Request, wanted: Wanted | None = None) -> Session:
         RefusedError: something is wrong with the request, or trials that its profile needs are
             missing; nothing has been written.
     """
-    device, cells, tuned = wanted or requested(request)
+    wanted = wanted or requested(request)
+    cells, tuned = wanted.cells, wanted.tuned
     if tuned:
         cells = tuning.chosen(cells, tuned, request.folder() / tuning.FOLDER)
-    return _session(request, device, cells, request.folder())
+    return _session(request, wanted, cells, request.folder())
 
 
 def prepare_trials(request: Request, wanted: Wanted | None = None) -> Session | None:
@@ -120,11 +123,11 @@ def prepare_trials(request: Request, wanted: Wanted | None = None) -> Session | 
     Raises:
         RefusedError: something is wrong with the request; nothing has been written.
     """
-    device, cells, tuned = wanted or requested(request)
-    if tuned is None:
+    wanted = wanted or requested(request)
+    if wanted.tuned is None:
         return None
     folder = request.folder() / tuning.FOLDER
-    return _session(request, device, tuning.trials(cells, tuned), folder)
+    return _session(request, wanted, tuning.trials(wanted.cells, wanted.tuned), folder)
 
 
 def requested(request: Request) -> Wanted:
@@ -134,17 +137,20 @@ def requested(request: Request) -> Wanted:
         RefusedError: there is no such device, a plugin fails, a spec is wrong, or the results
             folder is none.
     """
-    contract.load(*request.plugin, root=data_root(request.data))
+    given, root = request.plugin, data_root(request.data)
+    contract.load(*given, root=root)
     if request.resumes():
         return _of_folder(request)
     refuse_foreign(request.folder())
     device = choose_device(request.device)
     precision = request.precision or default_precision(device)
-    suite = Suite.read(request.suite).override(request.axes(), request.profile)
+    suite = Suite.read(request.suite, lambda plugins: contract.load(*plugins, root=root))
+    suite = suite.override(request.axes(), request.profile)
     cells = list(suite.cells(precision))
     contract.refuse_images(suite.model, suite.dataset)
     profile = PROFILES.build(suite.profile)
-    return Wanted(device, cells, profile if isinstance(profile, Tuned) else None)
+    plugins = tuple(dict.fromkeys((*suite.plugin, *given)))
+    return Wanted(device, cells, profile if isinstance(profile, Tuned) else None, plugins)
 
 
 def _of_folder(request: Request) -> Wanted:
@@ -162,8 +168,9 @@ def _of_folder(request: Request) -> Wanted:
     cells, reasons = rebuild(plan.cells)
     if not cells:
         why = f" that can be built now ({next(iter(reasons))})" if reasons else ""
+        why += plan.missing_plugins() if reasons else ""
         raise RefusedError(f"{folder} has no cell{why}")
-    return Wanted(choose_device(request.device or plan.device), cells, None)
+    return Wanted(choose_device(request.device or plan.device), cells, None, request.plugin)
 
 
 def flags_of(request: Request, device: torch.device) -> tuple[str, ...]:
@@ -181,11 +188,11 @@ def flags_of(request: Request, device: torch.device) -> tuple[str, ...]:
     return tuple(name for name in FLAGS if name in flags)
 
 
-def _session(
-    request: Request, device: torch.device, cells: Sequence[Cell], folder: Path
-) -> Session:
+def _session(request: Request, wanted: Wanted, cells: Sequence[Cell], folder: Path) -> Session:
+    device = wanted.device
     options = TrainingOptions(device, request.pack, flags_of(request, device))
     plan = make_plan(folder, Path(request.suite).stem, cells, options)
+    plan = replace(plan, plugins=tuple(map(str, wanted.plugins)))
     workers = request.workers
     if workers is None:
         workers = pool.default_workers(device)
@@ -201,8 +208,9 @@ def _session(
         device=device,
         plan=plan,
         parts=Parts(folder),
-        plugins=tuple(path.resolve() for path in request.plugin),
+        plugins=tuple(path.resolve() for path in wanted.plugins),
         workers=workers,
         lost=rebuild(plan.held).reasons,
+        lost_plugins=read_plan(folder).missing_plugins() if plan.held else "",
         timeout=request.timeout,
     )

@@ -40,6 +40,7 @@ class Plan:
     widths: Mapping[str, int]  # by kind: how many cells are trained together; 1 is one by one
     flags: tuple[str, ...] = ()  # of FLAGS
     held: tuple[PlannedCell, ...] = ()  # the folder's further cells
+    plugins: tuple[str, ...] = ()  # the files that were given, as they were
 
     def width(self, cell: Cell) -> int:
         """Return how many cells like this one are trained together."""
@@ -69,6 +70,7 @@ class Plan:
             pack=self.pack,
             flags=self.flags,
             method_facts=_facts_of_plugins(self.cells),
+            plugins=self.plugins,
         )
         if (folder / NAME).exists():
             new = merged(read_current_plan(folder), new)

@@ -1,5 +1,6 @@
 """The file ``plan.json`` of a results folder, as typed records."""
 
+import shlex
 from collections.abc import Container
 from pathlib import Path
 from typing import Annotated
@@ -87,7 +88,13 @@ class PlanFile(msgspec.Struct, frozen=True, omit_defaults=True):
     pack: Width | None = None
     flags: tuple[str, ...] = ()
     method_facts: dict[str, Facts] = {}  # of the methods of plugins
+    plugins: tuple[str, ...] = ()  # files of entries, as the runs of the folder were given them
     schema: int = 0
+
+    def missing_plugins(self) -> str:
+        """Say which plugins to add, behind what cannot be built."""
+        options = shlex.join(word for path in self.plugins for word in ("--plugin", path))
+        return f"; add {options}" if options else "; --plugin brings back what a plugin brought"
 
     def requested(self) -> list[PlannedCell]:
         """Return the cells that the last run was asked for."""
@@ -192,6 +199,7 @@ def merged(before: PlanFile, request: PlanFile) -> PlanFile:
         cells=(*known, *asked.values()),
         drivers=before.drivers | request.drivers,
         method_facts=before.method_facts | request.method_facts,
+        plugins=tuple(dict.fromkeys((*before.plugins, *request.plugins))),
     )
 
 

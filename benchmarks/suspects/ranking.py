@@ -199,8 +199,8 @@ def built(folder: Path, version: int, entry: PlannedCell) -> Cell:
         cell = Cell.build(asdict(entry.specs))
     except ValueError as error:
         raise RefusedError(
-            f"{folder} holds a cell that cannot be built ({error}); name the file that registers "
-            "what it lacks by --plugin"
+            f"{folder} holds a cell that cannot be built ({error})"
+            f"{read_plan(folder).missing_plugins()}"
         ) from error
     if version < ONE_SPLIT and entry.dataset == "digits":
         raise RefusedError(

@@ -1,0 +1,96 @@
+"""The complete examples of CONTRIBUTING.md pass every check and train, as they stand there."""
+
+import re
+
+import pytest
+
+from benchmarks import plugins
+from benchmarks.contract import examine, load
+from tests.system.runs import ROOT, run
+
+TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+EXAMPLES = {
+    name: text for text, name in re.findall(r"```python\n(# (my_\w+\.py)\n.*?)```", TEXT, re.DOTALL)
+}
+NAMES = {
+    "my_method.py": ("method", "doubtful"),
+    "my_noise.py": ("noise", "to_first"),
+    "my_dataset.py": ("dataset", "stripes"),
+    "my_model.py": ("model", "narrow"),
+}
+SUITE = """
+plugin = ["my_method.py", "my_noise.py", "my_dataset.py", "my_model.py"]
+dataset = ["stripes"]
+noise = ["to_first"]
+method = ["doubtful(power=0.2)", "cross_entropy"]
+model = ["narrow"]
+recipe = ["small(epochs=2)"]
+seed = [0]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, registries):  # noqa: ARG001
+    for name, text in EXAMPLES.items():
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def test_the_page_has_an_example_of_each_kind():
+    assert EXAMPLES.keys() == NAMES.keys()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_passes_every_check(folder, name):
+    assert load(folder / name) == [NAMES[name]]
+    assert [str(f) for f in examine(*NAMES[name]) if f.fault or f.doubt] == []
+
+
+def test_a_suite_names_its_plugins_and_trains_with_them_from_any_folder(
+    folder, tmp_path_factory, monkeypatch
+):
+    suite, out = folder / "mine.toml", folder / "out"
+    suite.write_text(SUITE)
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    code, text, err = run("plan", suite, "--out", out)
+    assert code == 0, err
+    assert "2 planned, 0 done, 2 to do" in text
+    code, text, err = run("run", suite, "--out", out, "--no-report")
+    assert code == 0, err
+    rows = (out / "results.csv").read_text()
+    assert "doubtful(power=0.2)" in rows
+    assert str(folder) not in rows
+
+
+def test_a_folder_whose_plugin_is_not_given_names_it(folder, monkeypatch, registries):  # noqa: ARG001
+    suite, out = folder / "mine.toml", folder / "out"
+    suite.write_text(SUITE)
+    monkeypatch.chdir(folder)
+    code, _, err = run("run", "mine.toml", "--out", out, "--no-report")
+    assert code == 0, err
+    for kind, name in NAMES.values():  # as in a process that has not loaded them
+        plugins.REGISTRIES[kind].withdraw(name)
+    options = (
+        "--plugin my_method.py --plugin my_noise.py --plugin my_dataset.py --plugin my_model.py"
+    )
+    for verb in (("suspects", out), ("run", out)):
+        code, _, err = run(*verb)
+        assert code == 2
+        assert f"; add {options}" in err
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("plugin = ['none.py']", "no plugin file "),
+        ("plugin = 'mine.py'", "plugin"),
+        ("plugin = [1]", "plugin"),
+    ],
+)
+def test_a_suite_whose_plugin_is_none_is_refused(folder, line, sentence):
+    suite = folder / "mine.toml"
+    suite.write_text(line + SUITE.partition("]")[2])
+    code, _, err = run("plan", suite)
+    assert code == 2
+    assert sentence in err
+    assert len(err.splitlines()) == 1
