@@ -13,8 +13,8 @@ from methods.bounds import Bounded, suggestion
 T = TypeVar("T", bound=Bounded)
 
 
-LISTED = 12
-"""The most names that a refusal lists; none where one of many is near."""
+LISTED, SHOWN = 12, 4
+"""A refusal lists so many names; of more, some, or none where one of them is near."""
 
 
 class Registry(Mapping[str, type[T]], Generic[T]):
@@ -180,8 +180,8 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         if name not in names:
             hint, listed, more = suggestion(name, names), sorted(names), ""
             if len(listed) > LISTED:
-                more = f" and {len(listed) - LISTED} more"
-                listed = listed[:LISTED]
+                more = f" and {len(listed) - SHOWN} more"
+                listed = listed[:SHOWN]
             known = "" if hint and more else f"{hint and ' '}known: {', '.join(listed) or 'none'}"
             raise ValueError(f"unknown {kind} {name!r}{hint or '; '}{known}{known and more}")
 

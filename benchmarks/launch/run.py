@@ -20,6 +20,7 @@ from benchmarks.launch.session import (
 from benchmarks.launch.worker import Job
 from benchmarks.planning.plan import packs
 from benchmarks.store import Parts, derive, locked, remove_stale_files
+from benchmarks.store.tables import refuse_misplaced
 from benchmarks.sweep import Cell
 
 LAUNCHERS = {"local": pool.run}
@@ -85,6 +86,7 @@ def train(session: Session, launcher: str = "local") -> Parts:
     missing = session.missing()
     fetch_files(missing, session.root)
     with locked(session.folder):
+        refuse_misplaced(session.folder)
         session.plan.write(session.folder)
         remove_stale_files(session.folder)
         session.parts.put_aside()

@@ -82,10 +82,10 @@ class Session:
         if self.lost:
             count, (reason, *others) = sum(self.lost.values()), self.lost
             more = f", and {len(others)} further reasons" if others else ""
-            cells = "cell that" if count == 1 else "cells that"
+            cells = f"{count} {'cell' if count == 1 else 'cells'}"
             lines.append(
-                f"{self.folder} holds {count} {cells} cannot be built now and are left alone "
-                f"({reason}{more}){self.lost_plugins}"
+                f"{self.folder} holds {cells} that cannot be built now ({reason}{more}); results "
+                f"stay as they are{self.lost_plugins}"
             )
         return lines
 

@@ -32,9 +32,10 @@ def held_lines(
     missing = sum(cell.cell_id not in done for cell in held)
     cells = f"{len(held)} further {'cell' if len(held) == 1 else 'cells'}"
     name = shlex.quote(str(folder))
-    drop = f"`run_all.py drop {name} {_filter(asked, held)}` drops them"
+    them, all_ = ("it", "") if len(held) == 1 else ("them", "all ")
+    drop = f"`run_all.py drop {name} {_filter(asked, held)}` drops {them}"
     if not missing:
-        return [f"{folder} also holds {cells}, all finished; {drop}"]
+        return [f"{folder} also holds {cells}, {all_}finished; {drop}"]
     go_on = f"`run_all.py run {name}` goes on with all cells"
     return [f"{folder} also holds {cells}, {missing} not finished; {go_on}, {drop}"]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks import schema
+from benchmarks.errors import RefusedError
 from benchmarks.outputs import write_atomically
 from benchmarks.store.aggregates import LossHistograms, Row, TransitionMatrices
 from benchmarks.store.part_file import Record
@@ -25,6 +26,19 @@ ARRAYS = (
     *("train_scores", "noisy", "clean", "estimate"),
 )
 """The arrays of a record that the tables need; the logits are several times as much."""
+
+
+def refuse_misplaced(folder: Path) -> None:
+    """Refuse what stands where a table belongs, before anything is trained or dropped.
+
+    Raises:
+        RefusedError: a table of the folder is no file.
+    """
+    for name in schema.TABLES:
+        if (folder / name).exists() and not (folder / name).is_file():
+            raise RefusedError(
+                f"{folder / name} is no file, and a table belongs there; move it away"
+            )
 
 
 def derive(
@@ -45,6 +59,7 @@ def derive(
         RefusedError: the plan cannot be read, or recomputed numbers are damaged.
     """
     planned = read_plan(folder).ids() if planned is None else planned
+    refuse_misplaced(into or folder)
     makers: dict[str, Callable[[Record], Iterable[Row]]] = {
         "results.csv": _results,
         "curves.csv": _curves,

@@ -129,7 +129,7 @@ def test_a_field_refuses_what_it_may_not_hold_in_one_sentence(kind):
 @pytest.mark.parametrize(
     ("registry", "spec", "sentence"),
     [
-        (METHODS, "erl", "unknown method 'erl'; did you mean 'elr'? known: "),
+        (METHODS, "erl", "unknown method 'erl'; did you mean 'elr'?"),
         (METHODS, "zzz", "unknown method 'zzz'; known: anl_ce, "),
         (METHODS, "elr(bta=0.5)", "unknown elr parameter 'bta'; did you mean 'beta'? known: beta"),
         (METHODS, "cross_entropy(q=1)", "unknown cross_entropy parameter 'q'; known: none"),

@@ -196,6 +196,33 @@ def test_dropped_cells_are_gone_from_plan_parts_and_tables_and_the_others_are_as
     assert {row["cell_id"] for row in rows(out)} == before.keys()
 
 
+def test_cells_that_cannot_be_built_now_are_named_left_alone_and_can_be_dropped(out):
+    assert run(*OTHER, "--no-report", "--out", out)[0] == 0
+    plan = out / "plan.json"
+    plan.write_text(plan.read_text().replace("gce", "gone"))
+    for args in ((*TINY, "--out", out), ("run", out, "--no-report"), ("plan", out)):
+        code, text, err = run(*args)
+        assert code == 0, err
+        assert f"{out} holds 1 cell that cannot be built now (unknown method 'gone'" in text
+        assert f"`run_all.py drop {out} --methods gone` drops it" in text
+    assert len({row["cell_id"] for row in rows(out)}) == 13
+    code, text, err = run("drop", out, "--methods", "gone")
+    assert (code, text) == (0, f"{out}: dropped 1 cell, 1 of them with results; 12 left\n"), err
+    assert "cannot be built" not in run("plan", out)[1]
+
+
+def test_what_stands_where_a_table_belongs_is_refused_before_anything_changes(out):
+    (out / "results.csv").unlink()
+    (out / "results.csv").mkdir()
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    for args in (["run", out], [*TINY, "--seeds", "7", "--out", out], ["drop", out, "--seeds", 0]):
+        code, _, err = run(*args)
+        assert code == 2
+        assert f"{out / 'results.csv'} is no file, and a table belongs there; move it away" in err
+    for path, content in before.items():
+        assert path.read_bytes() == content
+
+
 MINE = """
 from dataclasses import dataclass
 import torch.nn.functional as F
