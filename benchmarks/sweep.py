@@ -200,8 +200,8 @@ class Suite:
         if not name.endswith(".toml") and name not in known:
             hint = suggestion(name, known) or ";"
             raise RefusedError(
-                f"no suite {name!r}{hint} known: {', '.join(known)}, a .toml file, or a results "
-                "folder"
+                f"no suite {name[:200]!r}{hint} known: {', '.join(known)}, a .toml file, or a "
+                "results folder"
             )
         path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
         values = msgspec.structs.asdict(decode_toml(read_bytes(path, TOML_BYTES), _File, path))

@@ -17,6 +17,10 @@ LISTED, SHOWN = 12, 4
 """A refusal lists so many names; of more, some, or none where one of them is near."""
 
 
+LONGEST = 200
+"""Characters of a text that a refusal shows."""
+
+
 class Registry(Mapping[str, type[T]], Generic[T]):
     """A catalogue in which ``elr(beta=0.9)`` names exactly one object.
 
@@ -125,11 +129,12 @@ class Registry(Mapping[str, type[T]], Generic[T]):
                 return node.id, {}
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.args:
                 pairs = {k.arg: ast.literal_eval(k.value) for k in node.keywords if k.arg}
-                if len(pairs) == len(node.keywords):
+                if len(pairs) == len(node.keywords) and not any(map(_unwritable, pairs.values())):
                     return node.func.id, pairs
         except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
             pass
-        raise ValueError(f"a {self.kind} is name or name(field=literal, ...), got {spec!r}")
+        shown = spec if len(spec) <= LONGEST else f"{spec[:LONGEST]}…"
+        raise ValueError(f"a {self.kind} is name or name(field=literal, ...), got {shown!r}")
 
     def name(self, obj: T) -> str:
         """Return the name under which the type of ``obj`` is registered."""
@@ -183,7 +188,9 @@ class Registry(Mapping[str, type[T]], Generic[T]):
                 more = f" and {len(listed) - SHOWN} more"
                 listed = listed[:SHOWN]
             known = "" if hint and more else f"{hint and ' '}known: {', '.join(listed) or 'none'}"
-            raise ValueError(f"unknown {kind} {name!r}{hint or '; '}{known}{known and more}")
+            raise ValueError(
+                f"unknown {kind} {name[:LONGEST]!r}{hint or '; '}{known}{known and more}"
+            )
 
 
 def _can_be_stated(name: object) -> bool:
@@ -191,6 +198,11 @@ def _can_be_stated(name: object) -> bool:
     if not isinstance(name, str) or keyword.iskeyword(name) or not name.isidentifier():
         return False
     return unicodedata.normalize("NFKC", name) == name  # the parser reads it so
+
+
+def _unwritable(value: object) -> bool:
+    """Tell a whole number of hundreds of digits, of which Python refuses to write some."""
+    return isinstance(value, int) and value.bit_length() > 1024
 
 
 def _running_file() -> str:

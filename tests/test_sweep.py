@@ -137,6 +137,20 @@ def test_a_suite_that_is_no_regular_file_is_refused_at_once(tmp_path):
             Suite.read(name)
 
 
+LONG = ("9" * 5_000, "(" * 10_000, "-" * 10_000 + "1", "0x" + "f" * 6_000, "0x" + "f" * 400)
+
+
+@pytest.mark.parametrize("value", LONG, ids=range(len(LONG)))
+def test_a_value_that_is_no_literal_or_cannot_be_written_is_refused_in_a_bounded_line(value):
+    for spec in (f"gce(q={value})", f"{value}", "g" * 5_000):
+        with pytest.raises(RefusedError, match=r"suite 'default': (a method is|unknown)") as caught:
+            Suite.read("default").override({"method": [spec]}).cells("float32")
+        assert len(str(caught.value)) < 1_000
+    with pytest.raises(RefusedError, match="no suite 'gg") as caught:
+        Suite.read("g" * 5_000)
+    assert len(str(caught.value)) < 1_000
+
+
 @pytest.mark.parametrize("seed", [-1, 2**63, 10**5_000, True, 1.0, "1", None], ids=range(7))
 def test_a_seed_that_results_cannot_keep_is_refused_whoever_asks(seed, tmp_path):
     with pytest.raises(RefusedError, match=r"a seed must be a whole number from 0 to 9"):

@@ -42,7 +42,7 @@ class Table:
 def read_table(path: Path | str) -> Table:
     """Read a CSV file with a header.
 
-    Blanks around the names of columns are dropped, blank lines skipped.
+    Blanks around the names of columns and before a field are dropped, blank lines skipped.
 
     Raises:
         InputError: it cannot be read; it is no CSV; it has no header or no row; a column is named
@@ -92,7 +92,7 @@ def records_of(text: str, where: Path | str) -> Iterator[tuple[int, list[str]]]:
     if (zero := text.find("\0")) >= 0:
         line = text.count("\n", 0, zero) + 1
         raise InputError(where, "text must hold no zero bytes", f"line {line}")
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
     line = 1
     try:
         for record in reader:

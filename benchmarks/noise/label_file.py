@@ -271,11 +271,11 @@ def _from_list(text: str, first: Sequence[str], path: Path) -> Columns:
         values = values if len(values) > 1 else values[0].split()
         return Columns(path, {"given": values}, [line] * len(values))
     for line, row in rows:
-        if len(row) != 1:
+        if len(row) != 1 or set(VALUES) & set(re.split(r"[;\t]", row[0].replace('"', ""))):
             raise InputError(
                 path,
-                "a table needs a header with a column given or label; its first line is "
-                + shown(", ".join(first)),
+                "a table needs a header with a column given or label, and commas between columns; "
+                "its first line is " + shown(", ".join(first)),
                 f"line {line}",
             )
     return Columns(path, {"given": [row[0] for _, row in rows]}, [line for line, _ in rows])
