@@ -49,7 +49,6 @@ def suspects(  # noqa: PLR0913  options of a command
     from benchmarks import contract
     from benchmarks.commands import repeated_options
     from benchmarks.datasets import data_root
-    from benchmarks.store import Parts
     from benchmarks.suspects.audit import AuditOptions, audit
     from benchmarks.suspects.ranking import CellFilter
 
@@ -62,7 +61,8 @@ def suspects(  # noqa: PLR0913  options of a command
     print("\n".join(written.lines[:SHOWN]))
     if (left := len(written.lines) - SHOWN) > 0:
         print(f"and {left} more in {written.index}")
-    print("\n".join([*written.notes, *Parts(folder).damage()]))
+    if written.notes:
+        print("\n".join(written.notes))
     print(f"table    {written.table}, {written.rows} rows")
     print(f"sheets   {len(written.sheets)}, in {written.index}")
     if written.undrawn:

@@ -136,7 +136,8 @@ def _unranked(cells: CellFilter, finished: Finished, score: str) -> list[str]:
     clean = "Runs on clean labels, which count as right, are ranked only with --noises clean."
     lacking = ", ".join(finished.without(score))
     without = f"Not ranked, for they have no score {score}: {lacking}."
-    return [*([] if cells.noises else [clean]), *([without] if lacking else [])]
+    some = [*([] if cells.noises else [clean]), *([without] if lacking else [])]
+    return [*some, *finished.damage()]
 
 
 class _Published:

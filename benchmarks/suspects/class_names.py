@@ -55,9 +55,14 @@ def class_of(text: str, dataset: Dataset) -> int:
     raise ValueError(f"corrected must be {_wanted(dataset)}, got {text[:40]!r}{_hint(text, names)}")
 
 
+def numbers_are_names(dataset: Dataset) -> bool:
+    """Return whether a number names a class of the dataset, and not the one of that number."""
+    return _numbered(dataset.classes) and not _own_numbers(dataset)
+
+
 def how_to_write(dataset: Dataset) -> str:
     """Say in a phrase how a class of the dataset is written."""
-    if _numbered(dataset.classes) and not _own_numbers(dataset):
+    if numbers_are_names(dataset):
         label, name = next(
             (k, name) for k, name in enumerate(dataset.classes) if _number(name) not in {None, k}
         )
@@ -71,7 +76,7 @@ def how_to_write(dataset: Dataset) -> str:
 
 
 def _wanted(dataset: Dataset) -> str:
-    if _numbered(dataset.classes) and not _own_numbers(dataset):
+    if numbers_are_names(dataset):
         return (
             f"the name of a class, {_listed(dataset)} (as some names are numbers, a number is read "
             "as a name)"

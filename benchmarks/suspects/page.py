@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.commands import quoted
 from benchmarks.datasets import DATASETS, Dataset
 from benchmarks.report.phrases import capitalised, count, span
-from benchmarks.suspects.class_names import how_to_write
+from benchmarks.suspects.class_names import how_to_write, numbers_are_names
 from benchmarks.suspects.ranking import LabelRanking
 
 LEAST = 100
@@ -33,7 +33,9 @@ class Page:
         self._rankings, self._top = rankings, top
         best = sorted(rankings, key=lambda r: (0.0 if math.isnan(r.auroc) else -r.auroc, r.title))
         self.lines = tuple(map(_line, best))
-        self.notes = (*unranked, *self._held_out(), *self._narrowed(best[0]))
+        self._datasets = list(dict.fromkeys(ranking.cell.dataset for ranking in rankings))
+        named = [_how_to_write(each) for each in self._datasets if numbers_are_names(each)]
+        self.notes = (*unranked, *self._held_out(), *self._narrowed(best[0]), *named)
 
     def text(self, table: Path, reviewed: Path, relabel: str, sheets: Sequence[Path]) -> str:
         """Return the text of the page.
@@ -50,7 +52,6 @@ class Page:
             else "the most doubtful labels of every ranking: as many as are known to be wrong, or, "
             f"where none is, as the method would change, and at least {LEAST}"
         )
-        datasets = {ranking.cell.dataset: None for ranking in self._rankings}
         text = [
             "# The most doubtful training labels",
             (
@@ -58,7 +59,7 @@ class Page:
                 "a class: another one where the given label is wrong, the same where it is right. "
                 "A blank says nothing."
             ),
-            *(_how_to_write(dataset) for dataset in datasets),
+            *(_how_to_write(each) for each in self._datasets if not numbers_are_names(each)),
             (
                 "`position` is the row of the training set as it is loaded here, in whose order "
                 "files of labels are; `index` is the row of what the publisher ships (of "

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from benchmarks.errors import RefusedError
 from benchmarks.file_names import file_stem
 from benchmarks.metrics import detection
-from benchmarks.report.phrases import listing
 from benchmarks.schema import ONE_SPLIT, table_path
 from benchmarks.store import Parts, PlannedCell, Record, read_plan
 from benchmarks.sweep import REGISTRIES, Cell
@@ -150,6 +149,10 @@ class Finished:
         _refuse_unknown_names(folder, [asdict(meta.keys) for meta in finished.values()], cells)
         self._meta = {i: m for i, m in finished.items() if cells.accepts(asdict(m.keys))}
 
+    def damage(self) -> list[str]:
+        """Return a line for each damaged part, whose cells are not ranked."""
+        return self._parts.damage()
+
     def without(self, score: str) -> list[str]:
         """Return the methods that do not have a score, and so are not ranked by it."""
         lacking = (meta for meta in self._meta.values() if score not in meta.scores)
@@ -216,15 +219,17 @@ def _refuse_unknown_names(
     """Refuse a request that no finished cell answers, and every name in it that none has."""
     if not finished:
         raise RefusedError(_why_nothing_finished(folder))
+    unknown, known = [], []
     for name, values in cells.axes():
-        known = sorted({keys[name] for keys in finished})
-        if unknown := [value for value in values if value not in known]:
-            words = [str(value) for value in known]
-            hints = [f"{value!r}{_hint(str(value), words)}" for value in unknown]
-            raise RefusedError(
-                f"no finished cell of {folder} has the {name} {listing(hints)}; "
-                f"known: {', '.join(words)}"
-            )
+        there = sorted({keys[name] for keys in finished})
+        words = [str(value) for value in there]
+        if odd := [repr(v) + _hint(str(v), words) for v in values if v not in there]:
+            unknown.append(f"the {name} {' or '.join(odd)}")
+            known.append(f"{name}s: {', '.join(words)}")
+    if unknown:
+        raise RefusedError(
+            f"no finished cell of {folder} has {', or '.join(unknown)}; known {'; '.join(known)}"
+        )
     if any(map(cells.accepts, finished)):
         return
     if any(map(cells.names, finished)):

@@ -299,9 +299,18 @@ def test_sheets_of_specs_that_differ_in_a_sign_are_two_files(tmp_path):
     ("cells", "score", "told"),
     [
         (CellFilter(methods=["dividmix"]), "loss", "(did you mean 'dividemix'?)"),
-        (CellFilter(methods=["elr", "mae", "dividemix"]), "loss", "the method 'elr' and 'mae';"),
-        (CellFilter(seeds=[9, 0, 7]), "loss", "has the seed 9 and 7; known: 0, 1"),
-        (CellFilter(datasets=["digit"]), "loss", "(did you mean 'digits'?); known: digits"),
+        (CellFilter(methods=["elr", "mae", "dividemix"]), "loss", "the method 'elr' or 'mae';"),
+        (CellFilter(seeds=[9, 0, 7]), "loss", "has the seed 9 or 7; known seeds: 0, 1"),
+        (
+            CellFilter(datasets=["digit"]),
+            "loss",
+            "(did you mean 'digits'?); known datasets: digits",
+        ),
+        (
+            CellFilter(noises=["x"], seeds=[5]),
+            "loss",
+            "has the noise 'x', or the seed 5; known noises:",
+        ),
         (CellFilter(noises=["clean"], methods=["dividemix"]), "loss", "but none with all of them"),
         (CellFilter(methods=["cross_entropy"]), "own", "score 'own'; use loss_mean or loss"),
     ],
@@ -388,3 +397,14 @@ def test_an_entry_of_a_plugin_that_is_not_given_leads_to_the_option(small, capsy
     said = capsys.readouterr().err
     assert "unknown recipe 'mine'" in said
     assert "--plugin" in said
+
+
+def test_where_numbers_are_names_the_terminal_says_so(small, monkeypatch, capsys):
+    assert main(["suspects", str(small), "--top", "3"]) == 0
+    assert "a number is read as a name" not in capsys.readouterr().out
+    names = tuple(map(str, range(1, 11)))
+    monkeypatch.setattr(DATASETS["digits"], "classes", names)
+    assert main(["suspects", str(small), "--top", "3"]) == 0
+    said = "a number is read as a name and not counted from 0, so that 1 is the class 1"
+    assert said in capsys.readouterr().out
+    assert (small / "suspects" / "index.md").read_text().count(said) == 1
