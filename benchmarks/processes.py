@@ -11,8 +11,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import BaseContext
+from typing import NamedTuple
 
 from benchmarks import streams
+from benchmarks.free_memory import free_memory
 
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -32,9 +34,42 @@ FORKS = sys.platform == "linux"
 """True where workers are forked from a server that has imported everything; unsafe elsewhere."""
 
 
+WORKER_MEMORY = 600 * 2**20
+"""The bytes that a worker takes on the CPU: PyTorch, the images and a small network."""
+
+
+class Workers(NamedTuple):
+    """How many processes work side by side, and why so many."""
+
+    number: int
+    why: str
+
+
 def cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if FORKS else os.cpu_count() or 1
+    """Return the number of cores that this process may use, by its affinity and its quota."""
+    import joblib  # noqa: PLC0415  so that this module is imported at once
+
+    return int(joblib.cpu_count())
+
+
+def choose_workers() -> Workers:
+    """Return one worker for each core, or as many as the free memory holds where that is less."""
+    most, free = cores(), free_memory()
+    fit = most if free is None else max(free // WORKER_MEMORY, 1)
+    if free is not None and fit < most:
+        size = f"{free / 2**30:.1f} GiB of memory are free, {WORKER_MEMORY // 2**20} MiB for each"
+        return Workers(fit, f"{size}, on {most} cores")
+    return Workers(most, "one for each core that may be used")
+
+
+def peak_memory() -> int | None:
+    """Return the most bytes of memory that this process has had, ``None`` on Windows."""
+    try:
+        import resource  # noqa: PLC0415  only where there is one
+    except ImportError:
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def start_fork_server(preload: Sequence[str]) -> None:

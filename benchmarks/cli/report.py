@@ -52,7 +52,7 @@ def show(
     """Draw a report, to ``folder/report`` if not ``out``; print its ranking, verdict and files."""
     from benchmarks.report import build
 
-    built = build(folder, out, force=force, venue=venue, workers=processes.cores())
+    built = build(folder, out, force=force, venue=venue, workers=processes.choose_workers().number)
     print(f"\n{built.ranking}\n\n{built.verdict}\n")
     if out is None:
         print(f"results  {folder / 'results.csv'}")

@@ -55,10 +55,17 @@ class Downloaded(Dataset):
         try:
             train, test = (self._read(root, train, download) for train in (True, False))
         except (*DAMAGES, AssertionError, LookupError) as error:  # whatever torchvision meets
-            reason = str(error).strip().partition("\n")[0].rstrip(".") or "no file"
+            reason = " ".join(str(error).split()).rstrip(".") or "no file"
+            advice = (
+                "try again where there is a network, or name a folder that has the publisher's "
+                "files by --data"
+                if download
+                else "fetch it with `python run_all.py data get`, or name its folder by --data"
+            )
+            tried = "and could not download it " if download else ""
             raise DataMissingError(
-                f"{type(self).__name__} is not available: looked in {place} ({reason}); fetch it "
-                "with `python run_all.py data get`, or name its folder by --data"
+                f"{type(self).__name__} is not available: looked in {place} {tried}({reason}); "
+                f"{advice}"
             ) from error
         if fault := self._fault(train, test):
             raise DataMissingError(

@@ -1,7 +1,6 @@
 """Train the cells of a pack, and turn what each did into the record that is kept of it."""
 
 import platform
-import resource
 import time
 from collections.abc import Sequence
 from itertools import cycle, islice
@@ -12,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks import schema
+from benchmarks import processes, schema
 from benchmarks.engine.batches import steps_of
 from benchmarks.engine.data import CellData, load_cell_data
 from benchmarks.engine.drivers import driver_name, team_of
@@ -145,11 +144,10 @@ def _costs(cell: Cell, data: CellData, history: History, setup: PackSetup) -> Co
     epochs, n = len(history.rows), len(data.noisy)
     steps = steps_of(cell, n)
     taken = passes(cell, n, epochs, len(data.trusted))
-    device = setup.device
+    device, peak = setup.device, processes.peak_memory()
     if device.type == "cuda":
         peak, name = torch.cuda.max_memory_allocated(device), torch.cuda.get_device_name(device)
     else:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         name = platform.processor() or platform.machine()
     return Costs(
         train_seconds=history.train_seconds,
@@ -157,7 +155,7 @@ def _costs(cell: Cell, data: CellData, history: History, setup: PackSetup) -> Co
         steps=steps * epochs,
         forward_passes=taken.forward,
         backward_passes=taken.backward,
-        peak_memory_mb=peak / 2**20,
+        peak_memory_mb=None if peak is None else peak / 2**20,
         device=f"{device.type} {name}",
         driver=driver_name(setup.width, setup.flags),
     )

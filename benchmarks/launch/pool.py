@@ -35,11 +35,11 @@ GLANCE = 0.5
 _worker: dict[str, Any] = {}  # the job and the device of this process, set when it starts
 
 
-def default_workers(device: torch.device) -> int:
-    """Return one worker per core, or one per GPU."""
+def default_workers(device: torch.device) -> processes.Workers:
+    """Return how many workers train by default: as many as cores and memory allow, one per GPU."""
     if device.type == "cuda":
-        return torch.cuda.device_count()
-    return processes.cores() if device.type == "cpu" else 1
+        return processes.Workers(torch.cuda.device_count(), "one for each GPU")
+    return processes.choose_workers() if device.type == "cpu" else processes.Workers(1, "one GPU")
 
 
 def run(job: Job, packs: Sequence[Pack], workers: int, tell: Callable[[CellSummary], None]) -> None:

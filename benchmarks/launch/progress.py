@@ -26,9 +26,11 @@ def announce(session: Session, noun: str) -> None:
     missing, planned = len(session.missing()), len(session.plan.cells)
     workers = min(session.workers, missing)
     nouns = noun if planned == 1 else f"{noun}s"
+    why = session.why_workers if workers == session.workers else f"one for each {noun} to train"
     print(
         f"{session.folder}: {planned} {nouns}, {planned - missing} done, {missing} to train on "
-        f"{session.device} in {workers} {'process' if workers == 1 else 'processes'}",
+        f"{session.device} in {workers} {'process' if workers == 1 else 'processes'}"
+        + (f" ({why})" if missing else ""),
         flush=True,
     )
     fate = "put aside, its cells are trained again where they are asked for"

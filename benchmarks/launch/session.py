@@ -41,6 +41,7 @@ class Session:
     parts: Parts  # that were there at the start
     plugins: tuple[Path, ...]
     workers: int
+    why_workers: str
     lost: Mapping[str, int]  # how many of the held cells cannot be built now, by reason
     lost_plugins: str  # what may bring them back
     timeout: float | None = None  # seconds without a finished epoch
@@ -193,11 +194,12 @@ def _session(request: Request, wanted: Wanted, cells: Sequence[Cell], folder: Pa
     options = TrainingOptions(device, request.pack, flags_of(request, device))
     plan = make_plan(folder, Path(request.suite).stem, cells, options)
     plan = replace(plan, plugins=tuple(map(str, wanted.plugins)))
-    workers = request.workers
+    workers, why = request.workers, "as asked for"
     if workers is None:
-        workers = pool.default_workers(device)
+        workers, why = pool.default_workers(device)
         if device.type == "cuda":
-            workers *= Throughput.read().best_processes(cells, device, plan.flags)
+            each = Throughput.read().best_processes(cells, device, plan.flags)
+            workers, why = workers * each, f"{each} for each GPU" if each > 1 else why
     if workers < 1:
         raise RefusedError(f"--workers must be a whole number of at least 1, got {workers}")
     if request.timeout is not None and not 0 < request.timeout < math.inf:
@@ -210,6 +212,7 @@ def _session(request: Request, wanted: Wanted, cells: Sequence[Cell], folder: Pa
         parts=Parts(folder),
         plugins=tuple(path.resolve() for path in wanted.plugins),
         workers=workers,
+        why_workers=why,
         lost=rebuild(plan.held).reasons,
         lost_plugins=read_plan(folder).missing_plugins() if plan.held else "",
         timeout=request.timeout,

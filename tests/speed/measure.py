@@ -79,7 +79,7 @@ def contestants(workload: str, device: torch.device) -> list[Contestant]:
     A baseline has as many threads as cores where that helps it, as it does convolutions; kernels
     of the dense networks are too small to share. Two processes of B1 are shown beside.
     """
-    workers = default_workers(device)
+    workers = default_workers(device).number
     cores = len(os.sched_getaffinity(0))
     threads = 1 if workload in {"tiny", "mlp"} else cores
     found = [Contestant("engine", workers)]

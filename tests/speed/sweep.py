@@ -48,7 +48,7 @@ def measure(device: torch.device, cells: int, rounds: int = ROUNDS) -> pd.DataFr
             started = _seconds("-m", "tests.speed.sweep", path, device, 0)
             some = _seconds("-m", "tests.speed.sweep", path, device, SHARE)
             took["B1"] = started + (some - started) * SHARE
-            for name, workers in (("engine", default_workers(device)), ("B1", 1)):
+            for name, workers in (("engine", default_workers(device).number), ("B1", 1)):
                 who = {"engine": name, "processes": workers, "threads": 1, "round": number}
                 rows.append({**who, "rate": done * 30 / took[name]})
     return pd.DataFrame(rows).assign(workload=f"sweep of {done} tiny cells", floor=math.nan)
