@@ -1,8 +1,24 @@
 """Command lines of the suite, as a shell takes them: what a verb prints as the next step."""
 
 import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+CLONED, INSTALLED = "run_all.py", "noisy-label-bench"
+MODULE = "python -m benchmarks"
+
+
+def program_name() -> str:
+    """Return the name under which this program was called, as its help and its errors show it.
+
+    It is ``run_all.py`` in a clone, ``noisy-label-bench`` where it was installed, and
+    ``python -m benchmarks`` in either.
+    """
+    called = Path(sys.argv[0] if sys.argv else "")
+    if called.stem == INSTALLED:  # on Windows it ends in .exe
+        return INSTALLED
+    return MODULE if called.name == "__main__.py" and called.parent.name == "benchmarks" else CLONED
 
 
 def command_line(*words: object) -> str:
@@ -13,7 +29,9 @@ def command_line(*words: object) -> str:
     >>> print(command_line("--noises", "labels(file='a.npy')"))
     python run_all.py --noises "labels(file='a.npy')"
     """
-    return " ".join(["python run_all.py", *(quoted(str(word)) for word in words)])
+    name = program_name()
+    called = "python run_all.py" if name == CLONED else name
+    return " ".join([called, *(quoted(str(word)) for word in words)])
 
 
 def quoted(word: str) -> str:

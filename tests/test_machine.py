@@ -12,7 +12,10 @@ import pytest
 import benchmarks
 import methods
 from benchmarks import free_memory, processes
-from tests.system.runs import TINY, contents, run
+from benchmarks.launch.progress import announce
+from benchmarks.launch.request import Request
+from benchmarks.launch.session import prepare
+from tests.system.runs import contents, run
 
 SOURCES = [
     path
@@ -73,14 +76,26 @@ def test_workers_are_as_many_as_cores_and_memory_allow(monkeypatch, cores, free,
     assert why in chosen.why
 
 
-def test_a_run_says_first_how_many_processes_it_takes_and_why(tmp_path, monkeypatch):
-    monkeypatch.setattr(processes, "free_memory", lambda: 1)
-    one = [*TINY, "--methods", "cross_entropy", "--noises", "clean", "--recipes", "small(epochs=2)"]
-    code, said, err = run("run", *one, "--out", tmp_path / "a")
-    assert code == 0, err
-    assert "in 1 process (0.0 GiB of memory are free, 600 MiB for each" in said.splitlines()[0]
-    _, said, _ = run("run", *one, "--seeds", "3", "--workers", "1", "--out", tmp_path / "a")
-    assert "in 1 process (as asked for)" in said.splitlines()[0]
+@pytest.mark.parametrize(
+    ("workers", "free", "said"),
+    [
+        (None, 1, "4 to train on cpu in 1 process (0.0 GiB of memory are free, 600 MiB for each"),
+        (None, None, "4 to train on cpu in 3 processes (one for each core that may be used)"),
+        (2, 1, "4 to train on cpu in 2 processes (as asked for)"),
+        (9, 1, "4 to train on cpu in 4 processes (one for each cell to train)"),
+    ],
+)
+def test_a_run_says_first_how_many_processes_it_takes_and_why(
+    tmp_path, monkeypatch, capsys, workers, free, said
+):
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 3)
+    monkeypatch.setattr(processes, "free_memory", lambda: free)
+    request = Request(
+        methods=["cross_entropy"], noises=["clean"], seeds=[0, 1, 2, 3], device="cpu",
+        out=tmp_path / "out", workers=workers,
+    )  # fmt: skip
+    announce(prepare(request), "cell")
+    assert said in capsys.readouterr().out.splitlines()[0]
 
 
 def test_workers_that_are_started_anew_train_the_same_bytes(tmp_path, monkeypatch):

@@ -27,6 +27,7 @@ from benchmarks.cli.report import report
 from benchmarks.cli.run import run
 from benchmarks.cli.status import status
 from benchmarks.cli.suspects import suspects
+from benchmarks.commands import program_name
 from benchmarks.errors import Exit, RefusedError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def _version() -> str:
 
 
 app = App(
-    name="run_all.py",
+    name=program_name(),
     help="""Benchmark methods for learning with noisy labels.
 
     Without a verb, `run`; without a suite, `default`: real images, hard labels against label

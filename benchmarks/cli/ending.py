@@ -12,6 +12,7 @@ from typing import NoReturn
 from cyclopts import CycloptsError
 
 from benchmarks import blame, streams
+from benchmarks.commands import program_name
 from benchmarks.errors import Exit, InterruptError, RefusedError, StopError
 from benchmarks.outputs import FULL, WritingError
 
@@ -41,16 +42,16 @@ def _code_of(work: Callable[[], Exit]) -> Exit:
 def _last_words(error: BaseException) -> tuple[str, Exit] | None:
     """Return what is said of an error, and the code that goes with it; None for a fault of ours."""
     if isinstance(error, (RefusedError, CycloptsError)) or blame.faulty_method(error):
-        return f"run_all.py: {error}", getattr(error, "code", Exit.USAGE)
+        return f"{program_name()}: {error}", getattr(error, "code", Exit.USAGE)
     if isinstance(error, _EndedError):
         return f"{error.word}; running again continues", error.ending
     if sentence := blame.failure(error):  # of a plugin, whatever it raises
         code = Exit.DATA_MISSING if isinstance(error, OSError) else Exit.USAGE
-        return f"run_all.py: {sentence}", code
+        return f"{program_name()}: {sentence}", code
     if isinstance(error, KeyboardInterrupt):
         return "interrupted; running again continues", Exit.INTERRUPTED
     if isinstance(error, (OSError, MemoryError)):
-        return f"run_all.py: {_sentence_of(error)}", Exit.SYSTEM
+        return f"{program_name()}: {_sentence_of(error)}", Exit.SYSTEM
     return None
 
 
@@ -66,7 +67,7 @@ def _unprinted(failed: OSError) -> Exit:
     if isinstance(failed, BrokenPipeError) or (os.name == "nt" and failed.errno == errno.EINVAL):
         return Exit.READER_GONE
     reason = failed.strerror or failed
-    return _say(f"run_all.py: cannot write to the standard output: {reason}", Exit.SYSTEM)
+    return _say(f"{program_name()}: cannot write to the standard output: {reason}", Exit.SYSTEM)
 
 
 def _sentence_of(error: OSError | MemoryError) -> str:

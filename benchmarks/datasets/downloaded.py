@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar
 
+from benchmarks.commands import command_line
 from benchmarks.datasets.base import Dataset, Split, digest, stratified
 from benchmarks.errors import DataMissingError
 from benchmarks.inputs import DAMAGES
@@ -60,7 +61,7 @@ class Downloaded(Dataset):
                 "try again where there is a network, or name a folder that has the publisher's "
                 "files by --data"
                 if download
-                else "fetch it with `python run_all.py data get`, or name its folder by --data"
+                else f"fetch it with `{command_line('data', 'get')}`, or name its folder by --data"
             )
             tried = "and could not download it " if download else ""
             raise DataMissingError(

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.commands import command_line
 from benchmarks.errors import DataMissingError
 from benchmarks.inputs import InputError, read_bytes
 from benchmarks.noise.base import GivenLabels, LabelSpace, Noise, realised
@@ -68,7 +69,7 @@ class Human(Noise):
         except InputError as error:
             raise DataMissingError(
                 f"{name} is not available: {path} {error.reason}; fetch it with "
-                f"`python run_all.py data get {name.lower()}`, or take it from {cls.source} "
+                f"`{command_line('data', 'get', name.lower())}`, or take it from {cls.source} "
                 f"(licence {cls.licence}) and name its folder by --data"
             ) from error
         sha256 = hashlib.sha256(data).hexdigest()

@@ -145,7 +145,7 @@ def _checks(analysis: Analysis) -> Table:
 
 
 def _detection(analysis: Analysis, *, audited: bool) -> list[Block]:
-    suspects = "`run_all.py suspects` lists the most doubtful labels and draws them."
+    suspects = "The verb `suspects` lists the most doubtful labels and draws them."
     if audited:
         suspects = "The [most doubtful labels](../suspects/index.md), drawn for review."
     return [tables.detection(analysis) or "No score was kept.", suspects]

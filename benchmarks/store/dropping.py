@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from benchmarks.commands import program_name
 from benchmarks.errors import RefusedError
 from benchmarks.store.cell_meta import CellKeys
 from benchmarks.store.files import locked
@@ -35,7 +36,9 @@ class Dropped:
             f"{self.folder}: dropped {what}, {self.results} of them with results; {self.left} left"
         ]
         if (self.folder / "report").is_dir():
-            lines.append(f"its report is of before: `run_all.py report {self.folder}` draws it")
+            lines.append(
+                f"its report is of before: `{program_name()} report {self.folder}` draws it"
+            )
         return lines + self.damage
 
 

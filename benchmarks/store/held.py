@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.commands import program_name
 from benchmarks.store.parts import Parts
 from benchmarks.store.plan_file import PlannedCell
 
@@ -33,10 +34,10 @@ def held_lines(
     cells = f"{len(held)} further {'cell' if len(held) == 1 else 'cells'}"
     name = shlex.quote(str(folder))
     them, all_ = ("it", "") if len(held) == 1 else ("them", "all ")
-    drop = f"`run_all.py drop {name} {_filter(asked, held)}` drops {them}"
+    drop = f"`{program_name()} drop {name} {_filter(asked, held)}` drops {them}"
     if not missing:
         return [f"{folder} also holds {cells}, {all_}finished; {drop}"]
-    go_on = f"`run_all.py run {name}` goes on with all cells"
+    go_on = f"`{program_name()} run {name}` goes on with all cells"
     return [f"{folder} also holds {cells}, {missing} not finished; {go_on}, {drop}"]
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from msgspec.structs import asdict
 from numpy.typing import NDArray
 
+from benchmarks.commands import program_name
 from benchmarks.errors import RefusedError
 from benchmarks.file_names import file_stem
 from benchmarks.metrics import detection
@@ -250,7 +251,8 @@ def _hint(value: str, known: Sequence[str]) -> str:
 def _why_nothing_finished(folder: Path) -> str:
     """Say why there is no finished cell to rank the labels of."""
     if any((folder / "parts").glob("*.npz")):
-        return f"{folder} has no finished cell yet: `run_all.py status {folder}` says what is done"
+        status = f"{program_name()} status {folder}"
+        return f"{folder} has no finished cell yet: `{status}` says what is done"
     if table_path(folder, "results.csv").is_file():
         return (
             f"{folder} keeps its CSV files only, which do not say what was thought of every label: "
