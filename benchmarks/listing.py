@@ -1,7 +1,9 @@
-"""The list of everything that can be named, each with the first sentence of its docstring."""
+"""The list of everything that can be named, each with a whole sentence about it."""
 
 import inspect
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from typing import Any
 
 from benchmarks import schema
@@ -43,5 +45,15 @@ def _entries(registry: Registry[Any]) -> Iterator[str]:
 def _suites() -> Iterator[str]:
     for name in names():
         cells = len(list(Suite.read(name).cells("float32")))
-        first = (FOLDER / f"{name}.toml").read_text(encoding="utf-8").splitlines()[0]
-        yield f"{name}: {cells} cells; {first.lstrip('# ')}"
+        lines = (FOLDER / f"{name}.toml").read_text(encoding="utf-8").splitlines()
+        about = takewhile(lambda line: line.startswith("#"), lines)
+        yield f"{name}: {cells} cells; {_first_sentence(line.lstrip('# ') for line in about)}"
+
+
+def _first_sentence(lines: Iterable[str]) -> str:
+    """Return the first sentence of a text in lines, the whole text if it has no end.
+
+    >>> _first_sentence(["How much, from 0.5", "to 1? See below."])
+    'How much, from 0.5 to 1?'
+    """
+    return re.split(r"(?<=[.?!])\s+(?=[A-Z0-9])", " ".join(lines), maxsplit=1)[0]

@@ -7,12 +7,34 @@ import pytest
 
 from benchmarks.catalogue import Facts, catalogue
 from benchmarks.catalogue.derived import ROOT, derived
+from benchmarks.listing import listing
 from methods import METHODS, Method, method_of
+
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md")),
+    *(ROOT / name for name in ("methods/HOOKS.md", "results/README.md")),
+    ROOT / "results" / "reference" / "README.md",
+]
 
 
 @pytest.mark.parametrize("path", derived(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_what_is_written_from_the_methods_is_up_to_date(path):
     assert path.read_text(encoding="utf-8") == derived()[path], "run python -m benchmarks.catalogue"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_page_that_counts_the_methods_counts_those_that_there_are(path):
+    text = path.read_text(encoding="utf-8")
+    said = {int(n) for n in re.findall(r"\b(?:[Aa]ll|of the|the) (\d+) methods", text)}
+    assert said <= {len(METHODS)}
+
+
+def test_the_list_of_what_can_be_named_cuts_no_sentence():
+    for kind in ("suites", "methods", "noises", "datasets", "models", "recipes", "profiles"):
+        lines = listing(kind).splitlines()[1:]
+        assert lines
+        ends = [re.sub(r" \([^()]*\)$", "", line) for line in lines]  # the family of a method
+        assert [line for line in ends if not line.endswith((".", "?", "!"))] == []
 
 
 def test_the_catalogue_is_read_as_it_was_written():

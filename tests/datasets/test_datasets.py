@@ -57,6 +57,24 @@ def test_files_with_other_md5s_are_not_unpickled(cifar10):
         DATASETS.build("cifar10").load(cifar10.root, 0)
 
 
+def test_a_download_that_failed_is_told_whole_and_not_advised_again(tmp_path, monkeypatch):
+    tried = ["Error downloading t10k.gz:", "Tried https://one/, got:", "<urlopen error: refused>"]
+
+    def fail(*_):
+        raise RuntimeError("\n".join(tried))
+
+    monkeypatch.setattr(DATASETS["fashion_mnist"], "_read", fail)
+    dataset = DATASETS.build("fashion_mnist")
+    with pytest.raises(DataMissingError) as told:
+        dataset.fetch(tmp_path)
+    assert " ".join(tried) in str(told.value)
+    assert "could not download it" in str(told.value)
+    assert "data get" not in str(told.value)
+    assert "\n" not in str(told.value)
+    with pytest.raises(DataMissingError, match=r"fetch it with `python run_all\.py data get`"):
+        dataset.load(tmp_path, 0)
+
+
 def fake(name, monkeypatch, counts=(3, 4)):
     """Make a dataset of few images with the classes in turn, and tell the code its sizes."""
     entry = DATASETS[name]
