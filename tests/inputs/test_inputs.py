@@ -280,7 +280,9 @@ def test_a_table_with_two_readings_is_refused_with_its_line(tmp_path, content):
 
 
 def test_a_table_too_large_for_memory_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("benchmarks.inputs.tables.FIELDS", 6)
+    monkeypatch.setattr("benchmarks.inputs.tables.FIELDS", 8)
     assert len(table(tmp_path, b"a,b\n" + b"1,2\n" * 3).rows) == 3
     (tmp_path / "x.csv").write_bytes(b"a,b\n" + b"1,2\n" * 4)
-    refused(read_table, tmp_path / "x.csv", "at most 6 fields")
+    refused(read_table, tmp_path / "x.csv", "at most 8 fields")
+    (tmp_path / "x.csv").write_bytes(b"a\n" * 9)
+    refused(read_table, tmp_path / "x.csv", "at most 8 fields")
