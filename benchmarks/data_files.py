@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from benchmarks import blame
-from benchmarks.datasets import DATASETS, Dataset
-from benchmarks.errors import DataMissingError, Exit, RefusedError
-from benchmarks.noise import NOISES, Human, Noise
+from benchmarks.datasets import DATASETS
+from benchmarks.datasets.content import fetch as fetch_entry
+from benchmarks.errors import Exit, RefusedError
+from benchmarks.noise import NOISES, Human
 from benchmarks.sweep import Cell
 
 
@@ -24,19 +25,9 @@ def fetch_files(cells: Iterable[Cell], root: Path) -> None:
     noises = dict.fromkeys(cell.noise for cell in every)
     lenders = [DATASETS.build(name) for noise in noises for name in noise.borrows]
     for dataset in dict.fromkeys((*(cell.dataset for cell in every), *lenders)):
-        _fetch(DATASETS.spec(dataset), dataset, root)
+        fetch_entry(DATASETS.spec(dataset), dataset, root)
     for noise in noises:
-        _fetch(NOISES.spec(noise), noise, root)
-
-
-def _fetch(name: str, entry: Dataset | Noise, root: Path) -> None:
-    """Fetch the files of an entry; however those of a plugin fail, it is data that is missing."""
-    try:
-        entry.fetch(root)
-    except RefusedError:
-        raise
-    except Exception as error:
-        raise DataMissingError(f"{name} cannot be fetched: {blame.reason(error)}") from error
+        fetch_entry(NOISES.spec(noise), noise, root)
 
 
 def check_files(names: Sequence[str], root: Path, *, fetch: bool) -> Iterator[tuple[str, Exit]]:
@@ -62,7 +53,7 @@ def check_files(names: Sequence[str], root: Path, *, fetch: bool) -> Iterator[tu
                 yield f"{name}: {_labels(humans[name], root, fetch=fetch)}", Exit.DONE
                 continue
             if fetch:
-                _fetch(name, datasets[name], root)
+                fetch_entry(name, datasets[name], root)
             train, test = datasets[name].load(root, 0)
             counts = f"{len(train.label)} training and {len(test.label)} test images"
             yield f"{name}: {counts}", Exit.DONE

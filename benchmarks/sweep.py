@@ -4,27 +4,29 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 import torch
 
 from benchmarks import blame
-from benchmarks.datasets import DATASETS, Dataset, Split
+from benchmarks.datasets import DATASETS, Dataset, Split, content
+from benchmarks.datasets.content import is_brought, load
 from benchmarks.errors import RefusedError
 from benchmarks.inputs import TOML_BYTES, decode_toml, read_bytes
 from benchmarks.models import MODELS, Model
 from benchmarks.noise import NOISES, GivenLabels, Images, LabelSpace, Noise
-from benchmarks.profiles import PROFILES, Conditions, Tuned
+from benchmarks.noise.field_files import digest
+from benchmarks.profiles import PROFILES, Conditions, Tuned, shown
 from benchmarks.recipes import RECIPES, Recipe
 from benchmarks.seeds import refuse_odd
 from benchmarks.suites import FOLDER, names
 from methods import METHODS, Method, Registry
-from methods.bounds import suggestion
+from methods.bounds import FilePath, file_name, suggestion
 
 REGISTRIES: dict[str, Registry[Any]] = {
     "dataset": DATASETS,
@@ -62,10 +64,18 @@ def corrupted(dataset: Dataset, noise: Noise, seed: int, train: Split, root: Pat
     """
     position = torch.arange(len(train.label)) if train.position is None else train.position
     images = Images(
-        train.image, position, root, lambda name: DATASETS.build(name).load(root, seed)[0].image
+        train.image, position, root, lambda name: load(DATASETS.build(name), root, seed)[0].image
     )
     space = label_space(dataset)._replace(images=images)
     return noise.corrupt(train.label, space, space.dataset, seed)
+
+
+class File(NamedTuple):
+    """A file behind a cell: which of its parts names it, in which field, and where it is."""
+
+    kind: str
+    field: str
+    path: Path
 
 
 @dataclass(frozen=True)
@@ -79,52 +89,93 @@ class Cell:
     recipe: Recipe
     seed: int
     precision: str = "float32"
+    data: str = ""  # digest of images that nobody published a sum of
     asked: str = field(default="", compare=False)  # the method's name under the profile, if another
     profile: str = field(default="default", compare=False)  # where hyper-parameters come from
 
     @classmethod
-    def build(cls, specs: Mapping[str, Any]) -> "Cell":
-        """Return the cell that :meth:`specs` describes."""
+    def build(cls, specs: Mapping[str, Any], folder: Path | None = None) -> "Cell":
+        """Return the cell that :meth:`specs` describes.
+
+        Files that are not where the specs say are looked for in the results folder ``folder``.
+        """
         parts = {name: registry.build(specs[name]) for name, registry in REGISTRIES.items()}
-        origin = {name: specs[name] for name in ("asked", "profile") if name in specs}
-        return cls(**parts, seed=specs["seed"], precision=specs["precision"], **origin)
+        origin = {name: specs[name] for name in ("data", "asked", "profile") if name in specs}
+        cell = cls(**parts, seed=specs["seed"], precision=specs["precision"], **origin)
+        if folder is None or all(file.path.exists() for file in cell.files()):
+            return cell
+        return cell.within(folder)
 
     def specs(self) -> dict[str, str | int]:
         """Return what :meth:`build` needs: the cell spelled out, and how it came about."""
-        origin = {"asked": self.asked} if self.asked else {}
+        origin = {"data": self.data} if self.data else {}
+        origin |= {"asked": self.asked} if self.asked else {}
         origin |= {"profile": self.profile} if self.profile != "default" else {}
-        return {**self.identity(), **origin}
+        parts = {name: reg.exact(getattr(self, name)) for name, reg in REGISTRIES.items()}
+        return {**parts, "seed": self.seed, "precision": self.precision, **origin}
 
-    def identity(self) -> dict[str, str | int]:
-        """Return the cell with every field of every part spelled out.
+    def within(self, folder: Path) -> "Cell":
+        """Return the cell with the files that lie in a results folder in place of its own."""
 
-        Left out are fields that were added after results had been kept and that change nothing, and
-        the profile: the same fields are the same cell, wherever they come from.
-        """
-        parts = {name: reg.identity(getattr(self, name)) for name, reg in REGISTRIES.items()}
-        return {**parts, "seed": self.seed, "precision": self.precision}
+        def place(text: str, mark: FilePath) -> str:
+            for path in (folder / text, folder / file_name(text)):
+                if Path(mark.path(str(path), self.seed)).exists():
+                    return str(path)
+            return text
+
+        parts = {kind: REGISTRIES[kind].moved(getattr(self, kind), place) for kind in REGISTRIES}
+        return replace(self, **parts)
+
+    @property
+    def method_spec(self) -> str:
+        """The method spelled out, as results show it."""
+        return METHODS.named(self.method)
 
     @property
     def id(self) -> str:
-        """``c`` and 12 hex digits of the full specs, each part's version, and a noise's file.
+        """``c`` and 12 hex digits of what the cell is: fields, versions, and content of files.
 
-        A letter comes first, or a spreadsheet would take some for numbers.
+        Left out are fields that were added after results had been kept and that change nothing, the
+        profile, and the places of files: the same fields and bytes are the same cell, wherever they
+        come from. A letter comes first, or a spreadsheet would take some for numbers.
+
+        Raises:
+            ValueError: a file cannot be read.
         """
-        content = self.noise.content(self.seed)  # the file may be edited meanwhile
-        if content not in self._ids:
-            self._ids[content] = self._id(content)
-        return self._ids[content]
+        contents = tuple((file.kind, digest(file.path, file.field)) for file in self.files())
+        if contents not in self._ids:
+            self._ids[contents] = self._id(contents)
+        return self._ids[contents]
 
     @cached_property
-    def _ids(self) -> dict[str, str]:
+    def _ids(self) -> dict[tuple[tuple[str, str], ...], str]:
         return {}
 
-    def _id(self, content: str) -> str:
+    def _id(self, contents: Iterable[tuple[str, str]]) -> str:
+        parts = {name: reg.identity(getattr(self, name)) for name, reg in REGISTRIES.items()}
         versions = {name: reg.version(getattr(self, name)) for name, reg in REGISTRIES.items()}
-        if content:
-            versions["noise"] = f"{self.noise.version}+{content}"
-        text = json.dumps([self.identity(), versions], sort_keys=True)
+        for kind, digits in contents:
+            versions[kind] = f"{versions[kind]}+{digits}"
+        identity = {**parts, "seed": self.seed, "precision": self.precision}
+        if self.data:
+            identity["data"] = self.data
+        text = json.dumps([identity, versions], sort_keys=True)
         return "c" + hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def files(self) -> Iterator["File"]:
+        """Yield the files behind the cell."""
+        for kind in self._with_files:
+            for owner, mark, text in REGISTRIES[kind].files(getattr(self, kind)):
+                yield File(kind, owner, Path(mark.path(text, self.seed)))
+
+    @cached_property
+    def _with_files(self) -> tuple[str, ...]:
+        named = ((kind, getattr(self, kind)) for kind in REGISTRIES)
+        return tuple(kind for kind, entry in named if any(REGISTRIES[kind].files(entry)))
+
+    def name(self) -> tuple[object, ...]:
+        """Return what results call the cell, without its id."""
+        return tuple(value for key, value in self.keys().items() if key != "cell_id")
 
     def keys(self) -> dict[str, str | int | float | None]:
         """Return the columns that name this cell in every CSV."""
@@ -136,7 +187,7 @@ class Cell:
             "noise_rate": self.noise.nominal_rate,
             "model": MODELS.spec(self.model),
             "recipe": RECIPES.spec(self.recipe),
-            "method": self.asked or METHODS.spec(self.method),
+            "method": shown(self.asked) or METHODS.spec(self.method),
             "seed": self.seed,
         }
 
@@ -219,13 +270,22 @@ class Suite:
         changes: dict[str, Any] = {name: tuple(values) for name, values in axes.items() if values}
         return replace(self, profile=profile or self.profile, **changes)
 
-    def cells(self, precision: str) -> Iterator[Cell]:
+    def cells(
+        self, precision: str, root: Path | None = None, *, fetch: bool = False
+    ) -> Iterator[Cell]:
         """Yield every cell once, in the order of the file, seeds fastest.
 
         Under the profile ``tuned``, these are the cells before they are tuned.
 
+        Args:
+            precision: of the cells.
+            root: the folder of the image files. Without one, cells that train on a dataset of a
+                plugin do not know what it holds.
+            fetch: let a dataset of a plugin download what it has to hold.
+
         Raises:
             RefusedError: a spec is wrong, or the cells are too many; nothing has been trained.
+            DataMissingError: the data of a plugin's dataset are not there.
         """
         axes = (*(getattr(self, name) for name in REGISTRIES), self.seed)
         if (count := math.prod(len(set(axis)) for axis in axes)) > MOST_CELLS:
@@ -234,11 +294,22 @@ class Suite:
                 f"{MOST_CELLS:,}; ask for fewer seeds, noises or methods at a time"
             )
         try:
-            return iter(list(self._cells(precision)))
+            if fetch and root:
+                self._fetch(root)
+            cells = list(self._cells(precision, root))
+            return iter(_once(cells) if names_files(cells) else cells)
         except ValueError as error:
             raise RefusedError(f"suite {self.name!r}: {blame.refusal(error)}") from error
 
-    def _cells(self, precision: str) -> Iterator[Cell]:
+    def _fetch(self, root: Path) -> None:
+        """Download the data of plugins, which must be there before their cells have ids."""
+        noises = map(NOISES.build, self.noise)
+        named = (*self.dataset, *(name for noise in noises for name in noise.borrows))
+        for name in dict.fromkeys(named):
+            if is_brought(dataset := DATASETS.build(name)):
+                content.fetch(name, dataset, root)
+
+    def _cells(self, precision: str, root: Path | None) -> Iterator[Cell]:
         profile = PROFILES.build(self.profile)
         if isinstance(profile, Tuned) and profile.seed in self.seed:
             raise ValueError(f"Tuned.seed must not be a seed that is reported, got {profile.seed}")
@@ -258,10 +329,52 @@ class Suite:
                 names.setdefault(*profile.configure(spec, conditions))
             for method, recipe in itertools.product(names, built["recipe"]):
                 _check_validation(method, recipe)
+            data = data_of(dataset, noise, root) if root else ""
             for method, model, recipe in itertools.product(names, built["model"], built["recipe"]):
                 asked = "" if names[method] == METHODS.spec(method) else names[method]
+                own = {"data": data, "asked": asked, **shared}
                 for seed in seeds:
-                    yield Cell(dataset, noise, method, model, recipe, seed, asked=asked, **shared)
+                    yield Cell(dataset, noise, method, model, recipe, seed, **own)
+
+
+def data_of(dataset: Dataset, noise: Noise, root: Path) -> str:
+    """Return the digests of images that nobody published a sum of: the dataset's, and lent ones."""
+    lenders = map(DATASETS.build, noise.borrows)
+    digests = [content.content(each, root) for each in (dataset, *lenders)]
+    return "+".join(digests) if any(digests) else ""
+
+
+def _once(cells: Iterable[Cell]) -> Iterable[Cell]:
+    """Return cells without doubles: the same bytes in two files are the same cell.
+
+    Raises:
+        ValueError: two files of one name differ, so that results could not tell them apart.
+    """
+    once, named = dict[str, Cell](), dict[tuple[object, ...], Cell]()
+    for cell in cells:
+        other = named.setdefault(cell.name(), cell)
+        if other.id != cell.id:
+            raise ValueError(unlike(other, cell))
+        once.setdefault(cell.id, cell)
+    return once.values()
+
+
+def names_files(cells: Collection[Cell]) -> bool:
+    """Tell whether a part of these cells can name a file."""
+    for kind, registry in REGISTRIES.items():
+        parts = {id(part): part for part in (getattr(cell, kind) for cell in cells)}
+        if any(any(registry.files(part)) for part in parts.values()):
+            return True
+    return False
+
+
+def unlike(one: Cell, other: Cell) -> str:
+    """Say that two cells of one name have files that differ."""
+    names = (", ".join(str(file.path) for file in cell.files()) for cell in (one, other))
+    return (
+        f"{' and '.join(names)} differ, and results name a file without its folder; rename one of "
+        "them"
+    )
 
 
 def _check_validation(method: Method, recipe: Recipe) -> None:

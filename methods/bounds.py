@@ -1,6 +1,7 @@
 """Fields that state their own type and range."""
 
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass, fields
@@ -46,6 +47,29 @@ class SpecOf(NamedTuple):
     noun: str
 
 
+class FilePath(NamedTuple):
+    """A mark of a text field that is the path of a file.
+
+    What the file holds is part of a cell's identity; where it lies is not, and results show the
+    file's name alone. An empty text stands for no file.
+    """
+
+    by_seed: bool = False  # ``{seed}`` in it stands for the seed of the cell
+
+    def path(self, text: str, seed: int) -> str:
+        """Return the path of the file of a seed."""
+        return text.replace("{seed}", str(seed)) if self.by_seed else text
+
+
+def file_name(path: str) -> str:
+    r"""Return a path without its folders, of either kind of system.
+
+    >>> file_name("/home/me/labels-{seed}.npy"), file_name(r"C:\me\T.csv"), file_name("T.csv")
+    ('labels-{seed}.npy', 'T.csv', 'T.csv')
+    """
+    return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
+
+
 Fraction = Annotated[float, Between(0.0, 1.0)]
 NonNegative = Annotated[float, Between(0.0, float("inf"))]
 Epochs = Annotated[int, Between(0, 100_000)]
@@ -62,6 +86,7 @@ class Field(NamedTuple):
     choices: tuple[str, ...]
     added: Added | None = None
     spec: SpecOf | None = None
+    file: FilePath | None = None
 
     @property
     def key(self) -> str:
@@ -167,7 +192,10 @@ def _field(name: str, hint: Any) -> Field:  # noqa: ANN401  an annotation can be
         return Field(name, str, None, get_args(kind), marks.get(Added))
     if kind not in {float, int, bool, str}:
         raise TypeError(f"field {name!r} must be float, int, bool, str or Literal, got {kind}")
-    return Field(name, kind, marks.get(Between), (), marks.get(Added), marks.get(SpecOf))
+    if kind is not str and FilePath in marks:
+        raise TypeError(f"field {name!r} is the path of a file and must be str, got {kind}")
+    further = (marks.get(Added), marks.get(SpecOf), marks.get(FilePath))
+    return Field(name, kind, marks.get(Between), (), *further)
 
 
 def _is_class_variable(hint: object) -> bool:

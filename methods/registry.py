@@ -5,10 +5,10 @@ import inspect
 import keyword
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from typing import Any, Generic, TypeVar
 
-from methods.bounds import Bounded, suggestion
+from methods.bounds import Bounded, FilePath, file_name, suggestion
 
 T = TypeVar("T", bound=Bounded)
 
@@ -147,22 +147,63 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         return "+".join(map(str, [obj.version, *raised])) if raised else obj.version
 
     def spec(self, obj: T) -> str:
-        """Return the shortest spec that builds ``obj``: the inverse of :meth:`build`."""
-        return self._write(obj, lambda changed, _silent: changed, self.spec)
+        """Return the shortest spec of ``obj``, in which files have no folders.
+
+        It builds ``obj`` unless it has a field that is a path with folders: the inverse of
+        :meth:`build`.
+        """
+        return self._write(obj, lambda changed, _silent: changed, self.spec, file_name)
 
     def full(self, obj: T) -> str:
         """Return the spec with every field spelled out, so a changed default is a changed text."""
-        return self._write(obj, lambda _changed, _silent: True, self.full)
+        return self._write(obj, lambda _changed, _silent: True, self.full, file_name)
+
+    def exact(self, obj: T) -> str:
+        """Return the full spec without fields that were ``Added`` later and change nothing.
+
+        Paths are as they were given, so that it builds ``obj``.
+        """
+        return self._write(obj, _is_kept, self.exact, str)
+
+    def named(self, obj: T) -> str:
+        """Return the exact spec, in which files have no folders."""
+        return self._write(obj, _is_kept, self.named, file_name)
 
     def identity(self, obj: T) -> str:
-        """Return the full spec without fields that were ``Added`` later and change nothing."""
-        return self._write(obj, lambda changed, silent: changed or not silent, self.identity)
+        """Return the exact spec without the paths: what the :meth:`files` hold stands for them."""
+        return self._write(obj, _is_kept, self.identity, lambda _path: "")
 
-    def _write(self, obj: T, keep: Callable[[bool, bool], bool], write: Callable[[T], str]) -> str:
+    def files(self, obj: T) -> Iterator[tuple[str, FilePath, str]]:
+        """Yield the field, ``Labels.file``, its mark and its path, of each file that ``obj`` names.
+
+        Those of entries that its fields name are among them.
+        """
+        for field in obj.fields():
+            value = getattr(obj, field.name)
+            if field.spec:
+                yield from self.files(self.build(value))
+            elif field.file and value:
+                yield f"{type(obj).__name__}.{field.key}", field.file, value
+
+    def moved(self, obj: T, path: Callable[[str, FilePath], str]) -> T:
+        """Return ``obj`` with other paths of its own files."""
+        changes = {}
+        for field in obj.fields():
+            if field.file and (text := getattr(obj, field.name)):
+                changes[field.name] = path(text, field.file)
+        return replace(obj, **changes) if changes else obj
+
+    def _write(
+        self,
+        obj: T,
+        keep: Callable[[bool, bool], bool],
+        write: Callable[[T], str],
+        path: Callable[[str], str],
+    ) -> str:
         """Return the spec with the fields to keep; specs inside it are written by ``write``.
 
         ``keep`` is told whether a field differs from its default, and whether it was added later
-        with a default that changes nothing.
+        with a default that changes nothing; ``path`` returns what is written of a path.
         """
         if (write, obj) not in self._written:
             defaults, shown = {field.name: field.default for field in fields(obj)}, []
@@ -171,6 +212,7 @@ class Registry(Mapping[str, type[T]], Generic[T]):
                 silent = field.added is not None and default == field.added.neutral
                 if keep(value != default, silent):
                     value = write(self.build(value)) if field.spec else value
+                    value = path(value) if field.file else value
                     shown.append(f"{field.key}={value!r}")
             name = self.name(obj)
             self._written[write, obj] = f"{name}({', '.join(shown)})" if shown else name
@@ -191,6 +233,11 @@ class Registry(Mapping[str, type[T]], Generic[T]):
             raise ValueError(
                 f"unknown {kind} {name[:LONGEST]!r}{hint or '; '}{known}{known and more}"
             )
+
+
+def _is_kept(changed: bool, silent: bool) -> bool:
+    """Tell whether a field is part of what an entry is."""
+    return changed or not silent
 
 
 def _can_be_stated(name: object) -> bool:

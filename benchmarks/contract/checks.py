@@ -13,6 +13,7 @@ from torch.func import functional_call, grad, stack_module_state, vmap
 from benchmarks.contract import samples
 from benchmarks.datasets import Dataset, data_root
 from benchmarks.datasets.base import Split
+from benchmarks.datasets.content import load
 from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.models import Model, initialised
 from benchmarks.noise import Images, LabelSpace, Noise, realised
@@ -289,7 +290,7 @@ def _numbers(value: object) -> bool:
 
 def has_the_images_it_declares(dataset: Dataset, root: Path) -> None:
     """Check that sizes, shape, types and labels are those that the class declares."""
-    splits = dataset.load(root, 0)
+    splits = load(dataset, root, 0)
     pair = isinstance(splits, tuple) and len(splits) == 2
     demand(pair and all(isinstance(split, Split) for split in splits), "load must return 2 Splits")
     for split, size in zip(splits, dataset.sizes, strict=True):
@@ -312,7 +313,7 @@ def is_the_same_when_loaded_again(dataset: Dataset, root: Path) -> None:
 
 def declares_the_mean_and_deviation_of_its_pixels(dataset: Dataset, root: Path) -> None:
     """Check that both lie within a tenth of a deviation of the pixels', channel by channel."""
-    image = dataset.load(root, 0)[0].image.double()
+    image = load(dataset, root, 0)[0].image.double()
     deviation, mean = torch.std_mean(image, (0, 2, 3))
     for name, value, declared in (("mean", mean, dataset.mean), ("std", deviation, dataset.std)):
         gap = (value - torch.tensor(declared)).abs() / deviation

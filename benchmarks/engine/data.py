@@ -1,13 +1,13 @@
 """The data of a cell: images on the device, given labels, held-out labels, and what is told."""
 
-import functools
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from benchmarks.datasets import DATASETS, Dataset, Split
+from benchmarks.datasets import DATASETS, Split
+from benchmarks.datasets.content import load
 from benchmarks.seeds import generator, seeded
 from benchmarks.sweep import Cell, corrupted
 from methods import State, Task
@@ -53,7 +53,7 @@ def load_cell_data(cell: Cell, root: Path, device: torch.device) -> CellData:
     Noise is drawn on the whole training set, then the validation images are cut off, so a recipe
     with validation sees the same labels as one without.
     """
-    train, test = _load(cell.dataset, root, cell.seed if cell.dataset.resplit else 0)
+    train, test = load(cell.dataset, root, cell.seed, cell.data.partition("+")[0])
     name = DATASETS.name(cell.dataset)
     given = corrupted(cell.dataset, cell.noise, cell.seed, train, root)
     noisy, clean, image = given.label, given.true(train.label), given.images(train.image)
@@ -106,8 +106,3 @@ def _trusted(cell: Cell, clean: Tensor) -> Tensor:
     classes = range(cell.dataset.num_classes)
     chosen = [shuffled[clean[shuffled] == k][:wanted] for k in classes if wanted]
     return torch.cat(chosen).sort().values if chosen else torch.empty(0, dtype=torch.long)
-
-
-@functools.lru_cache(maxsize=8)
-def _load(dataset: Dataset, root: Path, seed: int) -> tuple[Split, Split]:
-    return dataset.load(root, seed)

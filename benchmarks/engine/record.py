@@ -98,7 +98,7 @@ def _record(cell: Cell, data: CellData, history: History, setup: PackSetup) -> R
 def _facts(cell: Cell, data: CellData) -> CellFacts:
     """Return the columns of ``results.csv`` that every selection of a cell shares."""
     return CellFacts(
-        method_spec=str(cell.specs()["method"]),
+        method_spec=cell.method_spec,
         profile=cell.profile,
         privileges=" ".join(cell.method.privileges),
         precision=cell.precision,

@@ -53,7 +53,7 @@ def run(request: Request, times: Times, preload: Sequence[str] = ()) -> RunSumma
         RefusedError: something is wrong with the request or the folder; nothing was trained.
         DataMissingError: a dataset's files are neither there nor can be downloaded.
     """
-    wanted = requested(request)
+    wanted = requested(request, fetch=True)
     if trials := prepare_trials(request, wanted):
         announce(trials, "trial")
         train(trials)

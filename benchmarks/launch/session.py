@@ -11,7 +11,7 @@ import torch
 from msgspec.structs import astuple
 
 from benchmarks import contract
-from benchmarks.datasets import data_root
+from benchmarks.datasets import content, data_root
 from benchmarks.errors import RefusedError
 from benchmarks.launch import pool, tuning
 from benchmarks.launch.request import Request
@@ -131,14 +131,20 @@ def prepare_trials(request: Request, wanted: Wanted | None = None) -> Session | 
     return _session(request, wanted, tuning.trials(wanted.cells, wanted.tuned), folder)
 
 
-def requested(request: Request) -> Wanted:
+def requested(request: Request, *, fetch: bool = False) -> Wanted:
     """Return the cells that a request names: those of a suite, or all of a results folder.
+
+    Args:
+        request: what to train.
+        fetch: let a dataset of a plugin download its data, without which its cells have no ids.
 
     Raises:
         RefusedError: there is no such device, a plugin fails, a spec is wrong, or the results
             folder is none.
+        DataMissingError: the data of a plugin's dataset are not there.
     """
     given, root = request.plugin, data_root(request.data)
+    content.forget()  # it may have been edited since
     contract.load(*given, root=root)
     if request.resumes():
         return _of_folder(request)
@@ -147,8 +153,9 @@ def requested(request: Request) -> Wanted:
     precision = request.precision or default_precision(device)
     suite = Suite.read(request.suite, lambda plugins: contract.load(*plugins, root=root))
     suite = suite.override(request.axes(), request.profile)
-    cells = list(suite.cells(precision))
+    cells = list(suite.cells(precision, root, fetch=fetch))
     contract.refuse_images(suite.model, suite.dataset)
+    content.release()
     profile = PROFILES.build(suite.profile)
     plugins = tuple(dict.fromkeys((*suite.plugin, *given)))
     return Wanted(device, cells, profile if isinstance(profile, Tuned) else None, plugins)
@@ -166,7 +173,7 @@ def _of_folder(request: Request) -> Wanted:
             f"cannot be given; name a suite and --out {folder} to ask for other cells"
         )
     plan = read_current_plan(folder)
-    cells, reasons = rebuild(plan.cells)
+    cells, reasons = rebuild(plan.cells, folder, data_root(request.data))
     if not cells:
         why = f" that can be built now ({next(iter(reasons))})" if reasons else ""
         why += plan.missing_plugins() if reasons else ""
@@ -204,16 +211,17 @@ def _session(request: Request, wanted: Wanted, cells: Sequence[Cell], folder: Pa
         raise RefusedError(f"--workers must be a whole number of at least 1, got {workers}")
     if request.timeout is not None and not 0 < request.timeout < math.inf:
         raise RefusedError(f"--timeout must be a number of seconds above 0, got {request.timeout}")
+    root = data_root(request.data)
     return Session(
         folder=folder,
-        root=data_root(request.data),
+        root=root,
         device=device,
         plan=plan,
         parts=Parts(folder),
         plugins=tuple(path.resolve() for path in wanted.plugins),
         workers=workers,
         why_workers=why,
-        lost=rebuild(plan.held).reasons,
+        lost=rebuild(plan.held, folder, root).reasons,
         lost_plugins=read_plan(folder).missing_plugins() if plan.held else "",
         timeout=request.timeout,
     )

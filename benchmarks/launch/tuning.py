@@ -125,7 +125,7 @@ def write(cells: Sequence[Cell], profile: Tuned, folder: Path) -> None:
                 "trials": len(search.trials),
                 "seed": trial.seed,
                 "cell_id": trial.id,
-                "method_spec": trial.specs()["method"],
+                "method_spec": trial.method_spec,
                 "status": parts.meta[trial.id].status,
                 "val_acc": "" if math.isnan(score) else f"{score:.9g}",
                 "chosen": int(number == best),

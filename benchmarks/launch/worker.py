@@ -3,6 +3,7 @@
 import datetime as dt
 import os
 import platform
+import re
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,14 @@ from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.launch import environment
 from benchmarks.store import CellFacts, CellKeys, CellMeta, Costs, Record, Stamp, write_part
 from benchmarks.sweep import Cell
+from methods.bounds import file_name
+
+ABSOLUTE = re.compile(
+    r"""(?<=')(?:/|[A-Za-z]:\\)[^']+(?=') | (?<=")(?:/|[A-Za-z]:\\)[^"]+(?=")
+    | (?<![^\s(\[=,;])(?:/|[A-Za-z]:\\)[^\s:;,)\]'"]+""",
+    re.VERBOSE,
+)
+"""An absolute path in a text: in quotes, or as far as the next blank."""
 
 
 @dataclass(frozen=True)
@@ -97,10 +106,24 @@ def _train(job: Job, cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
 
 def failure(job: Job, cell: Cell, reason: str, trace: str = "") -> Record:
     """Return the record of a cell that could not be trained; the next run tries it again."""
-    facts = CellFacts(str(cell.specs()["method"]), cell.profile, precision=cell.precision)
+    facts = CellFacts(cell.method_spec, cell.profile, precision=cell.precision)
     keys: dict[str, Any] = cell.keys()
-    meta = CellMeta(CellKeys(**keys), facts, "failed", reason, Costs(), stamp(job), trace)
+    for file in cell.files():
+        reason = reason.replace(str(file.path), file.path.name)
+    told = without_folders(reason)
+    meta = CellMeta(CellKeys(**keys), facts, "failed", told, Costs(), stamp(job), trace)
     return Record(meta, {})
+
+
+def without_folders(text: str) -> str:
+    """Return a text with the name alone of every file that it names by an absolute path.
+
+    Results are shared, and the folders of a machine tell whose it is.
+
+    >>> without_folders("cannot read '/home/me/my data/a.npy' or /data/b.csv: https://a.b/c")
+    "cannot read 'a.npy' or b.csv: https://a.b/c"
+    """
+    return ABSOLUTE.sub(lambda match: file_name(match[0]), text)
 
 
 def stamp(job: Job) -> Stamp:

@@ -111,16 +111,6 @@ class Noise(Bounded):
             DataMissingError: the files are absent or damaged.
         """
 
-    def content(self, seed: int) -> str:
-        """Return a digest of the file behind the noise of a seed, part of a cell's identity.
-
-        Nothing for a noise without one.
-
-        Raises:
-            ValueError: the file cannot be read.
-        """
-        return ""
-
     def check(self, space: LabelSpace, seeds: Sequence[int]) -> None:
         """Refuse a dataset, or files for these seeds, that do not fit; called before any training.
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -11,8 +12,11 @@ from torch import Tensor
 
 from benchmarks.inputs import read_bytes
 from benchmarks.noise.base import Counts, GivenLabels, LabelSpace, Noise, realised
-from benchmarks.noise.field_files import digest, read_numbers, told_by
+from benchmarks.noise.field_files import read_numbers, told_by
 from benchmarks.noise.label_file import classes, given_labels, order, read_columns
+from methods.bounds import FilePath
+
+LABELS = FilePath(by_seed=True)
 
 
 @dataclass(frozen=True)
@@ -24,12 +28,8 @@ class Matrix(Noise):
     comments.
     """
 
-    file: str
+    file: Annotated[str, FilePath()]
     counts: Counts = "random"
-
-    def content(self, seed: int) -> str:
-        """Return the digest of the file."""
-        return digest(Path(self.file), "Matrix.file")
 
     def check(self, space: LabelSpace, seeds: Sequence[int]) -> None:
         """Refuse a file that does not hold one distribution for each class of the dataset."""
@@ -75,11 +75,7 @@ class Labels(Noise):
     anew for every seed needs it.
     """
 
-    file: str
-
-    def content(self, seed: int) -> str:
-        """Return the digest of the file of this seed."""
-        return digest(self._path(seed), "Labels.file")
+    file: Annotated[str, LABELS]
 
     def check(self, space: LabelSpace, seeds: Sequence[int]) -> None:
         """Refuse a seed without a file that has a class for every image."""
@@ -105,7 +101,7 @@ class Labels(Noise):
         return GivenLabels(given, realised(label, given, space.num_classes))
 
     def _path(self, seed: int) -> Path:
-        return Path(self.file.replace("{seed}", str(seed)))
+        return Path(LABELS.path(self.file, seed))
 
     def _columns(
         self, path: Path, space: LabelSpace

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.noise.base import GivenLabels, LabelSpace, Noise, flip, mean_rows, uniforms
-from benchmarks.noise.field_files import digest, read_numbers
+from benchmarks.noise.field_files import read_numbers
 from benchmarks.noise.posterior import posterior
-from methods.bounds import Fraction
+from methods.bounds import FilePath, Fraction
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,7 @@ class PMD(Noise):
 
     rate: Fraction
     kind: Literal["I", "II", "III"] = "I"
-    eta: str = ""
-
-    def content(self, seed: int) -> str:
-        """Return the digest of the file of probabilities, or nothing without one."""
-        return digest(Path(self.eta), "PMD.eta") if self.eta else ""
+    eta: Annotated[str, FilePath()] = ""
 
     def check(self, space: LabelSpace, seeds: Sequence[int]) -> None:
         """Refuse a file without a distribution for every image, in one order for all seeds."""

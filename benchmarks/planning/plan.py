@@ -2,8 +2,8 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,14 +15,16 @@ from benchmarks.datasets import DATASETS
 from benchmarks.engine.drivers import driver_name
 from benchmarks.errors import RefusedError
 from benchmarks.models import MODELS
+from benchmarks.noise import NOISES
 from benchmarks.planning.memory import LARGEST_NETWORK, free_bytes, weights_of, widest
 from benchmarks.planning.options import FLAGS, TrainingOptions
 from benchmarks.planning.repeats import Cells, Repeats, repeats
 from benchmarks.planning.throughput import Throughput
 from benchmarks.store import CellSpecs, Driver, PlanFile, PlannedCell, read_current_plan, write_plan
 from benchmarks.store.plan_file import NAME, WIDEST, further, merged
-from benchmarks.sweep import Cell, label_space
+from benchmarks.sweep import Cell, data_of, label_space
 from methods import METHODS
+from methods.bounds import FilePath
 
 KEEP_ALL_UP_TO = 1000
 """Above this many cells only the last epoch's test logits are kept."""
@@ -66,7 +68,7 @@ class Plan:
             device=self.device,
             keep_all=self.keep_all,
             drivers=drivers,
-            cells=tuple(map(_entry, self.cells)),
+            cells=tuple(_entry(cell, folder) for cell in self.cells),
             pack=self.pack,
             flags=self.flags,
             method_facts=_facts_of_plugins(self.cells),
@@ -77,13 +79,23 @@ class Plan:
         write_plan(folder, new)
 
 
-def _entry(cell: Cell) -> PlannedCell:
+def _entry(cell: Cell, folder: Path) -> PlannedCell:
     keys: dict[str, Any] = cell.keys()
-    return PlannedCell(**keys, specs=_specs(cell))
+    return PlannedCell(**keys, specs=_specs(cell, folder))
 
 
-def _specs(cell: Cell) -> CellSpecs:
-    specs: dict[str, Any] = cell.specs()
+def _specs(cell: Cell, folder: Path) -> CellSpecs:
+    """Return how a cell is built again; a noise's files by relative paths where it can be."""
+
+    def place(text: str, _mark: FilePath) -> str:
+        for root in (folder.resolve(), Path.cwd()):
+            if Path(text).is_relative_to(root):
+                return str(Path(text).relative_to(root))
+        return text
+
+    noise = NOISES.moved(cell.noise, place)
+    moved = cell if noise is cell.noise else replace(cell, noise=noise)
+    specs: dict[str, Any] = moved.specs()
     return CellSpecs(**specs)
 
 
@@ -148,11 +160,38 @@ def make_plan(folder: Path, suite: str, cells: Iterable[Cell], options: Training
         )
     options = TrainingOptions(device, written.pack, written.flags)
     rest = asked, _widths(groups, options, fixed), written.flags
-    points = {
-        (*_specs(each.first).point()[:2], cell.seed) for each in groups for cell in each.cells
-    }
-    held = tuple(further(written, points))
+    named = ((_specs(each.first, folder).point()[:2], each.cells) for each in groups)
+    points = {(*point, cell.seed) for point, cells in named for cell in cells}
+    held = _without_moved(further(written, points), groups)
+    _refuse_other_files(groups, held, folder)
     return Plan(written.suite, device.type, written.pack, written.keep_all, *rest, held)
+
+
+def _without_moved(held: list[PlannedCell], groups: Sequence[Repeats]) -> tuple[PlannedCell, ...]:
+    """Return the held cells that are not asked for by another path of the same file."""
+    asked = {cell.id for cell in _with_files(groups)} if held else set[str]()
+    return tuple(entry for entry in held if entry.cell_id not in asked)
+
+
+def _refuse_other_files(
+    groups: Sequence[Repeats], held: Sequence[PlannedCell], folder: Path
+) -> None:
+    """Refuse a file that has the name of another one of the folder and holds something else."""
+    names = {entry.name() for entry in held}
+    for cell in _with_files(groups) if names else ():
+        if cell.name() in names:
+            raise RefusedError(
+                f"{folder} has results of another file of the name of {next(cell.files()).path}, "
+                "and results name a file without its folder; rename it, use another --out, or drop "
+                "the others"
+            )
+
+
+def _with_files(groups: Sequence[Repeats]) -> Iterator[Cell]:
+    """Yield the cells that name a file."""
+    for group in groups:
+        if any(group.first.files()):
+            yield from group.cells
 
 
 def _refuse_other_profile(written: PlanFile, asked: Sequence[Cell], folder: Path) -> None:
@@ -214,14 +253,23 @@ class Rebuilt(NamedTuple):
     reasons: Counter[str]
 
 
-def rebuild(entries: Iterable[PlannedCell]) -> Rebuilt:
-    """Build the cells of a plan again, as far as plugins, files and versions allow."""
+def rebuild(entries: Iterable[PlannedCell], folder: Path, root: Path) -> Rebuilt:
+    """Build the cells of a plan again, as far as plugins, data, files and versions allow.
+
+    Args:
+        entries: the cells.
+        folder: the results folder, in which files are looked for that are nowhere else.
+        root: the folder of the image files.
+    """
     rebuilt = Rebuilt([], Counter())
     for entry in entries:
         try:
-            cell = Cell.build(asdict(entry.specs))
+            cell = Cell.build(asdict(entry.specs), folder)
+            if cell.id != entry.cell_id:
+                cell = cell.within(folder)  # another file of this name is here
             cell.noise.check(label_space(cell.dataset), [cell.seed])  # its file may have changed
-            if cell.id == entry.cell_id:
+            data = data_of(cell.dataset, cell.noise, root)
+            if cell.id == entry.cell_id and data == cell.data:
                 rebuilt.cells.append(cell)
             else:
                 rebuilt.reasons["what it is made of has changed since"] += 1

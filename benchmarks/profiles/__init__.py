@@ -8,7 +8,7 @@ a spec names is never touched. Results of two profiles are never mixed: a folder
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from benchmarks.profiles.configurations import Conditions, Configuration, configure
+from benchmarks.profiles.configurations import Conditions, Configuration, configure, shown
 from methods import Registry
 from methods.bounds import Between, Bounded
 
@@ -65,4 +65,4 @@ PROFILES: Registry[Profile] = Registry(
     "profile", Profile, default=Default, paper=Published, tuned=Tuned
 )
 
-__all__ = ["PROFILES", "Conditions", "Configuration", "Profile", "Tuned"]
+__all__ = ["PROFILES", "Conditions", "Configuration", "Profile", "Tuned", "shown"]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from methods import METHODS, Method
+from methods.bounds import file_name
 
 FOLDER = Path(__file__).parent
 CONDITIONS = ("dataset", "noise", "rate")
@@ -129,10 +130,21 @@ def configure(
 
 def fields_of(method: Method) -> dict[str, Any]:
     """Return the value of every field of a method by the name that a spec gives it."""
-    return METHODS.explicit(METHODS.full(method))[1]
+    values = METHODS.explicit(METHODS.full(method))[1]
+    paths = {field.key: getattr(method, field.name) for field in method.fields() if field.file}
+    return values | paths
 
 
 def spec_of(name: str, fields: Mapping[str, Any]) -> str:
     """Return the spec of a method with values for these fields."""
     inside = ", ".join(f"{key}={value!r}" for key, value in fields.items())
     return f"{name}({inside})" if inside else name
+
+
+def shown(spec: str) -> str:
+    """Return the spec of a method as results show it: files have no folders."""
+    if not spec:
+        return ""
+    name, values = METHODS.explicit(spec)
+    paths = {field.key for field in METHODS[name].fields() if field.file} & set(values)
+    return spec_of(name, values | {key: file_name(values[key]) for key in paths}) if paths else spec

@@ -38,6 +38,7 @@ class CellSpecs(msgspec.Struct, frozen=True, omit_defaults=True):
     recipe: str
     seed: Seed
     precision: str
+    data: str = ""
     asked: str = ""
     profile: str = "default"
 
@@ -64,6 +65,11 @@ class PlannedCell(msgspec.Struct, frozen=True, omit_defaults=True):
     seed: Seed
     specs: CellSpecs
     requested: bool = True  # by the last run; the others are held
+
+    def name(self) -> tuple[object, ...]:
+        """Return what results call the cell, without its id."""
+        kinds = (self.dataset, self.noise, self.noise_kind, self.noise_rate)
+        return (*kinds, self.model, self.recipe, self.method, self.seed)
 
 
 class Driver(msgspec.Struct, frozen=True):
@@ -188,7 +194,7 @@ def merged(before: PlanFile, request: PlanFile) -> PlanFile:
     """
     asked = {cell.cell_id: cell for cell in request.cells}
     points = {cell.specs.point() for cell in request.cells}
-    held = {cell.cell_id: cell for cell in further(before, points)}
+    held = {cell.cell_id: cell for cell in further(before, points) if cell.cell_id not in asked}
     known = [
         held[i] if i in held else asked.pop(i)
         for i in (cell.cell_id for cell in before.cells)

@@ -200,7 +200,7 @@ def built(folder: Path, version: int, entry: PlannedCell) -> Cell:
             other images than its dataset has now.
     """
     try:
-        cell = Cell.build(asdict(entry.specs))
+        cell = Cell.build(asdict(entry.specs), folder)
     except ValueError as error:
         raise RefusedError(
             f"{folder} holds a cell that cannot be built ({error})"

@@ -103,7 +103,7 @@ def test_a_field_added_later_is_part_of_the_identity_only_where_it_changes_somet
     registry = REGISTRIES[kind]
     for field, value, entry in changed(kind):
         with case(field.key, "of", registry.full(entry)):
-            identity = registry.identity(entry)
+            identity = registry.exact(entry)
             assert registry.build(identity) == registry.build(registry.full(entry))
             silent = field.added and value == field.added.neutral == default(entry, field)
             assert shows(identity, field) == (not silent)

@@ -20,6 +20,7 @@ from benchmarks.launch import session
 from benchmarks.launch.request import Request
 from benchmarks.launch.worker import Job, train_pack
 from benchmarks.noise import NOISES, Images, LabelSpace, realised
+from benchmarks.noise.field_files import digest
 from benchmarks.store import Parts, derive
 from benchmarks.sweep import Cell, Suite, label_space
 
@@ -310,7 +311,7 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path, spec):
             noise.check(LabelSpace(C, N, {}), [0])
         if name != "huge.npy":
             with pytest.raises(ValueError, match=rf"^\w+\.\w+: .*{said}"):
-                noise.content(0)
+                digest(tmp_path / name, "Labels.file")
 
 
 # ----------------------------------------------------------------- a sweep, a cell, and its file

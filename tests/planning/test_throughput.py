@@ -11,7 +11,7 @@ from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.errors import RefusedError
 from benchmarks.launch.forecast import time_left
 from benchmarks.launch.request import Request
-from benchmarks.launch.session import prepare, requested_cells
+from benchmarks.launch.session import prepare, requested
 from benchmarks.planning import memory, probe, throughput
 from benchmarks.planning.throughput import (
     Measured,
@@ -41,7 +41,7 @@ def test_probing_measures_every_kind_once_at_every_width_and_the_plan_uses_it(tm
         seeds=(0, 1),
         workers=2,
     )
-    probed = list(probe.probe(requested_cells(request)[1], NOWHERE, CPU))
+    probed = list(probe.probe(requested(request).cells, NOWHERE, CPU))
     widths = ["one by one", "packs of 4", "packs of 16", "packs of 32"]
     assert [(cell.method.networks, width) for cell, width, _ in probed] == [
         (networks, width) for networks in (1, 2) for width in widths
@@ -218,7 +218,9 @@ def test_as_many_processes_share_a_gpu_as_were_fastest_together():
 def test_finished_cells_predict_the_others(tmp_path):
     request = Request(methods=("cross_entropy",), noises=("clean",), seeds=(0, 1), workers=1)
     request = replace(request, out=tmp_path)
-    first, second = prepare(request).plan.cells
+    plan = prepare(request).plan
+    plan.write(tmp_path)
+    first, second = plan.cells
     (record,) = train_and_record([first], SETUP)
     record.meta.costs.train_seconds, record.meta.costs.eval_seconds = 30.0, 10.0
     write_part(tmp_path, [record])
