@@ -52,10 +52,12 @@ def main(count=MUTANTS, *names):
         ]
         for name, tally, fault, took in pool.imap_unordered(_fuzzed, work):
             tallies[name] += tally
-            faults += [fault] if fault else []
             seconds += took
+            if fault:
+                faults.append(fault)
+                print(fault, flush=True)
     lines = [_line(name, tally) for name, tally in tallies.items()]
-    print("\n".join([*lines, *faults]))
+    print("\n".join(lines))
     if not names and not faults:
         head = HEAD.format(
             python=platform.python_version(),
