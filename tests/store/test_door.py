@@ -1,6 +1,7 @@
 """A plan or a part that is valid in form and strange in content is refused in words at the door."""
 
 import json
+import os
 
 import msgspec
 import numpy as np
@@ -271,3 +272,20 @@ def test_a_drop_that_is_killed_is_finished_by_doing_it_again(tmp_path, monkeypat
     assert drop(tmp_path, {"seed": [2]}).left == 2
     assert Parts(tmp_path).done() == read_plan(tmp_path).ids() == {"1", "4"}
     assert "2,x" not in (tmp_path / "results.csv").read_text()
+
+
+def test_a_part_that_may_not_be_read_is_no_damaged_one(tmp_path, monkeypatch):
+    write_part(tmp_path, [record("1")])
+
+    def forbidden(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("os.open", forbidden)
+    with pytest.raises(RefusedError, match=r"\.npz: cannot be read: Permission denied"):
+        Parts(tmp_path)
+
+
+def test_a_pipe_among_the_parts_is_damaged_and_nobody_waits_for_it(tmp_path):
+    (tmp_path / "parts").mkdir()
+    os.mkfifo(tmp_path / "parts" / "x.npz")
+    assert [reason for _, reason in Parts(tmp_path).damaged] == ["it is no regular file"]
