@@ -13,7 +13,7 @@ from benchmarks.errors import RefusedError
 from benchmarks.noise import NOISES, Noise, realised
 from benchmarks.outputs import read_manifest, refuse_foreign_files, replaced_files
 from benchmarks.seeds import refuse_odd
-from benchmarks.sweep import corrupted, label_space
+from benchmarks.sweep import corrupted, label_space, published_index
 
 VERB = "data noise"
 FILES = (
@@ -55,11 +55,11 @@ def export(dataset: Dataset, noise: Noise, seed: int, root: Path, out: Path) -> 
     """Write the labels that a noise gives to a dataset at a seed, and return a line about them.
 
     The dataset's files are in the folder ``root``. In the folder ``out`` are then
-    ``labels-SEED.npy`` and ``labels-SEED.csv`` (``position``, ``true``, ``given``), in the
-    publisher's order; ``T-SEED.csv``, the matrix they were drawn from; ``T-realised-SEED.csv``,
+    ``labels-SEED.npy`` and ``labels-SEED.csv`` (``position``, ``index``, ``true``, ``given``), in
+    the publisher's order; ``T-SEED.csv``, the matrix they were drawn from; ``T-realised-SEED.csv``,
     the shares that came out; ``noise-SEED.json``, the rest. ``labels(file='labels-{seed}.npy')``
-    reads them back. Images that a noise replaces are in ``foreign-SEED.npz``: ``position`` and
-    ``image``.
+    reads them back. Images that a noise replaces are in ``foreign-SEED.npz``: ``position``,
+    ``index`` and ``image``. ``position`` is the row of the training set, ``index`` the publisher's.
 
     Raises:
         DataMissingError: the dataset's files are not there.
@@ -75,13 +75,16 @@ def export(dataset: Dataset, noise: Noise, seed: int, root: Path, out: Path) -> 
     shares = realised(true, given, space.num_classes)
     out.mkdir(parents=True, exist_ok=True)
     np.save(out / f"labels-{seed}.npy", given.numpy())
-    columns = {"position": range(len(true)), "true": true.numpy(), "given": given.numpy()}
+    index = published_index(train).numpy()
+    columns = {"position": np.arange(len(true)), "index": index}
+    columns |= {"true": true.numpy(), "given": given.numpy()}
     pd.DataFrame(columns).to_csv(out / f"labels-{seed}.csv", index=False)
     _write_matrix(out / f"T-{seed}.csv", labels.transition)
     _write_matrix(out / f"T-realised-{seed}.csv", shares)
     if labels.foreign:
         position, image = (tensor.numpy() for tensor in labels.foreign)
-        np.savez_compressed(out / f"foreign-{seed}.npz", position=position, image=image)
+        arrays = {"position": position, "index": index[position], "image": image}
+        np.savez_compressed(out / f"foreign-{seed}.npz", **arrays)
     wrong = given != labels.true(true)
     rate = wrong.double().mean().item()
     facts = {

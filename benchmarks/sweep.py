@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 import torch
+from torch import Tensor
 
 from benchmarks import blame
 from benchmarks.datasets import DATASETS, Dataset, Split, content
@@ -57,14 +58,21 @@ def label_space(dataset: Dataset) -> LabelSpace:
     )
 
 
+def published_index(split: Split) -> Tensor:
+    """Return the publisher's index of each image of a split, ``(N,)`` int64."""
+    return torch.arange(len(split.label)) if split.position is None else split.position
+
+
 def corrupted(dataset: Dataset, noise: Noise, seed: int, train: Split, root: Path) -> GivenLabels:
     """Return the labels, and any images, that a noise gives the ``train`` split of a dataset.
 
     The split was loaded from the folder ``root`` with the same seed.
     """
-    position = torch.arange(len(train.label)) if train.position is None else train.position
     images = Images(
-        train.image, position, root, lambda name: load(DATASETS.build(name), root, seed)[0].image
+        train.image,
+        published_index(train),
+        root,
+        lambda name: load(DATASETS.build(name), root, seed)[0].image,
     )
     space = label_space(dataset)._replace(images=images)
     return noise.corrupt(train.label, space, space.dataset, seed)

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.datasets import load_digits
 
 from benchmarks.cli.app import main
 from benchmarks.datasets import DATASETS
@@ -159,3 +160,25 @@ def test_labels_of_one_dataset_are_refused_for_another_order(exported, tmp_path)
     table.assign(true=table["true"].to_numpy()[::-1]).to_csv(out / "labels-4.csv", index=False)
     with pytest.raises(ValueError, match="must follow the order of digits, the column true of"):
         problem_of(f"labels(file={str(out / 'labels-{seed}.csv')!r})", tmp_path, seed=4)
+
+
+def test_over_all_seeds_labels_fit_what_was_published_by_their_index(tmp_path):
+    target = load_digits().target
+    indices = set()
+    for seed in range(3):
+        export(DATASETS.build("digits"), NOISES.build(SPEC), seed, tmp_path, tmp_path)
+        table = pd.read_csv(tmp_path / f"labels-{seed}.csv")
+        assert table["true"].tolist() == target[table["index"]].tolist()
+        assert table["position"].tolist() == list(range(1078))
+        indices.add(tuple(table["index"]))
+    assert len(indices) == 1
+    shuffled = table.drop(columns="position").sample(frac=1, random_state=0)
+    shuffled.to_csv(tmp_path / "shuffled.csv", index=False)
+    back = problem_of(f"labels(file={str(tmp_path / 'shuffled.csv')!r})", tmp_path)
+    assert back.noisy.tolist() == table["given"].tolist()
+
+
+def test_foreign_images_are_found_by_their_index(tmp_path):
+    export(DATASETS.build("digits"), NOISES.build("open_set(rate=0.2)"), 0, tmp_path, tmp_path)
+    foreign, table = np.load(tmp_path / "foreign-0.npz"), pd.read_csv(tmp_path / "labels-0.csv")
+    assert foreign["index"].tolist() == table["index"][foreign["position"]].tolist()
