@@ -8,6 +8,7 @@ from benchmarks.datasets import DATASETS
 from benchmarks.datasets.content import fetch as fetch_entry
 from benchmarks.errors import Exit, RefusedError
 from benchmarks.noise import NOISES, Human
+from benchmarks.outputs import WritingError
 from benchmarks.sweep import Cell
 
 
@@ -59,6 +60,8 @@ def check_files(names: Sequence[str], root: Path, *, fetch: bool) -> Iterator[tu
             yield f"{name}: {counts}", Exit.DONE
         except RefusedError as error:
             yield f"{name}: {error}", error.code
+        except WritingError:  # ends it all
+            raise
         except OSError as error:  # of a plugin
             yield f"{name}: {blame.reason(error)}", Exit.DATA_MISSING
 

@@ -25,6 +25,9 @@ from benchmarks.inputs import InputError, decode_json, read_bytes
 STALE_SECONDS = 3600.0
 """A folder of unfinished files that is older belongs to a run that was killed."""
 
+FULL = {errno.ENOSPC, errno.EROFS, errno.EFBIG, *([errno.EDQUOT] if os.name == "posix" else [])}
+"""The numbers of errors that only writing has."""
+
 LONGEST_PREFIX = 40
 """The letters of a file's name that its temporary file has, whose own name is longer."""
 
@@ -46,6 +49,13 @@ def writing(path: Path) -> Iterator[None]:
     except WritingError:
         raise
     except OSError as error:
+        raise WritingError.at(path, error) from error
+
+
+def refuse_unwritable(path: Path, error: Exception) -> None:
+    """Raise ``WritingError`` for an error of a download that is the disk's and no network's."""
+    unwritable = {errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, *FULL}
+    if isinstance(error, OSError) and error.errno in unwritable:
         raise WritingError.at(path, error) from error
 
 
@@ -305,10 +315,6 @@ def _told_of(folder: Path, new: Path) -> Iterator[None]:
         if not name.startswith(str(new)) and error.errno not in FULL:
             raise
         raise WritingError.at(_final(error, folder, new), error) from error
-
-
-FULL = {errno.ENOSPC, errno.EROFS, errno.EFBIG, *([errno.EDQUOT] if os.name == "posix" else [])}
-"""The numbers of errors that only writing has."""
 
 
 def _final(error: OSError, folder: Path, new: Path) -> Path:

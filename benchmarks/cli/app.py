@@ -90,7 +90,9 @@ def _called(argv: Sequence[str]) -> Exit:
     """Call the verb of a command line and return its exit code."""
     _refuse_empty(argv)
     tokens = _with_verb(argv)
-    console = _console() if PRINTED & set(tokens) else None
+    if not (prints := PRINTED & set(tokens)):
+        _refuse_lost_place()
+    console = _console() if prints else None
     done = app(tokens, exit_on_error=False, print_error=False, console=console)
     return Exit(done or Exit.DONE)
 
@@ -106,6 +108,14 @@ def _refuse_empty(argv: Sequence[str]) -> None:
                 f"{option} is empty, as from a variable of the shell that is not set; give it a "
                 "value or leave it out"
             )
+
+
+def _refuse_lost_place() -> None:
+    """Refuse to work in a folder that has been removed: libraries end the program there."""
+    try:
+        Path.cwd()
+    except FileNotFoundError as error:
+        raise RefusedError("the current folder has been removed; change to another") from error
 
 
 def _console() -> "Console":

@@ -8,6 +8,7 @@ from typing import Protocol
 from benchmarks import blame
 from benchmarks.datasets.base import Dataset, Split, digest
 from benchmarks.errors import DataMissingError, RefusedError
+from benchmarks.outputs import WritingError
 
 Splits = tuple[Split, Split]
 
@@ -54,7 +55,7 @@ def fetch(name: str, entry: Fetched, root: Path) -> None:
     """
     try:
         entry.fetch(root)
-    except RefusedError:
+    except (RefusedError, WritingError):
         raise
     except Exception as error:
         raise DataMissingError(f"{name} cannot be fetched: {blame.reason(error)}") from error

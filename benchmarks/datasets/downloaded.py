@@ -9,6 +9,7 @@ from benchmarks.commands import command_line
 from benchmarks.datasets.base import Dataset, Split, digest, stratified
 from benchmarks.errors import DataMissingError
 from benchmarks.inputs import DAMAGES
+from benchmarks.outputs import refuse_unwritable
 from benchmarks.seeds import generator
 from methods.bounds import Added, Between, Field
 
@@ -56,6 +57,8 @@ class Downloaded(Dataset):
         try:
             train, test = (self._read(root, train, download) for train in (True, False))
         except (*DAMAGES, AssertionError, LookupError) as error:  # whatever torchvision meets
+            if download:
+                refuse_unwritable(place, error)
             reason = " ".join(str(error).split()).rstrip(".") or "no file"
             advice = (
                 "try again where there is a network, or name a folder that has the publisher's "

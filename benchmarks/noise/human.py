@@ -15,6 +15,7 @@ from benchmarks.commands import command_line
 from benchmarks.errors import DataMissingError
 from benchmarks.inputs import InputError, read_bytes
 from benchmarks.noise.base import GivenLabels, LabelSpace, Noise, realised
+from benchmarks.outputs import make_folder, refuse_unwritable
 
 SOURCE = "https://github.com/UCSC-REAL/cifar-10-100n"
 LICENCE = "CC BY-NC 4.0: no commercial use"
@@ -48,11 +49,12 @@ class Human(Noise):
             DataMissingError: it could not be fetched, or is damaged.
         """
         if not (root / cls.file).is_file():
-            root.mkdir(parents=True, exist_ok=True)
+            make_folder(root)
             url = f"{cls.source}/raw/main/data/{cls.file}"
             try:
                 torch.hub.download_url_to_file(url, str(root / cls.file), cls.sha256, False)
             except (OSError, RuntimeError) as error:
+                refuse_unwritable(root, error)
                 raise DataMissingError(f"cannot fetch {url}: {error}") from error
         cls.read(root)
 

@@ -1,9 +1,9 @@
 """Run command lines in odd surroundings, each in a fork of one interpreter that knows it all.
 
 Run as ``python -m tests.system.forked`` with a list of cases as JSON on its input; prints a list of
-(exit code, output, errors). A case has ``args`` and may have ``cwd``, ``env`` (a value of null
-takes a variable away), ``stdout`` (see ``STREAMS``), ``encoding`` and ``full``: a disk that takes
-no byte.
+(exit code, output, errors). A case has ``args`` and may have ``env`` (a value of null
+takes a variable away), ``stdout`` (see ``STREAMS``), ``encoding``, ``removed``: a current folder
+that is no more, ``full``: a disk that takes no byte, and ``quick``: a report that is not drawn.
 """
 
 import io
@@ -15,6 +15,8 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import sklearn.datasets
+
 import benchmarks.suspects.audit
 from benchmarks import contract, export, listing
 from benchmarks.cli.app import main
@@ -22,7 +24,7 @@ from benchmarks.engine import measure, record
 from benchmarks.launch import forecast, pool, run
 from benchmarks.report import compare, document
 
-PRELOADED = (benchmarks, contract, export, listing, measure, record, forecast, pool, run)
+PRELOADED = (sklearn, benchmarks, contract, export, listing, measure, record, forecast, pool, run)
 PRELOADED += (compare, document)
 SECONDS = 100
 """The time that a case may take."""
@@ -44,6 +46,12 @@ def device(number):
 STREAMS = {"gone": gone, "closed": os.close, "device": device}
 
 
+def drawn(_folder, new, *_, **__):
+    """Write a report that takes no time."""
+    (new / "report.md").write_text("drawn")
+    return {"ranking": "\N{RIGHTWARDS ARROW} the ranking", "verdict": "the verdict"}
+
+
 def enter(case):
     """Put this process into the surroundings of a case."""
     os.setsid()
@@ -52,9 +60,11 @@ def enter(case):
         os.environ.pop(name, None)
         if value is not None:
             os.environ[name] = value
-    os.chdir(case.get("cwd", "."))
-    if case.get("cwd_removed"):
-        Path.cwd().rmdir()
+    if gone := case.get("removed"):
+        os.chdir(gone)
+        Path(gone).rmdir()
+    if case.get("quick"):
+        document.write = drawn
     if case.get("full"):
         import resource  # noqa: PLC0415  only where there are limits
 

@@ -1,0 +1,248 @@
+"""Whatever surrounds a command line, it ends in one sentence, in its code, and loses nothing."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.system.runs import ROOT
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it forks, and limits files")
+
+ONE = ["--methods", "cross_entropy", "--noises", "clean", "--recipes", "small(epochs=3)"]
+PRINTING = """
+from dataclasses import dataclass
+import torch.nn.functional as F
+from methods import METHODS, Method
+
+@dataclass(frozen=True)
+class Printing(Method):
+    def losses(self, logits, batch, state, epoch):
+        print("\N{RIGHTWARDS ARROW}", flush=True)
+        return F.cross_entropy(logits, batch.label, reduction="none"), state
+
+METHODS.register("printing", Printing)
+"""
+RUN = ["run", "--plugin", "NEW/printing.py", "--methods", "printing", *ONE[2:], "--no-report"]
+RUN += ["--seeds", "5"]
+WRITERS = {
+    "report": ["report", "OUT", "--force"],
+    "collect": ["collect", "OUT"],
+    "suspects": ["suspects", "OUT", "--methods", "reweighting", "--seeds", "0", "--top", "1"],
+    "compare --csv": ["compare", "OUT", "OUT", "--csv", "OUT/new.csv"],
+    "run": [*RUN, "--out", "OUT"],
+    "data noise": ["data", "noise", "digits", "clean", "--out", "OUT/noise"],
+    "probe": ["probe", *ONE, "--seeds", "0"],
+    "data get": ["data", "get", "cifar10n", "--data", "OUT/data"],
+    "data get mnist": ["data", "get", "mnist", "--data", "OUT/data"],
+}
+READERS = {
+    "status": ["status", "OUT"],
+    "plan": ["plan", *ONE, "--seeds", "0", "--out", "OUT"],
+    "compare": ["compare", "OUT", "OUT"],
+    "report elsewhere": ["report", "OUT", "--out", "NEW/report"],
+    "ls": ["ls"],
+    "data info": ["data", "info"],
+    "help": ["run", "--help"],
+    "version": ["--version"],
+}
+EVERY = {**WRITERS, **{f"{name} (reads)": args for name, args in READERS.items()}}
+NOWHERE = {"HOME": "/dev/null"} | dict.fromkeys(("XDG_CACHE_HOME", "MPLCONFIGDIR", "USER"))
+"""A home that cannot be made."""
+
+
+class Case:
+    """A command line in surroundings, and how it shall end."""
+
+    def __init__(self, name, args, code, sentence="", **surroundings):
+        self.name, self.code, self.sentence = name, code, sentence
+        self.args, self.surroundings = args, {"quick": True, **surroundings}
+        self.folder = ""  # of the results, its own if something is changed in it
+
+    def description(self, out, new):
+        places = {"OUT": str(out), "NEW": str(new)}
+        args = [str(arg) for arg in self.args]
+        for word, place in places.items():
+            args = [arg.replace(word, place) for arg in args]
+        env = {"XDG_CACHE_HOME": str(new / "cache"), **self.surroundings.get("env", {})}
+        return {**self.surroundings, "args": args, "env": env}
+
+
+FULL = {
+    "report": "OUT/report: File too large",
+    "collect": "OUT/collected/",
+    "suspects": "OUT/suspects: File too large",
+    "compare --csv": "OUT: File too large",
+    "run": "OUT/plan.json: File too large",
+    "data noise": "OUT/noise: File too large",
+    "probe": "throughput.json: File too large",
+}
+CASES = [
+    *(
+        Case(f"{name} on a full disk", WRITERS[name], 74, f"cannot write to {words}", full=True)
+        if words.startswith("OUT")
+        else Case(f"{name} on a full disk", WRITERS[name], 74, words, full=True)
+        for name, words in FULL.items()
+    ),
+    *(
+        Case(f"{name} on a full disk", args, 0, full=True)
+        for name, args in READERS.items()
+        if name != "report elsewhere"
+    ),
+    *(
+        Case(f"{name} when nobody reads", args, 0 if name == "run" else 141, stdout="gone")
+        for name, args in EVERY.items()
+        if name != "probe" and not name.startswith("data get")  # which asks a network
+    ),
+    *(
+        Case(f"{name} in ascii", EVERY[name], 0, encoding="ascii")
+        for name in ("report", "run", "ls (reads)", "help (reads)", "status (reads)")
+    ),
+    *(
+        Case(f"{name} without streams", EVERY[name], 0, stdout="closed", stderr="closed")
+        for name in ("ls (reads)", "run", "report")
+    ),
+    Case("ls to a full device", ["ls"], 74, "cannot write to the standard output", stdout="device"),
+    Case("run to a full device", [*RUN, "--out", "OUT"], 0, stdout="device"),
+    *(
+        Case(f"{name} without a home", EVERY[name], code, sentence, env=NOWHERE)
+        for name, code, sentence in (
+            ("run", 0, ""),
+            ("plan (reads)", 0, ""),
+            ("report", 0, ""),
+            ("probe", 74, "cannot write to /dev/null/.cache"),
+        )
+    ),
+    *(
+        Case(f"help with COLUMNS={columns}", ["--help"], 0, env={"COLUMNS": columns})
+        for columns in ("0", "1", "-1", "abc", "1000000000", "\N{SUPERSCRIPT TWO}")
+    ),
+    Case("a run in a folder that has gone", RUN, 2, "has been removed", removed="NEW/gone"),
+    Case("a file as a parent", [*RUN, "--out", "OUT/plan.json/x"], 2, "cannot write to"),
+    Case("a report below a file", ["report", "OUT", "--out", "OUT/plan.json/x"], 74, "plan.json/x"),
+    Case("a file as a cache", WRITERS["probe"], 74, "plan.json", env={"XDG_CACHE_HOME": "PLAN"}),
+]
+
+
+def own(cases, base, tmp):
+    """The descriptions of cases, each with a results folder of its own."""
+    for number, case in enumerate(cases):
+        out, new = tmp / f"out{number}", tmp / f"new{number}"
+        shutil.copytree(base, out)
+        (new / "gone").mkdir(parents=True)
+        (new / "printing.py").write_text(PRINTING, encoding="utf-8")
+        case.folder = str(out)
+        one = case.description(out, new)
+        if "removed" in one:
+            one["removed"] = str(new / "gone")
+        if one["env"].get("XDG_CACHE_HOME") == "PLAN":
+            one["env"]["XDG_CACHE_HOME"] = str(out / "plan.json")
+        yield one
+
+
+def outcomes(descriptions, *before):
+    """Run all cases in one interpreter."""
+    process = subprocess.run(
+        [*before, sys.executable, "-m", "tests.system.forked"],
+        input=json.dumps(list(descriptions)),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    return json.loads(process.stdout)
+
+
+@pytest.fixture(scope="module")
+def ended(undisturbed, tmp_path_factory):
+    """How every case has ended, by its name."""
+    told = outcomes(own(CASES, undisturbed, tmp_path_factory.mktemp("cases")))
+    return {case.name: outcome for case, outcome in zip(CASES, told, strict=True)}
+
+
+def contents(folder):
+    """What must not be lost."""
+    names = ("plan.json", "results.csv", "curves.csv", "parts/*.npz")
+    paths = [path for name in names for path in Path(folder).glob(name)]
+    return {path.relative_to(folder): path.read_bytes() for path in paths}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_command_line_ends_in_its_code_and_a_sentence_and_loses_nothing(ended, undisturbed, case):
+    code, _, err = ended[case.name]
+    lines = [
+        line
+        for line in err.splitlines()
+        if not line.startswith("note: ") and "atplotlib" not in line
+    ]
+    assert code == case.code, err
+    assert "Traceback" not in err
+    assert case.sentence.replace("OUT", case.folder) in err
+    if code in {0, 141}:
+        assert lines == []
+    else:
+        assert len(lines) == 1
+        assert lines[0].startswith("run_all.py: ")
+    before, after = contents(undisturbed), contents(case.folder)
+    if case.args[0] != "run" or "--help" in case.args:
+        assert before == after
+    else:
+        parts = {path for path in before if path.suffix == ".npz"}
+        assert parts <= set(after)
+        assert len(after) - len(before) == (case.code == 0)
+
+
+WITHOUT_OVERRIDE = ["setpriv", "--inh-caps=-dac_override", "--bounding-set=-dac_override"]
+"""Root as any user: files that are not to be written are not."""
+
+
+def made_unwritable(folder):
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(path.stat().st_mode & ~0o222)
+
+
+def made_writable(folder):
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(path.stat().st_mode | 0o200)
+
+
+@pytest.mark.skipif(
+    os.name == "posix" and os.geteuid() == 0 and shutil.which("setpriv") is None,
+    reason="root writes everywhere, and nothing here takes that from it",
+)
+def test_what_cannot_be_written_is_named_and_what_only_reads_changes_nothing(undisturbed, tmp_path):
+    places = {}
+    for name in EVERY:
+        places[name] = out, new = tmp_path / f"out {name}", tmp_path / f"new {name}"
+        shutil.copytree(undisturbed, out)
+        new.mkdir()
+        (new / "cache").mkdir()
+        (new / "printing.py").write_text(PRINTING, encoding="utf-8")
+        if name == "probe":
+            made_unwritable(new)
+    cases = [Case(name, args, 0) for name, args in EVERY.items()]
+    before = {}
+    for name, (out, _) in places.items():
+        made_unwritable(out)
+        before[name] = {path: path.stat().st_mtime_ns for path in [out, *out.rglob("*")]}
+    descriptions = [case.description(*places[case.name]) for case in cases]
+    told = outcomes(descriptions, *(WITHOUT_OVERRIDE if os.geteuid() == 0 else []))
+    for case, (code, _, err) in zip(cases, told, strict=True):
+        out, new = places[case.name]
+        now = {path: path.stat().st_mtime_ns for path in [out, *out.rglob("*")]}
+        made_writable(out)
+        made_writable(new)
+        assert now == before[case.name]
+        if case.name.endswith("(reads)"):
+            assert (code, err) == (0, ""), case.name
+            continue
+        assert code == (2 if case.name in {"run", "collect"} else 74), (case.name, err)
+        assert len(err.splitlines()) == 1, case.name
+        place = new if case.name == "probe" else out
+        assert err.startswith(f"run_all.py: cannot write to {place}"), case.name
