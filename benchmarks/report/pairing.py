@@ -124,5 +124,5 @@ def _unclear(
             options += [f"--noises-{side}", *example]
     return (
         f"{' and '.join(told)}: say which noise became which, each of A paired with one of B, "
-        f"say {' '.join(map(quoted, options))}"
+        f"as in {' '.join(map(quoted, options))}"
     )

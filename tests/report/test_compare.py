@@ -204,7 +204,7 @@ def test_noises_are_paired_in_their_order_and_lone_ones_without_being_named(audi
     ("options", "told"),
     [
         ((), "audited has 3 noises (clean, symmetric(rate=0.2), symmetric(rate=0.4)) and"),
-        ((), "say --noises-a 'symmetric(rate=0.2)'"),
+        ((), "as in --noises-a 'symmetric(rate=0.2)'"),
         (
             ("--noises-a", "symmetric(rate=0.5)"),
             "has the noise 'symmetric(rate=0.5)'; did you mean",
