@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType, TracebackType
 
-from benchmarks.errors import StopError
+from benchmarks.errors import RefusedError, StopError
 
 MODULE = re.compile(r"plugin_[0-9a-f]{12}(\..+)?")
 """The names of a plugin's modules: of the package that its folder is, and of those in it."""
@@ -130,10 +130,9 @@ def deadline(seconds: float) -> Iterator[None]:
 
 
 def _is_refusal(error: BaseException) -> bool:
-    """Tell whether an error is a sentence of ours about a value that a plugin gave."""
-    return isinstance(error, ValueError) and _innermost(error.__traceback__).startswith(
-        ("methods.", "benchmarks.")
-    )
+    """Tell whether an error is a sentence of ours, say about a value that a plugin gave."""
+    ours = _innermost(error.__traceback__).startswith(("methods.", "benchmarks."))
+    return isinstance(error, RefusedError) or (isinstance(error, ValueError) and ours)
 
 
 def _innermost(trace: TracebackType | None) -> str:

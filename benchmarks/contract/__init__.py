@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import torch
 
-from benchmarks import blame, plugins
+from benchmarks import blame, plugins, processes
 from benchmarks.contract import checks
 from benchmarks.contract.checks import BrokenContractError, DoubtError
 from benchmarks.datasets import DATASETS, data_root
@@ -85,6 +85,8 @@ class Finding(NamedTuple):
 def load(*paths: Path, root: Path | None = None) -> list[Entry]:
     """Load plugins and return the kinds and names of their entries, which pass the quick checks.
 
+    Where processes can be forked, a copy of this one tries first, as a plugin may end it.
+
     Args:
         paths: of the plugins.
         root: the folder of the image files. [default: as :func:`data_root` says]
@@ -92,16 +94,30 @@ def load(*paths: Path, root: Path | None = None) -> list[Entry]:
     Raises:
         RefusedError: a plugin fails, or an entry of its does not do what it must.
     """
+    from benchmarks.contract.trial import try_quickly  # noqa: PLC0415  it imports this module
+
+    if paths and processes.FORKS:
+        try_quickly(paths, root or data_root(None))
+        return plugins.load(*paths)
     entries = plugins.load(*paths)
     for kind, name in entries:
-        try:
-            found = list(_findings(kind, name, QUICK[kind], root, LONGEST_STEP))
-        except DataMissingError:
-            continue  # what reads the images says so
-        for finding in found:
-            if finding.fault and finding.check != BUILT:
+        for finding in quick(kind, name, root):
+            if finding.fault:
                 raise RefusedError(f"the {kind} {name} fails: {finding.fault}")
     return entries
+
+
+def quick(kind: str, name: str, root: Path | None) -> Iterator[Finding]:
+    """Run the quick checks on an entry and yield their outcomes; images may be missing yet.
+
+    An entry that needs a value is built when it is asked for.
+    """
+    try:
+        for finding in _findings(kind, name, QUICK[kind], root, LONGEST_STEP):
+            if finding.check != BUILT:
+                yield finding
+    except DataMissingError:
+        return  # what reads the images says so
 
 
 def examine(

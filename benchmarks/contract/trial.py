@@ -1,15 +1,18 @@
 """All checks of plugins, in a process of their own, which they may end or hang in."""
 
+import multiprocessing
 import signal
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
 from benchmarks import blame, plugins, processes, streams
-from benchmarks.contract import CHECKS, Finding, examine, where
+from benchmarks.contract import CHECKS, LONGEST_STEP, QUICK, Check, Finding, examine, quick, where
 from benchmarks.errors import DataMissingError, RefusedError
 
 PRELOAD = ("benchmarks.contract.trial",)
@@ -42,6 +45,21 @@ class _EndedError(Exception):
     """The process has ended, or does not answer; the text says so."""
 
 
+def try_quickly(paths: Sequence[Path], root: Path) -> None:
+    """Refuse plugins that fail a quick check, in a copy of this process.
+
+    Raises:
+        RefusedError: a plugin cannot be loaded, or an entry fails; the text says how.
+    """
+    heading = Heading("", "")
+    context = multiprocessing.get_context("fork")
+    for found in _events(context, (tuple(paths), root, LONGEST_STEP), QUICK):
+        if isinstance(found, Heading):
+            heading = found
+        elif found.fault:
+            raise RefusedError(f"the {heading.kind} {heading.name} fails: {found.fault}")
+
+
 def findings(paths: Sequence[Path], root: Path, seconds: float) -> Iterator[Heading | Finding]:
     """Load plugins in another process and yield each of their entries with its findings.
 
@@ -55,10 +73,23 @@ def findings(paths: Sequence[Path], root: Path, seconds: float) -> Iterator[Head
         DataMissingError: a dataset's files are not there.
     """
     context = processes.worker_context(PRELOAD)
+    return _events(context, (tuple(paths), root, seconds), CHECKS)
+
+
+def _events(
+    context: BaseContext,
+    work: tuple[Sequence[Path], Path, float],
+    checks: Mapping[str, Sequence[Check]],
+) -> Iterator[Heading | Finding]:
+    """Yield what the process finds, and how it ends if it ends early."""
+    paths, _, seconds = work
     receiver, sender = context.Pipe(duplex=False)
-    work = (tuple(paths), root, seconds, sender)
-    child = context.Process(target=_examine_all, args=work)  # type: ignore[attr-defined]
-    child.start()
+    quickly = checks is QUICK
+    process = context.Process  # type: ignore[attr-defined]  # of every context
+    child = process(target=_examine_all, args=(*work, sender, quickly))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # a copy uses one thread alone
+        child.start()
     sender.close()
     heading, tried, patience = Heading("", ""), 0, STARTING
     try:
@@ -72,7 +103,7 @@ def findings(paths: Sequence[Path], root: Path, seconds: float) -> Iterator[Head
                     named = ", ".join(str(blame.shown(path)) for path in paths)
                     sentence = f"{named} cannot be loaded: {ending}{code}"
                     raise RefusedError(sentence) from None
-                check = CHECKS[heading.kind][tried].__name__.replace("_", " ")
+                check = checks[heading.kind][tried].__name__.replace("_", " ")
                 yield Finding(check, f"{ending}{code}; what follows was not checked")
                 return
             patience = seconds + GRACE
@@ -102,11 +133,16 @@ def _received(receiver: Connection, patience: float) -> object:
         raise _EndedError("it ended its process") from None
 
 
-def _examine_all(paths: Sequence[Path], root: Path, seconds: float, sender: Connection) -> None:
+def _examine_all(
+    paths: Sequence[Path], root: Path, seconds: float, sender: Connection, quickly: bool
+) -> None:
     """Load plugins and send what the checks find."""
     streams.make_safe()
     streams.outlive_readers()  # what a plugin prints
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+    for name in ("SIGTERM", "SIGHUP"):  # a copy has inherited what the parent does
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
     processes.end_with_parent()
     torch.set_num_threads(1)
     sender.send(READY)
@@ -115,7 +151,8 @@ def _examine_all(paths: Sequence[Path], root: Path, seconds: float, sender: Conn
         sender.send(LOADED)
         for kind, name in entries:
             sender.send(Heading(kind, name, where(kind, name)))
-            for finding in examine(kind, name, root, seconds):
+            found = quick(kind, name, root) if quickly else examine(kind, name, root, seconds)
+            for finding in found:
                 sender.send(finding)
         sender.send(DONE)
     except RefusedError as error:

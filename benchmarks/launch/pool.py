@@ -99,8 +99,10 @@ class _Pool:
         self._watch, self._numbered = Watch(beats, job.timeout), 0
         self._left: list[_Task] = []
         self._running: dict[Future[list[CellSummary]], tuple[_Task, int]] = {}
-        start = (job, context.Value("i", 0), beats)
+        self._started = context.Value("i", 0)
+        start = (job, self._started, beats)
         count = min(workers, len(tasks))
+        self._starts = count * (1 + ATTEMPTS)  # so many are no sign that none survives its start
         self._pool = ProcessPool(count, context=context, initializer=_start, initargs=start)
 
     def run(self) -> list[_Task]:
@@ -109,6 +111,8 @@ class _Pool:
             for task in self._tasks:
                 self._schedule(task)
             while self._running:
+                if self._started.value > self._starts:  # they die as they start, with exit code 0
+                    return [*self._left, *(task for task, _ in self._running.values())]
                 finished, _ = concurrent.futures.wait(
                     self._running, GLANCE, concurrent.futures.FIRST_COMPLETED
                 )
@@ -147,6 +151,7 @@ class _Pool:
 
     def _bury(self, task: _Task, exitcode: int) -> None:
         """Try a task again whose worker has died, as a whole and then cell by cell."""
+        self._starts += 1
         if task.deaths + 1 < ATTEMPTS:
             self._schedule(task._replace(deaths=task.deaths + 1))
         else:
@@ -162,6 +167,7 @@ class _Pool:
             if allowed is None:
                 self._bury(task, 0)
                 continue
+            self._starts += 1
             self._split(task, f"it hung: no epoch was finished within {allowed:.0f} s (--timeout)")
 
     def _split(self, task: _Task, reason: str) -> None:

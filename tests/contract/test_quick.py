@@ -93,6 +93,16 @@ FAULTS = {
         "def init(self, task): raise KeyboardInterrupt",
         "Interrupt",
     ),
+    "a hook that ends the process": (
+        METHOD,
+        "def init(self, task): import posix; posix._exit(0)",
+        "it ended its process with exit code 0; what follows was not checked",
+    ),
+    "a hook that kills it": (
+        METHOD,
+        "def init(self, task): import os; os.kill(os.getpid(), 9)",
+        "it ended its process with exit code -9; what follows was not checked",
+    ),
     "a matrix of NaN": (
         NOISE,
         "def matrix(self, space): return torch.full((space.num_classes,) * 2, torch.nan).double()",
@@ -178,6 +188,9 @@ def test_what_check_finds_is_refused_with_its_words(plugin, text, more, sentence
     path = plugin(text, more)
     with pytest.raises(RefusedError) as caught:
         contract.load(path)
+    if "it ended" in sentence:
+        assert str(caught.value) == f"the method mine fails: {sentence}"
+        return
     kind, name = plugins.load(path)[0]
     fault = next(finding.fault for finding in examine(kind, name) if finding.fault)
     assert str(caught.value) == f"the {kind} {name} fails: {fault}"

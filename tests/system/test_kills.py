@@ -6,17 +6,20 @@ import time
 
 import pytest
 
+from benchmarks.engine.data import load_cell_data
 from benchmarks.store import Parts
 from tests.agreement import case
+from tests.cells import CPU, NOWHERE, build
 from tests.system.runs import TINY, contents, rows, run, start
 
 FAULT = """
     import os, signal, time
     from pathlib import Path
     from benchmarks.launch import worker
-    from methods import METHODS, Method
+    from methods import METHODS
+    from methods.cross_entropy import CrossEntropy
 
-    class Unused(Method):
+    class Unused(CrossEntropy):
         pass
 
     METHODS.register("unused", Unused)
@@ -146,7 +149,7 @@ DEADLY = """
     @dataclass(frozen=True)
     class Deadly(Method):
         def losses(self, logits, batch, state, epoch):
-            if not Path({healed!r}).exists():
+            if len(batch.ids) > 8 and not Path({healed!r}).exists():  # a check has 8
                 {fault}
             return logits.logsumexp(-1) - logits[range(len(logits)), batch.label], state
 
@@ -197,19 +200,52 @@ def test_a_pack_that_hangs_is_tried_cell_by_cell(tmp_path):
         DEADLY.format(fault="pass", healed="", name="hanging")
         + """
     def init(self, task):
-        while task.label[0] == 1:  # as at seed 1 only
+        while task.label.tolist() == SECOND:
             pass
         return {}
 
     Deadly.init = init
     """
     )
+    second = load_cell_data(build(recipe="small(epochs=2)", seed=1), NOWHERE, CPU)
+    text = text.replace("SECOND", str(second.noisy.tolist()))
     args = ["--methods", "hanging", "--noises", "symmetric(rate=0.4)", "--seeds", "0", "1", "2"]
     args += ["--recipes", "small(epochs=2)", "--out", tmp_path / "out", "--no-report"]
     code, _, err = run(*args, "--timeout", "5", "--pack", "3", "--plugin", plugin(tmp_path, text))
     assert code == 3, err
     reasons = {row["seed"]: row["reason"] for row in rows(tmp_path / "out")}
     assert reasons == {"0": "", "1": FAULTS["hanging"][1], "2": ""}
+
+
+STARTS = """
+    import multiprocessing, posix
+    from methods import METHODS
+    from methods.cross_entropy import CrossEntropy
+
+    class Mine(CrossEntropy):
+        pass
+
+    METHODS.register("mine", Mine)
+    if multiprocessing.current_process().name.startswith("pebble"):
+        {fault}
+"""
+
+
+@pytest.mark.usefixtures("registries")
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("posix._exit(0)", "its worker died before it could begin"),
+        ("posix._exit(7)", "its worker died before it could begin"),
+        ("1 / 0", "plugin {path}:11 failed: ZeroDivisionError: division by zero"),
+    ],
+)
+def test_workers_that_cannot_start_fail_their_cells(tmp_path, fault, reason):
+    path = plugin(tmp_path, STARTS.format(fault=fault))
+    args = ["--methods", "mine", "--noises", "clean", "--seeds", "0", "1", "--no-report"]
+    code, _, err = run(*args, "--plugin", path, "--out", tmp_path / "out", "--workers", "2")
+    assert code == 3, err
+    assert [row["reason"] for row in rows(tmp_path / "out")] == [reason.format(path=path)] * 2
 
 
 def test_a_diverging_cell_is_a_row_and_is_not_trained_again(tmp_path):
