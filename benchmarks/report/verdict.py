@@ -263,8 +263,9 @@ def _lead(
     analysis: Analysis, here: tuple[str, pd.Series], candidates: Sequence[str], names: Names
 ) -> str:
     setting, means = here
-    best = str(means.idxmax())
-    said = f"{names[best]}, {number('acc', float(means[best]))}%"
+    best, *equals = (str(method) for method in means.index[(means == means.max()).to_numpy()])
+    called = listing([names[method] for method in (best, *equals)])
+    said = f"{called}, {number('acc', float(means[best]))}%"
     rivals = [m for m in candidates if m != best and m in means.index]
     if best in candidates:
         others = means.drop([m for m in candidates if m in means.index])

@@ -92,6 +92,8 @@ def test_no_mark_no_interval_and_no_p_where_every_pair_differs_by_the_same(tied)
         forest.pages(tied, layout.VENUES["neurips"])
     text = verdict(tied)
     assert "raised accuracy" not in text
+    equals = f"label smoothing and {tied.label('reweighting')}, "
+    assert text.count(equals) == len(NOISES)  # the best in each setting
     assert "the same in every pair, so its interval is unknown" in text
     assert "nan" not in text + macros.latex(tied) + render.markdown(tables.neighbours(tied))
     assert render.markdown(tables.neighbours(tied)).count("told apart") == 0
