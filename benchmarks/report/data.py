@@ -14,7 +14,7 @@ from msgspec.structs import asdict
 from benchmarks.catalogue import Facts
 from benchmarks.errors import RefusedError
 from benchmarks.report.looks import order_methods
-from benchmarks.schema import KEYS, LATER_COLUMNS, TABLES, table_path
+from benchmarks.schema import KEYS, LATER_COLUMNS, SCHEMA_VERSION, TABLES, table_path
 from benchmarks.store import PlanFile, PlannedCell, read_plan
 
 READ = ("results.csv", "curves.csv", "bins.csv", "detection.csv")
@@ -224,8 +224,10 @@ def noise_label(noise: str, rate: float) -> str:
 
 
 def planned(folder: Path) -> PlanFile | None:
-    """Return the plan of a folder, ``None`` if it has none."""
-    return read_plan(folder) if (folder / "plan.json").exists() else None
+    """Return the plan of a folder of any version so far, ``None`` if it has none."""
+    return (
+        read_plan(folder, range(1, SCHEMA_VERSION + 1)) if (folder / "plan.json").exists() else None
+    )
 
 
 def _wanted(plan: PlanFile, ended: Container[str]) -> list[PlannedCell]:

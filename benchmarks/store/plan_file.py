@@ -115,8 +115,12 @@ class _Version(msgspec.Struct):
     schema: int
 
 
-def read_plan(folder: Path) -> PlanFile:
+def read_plan(folder: Path, versions: Container[int] = schema.READABLE_VERSIONS) -> PlanFile:
     """Return the content of ``plan.json`` of a results folder.
+
+    Args:
+        folder: the results folder.
+        versions: those that can be read.
 
     Raises:
         RefusedError: the file is absent, damaged, or of a version that cannot be read.
@@ -127,7 +131,7 @@ def read_plan(folder: Path) -> PlanFile:
     data = read_bytes(path, min(path.stat().st_size, LARGEST))
     try:
         version = decode_json(data, _Version, path).schema
-        if version in schema.READABLE_VERSIONS:
+        if version in versions:
             plan = decode_json(data, PlanFile, path)
             _check(plan, path)
             return plan
@@ -172,7 +176,7 @@ def _check(plan: PlanFile, path: Path) -> None:
         seen.add(cell.cell_id)
         if cell.seed != cell.specs.seed:
             raise InputError(path, f"its seed is {cell.seed} and {cell.specs.seed}", place)
-        if cell.specs.kind() not in plan.drivers:
+        if plan.schema > 1 and cell.specs.kind() not in plan.drivers:  # 1 named kinds otherwise
             raise InputError(path, "its kind has no driver", place)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -10,6 +11,7 @@ from msgspec.structs import asdict, replace
 
 from benchmarks import schema
 from benchmarks.errors import RefusedError
+from benchmarks.report.data import planned
 from benchmarks.store import (
     CellFacts,
     CellKeys,
@@ -289,3 +291,11 @@ def test_a_pipe_among_the_parts_is_damaged_and_nobody_waits_for_it(tmp_path):
     (tmp_path / "parts").mkdir()
     os.mkfifo(tmp_path / "parts" / "x.npz")
     assert [reason for _, reason in Parts(tmp_path).damaged] == ["it is no regular file"]
+
+
+COMMITTED = sorted((Path(__file__).parents[2] / "results" / "reference").glob("*/plan.json"))
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.parent.name)
+def test_a_report_reads_the_plan_of_a_committed_folder_of_any_version(path):
+    assert planned(path.parent).requested()
