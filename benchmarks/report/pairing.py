@@ -31,10 +31,21 @@ class NoiseChange(NamedTuple):
 def pair_same(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     """Return the cells of A and B side by side, paired where they agree in ``KEYS``.
 
-    Every other column has the suffix ``_a`` or ``_b``; ``setting`` is there without one, too.
+    Every other column has the suffix ``_a`` or ``_b``; ``setting`` is there without one, too. A
+    noise from a file is the same wherever the file lies, which early versions say, and whatever its
+    name where the cells are the same.
     """
+    a, b = (side.assign(noise=side["noise"].map(_file_name)) for side in (a, b))
+    shared = a[["cell_id", "noise"]].merge(b[["cell_id", "noise"]], on="cell_id")
+    names = dict(zip(shared["noise_y"], shared["noise_x"], strict=True))  # of one cell
+    b = b.assign(noise=b["noise"].map(lambda name: names.get(name, name)))
     cells = a.merge(b, on=list(KEYS), how="outer", suffixes=("_a", "_b"))
     return cells.assign(setting=cells["setting_a"].fillna(cells["setting_b"]))
+
+
+def _file_name(noise: str) -> str:
+    """Return a noise without the folders of its file."""
+    return re.sub(r"='[^']*[/\\]([^'/\\]+)'", r"='\1'", noise)
 
 
 def pair_changed(
