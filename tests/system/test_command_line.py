@@ -246,14 +246,14 @@ def test_a_users_own_method_trains_and_is_reported_and_running_again_keeps_all(t
     args = [*TINY[:-1], "--methods", "doubled(factor=3)", "--plugin", mine, "--out", out]
     process, text, err = start(*args)
     assert process.returncode == 0, err
-    assert "4 cells, 0 done, 4 to train" in text
+    assert "16 cells, 12 done, 4 to train" in text
     assert "doubled(factor=3.0)" in (out / "results.csv").read_text()
     assert "doubled" in (out / "report" / "report.md").read_text()
     assert "(unchanged)" not in text
     assert (out / "report" / "figures").is_dir()
     code, text, err = run(*args)
     assert code == 0, err
-    assert "4 done, 0 to train" in text
+    assert "16 done, 0 to train" in text
     assert "report.md (unchanged)" in text
 
 
