@@ -29,9 +29,15 @@ def command_line(*words: object) -> str:
     >>> print(command_line("--noises", "labels(file='a.npy')"))
     python run_all.py --noises "labels(file='a.npy')"
     """
-    name = program_name()
-    called = "python run_all.py" if name == CLONED else name
-    return " ".join([called, *(quoted(str(word)) for word in words)])
+    return " ".join([_called(), *(quoted(str(word)) for word in words)])
+
+
+def _called() -> str:
+    """Return what starts this program from here, as the user has typed it."""
+    if (name := program_name()) != CLONED:
+        return name
+    script = sys.argv[0] if sys.argv else ""
+    return f"python {quoted(script if script.endswith(CLONED) else CLONED)}"
 
 
 def quoted(word: str) -> str:

@@ -86,7 +86,10 @@ def test_the_command_writes_every_seed_and_says_what_it_wrote(capsys, tmp_path):
         facts = json.loads((tmp_path / f"out/noise-{seed}.json").read_text())
         assert line.startswith(f"seed {seed}: ")
         assert line.endswith(facts["sha256"])
-    assert said[2:] == [f"labels   {tmp_path / 'out'}"]
+    assert said[2] == f"labels   {tmp_path / 'out'}"
+    given = f"\"labels(file='{tmp_path / 'out'}/labels-{{seed}}.npy')\""
+    train = f"--datasets digits --noises {given} --seeds 0 3 --out results/own_labels"
+    assert said[3:] == [f"train    python run_all.py {train}"]
     assert len(names_in(tmp_path / "out")) == 2 * 5
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cyclopts import App
 
+from benchmarks.commands import command_line, repeated_options
 from benchmarks.errors import Exit, RefusedError
 from benchmarks.launch.request import Plugins, Seeds, Specs
 
@@ -89,6 +90,10 @@ def noise(  # noqa: PLR0913  options of a command
     except ValueError as error:
         raise RefusedError(str(error)) from error
     print("\n".join([*lines, f"labels   {out}"]))
+    given = f"labels(file={str(out / 'labels-{seed}.npy')!r})"
+    train = ("--datasets", dataset, "--noises", given, "--seeds", *(seeds or [0]))
+    repeated = repeated_options(data, plugin)
+    print(f"train    {command_line(*train, *repeated, '--out', 'results/own_labels')}")
     return Exit.DONE
 
 

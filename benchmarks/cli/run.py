@@ -3,6 +3,7 @@
 import time
 
 from benchmarks import processes, streams
+from benchmarks.cli.next_steps import next_steps
 from benchmarks.cli.report import show
 from benchmarks.errors import Exit
 from benchmarks.launch.request import DEFAULT, Request
@@ -13,6 +14,8 @@ STARTED = time.perf_counter()
 
 def run(request: Request = DEFAULT, *, report: bool = True) -> Exit:
     """Train every cell that has no result yet, write the CSV files, and draw the report.
+
+    Then say what may come next.
 
     Args:
         request: What to train.
@@ -35,4 +38,5 @@ def run(request: Request = DEFAULT, *, report: bool = True) -> Exit:
     if bad := summary.without_result:
         print(f"{bad} of {summary.planned} cells have no result; results.csv says why")
         return Exit.SOME_FAILED
+    print("\n".join(next_steps()))
     return Exit.DONE

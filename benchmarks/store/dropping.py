@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from benchmarks.commands import program_name
+from benchmarks.commands import command_line
 from benchmarks.errors import RefusedError
 from benchmarks.store.cell_meta import CellKeys
 from benchmarks.store.files import locked
@@ -35,10 +35,9 @@ class Dropped:
         lines = [
             f"{self.folder}: dropped {what}, {self.results} of them with results; {self.left} left"
         ]
-        if (self.folder / "report").is_dir():
-            lines.append(
-                f"its report is of before: `{program_name()} report {self.folder}` draws it"
-            )
+        if (self.folder / "report").is_dir() and self.left:
+            draw = command_line("report", self.folder)
+            lines.append(f"its report is of before: `{draw}` draws it")
         return lines + self.damage
 
 

@@ -1,10 +1,9 @@
 """What a folder holds beside the cells that were asked for, in words."""
 
-import shlex
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.commands import program_name
+from benchmarks.commands import command_line
 from benchmarks.store.parts import Parts
 from benchmarks.store.plan_file import PlannedCell
 
@@ -32,19 +31,21 @@ def held_lines(
     done = parts.done()
     missing = sum(cell.cell_id not in done for cell in held)
     cells = f"{len(held)} further {'cell' if len(held) == 1 else 'cells'}"
-    name = shlex.quote(str(folder))
     them, all_ = ("it", "") if len(held) == 1 else ("them", "all ")
-    drop = f"`{program_name()} drop {name} {_filter(asked, held)}` drops {them}"
+    if options := _filter(asked, held):
+        drop = f"`{command_line('drop', folder, *options)}` drops {them}"
+    else:
+        drop = f"`{command_line('drop', '--help')}` says how to drop some"
     if not missing:
         return [f"{folder} also holds {cells}, {all_}finished; {drop}"]
-    go_on = f"`{program_name()} run {name}` goes on with all cells"
+    go_on = f"`{command_line('run', folder)}` goes on with all cells"
     return [f"{folder} also holds {cells}, {missing} not finished; {go_on}, {drop}"]
 
 
-def _filter(asked: Mapping[str, Collection[str | int]], held: Sequence[PlannedCell]) -> str:
-    """Return options that name the held cells and none that was asked for, where few do."""
+def _filter(asked: Mapping[str, Collection[str | int]], held: Sequence[PlannedCell]) -> list[str]:
+    """Return options that name the held cells and none that was asked for, if few do; else none."""
     for axis in ("method", "noise", *AXES):
         values = list(dict.fromkeys(getattr(cell, axis) for cell in held))
         if len(values) <= SHOWN and not set(asked[axis]) & set(values):
-            return " ".join([f"--{axis}s", *(shlex.quote(str(value)) for value in values)])
-    return "--methods ..."
+            return [f"--{axis}s", *map(str, values)]
+    return []

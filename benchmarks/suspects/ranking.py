@@ -11,7 +11,7 @@ import pandas as pd
 from msgspec.structs import asdict
 from numpy.typing import NDArray
 
-from benchmarks.commands import program_name
+from benchmarks.commands import command_line
 from benchmarks.errors import RefusedError
 from benchmarks.file_names import file_stem
 from benchmarks.metrics import detection
@@ -251,7 +251,7 @@ def _hint(value: str, known: Sequence[str]) -> str:
 def _why_nothing_finished(folder: Path) -> str:
     """Say why there is no finished cell to rank the labels of."""
     if any((folder / "parts").glob("*.npz")):
-        status = f"{program_name()} status {folder}"
+        status = command_line("status", folder)
         return f"{folder} has no finished cell yet: `{status}` says what is done"
     if table_path(folder, "results.csv").is_file():
         return (

@@ -353,7 +353,7 @@ def clean_only(folder):
         (shutil.rmtree, "is not a results folder: it has no plan.json"),
         (without_parts, "has no finished cell yet: it has no parts"),
         (only_tables, "keeps its CSV files only"),
-        (unfinished, "has no finished cell yet: `run_all.py status"),
+        (unfinished, "has no finished cell yet: `python run_all.py status"),
         (without_scores, "hold no scores of training labels"),
         (clean_only, "only when asked for, by --noises clean"),
     ],

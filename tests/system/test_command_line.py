@@ -134,7 +134,7 @@ def test_a_run_trains_what_it_is_asked_for_and_the_folder_holds_the_rest(out):
     assert code == 0, err
     assert "1 cell, 0 done, 1 to train" in text
     assert f"{out} also holds 12 further cells, 4 not finished" in text
-    assert f"`run_all.py run {out}` goes on with all cells" in text
+    assert f"`python run_all.py run {out}` goes on with all cells" in text
     after = {p.name: p.stat().st_mtime_ns for p in (out / "parts").iterdir()}
     assert {name: after[name] for name in stamps} == stamps
     assert len(after) == 3  # two packs, and the new cell
@@ -204,7 +204,7 @@ def test_cells_that_cannot_be_built_now_are_named_left_alone_and_can_be_dropped(
         code, text, err = run(*args)
         assert code == 0, err
         assert f"{out} holds 1 cell that cannot be built now (unknown method 'gone'" in text
-        assert f"`run_all.py drop {out} --methods gone` drops it" in text
+        assert f"`python run_all.py drop {out} --methods gone` drops it" in text
     assert len({row["cell_id"] for row in rows(out)}) == 13
     code, text, err = run("drop", out, "--methods", "gone")
     assert (code, text) == (0, f"{out}: dropped 1 cell, 1 of them with results; 12 left\n"), err

@@ -1,0 +1,1 @@
+"""Complete entries of one's own, to copy and change."""
