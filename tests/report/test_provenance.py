@@ -3,6 +3,7 @@
 import os
 import platform
 
+import msgspec
 import numpy as np
 import pandas as pd
 import torch
@@ -54,7 +55,7 @@ def test_what_older_versions_did_not_record_is_a_dash(tmp_path):
 
 def test_a_cell_is_stamped_with_every_column_that_costs_has(tmp_path):
     job = worker.Job(tmp_path, tmp_path, "cpu", keep_all=False, commit="abc")
-    stamped = worker.stamp(job)
+    stamped = msgspec.to_builtins(worker.stamp(job))
     assert set(stamped) <= set(schema.COSTS)
     assert stamped["cpu"]
     assert stamped["cpu"] == environment.cpu_model()
