@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from benchmarks import blame
+from benchmarks import plugin_errors
 from benchmarks.datasets import DATASETS
 from benchmarks.datasets.content import fetch as fetch_entry
 from benchmarks.errors import Exit, RefusedError
@@ -63,7 +63,7 @@ def check_files(names: Sequence[str], root: Path, *, fetch: bool) -> Iterator[tu
         except WritingError:  # ends it all
             raise
         except OSError as error:  # of a plugin
-            yield f"{name}: {blame.reason(error)}", Exit.DATA_MISSING
+            yield f"{name}: {plugin_errors.reason(error)}", Exit.DATA_MISSING
 
 
 def _labels(human: type[Human], root: Path, *, fetch: bool) -> str:

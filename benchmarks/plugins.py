@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from benchmarks import blame, neighbours
+from benchmarks import plugin_errors, plugin_modules
 from benchmarks.errors import RefusedError, StopError
 from benchmarks.inputs import InputError, read_bytes
-from benchmarks.source_digest import source_digest
+from benchmarks.plugin_digest import plugin_digest
 from benchmarks.sweep import REGISTRIES
 from methods.bounds import Bounded
 
@@ -50,8 +50,8 @@ def _load(path: Path, seconds: float) -> list[Entry]:
     before = set(_entries())
     _hold_exits(os.getpid())
     try:
-        with blame.deadline(seconds):
-            module = neighbours.execute(path)
+        with plugin_errors.deadline(seconds):
+            module = plugin_modules.execute(path)
         added = [entry for entry in _entries() if entry not in before]
         added = added or [e for e in before if _class(e).__module__ == module.__name__]
     except StopError:
@@ -59,13 +59,15 @@ def _load(path: Path, seconds: float) -> list[Entry]:
     except BaseException as error:
         for kind, name in set(_entries()) - before:
             REGISTRIES[kind].withdraw(name)
-        sentence = blame.failure(error) or f"plugin {path} failed: {blame.in_words(error)}"
+        sentence = (
+            plugin_errors.failure(error) or f"plugin {path} failed: {plugin_errors.in_words(error)}"
+        )
         raise RefusedError(sentence) from error
     if not added:
         raise RefusedError(f"plugin {path} registers nothing: METHODS.register(name, class)")
     for kind, name in set(added) - before:  # one that another plugin brought has its version
         entry, origin = REGISTRIES[kind][name], Path(REGISTRIES[kind].origin(name))
-        digest = source_digest(origin if origin.is_file() else own)
+        digest = plugin_digest(origin if origin.is_file() else own)
         entry.version = f"{entry.version}+{digest}"
     _loaded[own] = added
     return added
@@ -94,8 +96,8 @@ def _entries() -> list[Entry]:
 
 def _class(entry: Entry) -> type[Bounded]:
     kind, name = entry
-    found: type[Bounded] = REGISTRIES[kind][name]
-    return found
+    entry_class: type[Bounded] = REGISTRIES[kind][name]
+    return entry_class
 
 
 @functools.cache
@@ -109,7 +111,7 @@ def _hold_exits(process: int) -> None:
 
     def held(status: int = 0) -> NoReturn:
         caller = sys._getframe(1)  # noqa: SLF001  the way there is
-        if os.getpid() == process and blame.is_plugin(caller):
+        if os.getpid() == process and plugin_errors.is_plugin(caller):
             raise SystemExit(f"os._exit({status})")
         exit_now(status)
 

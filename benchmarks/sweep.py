@@ -14,7 +14,7 @@ import msgspec
 import torch
 from torch import Tensor
 
-from benchmarks import blame
+from benchmarks import plugin_errors
 from benchmarks.datasets import DATASETS, Dataset, Split, content
 from benchmarks.datasets.content import is_brought, load
 from benchmarks.errors import RefusedError
@@ -307,7 +307,7 @@ class Suite:
             cells = list(self._cells(precision, root))
             return iter(_once(cells) if names_files(cells) else cells)
         except ValueError as error:
-            raise RefusedError(f"suite {self.name!r}: {blame.refusal(error)}") from error
+            raise RefusedError(f"suite {self.name!r}: {plugin_errors.refusal(error)}") from error
 
     def _fetch(self, root: Path) -> None:
         """Download the data of plugins, which must be there before their cells have ids."""

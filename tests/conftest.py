@@ -5,7 +5,7 @@ import sys
 import pytest
 import torch
 
-from benchmarks import blame, plugins
+from benchmarks import plugin_errors, plugins
 from benchmarks.sweep import REGISTRIES
 from tests.datasets.data_files import cifar10_in
 
@@ -48,5 +48,5 @@ def registries(monkeypatch):
     for registry in REGISTRIES.values():
         monkeypatch.setattr(registry, "_entries", dict(registry._entries))
     yield
-    for name in [name for name in sys.modules if blame.MODULE.fullmatch(name)]:
+    for name in [name for name in sys.modules if plugin_errors.MODULE.fullmatch(name)]:
         del sys.modules[name]

@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import blame
+from benchmarks import plugin_errors
 from benchmarks.errors import Exit
 
 
@@ -11,7 +11,7 @@ def main() -> Exit:
     try:
         from benchmarks.catalogue.derived import derived  # noqa: PLC0415  a method may be faulty
     except ImportError as error:
-        if not (sentence := blame.faulty_method(error)):
+        if not (sentence := plugin_errors.faulty_method(error)):
             raise
         print(f"benchmarks.catalogue: {sentence}", file=sys.stderr)
         return Exit.USAGE

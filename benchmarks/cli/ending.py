@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from cyclopts import CycloptsError
 
-from benchmarks import blame, streams
+from benchmarks import plugin_errors, streams
 from benchmarks.commands import program_name
 from benchmarks.errors import Exit, InterruptError, RefusedError, StopError
 from benchmarks.outputs import FULL, WritingError
@@ -41,11 +41,11 @@ def _code_of(work: Callable[[], Exit]) -> Exit:
 
 def _last_words(error: BaseException) -> tuple[str, Exit] | None:
     """Return what is said of an error, and the code that goes with it; None for a fault of ours."""
-    if isinstance(error, (RefusedError, CycloptsError)) or blame.faulty_method(error):
+    if isinstance(error, (RefusedError, CycloptsError)) or plugin_errors.faulty_method(error):
         return f"{program_name()}: {error}", getattr(error, "code", Exit.USAGE)
     if isinstance(error, _EndedError):
         return f"{error.word}; running again continues", error.ending
-    if sentence := blame.failure(error):  # of a plugin, whatever it raises
+    if sentence := plugin_errors.failure(error):  # of a plugin, whatever it raises
         code = Exit.DATA_MISSING if isinstance(error, OSError) else Exit.USAGE
         return f"{program_name()}: {sentence}", code
     if isinstance(error, KeyboardInterrupt):

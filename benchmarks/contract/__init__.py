@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import torch
 
-from benchmarks import blame, plugins, processes
+from benchmarks import plugin_errors, plugins, processes
 from benchmarks.contract import checks
 from benchmarks.contract.checks import BrokenContractError, DoubtError
 from benchmarks.datasets import DATASETS, data_root
@@ -145,7 +145,7 @@ def _findings(
     kind: str, name: str, functions: Sequence[Check], root: Path | None, seconds: float
 ) -> Iterator[Finding]:
     try:
-        with blame.deadline(seconds):
+        with plugin_errors.deadline(seconds):
             entry = example(REGISTRIES[kind][name])
     except StopError:
         raise
@@ -157,7 +157,7 @@ def _findings(
     for check in functions:
         words, fault = check.__name__.replace("_", " "), ""
         try:
-            with blame.deadline(seconds):
+            with plugin_errors.deadline(seconds):
                 check(entry, *more)
         except (DataMissingError, StopError):
             raise
@@ -168,10 +168,10 @@ def _findings(
             if kind == "dataset" and isinstance(error, OSError):
                 raise DataMissingError(f"{name} is not available: {_fault(error)}") from error
             fault = _fault(error)
-            repeated = {fault, blame.place(error)} & told
-            told |= {fault, blame.place(error)} - {None}
+            repeated = {fault, plugin_errors.place(error)} & told
+            told |= {fault, plugin_errors.place(error)} - {None}
             yield Finding(words, fault, repeated=bool(repeated))
-            if isinstance(error, blame.LateError):
+            if isinstance(error, plugin_errors.LateError):
                 return
             continue
         yield Finding(words)
@@ -179,20 +179,21 @@ def _findings(
 
 def _fault(error: BaseException) -> str:
     """Say what an entry does wrong; the place is where its own code failed."""
-    told = str(error) if isinstance(error, BrokenContractError) else blame.in_words(error)
-    found = blame.place(error)
-    return f"{told} ({blame.shown(found[0])}:{found[1]})" if found else told
+    told = str(error) if isinstance(error, BrokenContractError) else plugin_errors.in_words(error)
+    place = plugin_errors.place(error)
+    return f"{told} ({plugin_errors.shown(place[0])}:{place[1]})" if place else told
 
 
 def where(kind: str, name: str) -> str:
     """Return the file and the line of an entry of a plugin; "" for one of ours."""
     entry = REGISTRIES[kind][name]
-    if not blame.MODULE.fullmatch(entry.__module__):
+    if not plugin_errors.MODULE.fullmatch(entry.__module__):
         return ""
     try:
-        return f"{blame.shown(Path(inspect.getfile(entry)))}:{inspect.getsourcelines(entry)[1]}"
+        file, line = Path(inspect.getfile(entry)), inspect.getsourcelines(entry)[1]
     except (OSError, TypeError):
         return ""
+    return f"{plugin_errors.shown(file)}:{line}"
 
 
 def refuse_images(models: Sequence[str], datasets: Sequence[str]) -> None:
@@ -211,14 +212,14 @@ def refuse_images(models: Sequence[str], datasets: Sequence[str]) -> None:
         network, images = MODELS.build(model), DATASETS.build(dataset)
         try:
             network.check(images.shape)
-            if blame.MODULE.fullmatch(type(network).__module__):
-                with blame.deadline(LONGEST_STEP), torch.no_grad():
+            if plugin_errors.MODULE.fullmatch(type(network).__module__):
+                with plugin_errors.deadline(LONGEST_STEP), torch.no_grad():
                     built = initialised(network, images.shape, images.num_classes, ("check", 0))
                     built.eval()(torch.zeros(2, *images.shape))
         except (RefusedError, StopError):
             raise
         except BaseException as error:
-            told = blame.failure(error) or blame.in_words(error)
+            told = plugin_errors.failure(error) or plugin_errors.in_words(error)
             raise RefusedError(f"{model} takes no images of {dataset}: {told}") from error
 
 

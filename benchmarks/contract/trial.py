@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import torch
 
-from benchmarks import blame, plugins, processes, streams
+from benchmarks import plugin_errors, plugins, processes, streams
 from benchmarks.contract import CHECKS, LONGEST_STEP, QUICK, Check, Finding, examine, quick, where
 from benchmarks.errors import DataMissingError, RefusedError
 
@@ -100,7 +100,7 @@ def _events(
                 child.join(1.0)
                 code = "" if child.is_alive() else f" with exit code {child.exitcode}"
                 if not heading.kind:
-                    named = ", ".join(str(blame.shown(path)) for path in paths)
+                    named = ", ".join(str(plugin_errors.shown(path)) for path in paths)
                     sentence = f"{named} cannot be loaded: {ending}{code}"
                     raise RefusedError(sentence) from None
                 check = checks[heading.kind][tried].__name__.replace("_", " ")

@@ -5,7 +5,7 @@ import hashlib
 from pathlib import Path
 from typing import Protocol
 
-from benchmarks import blame
+from benchmarks import plugin_errors
 from benchmarks.datasets.base import Dataset, Split, digest
 from benchmarks.errors import DataMissingError, RefusedError
 from benchmarks.outputs import WritingError
@@ -58,7 +58,9 @@ def fetch(name: str, entry: Fetched, root: Path) -> None:
     except (RefusedError, WritingError):
         raise
     except Exception as error:
-        raise DataMissingError(f"{name} cannot be fetched: {blame.reason(error)}") from error
+        raise DataMissingError(
+            f"{name} cannot be fetched: {plugin_errors.reason(error)}"
+        ) from error
 
 
 def is_brought(dataset: Dataset) -> bool:
@@ -91,11 +93,13 @@ def content(dataset: Dataset, root: Path, splits: Splits | None = None) -> str:
         except RefusedError:
             raise
         except OSError as error:
-            raise DataMissingError(f"{name} cannot be loaded: {blame.reason(error)}") from error
+            raise DataMissingError(
+                f"{name} cannot be loaded: {plugin_errors.reason(error)}"
+            ) from error
         except Exception as error:
-            sentence = blame.failure(error) or (
+            sentence = plugin_errors.failure(error) or (
                 f"{name}.load must return two Splits, each of images (N, channels, height, width) "
-                f"uint8 and labels (N,) int64 ({blame.in_words(error)})"
+                f"uint8 and labels (N,) int64 ({plugin_errors.in_words(error)})"
             )
             raise RefusedError(sentence) from error
     return _digests[dataset, root]

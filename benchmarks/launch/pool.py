@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from pebble import ProcessExpired, ProcessPool
 
-from benchmarks import blame, plugins, processes, streams
+from benchmarks import plugin_errors, plugins, processes, streams
 from benchmarks.errors import RefusedError
 from benchmarks.launch.watch import Beats, Watch
 from benchmarks.launch.worker import CellSummary, Job, failure, summary, train_pack
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 ATTEMPTS = 2
 """The number of tries of a pack whose worker dies: one death may be an accident."""
 
-GLANCE = 0.5
+CHECK_SECONDS = 0.5
 """Seconds after which the parent looks whether a worker hangs."""
 
 _worker: dict[str, Any] = {}  # the job and the device of this process, set when it starts
@@ -114,7 +114,7 @@ class _Pool:
                 if self._started.value > self._starts:  # they die as they start, with exit code 0
                     return [*self._left, *(task for task, _ in self._running.values())]
                 finished, _ = concurrent.futures.wait(
-                    self._running, GLANCE, concurrent.futures.FIRST_COMPLETED
+                    self._running, CHECK_SECONDS, concurrent.futures.FIRST_COMPLETED
                 )
                 for future in finished:
                     self._settle(future)
@@ -147,7 +147,7 @@ class _Pool:
         elif isinstance(error, OSError):
             raise error  # the disk, not the cell
         else:
-            self._split(task, blame.reason(error))
+            self._split(task, plugin_errors.reason(error))
 
     def _bury(self, task: _Task, exitcode: int) -> None:
         """Try a task again whose worker has died, as a whole and then cell by cell."""

@@ -16,8 +16,8 @@ QUIET = 600.0
 EPOCHS = 20
 """So many epochs of its own may pass, if they take longer."""
 
-
 NOT_BEGUN = -1.0
+"""The beat of a task that no worker has begun."""
 
 
 class Numbers(Protocol):
@@ -46,7 +46,7 @@ class Beats(NamedTuple):
 
 
 @dataclass
-class Vigil:
+class TaskProgress:
     """What the parent has seen of one task.
 
     Before its first epoch is over, the length of an epoch is judged by its steps: a step moves the
@@ -61,10 +61,10 @@ class Vigil:
     def look(self, beat: float, now: float) -> None:
         """Take note of a beat.
 
-        >>> vigil = Vigil()
+        >>> progress = TaskProgress()
         >>> for now, beat in enumerate((-1.0, 0.0, 0.5, 1.0, 1.5, 3.0)):
-        ...     vigil.look(beat, now)
-        >>> vigil.lengths, vigil.late(1000.0), vigil.late(10.0, limit=4.0)
+        ...     progress.look(beat, now)
+        >>> progress.lengths, progress.late(1000.0), progress.late(10.0, limit=4.0)
         ([2.0, 1.0, 1.0], 600.0, 4.0)
         """
         if beat == self.beat:
@@ -96,18 +96,18 @@ class Vigil:
 
 
 class Watch:
-    """The vigils over all tasks that have been handed out."""
+    """The progress of all tasks that have been handed out."""
 
     def __init__(self, beats: Beats, limit: float | None) -> None:
         self._beats, self._limit = beats, limit
-        self._vigils: dict[int, Vigil] = {}
+        self._tasks: dict[int, TaskProgress] = {}
         self._orphans: set[int] = set()
 
     def late(self, task: int) -> float | None:
         """Look at a task and return the seconds it was given if it hangs, else None."""
-        vigil, now = self._vigils.setdefault(task, Vigil()), time.monotonic()
-        vigil.look(self._beats.epochs[task], now)
-        return vigil.late(now, self._limit)
+        progress, now = self._tasks.setdefault(task, TaskProgress()), time.monotonic()
+        progress.look(self._beats.epochs[task], now)
+        return progress.late(now, self._limit)
 
     def orphaned(self, task: int) -> bool:
         """Tell whether a task's worker has been gone for two looks.

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import blame, processes
+from benchmarks import plugin_errors, processes
 from benchmarks.engine.loop import Beat, silent
 from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.launch import environment
@@ -98,7 +98,7 @@ def _train(job: Job, cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
     except BaseException as error:  # noqa: BLE001  a cell that fails is a row, not the run's end
         if len(cells) > 1:
             return [record for cell in cells for record in _train(job, [cell], setup)]
-        return [failure(job, cells[0], blame.reason(error), traceback.format_exc())]
+        return [failure(job, cells[0], plugin_errors.reason(error), traceback.format_exc())]
     for record in records:
         record.meta.stamp = stamp(job)
     return records

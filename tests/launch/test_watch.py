@@ -6,16 +6,16 @@ import os
 import pytest
 
 from benchmarks import processes
-from benchmarks.launch.watch import EPOCHS, NOT_BEGUN, QUIET, Beats, Vigil, Watch
+from benchmarks.launch.watch import EPOCHS, NOT_BEGUN, QUIET, Beats, TaskProgress, Watch
 
 SLOW = 3000.0  # seconds of an epoch of a large network on a processor
 
 
 def looked(beats):
-    vigil = Vigil()
+    progress = TaskProgress()
     for now, beat in beats:
-        vigil.look(beat, now)
-    return vigil
+        progress.look(beat, now)
+    return progress
 
 
 @pytest.mark.parametrize(
@@ -32,13 +32,13 @@ def looked(beats):
     ],
 )
 def test_a_task_is_late_when_no_epoch_has_ended_for_as_long_as_it_may_take(beats, limit, allowed):
-    vigil = looked(beats)
-    last = vigil.finished
+    progress = looked(beats)
+    last = progress.finished
     if allowed == math.inf:
-        assert vigil.late(1e9, limit) is None
+        assert progress.late(1e9, limit) is None
         return
-    assert vigil.late(last + allowed - 0.01, limit) is None
-    assert vigil.late(last + allowed + 0.01, limit) == pytest.approx(allowed)
+    assert progress.late(last + allowed - 0.01, limit) is None
+    assert progress.late(last + allowed + 0.01, limit) == pytest.approx(allowed)
 
 
 def test_a_worker_that_is_gone_is_missed_at_the_second_look(monkeypatch):

@@ -18,7 +18,7 @@ from benchmarks.errors import RefusedError, StopError
 MODULE = re.compile(r"plugin_[0-9a-f]{12}(\..+)?")
 """The names of a plugin's modules: of the package that its folder is, and of those in it."""
 
-LOADER = "benchmarks.neighbours"
+LOADER = "benchmarks.plugin_modules"
 """The module that reads the files of plugins."""
 
 LONGEST = 500
@@ -62,16 +62,15 @@ def failure(error: BaseException) -> str:
 
     Nor of one that a signal raised while the plugin ran.
     """
-    if isinstance(error, StopError) or (found := place(error)) is None:
+    if isinstance(error, StopError) or (where := place(error)) is None:
         return ""
-    path, line = found
+    path, line = where
     return f"plugin {shown(path)}:{line} failed: {in_words(error)}"
 
 
 def reason(error: BaseException) -> str:
     """Return the words for an error, with the name of a plugin's file and the line behind them."""
-    found = place(error)
-    return f"{in_words(error)} ({found[0].name}:{found[1]})" if found else in_words(error)
+    return in_words(error) + _behind(error)
 
 
 def faulty_method(error: BaseException) -> str:
@@ -82,8 +81,13 @@ def faulty_method(error: BaseException) -> str:
 
 def refusal(error: ValueError) -> str:
     """Return the text of a refusal, with the place where a plugin has raised it."""
-    found = place(error)
-    return f"{error} ({found[0].name}:{found[1]})" if found else str(error)
+    return f"{error}{_behind(error)}"
+
+
+def _behind(error: BaseException) -> str:
+    """Return the name of a plugin's file and the line in brackets, nothing of another's error."""
+    where = place(error)
+    return f" ({where[0].name}:{where[1]})" if where else ""
 
 
 def shown(path: Path) -> Path:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.source_digest import source_digest
+from benchmarks.plugin_digest import plugin_digest
 
 HELPER = "VALUE = 1\n"
 IMPORTS = {
@@ -50,30 +50,30 @@ def folder(tmp_path):
 def test_an_edit_of_a_module_that_is_imported_is_another_plugin(folder, text, name):
     mine = folder / "mine.py"
     mine.write_text(f"from benchmarks import seeds\nimport torch\n{text}\n")
-    before = source_digest(mine)
+    before = plugin_digest(mine)
     (folder / "unrelated.py").write_text("edited")
     (folder / "benchmarks.py").write_text("edited")
-    assert source_digest(mine) == before
+    assert plugin_digest(mine) == before
     (folder / name).write_text(FILES[name] + "# edited\n")
-    assert source_digest(mine) != before
+    assert plugin_digest(mine) != before
     (folder / name).write_text(FILES[name])
-    assert source_digest(mine) == before
+    assert plugin_digest(mine) == before
 
 
 def test_the_digest_does_not_depend_on_where_the_folder_lies_or_what_the_plugin_is_called(
     folder, tmp_path_factory
 ):
     (folder / "mine.py").write_text("import between, pack.inner\n")
-    before = source_digest(folder / "mine.py")
+    before = plugin_digest(folder / "mine.py")
     (folder / "mine.py").rename(folder / "renamed.py")
     elsewhere = folder.rename(tmp_path_factory.mktemp("other") / "place")
-    assert source_digest(elsewhere / "renamed.py") == before
+    assert plugin_digest(elsewhere / "renamed.py") == before
 
 
 @pytest.mark.parametrize("text", ["import helper\ndef f(:", "import helper\n" + "(" * 400])
 def test_a_neighbour_that_is_no_python_counts_and_is_not_followed(folder, text):
     (folder / "mine.py").write_text("import between")
     (folder / "between.py").write_text(text)
-    before = source_digest(folder / "mine.py")
+    before = plugin_digest(folder / "mine.py")
     (folder / "between.py").write_text(text + "#")
-    assert source_digest(folder / "mine.py") != before
+    assert plugin_digest(folder / "mine.py") != before

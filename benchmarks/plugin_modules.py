@@ -17,7 +17,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from benchmarks import blame
+from benchmarks import plugin_errors
 
 OURS = ("benchmarks", "methods")
 """Packages that no neighbour hides."""
@@ -71,7 +71,7 @@ def seen_imports(path: Path) -> list[Path]:
 def _see_import(path: Path) -> None:
     """Note which file of a plugin has a module run."""
     frame = inspect.currentframe()
-    while frame and not blame.is_plugin(frame):
+    while frame and not plugin_errors.is_plugin(frame):
         frame = frame.f_back
     if frame:
         _seen.setdefault(Path(frame.f_code.co_filename), set()).add(path)
@@ -139,8 +139,9 @@ class _Import:
             self._known[top] = self._is_neighbour(top)
         if level or not self._known[top]:
             return builtins.__import__(name, globals, locals, fromlist or (), level)
-        found = builtins.__import__(f"{self._package}.{name}", globals, locals, fromlist or (), 0)
-        return found if fromlist else sys.modules[f"{self._package}.{top}"]
+        own = f"{self._package}.{name}"
+        module = builtins.__import__(own, globals, locals, fromlist or (), 0)
+        return module if fromlist else sys.modules[f"{self._package}.{top}"]
 
     def _is_neighbour(self, name: str) -> bool:
         """Tell whether a file or a package beside the plugin has this name."""

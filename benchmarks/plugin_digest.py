@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.inputs import read_bytes
-from benchmarks.neighbours import OURS, seen_imports
+from benchmarks.plugin_modules import OURS, seen_imports
 
 IMPORTERS = ("import_module", "__import__", "run_module")
 """Functions whose first argument names a module."""
@@ -28,7 +28,7 @@ class _Import(NamedTuple):
     parts: tuple[str, ...]
 
 
-def source_digest(plugin: Path) -> str:
+def plugin_digest(plugin: Path) -> str:
     """Return twelve hex digits of a plugin's code, wherever its folder lies.
 
     Args:
