@@ -139,38 +139,30 @@ class Cell:
         """The method spelled out, as results show it."""
         return METHODS.named(self.method)
 
-    @property
+    @cached_property
     def id(self) -> str:
         """``c`` and 12 hex digits of what the cell is: fields, versions, and content of files.
 
         Left out are fields that were added after results had been kept and that change nothing, the
         profile, and the places of files: the same fields and bytes are the same cell, wherever they
-        come from. A letter comes first, or a spreadsheet would take some for numbers.
+        come from. A letter comes first, or a spreadsheet would take some for numbers. Files are
+        read once: whoever trains the cell later builds it again, and sees by its id whether one was
+        edited since.
 
         Raises:
             ValueError: a file cannot be read.
         """
-        contents = tuple((file.kind, digest(file.path, file.field)) for file in self.files())
-        if contents not in self._ids:
-            self._ids[contents] = self._id(contents)
-        return self._ids[contents]
-
-    @cached_property
-    def _ids(self) -> dict[tuple[tuple[str, str], ...], str]:
-        return {}
-
-    def _id(self, contents: Iterable[tuple[str, str]]) -> str:
         parts = {name: reg.identity(getattr(self, name)) for name, reg in REGISTRIES.items()}
         versions = {name: reg.version(getattr(self, name)) for name, reg in REGISTRIES.items()}
-        for kind, digits in contents:
-            versions[kind] = f"{versions[kind]}+{digits}"
+        for file in self.files():
+            versions[file.kind] = f"{versions[file.kind]}+{digest(file.path, file.field)}"
         identity = {**parts, "seed": self.seed, "precision": self.precision}
         if self.data:
             identity["data"] = self.data
         text = json.dumps([identity, versions], sort_keys=True)
         return "c" + hashlib.sha256(text.encode()).hexdigest()[:12]
 
-    def files(self) -> Iterator["File"]:
+    def files(self) -> Iterator[File]:
         """Yield the files behind the cell."""
         for kind in self._with_files:
             for owner, mark, text in REGISTRIES[kind].files(getattr(self, kind)):
@@ -305,7 +297,7 @@ class Suite:
             if fetch and root:
                 self._fetch(root)
             cells = list(self._cells(precision, root))
-            return iter(_once(cells) if names_files(cells) else cells)
+            return iter(_once(cells) if _names_files(cells) else cells)
         except ValueError as error:
             raise RefusedError(f"suite {self.name!r}: {plugin_errors.refusal(error)}") from error
 
@@ -362,27 +354,22 @@ def _once(cells: Iterable[Cell]) -> Iterable[Cell]:
     for cell in cells:
         other = named.setdefault(cell.name(), cell)
         if other.id != cell.id:
-            raise ValueError(unlike(other, cell))
+            names = (", ".join(str(file.path) for file in own.files()) for own in (other, cell))
+            raise ValueError(
+                f"{' and '.join(names)} differ, and results name a file without its folder; rename "
+                "one of them"
+            )
         once.setdefault(cell.id, cell)
     return once.values()
 
 
-def names_files(cells: Collection[Cell]) -> bool:
+def _names_files(cells: Collection[Cell]) -> bool:
     """Tell whether a part of these cells can name a file."""
     for kind, registry in REGISTRIES.items():
         parts = {id(part): part for part in (getattr(cell, kind) for cell in cells)}
         if any(any(registry.files(part)) for part in parts.values()):
             return True
     return False
-
-
-def unlike(one: Cell, other: Cell) -> str:
-    """Say that two cells of one name have files that differ."""
-    names = (", ".join(str(file.path) for file in cell.files()) for cell in (one, other))
-    return (
-        f"{' and '.join(names)} differ, and results name a file without its folder; rename one of "
-        "them"
-    )
 
 
 def _check_validation(method: Method, recipe: Recipe) -> None:

@@ -55,9 +55,9 @@ def test_a_file_is_its_bytes_wherever_it_lies_and_shows_its_name_alone(tmp_path,
     assert str(tmp_path) not in str((one.keys(), NOISES.full(one.noise), one.method_spec))
     assert Cell.build(one.specs()) == one
     write(tmp_path / "b/y.npy", SPECS[spec] + 1)
-    assert one.id != other.id
+    assert build(noise=spec % paths[1]).id != one.id
     write(tmp_path / "b/y.npy", SPECS[spec])
-    assert one.id == other.id
+    assert build(noise=spec % paths[1]).id == one.id
 
 
 @pytest.mark.parametrize("path", [r"C:\me\labels-{seed}.npy", "../x/labels-{seed}.npy"])
@@ -84,14 +84,17 @@ def test_a_field_of_a_plugin_that_is_marked_counts_by_content(tmp_path):
     for seed in (0, 1):
         (tmp_path / f"notes-{seed}.txt").write_text("same")
     path = str(tmp_path / "notes-{seed}.txt")
-    cells = [build(noise=f"noted(rate=0.2, notes={path!r})", seed=seed) for seed in (0, 1)]
-    before = [cell.id for cell in cells]
+
+    def ids():
+        spec = f"noted(rate=0.2, notes={path!r})"
+        return [build(noise=spec, seed=seed).id for seed in (0, 1)]
+
+    before = ids()
     (tmp_path / "notes-1.txt").write_text("other")
-    assert cells[0].id == before[0]
-    assert cells[1].id != before[1]
+    assert [one == other for one, other in zip(ids(), before, strict=True)] == [True, False]
     (tmp_path / "notes-1.txt").unlink()
     with pytest.raises(ValueError, match=r"^Noted.notes: .*notes-1.txt"):
-        cells[1].id  # noqa: B018
+        ids()
     spec = f"guided(guide={str(tmp_path / 'notes-0.txt')!r})"
     guided = build(spec)
     assert guided.keys()["method"] == shown(spec) == "guided(guide='notes-0.txt')"

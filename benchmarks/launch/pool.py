@@ -143,13 +143,13 @@ class _Pool:
         elif isinstance(error, BrokenProcessPool):
             self._left.append(task)
         elif isinstance(error, ProcessExpired):
-            self._bury(task, error.exitcode)
+            self._retry(task, error.exitcode)
         elif isinstance(error, OSError):
             raise error  # the disk, not the cell
         else:
             self._split(task, plugin_errors.reason(error))
 
-    def _bury(self, task: _Task, exitcode: int) -> None:
+    def _retry(self, task: _Task, exitcode: int) -> None:
         """Try a task again whose worker has died, as a whole and then cell by cell."""
         self._starts += 1
         if task.deaths + 1 < ATTEMPTS:
@@ -165,7 +165,7 @@ class _Pool:
                 continue
             del self._running[future]
             if allowed is None:
-                self._bury(task, 0)
+                self._retry(task, 0)
                 continue
             self._starts += 1
             self._split(task, f"it hung: no epoch was finished within {allowed:.0f} s (--timeout)")
@@ -218,8 +218,8 @@ def _work(
     beats.begin(task)
     if _worker["refusal"]:
         raise _worker["refusal"]
-    if job.plugins and [Cell.build(spec).id for spec in specs] != list(ids):
-        raise RefusedError("its plugin was edited after the run had begun; run again")
+    if [Cell.build(spec).id for spec in specs] != list(ids):
+        raise RefusedError("its plugin or a file of it was edited after the run began; run again")
     return train_pack(
         job, specs, width, _worker["device"], functools.partial(beats.epochs.__setitem__, task)
     )

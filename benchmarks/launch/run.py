@@ -11,12 +11,7 @@ from benchmarks.launch import pool, tuning
 from benchmarks.launch.environment import commit
 from benchmarks.launch.progress import Progress, Times, announce
 from benchmarks.launch.request import Request
-from benchmarks.launch.session import (
-    Session,
-    prepare,
-    prepare_trials,
-    requested,
-)
+from benchmarks.launch.session import Session, prepare, prepare_trials, requested
 from benchmarks.launch.worker import Job
 from benchmarks.planning.plan import packs
 from benchmarks.store import Parts, derive, locked, remove_stale_files
@@ -37,8 +32,8 @@ class RunSummary:
 
     @property
     def without_result(self) -> int:
-        """The number of planned cells that failed or diverged."""
-        return self.statuses["failed"] + self.statuses["diverged"]
+        """The number of planned cells that failed, diverged or were not trained."""
+        return self.planned - self.statuses["done"]
 
 
 def run(request: Request, times: Times, preload: Sequence[str] = ()) -> RunSummary:

@@ -1,5 +1,7 @@
 """Training what a session misses, by any launcher, and packs that fail."""
 
+import numpy as np
+import pytest
 import torch
 
 from benchmarks.engine.record import PackSetup, train_and_record
@@ -36,6 +38,24 @@ def test_another_launcher_is_a_function_in_the_table(monkeypatch, tmp_path):
     assert parts.done() == {cell.id for cell in session.plan.cells}
     assert (tmp_path / "results.csv").is_file()
     assert prepare(request).missing() == []
+
+
+@pytest.mark.parametrize("later", [None, 1])
+def test_a_file_that_changes_after_the_start_fails_its_cells_and_not_the_run(later, tmp_path):
+    labels, out = tmp_path / "labels.npy", tmp_path / "out"
+    np.save(labels, np.zeros(1078, np.int64))
+    spec = f"labels(file={str(labels)!r})"
+    options = {"methods": ["cross_entropy"], "noises": [spec], "recipes": ["small(epochs=2)"]}
+    session = prepare(Request(**options, seeds=[0], out=out, workers=1))
+    labels.unlink()
+    if later is not None:
+        np.save(labels, np.full(1078, later))
+    parts = train(session)
+    assert list(parts.meta) == [cell.id for cell in session.plan.cells]
+    (meta,) = parts.meta.values()
+    assert meta.status == "failed"
+    assert ("labels.npy: cannot be read" if later is None else "was edited after") in meta.reason
+    assert str(tmp_path) not in meta.reason
 
 
 def job_in(folder):
