@@ -16,9 +16,9 @@ from benchmarks.errors import RefusedError
 from benchmarks.outputs import read_manifest, refuse_foreign_files, replaced_files, sha256_of
 from benchmarks.suspects.class_names import class_name
 from benchmarks.suspects.page import LEAST, Page
-from benchmarks.suspects.ranking import KEYS, CellFilter, Finished, LabelRanking
+from benchmarks.suspects.ranking import KEYS, CellFilter, FinishedCells, LabelRanking
 from benchmarks.suspects.sheets import SHEET_IMAGES, draw_sheet
-from benchmarks.sweep import Cell, corrupted
+from benchmarks.sweep import Cell, corrupted, published_index
 
 VERB = "suspects"
 TABLE, HELD_OUT, INDEX = "suspects.csv", "held-out.csv", "index.md"
@@ -34,6 +34,8 @@ COLUMNS = (
     *("score", "value", "cells", "corrected"),
 )
 """The columns of ``suspects.csv``; the last is blank, for a reviewer to fill in."""
+NAMED = ("given", "predicted", "true")
+"""The columns of classes, each beside one of their names."""
 REVEALED = ("wrong", "true", "true_name")
 """The further columns of a table that tells the truth."""
 
@@ -56,7 +58,7 @@ class Audit:
 class AuditOptions(NamedTuple):
     """The score that labels are ranked by, and what an audit shows of a ranking."""
 
-    score: str = "loss_mean"  # see benchmarks.suspects.ranking.rank
+    score: str = "loss_mean"  # see ranking.FinishedCells.rankings
     top: int | None = None  # labels of each ranking in the table; None: as many as seem wrong
     reveal: bool = False  # say which labels are known to be wrong; a reviewer must not see it
     repeated: tuple[str, ...] = ()  # options that the next command needs too, such as --plugin
@@ -79,7 +81,7 @@ def audit(folder: Path, root: Path, cells: CellFilter, options: AuditOptions) ->
     """
     out = folder / "suspects"
     _refuse_to_lose(out)
-    finished = Finished(folder, cells)
+    finished = FinishedCells(folder, cells)
     rankings = list(finished.rankings(options.score))
     published = _Published(root)
     first: dict[tuple[object, ...], LabelRanking] = {}  # labels of every method and setting
@@ -131,7 +133,7 @@ def _refuse_to_lose(out: Path) -> None:
     refuse_foreign_files(out, VERB, manifest.names() | {TABLE, HELD_OUT, INDEX})
 
 
-def _unranked(cells: CellFilter, finished: Finished, score: str) -> list[str]:
+def _unranked(cells: CellFilter, finished: FinishedCells, score: str) -> list[str]:
     """Say which runs are not ranked though nobody left them out by name."""
     clean = "Runs on clean labels, which count as right, are ranked only with --noises clean."
     lacking = ", ".join(finished.without(score))
@@ -163,8 +165,8 @@ class _Published:
 
     def index(self, cell: Cell, position: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the publisher's index of images, from their positions in the training set."""
-        index = self._train(cell).position
-        return position if index is None else index.numpy()[position]
+        index: NDArray[np.int64] = published_index(self._train(cell)).numpy()[position]
+        return index
 
 
 def _labels_name(rankings: Sequence[LabelRanking]) -> str:
@@ -198,9 +200,6 @@ def _rows(ranking: LabelRanking, published: _Published, options: AuditOptions) -
         corrected="",
     )
     return table[[*COLUMNS, *(REVEALED if options.reveal else ())]]
-
-
-NAMED = ("given", "predicted", "true")
 
 
 def _held_out(rankings: Sequence[LabelRanking], published: _Published) -> pd.DataFrame:

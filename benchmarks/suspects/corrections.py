@@ -18,7 +18,7 @@ from benchmarks.report.phrases import listing
 from benchmarks.store import Parts, read_plan
 from benchmarks.suspects.class_names import class_of, whole_number
 from benchmarks.suspects.ranking import built
-from benchmarks.sweep import Cell, corrupted
+from benchmarks.sweep import Cell, corrupted, published_index
 
 VERB = "relabel"
 NEEDED = ("cell_id", "position", "given", "corrected")
@@ -160,8 +160,7 @@ class _Reader:
         dataset, noise = entry.dataset, entry.noise
         if (dataset, noise, digest) not in self._vectors:
             given = labels.label.numpy()
-            index = np.arange(len(given)) if train.position is None else train.position.numpy()
-            places = {number: place for place, number in enumerate(index.tolist())}
+            places = {number: k for k, number in enumerate(published_index(train).tolist())}
             seeds = self._seeds(dataset, noise, digest) | {cell.seed}
             vector = _Vector(cell, dataset, noise, tuple(sorted(seeds)), given, places)
             self._vectors[dataset, noise, digest] = vector

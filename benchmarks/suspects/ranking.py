@@ -114,27 +114,12 @@ class LabelRanking:
         return [str(self.keys[name]) for name in KEYS]
 
 
-def rank(folder: Path, cells: CellFilter, score: str) -> Iterator[LabelRanking]:
-    """Yield a ranking for every method and vector of given labels.
-
-    Cells that trained on the same given labels by the same method are averaged: with human labels
-    or those of one file that is every seed, with drawn noise each seed stands alone.
+class FinishedCells:
+    """The finished cells of a results folder whose labels are to be ranked.
 
     Args:
         folder: a results folder with its parts.
         cells: which cells to take.
-        score: ``loss_mean``, the mean of ``-log p[given]`` over the epochs of the last stage, which
-            memorising blurs least; ``loss``, the same at the end; ``own``, one less the method's
-            own probability that the label is right, for methods that have one.
-
-    Raises:
-        RefusedError: no finished cell is taken, or none has the score.
-    """
-    return Finished(folder, cells).rankings(score)
-
-
-class Finished:
-    """The finished cells of a results folder that are to be ranked.
 
     Raises:
         RefusedError: there is none.
@@ -160,7 +145,19 @@ class Finished:
         return list(dict.fromkeys(meta.keys.method for meta in lacking))
 
     def rankings(self, score: str) -> Iterator[LabelRanking]:
-        """Yield the rankings by a score, as :func:`rank` does."""
+        """Yield a ranking for every method and vector of given labels.
+
+        Cells that trained on the same given labels by the same method are averaged: with human
+        labels or those of one file that is every seed, with drawn noise each seed stands alone.
+
+        Args:
+            score: ``loss_mean``, the mean of ``-log p[given]`` over the epochs of the last stage,
+                which memorising blurs least; ``loss``, the same at the end; ``own``, one less the
+                method's own probability that the label is right, for methods that have one.
+
+        Raises:
+            RefusedError: no cell has the score.
+        """
         groups: dict[tuple[Any, ...], list[str]] = {}
         for cell_id, meta in self._meta.items():
             group = (*(getattr(meta.keys, name) for name in KEYS), meta.facts.noise_sha256)

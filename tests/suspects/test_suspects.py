@@ -29,7 +29,7 @@ from benchmarks.store import (
     write_part,
 )
 from benchmarks.suspects.audit import LEAST, REVEALED, AuditOptions, audit
-from benchmarks.suspects.ranking import CellFilter, rank
+from benchmarks.suspects.ranking import CellFilter, FinishedCells
 from tests.cells import CPU, NOWHERE, alone
 from tests.suspects.folders import NOISE, cells_of, labels_of, write
 
@@ -68,7 +68,7 @@ def table(audited):
 
 def test_the_worst_labels_come_first_by_the_score_that_the_part_keeps(trained):
     cells = CellFilter(noises=[NOISE], methods=["cross_entropy"], seeds=[1])
-    (ranking,) = rank(trained, cells, "loss")
+    (ranking,) = FinishedCells(trained, cells).rankings("loss")
     (cell,) = cells_of((NOISE, "cross_entropy", 1))
     ((_, arrays),) = Parts(trained).trained([cell.id])
     score = dict(zip(arrays["position"].tolist(), arrays["train_scores"][0].tolist(), strict=True))
@@ -93,7 +93,8 @@ def test_the_prediction_is_that_of_the_last_epoch(trained):
 
 
 def test_a_method_with_an_opinion_of_its_own_is_heard(trained):
-    (ranking,) = rank(trained, CellFilter(noises=[NOISE], methods=["dividemix"], seeds=[0]), "own")
+    cells = CellFilter(noises=[NOISE], methods=["dividemix"], seeds=[0])
+    (ranking,) = FinishedCells(trained, cells).rankings("own")
     (cell,) = cells_of((NOISE, "dividemix", 0))
     last = alone(cell, load_cell_data(cell, NOWHERE, CPU))[-1]
     doubt = 1 - last.state["clean"].double().mean(0)
@@ -123,7 +124,7 @@ def test_seeds_that_trained_on_the_same_labels_are_averaged(tmp_path):
         ):
             scores.setdefault(place, []).append(value)
             votes.setdefault(place, []).append(vote)
-    (ranking,) = rank(tmp_path, CellFilter(noises=["clean"]), "loss_mean")
+    (ranking,) = FinishedCells(tmp_path, CellFilter(noises=["clean"])).rankings("loss_mean")
     means = {place: sum(values) / len(values) for place, values in scores.items()}
     assert ranking.seeds == (0, 1, 2)
     assert ranking.table["position"].tolist() == sorted(means, key=means.get, reverse=True)
@@ -162,9 +163,10 @@ def test_a_sheet_is_drawn_of_every_method_and_noise_once(written, audited):
 
 
 def test_only_runs_on_labels_that_may_be_wrong_are_ranked_unless_asked(trained):
-    noises = [ranking.keys["noise"] for ranking in rank(trained, CellFilter(), "loss")]
+    rankings = FinishedCells(trained, CellFilter()).rankings("loss")
+    noises = [ranking.keys["noise"] for ranking in rankings]
     assert noises == 4 * [NOISE]
-    (clean,) = rank(trained, CellFilter(noises=["symmetric(rate=0.0)"]), "loss")
+    (clean,) = FinishedCells(trained, CellFilter(noises=["symmetric(rate=0.0)"])).rankings("loss")
     assert clean.keys["noise"] == "clean"  # whatever it is called
 
 
@@ -193,7 +195,7 @@ def test_where_no_label_is_known_to_be_wrong_the_method_is_asked(tmp_path):
     folder = write(tmp_path / "run", cells_of(("clean", "gce", 0)))
     cells = CellFilter(noises=["clean"])
     assert len(pd.read_csv(audit(folder, NOWHERE, cells, AuditOptions()).table)) == LEAST
-    (ranking,) = rank(folder, cells, "loss_mean")
+    (ranking,) = FinishedCells(folder, cells).rankings("loss_mean")
     assert ranking.doubtful == 0
     moved = ranking.table.assign(predicted=(ranking.table["given"] + 1) % 10)
     assert dataclasses.replace(ranking, table=moved).doubtful == 1078
@@ -317,7 +319,7 @@ def test_sheets_of_specs_that_differ_in_a_sign_are_two_files(tmp_path):
 )
 def test_what_is_not_there_is_refused_with_what_is(trained, cells, score, told):
     with pytest.raises(RefusedError) as refused:
-        list(rank(trained, cells, score))
+        list(FinishedCells(trained, cells).rankings(score))
     assert told in str(refused.value)
 
 
