@@ -229,8 +229,8 @@ def adopt_files(folder: Path, verb: str, names: Iterable[str]) -> None:
     """
     if not manifest_path(folder, verb).exists():
         inside = [name for name in names if _stays_inside(name)]
-        found = {n: sha256_of(folder / n) for n in inside if _kind(folder / n) == "file"}
-        _write_manifest(folder, verb, Manifest(files=found))
+        files = {n: sha256_of(folder / n) for n in inside if _kind(folder / n) == "file"}
+        _write_manifest(folder, verb, Manifest(files=files))
 
 
 @contextlib.contextmanager

@@ -46,7 +46,7 @@ def _load(path: Path, seconds: float) -> list[Entry]:
     own = path.resolve()
     if own in _loaded:
         return _loaded[own]
-    _source(path)
+    _refuse_other_files(path)
     before = set(_entries())
     _hold_exits(os.getpid())
     try:
@@ -73,11 +73,11 @@ def _load(path: Path, seconds: float) -> list[Entry]:
     return added
 
 
-def _source(path: Path) -> bytes:
-    """Return the content of a plugin's file.
+def _refuse_other_files(path: Path) -> None:
+    """Refuse a plugin's file that is absent, unreadable, or no Python file.
 
     Raises:
-        RefusedError: it is absent, unreadable, or no Python file.
+        RefusedError: it is one of these.
     """
     if not os.path.lexists(path):
         raise RefusedError(f"no plugin file {path}")
@@ -86,7 +86,6 @@ def _source(path: Path) -> bytes:
         raise InputError(path, "a plugin is a Python file, whose name ends with .py")
     if b"\0" in data:
         raise InputError(path, "a plugin is a Python file, and this one holds bytes that are none")
-    return data
 
 
 def _entries() -> list[Entry]:

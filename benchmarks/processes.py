@@ -126,7 +126,7 @@ def worker_context(preload: Sequence[str], device: str = "cpu") -> BaseContext:
     """
     os.environ |= ENVIRONMENT | {"PYTHONIOENCODING": streams.encoding()}
     multiprocessing.set_forkserver_preload(list(preload))
-    with _deaf():
+    with _hangups_blocked():
         if FORKS and device == "cpu":
             forkserver.ensure_running()
             return multiprocessing.get_context("forkserver")
@@ -136,8 +136,8 @@ def worker_context(preload: Sequence[str], device: str = "cpu") -> BaseContext:
 
 
 @contextlib.contextmanager
-def _deaf() -> Iterator[None]:
-    """Let what is started here, and its children, not hear that a terminal hangs up.
+def _hangups_blocked() -> Iterator[None]:
+    """Block the signal of a terminal that hangs up for what is started here, and its children.
 
     Python's servers would die with a word of theirs, and workers before this process stops them.
     """
@@ -148,4 +148,4 @@ def _deaf() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)  # one that came is heard now
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)  # one that came is delivered now

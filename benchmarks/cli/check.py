@@ -26,11 +26,11 @@ def check(*, plugin: Plugins, data: Path | None = None, timeout: float = 60.0) -
     from benchmarks.datasets import data_root
 
     faults = 0
-    for found in findings(plugin, data_root(data), timeout):
-        if isinstance(found, Heading):
-            print(found, flush=True)
+    for event in findings(plugin, data_root(data), timeout):
+        if isinstance(event, Heading):
+            print(event, flush=True)
         else:
-            print(textwrap.indent(str(found), "  "), flush=True)
-            faults += bool(found.fault) and not found.repeated
+            print(textwrap.indent(str(event), "  "), flush=True)
+            faults += bool(event.fault) and not event.repeated
     print(f"{faults} {'fault' if faults == 1 else 'faults'}")
     return Exit.SOME_FAILED if faults else Exit.DONE

@@ -41,8 +41,12 @@ READY, LOADED, DONE = "ready", "loaded", "done"
 """What the process says beside headings, findings and an error that ends it."""
 
 
-class _EndedError(Exception):
+class _SilenceError(Exception):
     """The process has ended, or does not answer; the text says so."""
+
+
+AFTERWARDS = "leaves its process alive"
+"""What an entry must do once all its checks have ended."""
 
 
 def try_quickly(paths: Sequence[Path], root: Path) -> None:
@@ -53,11 +57,11 @@ def try_quickly(paths: Sequence[Path], root: Path) -> None:
     """
     heading = Heading("", "")
     context = multiprocessing.get_context("fork")
-    for found in _events(context, (tuple(paths), root, LONGEST_STEP), QUICK):
-        if isinstance(found, Heading):
-            heading = found
-        elif found.fault:
-            raise RefusedError(f"the {heading.kind} {heading.name} fails: {found.fault}")
+    for event in _events(context, (tuple(paths), root, LONGEST_STEP), QUICK):
+        if isinstance(event, Heading):
+            heading = event
+        elif event.fault:
+            raise RefusedError(f"the {heading.kind} {heading.name} fails: {event.fault}")
 
 
 def findings(paths: Sequence[Path], root: Path, seconds: float) -> Iterator[Heading | Finding]:
@@ -96,14 +100,15 @@ def _events(
         while True:
             try:
                 event = _received(receiver, patience)
-            except _EndedError as ending:
+            except _SilenceError as ending:
                 child.join(1.0)
                 code = "" if child.is_alive() else f" with exit code {child.exitcode}"
                 if not heading.kind:
                     named = ", ".join(str(plugin_errors.shown(path)) for path in paths)
                     sentence = f"{named} cannot be loaded: {ending}{code}"
                     raise RefusedError(sentence) from None
-                check = checks[heading.kind][tried].__name__.replace("_", " ")
+                names = [check.__name__.replace("_", " ") for check in checks[heading.kind]]
+                check = [*names, AFTERWARDS][tried]
                 yield Finding(check, f"{ending}{code}; what follows was not checked")
                 return
             patience = seconds + GRACE
@@ -123,14 +128,14 @@ def _received(receiver: Connection, patience: float) -> object:
     """Return the next event of the process.
 
     Raises:
-        _EndedError: there is none in time, or there will be none.
+        _SilenceError: there is none in time, or there will be none.
     """
     if not receiver.poll(patience):
-        raise _EndedError(f"no answer within {patience - GRACE:g} s")
+        raise _SilenceError(f"no answer within {patience - GRACE:g} s")
     try:
         return receiver.recv()
     except (EOFError, OSError):
-        raise _EndedError("it ended its process") from None
+        raise _SilenceError("it ended its process") from None
 
 
 def _examine_all(
@@ -151,8 +156,8 @@ def _examine_all(
         sender.send(LOADED)
         for kind, name in entries:
             sender.send(Heading(kind, name, where(kind, name)))
-            found = quick(kind, name, root) if quickly else examine(kind, name, root, seconds)
-            for finding in found:
+            every = quick(kind, name, root) if quickly else examine(kind, name, root, seconds)
+            for finding in every:
                 sender.send(finding)
         sender.send(DONE)
     except RefusedError as error:

@@ -60,9 +60,9 @@ def _splits(size: int, shape: tuple[int, int, int], sha256: str) -> tuple[Split,
     chosen[stratified(label, size, generator("split", "digits"))] = True
     places = (chosen.nonzero().squeeze(1), (~chosen).nonzero().squeeze(1))
     train, test = (Split(image[place], label[place], place) for place in places)
-    if (found := digest(train, test)) != sha256:
+    if (now := digest(train, test)) != sha256:
         raise DataMissingError(
             f"the digits of the installed scikit-learn are damaged: their content has sha256 "
-            f"{found[:12]}…, the published one {sha256[:12]}…; install scikit-learn anew"
+            f"{now[:12]}…, the published one {sha256[:12]}…; install scikit-learn anew"
         )
     return train, test

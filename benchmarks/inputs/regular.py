@@ -62,10 +62,8 @@ def text_of(data: bytes, where: Path | str) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        found = data[error.start]
-        raise InputError(
-            where, f"text must be UTF-8, and the byte 0x{found:02x} is none", f"line {line}"
-        ) from error
+        reason = f"text must be UTF-8, and the byte 0x{data[error.start]:02x} is none"
+        raise InputError(where, reason, f"line {line}") from error
 
 
 def size(count: int) -> str:

@@ -160,8 +160,8 @@ def order(columns: Columns, space: LabelSpace) -> NDArray[np.intp]:
     if published is None:
         _whole(columns, "index")
         return rows
-    found = _sorted(columns, "index", published)
-    if "position" in columns.values and (apart := np.flatnonzero(found != rows)).size:
+    by_index = _sorted(columns, "index", published)
+    if "position" in columns.values and (apart := np.flatnonzero(by_index != rows)).size:
         image = int(apart[0])
         raise columns.fault(
             "index",
@@ -169,7 +169,7 @@ def order(columns: Columns, space: LabelSpace) -> NDArray[np.intp]:
             f"the image at position {image} has the index "
             f"{published[image]}, not {columns.values['index'][rows[image]]}",
         )
-    return found
+    return by_index
 
 
 def _sorted(columns: Columns, name: str, wanted: NDArray[Any]) -> NDArray[np.intp]:

@@ -17,6 +17,7 @@ from benchmarks.outputs import (
     read_manifest,
     refuse_foreign_files,
     replaced_files,
+    sha256_of,
     write_atomically,
 )
 from benchmarks.schema import table_path
@@ -143,10 +144,7 @@ def _fingerprint(folder: Path, venue: str) -> str:
 
 
 def _sha256(path: Path) -> str:
-    if not path.is_file():
-        return "absent"
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(path) if path.is_file() else "absent"
 
 
 def _recall(report: Path, wanted: str) -> Report | None:

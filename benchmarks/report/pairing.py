@@ -44,8 +44,8 @@ def pair_same(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
 
 
 def _file_name(noise: str) -> str:
-    """Return a noise without the folders of its file."""
-    return re.sub(r"='[^']*[/\\]([^'/\\]+)'", r"='\1'", noise)
+    """Return a noise as results show it: its file without folders."""
+    return re.sub(r"(=['\"])[^'\"]*[/\\]", r"\1", noise)
 
 
 def pair_changed(
@@ -98,8 +98,8 @@ def _changes(
 
 
 def _shown(noise: str, known: Sequence[str]) -> str:
-    """Return a noise as results show it: its file without folders."""
-    short = re.sub(r"(=['\"])[^'\"]*[/\\]", r"\1", noise)
+    """Return the noise that is meant: as it is, or as results show it."""
+    short = _file_name(noise)
     return short if noise not in known and short in known else noise
 
 

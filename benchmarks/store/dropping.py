@@ -30,7 +30,7 @@ class Dropped:
     damage: list[str]  # a line for each damaged part
 
     def lines(self) -> list[str]:
-        """Say it."""
+        """Return the lines that tell a user of it."""
         what = f"{self.cells} {'cell' if self.cells == 1 else 'cells'}"
         lines = [
             f"{self.folder}: dropped {what}, {self.results} of them with results; {self.left} left"
@@ -64,7 +64,7 @@ def drop(folder: Path, wanted: Mapping[str, Sequence[str | int]]) -> Dropped:
         plan, parts = read_current_plan(folder), Parts(folder)
         keys: dict[str, Keyed] = {i: meta.keys for i, meta in parts.meta.items()}
         keys |= {cell.cell_id: cell for cell in plan.cells}
-        refuse_unknown(folder, keys.values(), wanted)
+        _refuse_unknown(folder, keys.values(), wanted)
         ids = {i for i, one in keys.items() if _fits(one, wanted)}
         if not ids:
             raise RefusedError(f"no cell of {folder} has all that is asked for; nothing is dropped")
@@ -81,7 +81,7 @@ def _fits(cell: Keyed, wanted: Mapping[str, Sequence[str | int]]) -> bool:
     return all(not values or getattr(cell, axis) in values for axis, values in wanted.items())
 
 
-def refuse_unknown(
+def _refuse_unknown(
     folder: Path, cells: Collection[Keyed], wanted: Mapping[str, Iterable[str | int]]
 ) -> None:
     """Refuse values that no cell has, and name each, with the nearest that there is.

@@ -141,7 +141,7 @@ def read_collected(path: Path, known: Mapping[str, CellMeta]) -> dict[str, Colle
     with _decoding():
         metas = msgspec.json.decode(_array(members["meta"]).tobytes(), type=list[CollectedMeta])
         waiting = {meta.keys.cell_id: meta for meta in metas}
-        found = {i: meta for i, meta in waiting.items() if i in known}
+        wanted = {i: meta for i, meta in waiting.items() if i in known}
         for table in _tables(members):
             for cell_id in map(str, table["cell_id"]):
                 later = waiting.pop(cell_id)
@@ -149,9 +149,9 @@ def read_collected(path: Path, known: Mapping[str, CellMeta]) -> dict[str, Colle
                     check_collected(known[cell_id], later, table.dtype)
             if "bins" in (table.dtype.names or ()) and not np.isfinite(table["bins"]).all():
                 raise DamagedPartError("bins holds numbers that are not finite")
-        if found.keys() & waiting.keys():
+        if wanted.keys() & waiting.keys():
             raise DamagedPartError("it lacks the arrays of a cell")
-        return found
+        return wanted
 
 
 def read_arrays(

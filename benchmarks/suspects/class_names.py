@@ -42,16 +42,16 @@ def class_of(text: str, dataset: Dataset) -> int:
         ValueError: it is no class, or could be several; the text says what is wanted.
     """
     names = [name.strip() for name in dataset.classes]
-    found = [label for label, name in enumerate(names) if name == text]
+    labels = [label for label, name in enumerate(names) if name == text]
     number = whole_number(text)
-    if not found and number is not None and _numbered(names):
-        found = [label for label, name in enumerate(names) if _number(name) == number]
-    elif not found and number is not None and number < dataset.num_classes:
+    if not labels and number is not None and _numbered(names):
+        labels = [label for label, name in enumerate(names) if _number(name) == number]
+    elif not labels and number is not None and number < dataset.num_classes:
         return number
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise ValueError(f"{len(found)} classes have the name {text!r}")
+    if len(labels) == 1:
+        return labels[0]
+    if labels:
+        raise ValueError(f"{len(labels)} classes have the name {text!r}")
     raise ValueError(f"corrected must be {_wanted(dataset)}, got {text[:40]!r}{_hint(text, names)}")
 
 

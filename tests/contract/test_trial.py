@@ -68,6 +68,21 @@ def test_a_hook_that_ends_the_process_is_a_fault_and_others_are_checked(tmp_path
     assert out.endswith("2 faults\n")
 
 
+def test_an_entry_without_checks_that_ends_the_process_is_a_fault(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "import posix\nfrom dataclasses import dataclass\nfrom benchmarks.recipes import RECIPES, "
+        "Small\n@dataclass(frozen=True)\nclass Mine(Small):\n    def __post_init__(self):\n"
+        "        posix._exit(0)\nRECIPES.register('mine', Mine)\n"
+    )
+    code, out, err = run("check", "--plugin", path)
+    assert code == 3, err
+    assert "FAULT leaves its process alive\n        it ended its process with exit code 0" in out
+    code, _, err = run("plan", "--plugin", path)
+    assert code == 2
+    assert "the recipe mine fails: it ended its process with exit code 0" in err
+
+
 def test_a_hook_that_hangs_is_a_fault(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(textwrap.dedent(METHODS).replace("ENTRIES", "(Hangs,)"))
