@@ -431,5 +431,5 @@ def test_a_result_is_kept_under_the_file_it_came_from_even_if_that_is_edited_mea
 
     monkeypatch.setattr("benchmarks.engine.record.train", edit)
     (record,) = train_and_record([one], PackSetup(files, CPU, keep_all=True))
-    assert record.cell_id == before != one.id
+    assert record.cell_id == before != cell(files).id
     assert record.meta.facts.noise_sha256 == hashed
