@@ -1,6 +1,8 @@
 """Errors that are the user's to mend, told in one sentence, and the exit codes of the program."""
 
 import enum
+from collections.abc import Sequence
+from difflib import get_close_matches
 
 
 class Exit(enum.IntEnum):
@@ -28,6 +30,14 @@ class DataMissingError(RefusedError):
     """A dataset or a results folder that is missing and cannot be downloaded, or is damaged."""
 
     code = Exit.DATA_MISSING
+
+
+def suggestion(name: str, known: Sequence[str]) -> str:
+    """Return ``"; did you mean 'elr'?"`` when a known name is near, else nothing.
+
+    As :func:`methods.bounds.suggestion`, which may import nothing from here, nor this PyTorch.
+    """
+    return "".join(f"; did you mean {match!r}?" for match in get_close_matches(name, known, n=1))
 
 
 class StopError(BaseException):

@@ -17,7 +17,7 @@ from torch import Tensor
 from benchmarks import plugin_errors
 from benchmarks.datasets import DATASETS, Dataset, Split, content
 from benchmarks.datasets.content import is_brought, load
-from benchmarks.errors import RefusedError
+from benchmarks.errors import RefusedError, suggestion
 from benchmarks.inputs import TOML_BYTES, decode_toml, read_bytes
 from benchmarks.models import MODELS, Model
 from benchmarks.noise import NOISES, GivenLabels, Images, LabelSpace, Noise
@@ -27,7 +27,7 @@ from benchmarks.recipes import RECIPES, Recipe
 from benchmarks.seeds import refuse_odd
 from benchmarks.suites import FOLDER, names
 from methods import METHODS, Method, Registry
-from methods.bounds import FilePath, file_name, suggestion
+from methods.bounds import FilePath, file_name
 
 REGISTRIES: dict[str, Registry[Any]] = {
     "dataset": DATASETS,

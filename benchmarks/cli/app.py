@@ -28,7 +28,7 @@ from benchmarks.cli.run import run
 from benchmarks.cli.status import status
 from benchmarks.cli.suspects import suspects
 from benchmarks.commands import program_name
-from benchmarks.errors import Exit, RefusedError
+from benchmarks.errors import Exit, RefusedError, suggestion
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -134,8 +134,6 @@ def _with_verb(argv: Sequence[str]) -> list[str]:
     known = (*VERBS, *suites.names())
     named = first in known or first.endswith(".toml") or (Path(first) / "plan.json").is_file()
     if not named and not first.startswith("-"):
-        from methods.bounds import suggestion
-
         hint = suggestion(first, known) or ";"
         raise RefusedError(f"no verb or suite {first!r}{hint} known: {', '.join(known)}")
     return ["run", *argv]

@@ -15,11 +15,11 @@ from benchmarks.datasets import Dataset, data_root
 from benchmarks.datasets.base import Split
 from benchmarks.datasets.content import load
 from benchmarks.engine.record import PackSetup, train_and_record
+from benchmarks.errors import suggestion
 from benchmarks.models import Model, initialised
 from benchmarks.noise import Images, LabelSpace, Noise, realised
 from benchmarks.sweep import Cell
 from methods import METHODS, Batch, Method, State
-from methods.bounds import suggestion
 
 EPOCH = torch.tensor(3)
 

@@ -2,12 +2,12 @@
 
 import re
 import tomllib
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
+from benchmarks.errors import suggestion
 from benchmarks.inputs.error import InputError
 from benchmarks.inputs.regular import size, text_of
 
@@ -102,9 +102,8 @@ def _misfit(error: msgspec.ValidationError, kind: type, where: Path | str) -> In
     if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", reason, re.DOTALL):
         name = unknown[1]
         fields = [] if place else list(getattr(kind, "__struct_encode_fields__", ()))
-        near = [f"; did you mean {match!r}?" for match in get_close_matches(name, fields, n=1)]
         known = f"; known: {', '.join(fields)}" if fields else ""
-        return InputError(where, f"unknown key {name!r}{''.join(near) or known}", place)
+        return InputError(where, f"unknown key {name!r}{suggestion(name, fields) or known}", place)
     if missing := re.fullmatch(r"Object missing required field `(.*)`", reason, re.DOTALL):
         return InputError(where, f"missing key {missing[1]!r}", place)
     if few := re.fullmatch(r"Expected `array` of length >= (\d+)", reason):

@@ -3,13 +3,13 @@
 import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.errors import suggestion
 from benchmarks.inputs import InputError, Table, arrays_of, records_of, table_of, text_of
 from benchmarks.noise.base import LabelSpace
 from benchmarks.noise.field_files import shown, without_comments
@@ -112,8 +112,7 @@ def _meanings(
     numbers = {text: number for text in distinct if (number := _number(text, space)) is not None}
     for text in distinct:
         if text not in names and text not in numbers:
-            near = get_close_matches(text, space.classes, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; {_known(space)}"
+            hint = suggestion(text, space.classes) or f"; {_known(space)}"
             raise fault(texts.index(text), f"{shown(text)} is no class{hint}")
     two = [text for text in names if numbers.get(text, names[text]) != names[text]]
     if two and not names_win and (len(names) == len(distinct)) == (len(numbers) == len(distinct)):

@@ -7,9 +7,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from benchmarks.errors import suggestion
 from benchmarks.noise.base import Foreign, GivenLabels, LabelSpace, Noise, uniforms
 from benchmarks.seeds import generator
-from methods.bounds import Fraction, suggestion
+from methods.bounds import Fraction
 
 UNIFORM = "uniform"
 

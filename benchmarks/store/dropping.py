@@ -2,11 +2,10 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 from benchmarks.commands import command_line
-from benchmarks.errors import RefusedError
+from benchmarks.errors import RefusedError, suggestion
 from benchmarks.store.cell_meta import CellKeys
 from benchmarks.store.files import locked
 from benchmarks.store.parts import Parts
@@ -95,9 +94,8 @@ def _refuse_unknown(
         texts = [str(value) for value in known]
         for value in values:
             if value not in known:
-                near = get_close_matches(str(value), texts, n=1)
-                hint = f"did you mean {near[0]!r}?" if near else f"known: {_listed(texts)}"
-                faults.append(f"no {axis} {value!r} ({hint})")
+                hint = suggestion(str(value), texts) or f"; known: {_listed(texts)}"
+                faults.append(f"no {axis} {value!r} ({hint.removeprefix('; ')})")
     if faults:
         raise RefusedError(f"{folder} has {', and '.join(faults)}")
 

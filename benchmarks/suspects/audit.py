@@ -15,6 +15,7 @@ from benchmarks.datasets import Split
 from benchmarks.errors import RefusedError
 from benchmarks.outputs import read_manifest, refuse_foreign_files, replaced_files, sha256_of
 from benchmarks.suspects.class_names import class_name
+from benchmarks.suspects.corrections import distinguishing
 from benchmarks.suspects.page import LEAST, Page
 from benchmarks.suspects.ranking import KEYS, CellFilter, FinishedCells, LabelRanking
 from benchmarks.suspects.sheets import SHEET_IMAGES, draw_sheet
@@ -171,20 +172,11 @@ class _Published:
 
 def _labels_name(rankings: Sequence[LabelRanking]) -> str:
     """Return a name for the files of corrected labels that tells them apart."""
-    vectors: dict[tuple[str, str], set[str]] = {}
-    for ranking in rankings:
-        key = (str(ranking.keys["dataset"]), str(ranking.keys["noise"]))
-        vectors.setdefault(key, set()).add(ranking.sha256)
-    by_seed = any(len(each) > 1 for each in vectors.values())
-    by_seed = by_seed or any(ranking.cell.dataset.resplit for ranking in rankings)
-    several = {
-        "dataset": len({dataset for dataset, _ in vectors}) > 1,
-        "noise": len({noise for _, noise in vectors}) > 1,
-        "seed": by_seed,
-    }
-    return "-".join(["labels", *(f"{{{name}}}" for name, needed in several.items() if needed)]) + (
-        ".npy"
-    )
+    vectors = {(r.keys["dataset"], r.keys["noise"], r.sha256) for r in rankings}
+    words = distinguishing([(dataset, noise) for dataset, noise, _ in vectors])
+    if "seed" not in words and any(ranking.cell.dataset.resplit for ranking in rankings):
+        words.append("seed")
+    return "-".join(["labels", *(f"{{{word}}}" for word in words)]) + ".npy"
 
 
 def _rows(ranking: LabelRanking, published: _Published, options: AuditOptions) -> pd.DataFrame:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 
 from benchmarks.datasets import Dataset
-from methods.bounds import suggestion
+from benchmarks.errors import suggestion
 
 WHOLE = re.compile(r"(0|[1-9][0-9]{0,8})(\.0{1,9})?", re.ASCII)
 MOST_LISTED = 20
@@ -93,7 +93,7 @@ def _listed(dataset: Dataset) -> str:
 def _hint(text: str, names: Sequence[str]) -> str:
     number = _number(text)
     if number is None:
-        return suggestion(text[:40], tuple(names))
+        return suggestion(text[:40], names)
     plain = f"{number:.0f}" if number == int(number) else ""
     return f"; did you mean {plain!r}?" if plain != text and whole_number(plain) is not None else ""
 

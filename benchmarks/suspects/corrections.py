@@ -252,21 +252,32 @@ def _template(out: str, vector: _Vector) -> str:
 
 def _too_few(vectors: Sequence[_Vector], out: str) -> str:
     """Say which words a name needs to tell vectors apart."""
-    first = {(v.dataset, v.noise): v for v in reversed(vectors)}
-    several = {
-        "dataset": len({v.dataset for v in vectors}) > 1,
-        "noise": len({v.noise for v in vectors}) > 1,
-        "seed": len(first) < len(vectors),
-    }
-    words = [
-        f"{{{name}}}" for name, needed in several.items() if needed and f"{{{name}}}" not in out
-    ]
+    needed = distinguishing([(vector.dataset, vector.noise) for vector in vectors])
+    words = [f"{{{name}}}" for name in needed if f"{{{name}}}" not in out]
     path = Path(out)
     better = path.with_name("-".join([path.stem, *words]) + path.suffix)
     return (
         f"the table corrects {len(vectors)} vectors of given labels and --out names one file for "
         f"several of them; put {listing(words)} into its name: --out {quoted(str(better))}"
     )
+
+
+def distinguishing(vectors: Sequence[tuple[str, str]]) -> list[str]:
+    """Return what tells vectors of labels apart: of dataset, noise and seed what is needed.
+
+    Args:
+        vectors: the dataset and the noise of each.
+
+    >>> distinguishing([("digits", "a"), ("digits", "b"), ("digits", "b")])
+    ['noise', 'seed']
+    """
+    datasets, noises = zip(*vectors, strict=True)
+    needed = {
+        "dataset": len(set(datasets)) > 1,
+        "noise": len(set(noises)) > 1,
+        "seed": len(set(vectors)) < len(vectors),
+    }
+    return [name for name, is_needed in needed.items() if is_needed]
 
 
 def _write(paths: Mapping[Path, _Vector]) -> list[LabelFile]:

@@ -12,14 +12,13 @@ from msgspec.structs import asdict
 from numpy.typing import NDArray
 
 from benchmarks.commands import command_line
-from benchmarks.errors import RefusedError
+from benchmarks.errors import RefusedError, suggestion
 from benchmarks.file_names import file_stem
 from benchmarks.metrics import detection
 from benchmarks.schema import ONE_SPLIT, table_path
 from benchmarks.store import Parts, PlannedCell, Record, read_plan
 from benchmarks.sweep import REGISTRIES, Cell
 from methods import Registry
-from methods.bounds import suggestion
 
 KEYS = ("dataset", "noise", "model", "recipe", "method")
 """The keys that name a ranking: a method and its setting."""
@@ -241,7 +240,7 @@ def _refuse_unknown_names(
 
 
 def _hint(value: str, known: Sequence[str]) -> str:
-    hint = suggestion(value, tuple(known)).removeprefix("; ")
+    hint = suggestion(value, known).removeprefix("; ")
     return f" ({hint})" if hint else ""
 
 
