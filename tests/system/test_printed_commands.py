@@ -81,6 +81,14 @@ def prepared(undisturbed, tmp_path_factory):
     assert run("suspects", audited, "--top", 3, "--methods", "reweighting")[0] == 0
     fill_in(audited / "suspects" / "reviewed.csv")
     shutil.copy(audited / "suspects" / "reviewed.csv", folder)
+    labels = f"{folder}/labels-{{seed}}.npy"
+    assert run("relabel", audited, folder / "reviewed.csv", "--out", labels)[0] == 0
+    for seed in (2, 3, 4):  # the default job has five
+        shutil.copy(folder / "labels-1.npy", folder / f"labels-{seed}.npy")
+    after = folder / "results" / "default-relabelled"
+    given = ("--noises", f"labels(file={labels!r})", "--seeds", 0, 1, "--no-report")
+    few = ("--methods", "reweighting", "--recipes", "small(epochs=3)")
+    assert run(*few, *given, "--out", after)[0] == 0
     return folder
 
 
