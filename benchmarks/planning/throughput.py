@@ -5,7 +5,6 @@ take.
 """
 
 import functools
-import json
 import os
 import platform
 import sys
@@ -40,11 +39,15 @@ one after another.
 """
 
 
+Count = Annotated[int, msgspec.Meta(ge=1, le=2**20)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
+
+
 class SecondsPerImage(NamedTuple):
     """The seconds that a cell takes for a training image and for an evaluated one."""
 
-    train: float
-    evaluate: float
+    train: Seconds
+    evaluate: Seconds
 
     def of_cell(self, cell: Cell) -> float:
         """Predict the training and evaluation of a cell, without how it begins and ends."""
@@ -53,29 +56,11 @@ class SecondsPerImage(NamedTuple):
         return cell.recipe.epochs * (trained * self.train + (n + test) * self.evaluate)
 
 
-class Measured(NamedTuple):
+class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The measurements of one kind of work, per image and cell of all that train together."""
 
-    widths: Mapping[int, SecondsPerImage]  # by the cells of a pack
-    processes: Mapping[int, SecondsPerImage]  # by the processes that share a GPU
-
-
-Count = Annotated[int, msgspec.Meta(ge=1, le=2**20)]
-Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
-
-
-class _Kept(msgspec.Struct, forbid_unknown_fields=True):
-    """The measurements of one kind of work as the file has them."""
-
-    widths: dict[Count, tuple[Seconds, Seconds]]
-    processes: dict[Count, tuple[Seconds, Seconds]]
-
-    def measured(self) -> Measured:
-        widths, processes = (
-            {count: SecondsPerImage(*cost) for count, cost in row.items()}
-            for row in (self.widths, self.processes)
-        )
-        return Measured(widths, processes)
+    widths: dict[Count, SecondsPerImage]  # by the cells of a pack
+    processes: dict[Count, SecondsPerImage]  # by the processes that share a GPU
 
 
 @dataclass(frozen=True)
@@ -89,20 +74,18 @@ class Throughput:
         """Return what the user's cache holds; nothing, and a note why, where that is damaged."""
         try:
             path = cache_file()
-            stored = decode_json(read_bytes(path, CACHE_BYTES), dict[str, _Kept], path)
+            return cls(decode_json(read_bytes(path, CACHE_BYTES), dict[str, Measured], path))
         except RefusedError as error:
             if not isinstance(error.__cause__, FileNotFoundError):
                 _note(f"{error}; what probe measured is left out, and probe measures it anew")
             return cls({})
-        return cls({work: kept.measured() for work, kept in stored.items()})
 
     def add(self, work: str, measured: Measured) -> None:
         """Write to the cache what is known, with one kind of work measured anew."""
         entries = {**self.entries, work: measured}
-        rows = {name: entry._asdict() for name, entry in entries.items()}
-        path = cache_file()
+        path, text = cache_file(), msgspec.json.encode(dict(sorted(entries.items())))
         make_folder(path.parent)
-        write_atomically(path, (json.dumps(rows, indent=1, sort_keys=True) + "\n").encode())
+        write_atomically(path, msgspec.json.format(text, indent=1) + b"\n")
 
     def best_width(self, cell: Cell, device: torch.device, flags: Sequence[str] = ()) -> int:
         """Return how many cells like this one are best trained at once; 1 is one by one."""

@@ -9,13 +9,11 @@ from benchmarks.errors import RefusedError, suggestion
 from benchmarks.store.cell_meta import CellKeys
 from benchmarks.store.files import locked
 from benchmarks.store.parts import Parts
-from benchmarks.store.plan_file import PlannedCell, read_current_plan, without, write_plan
+from benchmarks.store.plan_file import read_current_plan, without, write_plan
 from benchmarks.store.tables import derive, refuse_misplaced
 
 FEW = 8
 """The most values that a refusal lists."""
-
-Keyed = CellKeys | PlannedCell
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ def drop(folder: Path, wanted: Mapping[str, Sequence[str | int]]) -> Dropped:
     read_current_plan(folder)
     with locked(folder):
         plan, parts = read_current_plan(folder), Parts(folder)
-        keys: dict[str, Keyed] = {i: meta.keys for i, meta in parts.meta.items()}
+        keys: dict[str, CellKeys] = {i: meta.keys for i, meta in parts.meta.items()}
         keys |= {cell.cell_id: cell for cell in plan.cells}
         _refuse_unknown(folder, keys.values(), wanted)
         ids = {i for i, one in keys.items() if _fits(one, wanted)}
@@ -76,12 +74,12 @@ def drop(folder: Path, wanted: Mapping[str, Sequence[str | int]]) -> Dropped:
     return Dropped(folder, len(ids), results, len(planned - ids), parts.damage())
 
 
-def _fits(cell: Keyed, wanted: Mapping[str, Sequence[str | int]]) -> bool:
+def _fits(cell: CellKeys, wanted: Mapping[str, Sequence[str | int]]) -> bool:
     return all(not values or getattr(cell, axis) in values for axis, values in wanted.items())
 
 
 def _refuse_unknown(
-    folder: Path, cells: Collection[Keyed], wanted: Mapping[str, Iterable[str | int]]
+    folder: Path, cells: Collection[CellKeys], wanted: Mapping[str, Iterable[str | int]]
 ) -> None:
     """Refuse values that no cell has, and name each, with the nearest that there is.
 

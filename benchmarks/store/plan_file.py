@@ -12,7 +12,7 @@ from benchmarks.catalogue import Facts
 from benchmarks.errors import RefusedError
 from benchmarks.inputs import InputError, decode_json, read_bytes
 from benchmarks.outputs import write_atomically
-from benchmarks.store.cell_meta import CellId, Seed
+from benchmarks.store.cell_meta import CellKeys, Seed
 
 NAME = "plan.json"
 WIDEST = 4096
@@ -46,23 +46,14 @@ class CellSpecs(msgspec.Struct, frozen=True, omit_defaults=True):
         """Name what cells of a pack have in common: everything but seed and noise."""
         return f"{self.dataset} {self.model} {self.method} {self.recipe} {self.precision}"
 
-    def point(self) -> "Point":
+    def point(self) -> Point:
         """Return the kind, noise and seed."""
         return self.kind(), self.noise, self.seed
 
 
-class PlannedCell(msgspec.Struct, frozen=True, omit_defaults=True):
+class PlannedCell(CellKeys, frozen=True, omit_defaults=True):
     """A cell of a results folder: its keys, how it is built, and whether it was asked for."""
 
-    cell_id: CellId
-    dataset: str
-    noise: str
-    noise_kind: str
-    noise_rate: float | None
-    model: str
-    recipe: str
-    method: str
-    seed: Seed
     specs: CellSpecs
     requested: bool = True  # by the last run; the others are held
 
