@@ -224,15 +224,15 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         self._written.clear()
 
     def _known(self, kind: str, name: str, names: tuple[str, ...]) -> None:
-        if name not in names:
-            hint, listed, more = suggestion(name, names), sorted(names), ""
-            if len(listed) > LISTED:
-                more = f" and {len(listed) - SHOWN} more"
-                listed = listed[:SHOWN]
-            known = "" if hint and more else f"{hint and ' '}known: {', '.join(listed) or 'none'}"
-            raise ValueError(
-                f"unknown {kind} {name[:LONGEST]!r}{hint or '; '}{known}{known and more}"
-            )
+        if name in names:
+            return
+        hint, listed = suggestion(name, names), sorted(names) or ["none"]
+        if len(listed) > LISTED:
+            some = f"; known: {', '.join(listed[:SHOWN])} and {len(listed) - SHOWN} more"
+            told = hint or some
+        else:
+            told = f"{hint or ';'} known: {', '.join(listed)}"
+        raise ValueError(f"unknown {kind} {name[:LONGEST]!r}{told}")
 
 
 def _is_kept(changed: bool, silent: bool) -> bool:

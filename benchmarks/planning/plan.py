@@ -108,9 +108,8 @@ def _facts_of_plugins(cells: Iterable[Cell]) -> dict[str, Facts]:
 
 def kind_of(cell: Cell) -> str:
     """Name what cells of a pack have in common: everything but seed and noise."""
-    specs = cell.specs()
-    names = ("dataset", "model", "method", "recipe", "precision")
-    return " ".join(str(specs[name]) for name in names)
+    specs: dict[str, Any] = cell.specs()
+    return CellSpecs(**specs).kind()
 
 
 def make_plan(folder: Path, suite: str, cells: Iterable[Cell], options: TrainingOptions) -> Plan:
@@ -136,6 +135,21 @@ def make_plan(folder: Path, suite: str, cells: Iterable[Cell], options: Training
         keep_all = len(asked) <= KEEP_ALL_UP_TO
         return Plan(suite, device.type, pack, keep_all, asked, widths, flags)
     written = read_current_plan(folder)
+    _refuse_other_settings(written, options, folder)
+    _refuse_other_profile(written, [each.first for each in groups], folder)
+    fixed = {kind: driver.width for kind, driver in written.drivers.items()}
+    options = TrainingOptions(device, written.pack, written.flags)
+    rest = asked, _widths(groups, options, fixed), written.flags
+    named = ((_specs(each.first, folder).point()[:2], each.cells) for each in groups)
+    points = {(*point, cell.seed) for point, cells in named for cell in cells}
+    held = _without_moved(further(written, points), groups)
+    _refuse_other_files(groups, held, folder)
+    return Plan(written.suite, device.type, written.pack, written.keep_all, *rest, held)
+
+
+def _refuse_other_settings(written: PlanFile, options: TrainingOptions, folder: Path) -> None:
+    """Refuse options that change the last bits of the numbers of a folder."""
+    device, pack, flags = options
     if pack not in {None, written.pack}:
         started = f"--pack {written.pack}" if written.pack else "packs of its own choice"
         raise RefusedError(
@@ -146,8 +160,6 @@ def make_plan(folder: Path, suite: str, cells: Iterable[Cell], options: Training
             f"{folder} was started on {written.device} and numbers of {device.type} must not be "
             f"mixed with it; use --device {written.device} or another --out"
         )
-    _refuse_other_profile(written, [each.first for each in groups], folder)
-    fixed = {kind: driver.width for kind, driver in written.drivers.items()}
     if foreign := [name for name in written.flags if name not in FLAGS]:
         raise RefusedError(
             f"{folder} was started with --{foreign[0]}, which this version does not have, and "
@@ -158,13 +170,6 @@ def make_plan(folder: Path, suite: str, cells: Iterable[Cell], options: Training
             f"{folder} was started without --{missing[-1]}, which changes the last bits of its "
             f"numbers; leave it out or use another --out"
         )
-    options = TrainingOptions(device, written.pack, written.flags)
-    rest = asked, _widths(groups, options, fixed), written.flags
-    named = ((_specs(each.first, folder).point()[:2], each.cells) for each in groups)
-    points = {(*point, cell.seed) for point, cells in named for cell in cells}
-    held = _without_moved(further(written, points), groups)
-    _refuse_other_files(groups, held, folder)
-    return Plan(written.suite, device.type, written.pack, written.keep_all, *rest, held)
 
 
 def _without_moved(held: list[PlannedCell], groups: Sequence[Repeats]) -> tuple[PlannedCell, ...]:
