@@ -206,7 +206,7 @@ def rates(folder):
         return damage.as_json(damage.tree({name: work}, random))
 
     decoders = ("benchmarks.planning.throughput.read_bytes", "benchmarks.inputs.records._misfit")
-    decoders += ("benchmarks.planning.throughput._Kept.measured",)
+    decoders += ("benchmarks.planning.throughput.SecondsPerImage.of_cell",)
     return Reader(path, mutant, read, decoders)
 
 
