@@ -35,9 +35,11 @@ class DataMissingError(RefusedError):
 def suggestion(name: str, known: Sequence[str]) -> str:
     """Return ``"; did you mean 'elr'?"`` when a known name is near, else nothing.
 
-    As :func:`methods.bounds.suggestion`, which may import nothing from here, nor this PyTorch.
+    A number is near no name: -1 and 10 are no slips of 1. As :func:`methods.bounds.suggestion`,
+    which may import nothing from here, nor this PyTorch.
     """
-    return "".join(f"; did you mean {match!r}?" for match in get_close_matches(name, known, n=1))
+    words = [word for word in known if not word.isdecimal()]
+    return "".join(f"; did you mean {match!r}?" for match in get_close_matches(name, words, n=1))
 
 
 class StopError(BaseException):

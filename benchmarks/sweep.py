@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import torch
@@ -18,7 +18,7 @@ from benchmarks import plugin_errors
 from benchmarks.datasets import DATASETS, Dataset, Split, content
 from benchmarks.datasets.content import is_brought, load
 from benchmarks.errors import RefusedError, suggestion
-from benchmarks.inputs import TOML_BYTES, decode_toml, read_bytes
+from benchmarks.inputs import TOML_BYTES, InputError, decode_toml, read_bytes
 from benchmarks.models import MODELS, Model
 from benchmarks.noise import NOISES, GivenLabels, Images, LabelSpace, Noise
 from benchmarks.noise.field_files import digest
@@ -203,7 +203,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
     dataset: Specs
     noise: Specs
-    method: Specs | Literal["all"]
+    method: Specs | str  # the only text is "all"
     model: Specs
     recipe: Specs
     seed: Annotated[list[int], msgspec.Meta(min_length=1)]
@@ -256,6 +256,9 @@ class Suite:
             )
         path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
         values = msgspec.structs.asdict(decode_toml(read_bytes(path, TOML_BYTES), _File, path))
+        if isinstance(text := values["method"], str) and text != "all":
+            reason = f'a list is expected here, or the text "all", not {text[:200]!r}'
+            raise InputError(path, reason, "method")
         values["plugin"] = [path.parent / plugin for plugin in values["plugin"]]
         load(values["plugin"])
         if values["method"] == "all":

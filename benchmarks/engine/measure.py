@@ -22,6 +22,7 @@ from benchmarks.store import (
     derive,
     locked,
     read_current_plan,
+    refuse_loss,
     write_collected,
 )
 
@@ -111,7 +112,8 @@ def collect(folder: Path) -> Collected:
     """Measure the planned cells of a results folder again and rewrite its CSV files.
 
     Raises:
-        RefusedError: it is no results folder of this version, or a run is writing to it.
+        RefusedError: it is no results folder of this version, a run is writing to it, or its CSV
+            files hold finished cells whose parts are gone.
     """
     planned = read_current_plan(folder).ids()
     threads = torch.get_num_threads()
@@ -119,6 +121,7 @@ def collect(folder: Path) -> Collected:
     try:
         with locked(folder):
             parts, cells, partly = Parts(folder), 0, 0
+            refuse_loss(folder, parts, planned)
             for path, ids in parts.by_part(planned).items():
                 done = [i for i in ids if parts.meta[i].status == "done"]
                 trained = list(parts.trained(done))

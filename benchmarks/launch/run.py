@@ -15,7 +15,7 @@ from benchmarks.launch.session import Session, prepare, prepare_trials, requeste
 from benchmarks.launch.worker import Job
 from benchmarks.planning.plan import packs
 from benchmarks.store import Parts, derive, locked, remove_stale_files
-from benchmarks.store.tables import refuse_misplaced
+from benchmarks.store.tables import refuse_loss, refuse_misplaced
 from benchmarks.sweep import Cell
 
 LAUNCHERS = {"local": pool.run}
@@ -82,6 +82,9 @@ def train(session: Session, launcher: str = "local") -> Parts:
     fetch_files(missing, session.root)
     with locked(session.folder):
         refuse_misplaced(session.folder)
+        if not session.parts.meta:  # a folder that keeps its tables only
+            held = {entry.cell_id for entry in session.plan.held}
+            refuse_loss(session.folder, session.parts, held)
         session.plan.write(session.folder)
         remove_stale_files(session.folder)
         session.parts.put_aside()

@@ -23,6 +23,8 @@ COLUMNS = (*VALUES, *ORDERS, "true")
 
 NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{0,30})?([eE][+-]?[0-9]{1,2})?")
 
+COUNTED = re.compile(r"(?P<before>.*?)(?P<number>[0-9]{1,18})(?P<after>\.0+|[^0-9]*)")
+
 Values = Sequence[str] | NDArray[Any]
 
 
@@ -224,6 +226,10 @@ def _from_arrays(arrays: Mapping[str, NDArray[Any]], path: Path) -> Columns:
     if len(arrays) == 1 and not set(arrays) & {*ORDERS, "true"}:
         arrays = dict.fromkeys(["given"], *arrays.values())
     known = {name: arrays[name] for name in COLUMNS if name in arrays}
+    if not set(ORDERS) & set(arrays):
+        for name in arrays.keys() - known.keys():
+            if arrays[name].dtype.kind in "iuU" and arrays[name].ndim == 1:
+                _refuse_other_order(path, name, list(map(str, arrays[name].tolist())))
     if not set(VALUES) & set(known):
         have = ", ".join(arrays) or "none"
         raise InputError(path, f"one array, or one called given or label, is needed; it has {have}")
@@ -235,29 +241,45 @@ def _from_arrays(arrays: Mapping[str, NDArray[Any]], path: Path) -> Columns:
 
 
 def _from_table(table: Table, path: Path) -> Columns:
-    for place, name in enumerate(table.header):
-        if name not in COLUMNS:
-            _refuse_other_order(table, place)
+    if not set(ORDERS) & set(table.header):
+        for place, name in enumerate(table.header):
+            if name not in COLUMNS:
+                _refuse_other_order(path, name, [row[place] for row in table.rows])
     known = {name: table.column(name) for name in COLUMNS if name in table.header}
     return Columns(path, known, table.lines, header=True)
 
 
-def _refuse_other_order(table: Table, place: int) -> None:
+def _refuse_other_order(path: Path, name: str, texts: Sequence[str]) -> None:
     """Refuse a column that is not known and counts the rows, but in another order than theirs.
 
-    Such is the index that pandas writes before a shuffled table, in a column without a name.
+    Such is the index that pandas and R write before a shuffled table, in a column without a name,
+    or a column of the images' files.
     """
-    numbers = [row[place].strip() for row in table.rows]
-    order = list(map(str, range(len(numbers))))
-    if {"position", "index"} & set(table.header) or numbers == order or len(numbers) < 2:
+    numbers = _counted(texts)
+    if not numbers or numbers == sorted(numbers):
         return
-    if sorted(numbers) == sorted(order):
-        name = table.header[place]
+    first, last = min(numbers), max(numbers)
+    if first in {0, 1} and sorted(numbers) == list(range(first, last + 1)):
         raise InputError(
-            table.path,
-            f"the column {name!r} counts from 0 to {len(order) - 1} in another order than the "
-            "rows; call it position if it says which image a row is of, else leave it out",
+            path,
+            f"the column {name!r} counts from {first} to {last} in another order than the "
+            "rows; call it position, with whole numbers from 0, if it says which image a row is "
+            "of, else leave it out",
         )
+
+
+def _counted(texts: Sequence[str]) -> list[int]:
+    """Return the last number in each text where all else is the same, as in ``img_007.png``."""
+    around, numbers = set(), []
+    for text in texts:
+        fit = COUNTED.fullmatch(text.strip().rpartition("/")[2])
+        if not fit:
+            return []
+        around.add(fit.group("before", "after"))
+        if len(around) > 1:
+            return []
+        numbers.append(int(fit["number"]))
+    return numbers
 
 
 def _from_list(text: str, first: Sequence[str], path: Path) -> Columns:

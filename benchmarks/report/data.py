@@ -135,7 +135,8 @@ def _table(folder: Path, name: str) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
     except (ValueError, OSError, EOFError, zlib.error) as error:  # of pandas, and of gzip
-        raise RefusedError(f"{path} cannot be read: {error}") from None
+        reason = " ".join(str(error).split())  # the parser of pandas ends with a new line
+        raise RefusedError(f"{path} cannot be read: {reason}") from None
     wanted = set(TABLES[name])
     have = {str(column) for column in table}
     missing, foreign = sorted(wanted - have - LATER_COLUMNS), sorted(have - wanted)

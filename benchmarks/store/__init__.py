@@ -19,7 +19,7 @@ from benchmarks.store.plan_file import (
     read_plan,
     write_plan,
 )
-from benchmarks.store.tables import CURVE_VALUES, derive
+from benchmarks.store.tables import CURVE_VALUES, derive, refuse_loss
 
 __all__ = [
     "CURVE_VALUES",
@@ -41,6 +41,7 @@ __all__ = [
     "read_current_plan",
     "read_plan",
     "refuse_foreign",
+    "refuse_loss",
     "remove_stale_files",
     "write_collected",
     "write_part",

@@ -10,7 +10,7 @@ from benchmarks.store.cell_meta import CellKeys
 from benchmarks.store.files import locked
 from benchmarks.store.parts import Parts
 from benchmarks.store.plan_file import read_current_plan, without, write_plan
-from benchmarks.store.tables import derive, refuse_misplaced
+from benchmarks.store.tables import derive, refuse_loss, refuse_misplaced
 
 FEW = 8
 """The most values that a refusal lists."""
@@ -66,6 +66,7 @@ def drop(folder: Path, wanted: Mapping[str, Sequence[str | int]]) -> Dropped:
         if not ids:
             raise RefusedError(f"no cell of {folder} has all that is asked for; nothing is dropped")
         refuse_misplaced(folder)
+        refuse_loss(folder, parts, plan.ids() - ids)
         results = len(ids & parts.done())
         planned = plan.ids()
         parts.remove(ids)

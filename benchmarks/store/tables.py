@@ -2,8 +2,10 @@
 
 import csv
 import functools
+import gzip
 import io
 import math
+import zlib
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import msgspec
 
 from benchmarks import schema
 from benchmarks.errors import RefusedError
+from benchmarks.inputs import InputError, read_bytes, table_of, text_of
 from benchmarks.outputs import write_atomically
 from benchmarks.store.aggregates import LossHistograms, Row, TransitionMatrices
 from benchmarks.store.part_file import Record
@@ -39,6 +42,45 @@ def refuse_misplaced(folder: Path) -> None:
             raise RefusedError(
                 f"{folder / name} is no file, and a table belongs there; move it away"
             )
+
+
+def refuse_loss(folder: Path, parts: Parts, planned: Collection[str]) -> None:
+    """Refuse to write tables again that are all that is left of some cells.
+
+    A damaged part accounts for cells without one: they are told, and trained again.
+
+    Args:
+        folder: a results folder with its plan.
+        parts: its parts.
+        planned: ids of the cells that the tables are to hold.
+
+    Raises:
+        RefusedError: a finished one of them is in ``results.csv`` and in no part.
+    """
+    path = schema.table_path(folder, "results.csv")
+    absent = set(planned) - parts.meta.keys()
+    if not absent or parts.damaged or parts.aside or not path.is_file():
+        return
+    if only := absent & _finished(path):
+        noun = "cell" if len(only) == 1 else "cells"
+        raise RefusedError(
+            f"{path} is all that is left of {len(only)} finished {noun}, which no part of "
+            f"{folder / 'parts'} holds, and would lose them; bring the parts back, or copy the "
+            "CSV files to another folder and remove them here"
+        )
+
+
+def _finished(path: Path) -> set[str]:
+    """Return the finished cells of a ``results.csv``; none where it cannot be read as one."""
+    try:
+        data = gzip.decompress(read_bytes(path)) if path.suffix == ".gz" else read_bytes(path)
+        table = table_of(text_of(data, path), path)
+    except (InputError, OSError, EOFError, zlib.error):
+        return set()
+    if not {"cell_id", "status"} <= set(table.header):
+        return set()
+    pairs = zip(table.column("cell_id"), table.column("status"), strict=True)
+    return {cell_id for cell_id, status in pairs if status == "done"}
 
 
 def derive(

@@ -126,7 +126,25 @@ class _Reader:
                 raise table.fault(number, str(error)) from error
         if not self._vectors:
             raise InputError(table.path, "corrects nothing: fill in its column corrected")
+        self._refuse_edits_elsewhere(table)
         return list(self._vectors.values())
+
+    def _refuse_edits_elsewhere(self, table: Table) -> None:
+        """Refuse a row that corrects nothing and has another given label than its image.
+
+        Somebody wrote the correction over the given label, where nothing would read it.
+        """
+        for number, fields in enumerate(table.rows):
+            row = {n: text.strip() for n, text in zip(table.header, fields, strict=True)}
+            entry = self._cells.get(row["cell_id"])
+            vector = entry and self._known.get((entry.dataset, entry.noise, entry.seed))
+            if vector and not row["corrected"] and row["given"]:
+                try:
+                    _checked_position(vector, row)
+                except ValueError as error:
+                    raise table.fault(
+                        number, f"{error}, or a correction stands in the column given"
+                    ) from error
 
     def _refuse_unknown(self, cell_id: str) -> None:
         if cell_id not in self._cells:
@@ -186,6 +204,21 @@ def _correct(vector: _Vector, row: Mapping[str, str], line: int) -> None:
     Raises:
         ValueError: the row does not fit the labels, or contradicts one above.
     """
+    position = _checked_position(vector, row)
+    new = class_of(row["corrected"], vector.cell.dataset)
+    before, where = vector.reviewed.setdefault(position, (new, line))
+    if before != new:
+        raise ValueError(
+            f"image {position} is corrected to {new} here and to {before} in line {where}"
+        )
+
+
+def _checked_position(vector: _Vector, row: Mapping[str, str]) -> int:
+    """Return the row of the training set that a row of the table speaks of, by its given label.
+
+    Raises:
+        ValueError: there is none, or it was given another label.
+    """
     position = _position(vector, row)
     given = int(vector.given[position])
     if whole_number(row["given"]) != given:
@@ -193,12 +226,7 @@ def _correct(vector: _Vector, row: Mapping[str, str], line: int) -> None:
             f"the label given to image {position} is {given}, not {row['given'][:40]}: the table "
             "is of other labels"
         )
-    new = class_of(row["corrected"], vector.cell.dataset)
-    before, where = vector.reviewed.setdefault(position, (new, line))
-    if before != new:
-        raise ValueError(
-            f"image {position} is corrected to {new} here and to {before} in line {where}"
-        )
+    return position
 
 
 def _position(vector: _Vector, row: Mapping[str, str]) -> int:

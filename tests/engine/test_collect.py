@@ -241,3 +241,11 @@ def test_failed_and_diverged_cells_stay_as_they_are(tmp_path):
     assert collect(folder) == (0, 0, [])
     assert contents(folder) == before
     assert "diverged" in before["results.csv"].decode()
+
+
+def test_tables_that_are_all_that_is_left_of_a_cell_are_not_written_over(copy):
+    shutil.rmtree(copy / "parts")
+    before = contents(copy)
+    with pytest.raises(RefusedError, match="is all that is left of 3 finished cells"):
+        collect(copy)
+    assert contents(copy) == before

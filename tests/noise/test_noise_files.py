@@ -180,6 +180,19 @@ REFUSED = {
         table("", "given", **{"": SHUFFLED}),
         "column '' counts from 0 to 299 in",
     ),
+    "rownames.csv": (
+        table("", "given", **{"": [i + 1 for i in SHUFFLED]}),
+        "column '' counts from 1 to 300 in another order than the rows; call it position",
+    ),
+    "files.csv": (
+        table("image", "given", image=[f"train/img_{i:05d}.png" for i in SHUFFLED]),
+        "column 'image' counts from 0 to 299 in another order",
+    ),
+    "id.npz": (npz(given=GIVEN, id=np.array(SHUFFLED)), "column 'id' counts from 0 to 299 in"),
+    "unlabelled.csv": (
+        table("given", given=["-1"] * N),
+        "line 2, column given: '-1' is no class; classes are whole numbers",
+    ),
     "hole.csv": (
         table("position", "given", position=[*range(N - 1), 5]),
         "line 301, column position: 5 stands there twice, and 299 is missing",

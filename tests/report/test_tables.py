@@ -444,6 +444,15 @@ def test_a_damaged_archive_of_a_table_is_refused(tmp_path, data):
         load(folder)
 
 
+def test_a_table_that_is_parted_by_semicolons_is_told_in_one_line(tmp_path):
+    folder = write(tmp_path, SMALL)
+    text = (folder / "results.csv").read_text().splitlines()
+    (folder / "results.csv").write_text("\n".join([text[0].replace(",", ";"), "a", "b,c", ""]))
+    with pytest.raises(RefusedError, match=r"results\.csv cannot be read: .*") as refused:
+        load(folder)
+    assert "\n" not in str(refused.value)
+
+
 def test_metrics_that_an_older_table_lacks_are_blank(tmp_path):
     folder = write(tmp_path, SMALL)
     for name in ("results.csv", "curves.csv"):

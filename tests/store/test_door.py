@@ -1,5 +1,6 @@
 """A plan or a part that is valid in form and strange in content is refused in words at the door."""
 
+import gzip
 import json
 import os
 from pathlib import Path
@@ -249,6 +250,30 @@ def test_cells_taken_out_of_a_part_leave_the_others_and_their_recomputed_numbers
     drop(tmp_path, {"method": ["x"]})
     assert list((tmp_path / "parts").iterdir()) == list((tmp_path / "collected").iterdir()) == []
     assert msgspec.json.decode((tmp_path / "plan.json").read_bytes())["cells"] == []
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_rows_without_their_parts_are_not_lost_with_other_cells(tmp_path, packed):
+    plan(tmp_path, "1", "2", "3", seeds=(1, 2, 3))
+    gone = write_part(tmp_path, [record("1", seed=1), record("2", seed=2)])
+    write_part(tmp_path, [record("3", seed=3)])
+    derive(tmp_path, Parts(tmp_path))
+    gone.unlink()
+    table = tmp_path / "results.csv"
+    if packed:
+        Path(f"{table}.gz").write_bytes(gzip.compress(table.read_bytes()))
+        table.unlink()
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
+    with pytest.raises(RefusedError, match="all that is left of 1 finished cell, which no part"):
+        drop(tmp_path, {"seed": [2]})
+    assert {path: path.read_bytes() for path in before} == before
+    assert drop(tmp_path, {"seed": [1, 2]}).left == 1
+
+
+def test_a_seed_that_is_not_there_has_no_suggestion(tmp_path):
+    plan(tmp_path, "1", "2", seeds=(1, 2))
+    with pytest.raises(RefusedError, match=r"has no seed -1 \(known: 1, 2\)$"):
+        drop(tmp_path, {"seed": [-1]})
 
 
 @pytest.mark.parametrize("killed", [0, 1, 2, 5, 6])

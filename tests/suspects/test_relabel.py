@@ -214,6 +214,13 @@ def test_a_row_that_does_not_fit_is_refused_by_its_line(sheet, values, sentence)
     assert sentence in said
 
 
+def test_a_correction_written_over_the_given_label_is_told(sheet):
+    new = str((int(sheet.value(2, "given")) + 1) % 10)
+    said = told(sheet.fill(0, corrected="3").fill(2, given=new))
+    assert "reviewed.csv, line 4: the label given to image" in said
+    assert "or a correction stands in the column given" in said
+
+
 def test_rows_are_found_by_the_index_and_held_against_the_position(sheet):
     place = int(sheet.value(0, "position"))
     sheet.fill(0, corrected="3", position="").relabel()

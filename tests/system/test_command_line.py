@@ -1,6 +1,7 @@
 """The answers of the command line to what a user types."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -70,6 +71,10 @@ def test_a_mistake_is_answered_in_one_sentence_and_nothing_runs(
         ("seed = [\n", "is not TOML"),
         (SUITE.replace("[0, 1, 2, 3, 4]", "[0.5]"), "seed[0]: a whole number is expected"),
         (SUITE.replace('["mlp"]', '"mlp"'), "model: a list is expected here, not a text"),
+        (
+            re.sub(r"method = \[.*?\]", 'method = "elr"', SUITE, flags=re.DOTALL),
+            """method: a list is expected here, or the text "all", not 'elr'""",
+        ),
     ],
 )
 def test_a_mistake_in_a_suite_file_is_answered_in_one_sentence(tmp_path, text, sentence):
@@ -219,6 +224,22 @@ def test_what_stands_where_a_table_belongs_is_refused_before_anything_changes(ou
         code, _, err = run(*args)
         assert code == 2
         assert f"{out / 'results.csv'} is no file, and a table belongs there; move it away" in err
+    for path, content in before.items():
+        assert path.read_bytes() == content
+
+
+def test_a_folder_that_keeps_its_tables_only_never_loses_their_rows(out):
+    shutil.rmtree(out / "parts")
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    for args in (
+        [*OTHER, "--no-report", "--out", out],
+        ["drop", out, "--methods", "cross_entropy"],
+        ["collect", out],
+    ):
+        code, _, err = run(*args)
+        assert code == 2
+        assert f"{out / 'results.csv'} is all that is left of " in err
+        assert len(err.strip().splitlines()) == 1
     for path, content in before.items():
         assert path.read_bytes() == content
 
