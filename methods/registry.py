@@ -90,6 +90,10 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         self._known(self.kind, name, tuple(self._entries))
         return self._entries[name]
 
+    def __contains__(self, name: object) -> bool:
+        """Tell whether there is an entry of a name; an unknown one is no error here."""
+        return name in self._entries
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
 
@@ -248,7 +252,13 @@ def _can_be_stated(name: object) -> bool:
 
 
 def _unwritable(value: object) -> bool:
-    """Tell a whole number of hundreds of digits, of which Python refuses to write some."""
+    r"""Tell what no file of results could hold.
+
+    That is a whole number of hundreds of digits, of which Python refuses to write some, and a text
+    with half a letter, as from ``\\ud800``.
+    """
+    if isinstance(value, str):
+        return value.encode("utf-8", "ignore").decode() != value
     return isinstance(value, int) and value.bit_length() > 1024
 
 

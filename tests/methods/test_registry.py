@@ -187,6 +187,7 @@ def test_a_wrong_spec_is_answered_with_what_would_be_right(registry, spec, sente
         "'elr'",
         "elr; gce",
         "elr\x00",
+        "elr(beta='\\ud800')",
         "lambda: 0",
     ],
 )
@@ -210,6 +211,15 @@ def test_any_text_is_a_spec_or_a_refusal(text):
 def test_looking_up_an_unknown_name_suggests_too():
     with pytest.raises(ValueError, match="did you mean 'gce'"):
         METHODS["gec"]
+
+
+def test_asking_whether_a_name_is_known_is_no_mistake():
+    assert "gce" in METHODS
+    assert "gec" not in METHODS
+
+
+def test_the_example_that_users_copy_registers_nothing_where_all_tests_are_collected():
+    assert "my_method" not in METHODS
 
 
 def test_spaces_and_order_of_fields_do_not_matter():
