@@ -30,6 +30,7 @@ QUICK: Mapping[str, tuple[Check, ...]] = {
     "method": (
         checks.states_what_the_engine_knows,
         checks.divides_any_number_of_epochs,
+        checks.returns_a_loss_for_each_example_and_the_state,
         checks.has_a_finite_loss_and_a_gradient_for_every_network,
     ),
     "dataset": (checks.states_what_every_dataset_must, checks.has_the_images_it_declares),
@@ -53,6 +54,7 @@ CHECKS: Mapping[str, tuple[Check, ...]] = {
     ),
     "dataset": (
         *QUICK["dataset"],
+        checks.has_images_of_every_class,
         checks.is_the_same_when_loaded_again,
         checks.declares_the_mean_and_deviation_of_its_pixels,
     ),

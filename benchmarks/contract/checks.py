@@ -92,6 +92,34 @@ def has_a_label_of_its_own(method: Method) -> None:
         raise DoubtError(f"{others[0]} has the label {label!r} too: figures show two of that name")
 
 
+def returns_a_loss_for_each_example_and_the_state(method: Method) -> None:
+    """Check what ``losses`` returns; of a method that defines ``loss`` itself, that it is a pair.
+
+    A mean of losses of another shape is a number too, and often not the one that is meant.
+    """
+    own = type(method).loss is not Method.loss
+    name = f"{type(method).__name__}.{'loss' if own else 'losses'}"
+    training = samples.task()
+    state = method.refit(samples.outputs_of(method), samples.started(method, training), EPOCH)
+    _, batch, state = samples.led_up(method, training, samples.batch_of(training), state, EPOCH)
+    step = method.loss if own else method.losses
+    found: object = step(samples.logits_of(method, samples.B), batch, state, EPOCH)
+    kind = type(found).__name__
+    pair = isinstance(found, tuple) and len(found) == 2
+    demand(pair, f"{name} must return a pair, the loss and the state, got a {kind}")
+    loss, after = found  # type: ignore[misc]  # a pair
+    tensor = isinstance(loss, Tensor)
+    demand(tensor, f"{name} must return a tensor before the state, got a {type(loss).__name__}")
+    dict_ = isinstance(after, Mapping)
+    demand(dict_, f"{name} must return the state behind the loss, got a {type(after).__name__}")
+    wanted = () if own else (samples.B,)
+    demand(
+        tuple(loss.shape) == wanted,
+        f"{name} must return {'one number' if own else 'a loss for each example'}, of the shape "
+        f"{wanted} for a batch of {samples.B}, got {tuple(loss.shape)}",
+    )
+
+
 def has_a_finite_loss_and_a_gradient_for_every_network(method: Method) -> None:
     """Check that the loss is one finite number that every network can lower."""
     logits, batch, state = samples.drawn(method)
@@ -300,8 +328,17 @@ def has_the_images_it_declares(dataset: Dataset, root: Path) -> None:
         demand(split.label.dtype == torch.int64, f"the labels are {split.label.dtype}, not int64")
         demand(len(split.label) == size, f"there are {len(split.label)} labels for {size} images")
         classes = set(split.label.unique().tolist())
-        wanted = set(range(dataset.num_classes))
-        demand(classes == wanted, f"the classes are {sorted(classes)}, not 0 to {max(wanted)}")
+        wanted = set(range(dataset.num_classes))  # of which a small set may lack some
+        demand(classes <= wanted, f"the classes are {sorted(classes)}, not 0 to {max(wanted)}")
+
+
+def has_images_of_every_class(dataset: Dataset, root: Path) -> None:
+    """Ask for images of every class, as a class without any is often a mistake in the labels."""
+    for noun, split in zip(("training", "test"), load(dataset, root, 0), strict=True):
+        held = set(split.label.tolist())
+        absent = [name for label, name in enumerate(dataset.classes) if label not in held]
+        if absent:
+            raise DoubtError(f"it has no {noun} image of {', '.join(map(repr, absent[:5]))}")
 
 
 def is_the_same_when_loaded_again(dataset: Dataset, root: Path) -> None:

@@ -78,6 +78,36 @@ FAULTS = {
         "def loss(self, logits, *rest): return logits.sum() * float('nan'), rest[1]",
         "the loss is nan",
     ),
+    "a mean in place of losses": (
+        METHOD,
+        "def losses(self, logits, batch, *rest): return F.cross_entropy(logits, batch.label), {}",
+        "Mine.losses must return a loss for each example, of the shape (8,) for a batch of 8, got",
+    ),
+    "a loss of each pair of examples": (
+        METHOD,
+        "def losses(self, z, batch, *rest): return z.softmax(-1)[:, batch.label], {}",
+        "of the shape (8,) for a batch of 8, got (8, 8)",
+    ),
+    "a forgotten state": (
+        METHOD,
+        "def losses(self, z, b, *_): return F.cross_entropy(z, b.label, reduction='none')",
+        "Mine.losses must return a pair, the loss and the state, got a Tensor",
+    ),
+    "a forgotten return": (
+        METHOD,
+        "def losses(self, z, batch, *_): F.cross_entropy(z, batch.label)",
+        "Mine.losses must return a pair, the loss and the state, got a NoneType",
+    ),
+    "a state that is none": (
+        METHOD,
+        "def loss(self, z, batch, *_): return F.cross_entropy(z, batch.label), None",
+        "Mine.loss must return the state behind the loss, got a NoneType",
+    ),
+    "a loss of numpy": (
+        METHOD,
+        "def losses(self, z, *_): return z.numpy().mean(1), {}",
+        "Mine.losses must return a tensor before the state, got a ndarray",
+    ),
     "a hook that raises": (
         METHOD,
         "def init(self, task): return task.truth",
@@ -199,6 +229,19 @@ def test_what_check_finds_is_refused_with_its_words(plugin, text, more, sentence
     if "def" in more and ("raise" in more or "1 / 0" in more or "truth" in more):
         line = (HEAD + text.format(more)).splitlines().index(f"    {more}") + 1
         assert f"mine.py:{line})" in fault or "ValueError" in more
+
+
+@pytest.mark.parametrize(("split", "noun"), [(0, "training"), (1, "test")])
+def test_a_class_without_images_is_in_doubt_and_trains(plugin, tmp_path, split, noun):
+    given = f"Split({PIXELS}, torch.arange(n) % (1 if n == {(100, 20)[split]} else 2))"
+    path = plugin(DATASET, OTHER_SPLITS.replace("Split({})", given))
+    cell = ("--methods", "forward", "dual_t", "--noises", "asymmetric(rate=0.4)", "--seeds", 0)
+    small = ("--recipes", "small(epochs=2)", "--workers", 1, "--no-report", "--device", "cpu")
+    out = tmp_path / "out"
+    code, _, err = run("--plugin", path, "--datasets", "mine", *cell, *small, "--out", out)
+    assert code == 0, err
+    doubts = [finding.doubt for finding in examine("dataset", "mine") if finding.doubt]
+    assert doubts == [f"it has no {noun} image of 'b'"]
 
 
 VERBS = (
