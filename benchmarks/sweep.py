@@ -250,6 +250,8 @@ class Suite:
         known = names()
         if not name.endswith(".toml") and name not in known:
             hint = suggestion(name, known) or ";"
+            if name.endswith(".py"):
+                hint = ", but a plugin, perhaps: write --plugin before each of them;"
             raise RefusedError(
                 f"no suite {name[:200]!r}{hint} known: {', '.join(known)}, a .toml file, or a "
                 "results folder"

@@ -89,6 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _called(argv: Sequence[str]) -> Exit:
     """Call the verb of a command line and return its exit code."""
     _refuse_empty(argv)
+    _refuse_undecodable(argv)
     tokens = _with_verb(argv)
     if not (prints := PRINTED & set(tokens)):
         _refuse_lost_place()
@@ -107,6 +108,16 @@ def _refuse_empty(argv: Sequence[str]) -> None:
             raise RefusedError(
                 f"{option} is empty, as from a variable of the shell that is not set; give it a "
                 "value or leave it out"
+            )
+
+
+def _refuse_undecodable(argv: Sequence[str]) -> None:
+    """Refuse an argument with bytes that are no text: no table or page could show it."""
+    for token in argv:
+        if token.encode("utf-8", "ignore").decode() != token:
+            raise RefusedError(
+                f"the argument {token!r} has bytes that are no {sys.getfilesystemencoding()} text; "
+                "rename the file, or write the argument in letters"
             )
 
 

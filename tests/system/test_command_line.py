@@ -29,6 +29,10 @@ def out(undisturbed, tmp_path):
         (["--noises", "symmetric(rate=1.5)"], "Symmetric.rate must be a number in [0, 1], got 1.5"),
         (["--recipes", "small(optimizer='adm')"], "did you mean 'adam'?"),
         (["defualt"], "no verb or suite 'defualt'; did you mean 'default'?"),
+        (
+            ["plan", "a.py"],
+            "no suite 'a.py', but a plugin, perhaps: write --plugin bef",
+        ),
         (["statsu"], "did you mean 'status'?"),
         (["--device", "gpu"], "unknown device 'gpu'; known: cuda, mps, cpu"),
         (["--workers", "0"], "--workers must be a whole number of at least 1, got 0"),
@@ -332,3 +336,22 @@ def test_ls_lists_what_can_be_named(kind, entry):
     code, out, _ = run("ls", kind)
     assert code == 0
     assert f"\n  {entry}" in out
+
+
+@pytest.mark.parametrize("verb", ["plan", "report", "check", "data"])
+def test_an_argument_of_bytes_that_are_no_text_is_refused_before_anything_is_done(verb):
+    code, out, err = run(verb, "o\udcff", "--out", "o")
+    assert (code, out) == (2, "")
+    assert err.startswith("run_all.py: the argument 'o\\udcff' has bytes that are no utf-8 text; ")
+    assert len(err.splitlines()) == 1
+
+
+def test_a_python_without_what_is_needed_is_told_how_to_install_it():
+    script = "import sys, runpy; sys.modules['cyclopts'] = None; sys.argv = ['run_all.py', 'ls']; "
+    script += f"runpy.run_path({str(ROOT / 'run_all.py')!r}, run_name='__main__')"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("run_all.py: this Python has no package cyclopts: install ")
+    assert len(done.stderr.splitlines()) == 1
