@@ -103,15 +103,14 @@ def returns_a_loss_for_each_example_and_the_state(method: Method) -> None:
     state = method.refit(samples.outputs_of(method), samples.started(method, training), EPOCH)
     _, batch, state = samples.led_up(method, training, samples.batch_of(training), state, EPOCH)
     step = method.loss if own else method.losses
-    found: object = step(samples.logits_of(method, samples.B), batch, state, EPOCH)
-    kind = type(found).__name__
-    pair = isinstance(found, tuple) and len(found) == 2
+    found: Any = step(samples.logits_of(method, samples.B), batch, state, EPOCH)
+    pair, kind = isinstance(found, tuple) and len(found) == 2, type(found).__name__
     demand(pair, f"{name} must return a pair, the loss and the state, got a {kind}")
-    loss, after = found  # type: ignore[misc]  # a pair
-    tensor = isinstance(loss, Tensor)
-    demand(tensor, f"{name} must return a tensor before the state, got a {type(loss).__name__}")
-    dict_ = isinstance(after, Mapping)
-    demand(dict_, f"{name} must return the state behind the loss, got a {type(after).__name__}")
+    loss, after = found
+    known, kind = isinstance(loss, Tensor), type(loss).__name__
+    demand(known, f"{name} must return a tensor before the state, got a {kind}")
+    known, kind = isinstance(after, Mapping), type(after).__name__
+    demand(known, f"{name} must return the state behind the loss, got a {kind}")
     wanted = () if own else (samples.B,)
     demand(
         tuple(loss.shape) == wanted,
@@ -322,6 +321,9 @@ def has_the_images_it_declares(dataset: Dataset, root: Path) -> None:
     pair = isinstance(splits, tuple) and len(splits) == 2
     demand(pair and all(isinstance(split, Split) for split in splits), "load must return 2 Splits")
     for split, size in zip(splits, dataset.sizes, strict=True):
+        for noun, held in (("images", split.image), ("labels", split.label)):
+            kind = f"{type(held).__module__}.{type(held).__name__}".removeprefix("builtins.")
+            demand(isinstance(held, Tensor), f"the {noun} are a {kind}, not a torch.Tensor")
         shape, declared = tuple(split.image.shape), (size, *dataset.shape)
         demand(shape == declared, f"the images have the shape {shape}, declared is {declared}")
         demand(split.image.dtype == torch.uint8, f"the images are {split.image.dtype}, not uint8")

@@ -149,6 +149,16 @@ FAULTS = {
         "it refuses each number of classes tried (2, 10, 4, 3, 5, 20, 100): ['too hot']",
     ),
     "images of floats": (DATASET, OTHER_SPLITS.format(f"{PIXELS}.float(), {LABELS}"), "not uint8"),
+    "images of numpy": (
+        DATASET,
+        OTHER_SPLITS.format(f"{PIXELS}.numpy(), {LABELS}"),
+        "the images are a numpy.ndarray, not a torch.Tensor",
+    ),
+    "a list of labels": (
+        DATASET,
+        OTHER_SPLITS.format(f"{PIXELS}, ({LABELS}).tolist()"),
+        "the labels are a list, not a torch.Tensor",
+    ),
     "too few images": (
         DATASET,
         OTHER_SPLITS.format(f"{PIXELS}[:10], {LABELS}"),
