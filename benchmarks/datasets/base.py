@@ -79,7 +79,7 @@ class Dataset(Bounded):
         Raises:
             DataMissingError: the files are absent or damaged.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} defines no load")
 
     def content(self, root: Path) -> str:
         """Return a text that changes whenever what :meth:`load` returns does, such as a digest.

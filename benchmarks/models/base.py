@@ -18,7 +18,7 @@ class Model(Bounded):
 
     def build(self, shape: tuple[int, int, int], num_classes: int) -> nn.Module:
         """Return the network for images of ``(channels, height, width)``, freshly initialised."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} defines no build")
 
     def check(self, shape: tuple[int, int, int]) -> None:
         """Refuse images that the network would shrink to nothing.

@@ -120,7 +120,7 @@ class Noise(Bounded):
 
     def matrix(self, space: LabelSpace) -> Tensor:
         """Return the ``(C, C)`` float64 ``T[i, j] = P(given j | true i)``; rows sum to 1."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} defines no matrix")
 
     def corrupt(self, label: Tensor, space: LabelSpace, dataset: str, seed: int) -> GivenLabels:
         """Return one given label per example, drawn on the CPU.

@@ -41,6 +41,11 @@ class NoGradient(CrossEntropy):
         return (0 * logits).sum(), state
 
 
+class Averaged(CrossEntropy):
+    def losses(self, logits, batch, state, epoch):
+        return super().losses(logits, batch, state, epoch)[0].mean(), state
+
+
 class GrowingState(CrossEntropy):
     def losses(self, logits, batch, state, epoch):
         return super().losses(logits, batch, state, epoch)[0], {"new": logits.detach()}
@@ -117,6 +122,12 @@ class Needy(CrossEntropy):
 class WrongShape(Digits):
     def load(self, root, seed):
         return tuple(p._replace(image=p.image.view(-1, 1, 4, 16)) for p in super().load(root, seed))
+
+
+class NoNines(Digits):
+    def load(self, root, seed):
+        train, test = super().load(root, seed)
+        return train._replace(label=train.label.clamp(max=8)), test
 
 
 class Shuffled(Digits):
@@ -199,9 +210,11 @@ FAULTY = [
     ("method", Explodes, "stays finite", "is not finite at 10000"),
     ("method", LosesEpochs, "divides any number", "of 3 epochs it makes stages of [1, 1]"),
     ("method", Diverges, "trains on digits", "it does not train: "),
+    ("method", Averaged, "returns a loss", "Averaged.losses must return a loss for each example"),
     ("method", Method, "has a finite loss", "NotImplementedError: Method defines neither losses"),
     ("method", Needy, "can be built", "Needy.file needs a default or a range"),
     ("dataset", WrongShape, "has the images", "(1078, 1, 4, 16), declared is (1078, 1, 8, 8)"),
+    ("dataset", NoNines, "has images of every class", "it has no training image of '9'"),
     ("dataset", Shuffled, "is the same when", "loaded twice, it differs"),
     ("dataset", WrongMean, "declares the mean", "mean is declared as (0.3,)"),
     ("noise", Leaky, "has rows", "the rows of T sum to [0.9"),
@@ -235,7 +248,7 @@ def test_one_mistake_is_told_once(monkeypatch, tmp_path, registries):  # noqa: A
     assert len(found) == len(CHECKS["method"])
     told = [str(finding) for finding in found if finding.fault and not finding.repeated]
     assert told == [
-        f"FAULT has a finite loss and a gradient for every network\n      KeyError: 8 ({path}:4)"
+        f"FAULT returns a loss for each example and the state\n      KeyError: 8 ({path}:4)"
     ]
     assert sum(finding.repeated for finding in found) > 4
     assert where("method", "mine") == f"{path}:2"

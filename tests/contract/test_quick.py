@@ -149,6 +149,9 @@ FAULTS = {
         "it refuses each number of classes tried (2, 10, 4, 3, 5, 20, 100): ['too hot']",
     ),
     "images of floats": (DATASET, OTHER_SPLITS.format(f"{PIXELS}.float(), {LABELS}"), "not uint8"),
+    "load misspelt": (DATASET.replace("load", "laod"), "", "Mine defines no load"),
+    "matrix misspelt": (NOISE.replace("matrix", "matirx"), "", "Mine defines no matrix"),
+    "build misspelt": (MODEL.replace("build", "bulid"), "", "Mine defines no build"),
     "images of numpy": (
         DATASET,
         OTHER_SPLITS.format(f"{PIXELS}.numpy(), {LABELS}"),
