@@ -185,3 +185,10 @@ def test_foreign_images_are_found_by_their_index(tmp_path):
     export(DATASETS.build("digits"), NOISES.build("open_set(rate=0.2)"), 0, tmp_path, tmp_path)
     foreign, table = np.load(tmp_path / "foreign-0.npz"), pd.read_csv(tmp_path / "labels-0.csv")
     assert foreign["index"].tolist() == table["index"][foreign["position"]].tolist()
+
+
+def test_a_folder_whose_name_would_stand_for_seeds_is_refused(tmp_path, capsys):
+    out = tmp_path / "labels-{seed}"
+    assert main(["data", "noise", "digits", "clean", "--out", str(out)]) == 2
+    assert "--out is one folder for all seeds, without {seed}, got" in capsys.readouterr().err
+    assert not out.exists()

@@ -83,6 +83,8 @@ def noise(  # noqa: PLR0913  options of a command
     from benchmarks.export import export_seeds
     from benchmarks.noise import NOISES
 
+    if "{seed}" in str(out):  # in the command that trains on the labels, it stands for the seed
+        raise RefusedError(f"--out is one folder for all seeds, without {{seed}}, got {str(out)!r}")
     _load(plugin, data)
     try:
         chosen, kind = DATASETS.build(dataset), NOISES.build(noise)
