@@ -107,7 +107,7 @@ FAULTS = {
 def test_a_file_that_fails_is_refused_with_line_and_message_and_leaves_nothing(
     write, text, line, sentence
 ):
-    path, before = write("bad.py", text), set(METHODS)
+    path, before, modules = write("bad.py", text), set(METHODS), set(sys.modules)
     for _ in range(2):  # asked again, it fails again
         with pytest.raises(RefusedError) as caught:
             plugins.load(path)
@@ -116,7 +116,8 @@ def test_a_file_that_fails_is_refused_with_line_and_message_and_leaves_nothing(
         assert sentence in told
         assert len(told.splitlines()) == 1
         assert set(METHODS) == before
-        assert not {name for name in sys.modules if name.startswith("plugin_") and "." in name}
+        new = set(sys.modules) - modules
+        assert not {name for name in new if name.startswith("plugin_") and "." in name}
 
 
 @pytest.mark.parametrize(

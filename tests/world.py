@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import site
 import sys
 import tempfile
@@ -197,6 +198,8 @@ def pytest_configure(config):
     config.stash[WORLD] = World(config.rootpath, folder, Path(shared or folder))
     config.stash[BEFORE] = _names(config.rootpath)
     GUARD.install()
+    if hasattr(signal, "SIGHUP"):  # under nohup it is ignored, and so it would be in every child
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if hasattr(config.option, "benchmark_storage"):  # which it makes wherever one stands
         config.option.benchmark_storage = str(config.rootpath / ".benchmarks")
 

@@ -47,7 +47,7 @@ def small(tmp_path_factory, calls):
         patch.setattr(ranking, "func", counted(ranking.func))
         patch.setattr("benchmarks.report.analysis.resolve", counted(resolve))
         patch.setattr(stats, "pair", counted(stats.pair, 1, 2))  # reference and metric
-        yield build(write(tmp_path_factory.mktemp("small"), SMALL))
+        return build(write(tmp_path_factory.mktemp("small"), SMALL))
 
 
 @pytest.mark.usefixtures("small")
