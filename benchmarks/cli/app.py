@@ -3,6 +3,7 @@
 Each verb imports what it needs when it runs, so that help is instant.
 """
 
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cyclopts import App
+from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from benchmarks import suites
 from benchmarks.cli.check import check
@@ -94,8 +95,26 @@ def _called(argv: Sequence[str]) -> Exit:
     if not (prints := PRINTED & set(tokens)):
         _refuse_lost_place()
     console = _console() if prints else None
-    done = app(tokens, exit_on_error=False, print_error=False, console=console)
+    try:
+        done = app(tokens, exit_on_error=False, print_error=False, console=console)
+    except CycloptsError as error:
+        raise RefusedError(_usage(error)) from error
     return Exit(done or Exit.DONE)
+
+
+def _usage(error: CycloptsError) -> str:
+    """Return in one sentence what is wrong with the arguments of a verb.
+
+    >>> print(_usage(CycloptsError('Command "plan" parameter --seeds requires one. Got 0.')))
+    --seeds requires one; got 0
+    """
+    if isinstance(error, UnusedCliTokensError):
+        unused = ", ".join(map(repr, error.unused_tokens))
+        return f"{unused} is more than this verb takes; --help lists what it takes"
+    text = re.sub(r'^(Command ".*?" parameter|Parameter) ', "", " ".join(str(error).split()))
+    first, *others = re.split(r"\.\s+(?=[A-Z])", text.removesuffix("."))
+    joined = "; ".join([first, *(each[0].lower() + each[1:] for each in others)])
+    return joined[0].lower() + joined[1:]
 
 
 def _refuse_empty(argv: Sequence[str]) -> None:

@@ -21,8 +21,8 @@ def check(*, plugin: Plugins, data: Path | None = None, timeout: float = 60.0) -
     """
     if not 0 < timeout < math.inf:
         raise RefusedError(f"--timeout must be a number of seconds above 0, got {timeout}")
-    processes.start_fork_server(("benchmarks.contract.trial",))  # which this process imports now
-    from benchmarks.contract.trial import Heading, findings
+    processes.start_fork_server(("benchmarks.contract.process",))  # which this process imports now
+    from benchmarks.contract.process import Heading, findings
     from benchmarks.datasets import data_root
 
     faults = 0

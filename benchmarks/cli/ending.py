@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NoReturn
 
-from cyclopts import CycloptsError
-
 from benchmarks import plugin_errors, streams
 from benchmarks.commands import program_name
 from benchmarks.errors import Exit, InterruptError, RefusedError, StopError
@@ -41,7 +39,7 @@ def _code_of(work: Callable[[], Exit]) -> Exit:
 
 def _last_words(error: BaseException) -> tuple[str, Exit] | None:
     """Return what is said of an error, and the code that goes with it; None for a fault of ours."""
-    if isinstance(error, (RefusedError, CycloptsError)) or plugin_errors.faulty_method(error):
+    if isinstance(error, RefusedError) or plugin_errors.faulty_method(error):
         return f"{program_name()}: {error}", getattr(error, "code", Exit.USAGE)
     if isinstance(error, _EndedError):
         return f"{error.word}; running again continues", error.ending

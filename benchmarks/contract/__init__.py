@@ -96,7 +96,7 @@ def load(*paths: Path, root: Path | None = None) -> list[Entry]:
     Raises:
         RefusedError: a plugin fails, or an entry of its does not do what it must.
     """
-    from benchmarks.contract.trial import try_quickly  # noqa: PLC0415  it imports this module
+    from benchmarks.contract.process import try_quickly  # noqa: PLC0415  it imports this module
 
     if paths and processes.FORKS:
         try_quickly(paths, root or data_root(None))

@@ -15,7 +15,7 @@ from benchmarks import plugin_errors, plugins, processes, streams
 from benchmarks.contract import CHECKS, LONGEST_STEP, QUICK, Check, Finding, examine, quick, where
 from benchmarks.errors import DataMissingError, RefusedError
 
-PRELOAD = ("benchmarks.contract.trial",)
+PRELOAD = ("benchmarks.contract.process",)
 """What the process has imported when it starts."""
 
 STARTING = 300.0
