@@ -107,6 +107,20 @@ def cells_of(*noises, seeds=(0,), **axes):
     return list(Suite.read("default").override(asked).cells("float32", Path()))
 
 
+def test_a_run_on_a_file_of_another_name_keeps_what_was_trained_and_shows_the_new_name(tmp_path):
+    out = tmp_path / "out"
+    few = ("--methods", "volminnet", "--seeds", "0", "--recipes", "small(epochs=2)", "--no-report")
+    for name, owed in (("a/x.npy", 1), ("b/y.npy", 0)):
+        path = write(tmp_path / name, SPECS["labels(file=%r)"])
+        code, text, err = run(*few, "--noises", f"labels(file={path!r})", "--out", out)
+        assert code == 0, err
+        assert f"1 cell, {1 - owed} done, {owed} to train" in text
+        shutil.rmtree(tmp_path / name.partition("/")[0])
+        for table in ("results.csv", "losses.csv", "transitions.csv"):
+            assert name.partition("/")[2] in (out / table).read_text()
+            assert name == "a/x.npy" or "x.npy" not in (out / table).read_text()
+
+
 def test_one_plan_has_the_same_bytes_once_and_refuses_two_files_of_one_name(tmp_path):
     first = write(tmp_path / "a/x.npy", np.zeros(1078, int))
     same, other = write(tmp_path / "b/y.npy", np.zeros(1078, int)), tmp_path / "c/x.npy"

@@ -109,7 +109,7 @@ def _usage(error: CycloptsError) -> str:
     --seeds requires one; got 0
     """
     if isinstance(error, UnusedCliTokensError):
-        unused = ", ".join(map(repr, error.unused_tokens))
+        unused = ", ".join(map(repr, error.unused_tokens or ()))
         return f"{unused} is more than this verb takes; --help lists what it takes"
     text = re.sub(r'^(Command ".*?" parameter|Parameter) ', "", " ".join(str(error).split()))
     first, *others = re.split(r"\.\s+(?=[A-Z])", text.removesuffix("."))

@@ -62,7 +62,9 @@ class Session:
         for each in self.plan.groups:
             _, *keys, _ = each.first.keys().values()
             left = each.cells
-            if known := seeds.get(tuple(keys)):
+            if any(each.first.files()):  # which may have had another name
+                left = [cell for cell in left if cell.id not in done]
+            elif known := seeds.get(tuple(keys)):
                 left = [cell for cell in left if cell.seed not in known or cell.id not in done]
             missing += [Repeats(left)] if left else []
         return missing

@@ -8,14 +8,16 @@ import math
 import zlib
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-import msgspec
+from msgspec.structs import asdict, astuple, replace
 
 from benchmarks import schema
 from benchmarks.errors import RefusedError
 from benchmarks.inputs import InputError, read_bytes, table_of, text_of
 from benchmarks.outputs import write_atomically
 from benchmarks.store.aggregates import LossHistograms, Row, TransitionMatrices
+from benchmarks.store.cell_meta import CellKeys
 from benchmarks.store.part_file import Record
 from benchmarks.store.parts import Parts
 from benchmarks.store.plan_file import read_plan
@@ -100,7 +102,8 @@ def derive(
     Raises:
         RefusedError: the plan cannot be read, or recomputed numbers are damaged.
     """
-    planned = read_plan(folder).ids() if planned is None else planned
+    names = {cell.cell_id: astuple(cell)[: len(schema.KEYS)] for cell in read_plan(folder).cells}
+    planned = names.keys() if planned is None else planned
     refuse_misplaced(into or folder)
     makers: dict[str, Callable[[Record], Iterable[Row]]] = {
         "results.csv": _results,
@@ -114,8 +117,9 @@ def derive(
         "transitions.csv": TransitionMatrices(),
     }
     cells = []
-    for record in parts.records(planned, ARRAYS):
-        keys = msgspec.structs.astuple(record.meta.keys)
+    for trained in parts.records(planned, ARRAYS):
+        record = _named(trained, names.get(trained.cell_id))
+        keys = astuple(record.meta.keys)
         begin = _line(keys)[:-1] + ","
         blocks = {name: _lines(name, make(record), begin) for name, make in makers.items()}
         cells.append((*keys[1:], keys[0], blocks))
@@ -130,6 +134,13 @@ def derive(
         path = (into or folder) / name
         if not _holds(path, whole):
             write_atomically(path, *whole)
+
+
+def _named(record: Record, keys: tuple[Any, ...] | None) -> Record:
+    """Return a record under the names of the plan: a file may be called otherwise by now."""
+    if keys is None or keys == astuple(record.meta.keys):
+        return record
+    return record._replace(meta=replace(record.meta, keys=CellKeys(*keys)))
 
 
 def _holds(path: Path, pieces: Iterable[bytes]) -> bool:
@@ -174,7 +185,7 @@ def _quoted(text: str) -> str:
 def _results(record: Record) -> Iterator[Row]:
     """Yield one row per selection; one without numbers for a cell that has none."""
     meta, arrays = record
-    shared = {**msgspec.structs.asdict(meta.facts), "status": meta.status, "reason": meta.reason}
+    shared = {**asdict(meta.facts), "status": meta.status, "reason": meta.reason}
     if meta.status != "done":
         yield {**shared, "selection": "last"}
         return
@@ -235,5 +246,5 @@ def _detection(record: Record) -> Iterator[Row]:
 def _costs(record: Record) -> Iterator[Row]:
     """Yield the seconds, memory and versions of a cell."""
     meta = record.meta
-    costs, stamp = map(msgspec.structs.asdict, (meta.costs, meta.stamp))
+    costs, stamp = map(asdict, (meta.costs, meta.stamp))
     yield {"cell_id": record.cell_id, "status": meta.status, **costs, **stamp}
