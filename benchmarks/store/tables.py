@@ -34,16 +34,19 @@ ARRAYS = (
 
 
 def refuse_misplaced(folder: Path) -> None:
-    """Refuse what stands where a table belongs, before anything is trained or dropped.
+    """Refuse what stands where tables and parts belong, before anything is trained or dropped.
 
     Raises:
-        RefusedError: a table of the folder is no file.
+        RefusedError: a table of the folder is no file, or its parts are no folder.
     """
     for name in schema.TABLES:
         if (folder / name).exists() and not (folder / name).is_file():
             raise RefusedError(
                 f"{folder / name} is no file, and a table belongs there; move it away"
             )
+    for path in (folder / "parts", folder / "collected"):
+        if path.exists() and not path.is_dir():
+            raise RefusedError(f"{path} is no folder, and parts belong there; move it away")
 
 
 def refuse_loss(folder: Path, parts: Parts, planned: Collection[str]) -> None:

@@ -235,6 +235,14 @@ def test_what_stands_where_a_table_belongs_is_refused_before_anything_changes(ou
         assert path.read_bytes() == content
 
 
+def test_parts_that_are_no_folder_are_refused_before_anything_is_trained(out):
+    shutil.rmtree(out / "parts")
+    (out / "parts").write_text("mine")
+    code, _, err = run(*TINY, "--out", out)
+    assert code == 2
+    assert f"{out / 'parts'} is no folder, and parts belong there; move it away" in err
+
+
 def test_a_folder_that_keeps_its_tables_only_never_loses_their_rows(out):
     shutil.rmtree(out / "parts")
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
