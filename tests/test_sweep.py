@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from dataclasses import fields
 from hashlib import sha256
 from pathlib import Path
@@ -102,7 +103,10 @@ FILES = {
     "flag": (HEAD + "seed = [true]", "seed[0]: a whole number is expected here, not true or"),
     "no seed": (HEAD + "seed = []", "seed: at least 1 is needed here, and the list has fewer"),
     "bytes": (DEFAULT.encode() + b"#\xff\n", "text must be UTF-8, and the byte 0xff is none"),
-    "every": (DEFAULT.replace("method = [", 'method = "al"\nx = ['), "method: "),
+    "every": (
+        re.sub(r"^method = \[.*?\]", 'method = "al"', DEFAULT, flags=re.DOTALL | re.MULTILINE),
+        "method: ",
+    ),
     "date": (HEAD + "seed = [1979-05-27]", "seed[0]: a whole number is expected"),
     "key": (DEFAULT + "niose = 1", "unknown key 'niose'; did you mean 'noise'?"),
     "profile": (DEFAULT + "profile = 3\n", "profile: a text is expected here, not a whole number"),
