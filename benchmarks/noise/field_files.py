@@ -90,10 +90,10 @@ def _rows(text: str, path: Path) -> Iterator[list[float]]:
     """Yield the numbers of each line, as many as the first line has."""
     width = 0
     for line, fields in records_of(text, path):
-        words = fields if len(fields) > 1 else fields[0].split()
+        words = [word.strip(" \t") for word in (fields if len(fields) > 1 else fields[0].split())]
         if words[0].startswith("#"):
             continue
-        if wrong := [word for word in words if not REAL.fullmatch(word.strip())]:
+        if wrong := [word for word in words if not REAL.fullmatch(word)]:
             raise InputError(path, f"{shown(wrong[0])} is no number", f"line {line}")
         width = width or len(words)
         if len(words) != width:

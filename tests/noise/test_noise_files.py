@@ -295,6 +295,7 @@ NO_MATRICES = {
     "several.npz": (npz(a=T, b=T), "one array is needed, and it has 2"),
     "vector.npy": (npy(T[0]), r"5 x 5 numbers for this dataset, .* has the shape \(5,\)"),
     "nan.csv": (ROWS.replace("0.8", "nan").encode(), "line 1: 'nan' is no number"),
+    "control.csv": (("\x1d" + ROWS[1:]).encode(), r"line 1: '.+' is no number"),
     "half.csv": (ROWS.replace("0.8", "0.3").encode(), "row 0 of .* sums to 0.5"),
     "ragged.csv": (ROWS.encode()[:-6], "line 5: a row of 4 numbers where the first has 5"),
     "header.csv": (b"cat,dog\n" + ROWS.encode(), "line 1: 'cat' is no number"),
