@@ -142,7 +142,8 @@ def _table(folder: Path, name: str) -> pd.DataFrame:
     missing, foreign = sorted(wanted - have - LATER_COLUMNS), sorted(have - wanted)
     if missing or foreign:
         faults = [f"lacks {', '.join(missing)}"] if missing else []
-        faults += [f"has the unknown {', '.join(foreign)[:200]}"] if foreign else []
+        unknown = " ".join(", ".join(foreign)[:200].split())  # a name may hold a new line
+        faults += [f"has the unknown {unknown}"] if foreign else []
         raise RefusedError(
             f"{path} does not have this version's columns: it {' and '.join(faults)}"
         )
