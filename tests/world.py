@@ -19,6 +19,7 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 
 import pytest
+from hypothesis import configuration
 
 from tests.guard import FOREIGN, NOTES, READ, RULES, WRITE, ForeignFileError, Guard, both_names
 
@@ -197,6 +198,7 @@ def pytest_configure(config):
     folder = Path(tempfile.mkdtemp(prefix="world-", dir=shared)).resolve()
     config.stash[WORLD] = World(config.rootpath, folder, Path(shared or folder))
     config.stash[BEFORE] = _names(config.rootpath)
+    configuration.set_hypothesis_home_dir(config.rootpath / ".hypothesis")
     GUARD.install()
     if hasattr(signal, "SIGHUP"):  # under nohup it is ignored, and so it would be in every child
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
