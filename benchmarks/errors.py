@@ -42,6 +42,11 @@ def suggestion(name: str, known: Sequence[str]) -> str:
     return "".join(f"; did you mean {match!r}?" for match in get_close_matches(name, words, n=1))
 
 
+def count(n: int, noun: str) -> str:
+    """Return ``1 seed``, ``5 seeds``."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 class StopError(BaseException):
     """The program is asked to stop: by no error, and through every ``finally``."""
 

@@ -64,7 +64,7 @@ class FilePath(NamedTuple):
 def file_name(path: str) -> str:
     r"""Return a path without its folders, of either kind of system.
 
-    >>> file_name("/home/me/labels-{seed}.npy"), file_name(r"C:\me\T.csv"), file_name("T.csv")
+    >>> file_name("/x/labels-{seed}.npy"), file_name(r"C:\x\T.csv"), file_name("T.csv")
     ('labels-{seed}.npy', 'T.csv', 'T.csv')
     """
     return re.split(r"[/\\]", path.rstrip("/\\"))[-1]

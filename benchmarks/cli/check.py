@@ -5,7 +5,7 @@ import textwrap
 from pathlib import Path
 
 from benchmarks import processes
-from benchmarks.errors import Exit, RefusedError
+from benchmarks.errors import Exit, RefusedError, count
 from benchmarks.launch.request import Plugins
 
 
@@ -32,5 +32,5 @@ def check(*, plugin: Plugins, data: Path | None = None, timeout: float = 60.0) -
         else:
             print(textwrap.indent(str(event), "  "), flush=True)
             faults += bool(event.fault) and not event.repeated
-    print(f"{faults} {'fault' if faults == 1 else 'faults'}")
+    print(count(faults, "fault"))
     return Exit.SOME_FAILED if faults else Exit.DONE

@@ -12,7 +12,7 @@ from msgspec.structs import astuple
 
 from benchmarks import contract
 from benchmarks.datasets import content, data_root
-from benchmarks.errors import RefusedError
+from benchmarks.errors import RefusedError, count
 from benchmarks.launch import pool, tuning
 from benchmarks.launch.request import Request
 from benchmarks.planning.options import (
@@ -83,9 +83,9 @@ class Session:
         """Say what the folder holds beside what is asked for, and what cannot be built."""
         lines = held_lines(self.folder, self.values(), self.plan.held, self.parts)
         if self.lost:
-            count, (reason, *others) = sum(self.lost.values()), self.lost
-            more = f", and {len(others)} further reasons" if others else ""
-            cells = f"{count} {'cell' if count == 1 else 'cells'}"
+            reason, *others = self.lost
+            more = f", and {count(len(others), 'further reason')}" if others else ""
+            cells = count(sum(self.lost.values()), "cell")
             lines.append(
                 f"{self.folder} holds {cells} that cannot be built now ({reason}{more}); results "
                 f"stay as they are{self.lost_plugins}"

@@ -120,7 +120,7 @@ def without_folders(text: str) -> str:
 
     Results are shared, and the folders of a machine tell whose it is.
 
-    >>> without_folders("cannot read '/home/me/my data/a.npy' or /data/b.csv: https://a.b/c")
+    >>> without_folders("cannot read '/x/my data/a.npy' or /data/b.csv: https://a.b/c")
     "cannot read 'a.npy' or b.csv: https://a.b/c"
     """
     return ABSOLUTE.sub(lambda match: file_name(match[0]), text)

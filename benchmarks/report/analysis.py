@@ -12,10 +12,10 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 import numpy as np
 import pandas as pd
 
+from benchmarks.errors import count
 from benchmarks.report import stats
 from benchmarks.report.data import Run
 from benchmarks.report.looks import PRIVILEGED, Look, base, resolve
-from benchmarks.report.phrases import count
 from benchmarks.report.stats import Aggregate, Floats, Ranks
 from benchmarks.schema import METRICS
 

@@ -6,11 +6,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from benchmarks.errors import count
 from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import Run
 from benchmarks.report.looks import PRIVILEGED, base
-from benchmarks.report.phrases import count, listing, signed, span
+from benchmarks.report.phrases import listing, signed, span
 
 FEWEST_SEEDS = 5
 SAME = ["dataset", "noise", "seed"]

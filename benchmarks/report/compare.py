@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.catalogue import Facts
-from benchmarks.errors import DataMissingError, RefusedError
+from benchmarks.errors import DataMissingError, RefusedError, count
 from benchmarks.report import render, stats
 from benchmarks.report.data import Run, load, planned
 from benchmarks.report.looks import order_methods, resolve
 from benchmarks.report.pairing import KEYS, NoiseChange, pair_changed, pair_same
-from benchmarks.report.phrases import BLANK, count, listing, with_test
+from benchmarks.report.phrases import BLANK, listing, with_test
 from benchmarks.report.tables import NO_TEST, Table
 from benchmarks.schema import METRICS, ONE_SPLIT, table_path
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.errors import count
 from benchmarks.report import (
     browser,
     macros,
@@ -17,7 +18,7 @@ from benchmarks.report.checklist import checklist
 from benchmarks.report.data import Run, load
 from benchmarks.report.figures import draw_beside
 from benchmarks.report.figures.layout import VENUES
-from benchmarks.report.phrases import capitalised, count, listing
+from benchmarks.report.phrases import capitalised, listing
 from benchmarks.report.render import Block, Picture, Words
 from benchmarks.report.tables import Table, unmarked
 from benchmarks.report.verdict import JUDGED, verdict

@@ -10,8 +10,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from benchmarks.commands import quoted
-from benchmarks.errors import RefusedError
-from benchmarks.report.phrases import count
+from benchmarks.errors import RefusedError, count
 
 KEYS = ("dataset", "noise", "model", "recipe", "method", "seed")
 """The columns in which the two finished cells of a pair agree."""

@@ -151,11 +151,6 @@ def capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def count(n: int, noun: str) -> str:
-    """Return ``1 seed``, ``5 seeds``."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
-
-
 def listing(items: list[str]) -> str:
     """Return ``a``, ``a and b``, ``a, b and c``."""
     return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)

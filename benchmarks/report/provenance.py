@@ -6,8 +6,9 @@ later, says the same to the byte.
 
 import pandas as pd
 
+from benchmarks.errors import count
 from benchmarks.report.data import Run
-from benchmarks.report.phrases import BLANK, count
+from benchmarks.report.phrases import BLANK
 from benchmarks.report.render import Block
 from benchmarks.report.tables import Table, unmarked
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from benchmarks.errors import count
 from benchmarks.report import stats
 from benchmarks.report.analysis import JUDGED, REFERENCES, ROPES, Analysis, rows_of
 from benchmarks.report.looks import PRIVILEGED
@@ -15,7 +16,6 @@ from benchmarks.report.phrases import (
     capitalised,
     chance,
     change,
-    count,
     listing,
     number,
     p_value,

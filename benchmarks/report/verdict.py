@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from benchmarks.errors import count
 from benchmarks.report import stats
 from benchmarks.report.analysis import ROPES, Analysis, rows_of
 from benchmarks.report.looks import base
@@ -14,7 +15,6 @@ from benchmarks.report.phrases import (
     capitalised,
     chance,
     change,
-    count,
     listing,
     number,
     signed,

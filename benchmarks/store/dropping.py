@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.commands import command_line
-from benchmarks.errors import RefusedError, suggestion
+from benchmarks.errors import RefusedError, count, suggestion
 from benchmarks.store.cell_meta import CellKeys
 from benchmarks.store.files import locked
 from benchmarks.store.parts import Parts
@@ -28,7 +28,7 @@ class Dropped:
 
     def lines(self) -> list[str]:
         """Return the lines that tell a user of it."""
-        what = f"{self.cells} {'cell' if self.cells == 1 else 'cells'}"
+        what = count(self.cells, "cell")
         lines = [
             f"{self.folder}: dropped {what}, {self.results} of them with results; {self.left} left"
         ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import filelock
 
-from benchmarks.errors import RefusedError
+from benchmarks.errors import RefusedError, count
 
 STALE_SECONDS = 60
 """A temporary file that is older belongs to a run that was killed."""
@@ -57,10 +57,9 @@ def refuse_foreign(folder: Path) -> None:
         return
     foreign = sorted(path.name for path in folder.iterdir() if not _is_ours(path))
     if foreign:
-        count = f"{len(foreign)} other {'file' if len(foreign) == 1 else 'files'}"
         raise RefusedError(
-            f"{folder} is no results folder: it has no plan.json, and {count}, such as "
-            f"{foreign[0]!r}; use another --out"
+            f"{folder} is no results folder: it has no plan.json, and "
+            f"{count(len(foreign), 'other file')}, such as {foreign[0]!r}; use another --out"
         )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.commands import command_line
+from benchmarks.errors import count
 from benchmarks.store.parts import Parts
 from benchmarks.store.plan_file import PlannedCell
 
@@ -30,7 +31,7 @@ def held_lines(
         return []
     done = parts.done()
     missing = sum(cell.cell_id not in done for cell in held)
-    cells = f"{len(held)} further {'cell' if len(held) == 1 else 'cells'}"
+    cells = count(len(held), "further cell")
     them, all_ = ("it", "") if len(held) == 1 else ("them", "all ")
     if options := _filter(asked, held):
         drop = f"`{command_line('drop', folder, *options)}` drops {them}"

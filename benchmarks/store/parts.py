@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from benchmarks.errors import RefusedError
+from benchmarks.errors import RefusedError, count
 from benchmarks.outputs import writing
 from benchmarks.store.cell_meta import CellMeta, Names
 from benchmarks.store.part_file import (
@@ -99,9 +99,8 @@ class Parts:
         """
         lines = [f"damaged part, {fate}: {path} ({reason})" for path, reason in self.damaged]
         if self.aside:
-            noun = "part" if len(self.aside) == 1 else "parts"
             lines.append(
-                f"{len(self.aside)} damaged {noun} put aside by an earlier run: "
+                f"{count(len(self.aside), 'damaged part')} put aside by an earlier run: "
                 f"{self.aside[0].parent}/*{ASIDE}"
             )
         return lines

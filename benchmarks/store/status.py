@@ -3,6 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
+from benchmarks.errors import count
 from benchmarks.store import Parts, read_plan
 
 
@@ -48,6 +49,5 @@ def describe(folder: Path) -> str:
 
 def _counted(statuses: Counter[str], noun: str) -> str:
     """Return ``12 cells: 11 done, 1 failed``."""
-    total = statuses.total()
-    each = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
-    return f"{total} {noun}{'' if total == 1 else 's'}: {each or 'none'}"
+    each = ", ".join(f"{number} {status}" for status, number in sorted(statuses.items()))
+    return f"{count(statuses.total(), noun)}: {each or 'none'}"

@@ -13,7 +13,7 @@ from typing import Any
 from msgspec.structs import asdict, astuple, replace
 
 from benchmarks import schema
-from benchmarks.errors import RefusedError
+from benchmarks.errors import RefusedError, count
 from benchmarks.inputs import InputError, read_bytes, table_of, text_of
 from benchmarks.outputs import write_atomically
 from benchmarks.store.aggregates import LossHistograms, Row, TransitionMatrices
@@ -67,9 +67,8 @@ def refuse_loss(folder: Path, parts: Parts, planned: Collection[str]) -> None:
     if not absent or parts.damaged or parts.aside or not path.is_file():
         return
     if only := absent & _finished(path):
-        noun = "cell" if len(only) == 1 else "cells"
         raise RefusedError(
-            f"{path} is all that is left of {len(only)} finished {noun}, which no part of "
+            f"{path} is all that is left of {count(len(only), 'finished cell')}, which no part of "
             f"{folder / 'parts'} holds, and would lose them; bring the parts back, or copy the "
             "CSV files to another folder and remove them here"
         )
@@ -221,15 +220,15 @@ def _bins(record: Record) -> Iterator[Row]:
     """Yield one row per selection and confidence bin; an empty bin has no means."""
     meta, arrays = record
     for selection, table in zip(meta.selections, arrays.get("bins", ()), strict=True):
-        for number, (count, confidence, correct) in enumerate(table.tolist()):
+        for number, (images, confidence, correct) in enumerate(table.tolist()):
             yield {
                 "selection": selection,
                 "bin": number,
                 "low": number / schema.BINS_COUNT,
                 "high": (number + 1) / schema.BINS_COUNT,
-                "count": int(count),
-                "confidence": confidence / count if count else None,
-                "accuracy": correct / count if count else None,
+                "count": int(images),
+                "confidence": confidence / images if images else None,
+                "accuracy": correct / images if images else None,
             }
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from benchmarks.commands import quoted
 from benchmarks.datasets import DATASETS, Dataset
-from benchmarks.report.phrases import capitalised, count, span
+from benchmarks.errors import count
+from benchmarks.report.phrases import capitalised, span
 from benchmarks.suspects.class_names import how_to_write, numbers_are_names
 from benchmarks.suspects.ranking import LabelRanking
 

@@ -22,7 +22,7 @@ SOURCES = [
     ("called", "name", "command"),
     [
         ("run_all.py", "run_all.py", "python run_all.py plan"),
-        ("/home/me/clone/run_all.py", "run_all.py", "python /home/me/clone/run_all.py plan"),
+        ("/x/clone/run_all.py", "run_all.py", "python /x/clone/run_all.py plan"),
         ("/venv/bin/noisy-label-bench", "noisy-label-bench", "noisy-label-bench plan"),
         ("/venv/Scripts/noisy-label-bench.exe", "noisy-label-bench", "noisy-label-bench plan"),
         ("/x/benchmarks/__main__.py", "python -m benchmarks", "python -m benchmarks plan"),
