@@ -41,6 +41,11 @@ class PackSetup(NamedTuple):
     flags: tuple[str, ...] = ()  # of planning.options.FLAGS
     beat: Beat = silent  # told after every step how many epochs are over
 
+    def plain(self) -> "PackSetup":
+        """Return the same with the plainest driver: one by one, each kernel launched by itself."""
+        flags = tuple(flag for flag in self.flags if flag not in {"graph", "branches"})
+        return self._replace(width=1, flags=flags)
+
 
 def train_and_record(cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
     """Train cells together and return their records, whatever happens to their numbers.

@@ -1,6 +1,7 @@
 """The training of one pack of cells by a worker: the same function whoever launches it."""
 
 import datetime as dt
+import gc
 import os
 import platform
 import re
@@ -8,7 +9,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -16,6 +17,7 @@ from benchmarks import plugin_errors, processes
 from benchmarks.engine.loop import Beat, silent
 from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.launch import environment
+from benchmarks.planning.memory import empty_cache, is_out_of_memory
 from benchmarks.store import CellFacts, CellKeys, CellMeta, Costs, Record, Stamp, write_part
 from benchmarks.sweep import Cell
 from methods.bounds import file_name
@@ -82,26 +84,46 @@ def summary(record: Record) -> CellSummary:
     return CellSummary(record.cell_id, meta.status, meta.reason, meta.costs.train_seconds or 0.0)
 
 
+class _Failed(NamedTuple):
+    """Why a pack was not trained, in words: the error itself holds all that the pack took."""
+
+    reason: str
+    trace: str
+    too_large: bool  # for the device's memory
+
+
 def _train(job: Job, cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
     """Train a pack; one that fails is tried cell by cell, so that only the guilty one is lost.
 
-    One that does not fit into the device's memory is tried at half its width.
+    One that does not fit into the device's memory is tried at half its width. A cell that fails by
+    itself is tried once more by the plainest driver, which takes the least and does the least.
     """
+    outcome = _attempt(cells, setup)
+    if not isinstance(outcome, _Failed):
+        for record in outcome:
+            record.meta.stamp = stamp(job)
+        return outcome
+    gc.collect()  # what the failed pack held, in cycles too
+    empty_cache(setup.device)
+    if outcome.too_large and setup.width > 1:
+        half = setup._replace(width=setup.width // 2)
+        parts = [cells[i : i + half.width] for i in range(0, len(cells), half.width)]
+        return [record for part in parts for record in _train(job, part, half)]
+    if len(cells) > 1:
+        return [record for cell in cells for record in _train(job, [cell], setup)]
+    if (plain := setup.plain()) != setup:
+        return _train(job, cells, plain)
+    return [failure(job, cells[0], outcome.reason, outcome.trace)]
+
+
+def _attempt(cells: Sequence[Cell], setup: PackSetup) -> list[Record] | _Failed:
+    """Train a pack, or say why not, when nothing of it is held by an error any more."""
     try:
-        records = train_and_record(cells, setup)
-    except torch.OutOfMemoryError as error:
-        if setup.width > 1:
-            half = setup._replace(width=setup.width // 2)
-            parts = (cells[i : i + half.width] for i in range(0, len(cells), half.width))
-            return [record for part in parts for record in _train(job, part, half)]
-        return [failure(job, cells[0], f"out of memory: {error}".splitlines()[0])]
+        return train_and_record(cells, setup)
     except BaseException as error:  # noqa: BLE001  a cell that fails is a row, not the run's end
-        if len(cells) > 1:
-            return [record for cell in cells for record in _train(job, [cell], setup)]
-        return [failure(job, cells[0], plugin_errors.reason(error), traceback.format_exc())]
-    for record in records:
-        record.meta.stamp = stamp(job)
-    return records
+        if is_out_of_memory(error):
+            return _Failed(f"out of memory: {error}".splitlines()[0], "", too_large=True)
+        return _Failed(plugin_errors.reason(error), traceback.format_exc(), too_large=False)
 
 
 def failure(job: Job, cell: Cell, reason: str, trace: str = "") -> Record:

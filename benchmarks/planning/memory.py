@@ -27,6 +27,10 @@ LOOKAHEAD_GRAPHS = 3
 """The graphs that looking ahead holds at once: batch, its gradient, and trusted batch."""
 
 
+FULL = ("out of memory", "ALLOC_FAILED")
+"""What the driver, cuBLAS and cuDNN say, and MPS, where there is no memory left."""
+
+
 class Memory(NamedTuple):
     """Bytes of one cell of a pack."""
 
@@ -64,6 +68,26 @@ def free_bytes(device: torch.device) -> int | None:
 def widest(cell: Cell, free: int | None) -> int | None:
     """Return how many cells like this one fit, at least one; None for as many as one likes."""
     return None if free is None else max(1, int(SHARE * free / of_cell(cell).total))
+
+
+def empty_cache(device: torch.device) -> None:
+    """Give a GPU's memory back that this process has freed, and keeps for what comes next."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error says that a device's memory is full, whichever library says so.
+
+    >>> is_out_of_memory(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling"))
+    True
+    """
+    if isinstance(error, RuntimeError):
+        text = str(error)
+        return isinstance(error, torch.OutOfMemoryError) or any(sign in text for sign in FULL)
+    return False
 
 
 @functools.lru_cache(maxsize=64)

@@ -1,10 +1,13 @@
 """Training what a session misses, by any launcher, and packs that fail."""
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
 
 from benchmarks.engine.record import PackSetup, train_and_record
+from benchmarks.engine.stack import Stack
 from benchmarks.launch import worker
 from benchmarks.launch.request import Request
 from benchmarks.launch.run import LAUNCHERS, train
@@ -90,3 +93,44 @@ def test_a_cell_that_never_fits_is_a_failed_row(monkeypatch, tmp_path):
     assert [(r.meta.status, r.meta.reason) for r in records] == [
         ("failed", "out of memory: CUDA out of memory. Tried to allocate 20 GiB.")
     ] * 2
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError])
+def test_a_pack_that_failed_holds_no_memory_when_its_cells_are_tried_again(
+    monkeypatch, tmp_path, error
+):
+    weights, alive, step = [], [], Stack.step
+
+    def failing(stack, batches, epoch):
+        step(stack, batches, epoch)
+        alive.append(sum(weight() is not None for weight in weights))
+        weights.append(weakref.ref(stack.params["1.weight"]))
+        raise error("it cannot be done")
+
+    monkeypatch.setattr(Stack, "step", failing)
+    cells = [build(seed=seed, recipe="small(epochs=2)") for seed in range(4)]
+    setup = PackSetup(NOWHERE, CPU, keep_all=False, width=4)
+    records = worker._train(job_in(tmp_path), cells, setup)
+    assert alive == [0] * (3 if error is torch.OutOfMemoryError else 5)
+    assert {(record.meta.status, record.meta.costs.driver) for record in records} == {
+        ("done", "one_by_one")
+    }
+
+
+def test_a_cell_that_a_graph_cannot_train_is_trained_without_one(monkeypatch, tmp_path):
+    tried = []
+
+    def only_plain(cells, setup):
+        tried.append((len(cells), setup.width, setup.flags))
+        if setup.width > 1 or "graph" in setup.flags:
+            raise RuntimeError("Expected running_mean to have type BFloat16 but got Float")
+        return train_and_record(cells, setup)
+
+    monkeypatch.setattr(worker, "train_and_record", only_plain)
+    flags = ("graph", "branches", "deterministic")
+    setup = PackSetup(NOWHERE, CPU, keep_all=False, width=4, flags=flags)
+    cells = [build(seed=seed, recipe="small(epochs=2)") for seed in range(2)]
+    records = worker._train(job_in(tmp_path), cells, setup)
+    assert [record.meta.costs.driver for record in records] == ["one_by_one deterministic"] * 2
+    alone = [(1, 4, flags), (1, 1, ("deterministic",))]
+    assert tried == [(2, 4, flags), *alone, *alone]
