@@ -6,6 +6,7 @@ in ``benchmarks.launch.run.LAUNCHERS``.
 
 import concurrent.futures
 import functools
+import os
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -24,7 +25,7 @@ from benchmarks.store import write_part
 from benchmarks.sweep import Cell
 
 if TYPE_CHECKING:
-    from multiprocessing.sharedctypes import Synchronized
+    from multiprocessing.sharedctypes import Synchronized, SynchronizedArray
 
 ATTEMPTS = 2
 """The number of tries of a pack whose worker dies: one death may be an accident."""
@@ -37,7 +38,7 @@ _worker: dict[str, Any] = {}  # the job and the device of this process, set when
 
 def default_workers(device: torch.device) -> processes.Workers:
     """Return how many workers train by default: as many as cores and memory allow, one per GPU."""
-    if device.type == "cuda":
+    if device.type == "cuda" and device.index is None:
         return processes.Workers(torch.cuda.device_count(), "one for each GPU")
     return processes.choose_workers() if device.type == "cpu" else processes.Workers(1, "one GPU")
 
@@ -99,9 +100,9 @@ class _Pool:
         self._watch, self._numbered = Watch(beats, job.timeout), 0
         self._left: list[_Task] = []
         self._running: dict[Future[list[CellSummary]], tuple[_Task, int]] = {}
-        self._started = context.Value("i", 0)
-        start = (job, self._started, beats)
         count = min(workers, len(tasks))
+        self._started, slots = context.Value("i", 0), context.Array("q", count)
+        start = (job, self._started, slots, beats)
         self._starts = count * (1 + ATTEMPTS)  # so many are no sign that none survives its start
         self._pool = ProcessPool(count, context=context, initializer=_start, initargs=start)
 
@@ -187,7 +188,9 @@ def _record_failure(job: Job, cell: Cell, reason: str) -> CellSummary:
     return summary(record)
 
 
-def _start(job: Job, started: "Synchronized[int]", beats: Beats) -> None:
+def _start(
+    job: Job, started: "Synchronized[int]", slots: "SynchronizedArray[int]", beats: Beats
+) -> None:
     """Set up a worker: one thread, its device, the user's plugins."""
     streams.make_safe()
     streams.outlive_readers()  # what a plugin prints
@@ -200,14 +203,43 @@ def _start(job: Job, started: "Synchronized[int]", beats: Beats) -> None:
         torch.use_deterministic_algorithms(mode=True)
         torch.backends.cudnn.benchmark = False
     with started.get_lock():
-        number, started.value = started.value, started.value + 1
-    spread = job.device == "cuda"
-    name = f"cuda:{number % torch.cuda.device_count()}" if spread else job.device
-    _worker.update(job=job, device=torch.device(name), beats=beats, refusal=None)
+        started.value += 1
+        number = take_slot(slots)
+    _worker.update(job=job, device=torch.device(job.device), beats=beats, refusal=None)
     try:
+        _worker["device"] = _use_device(job.device, number)
         plugins.load(*job.plugins)
-    except RefusedError as error:  # here and not in the parent: its cells fail by it
+    except (RefusedError, RuntimeError) as error:  # here and not in the parent: its cells fail
         _worker["refusal"] = error
+
+
+def take_slot(slots: "SynchronizedArray[int]") -> int:
+    """Return the number of the first slot whose worker is gone, which is this process's now.
+
+    >>> slots = [os.getpid(), 0, 0]
+    >>> take_slot(slots), slots[1] == os.getpid()
+    (1, True)
+    """
+    numbers = range(len(slots))
+    left = (i for i in numbers if not (slots[i] and processes.is_running(slots[i])))
+    number = next(left, len(slots) - 1)
+    slots[number] = os.getpid()
+    return number
+
+
+def _use_device(name: str, number: int) -> torch.device:
+    """Return the device of a worker; a GPU is made the one that streams and graphs are of.
+
+    Args:
+        name: the device that was asked for; workers for ``cuda`` are spread over all GPUs.
+        number: the worker's.
+    """
+    if name == "cuda":
+        name = f"cuda:{number % torch.cuda.device_count()}"
+    device = torch.device(name)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    return device
 
 
 def _work(
