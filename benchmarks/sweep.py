@@ -86,6 +86,10 @@ class File(NamedTuple):
     path: Path
 
 
+Precision = str | Callable[[Model, Dataset], str]
+"""The arithmetic of training: of all cells, or what says it of a model on a dataset."""
+
+
 @dataclass(frozen=True)
 class Cell:
     """One training run: everything that may change its numbers, and nothing else."""
@@ -276,14 +280,14 @@ class Suite:
         return replace(self, profile=profile or self.profile, **changes)
 
     def cells(
-        self, precision: str, root: Path | None = None, *, fetch: bool = False
+        self, precision: Precision, root: Path | None = None, *, fetch: bool = False
     ) -> Iterator[Cell]:
         """Yield every cell once, in the order of the file, seeds fastest.
 
         Under the profile ``tuned``, these are the cells before they are tuned.
 
         Args:
-            precision: of the cells.
+            precision: of the cells, or what says it of a model on a dataset.
             root: the folder of the image files. Without one, cells that train on a dataset of a
                 plugin do not know what it holds.
             fetch: let a dataset of a plugin download what it has to hold.
@@ -314,7 +318,7 @@ class Suite:
             if is_brought(dataset := DATASETS.build(name)):
                 content.fetch(name, dataset, root)
 
-    def _cells(self, precision: str, root: Path | None) -> Iterator[Cell]:
+    def _cells(self, precision: Precision, root: Path | None) -> Iterator[Cell]:
         profile = PROFILES.build(self.profile)
         if isinstance(profile, Tuned) and profile.seed in self.seed:
             raise ValueError(f"Tuned.seed must not be a seed that is reported, got {profile.seed}")
@@ -324,7 +328,7 @@ class Suite:
             for name, registry in REGISTRIES.items()
             if name != "method"
         }
-        shared = {"precision": precision, "profile": PROFILES.full(profile)}
+        full = PROFILES.full(profile)
         for dataset, noise in itertools.product(built["dataset"], built["noise"]):
             noise.check(label_space(dataset), seeds)
             kind = (NOISES.name(noise), NOISES.spec(noise))
@@ -337,7 +341,8 @@ class Suite:
             data = data_of(dataset, noise, root) if root else ""
             for method, model, recipe in itertools.product(names, built["model"], built["recipe"]):
                 asked = "" if names[method] == METHODS.spec(method) else names[method]
-                own = {"data": data, "asked": asked, **shared}
+                name = precision if isinstance(precision, str) else precision(model, dataset)
+                own = {"data": data, "asked": asked, "precision": name, "profile": full}
                 for seed in seeds:
                     yield Cell(dataset, noise, method, model, recipe, seed, **own)
 

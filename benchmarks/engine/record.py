@@ -1,5 +1,6 @@
 """Train the cells of a pack, and turn what each did into the record that is kept of it."""
 
+import gc
 import platform
 import time
 from collections.abc import Sequence
@@ -52,11 +53,14 @@ def train_and_record(cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
 
     Args:
         cells: one, or several that differ in seed and noise alone.
-        setup: where, how wide, and with which flags.
+        setup: where, how wide, and with which flags. On a GPU, nothing that this process did
+            there before is needed any more.
 
     Raises:
         Exception: anything but divergence, which is a result and is recorded as one.
     """
+    if setup.device.type != "cpu":
+        release_memory(setup.device)
     histories = [  # before a noise's file can be edited
         History(cell.keys(), cell.method.stops_early) for cell in cells
     ]
@@ -150,8 +154,8 @@ def _costs(cell: Cell, data: CellData, history: History, setup: PackSetup) -> Co
     steps = steps_of(cell, n)
     taken = passes(cell, n, epochs, len(data.trusted))
     device, peak = setup.device, processes.peak_memory()
-    if device.type == "cuda":
-        peak, name = torch.cuda.max_memory_allocated(device), torch.cuda.get_device_name(device)
+    if device.type == "cuda":  # with the blocks of graphs, which count as free between replays
+        peak, name = torch.cuda.max_memory_reserved(device), torch.cuda.get_device_name(device)
     else:
         name = platform.processor() or platform.machine()
     return Costs(
@@ -164,6 +168,21 @@ def _costs(cell: Cell, data: CellData, history: History, setup: PackSetup) -> Co
         device=f"{device.type} {name}",
         driver=driver_name(setup.width, setup.flags),
     )
+
+
+def release_memory(device: torch.device) -> None:
+    """Give back what a pack that is over held of the device, in cycles and caches too.
+
+    Its peak is counted anew. What cuBLAS has to work in is kept for each stream, of which every
+    pack of branches has new ones.
+    """
+    gc.collect()
+    if device.type == "cuda":
+        torch._C._cuda_clearCublasWorkspaces()  # noqa: SLF001  there is no public name
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+    elif device.type == "mps":
+        torch.mps.empty_cache()
 
 
 class Passes(NamedTuple):

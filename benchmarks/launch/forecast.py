@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-import torch
-
 from benchmarks.engine.drivers import in_words
 from benchmarks.engine.record import passes
 from benchmarks.launch.request import Request
 from benchmarks.launch.session import Session, prepare, prepare_trials, requested
 from benchmarks.planning.memory import of_cell
-from benchmarks.planning.plan import disk_bytes, kinds, pack_count
+from benchmarks.planning.options import flags_of_cell
+from benchmarks.planning.plan import Plan, disk_bytes, kinds, pack_count
 from benchmarks.planning.throughput import STARTED_SECONDS, Throughput
+from benchmarks.sweep import Cell
 
 SHOWN = 60
 """The most values of an axis that are listed."""
@@ -36,11 +36,12 @@ def describe(session: Session) -> str:
     count, owed = len(plan.cells), sum(map(len, missing))
     lines = [f"{axis:8} {_listed(values)}" for axis, values in session.values().items()]
     groups = kinds(cells)
+    precisions = " and ".join(dict.fromkeys(own[0].precision for own in groups.values()))
     largest = max(of_cell(own[0]).total * plan.widths[kind] for kind, own in groups.items())
     lines += [
         f"cells    {count} planned, {count - owed} done, {owed} to do",
-        f"device   {session.device} ({plan.cells[0].precision}), {session.workers} workers",
-        *(f"driver   {kind}: {in_words(plan.widths[kind], plan.flags)}" for kind in groups),
+        f"device   {session.device} ({precisions}), {session.workers} workers",
+        *(f"driver   {kind}: {_driver(plan, own[0])}" for kind, own in groups.items()),
         f"disk     {disk_bytes(cells, keep_all=plan.keep_all) / 2**20:.0f} MiB",
         f"memory   about {largest / 2**20:.0f} MiB a process, beside what PyTorch takes",
         f"time     {time_left(session)}",
@@ -48,6 +49,12 @@ def describe(session: Session) -> str:
         *session.parts.damage("put aside by `run`, its cells are trained again"),
     ]
     return "\n".join(lines)
+
+
+def _driver(plan: Plan, cell: Cell) -> str:
+    flags = flags_of_cell(cell, plan.flags)
+    graph = ", each step a CUDA graph" if "graph" in flags else ""
+    return f"{in_words(plan.width(cell), flags)}{graph}"
 
 
 def _listed(values: Sequence[str | int]) -> str:
@@ -62,10 +69,10 @@ def time_left(session: Session) -> str:
     folder were.
     """
     groups, throughput, plan = session.missing_groups, Throughput.read(), session.plan
-    devices = torch.cuda.device_count() if session.device.type == "cuda" else session.workers
-    sharing = session.workers // max(1, devices)
     predicted = [
-        throughput.seconds(g.first, session.device, plan.width(g.first), sharing, plan.flags)
+        throughput.seconds(
+            g.first, session.device, plan.width(g.first), flags_of_cell(g.first, plan.flags)
+        )
         for g in groups
     ]
     if all(predicted):

@@ -61,17 +61,19 @@ class Request:
         out: The results folder. [default: results/SUITE]
         data: The folder of image files. [default: $NOISY_LABELS_DATA, else ./data]
         device: cuda, mps or cpu. [default: the first there is]
-        precision: float32 or bfloat16. [default: bfloat16 on cuda]
-        workers: How many processes. [default: one per core; on a GPU as many as
-            `probe` measured to be best, else one]
+        precision: float32 or bfloat16. [default: bfloat16 on cuda for networks with convolutions,
+            else float32]
+        workers: How many processes. [default: one per core; one for each GPU]
         pack: How many cells alike in all but seed and noise to train at once, in one process. More
             is faster for small networks, and changes the last bits. [default: as `probe` measured,
-            else on the CPU 32 for tiny and 16 for small dense networks, and 1 for others]
+            else on the CPU 32 for tiny and 16 for small dense networks, on cuda 16 to 128 for
+            dense networks and 4 or 8 for small convolutional ones, as memory allows; 1 for others]
         graph: Launch the kernels of a training step at once, as a CUDA graph: the smaller they are,
             the faster. A step that cannot be recorded is taken without one, and said so.
-        branches: Give every cell of a pack kernels of its own, side by side as branches of one CUDA
-            graph, in place of kernels that all share; for convolutions, which gain nothing from
-            sharing. [default width: as `probe --branches` measured, else 8]
+            [default: on cuda]
+        branches: Give every convolutional network of a pack kernels of its own, side by side as
+            branches of one CUDA graph, in place of kernels that all share, by which convolutions
+            gain nothing. [default: on cuda]
         deterministic: Use none but deterministic algorithms, so that a GPU repeats its numbers to
             the last bit; slower, and a method that needs another fails with a sentence.
         timeout: Seconds without a finished epoch after which a worker is taken to hang: it is
@@ -94,8 +96,8 @@ class Request:
     precision: Literal["float32", "bfloat16"] | None = None
     workers: Whole = None
     pack: Whole = None
-    graph: Annotated[bool, Parameter(negative="")] = False
-    branches: Annotated[bool, Parameter(negative="")] = False
+    graph: bool | None = None
+    branches: bool | None = None
     deterministic: Annotated[bool, Parameter(negative="")] = False
     timeout: float | None = None
     plugin: Plugins = ()

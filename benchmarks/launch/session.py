@@ -1,5 +1,6 @@
 """A session: a request that has been checked against this machine and a results folder."""
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,13 +18,13 @@ from benchmarks.launch import pool, tuning
 from benchmarks.launch.request import Request
 from benchmarks.planning.options import (
     FLAGS,
+    ON_CUDA,
     TrainingOptions,
     choose_device,
     default_precision,
 )
 from benchmarks.planning.plan import Plan, make_plan, rebuild
 from benchmarks.planning.repeats import Repeats
-from benchmarks.planning.throughput import Throughput
 from benchmarks.profiles import PROFILES, Tuned
 from benchmarks.store import Parts, read_current_plan, read_plan, refuse_foreign
 from benchmarks.store.held import AXES, held_lines
@@ -152,7 +153,7 @@ def requested(request: Request, *, fetch: bool = False) -> Wanted:
         return _of_folder(request)
     refuse_foreign(request.folder())
     device = choose_device(request.device)
-    precision = request.precision or default_precision(device)
+    precision = request.precision or functools.partial(default_precision, device)
     suite = Suite.read(request.suite, lambda plugins: contract.load(*plugins, root=root))
     suite = suite.override(request.axes(), request.profile)
     cells = list(suite.cells(precision, root, fetch=fetch))
@@ -183,32 +184,30 @@ def _of_folder(request: Request) -> Wanted:
     return Wanted(choose_device(request.device or plan.device), cells, None, request.plugin)
 
 
-def flags_of(request: Request, device: torch.device) -> tuple[str, ...]:
-    """Return which of ``FLAGS`` a request sets; branches are those of a CUDA graph.
+def options_of(request: Request, device: torch.device) -> TrainingOptions:
+    """Return how a request wants its cells trained.
 
     Raises:
-        RefusedError: ``--graph`` or ``--branches`` is asked for without a GPU.
+        RefusedError: a graph is asked for without a GPU, or branches without the graph.
     """
-    flags = {name for name in FLAGS if getattr(request, name)}
-    for name in ("graph", "branches"):
+    said = {name: getattr(request, name) for name in FLAGS}
+    flags = tuple(name for name in FLAGS if said[name])
+    for name in ON_CUDA:
         if name in flags and device.type != "cuda":
             raise RefusedError(f"--{name} needs --device cuda, got {device.type}; leave it out")
-    if "branches" in flags:
-        flags.add("graph")
-    return tuple(name for name in FLAGS if name in flags)
+    if said["branches"] and said["graph"] is False:
+        raise RefusedError("--branches are those of a graph, got --no-graph; leave one of them out")
+    without = tuple(name for name in ON_CUDA if said[name] is False)
+    return TrainingOptions(device, request.pack, flags, without)
 
 
 def _session(request: Request, wanted: Wanted, cells: Sequence[Cell], folder: Path) -> Session:
     device = wanted.device
-    options = TrainingOptions(device, request.pack, flags_of(request, device))
-    plan = make_plan(folder, Path(request.suite).stem, cells, options)
+    plan = make_plan(folder, Path(request.suite).stem, cells, options_of(request, device))
     plan = replace(plan, plugins=tuple(map(str, wanted.plugins)))
     workers, why = request.workers, "as asked for"
     if workers is None:
         workers, why = pool.default_workers(device)
-        if device.type == "cuda":
-            each = Throughput.read().best_processes(cells, device, plan.flags)
-            workers, why = workers * each, f"{each} for each GPU" if each > 1 else why
     if workers < 1:
         raise RefusedError(f"--workers must be a whole number of at least 1, got {workers}")
     if request.timeout is not None and not 0 < request.timeout < math.inf:

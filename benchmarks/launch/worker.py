@@ -1,7 +1,6 @@
 """The training of one pack of cells by a worker: the same function whoever launches it."""
 
 import datetime as dt
-import gc
 import os
 import platform
 import re
@@ -15,9 +14,10 @@ import torch
 
 from benchmarks import plugin_errors, processes
 from benchmarks.engine.loop import Beat, silent
-from benchmarks.engine.record import PackSetup, train_and_record
+from benchmarks.engine.record import PackSetup, release_memory, train_and_record
 from benchmarks.launch import environment
-from benchmarks.planning.memory import empty_cache, is_out_of_memory
+from benchmarks.planning.memory import is_out_of_memory
+from benchmarks.planning.options import flags_of_cell
 from benchmarks.store import CellFacts, CellKeys, CellMeta, Costs, Record, Stamp, write_part
 from benchmarks.sweep import Cell
 from methods.bounds import file_name
@@ -70,8 +70,9 @@ def train_pack(
         device: this worker's.
         beat: told after every step how many epochs are over.
     """
-    setup = PackSetup(job.root, device, job.keep_all, width, job.flags, beat)
-    records = _train(job, [Cell.build(spec) for spec in specs], setup)
+    cells = [Cell.build(spec) for spec in specs]
+    flags = flags_of_cell(cells[0], job.flags)
+    records = _train(job, cells, PackSetup(job.root, device, job.keep_all, width, flags, beat))
     if not processes.has_parent():
         raise SystemExit("nobody waits for these cells")
     write_part(job.folder, records)
@@ -103,8 +104,8 @@ def _train(job: Job, cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
         for record in outcome:
             record.meta.stamp = stamp(job)
         return outcome
-    gc.collect()  # what the failed pack held, in cycles too
-    empty_cache(setup.device)
+    _end_if_broken(setup.device, outcome.reason)
+    release_memory(setup.device)
     if outcome.too_large and setup.width > 1:
         half = setup._replace(width=setup.width // 2)
         parts = [cells[i : i + half.width] for i in range(0, len(cells), half.width)]
@@ -114,6 +115,15 @@ def _train(job: Job, cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
     if (plain := setup.plain()) != setup:
         return _train(job, cells, plain)
     return [failure(job, cells[0], outcome.reason, outcome.trace)]
+
+
+def _end_if_broken(device: torch.device, reason: str) -> None:
+    """End this worker where its GPU answers no more, as after an illegal address: others begin."""
+    if device.type == "cuda":
+        try:
+            torch.cuda.synchronize(device)
+        except RuntimeError as error:
+            raise SystemExit(f"{device} cannot be used any more: {reason}") from error
 
 
 def _attempt(cells: Sequence[Cell], setup: PackSetup) -> list[Record] | _Failed:

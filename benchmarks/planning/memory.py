@@ -70,14 +70,6 @@ def widest(cell: Cell, free: int | None) -> int | None:
     return None if free is None else max(1, int(SHARE * free / of_cell(cell).total))
 
 
-def empty_cache(device: torch.device) -> None:
-    """Give a GPU's memory back that this process has freed, and keeps for what comes next."""
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-    elif device.type == "mps":
-        torch.mps.empty_cache()
-
-
 def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether an error says that a device's memory is full, whichever library says so.
 

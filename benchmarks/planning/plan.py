@@ -17,7 +17,7 @@ from benchmarks.errors import RefusedError
 from benchmarks.models import MODELS
 from benchmarks.noise import NOISES
 from benchmarks.planning.memory import LARGEST_NETWORK, free_bytes, weights_of, widest
-from benchmarks.planning.options import FLAGS, TrainingOptions
+from benchmarks.planning.options import FLAGS, TrainingOptions, flags_of_cell
 from benchmarks.planning.repeats import Cells, Repeats, repeats
 from benchmarks.planning.throughput import Throughput
 from benchmarks.store import CellSpecs, Driver, PlanFile, PlannedCell, read_current_plan, write_plan
@@ -58,11 +58,10 @@ class Plan:
 
         The cells that a folder holds already stay in it.
         """
-        precision = {kind_of(cell): cell.precision for cell in self.cells}
-        drivers = {
-            kind: Driver(driver_name(self.widths[kind], self.flags), self.widths[kind], name)
-            for kind, name in precision.items()
-        }
+        drivers = {}
+        for kind, cell in {kind_of(cell): cell for cell in self.cells}.items():
+            name = driver_name(self.widths[kind], flags_of_cell(cell, self.flags))
+            drivers[kind] = Driver(name, self.widths[kind], cell.precision)
         new = PlanFile(
             suite=self.suite,
             device=self.device,
@@ -126,20 +125,21 @@ def make_plan(folder: Path, suite: str, cells: Iterable[Cell], options: Training
             packs of another size, or without one of the flags, any of which changes the last bits
             of its numbers.
     """
-    asked, (device, pack, flags) = tuple(cells), options
+    asked, device, pack = tuple(cells), options.device, options.pack
     groups = repeats(asked)
     if pack is not None and not 1 <= pack <= WIDEST:
         raise RefusedError(f"--pack must be a whole number from 1 to {WIDEST}, got {pack}")
     if not (folder / NAME).exists():
-        widths = _widths(groups, options, {})
+        flags = options.flags_at_start()
+        widths = _widths(groups, options, flags, {})
         keep_all = len(asked) <= KEEP_ALL_UP_TO
         return Plan(suite, device.type, pack, keep_all, asked, widths, flags)
     written = read_current_plan(folder)
     _refuse_other_settings(written, options, folder)
     _refuse_other_profile(written, [each.first for each in groups], folder)
     fixed = {kind: driver.width for kind, driver in written.drivers.items()}
-    options = TrainingOptions(device, written.pack, written.flags)
-    rest = asked, _widths(groups, options, fixed), written.flags
+    options = options._replace(pack=written.pack)
+    rest = asked, _widths(groups, options, written.flags, fixed), written.flags
     named = ((_specs(each.first, folder).point()[:2], each.cells) for each in groups)
     points = {(*point, cell.seed) for point, cells in named for cell in cells}
     held = _without_moved(further(written, points), groups)
@@ -149,7 +149,7 @@ def make_plan(folder: Path, suite: str, cells: Iterable[Cell], options: Training
 
 def _refuse_other_settings(written: PlanFile, options: TrainingOptions, folder: Path) -> None:
     """Refuse options that change the last bits of the numbers of a folder."""
-    device, pack, flags = options
+    device, pack, flags, without = options
     if pack not in {None, written.pack}:
         started = f"--pack {written.pack}" if written.pack else "packs of its own choice"
         raise RefusedError(
@@ -164,6 +164,11 @@ def _refuse_other_settings(written: PlanFile, options: TrainingOptions, folder: 
         raise RefusedError(
             f"{folder} was started with --{foreign[0]}, which this version does not have, and "
             "numbers without it must not be mixed with its own; use another --out"
+        )
+    if there := [name for name in without if name in written.flags]:
+        raise RefusedError(
+            f"{folder} was started with --{there[0]}, which changes the last bits of its numbers; "
+            f"leave --no-{there[0]} out or use another --out"
         )
     if missing := [name for name in flags if name not in written.flags]:
         raise RefusedError(
@@ -209,14 +214,17 @@ def _refuse_other_profile(written: PlanFile, asked: Sequence[Cell], folder: Path
         )
 
 
-def _widths(cells: Cells, options: TrainingOptions, fixed: Mapping[str, int]) -> dict[str, int]:
+def _widths(
+    cells: Cells, options: TrainingOptions, flags: Sequence[str], fixed: Mapping[str, int]
+) -> dict[str, int]:
     """Return the width of every kind: as fixed, as asked, or as measured and fits, cut evenly."""
-    device, pack, flags = options
+    device, pack = options.device, options.pack
     throughput, free, widths = Throughput.read(), free_bytes(device), dict(fixed)
     refuse_huge(cells)
     for kind, group in kinds(cells).items():
         if kind not in widths:
-            fastest = throughput.best_width(group[0], device, flags)
+            own = flags_of_cell(group[0], flags)
+            fastest = throughput.best_width(group[0], device, own)
             best = pack or min(fastest, widest(group[0], free) or WIDEST)
             fewest = math.ceil(len(group) / best)  # packs
             even = max(2, math.ceil(len(group) / fewest)) if len(group) > 1 else 1

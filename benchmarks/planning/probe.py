@@ -1,43 +1,50 @@
 """Measure how fast this machine trains, on a few batches of real data, and keep it for the plan.
 
-Tried are packs of several widths, and on a GPU also several processes that share it.
+Tried are packs of growing width, until they get slower or fill the memory. Every measurement is
+kept at once, and so is why there is none.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from threading import BrokenBarrierError
-from typing import TYPE_CHECKING, Any
 
 import torch
-from pebble import ProcessPool
 
-from benchmarks import processes
+from benchmarks import plugin_errors
 from benchmarks.engine.data import CellData, load_cell_data
 from benchmarks.engine.drivers import in_words, team_of
 from benchmarks.engine.loop import train
-from benchmarks.engine.record import PackSetup
+from benchmarks.engine.record import PackSetup, release_memory
 from benchmarks.planning import memory
-from benchmarks.planning.throughput import Measured, SecondsPerImage, Throughput, work_of
+from benchmarks.planning.options import flags_of_cell
+from benchmarks.planning.throughput import (
+    BRANCHES,
+    Measured,
+    SecondsPerImage,
+    Throughput,
+    work_of,
+)
 from benchmarks.sweep import Cell
-
-if TYPE_CHECKING:
-    from multiprocessing.synchronize import Barrier
 
 WIDTHS = (1, 4, 16, 32)
 """The cells of a pack that are tried: one by one, and several at once."""
 
-PROCESSES = (2, 4)
-"""The processes that are tried on one GPU, beside one alone."""
+WIDTHS_ON_CUDA = (1, 4, 16, 64, 256)
+WIDTHS_OF_BRANCHES = (1, 2, 4, 8, 16)
+
+WORSE = 1.5
+"""A width at which a cell takes so many times as long as at the best one is the last."""
 
 BATCHES = 8
 """The training batches of a measurement; as many images are evaluated, at most 1,000 a set."""
 
 ENOUGH_SECONDS = 0.5
 
-Probed = Iterator[tuple[Cell, str, SecondsPerImage]]
-"""Measurements: a cell of the kind of work, the driver in words, and what an image took."""
+Probed = Iterator[tuple[Cell, str, SecondsPerImage | str]]
+"""Measurements: a cell of the kind of work, the driver in words, and what an image took; or why
+it cannot be measured.
+"""
 
 
 def probe(
@@ -54,96 +61,81 @@ def probe(
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as in a worker
     try:
-        for cell in {work_of(cell, device): cell for cell in cells}.values():
-            setup = PackSetup(root, device, keep_all=False, flags=tuple(flags))
-            yield from _probe_widths(cell, setup)
-            if device.type == "cuda":
-                yield from probe_processes(cell, setup)
+        with _on(device):
+            for cell in {work_of(cell, device): cell for cell in cells}.values():
+                own = flags_of_cell(cell, flags)
+                yield from probe_widths(cell, PackSetup(root, device, keep_all=False, flags=own))
     finally:
         torch.set_num_threads(threads)
 
 
-def _probe_widths(cell: Cell, setup: PackSetup) -> Probed:
-    data, widths = _few_images(cell, setup), {}
-    for width in WIDTHS:
-        widths[width] = _probe_pack(cell, data, setup._replace(width=width))
-        yield cell, in_words(width, setup.flags), widths[width]
-    Throughput.read().add(work_of(cell, setup.device, setup.flags), Measured(widths, {}))
+def probe_widths(cell: Cell, setup: PackSetup) -> Probed:
+    """Measure one kind of work at growing widths, yield what was measured, and keep it."""
+    work, known = work_of(cell, setup.device, setup.flags), Measured({}, {})
+    data = None
+    for width in _widths(setup):
+        words = in_words(width, setup.flags)
+        reason = _too_large(cell, setup, width)
+        full = bool(reason)
+        if not full:
+            try:
+                data = data or few_images(cell, setup)
+                known.widths[width] = _probe_pack(cell, data, setup._replace(width=width))
+            except Exception as error:  # noqa: BLE001  the other widths are measured all the same
+                reason, full = plugin_errors.reason(error), memory.is_out_of_memory(error)
+            release_memory(setup.device)
+        if reason:
+            known.cannot[width] = reason
+        Throughput.read().add(work, known)
+        yield cell, words, reason or known.widths[width]
+        if full or _is_worse(known, width):
+            break
 
 
-def probe_processes(cell: Cell, setup: PackSetup) -> Probed:
-    """Measure a kind of work in several processes at once, as far as memory goes, and keep it.
-
-    Their packs are as wide as is best for one process, which must have been measured before.
-    """
-    known, work = Throughput.read(), work_of(cell, setup.device, setup.flags)
-    setup = setup._replace(width=known.best_width(cell, setup.device, setup.flags))
-    fit = memory.widest(cell, memory.free_bytes(setup.device))
-    widths = known.entries[work].widths
-    shared = {1: widths[setup.width]}
-    for count in PROCESSES:
-        if fit is None or count * setup.width <= fit:
-            with suppress(torch.OutOfMemoryError, BrokenBarrierError):
-                shared[count] = probe_together(cell, setup, count)
-                yield cell, f"{count} processes on the GPU", shared[count]
-    if len(shared) > 1:
-        known.add(work, Measured(widths, shared))
+def _widths(setup: PackSetup) -> Sequence[int]:
+    if setup.device.type != "cuda":
+        return WIDTHS
+    return WIDTHS_OF_BRANCHES if BRANCHES in setup.flags else WIDTHS_ON_CUDA
 
 
-def probe_together(cell: Cell, setup: PackSetup, count: int) -> SecondsPerImage:
-    """Return what an image takes when ``count`` processes train packs at the same time."""
-    context = processes.worker_context(processes.TRAINING, setup.device.type)
-    barrier = context.Barrier(count)
-    with ProcessPool(count, context=context, initializer=_start, initargs=(barrier,)) as pool:
-        args = (cell.specs(), setup)
-        futures = [pool.schedule(_probe_beside_others, args) for _ in range(count)]
-        costs = [future.result() for future in futures]
-    train, evaluate = (sum(part) / count / count for part in zip(*costs, strict=True))
-    return SecondsPerImage(train, evaluate)
+def _too_large(cell: Cell, setup: PackSetup, width: int) -> str:
+    """Say that a pack needs more than the free memory; nothing where it does not, or is one."""
+    free = memory.free_bytes(setup.device)
+    most = memory.widest(cell, free)
+    if free is None or most is None or width <= most:
+        return ""
+    return f"at most {most} would fit into the {free / 2**30:.1f} GiB of memory that are free"
 
 
-_here: dict[str, Any] = {}  # what a process waits for
+def _is_worse(known: Measured, width: int) -> bool:
+    """Tell whether a width is clearly slower than the best one."""
+    if width not in known.widths:
+        return False
+    best = min(cost.train + cost.evaluate for cost in known.widths.values())
+    return known.widths[width].train + known.widths[width].evaluate > WORSE * best
 
 
-def _start(barrier: "Barrier") -> None:
-    torch.set_num_threads(1)
-    _here["barrier"] = barrier
-
-
-def _probe_beside_others(specs: dict[str, Any], setup: PackSetup) -> SecondsPerImage:
-    cell, barrier = Cell.build(specs), _here["barrier"]
-    try:
-        return _probe_pack(cell, _few_images(cell, setup), setup, barrier)
-    except Exception:
-        barrier.abort()  # the others would wait for ever
-        raise
-
-
-def _few_images(cell: Cell, setup: PackSetup) -> CellData:
-    """Return a small part of a cell's data, to measure on."""
+def few_images(cell: Cell, setup: PackSetup) -> CellData:
+    """Return a small part of a cell's data, to measure on: among it images of a clean subset."""
     data = load_cell_data(cell, setup.root, setup.device)
     size = min(len(data.noisy), BATCHES * cell.recipe.batch)
-    train = {name: getattr(data, name)[:size] for name in ("train", "noisy", "clean", "position")}
+    places, trusted = torch.arange(size), data.trusted[: size // 2].cpu()
+    places[: len(trusted)] = trusted
+    there = places.to(setup.device)
+    train = {name: getattr(data, name)[there] for name in ("train", "noisy", "clean")}
     val = {name: getattr(data, name)[:1000] for name in ("val", "val_noisy", "val_clean")}
     test = type(data.test)(data.test.image[:1000], data.test.label[:1000])
-    trusted = data.trusted[data.trusted < size]
-    return data._replace(**train, **val, test=test, trusted=trusted)
+    own = torch.arange(len(trusted), device=setup.device)
+    return data._replace(**train, **val, position=data.position[places], test=test, trusted=own)
 
 
-def _probe_pack(
-    cell: Cell, data: CellData, setup: PackSetup, others: "Barrier | None" = None
-) -> SecondsPerImage:
-    """Train for half a second after a first epoch and return what an image of a cell took.
-
-    Processes that measure at the same time wait for ``others`` after the first epoch.
-    """
+def _probe_pack(cell: Cell, data: CellData, setup: PackSetup) -> SecondsPerImage:
+    """Train for half a second after a first epoch and return what an image of a cell took."""
     width = setup.width
     cells = [replace(cell, seed=seed) for seed in range(width)]
     epochs = train(team_of(cells, [data] * width, width, setup.flags))
     trained, evaluated, count = 0.0, 0.0, 0
     next(epochs)  # the first is slower
-    if others:
-        others.wait()
     for of_cells in epochs:
         padded = len(of_cells) / width
         trained += of_cells[0].train_seconds * padded
@@ -153,3 +145,8 @@ def _probe_pack(
             break
     shown = len(data.noisy) + len(data.val) + len(data.test.label)
     return SecondsPerImage(trained / count / len(data.noisy), evaluated / count / shown)
+
+
+def _on(device: torch.device) -> AbstractContextManager[object]:
+    """Return the context in which a GPU is the one that CUDA's streams and graphs are of."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()

@@ -1,27 +1,25 @@
 """The throughput of this machine: kept in a file by ``probe``, read by the plan.
 
-It chooses how many cells a pack has and how many processes share a GPU, and predicts how long cells
-take.
+It chooses how many cells a pack has, and predicts how long cells take.
 """
 
 import functools
 import os
 import platform
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import msgspec
 import torch
-from torch import nn
 
 from benchmarks.errors import RefusedError
 from benchmarks.inputs import decode_json, read_bytes
-from benchmarks.models import Model
 from benchmarks.outputs import make_folder, write_atomically
-from benchmarks.planning.repeats import repeats
+from benchmarks.planning.memory import of_cell, weights_of
+from benchmarks.planning.options import is_dense
 from benchmarks.sweep import Cell
 
 STARTED_SECONDS = 4.0  # a worker: importing torch, reading data
@@ -29,13 +27,19 @@ CELL_SECONDS = 0.1  # a cell: its noise, the metrics of selected epochs, its par
 
 CACHE_BYTES = 64 * 2**20
 
-BRANCHES = "branches"  # of FLAGS: what was measured of stacks says nothing of them
-UNMEASURED_BRANCHES = 8
+STACKED = {
+    "cpu": {10_000: 32, 100_000: 16},
+    "cuda": {100_000: 128, 1_000_000: 64, 10_000_000: 16},
+}
+"""By device and weights: where nothing was measured, so many dense networks of at most that size
+are stacked, as a kernel's launch costs more than its work. Convolutions are not: grouped ones are
+no faster than one after another.
+"""
 
-UNMEASURED_WIDTHS = {10_000: 32, 100_000: 16}
-"""By weights: where nothing was measured, dense networks up to that small are stacked on the CPU,
-as a kernel's launch costs more than its work. Convolutions are not: grouped ones are no faster than
-one after another.
+BRANCHES = "branches"  # of FLAGS: what was measured of stacks says nothing of them
+BRANCHED = {2**26: 8, 2**28: 4}
+"""By the bytes that a batch leaves for the backward pass: where nothing was measured, so many
+convolutional networks are branches of a graph. One that leaves more fills a GPU by itself.
 """
 
 
@@ -57,10 +61,10 @@ class SecondsPerImage(NamedTuple):
 
 
 class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The measurements of one kind of work, per image and cell of all that train together."""
+    """The measurements of one kind of work, by the cells of a pack."""
 
-    widths: dict[Count, SecondsPerImage]  # by the cells of a pack
-    processes: dict[Count, SecondsPerImage]  # by the processes that share a GPU
+    widths: dict[Count, SecondsPerImage]  # per image and cell of all that train together
+    cannot: dict[Count, str] = {}  # why there is no measurement
 
 
 @dataclass(frozen=True)
@@ -91,32 +95,16 @@ class Throughput:
         """Return how many cells like this one are best trained at once; 1 is one by one."""
         if measured := self._widths(cell, device, flags):
             return min(measured, key=lambda width: measured[width].of_cell(cell))
-        if BRANCHES in flags:
-            return UNMEASURED_BRANCHES
-        dataset, cpu = cell.dataset, device.type == "cpu"
-        return _unmeasured_width(cell.model, dataset.shape, dataset.num_classes) if cpu else 1
-
-    def best_processes(
-        self, cells: Iterable[Cell], device: torch.device, flags: Sequence[str] = ()
-    ) -> int:
-        """Return how many processes are best on one device for these cells, as far as measured."""
-        total: dict[int, float] = {}
-        for each in repeats(cells):
-            for count, cost in self._entry(each.first, device, flags).processes.items():
-                total[count] = total.get(count, 0.0) + len(each) * cost.of_cell(each.first)
-        return min(total, key=lambda count: total[count], default=1)
+        return _unmeasured_width(cell, device, flags)
 
     def seconds(
         self,
         cell: Cell,
         device: torch.device,
         width: int,
-        processes: int = 1,
         flags: Sequence[str] = (),
     ) -> float | None:
         """Predict what a cell takes, from the nearest width that was measured, if any was."""
-        if shared := self._entry(cell, device, flags).processes.get(processes):
-            return CELL_SECONDS + processes * shared.of_cell(cell)
         if not (measured := self._widths(cell, device, flags)):
             return None
         nearest = min(
@@ -125,7 +113,7 @@ class Throughput:
         return CELL_SECONDS + measured[nearest].of_cell(cell)
 
     def _entry(self, cell: Cell, device: torch.device, flags: Sequence[str]) -> Measured:
-        return self.entries.get(work_of(cell, device, flags), Measured({}, {}))
+        return self.entries.get(work_of(cell, device, flags), Measured({}))
 
     def _widths(
         self, cell: Cell, device: torch.device, flags: Sequence[str]
@@ -171,12 +159,13 @@ def work_of(cell: Cell, device: torch.device, flags: Sequence[str] = ()) -> str:
     )
 
 
-@functools.lru_cache(maxsize=64)
-def _unmeasured_width(model: Model, shape: tuple[int, int, int], num_classes: int) -> int:
-    """Return the width of packs on a CPU of which nothing is known."""
-    with torch.device("meta"):
-        network = model.build(shape, num_classes)
-    dense = not any(isinstance(layer, nn.Conv2d) for layer in network.modules())
-    weights = sum(param.numel() for param in network.parameters())
-    fit = (width for limit, width in UNMEASURED_WIDTHS.items() if dense and weights <= limit)
-    return next(fit, 1)
+def _unmeasured_width(cell: Cell, device: torch.device, flags: Sequence[str]) -> int:
+    """Return the width of packs of which nothing is known."""
+    dataset = cell.dataset
+    size, limits = 0, {0: 1}
+    if is_dense(cell.model, dataset.shape, dataset.num_classes):
+        limits = STACKED.get(device.type, limits)
+        size = weights_of(cell.model, dataset.shape, dataset.num_classes) // 4
+    elif BRANCHES in flags:
+        size, limits = of_cell(cell).activations, BRANCHED
+    return next((width for limit, width in limits.items() if size <= limit), 1)

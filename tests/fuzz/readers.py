@@ -189,7 +189,7 @@ _AXES = ("dataset", "noise", "method", "model", "recipe", "seed")
 
 def rates(folder):
     path = folder / "throughput.json"
-    work = {"widths": {"1": [3e-5, 1e-5], "16": [1e-5, 1e-5]}, "processes": {"2": [1e-5, 2e-5]}}
+    work = {"widths": {"1": [3e-5, 1e-5], "16": [1e-5, 1e-5]}, "cannot": {"64": "out of memory"}}
     name = throughput.work_of(build(), CPU)
     path.write_bytes(damage.as_json({name: work}))
 

@@ -1,19 +1,22 @@
 """What is trained together: as measured, asked for, fixed at a folder's start, and as fits."""
 
+import functools
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 
 from benchmarks.engine.drivers import in_words
 from benchmarks.errors import RefusedError
-from benchmarks.launch.forecast import forecast
+from benchmarks.launch.forecast import describe, forecast
 from benchmarks.launch.request import Request
+from benchmarks.launch.session import options_of, prepare
+from benchmarks.models import MODELS
 from benchmarks.planning import memory
-from benchmarks.planning.options import TrainingOptions, choose_device
+from benchmarks.planning.options import TrainingOptions, choose_device, default_precision
 from benchmarks.planning.plan import kind_of, kinds, make_plan, packs
 from benchmarks.planning.throughput import (
-    UNMEASURED_BRANCHES,
     Measured,
     SecondsPerImage,
     Throughput,
@@ -123,7 +126,7 @@ def test_branches_are_as_many_as_were_measured_and_packs_say_nothing_of_them(tmp
     note(cells[0], {1: 1.0, 4: 0.1})
     for options in (TrainingOptions(CPU), TrainingOptions(CPU, flags=("graph",))):
         assert make_plan(tmp_path, "mine", cells, options).width(cells[0]) == 4
-    assert make_plan(tmp_path, "mine", cells, branches).width(cells[0]) == UNMEASURED_BRANCHES
+    assert make_plan(tmp_path, "mine", cells, branches).width(cells[0]) == 8
     note(cells[0], {1: 1.0, 3: 0.1}, ("graph", "branches"))
     plan = make_plan(tmp_path, "mine", cells, branches)
     assert plan.width(cells[0]) == 3
@@ -131,6 +134,78 @@ def test_branches_are_as_many_as_were_measured_and_packs_say_nothing_of_them(tmp
     assert '"driver": "branches graph"' in (tmp_path / "plan.json").read_text()
     assert make_plan(tmp_path, "mine", cells, TrainingOptions(CPU)).flags == ("graph", "branches")
     assert in_words(3, plan.flags) == "branches of 3"
+
+
+CUDA = torch.device("cuda")
+
+
+@pytest.fixture
+def no_gpu(monkeypatch):
+    """A plan for a GPU asks none how much memory is free, nor what it is called."""
+    monkeypatch.setattr("benchmarks.planning.plan.free_bytes", lambda _: None)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Green 9")
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_a_folder_on_a_gpu_of_which_nothing_is_known_gets_fast_drivers_and_keeps_them(tmp_path):
+    cells = [build(model=name, seed=s) for name in ("mlp", "convnet") for s in range(200)]
+    cells += [build(dataset="cifar10", model="resnet18", seed=seed) for seed in range(2)]
+    plan = make_plan(tmp_path, "mine", cells, TrainingOptions(CUDA))
+    plan.write(tmp_path)
+    drivers = json.loads((tmp_path / "plan.json").read_text())["drivers"]
+    drivers = [drivers[kind] for kind in kinds(cells)]
+    assert [(driver["driver"], driver["width"]) for driver in drivers] == [
+        ("stack graph", 100),
+        ("branches graph", 8),
+        ("one_by_one graph", 1),
+    ]
+    text = describe(replace(prepare(Request(out=tmp_path / "other")), plan=plan))
+    assert "packs of 100, each step a CUDA graph" in text
+    assert "branches of 8, each step a CUDA graph" in text
+    note(cells[0], {1: 1.0})
+    again = make_plan(tmp_path, "mine", cells[:1], TrainingOptions(CUDA))
+    assert (again.flags, again.width(cells[0])) == (("graph", "branches"), 100)
+    with pytest.raises(RefusedError, match=r"started with --graph, .*; leave --no-graph out or"):
+        make_plan(tmp_path, "mine", cells, TrainingOptions(CUDA, without=("graph",)))
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_a_folder_started_without_a_graph_goes_on_without_one(tmp_path):
+    cells = [build(seed=seed) for seed in range(3)]
+    make_plan(tmp_path, "mine", cells, TrainingOptions(CUDA, without=("graph",))).write(tmp_path)
+    assert make_plan(tmp_path, "mine", cells, TrainingOptions(CUDA)).flags == ()
+    with pytest.raises(RefusedError, match="started without --graph"):
+        make_plan(tmp_path, "mine", cells, TrainingOptions(CUDA, flags=("graph",)))
+
+
+def test_what_is_asked_for_of_graph_and_branches_decides_the_flags_of_a_new_folder():
+    def flags(device, **asked):
+        return options_of(Request(**asked), torch.device(device)).flags_at_start()
+
+    assert flags("cuda") == ("graph", "branches")
+    assert flags("cuda", deterministic=True) == ("graph", "branches", "deterministic")
+    assert flags("cuda", branches=False) == ("graph",)
+    assert flags("cuda", graph=False) == flags("cpu") == flags("mps") == flags("cpu", graph=False)
+    assert flags("cpu") == ()
+    with pytest.raises(RefusedError, match="--branches are those of a graph, got --no-graph"):
+        flags("cuda", branches=True, graph=False)
+
+
+def test_on_a_gpu_convolutions_are_trained_in_bfloat16_and_dense_networks_in_float32():
+    suite = Suite.read("default").override({"model": ["mlp", "convnet"], "seed": [0]})
+    for device, names in (("cuda", ("float32", "bfloat16")), ("cpu", ("float32", "float32"))):
+        precision = functools.partial(default_precision, torch.device(device))
+        found = {(MODELS.name(cell.model), cell.precision) for cell in suite.cells(precision)}
+        assert found == set(zip(("mlp", "convnet"), names, strict=True))
+
+
+@pytest.mark.parametrize("name", ["cuda:2", "cuda:", "cuda:-1", "cuda:x"])
+def test_a_gpu_of_a_number_that_is_not_there_is_refused(monkeypatch, name):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert choose_device("cuda:1") == torch.device("cuda:1")
+    with pytest.raises(RefusedError, match=f"from 0 to 1, as .* has 2 such devices, got '{name}'"):
+        choose_device(name)
 
 
 def test_a_dense_network_takes_what_its_layers_say():

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks.engine.data import load_cell_data
 from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.errors import RefusedError
 from benchmarks.launch.forecast import time_left
@@ -33,7 +34,9 @@ def short_probes(monkeypatch):
     monkeypatch.setattr(probe, "ENOUGH_SECONDS", 0.0)
 
 
-def test_probing_measures_every_kind_once_at_every_width_and_the_plan_uses_it(tmp_path):
+def test_probing_measures_every_kind_once_at_every_width_and_the_plan_uses_it(
+    monkeypatch, tmp_path
+):
     request = Request(
         out=tmp_path / "never_run",
         methods=("cross_entropy", "co_teaching"),
@@ -41,73 +44,122 @@ def test_probing_measures_every_kind_once_at_every_width_and_the_plan_uses_it(tm
         seeds=(0, 1),
         workers=2,
     )
-    probed = list(probe.probe(requested(request).cells, NOWHERE, CPU))
+    monkeypatch.setattr(probe, "WORSE", 1000.0)  # measured for an instant alone
+    found = list(probe.probe(requested(request).cells, NOWHERE, CPU))
     widths = ["one by one", "packs of 4", "packs of 16", "packs of 32"]
-    assert [(cell.method.networks, width) for cell, width, _ in probed] == [
+    assert [(cell.method.networks, width) for cell, width, _ in found] == [
         (networks, width) for networks in (1, 2) for width in widths
     ]
-    assert all(cost.train > 0 and cost.evaluate > 0 for _, _, cost in probed)
+    assert all(cost.train > 0 and cost.evaluate > 0 for _, _, cost in found)
     assert "as fast as probe measured" in time_left(prepare(request))
-    for (cell, _, cost), width in zip(probed, 2 * probe.WIDTHS, strict=True):
+    for (cell, _, cost), width in zip(found, 2 * probe.WIDTHS, strict=True):
         assert Throughput.read().entries[work_of(cell, CPU)].widths[width] == cost
     assert "unknown" in time_left(prepare(replace(request, methods=("gce",))))
 
 
-def test_processes_are_tried_together_as_far_as_memory_goes_and_kept(monkeypatch):
-    cell = build()
-
-    cost = SecondsPerImage(1.0, 2.0)
-    monkeypatch.setattr(probe, "probe_together", lambda *_: cost)
-    tried = []
-    for fit in (None, 100, 40, 8):
-        Throughput.read().add(work_of(cell, CPU), Measured(WIDTHS, {}))
-        monkeypatch.setattr(memory, "widest", lambda *_, fit=fit: fit)
-        probed = probe.probe_processes(cell, SETUP)
-        tried.append([words for _, words, _ in probed])
-        kept = Throughput.read().entries[work_of(cell, CPU)]
-        assert kept.widths == WIDTHS
-        assert len(kept.processes) == (len(tried[-1]) + 1 if tried[-1] else 0)  # and one alone
-    two, four = (f"{count} processes on the GPU" for count in (2, 4))
-    assert tried == [[two, four], [two, four], [two], []]
+def probed(cell, setup=SETUP):
+    """What was measured of a cell: for every width in words, seconds or why there are none."""
+    return [(words, cost) for _, words, cost in probe.probe_widths(cell, setup)]
 
 
-def test_processes_that_share_a_device_are_measured_at_the_same_time():
-    cell = build(recipe="small(epochs=2)")
-    cost = probe.probe_together(cell, SETUP._replace(width=4), 2)
-    assert 0 < cost.train < 1
-    assert 0 < cost.evaluate < 1
+def kept(cell):
+    return Throughput.read().entries[work_of(cell, CPU)]
 
 
-def test_processes_that_do_not_fit_together_are_no_choice(monkeypatch):
-    cell = build()
-    Throughput.read().add(work_of(cell, CPU), Measured(WIDTHS, {}))
+def test_a_width_that_cannot_be_measured_is_kept_with_its_reason_and_the_others_are(monkeypatch):
+    cell, cost = build(), SecondsPerImage(1.0, 2.0)
 
-    def full(*_):
-        raise torch.OutOfMemoryError("CUDA out of memory.")
+    def some(_cell, _data, setup):
+        if setup.width == 4:
+            raise RuntimeError("Expected running_mean to have type BFloat16 but got Float")
+        return cost
 
-    monkeypatch.setattr(probe, "probe_together", full)
-    assert list(probe.probe_processes(cell, SETUP)) == []
-
-
-def measured(cell, widths, processes=None):
-    """A throughput of one kind of work, each number for training and evaluation alike or a pair."""
-    rows = [
-        {count: SecondsPerImage(*cost) for count, cost in row.items()}
-        for row in (widths, processes or {})
+    monkeypatch.setattr(probe, "_probe_pack", some)
+    reason = "RuntimeError: Expected running_mean to have type BFloat16 but got Float"
+    assert probed(cell) == [
+        ("one by one", cost),
+        ("packs of 4", reason),
+        ("packs of 16", cost),
+        ("packs of 32", cost),
     ]
-    return Throughput({work_of(cell, CPU): Measured(*rows)})
+    assert kept(cell) == Measured(dict.fromkeys((1, 16, 32), cost), {4: reason})
+
+
+def test_nothing_wider_is_tried_than_what_filled_the_memory(monkeypatch):
+    cell, cost = build(), SecondsPerImage(1.0, 2.0)
+
+    def up_to_4(_cell, _data, setup):
+        if setup.width > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return cost
+
+    monkeypatch.setattr(probe, "_probe_pack", up_to_4)
+    assert [words for words, _ in probed(cell)] == ["one by one", "packs of 4", "packs of 16"]
+    assert kept(cell).widths == {1: cost, 4: cost}
+
+
+def test_nothing_is_tried_that_would_not_fit(monkeypatch):
+    cell, cost = build(), SecondsPerImage(1.0, 2.0)
+    monkeypatch.setattr(probe, "_probe_pack", lambda *_: cost)
+    monkeypatch.setattr(memory, "free_bytes", lambda _: 3 * 2**30)
+    monkeypatch.setattr(memory, "widest", lambda *_: 7)
+    reason = "at most 7 would fit into the 3.0 GiB of memory that are free"
+    assert probed(cell) == [("one by one", cost), ("packs of 4", cost), ("packs of 16", reason)]
+    assert kept(cell) == Measured({1: cost, 4: cost}, {16: reason})
+
+
+def test_what_was_measured_before_a_probe_is_stopped_is_kept(monkeypatch):
+    cell, cost = build(), SecondsPerImage(1.0, 2.0)
+
+    def stopped(_cell, _data, setup):
+        if setup.width > 1:
+            raise KeyboardInterrupt
+        return cost
+
+    monkeypatch.setattr(probe, "_probe_pack", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        probed(cell)
+    assert kept(cell) == Measured({1: cost})
+
+
+def test_packs_grow_no_further_once_they_are_clearly_slower(monkeypatch):
+    cell, seconds = build(), {1: 1.0, 4: 1.4, 16: 1.6, 32: 0.1}
+    monkeypatch.setattr(
+        probe, "_probe_pack", lambda _cell, _data, setup: SecondsPerImage(seconds[setup.width], 0.0)
+    )
+    assert [words for words, _ in probed(cell)] == ["one by one", "packs of 4", "packs of 16"]
+
+
+def test_a_probe_has_trusted_examples_wherever_they_lie_in_a_large_set(monkeypatch):
+    cell = build("l2rw", recipe="small(batch=16, val_fraction=0.1)")
+    whole = load_cell_data(cell, NOWHERE, CPU)
+    last = torch.arange(len(whole.noisy) - 20, len(whole.noisy))
+    monkeypatch.setattr(probe, "load_cell_data", lambda *_: whole._replace(trusted=last))
+    data = probe.few_images(cell, SETUP)
+    assert len(data.noisy) == probe.BATCHES * 16
+    assert len(data.trusted) == 20
+    assert torch.equal(data.clean[data.trusted], whole.clean[last])
+    assert torch.equal(data.train[data.trusted], whole.train[last])
+    ((_, cost), *_) = probed(cell)
+    assert cost.train > 0
+
+
+def measured(cell, widths):
+    """A throughput of one kind of work: of training and of evaluation, by width."""
+    costs = {width: SecondsPerImage(*pair) for width, pair in widths.items()}
+    return Throughput({work_of(cell, CPU): Measured(costs)})
 
 
 def test_what_was_measured_is_kept_beside_what_was_known(cache):
     first = Measured({1: (3e-5, 1e-5), 16: (1e-5, 1e-5)}, {})
-    second = Measured({1: (2e-5, 1e-5)}, {1: (2e-5, 1e-5), 2: (1e-5, 1e-5)})
+    second = Measured({1: (2e-5, 1e-5)}, {4: "out of memory"})
     Throughput.read().add("a", first)
     Throughput.read().add("b", second)
     assert cache_file() == cache
     assert Throughput.read().entries == {"a": first, "b": second}
 
 
-GOOD = '{"a": {"widths": {"1": [3e-5, 1e-5]}, "processes": {}}}'
+GOOD = '{"a": {"widths": {"1": [3e-5, 1e-5]}, "cannot": {}}}'
 DAMAGED = {
     "": "is not JSON",
     "[]": "a table is expected here, not a list",
@@ -116,7 +168,7 @@ DAMAGED = {
     '{"a": 3}': "[...]: a table is expected here, not a whole number",
     '{"a": {"1": [2, 3]}}': "unknown key '1'",
     '{"a": {}}': "missing key 'widths'",
-    '{"a": {"widths": {"1": 2}, "processes": {}}}': "a list is expected here, not a whole number",
+    '{"a": {"widths": {"1": 2}, "cannot": {}}}': "a list is expected here, not a whole number",
     GOOD.replace("3e-5", "NaN"): "is not JSON",
     GOOD.replace("3e-5", "1e999"): "number out of range",
     GOOD.replace("3e-5", "-1.0"): ">= 0.0",
@@ -166,6 +218,25 @@ def test_the_fastest_measured_width_is_chosen_for_what_a_cell_evaluates_too():
     assert measured(cell, {4: (1.0, 1.0), 1: (0.5, 1.0)}).best_width(cell, CPU) == 1
 
 
+def test_unmeasured_networks_are_stacked_or_branched_on_cuda_as_their_kind_and_size_say(
+    monkeypatch,
+):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Green 9")
+    cuda, flags = torch.device("cuda"), ("graph", "branches")
+
+    def width(flags=flags, **specs):
+        return Throughput({}).best_width(build(precision="bfloat16", **specs), cuda, flags)
+
+    assert width() == width(flags=()) == 128
+    assert width(dataset="mnist") == 64
+    assert width(dataset="cifar10", model="mlp(first=1000, second=500)") == 16
+    assert width(dataset="cifar10", model="mlp(first=5000, second=1000)") == 1
+    assert width(model="convnet") == width(dataset="mnist", model="mnist_convnet") == 8
+    assert width(dataset="cifar10", model="mnist_convnet", recipe="small(batch=512)") == 4
+    assert width(dataset="cifar10", model="resnet18") == 1
+    assert width(dataset="mnist", model="mnist_convnet", flags=("graph",)) == 1
+
+
 def test_unmeasured_small_dense_networks_are_stacked_on_the_cpu_and_nothing_else():
     width = Throughput({}).best_width
     assert width(build(), CPU) == 16
@@ -202,17 +273,6 @@ def test_a_prediction_counts_images_and_takes_the_nearest_width():
     assert known.seconds(cell, CPU, 1) == pytest.approx(begun + expected)
     assert known.seconds(cell, CPU, 13) == pytest.approx(begun + expected / 100)
     assert known.seconds(build("gce"), CPU, 1) is None
-
-
-def test_as_many_processes_share_a_gpu_as_were_fastest_together():
-    cell, other = build(), build("gce")
-    shared = {1: (1.0, 1.0), 2: (0.6, 0.5), 4: (0.9, 0.5)}
-    known = measured(cell, {1: (2.0, 1.0), 16: (1.0, 1.0)}, shared)
-    assert known.best_processes([cell, other], CPU) == 2
-    assert known.best_processes([other], CPU) == 1  # not measured
-    pair = throughput.CELL_SECONDS + 2 * SecondsPerImage(*shared[2]).of_cell(cell)
-    assert known.seconds(cell, CPU, 16, processes=2) == pytest.approx(pair)
-    assert known.seconds(cell, CPU, 16, processes=3) == known.seconds(cell, CPU, 16)
 
 
 def test_finished_cells_predict_the_others(tmp_path):

@@ -34,9 +34,10 @@ def cells_of(workload: str, device: torch.device, count: int, recipe: str = "sma
         "model": MODELS.get(model, model),
         "recipe": recipe,
         "seed": 0,
-        "precision": default_precision(device),
+        "precision": "float32",
     }
     first = Cell.build(specs)
+    first = replace(first, precision=default_precision(device, first.model, first.dataset))
     return [replace(first, seed=seed) for seed in range(count)]
 
 
