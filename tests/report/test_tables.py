@@ -421,6 +421,16 @@ def test_a_table_that_is_not_whole_is_refused_by_name(tmp_path, name, change, me
         load(tmp_path)
 
 
+def test_foreign_columns_are_told_in_one_line_whatever_they_are_called(tmp_path):
+    path = write(tmp_path, SMALL) / "results.csv"
+    odd = ["a\nb", "c\r\nd", "e\tf", "g" * 900]
+    pd.read_csv(path).assign(**dict.fromkeys(odd, 0)).to_csv(path, index=False)
+    with pytest.raises(RefusedError, match="it has the unknown a b, c d, e f, ggg") as caught:
+        load(tmp_path)
+    assert len(str(caught.value).splitlines()) == 1
+    assert len(str(caught.value)) < len(str(path)) + 300
+
+
 def test_a_missing_table_and_a_plan_that_is_none_are_refused(tmp_path):
     (write(tmp_path, SMALL) / "plan.json").write_text("[1, 2]")
     with pytest.raises(RefusedError, match=r"plan\.json is damaged"):
