@@ -7,9 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from tests.system.runs import ROOT
+from benchmarks.cli.app import VERBS, app
+from tests.system.runs import ROOT, run
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it forks, and limits files")
 
@@ -29,6 +31,7 @@ METHODS.register("printing", Printing)
 """
 RUN = ["run", "--plugin", "NEW/printing.py", "--methods", "printing", *ONE[2:], "--no-report"]
 RUN += ["--seeds", "5"]
+RELABEL = ["relabel", "OUT", "NEW/reviewed.csv", "--out"]
 WRITERS = {
     "report": ["report", "OUT", "--force"],
     "collect": ["collect", "OUT"],
@@ -39,6 +42,8 @@ WRITERS = {
     "probe": ["probe", *ONE, "--seeds", "0"],
     "data get": ["data", "get", "cifar10n", "--data", "OUT/data"],
     "data get mnist": ["data", "get", "mnist", "--data", "OUT/data"],
+    "relabel": [*RELABEL, "OUT/labels/{seed}.npy"],
+    "drop": ["drop", "OUT", "--seeds", "1"],
 }
 READERS = {
     "status": ["status", "OUT"],
@@ -47,6 +52,8 @@ READERS = {
     "report elsewhere": ["report", "OUT", "--out", "NEW/report"],
     "ls": ["ls"],
     "data info": ["data", "info"],
+    "data verify": ["data", "verify", "digits", "--data", "OUT/data"],
+    "check": ["check", "--plugin", "NEW/printing.py"],
     "help": ["run", "--help"],
     "version": ["--version"],
 }
@@ -72,6 +79,7 @@ class Case:
         return {**self.surroundings, "args": args, "env": env}
 
 
+SHOWING = ("ls", "help", "status", "check")
 FULL = {
     "report": "OUT/report: File too large",
     "collect": "OUT/collected/",
@@ -80,6 +88,8 @@ FULL = {
     "run": "OUT/plan.json: File too large",
     "data noise": "OUT/noise: File too large",
     "probe": "throughput.json: File too large",
+    "relabel": "OUT/labels: File too large",
+    "drop": "OUT/parts/",
 }
 CASES = [
     *(
@@ -91,8 +101,9 @@ CASES = [
     *(
         Case(f"{name} on a full disk", args, 0, full=True)
         for name, args in READERS.items()
-        if name != "report elsewhere"
+        if name not in {"report elsewhere", "check"}
     ),
+    Case("check on a full disk", READERS["check"], 74, "temporary directory", full=True),
     *(
         Case(f"{name} when nobody reads", args, 0 if name == "run" else 141, stdout="gone")
         for name, args in EVERY.items()
@@ -100,7 +111,7 @@ CASES = [
     ),
     *(
         Case(f"{name} in ascii", EVERY[name], 0, encoding="ascii")
-        for name in ("report", "run", "ls (reads)", "help (reads)", "status (reads)")
+        for name in ("report", "run", "relabel", "drop", *(f"{name} (reads)" for name in SHOWING))
     ),
     *(
         Case(f"{name} without streams", EVERY[name], 0, stdout="closed", stderr="closed")
@@ -114,6 +125,9 @@ CASES = [
             ("run", 0, ""),
             ("plan (reads)", 0, ""),
             ("report", 0, ""),
+            ("relabel", 0, ""),
+            ("drop", 0, ""),
+            ("check (reads)", 0, ""),
             ("probe", 74, "cannot write to /dev/null/.cache"),
         )
     ),
@@ -124,17 +138,49 @@ CASES = [
     Case("a run in a folder that has gone", RUN, 2, "has been removed", removed="NEW/gone"),
     Case("a file as a parent", [*RUN, "--out", "OUT/plan.json/x"], 2, "cannot write to"),
     Case("a report below a file", ["report", "OUT", "--out", "OUT/plan.json/x"], 74, "plan.json/x"),
+    Case("labels below a file", [*RELABEL, "OUT/plan.json/{seed}.npy"], 74, "plan.json: File"),
+    Case("labels in place of a folder", [*RELABEL, "OUT/{seed}.npy"], 2, "0.npy is in the way"),
+    Case("a folder as a table", ["relabel", "OUT", "OUT", "--out", "x.npy"], 2, "a regular file"),
+    Case(
+        "a table that is missing", ["relabel", "OUT", "NEW/no/x.csv", "--out", "x.npy"], 2, "no/x"
+    ),
+    Case(
+        "drop from a file", ["drop", "OUT/plan.json", "--seeds", "1"], 2, "is not a results folder"
+    ),
+    Case("drop from a folder that is missing", ["drop", "NEW/no", "--seeds", "1"], 2, "no is not"),
+    Case("check of a folder", ["check", "--plugin", "OUT"], 2, "a regular file is needed"),
+    Case("check of a file that is missing", ["check", "--plugin", "NEW/no/x.py"], 2, "no plugin"),
     Case("a file as a cache", WRITERS["probe"], 74, "plan.json", env={"XDG_CACHE_HOME": "PLAN"}),
 ]
 
 
-def own(cases, base, tmp):
+@pytest.fixture(scope="module")
+def reviewed(undisturbed, tmp_path_factory):
+    """The table of suspects of the results, with every label corrected."""
+    audited = tmp_path_factory.mktemp("audited") / "out"
+    shutil.copytree(undisturbed, audited)
+    code, _, err = run("suspects", audited, "--reveal")
+    assert code == 0, err
+    rows = pd.read_csv(audited / "suspects" / "suspects.csv")
+    rows["corrected"] = rows["true"]
+    rows.to_csv(audited / "reviewed.csv", index=False)
+    return audited / "reviewed.csv"
+
+
+def furnish(out, new, reviewed):
+    """Put what the command lines name beside the results."""
+    (out / "0.npy").mkdir()
+    (new / "printing.py").write_text(PRINTING, encoding="utf-8")
+    shutil.copy(reviewed, new)
+
+
+def own(cases, base, reviewed, tmp):
     """The descriptions of cases, each with a results folder of its own."""
     for number, case in enumerate(cases):
         out, new = tmp / f"out{number}", tmp / f"new{number}"
         shutil.copytree(base, out)
         (new / "gone").mkdir(parents=True)
-        (new / "printing.py").write_text(PRINTING, encoding="utf-8")
+        furnish(out, new, reviewed)
         case.folder = str(out)
         one = case.description(out, new)
         if "removed" in one:
@@ -160,10 +206,23 @@ def outcomes(descriptions, *before):
 
 
 @pytest.fixture(scope="module")
-def ended(undisturbed, tmp_path_factory):
+def ended(undisturbed, reviewed, tmp_path_factory):
     """How every case has ended, by its name."""
-    told = outcomes(own(CASES, undisturbed, tmp_path_factory.mktemp("cases")))
+    told = outcomes(own(CASES, undisturbed, reviewed, tmp_path_factory.mktemp("cases")))
     return {case.name: outcome for case, outcome in zip(CASES, told, strict=True)}
+
+
+def verbs():
+    """Every verb of the command line, those of a group with its name."""
+    for verb in VERBS:
+        yield verb
+        yield from (f"{verb} {name}" for name in app[verb] if not name.startswith("-"))
+
+
+def test_every_verb_is_tried_in_odd_surroundings():
+    tried = {" ".join(args[:length]) for args in EVERY.values() for length in (1, 2)}
+    assert set(verbs()) - tried == set()
+    assert {"data get", "check"} <= set(verbs())
 
 
 def contents(folder):
@@ -190,7 +249,11 @@ def test_a_command_line_ends_in_its_code_and_a_sentence_and_loses_nothing(ended,
         assert len(lines) == 1
         assert lines[0].startswith("run_all.py: ")
     before, after = contents(undisturbed), contents(case.folder)
-    if case.args[0] != "run" or "--help" in case.args:
+    if case.args[0] == "drop" and code in {0, 141}:
+        table = Path("results.csv")
+        whole, left = (len(each[table].splitlines()) for each in (before, after))
+        assert left - 1 == (whole - 1) / 2  # of two seeds
+    elif case.args[0] != "run" or "--help" in case.args:
         assert before == after
     else:
         parts = {path for path in before if path.suffix == ".npz"}
@@ -216,14 +279,16 @@ def made_writable(folder):
     os.name == "posix" and os.geteuid() == 0 and shutil.which("setpriv") is None,
     reason="root writes everywhere, and nothing here takes that from it",
 )
-def test_what_cannot_be_written_is_named_and_what_only_reads_changes_nothing(undisturbed, tmp_path):
+def test_what_cannot_be_written_is_named_and_what_only_reads_changes_nothing(
+    undisturbed, reviewed, tmp_path
+):
     places = {}
     for name in EVERY:
         places[name] = out, new = tmp_path / f"out {name}", tmp_path / f"new {name}"
         shutil.copytree(undisturbed, out)
         new.mkdir()
         (new / "cache").mkdir()
-        (new / "printing.py").write_text(PRINTING, encoding="utf-8")
+        furnish(out, new, reviewed)
         if name == "probe":
             made_unwritable(new)
     cases = [Case(name, args, 0) for name, args in EVERY.items()]
@@ -242,7 +307,7 @@ def test_what_cannot_be_written_is_named_and_what_only_reads_changes_nothing(und
         if case.name.endswith("(reads)"):
             assert (code, err) == (0, ""), case.name
             continue
-        assert code == (2 if case.name in {"run", "collect"} else 74), (case.name, err)
+        assert code == (2 if case.name in {"run", "collect", "drop"} else 74), (case.name, err)
         assert len(err.splitlines()) == 1, case.name
         place = new if case.name == "probe" else out
         assert err.startswith(f"run_all.py: cannot write to {place}"), case.name
