@@ -53,9 +53,14 @@ def label_space(dataset: Dataset) -> LabelSpace:
         white=dataset.white,
         mean=dataset.mean,
         std=dataset.std,
-        lenders=tuple(name for name, entry in others if entry.shape == dataset.shape),
+        lenders=tuple(name for name, entry in others if _shape(entry) == dataset.shape),
         classes=dataset.classes,
     )
+
+
+def _shape(dataset: type[Dataset]) -> object:
+    """Return the shape of a dataset's images; None of one that a plugin has left without."""
+    return getattr(dataset, "shape", None)
 
 
 def published_index(split: Split) -> Tensor:

@@ -6,7 +6,7 @@ that nothing trains on what ``check`` would refuse.
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import NamedTuple
@@ -87,8 +87,6 @@ class Finding(NamedTuple):
 def load(*paths: Path, root: Path | None = None) -> list[Entry]:
     """Load plugins and return the kinds and names of their entries, which pass the quick checks.
 
-    Where processes can be forked, a copy of this one tries first, as a plugin may end it.
-
     Args:
         paths: of the plugins.
         root: the folder of the image files. [default: as :func:`data_root` says]
@@ -96,17 +94,85 @@ def load(*paths: Path, root: Path | None = None) -> list[Entry]:
     Raises:
         RefusedError: a plugin fails, or an entry of its does not do what it must.
     """
+    for entry, fault in _quick_faults(paths, root):
+        raise RefusedError(_sentence(entry, fault))
+    return plugins.load(*paths)
+
+
+def load_faulty(*paths: Path, root: Path | None = None) -> dict[Entry, str]:
+    """Load plugins and return the entries that fail a quick check, with what each does wrong.
+
+    Args:
+        paths: of the plugins.
+        root: the folder of the image files. [default: as :func:`data_root` says]
+
+    Raises:
+        RefusedError: a plugin fails.
+    """
+    faults = dict(_quick_faults(paths, root))
+    plugins.load(*paths)
+    return faults
+
+
+def refuse_used(faults: Mapping[Entry, str], used: Collection[Entry]) -> list[str]:
+    """Refuse entries that fail and are used, and return a line about those that are not.
+
+    Args:
+        faults: what entries do wrong.
+        used: the entries that a request names.
+
+    Raises:
+        RefusedError: an entry that fails is used.
+    """
+    for entry, fault in faults.items():
+        if entry in used:
+            raise RefusedError(_sentence(entry, fault))
+    if not faults:
+        return []
+    sentence, others = _sentence(*next(iter(faults.items()))), len(faults) - 1
+    if not others:
+        return [f"{sentence}; nothing here uses it"]
+    more = f"so {'does' if others == 1 else 'do'} {others} more, and nothing here uses them"
+    return [f"{sentence}; {more}"]
+
+
+def _sentence(entry: Entry, fault: str) -> str:
+    kind, name = entry
+    return f"the {kind} {name} fails: {fault}"
+
+
+def _quick_faults(paths: Sequence[Path], root: Path | None) -> Iterator[tuple[Entry, str]]:
+    """Yield the entries of plugins that fail a quick check, each with what it does wrong.
+
+    Where processes can be forked, a copy of this one tries, as a plugin may end it.
+    """
     from benchmarks.contract.process import try_quickly  # noqa: PLC0415  it imports this module
 
     if paths and processes.FORKS:
-        try_quickly(paths, root or data_root(None))
-        return plugins.load(*paths)
-    entries = plugins.load(*paths)
-    for kind, name in entries:
-        for finding in quick(kind, name, root):
-            if finding.fault:
-                raise RefusedError(f"the {kind} {name} fails: {finding.fault}")
-    return entries
+        yield from try_quickly(paths, root or data_root(None))
+        return
+    for entry in plugins.load(*paths):
+        faults = (finding.fault for finding in quick(*entry, root) if finding.fault)
+        if fault := next(faults, ""):
+            yield entry, fault
+
+
+def named_by(kind: str, spec: str) -> Iterator[Entry]:
+    """Yield the entries that a spec names, its own and those of its fields; none it does not know.
+
+    >>> list(named_by("method", "elr(beta=0.9)"))
+    [('method', 'elr')]
+    """
+    try:
+        name, values = REGISTRIES[kind].explicit(spec)
+        entry = REGISTRIES[kind][name]
+    except ValueError:
+        return  # whoever builds it says what is wrong
+    yield kind, name
+    defaults = {field.name: field.default for field in fields(entry)}
+    for field in entry.fields():
+        if field.spec:
+            yield from named_by(kind, str(values.get(field.key, defaults[field.name])))
 
 
 def quick(kind: str, name: str, root: Path | None) -> Iterator[Finding]:

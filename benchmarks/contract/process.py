@@ -1,9 +1,11 @@
 """All checks of plugins, in a process of their own, which they may end or hang in."""
 
+import contextlib
 import multiprocessing
 import signal
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from pathlib import Path
@@ -12,8 +14,9 @@ from typing import NamedTuple
 import torch
 
 from benchmarks import plugin_errors, plugins, processes, streams
-from benchmarks.contract import CHECKS, LONGEST_STEP, QUICK, Check, Finding, examine, quick, where
+from benchmarks.contract import CHECKS, LONGEST_STEP, QUICK, Finding, examine, quick, where
 from benchmarks.errors import DataMissingError, RefusedError
+from benchmarks.plugins import Entry
 
 PRELOAD = ("benchmarks.contract.process",)
 """What the process has imported when it starts."""
@@ -45,23 +48,42 @@ class _SilenceError(Exception):
     """The process has ended, or does not answer; the text says so."""
 
 
+class _Work(NamedTuple):
+    """What a process is to check: the entries of plugins, but those that are known already."""
+
+    paths: Sequence[Path]
+    root: Path  # of the image files
+    seconds: float  # how long loading a plugin, or one check, may take
+    quickly: bool = False
+    known: AbstractSet[Entry] = frozenset()
+
+
 AFTERWARDS = "leaves its process alive"
 """What an entry must do once all its checks have ended."""
 
 
-def try_quickly(paths: Sequence[Path], root: Path) -> None:
-    """Refuse plugins that fail a quick check, in a copy of this process.
+def try_quickly(paths: Sequence[Path], root: Path) -> Iterator[tuple[Entry, str]]:
+    """Yield entries that fail a quick check in a copy of this process, with what they do wrong.
+
+    Another copy goes on behind each, as an entry may have ended the one before.
 
     Raises:
-        RefusedError: a plugin cannot be loaded, or an entry fails; the text says how.
+        RefusedError: a plugin cannot be loaded; the text says how.
     """
-    heading = Heading("", "")
-    context = multiprocessing.get_context("fork")
-    for event in _events(context, (tuple(paths), root, LONGEST_STEP), QUICK):
-        if isinstance(event, Heading):
-            heading = event
-        elif event.fault:
-            raise RefusedError(f"the {heading.kind} {heading.name} fails: {event.fault}")
+    known, context = set[Entry](), multiprocessing.get_context("fork")
+    goes_on = True
+    while goes_on:
+        goes_on = False
+        work = _Work(tuple(paths), root, LONGEST_STEP, quickly=True, known=frozenset(known))
+        with contextlib.closing(_events(context, work)) as events:
+            for event in events:
+                if isinstance(event, Heading):
+                    entry = (event.kind, event.name)
+                    known.add(entry)
+                elif event.fault:
+                    yield entry, event.fault
+                    goes_on = True
+                    break
 
 
 def findings(paths: Sequence[Path], root: Path, seconds: float) -> Iterator[Heading | Finding]:
@@ -77,20 +99,15 @@ def findings(paths: Sequence[Path], root: Path, seconds: float) -> Iterator[Head
         DataMissingError: a dataset's files are not there.
     """
     context = processes.worker_context(PRELOAD)
-    return _events(context, (tuple(paths), root, seconds), CHECKS)
+    return _events(context, _Work(tuple(paths), root, seconds))
 
 
-def _events(
-    context: BaseContext,
-    work: tuple[Sequence[Path], Path, float],
-    checks: Mapping[str, Sequence[Check]],
-) -> Iterator[Heading | Finding]:
+def _events(context: BaseContext, work: _Work) -> Generator[Heading | Finding]:
     """Yield what the process finds, and how it ends if it ends early."""
-    paths, _, seconds = work
+    checks = QUICK if work.quickly else CHECKS
     receiver, sender = context.Pipe(duplex=False)
-    quickly = checks is QUICK
     process = context.Process  # type: ignore[attr-defined]  # of every context
-    child = process(target=_examine_all, args=(*work, sender, quickly))
+    child = process(target=_examine_all, args=(work, sender))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # a copy uses one thread alone
         child.start()
@@ -104,14 +121,14 @@ def _events(
                 child.join(1.0)
                 code = "" if child.is_alive() else f" with exit code {child.exitcode}"
                 if not heading.kind:
-                    named = ", ".join(str(plugin_errors.shown(path)) for path in paths)
+                    named = ", ".join(str(plugin_errors.shown(path)) for path in work.paths)
                     sentence = f"{named} cannot be loaded: {ending}{code}"
                     raise RefusedError(sentence) from None
                 names = [check.__name__.replace("_", " ") for check in checks[heading.kind]]
                 check = [*names, AFTERWARDS][tried]
                 yield Finding(check, f"{ending}{code}; what follows was not checked")
                 return
-            patience = seconds + GRACE
+            patience = work.seconds + GRACE
             if isinstance(event, RefusedError):
                 raise event
             if event == DONE:
@@ -138,9 +155,7 @@ def _received(receiver: Connection, patience: float) -> object:
         raise _SilenceError("it ended its process") from None
 
 
-def _examine_all(
-    paths: Sequence[Path], root: Path, seconds: float, sender: Connection, quickly: bool
-) -> None:
+def _examine_all(work: _Work, sender: Connection) -> None:
     """Load plugins and send what the checks find."""
     streams.make_safe()
     streams.outlive_readers()  # what a plugin prints
@@ -152,14 +167,20 @@ def _examine_all(
     torch.set_num_threads(1)
     sender.send(READY)
     try:
-        entries = plugins.load(*paths, seconds=seconds)
+        entries = plugins.load(*work.paths, seconds=work.seconds)
         sender.send(LOADED)
-        for kind, name in entries:
+        for kind, name in (entry for entry in entries if entry not in work.known):
             sender.send(Heading(kind, name, where(kind, name)))
-            every = quick(kind, name, root) if quickly else examine(kind, name, root, seconds)
-            for finding in every:
+            for finding in _found(kind, name, work):
                 sender.send(finding)
         sender.send(DONE)
     except RefusedError as error:
         missing = isinstance(error, DataMissingError)
         sender.send((DataMissingError if missing else RefusedError)(str(error)))
+
+
+def _found(kind: str, name: str, work: _Work) -> Iterator[Finding]:
+    """Yield what the checks find of an entry."""
+    if work.quickly:
+        return quick(kind, name, work.root)
+    return examine(kind, name, work.root, work.seconds)

@@ -1,8 +1,9 @@
 """A session: a request that has been checked against this machine and a results folder."""
 
+import contextlib
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ from benchmarks.datasets import content, data_root
 from benchmarks.errors import RefusedError, count
 from benchmarks.launch import pool, tuning
 from benchmarks.launch.request import Request
+from benchmarks.noise import NOISES
 from benchmarks.planning.options import (
     FLAGS,
     ON_CUDA,
@@ -25,10 +27,11 @@ from benchmarks.planning.options import (
 )
 from benchmarks.planning.plan import Plan, make_plan, rebuild
 from benchmarks.planning.repeats import Repeats
+from benchmarks.plugins import Entry
 from benchmarks.profiles import PROFILES, Tuned
 from benchmarks.store import Parts, read_current_plan, read_plan, refuse_foreign
 from benchmarks.store.held import AXES, held_lines
-from benchmarks.sweep import Cell, Suite
+from benchmarks.sweep import REGISTRIES, Cell, Suite
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Session:
     lost: Mapping[str, int]  # how many of the held cells cannot be built now, by reason
     lost_plugins: str  # what may bring them back
     timeout: float | None = None  # seconds without a finished epoch
+    unused: Sequence[str] = ()  # lines about what is wrong with entries of plugins
 
     def missing(self) -> list[Cell]:
         """Return the cells that are asked for and had no result, in the order of the request."""
@@ -91,7 +95,11 @@ class Session:
                 f"{self.folder} holds {cells} that cannot be built now ({reason}{more}); results "
                 f"stay as they are{self.lost_plugins}"
             )
-        return lines
+        return [*lines, *self.unused]
+
+
+Faults = Mapping[Entry, str]
+"""What entries of plugins do wrong."""
 
 
 class Wanted(NamedTuple):
@@ -101,6 +109,7 @@ class Wanted(NamedTuple):
     cells: list[Cell]
     tuned: Tuned | None  # the profile, if it needs trials first
     plugins: tuple[Path, ...]  # the suite's, and those that were given
+    unused: Sequence[str] = ()  # lines about what is wrong with their other entries
 
 
 def prepare(request: Request, wanted: Wanted | None = None) -> Session:
@@ -148,23 +157,43 @@ def requested(request: Request, *, fetch: bool = False) -> Wanted:
     """
     given, root = request.plugin, data_root(request.data)
     content.forget()  # it may have been edited since
-    contract.load(*given, root=root)
+    faults = contract.load_faulty(*given, root=root)
     if request.resumes():
-        return _of_folder(request)
+        return _of_folder(request, faults)
     refuse_foreign(request.folder())
     device = choose_device(request.device)
     precision = request.precision or functools.partial(default_precision, device)
-    suite = Suite.read(request.suite, lambda plugins: contract.load(*plugins, root=root))
+    suite = Suite.read(
+        request.suite, lambda plugins: faults.update(contract.load_faulty(*plugins, root=root))
+    )
     suite = suite.override(request.axes(), request.profile)
+    unused = _refuse_faulty(faults, {kind: getattr(suite, kind) for kind in REGISTRIES})
     cells = list(suite.cells(precision, root, fetch=fetch))
     contract.refuse_images(suite.model, suite.dataset)
     content.release()
     profile = PROFILES.build(suite.profile)
     plugins = tuple(dict.fromkeys((*suite.plugin, *given)))
-    return Wanted(device, cells, profile if isinstance(profile, Tuned) else None, plugins)
+    tuned = profile if isinstance(profile, Tuned) else None
+    return Wanted(device, cells, tuned, plugins, unused)
 
 
-def _of_folder(request: Request) -> Wanted:
+def _refuse_faulty(faults: Faults, specs: Mapping[str, Iterable[str]]) -> list[str]:
+    """Refuse entries that fail and that specs use, by kind; return a line about the others."""
+    if not faults:
+        return []
+    used = {one for kind, each in specs.items() for s in each for one in contract.named_by(kind, s)}
+    contract.refuse_used(faults, used)
+    return contract.refuse_used(faults, {*used, *_lenders(specs["noise"])})
+
+
+def _lenders(noises: Iterable[str]) -> Iterator[Entry]:
+    """Yield the datasets from which noises borrow images."""
+    for spec in noises:
+        with contextlib.suppress(ValueError):  # whoever trains on it says so
+            yield from (("dataset", name) for name in NOISES.build(spec).borrows)
+
+
+def _of_folder(request: Request, faults: Faults) -> Wanted:
     """Return the cells of a results folder that can be built, to be trained as it says."""
     folder = request.folder()
     fixed: dict[str, object] = {**request.axes(), "profile": request.profile, "out": request.out}
@@ -176,12 +205,15 @@ def _of_folder(request: Request) -> Wanted:
             f"cannot be given; name a suite and --out {folder} to ask for other cells"
         )
     plan = read_current_plan(folder)
+    specs = {kind: {getattr(cell.specs, kind) for cell in plan.cells} for kind in REGISTRIES}
+    unused = _refuse_faulty(faults, specs)
     cells, reasons = rebuild(plan.cells, folder, data_root(request.data))
     if not cells:
         why = f" that can be built now ({next(iter(reasons))})" if reasons else ""
         why += plan.missing_plugins() if reasons else ""
         raise RefusedError(f"{folder} has no cell{why}")
-    return Wanted(choose_device(request.device or plan.device), cells, None, request.plugin)
+    device = choose_device(request.device or plan.device)
+    return Wanted(device, cells, None, request.plugin, unused)
 
 
 def options_of(request: Request, device: torch.device) -> TrainingOptions:
@@ -225,4 +257,5 @@ def _session(request: Request, wanted: Wanted, cells: Sequence[Cell], folder: Pa
         lost=rebuild(plan.held, folder, root).reasons,
         lost_plugins=read_plan(folder).missing_plugins() if plan.held else "",
         timeout=request.timeout,
+        unused=wanted.unused,
     )

@@ -78,7 +78,7 @@ def test_an_entry_without_checks_that_ends_the_process_is_a_fault(tmp_path):
     code, out, err = run("check", "--plugin", path)
     assert code == 3, err
     assert "FAULT leaves its process alive\n        it ended its process with exit code 0" in out
-    code, _, err = run("plan", "--plugin", path)
+    code, _, err = run("plan", "--plugin", path, "--recipes", "mine")
     assert code == 2
     assert "the recipe mine fails: it ended its process with exit code 0" in err
 

@@ -58,6 +58,7 @@ MODEL = """class Mine(Model):
     {}
 MODELS.register("mine", Mine)
 """
+AND = "\n@dataclass(frozen=True)\n"
 OTHER_SPLITS = "def load(self, root, seed): return tuple(Split({}) for n in (100, 20))"
 PIXELS = "torch.zeros(n, 1, 8, 8, dtype=torch.uint8)"
 LABELS = "torch.arange(n) % 2"
@@ -316,3 +317,66 @@ def test_a_dataset_that_cannot_be_fetched_is_exit_code_5_with_its_line(plugin, t
     code, out, err = run("data", "verify", "mine", "--plugin", path)
     assert code == 5
     assert "No such file" in out + err
+
+
+OTHER = """class Other(Method):
+    privileges = ("magic",)
+METHODS.register("other", Other)
+"""
+DYING = OTHER.replace(
+    'privileges = ("magic",)', "def init(self, task): import os; os.kill(os.getpid(), 9)"
+)
+SHAPELESS = """class Shapeless(Dataset):
+    num_classes, classes, published = 2, ("a", "b"), (100, 20)
+DATASETS.register("shapeless", Shapeless)
+"""
+
+
+@pytest.mark.parametrize("verb", ["plan", "run"])
+def test_an_entry_that_fails_is_refused_where_it_is_used_and_else_told_in_a_line(
+    plugin, tmp_path, verb
+):
+    path = plugin(METHOD + AND + OTHER)
+    small = ("--noises", "clean", "--recipes", "small(epochs=2)", "--seeds", 0, "--workers", 1)
+    small += ("--device", "cpu", *(["--no-report"] if verb == "run" else []))
+    args = (verb, "--plugin", path, *small, "--out", tmp_path / "out")
+    code, out, err = run(*args, "--methods", "mine")
+    assert code == 0, err
+    (line,) = (line for line in out.splitlines() if "magic" in line)
+    assert line.startswith("the method other fails: Other.privileges must be a tuple of some of")
+    assert line.endswith("; nothing here uses it")
+    code, out, err = run(*args, "--methods", "mine", "other")
+    assert (code, out) == (2, "")
+    assert err == f"run_all.py: {line.removesuffix('; nothing here uses it')}\n"
+
+
+def test_a_plugin_that_cannot_be_imported_is_refused_whatever_is_asked_for(plugin, tmp_path):
+    path = plugin(METHOD, "x = 1 / 0")
+    code, _, err = run("plan", "--plugin", path, "--methods", "elr", "--out", tmp_path / "out")
+    assert code == 2
+    assert "ZeroDivisionError" in err
+
+
+def test_entries_that_nothing_uses_may_fail_as_badly_as_they_like(plugin, tmp_path):
+    path = plugin(METHOD + AND + DYING + AND + SHAPELESS)
+    assert set(contract.load_faulty(path)) == {("method", "other"), ("dataset", "shapeless")}
+    args = ("--plugin", path, "--noises", "clean", "--seeds", 0, "--out", tmp_path / "out")
+    code, out, err = run("plan", *args, "--methods", "mine")
+    assert code == 0, err
+    assert "; so does 1 more, and nothing here uses them" in out
+    lent = ("--methods", "mine", "--noises", "open_set(rate=0.2, source='shapeless')")
+    code, _, err = run("plan", *args[:2], *lent, "--out", tmp_path / "out")
+    assert code == 2
+    assert "the dataset shapeless fails: Shapeless.shape is not stated" in err
+
+
+def test_what_a_folder_holds_uses_the_entries_that_its_cells_name(plugin, tmp_path):
+    path = plugin(METHOD)
+    args = ("--plugin", path, "--methods", "mine", "--noises", "clean", "--seeds", 0)
+    small = ("--recipes", "small(epochs=2)", "--workers", 1, "--no-report", "--device", "cpu")
+    out = tmp_path / "out"
+    assert run("run", *args, *small, "--out", out)[0] == 0
+    other = plugin(OTHER, "", "other.py")
+    code, said, err = run("run", out, "--plugin", path, "--plugin", other, "--no-report")
+    assert code == 0, err
+    assert "the method other fails: " in said
