@@ -1,5 +1,6 @@
 """A suite is a product of specs; a cell is one point of it."""
 
+import contextlib
 import hashlib
 import itertools
 import json
@@ -17,7 +18,8 @@ from torch import Tensor
 from benchmarks import plugin_errors
 from benchmarks.datasets import DATASETS, Dataset, Split, content
 from benchmarks.datasets.content import is_brought, load
-from benchmarks.errors import RefusedError, suggestion
+from benchmarks.errors import DataMissingError, RefusedError, suggestion
+from benchmarks.file_names import home_expanded
 from benchmarks.inputs import TOML_BYTES, InputError, decode_toml, read_bytes
 from benchmarks.models import MODELS, Model
 from benchmarks.noise import NOISES, GivenLabels, Images, LabelSpace, Noise
@@ -344,12 +346,25 @@ class Suite:
             for method, recipe in itertools.product(names, built["recipe"]):
                 _check_validation(method, recipe)
             data = data_of(dataset, noise, root) if root else ""
+            if root:
+                _confirm(dataset, noise, seeds, root)
             for method, model, recipe in itertools.product(names, built["model"], built["recipe"]):
                 asked = "" if names[method] == METHODS.spec(method) else names[method]
                 name = precision if isinstance(precision, str) else precision(model, dataset)
                 own = {"data": data, "asked": asked, "precision": name, "profile": full}
                 for seed in seeds:
                     yield Cell(dataset, noise, method, model, recipe, seed, **own)
+
+
+def _confirm(dataset: Dataset, noise: Noise, seeds: Sequence[int], root: Path) -> None:
+    """Refuse files of labels that do not fit the images, if these are there yet.
+
+    Raises:
+        ValueError: one does not; a cell would fail with the same words.
+    """
+    with contextlib.suppress(DataMissingError):
+        for seed in noise.unconfirmed(seeds):
+            corrupted(dataset, noise, seed, load(dataset, root, seed)[0], root)
 
 
 def data_of(dataset: Dataset, noise: Noise, root: Path) -> str:

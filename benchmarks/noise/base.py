@@ -118,6 +118,10 @@ class Noise(Bounded):
             ValueError: the dataset or a file does not fit.
         """
 
+    def unconfirmed(self, seeds: Sequence[int]) -> list[int]:
+        """Return the seeds, one for each file, whose labels only the images can confirm."""
+        return []
+
     def matrix(self, space: LabelSpace) -> Tensor:
         """Return the ``(C, C)`` float64 ``T[i, j] = P(given j | true i)``; rows sum to 1."""
         raise NotImplementedError(f"{type(self).__name__} defines no matrix")

@@ -87,6 +87,13 @@ class Labels(Noise):
         for path in dict.fromkeys(map(self._path, seeds)):
             self._columns(path, space)
 
+    def unconfirmed(self, seeds: Sequence[int]) -> list[int]:
+        """Return a seed for each file that says of which images its rows are, or what is true."""
+        files = {self._path(seed): seed for seed in reversed(seeds)}
+        with told_by("Labels.file"):
+            named = {path: read_columns(path, read_bytes(path)).values for path in files}
+        return [seed for path, seed in files.items() if {"index", "true"} & named[path].keys()]
+
     def corrupt(self, label: Tensor, space: LabelSpace, dataset: str, seed: int) -> GivenLabels:
         """Return the labels of the file and the shares in which they differ from the true ones."""
         path = self._path(seed)

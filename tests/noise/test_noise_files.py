@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -22,7 +23,7 @@ from benchmarks.launch.worker import Job, train_pack
 from benchmarks.noise import NOISES, Images, LabelSpace, realised
 from benchmarks.noise.field_files import digest
 from benchmarks.store import Parts, derive
-from benchmarks.sweep import Cell, Suite, label_space
+from benchmarks.sweep import Cell, Suite, label_space, published_index
 
 N, C = 300, 5
 TRUE = np.arange(N) * 3 % C
@@ -365,6 +366,23 @@ def test_a_file_is_checked_for_every_seed_before_anything_is_trained(files):
     (files / "labels-1.npy").unlink()
     with pytest.raises(RefusedError, match=r"labels-1.npy: cannot be read: No such"):
         suite.cells("float32")
+
+
+def test_a_file_that_the_images_contradict_is_refused_before_anything_is_trained(files):
+    """An index or a true label, where the images are there to be held against."""
+    train, _ = DATASETS.build("digits").load(Path(), 0)
+    index, true = published_index(train), train.label
+    columns = {"position": np.arange(len(true)), "index": index, "true": true, "given": digits(0)}
+    pd.DataFrame(columns).to_csv(files / "labels.csv", index=False)
+    asked = {"noises": [f"labels(file={str(files / 'labels.csv')!r})"], "seeds": [0, 1]}
+    assert len(request(files, **asked).missing()) == 2
+    for name, words in {
+        "index": r"labels.csv, line 2, column index: the image at position 0 has the index",
+        "true": "the column true of .*labels.csv differs from its labels at",
+    }.items():
+        pd.DataFrame({**columns, name: columns[name].flip(0)}).to_csv(files / "labels.csv")
+        with pytest.raises(RefusedError, match=words):
+            request(files, **asked)
 
 
 def test_each_seed_has_the_labels_of_its_own_file(files):
