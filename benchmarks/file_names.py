@@ -1,7 +1,11 @@
-"""Names of files that are made of specs: distinct, bounded, and such as every system takes."""
+"""Names of files: those made of specs, such as every system takes, and those that begin with ~."""
 
 import hashlib
+import os
 import re
+from pathlib import Path
+
+from benchmarks.errors import RefusedError
 
 LONGEST = 100
 """The letters of a name before its digest; systems take 255 bytes, suffixes included."""
@@ -25,3 +29,22 @@ def file_stem(*specs: str) -> str:
         return stem
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     return f"{stem[:LONGEST].rstrip('-.')}-{digest}".lstrip("-")
+
+
+def home_expanded(text: str) -> str:
+    """Return a path with the folder of its user in place of ``~`` or ``~name`` at its beginning.
+
+    Raises:
+        RefusedError: it is not known.
+    """
+    if not text.startswith("~"):
+        return text
+    try:
+        if os.environ.get("HOME") != "":  # which would be the root of all files
+            return str(Path(text).expanduser())
+    except RuntimeError:
+        pass
+    raise RefusedError(
+        f"no home folder is known for {text!r}: write the whole path, or ./{text} where ~ is "
+        "part of the name"
+    )

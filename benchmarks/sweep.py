@@ -203,6 +203,49 @@ class Cell:
         }
 
 
+Place = Callable[[str, FilePath], str]
+"""What is to be written for a path that a spec has."""
+
+
+def _placed(axes: Mapping[str, Sequence[Any]], place: Place) -> dict[str, tuple[str, ...]]:
+    """Return the specs of axes, those that name files with other paths of these."""
+    kinds = REGISTRIES.keys() & axes.keys()
+    return {kind: tuple(_with_files(kind, spec, place) for spec in axes[kind]) for kind in kinds}
+
+
+def _with_files(kind: str, spec: str, place: Place) -> str:
+    """Return a spec with other paths of its own files; one that has none as it is."""
+    try:
+        name, values = REGISTRIES[kind].explicit(spec)
+        marks = {field.key: field.file for field in REGISTRIES[kind][name].fields() if field.file}
+    except ValueError:
+        return spec  # whoever builds it says what is wrong
+    paths = {key: text for key, text in values.items() if key in marks and isinstance(text, str)}
+    moved = {key: place(text, marks[key]) for key, text in paths.items() if text}
+    if all(values[key] == text for key, text in moved.items()):
+        return spec
+    return f"{name}({', '.join(f'{key}={value!r}' for key, value in (values | moved).items())})"
+
+
+def _beside(suite: Path, seeds: Sequence[int]) -> Place:
+    """Return the function that seeks the files of a suite from its own folder on."""
+
+    def place(text: str, mark: FilePath) -> str:
+        def is_there(path: str) -> bool:
+            return any(Path(mark.path(path, seed)).exists() for seed in seeds)
+
+        named = home_expanded(text)
+        own = str(suite.parent / named)
+        if is_there(named) and not is_there(own):
+            raise RefusedError(
+                f"suite {suite.stem!r}: there is no file {own}, and the files that a suite names "
+                f"are sought from its own folder on; {text} is there from the current one alone"
+            )
+        return own
+
+    return place
+
+
 MOST_CELLS = 1_000_000
 """The most cells of a suite: they are counted before any is built."""
 
@@ -248,15 +291,22 @@ class Suite:
             raise RefusedError(f"suite {self.name!r}: {error}") from error
 
     @classmethod
-    def read(cls, name: str, load: Callable[[Sequence[Path]], object] = tuple) -> "Suite":
+    def read(
+        cls,
+        name: str,
+        load: Callable[[Sequence[Path]], object] = tuple,
+        replaced: Collection[str] = (),
+    ) -> "Suite":
         """Read a suite that ships with the project, by name, or any TOML file.
 
         Args:
             name: of the suite or the file.
             load: called with the plugins that the file names, before ``"all"`` methods are counted.
+            replaced: the axes that are to be replaced, whose files need not be there.
 
         Raises:
-            RefusedError: there is no such suite, or its file is not one.
+            RefusedError: there is no such suite, its file is not one, or a file that it names is
+                not beside it.
         """
         known = names()
         if not name.endswith(".toml") and name not in known:
@@ -272,11 +322,13 @@ class Suite:
         if isinstance(text := values["method"], str) and text != "all":
             reason = f'a list is expected here, or the text "all", not {text[:200]!r}'
             raise InputError(path, reason, "method")
-        values["plugin"] = [path.parent / plugin for plugin in values["plugin"]]
+        values["plugin"] = [path.parent / home_expanded(plugin) for plugin in values["plugin"]]
         load(values["plugin"])
         if values["method"] == "all":
             values["method"] = list(METHODS)
         axes = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
+        kept = {key: values for key, values in axes.items() if key not in replaced}
+        axes |= _placed(kept, _beside(path, axes["seed"]))
         return cls(**values | axes, name=path.stem)
 
     def override(
@@ -284,6 +336,7 @@ class Suite:
     ) -> "Suite":
         """Return the suite with the given axes in place of its own; empty ones change nothing."""
         changes: dict[str, Any] = {name: tuple(values) for name, values in axes.items() if values}
+        changes |= _placed(changes, lambda text, _mark: home_expanded(text))
         return replace(self, profile=profile or self.profile, **changes)
 
     def cells(

@@ -30,6 +30,7 @@ from benchmarks.cli.status import status
 from benchmarks.cli.suspects import suspects
 from benchmarks.commands import program_name
 from benchmarks.errors import Exit, RefusedError, suggestion
+from benchmarks.file_names import home_expanded
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -91,7 +92,7 @@ def _called(argv: Sequence[str]) -> Exit:
     """Call the verb of a command line and return its exit code."""
     _refuse_empty(argv)
     _refuse_undecodable(argv)
-    tokens = _with_verb(argv)
+    tokens = _with_verb([_expanded(token) for token in argv])
     if not (prints := PRINTED & set(tokens)):
         _refuse_lost_place()
     console = _console() if prints else None
@@ -138,6 +139,15 @@ def _refuse_undecodable(argv: Sequence[str]) -> None:
                 f"the argument {token!r} has bytes that are no {sys.getfilesystemencoding()} text; "
                 "rename the file, or write the argument in letters"
             )
+
+
+def _expanded(token: str) -> str:
+    """Return an argument with the folder of its user in place of ``~``, where a shell left it.
+
+    A shell expands none in quotes, nor in ``--out=~/x``.
+    """
+    before = option[0] if (option := re.match(r"--[^=]+=", token)) else ""
+    return before + home_expanded(token.removeprefix(before))
 
 
 def _refuse_lost_place() -> None:

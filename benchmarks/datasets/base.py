@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.file_names import home_expanded
 from methods.bounds import Bounded
 
 ROOT_VARIABLE = "NOISY_LABELS_DATA"
@@ -92,7 +93,7 @@ class Dataset(Bounded):
 
 def data_root(given: Path | None) -> Path:
     """Return the folder of the image files: the argument, else the variable, else ``data``."""
-    return given or Path(os.environ.get(ROOT_VARIABLE, "data"))
+    return given or Path(home_expanded(os.environ.get(ROOT_VARIABLE, "data")))
 
 
 def digest(*splits: Split) -> str:

@@ -163,10 +163,12 @@ def requested(request: Request, *, fetch: bool = False) -> Wanted:
     refuse_foreign(request.folder())
     device = choose_device(request.device)
     precision = request.precision or functools.partial(default_precision, device)
+    axes = request.axes()
     suite = Suite.read(
-        request.suite, lambda plugins: faults.update(contract.load_faulty(*plugins, root=root))
-    )
-    suite = suite.override(request.axes(), request.profile)
+        request.suite,
+        lambda plugins: faults.update(contract.load_faulty(*plugins, root=root)),
+        replaced=[axis for axis, values in axes.items() if values],
+    ).override(axes, request.profile)
     unused = _refuse_faulty(faults, {kind: getattr(suite, kind) for kind in REGISTRIES})
     cells = list(suite.cells(precision, root, fetch=fetch))
     contract.refuse_images(suite.model, suite.dataset)

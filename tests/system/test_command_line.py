@@ -5,11 +5,14 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import filelock
+import numpy as np
 import pytest
 
 from benchmarks import schema
+from benchmarks.datasets import DATASETS
 from tests.system.runs import ROOT, TINY, contents, rows, run, start
 
 SUITE = (ROOT / "benchmarks/suites/default.toml").read_text()
@@ -366,3 +369,75 @@ def test_a_python_without_what_is_needed_is_told_how_to_install_it():
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("run_all.py: this Python has no package cyclopts: install ")
     assert len(done.stderr.splitlines()) == 1
+
+
+LABELLED = """
+plugin = ["mine.py"]
+dataset = ["digits"]
+noise = ["labels(file='given.npy')"]
+method = ["mine"]
+model = ["mlp"]
+recipe = ["small(epochs=2)"]
+seed = [0]
+"""
+MINE = """
+from dataclasses import dataclass
+from methods import METHODS
+from methods.cross_entropy import CrossEntropy
+@dataclass(frozen=True)
+class Mine(CrossEntropy, label="Mine"):
+    pass
+METHODS.register("mine", Mine)
+"""
+
+
+@pytest.fixture
+def at_home(tmp_path, monkeypatch, registries):  # noqa: ARG001
+    """A home with a suite, its plugin and its labels in it; the current folder is another."""
+    home, current = tmp_path / "home", tmp_path / "current"
+    (home / "suites").mkdir(parents=True)
+    current.mkdir()
+    (home / "suites" / "mine.toml").write_text(LABELLED)
+    (home / "suites" / "mine.py").write_text(MINE)
+    np.save(home / "suites" / "given.npy", DATASETS.build("digits").load(Path(), 0)[0].label)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(current)
+    return home
+
+
+def test_a_home_folder_that_no_shell_has_expanded_is_meant_as_it_is_written(at_home):
+    options = ("--workers", 1, "--no-report", "--device", "cpu")
+    code, _, err = run("run", "~/suites/mine.toml", "--out", "~/out", "--data=~/data", *options)
+    assert code == 0, err
+    assert (at_home / "out" / "plan.json").is_file()
+    given = "labels(file='~/suites/given.npy')"
+    more = ("--noises", given, "--plugin", "~/suites/mine.py", "--out=~/out")
+    code, _, err = run("plan", "--methods", "mine", *more, "--seeds", 0)
+    assert code == 0, err
+    assert run("status", "~/out")[0] == 0
+    assert list(Path.cwd().iterdir()) == []
+
+
+@pytest.mark.parametrize("word", ["~nobody-of-this-name/x", "~/x"])
+def test_a_home_folder_that_is_not_known_is_refused(at_home, monkeypatch, word):
+    monkeypatch.setenv("HOME", "")
+    code, out, err = run("plan", "--out", word)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"run_all.py: no home folder is known for {word!r}: write the whole")
+    assert list(Path.cwd().iterdir()) == []
+    assert at_home.is_dir()
+
+
+def test_the_files_that_a_suite_names_are_sought_beside_it(at_home):
+    suite = at_home / "suites" / "mine.toml"
+    code, said, err = run("plan", suite, "--out", "out")
+    assert code == 0, err
+    assert "labels(file='given.npy')" in said
+    (at_home / "suites" / "given.npy").rename("given.npy")
+    code, _, err = run("plan", suite, "--out", "out")
+    assert code == 2
+    assert f"there is no file {suite.with_name('given.npy')}, and the files that a suite" in err
+    assert "given.npy is there from the current one alone" in err
+    assert len(err.splitlines()) == 1
+    code, _, err = run("plan", suite, "--noises", "labels(file='given.npy')", "--out", "out")
+    assert code == 0, err
