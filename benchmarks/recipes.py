@@ -1,6 +1,7 @@
 """Training recipes: everything about training that is not the method, model or data."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
@@ -17,7 +18,9 @@ class Recipe(Bounded):
     of 100 and a shorter run drops earlier. ``crop`` pads by that many zero pixels and crops back at
     a random place; ``flip`` mirrors half the images; ``rotation`` then turns each by an angle drawn
     between minus and plus that many degrees. ``clip_norm = 0`` does not clip. ``val_fraction`` of
-    the noisy training set is held out, with its noisy labels, for the selection ``val``.
+    the noisy training set is held out, with its noisy labels, for the selection ``val``. Images are
+    evaluated after every ``evaluate_every``-th epoch and the last one of each stage of the method;
+    the weights do not depend on it.
     """
 
     epochs: Annotated[int, Between(2, 100_000)] = 30
@@ -34,6 +37,7 @@ class Recipe(Bounded):
     rotation: Annotated[float, Between(0.0, 180.0), Added(0.0)] = 0.0
     drops: Annotated[Rising, Added("0.5 0.75")] = "0.5 0.75"  # read by steps
     nesterov: Annotated[bool, Added(neutral=False)] = False  # read by sgd
+    evaluate_every: Annotated[int, Between(1, 100_000), Added(1)] = 1  # epochs
 
     version: ClassVar[int] = 1
 
@@ -56,6 +60,19 @@ class Recipe(Bounded):
             passed = sum(epoch >= float(drop) * epochs for drop in self.drops.split())
             return self.lr * 0.1**passed
         return self.lr
+
+    def evaluated(self, stages: Iterable[int]) -> list[bool]:
+        """Return of each epoch whether it is evaluated, from how many epochs each stage has.
+
+        >>> Recipe(evaluate_every=3).evaluated([2, 3])
+        [False, True, True, False, True]
+        """
+        shown: list[bool] = []
+        for epochs in stages:
+            first = len(shown) + 1
+            shown += [number % self.evaluate_every == 0 for number in range(first, first + epochs)]
+            shown[-1:] = [True] if shown else []
+        return shown
 
 
 @dataclass(frozen=True)

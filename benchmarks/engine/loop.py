@@ -18,10 +18,13 @@ from benchmarks.engine.batches import steps_of
 from benchmarks.engine.data import CellData
 from benchmarks.recipes import Recipe
 from benchmarks.sweep import Cell
-from methods import Stage, State
+from methods import Method, Stage, State
 
 EVALUATION_BATCH = 256
 """A convolution's activations stay in the cache; batches of 1,000 take three times as long."""
+
+SETS = ("train", "val", "test")
+"""The images that are evaluated; a method that refits needs the first of them every epoch."""
 
 KEPT_PIXELS = 2**24
 """Pixels of a pack that stay normalised between evaluations; more are normalised anew each time."""
@@ -39,15 +42,20 @@ Batches = TypeVar("Batches")
 
 
 class Epoch(NamedTuple):
-    """The state of a cell after an epoch. Logits are those that the method predicts with."""
+    """The state of a cell after an epoch. Logits are those that the method predicts with.
+
+    An epoch that the recipe leaves out of evaluation has the logits of no image.
+    """
 
     number: int  # from 1
     final_stage: bool
     lr: float
     loss: float  # mean over the epoch's batches
+    evaluated: bool
     train: Tensor  # (N, C) float32, evaluation mode, no augmentation, fixed order
     val: Tensor  # (V, C)
     test: Tensor  # (M, C)
+    finite: bool  # whether all numbers in ``test`` are
     train_seconds: float
     eval_seconds: float
     state: State  # the method's own
@@ -110,6 +118,8 @@ def train(team: Team[Batches], beat: Beat = silent) -> Iterator[list[Epoch]]:
     method, recipe = team.cells[0].method, team.cells[0].recipe
     device, images = team.data[0].noisy.device, EvaluationImages(team.data)
     stages = method.stages(recipe.epochs)
+    evaluated = recipe.evaluated(stage.epochs for stage in stages)
+    refits = type(method).refit is not Method.refit
     number, outputs = 0, None
     steps = steps_of(team.cells[0], len(team.data[0].noisy))
     for i, stage in enumerate(stages):
@@ -126,28 +136,44 @@ def train(team: Team[Batches], beat: Beat = silent) -> Iterator[list[Epoch]]:
                 losses.append(team.step(batches, epoch))
                 team.update_averages()
                 beat(number + len(losses) / (steps + 1))
+            # Reading the losses waits for the device, as reading what is finite does below: so
+            # seconds are those of the work, and not those in which it was asked for.
             mean_losses, trained = team.mean(losses), time.perf_counter()
-            outputs, val, test = (team.evaluate(chunks) for chunks in images.sets())
-            predicted = [[method.predict(own) for own in sets] for sets in (outputs, val, test)]
-            evaluated = time.perf_counter()
+            shown = SETS if evaluated[number] else SETS[:refits]
+            logits = [team.evaluate(images.of(name)) for name in shown]
+            outputs = logits[0] if logits else None
+            predicted = _predicted(team, logits if evaluated[number] else [])
+            finite = torch.stack([own.isfinite().all() for own in predicted[-1]]).tolist()
+            seconds = (trained - began, time.perf_counter() - trained)
             number += 1
             beat(number)
-            of_cells = zip(mean_losses, *predicted, team.states(), strict=True)
+            of_cells = zip(mean_losses, *predicted, finite, team.states(), strict=True)
             yield [
                 Epoch(
                     number=number,
                     final_stage=i == len(stages) - 1,
                     lr=lr,
                     loss=loss,
+                    evaluated=evaluated[number - 1],
                     train=train_logits,
                     val=val_logits,
                     test=test_logits,
-                    train_seconds=(trained - began) / len(team.cells),
-                    eval_seconds=(evaluated - trained) / len(team.cells),
+                    finite=whole,
+                    train_seconds=seconds[0] / len(team.cells),
+                    eval_seconds=seconds[1] / len(team.cells),
                     state=state,
                 )
-                for loss, train_logits, val_logits, test_logits, state in of_cells
+                for loss, train_logits, val_logits, test_logits, whole, state in of_cells
             ]
+
+
+def _predicted(team: Team[Batches], logits: Sequence[Tensor]) -> list[list[Tensor]]:
+    """Return what the method predicts for each set and cell, for no image without logits."""
+    method, data = team.cells[0].method, team.data
+    if not logits:
+        nothing = data[0].mean.new_empty(0, data[0].num_classes)
+        return [[nothing] * len(data) for _ in SETS]
+    return [[method.predict(own) for own in sets] for sets in logits]
 
 
 class EvaluationImages:
@@ -158,15 +184,15 @@ class EvaluationImages:
         self._sets = [(own.train, own.val, own.test.image) for own in data]
         pixels = sum(image.numel() for images in self._sets for image in images)
         few = pixels <= KEPT_PIXELS
-        self._kept = [list(self._chunks(i)) for i in range(3)] if few else None
+        self._kept = {name: list(self._chunks(name)) for name in SETS} if few else {}
 
-    def sets(self) -> Iterator[Iterable[Tensor]]:
-        """Yield the chunks of training, validation and test images."""
-        for i in range(3):
-            yield self._kept[i] if self._kept else self._chunks(i)
+    def of(self, name: str) -> Iterable[Tensor]:
+        """Return the chunks of one of the ``SETS``."""
+        return self._kept[name] if self._kept else self._chunks(name)
 
-    def _chunks(self, i: int) -> Iterator[Tensor]:
+    def _chunks(self, name: str) -> Iterator[Tensor]:
         """Yield chunks ``(K, n, channels, H, W)`` of one set."""
+        i = SETS.index(name)
         of_cells = (images[i].split(EVALUATION_BATCH) for images in self._sets)
         for images in zip(*of_cells, strict=True):
             pairs = zip(self._data, images, strict=True)

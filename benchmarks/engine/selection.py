@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -16,6 +16,9 @@ from benchmarks.engine.loop import Epoch
 from methods import State
 
 SELECTED = ("last", "val", "oracle")
+
+BLANK = [math.nan] * (1 + len(schema.EPOCH_METRICS))
+"""The numbers of an epoch that is not evaluated."""
 
 AT_ONCE = 2**20
 """Logits of a cell that wait until the metrics of their epochs are computed together."""
@@ -41,8 +44,9 @@ class History:
     chosen: dict[str, SelectedEpoch] = field(default_factory=dict)
     state: State = field(default_factory=dict)  # the method's own, after the last epoch
     loss_last: Tensor = field(default_factory=lambda: torch.zeros(()))  # (N,) -log p[given]
-    loss_mean: Tensor = field(default_factory=lambda: torch.zeros(()))  # over the epochs until then
+    loss_mean: Tensor = field(default_factory=lambda: torch.zeros(()))  # of evaluated epochs so far
     loss_sum: Tensor = field(default_factory=lambda: torch.zeros(()))
+    scored: int = 0  # epochs in it
     predicted: Tensor = field(default_factory=lambda: torch.zeros(()))  # (N,) where it ends
     reason: str = ""  # why the cell has no result
     train_seconds: float = 0.0
@@ -53,14 +57,14 @@ class History:
         """Take in an epoch; give a reason if it left numbers that are not finite."""
         if not math.isfinite(epoch.loss):
             self.reason = f"the training loss is {epoch.loss} in epoch {epoch.number}"
-        elif not epoch.test.isfinite().all():
+        elif not epoch.finite:
             self.reason = f"the logits are not finite after epoch {epoch.number}"
         else:
             self.waiting.append(epoch)
             if epoch.final_stage:
                 self.state = epoch.state
-            held = epoch.train.numel() + epoch.val.numel() + epoch.test.numel()
-            if len(self.waiting) * held >= AT_ONCE:
+            logits = (own for one in self.waiting for own in (one.train, one.val, one.test))
+            if sum(own.numel() for own in logits) >= AT_ONCE:
                 self.measure(data)
 
     def measure(self, data: CellData) -> None:
@@ -69,36 +73,26 @@ class History:
             return
         began, epochs = time.perf_counter(), self.waiting
         self.waiting = []
-        val, test, train = (
-            torch.stack([getattr(epoch, name) for epoch in epochs])  # (E, examples, C)
-            for name in ("val", "test", "train")
-        )
-        val_acc = (val.argmax(-1) == data.val_noisy).double().mean(-1).tolist()
-        of_test = _table(metrics.test_metrics(test, data.test.label), schema.TEST_METRICS)
-        of_train = _table(
-            metrics.train_metrics(train, data.noisy, data.clean), schema.TRAIN_METRICS
-        )
+        measured = iter(_measured([epoch for epoch in epochs if epoch.evaluated], data))
         mine: dict[int, Tensor] = {}  # training logits of the method's own epochs, by row
-        for epoch, share, test_row, train_row in zip(
-            epochs, val_acc, of_test, of_train, strict=True
-        ):
-            end = share if self.stops_early else float(len(self.rows))
-            scores = {"last": end, "val": share, "oracle": test_row[0]}
+        for epoch in epochs:
+            values = next(measured) if epoch.evaluated else BLANK
             if epoch.final_stage:
-                mine[len(self.rows)] = epoch.train
-                self._select(epoch, scores)
-            own = [epoch.number, epoch.lr, epoch.loss, share]
-            self.rows.append([*own, *test_row, *train_row])
+                self.final.append(len(self.rows))
+                if epoch.evaluated:
+                    mine[len(self.rows)] = epoch.train
+                    self._select(epoch, *values[:2])
+            self.rows.append([epoch.number, epoch.lr, epoch.loss, *values])
             self.train_seconds += epoch.train_seconds
             self.eval_seconds += epoch.eval_seconds
         self._score(mine, data)
         self.eval_seconds += time.perf_counter() - began
 
-    def _select(self, epoch: Epoch, scores: Mapping[str, float]) -> None:
+    def _select(self, epoch: Epoch, val_acc: float, acc: float) -> None:
         """Keep an epoch that is the best so far of a selection."""
         row = len(self.rows)
-        self.final.append(row)
-        for name, score in scores.items():
+        scores = {"last": val_acc if self.stops_early else float(row), "val": val_acc}
+        for name, score in (scores | {"oracle": acc}).items():
             best = self.chosen[name].score if name in self.chosen else -math.inf
             if score > best:  # the first of equals stays; NaN never comes
                 self.chosen[name] = SelectedEpoch(score, row, epoch.test, epoch.val)
@@ -108,9 +102,24 @@ class History:
         for row, logits in train.items():
             loss = F.cross_entropy(logits.double(), data.noisy, reduction="none")
             self.loss_sum = self.loss_sum.to(loss.device) + loss
+            self.scored += 1
             if row == self.chosen["last"].row:
                 self.loss_last, self.predicted = loss, logits.argmax(-1)
-                self.loss_mean = self.loss_sum / (self.final.index(row) + 1)
+                self.loss_mean = self.loss_sum / self.scored
+
+
+def _measured(epochs: Sequence[Epoch], data: CellData) -> list[list[float]]:
+    """Return the accuracy on validation labels and the ``EPOCH_METRICS`` of evaluated epochs."""
+    if not epochs:
+        return []
+    val, test, train = (
+        torch.stack([getattr(epoch, name) for epoch in epochs])  # (E, examples, C)
+        for name in ("val", "test", "train")
+    )
+    val_acc = (val.argmax(-1) == data.val_noisy).double().mean(-1).tolist()
+    of_test = _table(metrics.test_metrics(test, data.test.label), schema.TEST_METRICS)
+    of_train = _table(metrics.train_metrics(train, data.noisy, data.clean), schema.TRAIN_METRICS)
+    return [[one, *two, *three] for one, two, three in zip(val_acc, of_test, of_train, strict=True)]
 
 
 def _table(values: Mapping[str, Tensor], order: Iterable[str]) -> list[list[float]]:

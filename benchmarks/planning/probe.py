@@ -131,8 +131,8 @@ def few_images(cell: Cell, setup: PackSetup) -> CellData:
 
 def _probe_pack(cell: Cell, data: CellData, setup: PackSetup) -> SecondsPerImage:
     """Train for half a second after a first epoch and return what an image of a cell took."""
-    width = setup.width
-    cells = [replace(cell, seed=seed) for seed in range(width)]
+    width, recipe = setup.width, replace(cell.recipe, evaluate_every=1)
+    cells = [replace(cell, recipe=recipe, seed=seed) for seed in range(width)]
     epochs = train(team_of(cells, [data] * width, width, setup.flags))
     trained, evaluated, count = 0.0, 0.0, 0
     next(epochs)  # the first is slower

@@ -21,6 +21,7 @@ from benchmarks.outputs import make_folder, write_atomically
 from benchmarks.planning.memory import of_cell, weights_of
 from benchmarks.planning.options import is_dense
 from benchmarks.sweep import Cell
+from methods import Method
 
 STARTED_SECONDS = 4.0  # a worker: importing torch, reading data
 CELL_SECONDS = 0.1  # a cell: its noise, the metrics of selected epochs, its part
@@ -56,8 +57,11 @@ class SecondsPerImage(NamedTuple):
     def of_cell(self, cell: Cell) -> float:
         """Predict the training and evaluation of a cell, without how it begins and ends."""
         n, test = cell.dataset.sizes
-        trained = round(n * (1 - cell.recipe.val_fraction))
-        return cell.recipe.epochs * (trained * self.train + (n + test) * self.evaluate)
+        trained, recipe = round(n * (1 - cell.recipe.val_fraction)), cell.recipe
+        full = sum(recipe.evaluated(stage.epochs for stage in cell.method.stages(recipe.epochs)))
+        refits = type(cell.method).refit is not Method.refit
+        shown = full * (n + test) + refits * (recipe.epochs - full) * trained
+        return recipe.epochs * trained * self.train + shown * self.evaluate
 
 
 class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -124,7 +124,8 @@ def test_images_made_anew_for_every_evaluation_are_those_that_are_kept(monkeypat
     monkeypatch.setattr(loop, "KEPT_PIXELS", 0)
     anew = EvaluationImages(data)
     images = (data[1].train, data[1].val, data[1].test.image)
-    for one, other, image in zip(kept.sets(), anew.sets(), images, strict=True):
+    for name, image in zip(loop.SETS, images, strict=True):
+        one, other = kept.of(name), anew.of(name)
         assert isinstance(one, list)
         assert torch.equal(torch.cat(one, 1), torch.cat(list(other), 1))
         assert torch.equal(torch.cat(one, 1)[1], data[1].pixels(image))

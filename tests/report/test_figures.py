@@ -1,5 +1,6 @@
 """Every figure: that it can be read whatever is drawn, and its numbers against another way."""
 
+import math
 from dataclasses import replace
 from itertools import product
 
@@ -9,6 +10,7 @@ import pytest
 import scipy.stats
 
 from benchmarks.catalogue import catalogue
+from benchmarks.report import browser
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import load
 from benchmarks.report.figures import (
@@ -29,7 +31,7 @@ from benchmarks.report.figures import (
 from benchmarks.report.figures.layout import VENUES, Page
 from benchmarks.report.figures.methods import select_methods
 from benchmarks.report.looks import COLOURS, resolve
-from benchmarks.schema import LOSS_BINS, LOSS_RANGE
+from benchmarks.schema import EPOCH_METRICS, LOSS_BINS, LOSS_RANGE
 from tests.report.folders import NOISES, SIX, Sweep, analysed, write
 
 VENUE = VENUES["neurips"]
@@ -235,6 +237,23 @@ def test_more_than_four_settings_leave_the_clean_one_out_of_the_curves(tmp_path)
     pages = pages_of(memorisation, run)
     titles = [axes.get_title() for axes in pages[0].figure.axes if axes.get_title()]
     assert titles == ["asymmetric 20%", "asymmetric 40%", "symmetric 20%", "symmetric 40%"]
+
+
+def test_curves_have_no_point_where_nothing_was_evaluated_and_say_so(tmp_path):
+    folder = write(tmp_path, replace(BRIEF, methods=SIX[:1], epochs=6))
+    whole = memorisation.points(load(folder))
+    assert "not evaluated" not in pages_of(memorisation, load(folder))[0].caption
+    curves = pd.read_csv(folder / "curves.csv")
+    curves.loc[curves["epoch"] % 2 == 1, ["val_acc", *EPOCH_METRICS]] = math.nan
+    curves.to_csv(folder / "curves.csv", index=False, float_format="%.9g")
+    run = load(folder)
+    drawn = whole[whole["x"] % 2 == 0].reset_index(drop=True)
+    pd.testing.assert_frame_equal(memorisation.points(run).reset_index(drop=True), drawn)
+    caption = pages_of(memorisation, run)[0].caption
+    assert caption.count(" Epochs that were not evaluated have no point.") == 1
+    (cell, *_) = browser._cells(run, ["acc"])
+    own = curves[(curves["cell_id"] == cell[3]) & curves["acc"].notna()]
+    assert cell[-1][0] == [round(1000 * value) for value in own["acc"]]
 
 
 def test_drawing_leaves_no_global_setting_behind(run):

@@ -201,7 +201,7 @@ def _cells(run: Run, ids: list[str]) -> list[list[Any]]:
         return []
     seconds = dict(zip(run.costs["cell_id"], run.costs["train_seconds"], strict=True))
     curves: dict[str, list[list[int | None]]] = {}
-    for name, rows in run.curves.groupby("cell_id"):
+    for name, rows in run.curves.dropna(subset="acc").groupby("cell_id"):  # evaluated epochs
         drawn = ("acc", "mem_frac") if rows["noisy"].iloc[0] else ("acc",)
         curves[str(name)] = [_curve(rows[metric]) for metric in drawn]
     last = run.results[run.results["selection"] == "last"].drop_duplicates("cell_id")

@@ -31,6 +31,7 @@ _CAPTION = (
     "predicted as their wrong label (memorised), and the share predicted right (recovered). Mean "
     "over seeds{}."
 )
+_BLANK = " Epochs that were not evaluated have no point."
 
 
 def pages(analysis: Analysis, venue: Venue) -> list[Page]:
@@ -51,6 +52,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
         size = len(SHOWN), COLUMNS
         parts, shown = layout.split(list(SHOWN), noises, size, layout.PAGES // len(kept))
         caption = _CAPTION.format(bands) + methods.note
+        caption += _BLANK * bool(run.curves["acc"].isna().any())
         caption += layout.of_many(shown, len(noises), "noises")
         caption += layout.of_many(len(kept), len(arenas), "datasets and models")
         for _, columns in parts:
