@@ -28,7 +28,8 @@ ENVIRONMENT = {
 
 TRAINING = ("benchmarks.engine.record", "sklearn.datasets")
 DRAWING = ("benchmarks.report.figures",)
-"""Modules that the fork server imports before it forks workers that train, or that draw."""
+MEASURING = ("benchmarks.engine.measurers",)
+"""Modules that a fork server imports before it forks processes that train, draw, or measure."""
 
 FORKS = sys.platform == "linux"
 """True where workers are forked from a server that has imported everything; unsafe elsewhere."""

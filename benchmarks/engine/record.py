@@ -2,7 +2,6 @@
 
 import gc
 import platform
-import time
 from collections.abc import Sequence
 from itertools import cycle, islice
 from pathlib import Path
@@ -17,7 +16,7 @@ from benchmarks.engine.batches import steps_of
 from benchmarks.engine.data import CellData, load_cell_data
 from benchmarks.engine.drivers import driver_name, team_of
 from benchmarks.engine.loop import Beat, silent, train
-from benchmarks.engine.measure import measure
+from benchmarks.engine.measurers import measure_all
 from benchmarks.engine.selection import SELECTED, History
 from benchmarks.store import CURVE_VALUES, CellFacts, CellKeys, CellMeta, Costs, Record
 from benchmarks.sweep import Cell
@@ -74,11 +73,13 @@ def train_and_record(cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
     together = list(zip(cells, data, histories, strict=True))
     for _, own, history in together:
         history.measure(own)
-    return [_record(cell, own, history, setup) for cell, own, history in together]
+    records = [_record(cell, own, history, setup) for cell, own, history in together]
+    _add_numbers([record for record in records if record.meta.status == "done"], setup)
+    return records
 
 
 def _record(cell: Cell, data: CellData, history: History, setup: PackSetup) -> Record:
-    """Return the record of a cell: its keys, facts, costs and arrays."""
+    """Return the record of a cell: its keys, facts, costs and arrays, and no metrics yet."""
     meta = CellMeta(
         keys=CellKeys(**history.keys),
         facts=_facts(cell, data),
@@ -96,12 +97,23 @@ def _record(cell: Cell, data: CellData, history: History, setup: PackSetup) -> R
         meta.mislabelled = int((data.noisy != data.clean).sum())
         meta.metrics = tuple(schema.METRICS)
         arrays |= _arrays(history, data, meta.selections)
-        began = time.perf_counter()
-        arrays |= measure(Record(meta, arrays))
-        meta.costs.eval_seconds = history.eval_seconds + time.perf_counter() - began
+    return Record(meta, arrays)
+
+
+def _add_numbers(records: Sequence[Record], setup: PackSetup) -> None:
+    """Measure finished cells, and leave out the logits that are not kept.
+
+    Beside a GPU, which has nothing to do meanwhile, its share of the processor's cores do it.
+    """
+    count = 1
+    if setup.device.type != "cpu" and processes.FORKS:
+        count = processes.cores() // max(1, torch.cuda.device_count())
+    for record, numbers in zip(records, measure_all(records, count), strict=True):
+        costs, arrays = record.meta.costs, record.arrays
+        arrays |= numbers.arrays
+        costs.eval_seconds = (costs.eval_seconds or 0.0) + numbers.seconds
         if not setup.keep_all:
             arrays |= {name: arrays[name][:1] for name in LOGITS if name in arrays}
-    return Record(meta, arrays)
 
 
 def _facts(cell: Cell, data: CellData) -> CellFacts:

@@ -1,14 +1,22 @@
-"""The processor, packages and commit that a cell was trained with: they stand beside its costs."""
+"""The processor, GPU, packages and commit of a cell's training: they stand beside its costs."""
 
 import functools
 import platform
+import re
 import subprocess
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import torch
+
+from benchmarks.errors import count
+
 PACKAGES = ("numpy", "scipy", "scikit-learn", "torchvision", "triton")
 """Packages beside torch whose version may change results or timings."""
+
+
+DRIVER = Path("/proc/driver/nvidia/version")
 
 
 @functools.cache
@@ -30,6 +38,36 @@ def packages() -> str:
         with suppress(PackageNotFoundError):
             installed.append(f"{name} {version(name)}")
     return ", ".join(installed)
+
+
+def of_gpu() -> str:
+    """Return ``CUDA 13.0, cuDNN 9.24.0, driver 580.65.06, 2 GPUs, TF32 in convolutions``.
+
+    Of a machine with a GPU; parts that the system does not tell are left out.
+    """
+    cudnn = torch.backends.cudnn.version() or 0
+    major, rest = divmod(cudnn, 10_000)
+    found = [
+        f"CUDA {torch.version.cuda}",
+        f"cuDNN {major}.{rest // 100}.{rest % 100}",
+        f"driver {driver}" if (driver := _driver()) else "",
+        count(torch.cuda.device_count(), "GPU"),
+    ]
+    convolutions = torch.backends.cudnn.conv  # type: ignore[attr-defined]
+    kinds = {"convolutions": convolutions, "products": torch.backends.cuda.matmul}
+    rounded = [name for name, kind in kinds.items() if kind.fp32_precision == "tf32"]
+    found.append(f"TF32 in {' and '.join(rounded)}" if rounded else "no TF32")
+    return ", ".join(text for text in found if text)
+
+
+def _driver() -> str:
+    """Return the version of NVIDIA's driver, nothing where the system does not tell it."""
+    try:
+        text = DRIVER.read_text(encoding="utf-8")
+    except OSError:
+        return ""
+    match = re.search(r"NVRM version:.*?(\d+(?:\.\d+)+)", text)
+    return match[1] if match else ""
 
 
 def commit() -> str:

@@ -239,6 +239,10 @@ def _use_device(name: str, number: int) -> torch.device:
     device = torch.device(name)
     if device.type == "cuda":
         torch.cuda.set_device(device)
+    if device.type != "cpu":
+        processes.start_fork_server(
+            processes.MEASURING
+        )  # which imports while the first pack trains
     return device
 
 

@@ -160,6 +160,7 @@ def without_folders(text: str) -> str:
 
 def stamp(job: Job) -> Stamp:
     """Return where and when a cell was trained, and by which code."""
+    gpu = [environment.of_gpu()] if job.device.startswith("cuda") else []
     return Stamp(
         host=platform.node(),
         cores=os.cpu_count() or 0,
@@ -167,7 +168,7 @@ def stamp(job: Job) -> Stamp:
         system=platform.platform(),
         torch=str(torch.__version__),
         python=platform.python_version(),
-        packages=environment.packages(),
+        packages=", ".join([environment.packages(), *gpu]),
         commit=job.commit,
         finished_utc=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     )

@@ -1,0 +1,50 @@
+"""Cells measured side by side are measured as one after the other."""
+
+import os
+
+import numpy as np
+import pytest
+
+from benchmarks import processes
+from benchmarks.engine import measurers, record
+from benchmarks.engine.measurers import measure_all
+from benchmarks.engine.record import PackSetup, train_and_record
+from tests.cells import CPU, NOWHERE, build
+
+pytestmark = pytest.mark.skipif(not processes.FORKS, reason="only there are they forked")
+
+
+def trained():
+    cells = [build("reweighting", seed=seed, recipe="small(epochs=2)") for seed in range(3)]
+    return train_and_record(cells, PackSetup(NOWHERE, CPU, keep_all=True, width=3))
+
+
+def assert_same(found, records):
+    for numbers, own in zip(found, records, strict=True):
+        assert numbers.seconds > 0
+        assert numbers.arrays
+        for name, value in numbers.arrays.items():
+            assert value.dtype == own.arrays[name].dtype
+            np.testing.assert_array_equal(value, own.arrays[name])
+
+
+def test_numbers_are_the_same_whoever_measures_even_if_a_process_dies(monkeypatch):
+    records = trained()
+    assert_same(measure_all(records, 2), records)
+    monkeypatch.setattr(measurers, "_measure_share", _die)
+    assert_same(measure_all(records, 8), records)
+
+
+def _die(_share, _results):
+    os._exit(1)
+
+
+def test_the_cores_of_a_gpu_measure_its_cells_and_a_worker_of_the_processor_its_own(monkeypatch):
+    counts = []
+    monkeypatch.setattr(processes, "cores", lambda: 16)
+    monkeypatch.setattr(record.torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(record, "measure_all", lambda _, count: counts.append(count) or [])
+    for device in ("cpu", "cuda:1"):
+        setup = PackSetup(NOWHERE, record.torch.device(device), keep_all=False)
+        record._add_numbers([], setup)
+    assert counts == [1, 8]
