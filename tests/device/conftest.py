@@ -1,28 +1,10 @@
 """Programs that run on the stub, for the tests that look at what they print."""
 
-import json
-import subprocess
-import sys
-
 import pytest
 
-from tests.device.runtime import environment, why_absent
-
-
-def printed(*program, seconds=300, **switches):
-    """Run a program of Python on the stub; return the objects of its lines of JSON."""
-    command = [sys.executable, *map(str, program)]
-    ran = subprocess.run(
-        command,
-        env=environment(**switches),
-        capture_output=True,
-        text=True,
-        timeout=seconds,
-        check=False,
-    )
-    lines = [line for line in ran.stdout.splitlines() if line.startswith("{")]
-    assert ran.returncode == 0, f"{' '.join(command)}\n{ran.stdout[-2000:]}\n{ran.stderr[-4000:]}"
-    return [json.loads(line) for line in lines]
+from tests.device import lines
+from tests.device.program import printed
+from tests.device.runtime import why_absent
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +13,15 @@ def on_the_stub():
     if reason := why_absent():
         pytest.skip(reason)
     return printed
+
+
+@pytest.fixture(scope="session")
+def quick(on_the_stub, shared_folder):
+    """What returns the line of a combination that every commit tries."""
+    return lambda one: lines.made(*one[:2], whole=False, folder=shared_folder, run=on_the_stub)[one]
+
+
+@pytest.fixture(scope="session")
+def whole(on_the_stub, shared_folder):
+    """What returns the line of any combination."""
+    return lambda one: lines.made(*one[:2], whole=True, folder=shared_folder, run=on_the_stub)[one]

@@ -97,7 +97,7 @@ def _here(kind: str) -> Wait:
         file, function = frame.f_code.co_filename, frame.f_code.co_name
         if file.startswith(OURS):
             file = file.removeprefix(str(ROOT) + "/")
-            place = place if place[0] else (file, frame.f_code.co_qualname)
+            place = place if place[0] else (file, frame.f_code.co_qualname.split(".<")[0])
             homes = PHASES.get(function, ())
             if not phase and any(home in file for home in homes):
                 phase = {"chunks": "batches"}.get(function, function)

@@ -1,0 +1,217 @@
+"""The lines that ``matrix.py`` prints, made once in a session, and what was committed of them.
+
+Of every combination ``budget-VERSION.csv`` holds the kernels, copies and MiB of a step, by the
+version of PyTorch that launched them; ``waits.csv`` holds the places where the host may wait. Both
+may only fall: ``python -m tests.device.lines`` writes what is measured where that is less, in half
+an hour, and with ``quick`` behind it of what every commit tries, in two minutes.
+"""
+
+import csv
+import itertools
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from filelock import FileLock
+
+from methods import METHODS
+from tests.device.matrix import DRIVERS, MODELS, PRECISIONS
+from tests.device.program import printed
+
+HERE = Path(__file__).parent
+VERSION = ".".join(torch.__version__.split(".")[:2])
+BUDGET, WAITS = HERE / f"budget-{VERSION}.csv", HERE / "waits.csv"
+
+ALL_HOOKS = (
+    *("cross_entropy", "ce_ema", "co_teaching", "dividemix", "dyr", "elr", "elr_plus", "l2rw"),
+    *("mw_net", "pes", "reweighting", "t_revision"),
+)
+"""Methods that together have every hook, stage and kind of draw."""
+
+QUICK: dict[tuple[str, str], dict[str, Sequence[str]]] = {
+    ("mlp", "float32"): dict.fromkeys(("stack graph", "branches graph"), ALL_HOOKS),
+    ("convnet", "float32"): dict.fromkeys(DRIVERS, ("cross_entropy", "elr_plus", "l2rw")),
+    ("convnet", "bfloat16"): {
+        "one_by_one graph": tuple(METHODS),
+        "stack graph": tuple(METHODS),
+        "branches graph": ALL_HOOKS,
+        "stack": ("cross_entropy", "l2rw"),
+    },
+    ("resnet18", "bfloat16"): dict.fromkeys(DRIVERS, ("cross_entropy", "elr_plus")),
+}
+"""What every commit tries: methods by model, precision and driver. ``make soak`` tries all."""
+
+
+class Combination(NamedTuple):
+    """What is trained, and how."""
+
+    model: str
+    precision: str
+    driver: str
+    method: str
+
+    def __str__(self) -> str:
+        return "-".join(self)
+
+
+FIELDS = Combination._fields
+EVERY = [Combination(*parts) for parts in itertools.product(MODELS, PRECISIONS, DRIVERS, METHODS)]
+CHOSEN = [
+    Combination(model, precision, driver, method)
+    for (model, precision), drivers in QUICK.items()
+    for driver, methods in drivers.items()
+    for method in methods
+]
+
+SMALL_WORKSPACES = {"CUBLAS_WORKSPACE_CONFIG": ":16:8"}
+"""Those of a worker, 32 MiB a stream, would hide what a step of a small network takes."""
+
+Line = Mapping[str, Any]
+Place = tuple[str, str, str, str]
+"""Phase, file, function and kind of a wait."""
+
+
+def made(
+    model: str, precision: str, *, whole: bool, folder: Path, run: Callable[..., Any] = printed
+) -> dict[Combination, Line]:
+    """Return the lines of a model and precision, made by whichever process is the first to ask.
+
+    Args:
+        model: of ``matrix.MODELS``.
+        precision: of ``matrix.PRECISIONS``.
+        whole: all methods by all drivers, else those of ``QUICK``.
+        folder: that all processes of the session share.
+        run: what runs a program on the stub.
+    """
+    path = folder / f"{model}-{precision}-{'whole' if whole else 'quick'}.json"
+    with FileLock(f"{path}.lock"):
+        if not path.exists():
+            path.write_text(json.dumps(_made(model, precision, whole, run)), encoding="utf-8")
+    lines = json.loads(path.read_text(encoding="utf-8"))
+    return {Combination(*(line[name] for name in FIELDS)): line for line in lines}
+
+
+def _made(model: str, precision: str, whole: bool, run: Callable[..., Any]) -> list[Line]:
+    by_driver = {} if whole else QUICK[model, precision]
+    asked = [f"{driver}={','.join(methods)}" for driver, methods in by_driver.items()]
+    program = ["-m", "tests.device.matrix", "--model", model, "--precision", precision]
+    program += ["--train", *asked] if asked else []
+    lines: list[Line] = run(*program, seconds=3600 if whole else 500, **SMALL_WORKSPACES)
+    return lines
+
+
+# ---- what was committed ----
+
+
+class Budget(NamedTuple):
+    """What a step may take at most."""
+
+    kernels: float
+    copies: float
+    mib: float
+
+    @classmethod
+    def of(cls, line: Line) -> "Budget":
+        """Return what a line says was taken."""
+        return cls(line["kernels"], line["copies"], line["peak_mib"])
+
+
+def read_budget() -> dict[Combination, Budget]:
+    """Return the committed budget; nothing for a PyTorch that has none."""
+    if not BUDGET.is_file():
+        return {}
+    with BUDGET.open(newline="", encoding="utf-8") as file:
+        return {
+            Combination(*row[:4]): Budget(*map(float, row[4:]))
+            for row in list(csv.reader(file))[1:]
+        }
+
+
+class Waits(NamedTuple):
+    """How often the host waits at a place, in the worst combination."""
+
+    quick: int  # of CHOSEN
+    whole: int  # of EVERY
+
+
+def read_waits() -> dict[Place, Waits]:
+    """Return the places where the host may wait."""
+    if not WAITS.is_file():
+        return {}
+    with WAITS.open(newline="", encoding="utf-8") as file:
+        return {tuple(row[:4]): Waits(*map(int, row[4:])) for row in list(csv.reader(file))[1:]}
+
+
+def most_waits(lines: Iterable[Line]) -> dict[Place, int]:
+    """Return how often the host waited at each place, in the line that has most."""
+    most: dict[Place, int] = {}
+    for line in lines:
+        for *place, count in line["waits"]:
+            if place[1]:  # in a file of ours
+                most[tuple(place)] = max(count, most.get(tuple(place), 0))
+    return most
+
+
+# ---- to commit less ----
+
+
+def lower(folder: Path, *, whole: bool) -> None:
+    """Measure, and write the budget and the waits where they are new or lower.
+
+    Raises:
+        ValueError: the host waits at a new place, or more often.
+    """
+    keys = list(itertools.product(MODELS, PRECISIONS)) if whole else list(QUICK)
+    lines: dict[Combination, Line] = {}
+    for key in keys:
+        lines |= made(*key, whole=whole, folder=folder)
+        print(*key, "measured", flush=True)
+    _lower_budget(lines)
+    _lower_waits(lines, whole=whole)
+
+
+def _lower_budget(lines: Mapping[Combination, Line]) -> None:
+    budget = read_budget()
+    for key, line in lines.items():
+        if line["status"] == "ok":
+            taken = Budget.of(line)
+            budget[key] = Budget(*map(min, taken, budget.get(key, taken)))
+    rows = [[*key, *map(_short, budget[key])] for key in EVERY if key in budget]
+    _write(BUDGET, [*FIELDS, *Budget._fields], rows)
+
+
+def _lower_waits(lines: Mapping[Combination, Line], *, whole: bool) -> None:
+    before, quick = read_waits(), most_waits(lines[key] for key in CHOSEN)
+    every = most_waits(lines.values()) if whole else {p: w.whole for p, w in before.items()}
+    for place, count in {**quick, **every}.items():
+        if before and count > before.get(place, Waits(0, 0)).whole:
+            raise ValueError(
+                f"the host waits {count} times at {', '.join(place)}: more than before"
+            )
+    rows = [[*place, quick.get(place, 0), every[place]] for place in sorted(every)]
+    _write(WAITS, ["phase", "file", "function", "kind", *Waits._fields], rows)
+
+
+def _short(number: float) -> str:
+    return f"{number:.2f}".rstrip("0").rstrip(".")
+
+
+def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def main() -> None:
+    """Measure everything, or with ``quick`` what every commit tries."""
+    with tempfile.TemporaryDirectory() as folder:
+        lower(Path(folder), whole="quick" not in sys.argv[1:])
+
+
+if __name__ == "__main__":
+    main()

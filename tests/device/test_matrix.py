@@ -1,0 +1,94 @@
+"""Every method trains on the device by every driver, as the lines of ``matrix.py`` say.
+
+``make soak`` tries all; what every commit tries is ``lines.QUICK``. Numbers that come from the stub
+are not judged: its kernels compute none.
+"""
+
+from collections.abc import Sequence
+
+import pytest
+
+from methods import METHODS
+from tests.device import lines
+from tests.device.faults import FAULTS
+from tests.device.lines import Combination
+
+FAILING: dict[tuple[str, str, str], Sequence[str]] = {
+    ("convnet", "bfloat16", "stack"): ("l2rw", "mw_net"),
+    ("convnet", "bfloat16", "stack graph"): ("l2rw", "mw_net"),
+    ("resnet18", "bfloat16", "stack"): tuple(METHODS),
+    ("resnet18", "bfloat16", "stack graph"): tuple(METHODS),
+}
+"""The methods that are known to fail; one that no longer does fails here until it is taken out."""
+
+
+def parameters(combinations):
+    strict = pytest.mark.xfail(strict=True, reason="known to fail")
+    known = {Combination(*key, method) for key, methods in FAILING.items() for method in methods}
+    return [
+        pytest.param(one, id=str(one), marks=[strict] if one in known else [])
+        for one in combinations
+    ]
+
+
+def problems(line):
+    """Say what is wrong with how a combination has trained."""
+    if line["status"] != "ok":
+        return [line["status"]]
+    wanted = [int("graph" in line["driver"])] * line["stages"]
+    waits = [wait for wait in line["waits"] if wait[0] == "step" and "/cuda/" not in wait[1]]
+    checks = {
+        f"not on the device: {line['elsewhere']}": line["elsewhere"],
+        f"moved between replays: {line['moved']}": line["moved"],
+        f"captures by stage: {line['captures']}": line["captures"] != wanted,
+        f"no graph: {line['reasons']}": line["reasons"],
+        f"refused by a GPU: {line['faults']}": line["faults"],
+        f"waits in a step: {waits}": waits,
+    }
+    return [sentence for sentence, wrong in checks.items() if wrong]
+
+
+@pytest.mark.parametrize("combination", parameters(lines.CHOSEN))
+def test_a_method_trains_on_the_device(quick, combination):
+    assert problems(quick(combination)) == []
+
+
+def test_every_commit_tries_every_method_and_driver():
+    assert {one.method for one in lines.CHOSEN} == set(METHODS)
+    assert {one.driver for one in lines.CHOSEN} == set(lines.DRIVERS)
+    assert set(lines.CHOSEN) <= set(lines.EVERY)
+    count = len(METHODS) * len(lines.MODELS) * len(lines.DRIVERS) * len(lines.PRECISIONS)
+    assert len(set(lines.EVERY)) == len(lines.EVERY) == count
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("combination", parameters(lines.EVERY))
+def test_every_method_trains_on_the_device_by_every_driver(whole, combination):
+    assert problems(whole(combination)) == []
+
+
+# ---- the tests above find what is planted ----
+
+
+FOUND_BY = {
+    "tensor_on_the_cpu": "not on the device: ['state seen']",
+    "mixed_devices": "RuntimeError: Expected all tensors to be on the same device",
+    "item_in_a_hook": "waits in a step: [['step', 'methods/base.py', 'Method.loss', 'stream'",
+    "state_rebound": "moved between replays: ['carried']",
+    "rate_as_a_number": "moved between replays: ['learning rate']",
+    "stream_not_joined": "no graph: ['no CUDA graph, kernels are launched one by one: CUDA error: "
+    "capturing stream has unjoined work']",
+}
+
+
+@pytest.fixture(scope="module")
+def planted(on_the_stub):
+    program = ("-m", "tests.device.matrix", "--model", "mlp", "--precision", "float32")
+    trained = ("--train", "branches graph=cross_entropy,elr")
+    return on_the_stub(*program, *trained, "--faults", *FAULTS)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_found(planted, fault):
+    found = [said for line in planted if line["fault"] == fault for said in problems(line)]
+    assert any(said.startswith(FOUND_BY[fault]) for said in found), found
