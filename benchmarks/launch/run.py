@@ -1,5 +1,6 @@
 """A run: everything that a request needs and that has no result yet is trained."""
 
+import errno
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +14,10 @@ from benchmarks.launch.progress import Progress, Times, announce
 from benchmarks.launch.request import Request
 from benchmarks.launch.session import Session, prepare, prepare_trials, requested
 from benchmarks.launch.worker import Job
+from benchmarks.outputs import WritingError
 from benchmarks.planning.plan import packs
 from benchmarks.store import Parts, derive, locked, remove_stale_files
+from benchmarks.store.plan_file import NAME as PLAN
 from benchmarks.store.tables import refuse_loss, refuse_misplaced
 from benchmarks.sweep import Cell
 
@@ -92,9 +95,24 @@ def train(session: Session, launcher: str = "local") -> Parts:
             if missing:
                 _launch(session, missing, launcher)
         finally:
+            _refuse_gone(session.folder)
             parts = Parts(session.folder) if missing else session.parts
             derive(session.folder, parts)
     return parts
+
+
+def _refuse_gone(folder: Path) -> None:
+    """Refuse to go on where the results folder has been moved away since the run began.
+
+    Raises:
+        WritingError: it has.
+    """
+    if not (folder / PLAN).exists():
+        reason = (
+            "it was renamed or removed while its cells were trained; what was finished is in it, "
+            "and running again from where it is now continues"
+        )
+        raise WritingError(errno.ENOENT, reason, str(folder))
 
 
 def _launch(session: Session, missing: Sequence[Cell], launcher: str) -> None:

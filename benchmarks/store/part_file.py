@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.inputs import InputError
-from benchmarks.outputs import make_folder, write_atomically, writing
+from benchmarks.outputs import write_atomically, writing
 from benchmarks.store.cell_meta import (
     CellMeta,
     CollectedMeta,
@@ -98,7 +98,8 @@ def _write(path: Path, facts: Sequence[Any], tables: Sequence[NDArray[Any]]) -> 
     members |= {f"cells.{number}": table for number, table in enumerate(tables)}
     block = io.BytesIO()
     np.savez(block, allow_pickle=False, **members)
-    make_folder(path.parent)
+    with writing(path.parent):  # not the results folder, which may have been moved meanwhile
+        path.parent.mkdir(exist_ok=True)
     write_atomically(path, block.getvalue())
 
 
@@ -209,7 +210,7 @@ def _decoding() -> Iterator[None]:
     """Say of bytes that cannot be decoded what is wrong with them, whatever a decoder raises."""
     try:
         yield
-    except DamagedPartError:
+    except (DamagedPartError, MemoryError):  # which says nothing of the bytes
         raise
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__

@@ -1,6 +1,7 @@
 """Training what a session misses, by any launcher, and packs that fail."""
 
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,20 +14,51 @@ from benchmarks.launch.request import Request
 from benchmarks.launch.run import LAUNCHERS, train
 from benchmarks.launch.session import prepare
 from benchmarks.launch.worker import Job, train_pack
+from benchmarks.outputs import WritingError
 from tests.cells import CPU, NOWHERE, build
+
+
+def in_this_process(job, packs, _workers, tell):
+    """A launcher that trains without workers."""
+    for pack in packs:
+        specs = [cell.specs() for cell in pack.cells]
+        for outcome in train_pack(job, specs, pack.width, CPU):
+            tell(outcome)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_folder_that_is_renamed_while_it_is_trained_in_is_missed_by_name(
+    monkeypatch, tmp_path, again
+):
+    """And nothing is trained into a folder without a plan that stands in its place."""
+    out, moved = tmp_path / "out", tmp_path / "moved"
+
+    def renaming(job, packs, workers, tell):
+        for pack in packs:
+            in_this_process(job, [pack], workers, tell)
+            if out.exists():
+                out.rename(moved)
+                if again:
+                    out.mkdir()
+
+    monkeypatch.setitem(LAUNCHERS, "renaming", renaming)
+    options = {"methods": ["cross_entropy", "elr"], "recipes": ["small(epochs=2)"], "seeds": [0]}
+    request = Request(**options, noises=["clean"], out=out, pack=1)
+    with pytest.raises(WritingError, match="was renamed or removed while") as caught:
+        train(prepare(request), launcher="renaming")
+    assert caught.value.filename == str(out)
+    assert out.exists() == again
+    assert len(prepare(replace(request, out=moved)).missing()) == 1
 
 
 def test_another_launcher_is_a_function_in_the_table(monkeypatch, tmp_path):
     started = []
 
-    def in_this_process(job, packs, workers, tell):
+    def noted(job, packs, workers, tell):
         started.append(workers)
-        for pack in packs:
-            specs = [cell.specs() for cell in pack.cells]
-            for outcome in train_pack(job, specs, pack.width, CPU):
-                tell(outcome)
+        in_this_process(job, packs, workers, tell)
 
-    monkeypatch.setitem(LAUNCHERS, "here", in_this_process)
+    monkeypatch.setitem(LAUNCHERS, "here", noted)
     request = Request(
         methods=["cross_entropy"],
         noises=["clean"],

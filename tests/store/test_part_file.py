@@ -1,14 +1,21 @@
 """The file of a part: what it gives back, as what, and that no changed byte goes unseen."""
 
 import json
+from functools import partial
 
 import msgspec
 import numpy as np
 import pytest
 
 from benchmarks import schema
-from benchmarks.store import Parts, derive, write_part
-from benchmarks.store.part_file import DamagedPartError, read_arrays, read_meta, write_records
+from benchmarks.store import Parts, derive, part_file, write_part
+from benchmarks.store.part_file import (
+    DamagedPartError,
+    read_arrays,
+    read_meta,
+    remove_cells,
+    write_records,
+)
 from tests.store.test_store import plan, record
 
 ARRAYS = {
@@ -76,6 +83,16 @@ def test_python_objects_are_neither_written_nor_read(tmp_path):
     np.savez(path, **{"meta": np.frombuffer(b"[]", np.uint8), "1.a": objects})
     with pytest.raises(DamagedPartError, match="holds Python objects"):
         read_arrays(path, ["1"])
+
+
+def test_a_part_that_memory_is_too_short_for_is_not_damaged(path, monkeypatch):
+    def short(_member):
+        raise MemoryError("8 GiB")
+
+    monkeypatch.setattr(part_file, "_array", short)
+    for read in (read_meta, partial(read_arrays, wanted=IDS), partial(remove_cells, ids=IDS)):
+        with pytest.raises(MemoryError, match="8 GiB"):
+            read(path)
 
 
 def test_the_parts_of_results_version_2_are_read(tmp_path):
