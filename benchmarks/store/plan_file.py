@@ -1,5 +1,8 @@
 """The file ``plan.json`` of a results folder, as typed records."""
 
+import ast
+import functools
+import re
 import shlex
 from collections.abc import Container
 from pathlib import Path
@@ -61,6 +64,43 @@ class PlannedCell(CellKeys, frozen=True, omit_defaults=True):
         """Return what results call the cell, without its id."""
         kinds = (self.dataset, self.noise, self.noise_kind, self.noise_rate)
         return (*kinds, self.model, self.recipe, self.method, self.seed)
+
+
+@functools.lru_cache(maxsize=4096)
+def shows(name: str, spec: str) -> bool:
+    """Tell whether a name may be what results show of a spec: some of its fields, and file names.
+
+    >>> shows("elr(beta=0.9)", "elr(beta=0.9, weight=3.0)")
+    True
+    >>> shows("labels(file='a.npy')", "labels(file='/home/a.npy')")
+    True
+    >>> shows("elr(beta=0.9)", "elr(beta=0.7, weight=3.0)"), shows("gce", "elr(beta=0.7)")
+    (False, False)
+    """
+    if name == spec:
+        return True
+    (head, some), (kind, every) = _fields(name), _fields(spec)
+    return head == kind != "" and all(k in every and _means(v, every[k]) for k, v in some.items())
+
+
+def _means(shown: object, value: object) -> bool:
+    """Tell whether a value may be shown so: a path by its file's name, a spec by a shorter one."""
+    if isinstance(shown, str) and isinstance(value, str):
+        return shown == re.split(r"[/\\]", value)[-1] or shows(shown, value)
+    return shown == value
+
+
+def _fields(spec: str) -> tuple[str, dict[str, object]]:
+    """Return the name in a spec and its fields; no name if it is none."""
+    try:
+        node = ast.parse(spec, mode="eval").body
+        if isinstance(node, ast.Name):
+            return node.id, {}
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            return node.func.id, {k.arg or "": ast.literal_eval(k.value) for k in node.keywords}
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
+        pass
+    return "", {}
 
 
 class Driver(msgspec.Struct, frozen=True):
@@ -159,7 +199,7 @@ def _damaged(folder: Path, error: InputError) -> RefusedError:
 
 def _check(plan: PlanFile, path: Path) -> None:
     """Refuse cells that contradict themselves or each other."""
-    seen = set[str]()
+    seen, rates = set[str](), dict[str, float | None]()
     for number, cell in enumerate(plan.cells):
         place = f"cells[{number}]"
         if cell.cell_id in seen:
@@ -169,6 +209,25 @@ def _check(plan: PlanFile, path: Path) -> None:
             raise InputError(path, f"its seed is {cell.seed} and {cell.specs.seed}", place)
         if plan.schema > 1 and cell.specs.kind() not in plan.drivers:  # 1 named kinds otherwise
             raise InputError(path, "its kind has no driver", place)
+        if plan.schema == schema.SCHEMA_VERSION:
+            _check_names(cell, rates.setdefault(cell.specs.noise, cell.noise_rate), path, place)
+
+
+def _check_names(cell: PlannedCell, rate: float | None, path: Path, place: str) -> None:
+    """Refuse names of a cell, which are only shown, that are not those of its specs."""
+    specs = cell.specs
+    exact = {axis: getattr(specs, axis) for axis in ("dataset", "noise", "model", "recipe")}
+    exact["method"] = specs.asked or specs.method
+    for axis, spec in exact.items():
+        if not shows(getattr(cell, axis), spec):
+            reason = f"its {axis} is {getattr(cell, axis)!r}, and its specs say {spec!r}"
+            raise InputError(path, reason, place)
+    kind = specs.noise.partition("(")[0]
+    if cell.noise_kind != kind:
+        raise InputError(path, f"its noise_kind is {cell.noise_kind!r} and {kind!r}", place)
+    if cell.noise_rate != rate:
+        reason = f"its noise_rate is {cell.noise_rate}, and another cell of its noise has {rate}"
+        raise InputError(path, reason, place)
 
 
 def write_plan(folder: Path, plan: PlanFile) -> None:

@@ -17,17 +17,21 @@ from benchmarks.store import (
     CellFacts,
     CellKeys,
     Costs,
+    Driver,
     Parts,
+    PlanFile,
     Stamp,
     derive,
     read_plan,
     write_collected,
     write_part,
+    write_plan,
 )
 from benchmarks.store.cell_meta import ARRAYS
 from benchmarks.store.dropping import drop
 from benchmarks.store.status import describe
 from tests.store.test_store import C, E, N, collected, plan, record
+from tests.store.test_store import planned as cell_of
 
 
 def test_typed_records_have_the_columns_of_the_schema():
@@ -67,6 +71,33 @@ PLANS = {
     "flags of a text": lambda plan: plan.update(flags="graph"),
     "facts of numbers": lambda plan: plan.update(method_facts={"x": 1}),
 }
+
+
+SHOWN = {"noise": "symmetric(rate=0.4)", "noise_kind": "symmetric", "method": "elr(beta=0.9)"}
+NAMES = {
+    "method": "elr(beta=0.8)",
+    "noise": "symmetric(rate=0.2)",
+    "noise_kind": "pair_flip",
+    "noise_rate": 0.2,
+    "dataset": "mnist",
+    "model": "y(",
+    "recipe": "x(epochs=3)",
+}
+
+
+@pytest.mark.parametrize("axis", NAMES)
+def test_a_plan_whose_shown_names_were_edited_is_damaged(tmp_path, axis):
+    full = SHOWN | {"method": "elr(beta=0.9, weight=3.0)"}
+    two = [cell_of(i, seed=seed, **full) for seed, i in enumerate("12")]
+    cells = tuple(replace(one, method=SHOWN["method"]) for one in two)
+    drivers = {one.specs.kind(): Driver("one_by_one", 1, "float32") for one in cells}
+    plan_file = PlanFile("s", "cpu", keep_all=True, drivers=drivers, cells=cells)
+    write_plan(tmp_path, plan_file)
+    assert read_plan(tmp_path).cells == cells
+    edited = replace(cells[1], **{axis: NAMES[axis]})
+    write_plan(tmp_path, replace(plan_file, cells=(cells[0], edited)))
+    with pytest.raises(RefusedError, match=rf"plan\.json is damaged \(cells\[1\]: its {axis} is"):
+        read_plan(tmp_path)
 
 
 @pytest.mark.parametrize("change", PLANS.values(), ids=PLANS)

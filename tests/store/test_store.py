@@ -80,9 +80,9 @@ def plan(folder, *ids, seeds=()):
 
 
 def planned(cell_id, **changes):
-    specs = dict.fromkeys(("dataset", "noise", "method", "model", "recipe", "precision"), "x")
     own = keys(cell_id, **changes)
-    return PlannedCell(**own, specs=CellSpecs(**specs, seed=own["seed"]))
+    specs = {name: own[name] for name in ("dataset", "noise", "method", "model", "recipe", "seed")}
+    return PlannedCell(**own, specs=CellSpecs(**specs, precision="x"))
 
 
 def read(path):
