@@ -1,7 +1,7 @@
 """Errors that are the user's to mend, told in one sentence, and the exit codes of the program."""
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
 
@@ -40,6 +40,52 @@ def suggestion(name: str, known: Sequence[str]) -> str:
     """
     words = [word for word in known if not word.isdecimal()]
     return "".join(f"; did you mean {match!r}?" for match in get_close_matches(name, words, n=1))
+
+
+FEW = 8
+"""The most values that a sentence lists."""
+
+
+def some(values: Sequence[object], most: int = FEW, separator: str = ", ") -> str:
+    """Return the first of some values and how many more there are.
+
+    >>> some([1, 2]), some("abcd", 2), some([])
+    ('1, 2', 'a, b, and 2 more', 'none')
+    """
+    rest = len(values) - most
+    return separator.join(
+        [*map(str, values[:most]), *([f"and {rest:,} more"] if rest > 0 else [])] or ["none"]
+    )
+
+
+def refuse_unknown(
+    owner: str, asked: Mapping[str, Iterable[object]], known: Mapping[str, Collection[object]]
+) -> None:
+    """Refuse values of a filter that nothing has, and name the nearest that there are, or some.
+
+    >>> refuse_unknown("no cell of out", {"method": ["erl", "elr"]}, {"method": ["elr", "gce"]})
+    Traceback (most recent call last):
+    benchmarks.errors.RefusedError: no cell of out has the method 'erl' (did you mean 'elr'?)
+
+    Args:
+        owner: what has none of them, as the sentence begins.
+        asked: the values that are asked for, by axis.
+        known: those that there are.
+
+    Raises:
+        RefusedError: there is such a value.
+    """
+    faults = []
+    for axis, values in asked.items():
+        there = sorted(known[axis], key=lambda value: (isinstance(value, str), value))
+        texts = list(map(str, there))
+        near = {v: suggestion(str(v), texts).removeprefix("; ") for v in values if v not in there}
+        words = [f"{value!r} ({hint})" if hint else repr(value) for value, hint in near.items()]
+        if words:
+            known_ones = "" if all(near.values()) else f" (known: {some(texts)})"
+            faults.append(f"the {axis} {' or '.join(words)}{known_ones}")
+    if faults:
+        raise RefusedError(f"{owner} has {', or '.join(faults)}")
 
 
 def count(n: int, noun: str) -> str:

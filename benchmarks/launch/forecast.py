@@ -1,9 +1,8 @@
 """A forecast of a run: what it would train, and the time, memory and disk that it would take."""
 
-from collections.abc import Sequence
-
 from benchmarks.engine.drivers import in_words
 from benchmarks.engine.record import passes
+from benchmarks.errors import some
 from benchmarks.launch.request import Request
 from benchmarks.launch.session import Session, prepare, prepare_trials, requested
 from benchmarks.planning.memory import of_cell
@@ -34,7 +33,7 @@ def describe(session: Session) -> str:
     """Describe the cells of a session and what training the missing ones takes."""
     plan, cells, missing = session.plan, session.plan.groups, session.missing_groups
     count, owed = len(plan.cells), sum(map(len, missing))
-    lines = [f"{axis:8} {_listed(values)}" for axis, values in session.values().items()]
+    lines = [f"{axis:8} {some(values, SHOWN, '  ')}" for axis, values in session.values().items()]
     groups = kinds(cells)
     precisions = " and ".join(dict.fromkeys(own[0].precision for own in groups.values()))
     largest = max(of_cell(own[0]).total * plan.widths[kind] for kind, own in groups.items())
@@ -55,11 +54,6 @@ def _driver(plan: Plan, cell: Cell) -> str:
     flags = flags_of_cell(cell, plan.flags)
     graph = ", each step a CUDA graph" if "graph" in flags else ""
     return f"{in_words(plan.width(cell), flags)}{graph}"
-
-
-def _listed(values: Sequence[str | int]) -> str:
-    rest = len(values) - SHOWN
-    return "  ".join([*map(str, values[:SHOWN]), *([f"and {rest:,} more"] if rest > 0 else [])])
 
 
 def time_left(session: Session) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.catalogue import Facts
-from benchmarks.errors import DataMissingError, RefusedError, count
+from benchmarks.errors import DataMissingError, RefusedError, count, some
 from benchmarks.report import render, stats
 from benchmarks.report.data import Run, load, planned
 from benchmarks.report.looks import order_methods, resolve
@@ -122,8 +122,7 @@ class Comparison:
 
 
 def _missing(have: str, lack: str, cells: tuple[str, ...]) -> str:
-    rest = len(cells) - NAMED
-    named = "; ".join(cells[:NAMED]) + (f"; and {rest} more" if rest > 0 else "")
+    named = some(cells, NAMED, "; ")
     return f"{count(len(cells), 'cell')} finished in {have} without a partner in {lack}: {named}."
 
 

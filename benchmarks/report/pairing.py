@@ -3,14 +3,13 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
 from benchmarks.commands import quoted
-from benchmarks.errors import RefusedError, count
+from benchmarks.errors import RefusedError, count, refuse_unknown
 
 KEYS = ("dataset", "noise", "model", "recipe", "method", "seed")
 """The columns in which the two finished cells of a pair agree."""
@@ -88,7 +87,7 @@ def _changes(
         )
     )
     for side, asked, there, folder in zip("ab", change, known, folders, strict=True):
-        _refuse_unknown(f"--noises-{side}", asked, there, folder)
+        _refuse_odd(f"--noises-{side}", asked, there, folder)
     first, second = (asked or there for asked, there in zip(change, known, strict=True))
     clear = all(asked or len(there) == 1 for asked, there in zip(change, known, strict=True))
     if not clear or len(first) != len(second):
@@ -102,14 +101,9 @@ def _shown(noise: str, known: Sequence[str]) -> str:
     return short if noise not in known and short in known else noise
 
 
-def _refuse_unknown(option: str, asked: Sequence[str], there: Sequence[str], folder: Path) -> None:
-    if unknown := [name for name in asked if name not in there]:
-        near = [match for name in unknown for match in get_close_matches(name, there, n=1)]
-        hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ";"
-        raise RefusedError(
-            f"{option}: no finished cell of {folder} has the noise "
-            f"{' or '.join(map(repr, unknown))}{hint} known: {', '.join(there)}"
-        )
+def _refuse_odd(option: str, asked: Sequence[str], there: Sequence[str], folder: Path) -> None:
+    owner = f"{option}: no finished cell of {folder}"
+    refuse_unknown(owner, {"noise": asked}, {"noise": there})
     if twice := [name for name, number in Counter(asked).items() if number > 1]:
         raise RefusedError(f"{option} names {twice[0]!r} twice")
 

@@ -1,19 +1,16 @@
 """Cells taken out of a results folder, with their results."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.commands import command_line
-from benchmarks.errors import RefusedError, count, suggestion
+from benchmarks.errors import RefusedError, count, refuse_unknown
 from benchmarks.store.cell_meta import CellKeys
 from benchmarks.store.files import locked
 from benchmarks.store.parts import Parts
 from benchmarks.store.plan_file import read_current_plan, without, write_plan
 from benchmarks.store.tables import derive, refuse_loss, refuse_misplaced
-
-FEW = 8
-"""The most values that a refusal lists."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,8 @@ def drop(folder: Path, wanted: Mapping[str, Sequence[str | int]]) -> Dropped:
         plan, parts = read_current_plan(folder), Parts(folder)
         keys: dict[str, CellKeys] = {i: meta.keys for i, meta in parts.meta.items()}
         keys |= {cell.cell_id: cell for cell in plan.cells}
-        _refuse_unknown(folder, keys.values(), wanted)
+        known = {axis: {getattr(cell, axis) for cell in keys.values()} for axis in wanted}
+        refuse_unknown(f"no cell of {folder}", wanted, known)
         ids = {i for i, one in keys.items() if _fits(one, wanted)}
         if not ids:
             raise RefusedError(f"no cell of {folder} has all that is asked for; nothing is dropped")
@@ -77,28 +75,3 @@ def drop(folder: Path, wanted: Mapping[str, Sequence[str | int]]) -> Dropped:
 
 def _fits(cell: CellKeys, wanted: Mapping[str, Sequence[str | int]]) -> bool:
     return all(not values or getattr(cell, axis) in values for axis, values in wanted.items())
-
-
-def _refuse_unknown(
-    folder: Path, cells: Collection[CellKeys], wanted: Mapping[str, Iterable[str | int]]
-) -> None:
-    """Refuse values that no cell has, and name each, with the nearest that there is.
-
-    Raises:
-        RefusedError: there is one.
-    """
-    faults = []
-    for axis, values in wanted.items():
-        known = sorted({getattr(cell, axis) for cell in cells})
-        texts = [str(value) for value in known]
-        for value in values:
-            if value not in known:
-                hint = suggestion(str(value), texts) or f"; known: {_listed(texts)}"
-                faults.append(f"no {axis} {value!r} ({hint.removeprefix('; ')})")
-    if faults:
-        raise RefusedError(f"{folder} has {', and '.join(faults)}")
-
-
-def _listed(texts: Sequence[str]) -> str:
-    rest = len(texts) - FEW
-    return ", ".join([*texts[:FEW], *([f"and {rest} more"] if rest > 0 else [])]) or "none"

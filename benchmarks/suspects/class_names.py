@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 
 from benchmarks.datasets import Dataset
-from benchmarks.errors import suggestion
+from benchmarks.errors import some, suggestion
 
 WHOLE = re.compile(r"(0|[1-9][0-9]{0,8})(\.0{1,9})?", re.ASCII)
 MOST_LISTED = 20
@@ -85,9 +85,7 @@ def _wanted(dataset: Dataset) -> str:
 
 
 def _listed(dataset: Dataset) -> str:
-    names = dataset.classes[:MOST_LISTED]
-    left = len(dataset.classes) - len(names)
-    return f"one of {', '.join(names)}" + (f" and {left} more" if left else "")
+    return f"one of {some(dataset.classes, MOST_LISTED)}"
 
 
 def _hint(text: str, names: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from msgspec.structs import asdict
 from numpy.typing import NDArray
 
 from benchmarks.commands import command_line
-from benchmarks.errors import RefusedError, suggestion
+from benchmarks.errors import RefusedError, refuse_unknown
 from benchmarks.file_names import file_stem
 from benchmarks.metrics import detection
 from benchmarks.schema import ONE_SPLIT, table_path
@@ -216,17 +216,8 @@ def _refuse_unknown_names(
     """Refuse a request that no finished cell answers, and every name in it that none has."""
     if not finished:
         raise RefusedError(_why_nothing_finished(folder))
-    unknown, known = [], []
-    for name, values in cells.axes():
-        there = sorted({keys[name] for keys in finished})
-        words = [str(value) for value in there]
-        if odd := [repr(v) + _hint(str(v), words) for v in values if v not in there]:
-            unknown.append(f"the {name} {' or '.join(odd)}")
-            known.append(f"{name}s: {', '.join(words)}")
-    if unknown:
-        raise RefusedError(
-            f"no finished cell of {folder} has {', or '.join(unknown)}; known {'; '.join(known)}"
-        )
+    known = {name: {keys[name] for keys in finished} for name, _ in cells.axes()}
+    refuse_unknown(f"no finished cell of {folder}", dict(cells.axes()), known)
     if any(map(cells.accepts, finished)):
         return
     if any(map(cells.names, finished)):
@@ -237,11 +228,6 @@ def _refuse_unknown_names(
     raise RefusedError(
         f"{folder} has finished cells with each of these names, but none with all of them together"
     )
-
-
-def _hint(value: str, known: Sequence[str]) -> str:
-    hint = suggestion(value, known).removeprefix("; ")
-    return f" ({hint})" if hint else ""
 
 
 def _why_nothing_finished(folder: Path) -> str:

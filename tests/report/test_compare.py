@@ -207,10 +207,10 @@ def test_noises_are_paired_in_their_order_and_lone_ones_without_being_named(audi
         ((), "as in --noises-a 'symmetric(rate=0.2)'"),
         (
             ("--noises-a", "symmetric(rate=0.5)"),
-            "has the noise 'symmetric(rate=0.5)'; did you mean",
+            "has the noise 'symmetric(rate=0.5)' (did you mean",
         ),
-        (("--noises-a", "x", "y"), "has the noise 'x' or 'y'; known: clean, symmetric(rate=0.2)"),
-        (("--noises-b", "z"), "corrected has the noise 'z'; known: labels(file="),
+        (("--noises-a", "x", "y"), "has the noise 'x' or 'y' (known: clean, symmetric(rate=0.2)"),
+        (("--noises-b", "z"), "corrected has the noise 'z' (known: labels(file="),
         (("--noises-a", *NOISES[1:]), "each of A paired with one of B"),
         (("--noises-a", *NOISES[1:], "--noises-b", CORRECTED), "must be as many, got 2 and 1"),
         (("--noises-a", NOISY, NOISY), "--noises-a names 'symmetric(rate=0.4)' twice"),

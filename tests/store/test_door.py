@@ -303,7 +303,7 @@ def test_rows_without_their_parts_are_not_lost_with_other_cells(tmp_path, packed
 
 def test_a_seed_that_is_not_there_has_no_suggestion(tmp_path):
     plan(tmp_path, "1", "2", seeds=(1, 2))
-    with pytest.raises(RefusedError, match=r"has no seed -1 \(known: 1, 2\)$"):
+    with pytest.raises(RefusedError, match=r"has the seed -1 \(known: 1, 2\)$"):
         drop(tmp_path, {"seed": [-1]})
 
 

@@ -301,17 +301,21 @@ def test_sheets_of_specs_that_differ_in_a_sign_are_two_files(tmp_path):
     ("cells", "score", "told"),
     [
         (CellFilter(methods=["dividmix"]), "loss", "(did you mean 'dividemix'?)"),
-        (CellFilter(methods=["elr", "mae", "dividemix"]), "loss", "the method 'elr' or 'mae';"),
-        (CellFilter(seeds=[9, 0, 7]), "loss", "has the seed 9 or 7; known seeds: 0, 1"),
+        (
+            CellFilter(methods=["elr", "mae", "dividemix"]),
+            "loss",
+            "the method 'elr' or 'mae' (known: ",
+        ),
+        (CellFilter(seeds=[9, 0, 7]), "loss", "has the seed 9 or 7 (known: 0, 1)"),
         (
             CellFilter(datasets=["digit"]),
             "loss",
-            "(did you mean 'digits'?); known datasets: digits",
+            "has the dataset 'digit' (did you mean 'digits'?)",
         ),
         (
             CellFilter(noises=["x"], seeds=[5]),
             "loss",
-            "has the noise 'x', or the seed 5; known noises:",
+            "has the noise 'x' (known: clean, symmetric(rate=0.4)), or the seed 5 (known: ",
         ),
         (CellFilter(noises=["clean"], methods=["dividemix"]), "loss", "but none with all of them"),
         (CellFilter(methods=["cross_entropy"]), "own", "score 'own'; use loss_mean or loss"),

@@ -201,8 +201,8 @@ def test_dropped_cells_are_gone_from_plan_parts_and_tables_and_the_others_are_as
     }
     code, _, err = run(*args[:2], "--methods", "gec", "--noises", "clean", "what")
     assert code == 2
-    assert "has no noise 'what' (known: clean, symmetric(rate=0.4))" in err
-    assert "and no method 'gec' (did you mean 'gce'?)" in err
+    assert "has the noise 'what' (known: clean, symmetric(rate=0.4))" in err
+    assert "or the method 'gec' (did you mean 'gce'?)" in err
     assert run("drop", out)[2].startswith("run_all.py: drop needs at least one of --datasets")
     assert run("drop", out, "--methods", "gce", "--seeds", "0")[0] == 2  # no such cell
     assert left == {row["cell_id"]: row for row in rows(out) if row["selection"] == "last"}
