@@ -14,9 +14,9 @@ from torch.func import functional_call, stack_module_state
 
 from benchmarks.engine.batches import chunks, steps_of
 from benchmarks.engine.data import CellData, initial_state
-from benchmarks.engine.networks import autocast, fresh_networks, without_running_statistics
+from benchmarks.engine.networks import fresh_networks, without_running_statistics
 from benchmarks.engine.optimizer import Optimizer
-from benchmarks.engine.vmap import BatchFields, Hooks, Stacked, forward, of_network
+from benchmarks.engine.vmap import BatchFields, Hooks, Stacked, forward, mapped_autocast, of_network
 from benchmarks.models.base import last_layers
 from benchmarks.recipes import Recipe
 from benchmarks.sweep import Cell
@@ -160,7 +160,7 @@ class Stack:
         """
         flat, each, after = image.flatten(1, 2), [], []
         for k in range(self.method.networks):
-            with autocast(self.cells[0].precision, image.device):
+            with mapped_autocast(self.cells[0].precision, image.device):
                 outputs, buffers = forward(self.blueprint, of_network(weights, k), flat)
             each.append(outputs.to(image.dtype).unflatten(1, image.shape[1:3]))
             after.append(buffers)
@@ -186,7 +186,7 @@ class Stack:
         blueprint = without_running_statistics(self.blueprint)
 
         def run(weights: Weights, image: Tensor) -> Tensor:
-            with autocast(self.cells[0].precision, image.device):
+            with mapped_autocast(self.cells[0].precision, image.device):
                 logits: Tensor = functional_call(blueprint, weights, (image,))
             return logits.to(image.dtype)
 

@@ -1,12 +1,18 @@
 """The networks and the hooks of one cell, mapped over the stacked tensors of many."""
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_map_only
 
+from benchmarks.engine.networks import autocast
 from methods import Batch, Method, Network, State
 from methods.base import Weights
 
@@ -16,8 +22,70 @@ Stacked = dict[str, Tensor]
 BatchFields = dict[str, Any]
 """The fields of a ``Batch`` that are there, every tensor with a leading axis of ``K`` cells."""
 
+PRODUCTS = ("matmul", "bmm", "mm", "baddbmm", "addmm", "addbmm")
+
+HALVED = {getattr(owner, name) for owner in (torch, Tensor) for name in PRODUCTS}
+HALVED |= {F.linear, F.prelu, torch.einsum}
+HALVED |= {F.conv1d, F.conv2d, F.conv3d, F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d}
+HALVED |= {Tensor.__matmul__, Tensor.__rmatmul__}
+"""What autocast computes in bfloat16."""
+
+LEFT_WIDE = {F.layer_norm, F.group_norm, F.rms_norm, F.softmax, F.log_softmax}
+LEFT_WIDE |= {torch.softmax, torch.log_softmax, Tensor.softmax, Tensor.log_softmax}
+WIDENED = LEFT_WIDE | {F.batch_norm}
+"""What is computed in float32; of these, what autocast leaves in float32 on CUDA."""
+
 DENSE = {nn.Flatten, nn.Linear, nn.ReLU}
 """The layers of a network that is trained as batched products."""
+
+
+class _Casts(TorchFunctionMode):
+    """Cast what a layer gets to the type in which autocast computes it.
+
+    Under ``vmap`` autocast sees the parts of a layer, or nothing of it: some layers would stay in
+    float32, and the gradient of a normalisation would meet a type that it refuses.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        super().__init__()
+        self._left_wide = LEFT_WIDE if device.type == "cuda" else set()
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        _types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> object:
+        every = (tuple(args), dict(kwargs or {}))
+        if function in HALVED:
+            args, kwargs = tree_map_only(Tensor, _halved, every)
+        elif function in WIDENED:
+            args, kwargs = tree_map_only(Tensor, _widened, every)
+        else:
+            return function(*every[0], **every[1])
+        result = function(*args, **kwargs)
+        if function in WIDENED - self._left_wide:
+            result = result.to(every[0][0].dtype)
+        return result
+
+
+def _halved(value: Tensor) -> Tensor:
+    return value.bfloat16() if value.dtype == torch.float32 else value
+
+
+def _widened(value: Tensor) -> Tensor:
+    return value.float() if value.dtype == torch.bfloat16 else value
+
+
+@contextmanager
+def mapped_autocast(precision: str, device: torch.device) -> Iterator[None]:
+    """Give each layer of a mapped network the types that ``networks.autocast`` gives one alone."""
+    if precision != "bfloat16":
+        yield
+        return
+    with autocast(precision, device), _Casts(device):
+        yield
 
 
 def forward(
