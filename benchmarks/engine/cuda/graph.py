@@ -6,6 +6,7 @@ the step itself writes back what it makes anew. Recording executes nothing, so t
 stage, taken as they come, are the warm-up that CUDA asks for, and nothing has to be undone.
 """
 
+import functools
 import logging
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
@@ -49,11 +50,20 @@ class Recorder(Protocol):
 
 
 class CudaGraphs:
-    """The recorder of CUDA, whose graphs share no memory with what runs beside them."""
+    """The recorder of CUDA, whose graphs share no memory with what runs beside them.
+
+    Warming and recording use one stream: what is freed on a stream no other one can have, and
+    cuBLAS takes 64 MiB to work in for each.
+    """
+
+    @functools.cached_property
+    def _side(self) -> torch.cuda.Stream:
+        """The stream of this recorder, on the device that is current when it is first needed."""
+        return torch.cuda.Stream()
 
     def warm(self, step: Callable[[], None]) -> None:
         """Run a step on a stream beside the main one, as CUDA wants it before recording."""
-        main, side = torch.cuda.current_stream(), torch.cuda.Stream()
+        main, side = torch.cuda.current_stream(), self._side
         side.wait_stream(main)
         with torch.cuda.stream(side):
             step()
@@ -66,7 +76,7 @@ class CudaGraphs:
             RuntimeError: a hook waits for the device, or does what a graph cannot hold.
         """
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        with torch.cuda.graph(graph, stream=self._side):
             step()
         return graph.replay
 
