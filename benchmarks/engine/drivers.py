@@ -39,11 +39,21 @@ def team_of(
     elif "branches" in flags:
         team = Branches(cells, data, capturable=capturable)
     else:
-        last_batch = (len(data[0].noisy) - 2) % cells[0].recipe.batch + 2
-        missing = width - len(cells) + math.ceil(TAIL / last_batch)
+        missing = width - len(cells) + padding(cells[0], len(data[0].noisy))
         cells, data = [*cells, *[cells[-1]] * missing], [*data, *[data[-1]] * missing]
         team = Stack(cells, data, capturable=capturable)
     return Graphed(team, CudaGraphs()) if capturable else team
+
+
+def padding(cell: Cell, size: int) -> int:
+    """Return how many cells a stack has behind those that it is as wide as.
+
+    Args:
+        cell: of the stack.
+        size: of its training set.
+    """
+    last_batch = (size - 2) % cell.recipe.batch + 2
+    return math.ceil(TAIL / last_batch)
 
 
 def driver_name(width: int, flags: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from benchmarks.engine.record import passes
 from benchmarks.errors import some
 from benchmarks.launch.request import Request
 from benchmarks.launch.session import Session, prepare, prepare_trials, requested
-from benchmarks.planning.memory import of_cell
+from benchmarks.planning.memory import of_cell, of_pack
 from benchmarks.planning.options import flags_of_cell
 from benchmarks.planning.plan import Plan, disk_bytes, kinds, pack_count
 from benchmarks.planning.throughput import STARTED_SECONDS, Throughput
@@ -36,7 +36,7 @@ def describe(session: Session) -> str:
     lines = [f"{axis:8} {some(values, SHOWN, '  ')}" for axis, values in session.values().items()]
     groups = kinds(cells)
     precisions = " and ".join(dict.fromkeys(own[0].precision for own in groups.values()))
-    largest = max(of_cell(own[0]).total * plan.widths[kind] for kind, own in groups.items())
+    largest = max(_memory(plan, own[0]) for own in groups.values())
     lines += [
         f"cells    {count} planned, {count - owed} done, {owed} to do",
         f"device   {session.device} ({precisions}), {session.workers} workers",
@@ -48,6 +48,14 @@ def describe(session: Session) -> str:
         *session.parts.damage("put aside by `run`, its cells are trained again"),
     ]
     return "\n".join(lines)
+
+
+def _memory(plan: Plan, cell: Cell) -> int:
+    """Return the bytes that a pack takes."""
+    width = plan.width(cell)
+    if plan.device == "cuda":
+        return of_pack(cell, width, flags_of_cell(cell, plan.flags))
+    return width * of_cell(cell).total
 
 
 def _driver(plan: Plan, cell: Cell) -> str:

@@ -1,14 +1,20 @@
 """An estimate of the GPU memory of a cell, so that packs are planned no wider than fits."""
 
+import bisect
 import functools
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, UntypedStorage
 
+from benchmarks.engine.batches import AT_ONCE
+from benchmarks.engine.drivers import padding
+from benchmarks.engine.loop import EVALUATION_BATCH
 from benchmarks.engine.networks import autocast
 from benchmarks.models import Model
+from benchmarks.store.plan_file import WIDEST
 from benchmarks.sweep import Cell
 
 SHARE = 0.7
@@ -23,16 +29,32 @@ COUNTED = 2**63
 ALLOCATED = 2**28
 """Bytes: a network with more weights is measured by its shapes."""
 
-LOOKAHEAD_GRAPHS = 3
-"""The graphs that looking ahead holds at once: batch, its gradient, and trusted batch."""
+LOOKAHEAD_GRAPHS = 4
+"""The graphs that looking ahead holds at once: batch, its gradient, trusted batch, and its own."""
 
+WORKSPACE = 2**25
+"""Bytes that cuBLAS takes for each stream, forwards and backwards apart."""
+
+BLOCK = 20 * 2**20
+"""Bytes that the allocator takes at once for tensors above a mebibyte, on each stream."""
+
+SMALL = 2**20
+"""Bytes of the largest tensor up to which an allocator takes little at once."""
+
+STACKED = 1.8
+"""What a stack of convolutions keeps, in units of what networks by themselves keep in float32: its
+convolutions are grouped, of images that are copied into another order.
+"""
 
 FULL = ("out of memory", "ALLOC_FAILED")
 """What the driver, cuBLAS and cuDNN say, and MPS, where there is no memory left."""
 
+EVALUATED, EVALUATED_STACKED = 4, 6
+"""The largest outputs of a layer that are there at once in evaluation, which is in float32."""
+
 
 class Memory(NamedTuple):
-    """Bytes of one cell of a pack."""
+    """Bytes of one cell of a pack, but for what depends on its driver."""
 
     weights: int  # with gradients, the optimiser's moments, averages
     activations: int  # that a batch leaves for the backward pass
@@ -44,20 +66,71 @@ class Memory(NamedTuple):
         return sum(self)
 
 
-def of_cell(cell: Cell) -> Memory:
-    """Estimate what a cell takes, from its networks, batch and dataset."""
+class _Network(NamedTuple):
+    """Bytes of a network."""
+
+    weights: int
+    kept: int  # of one image, to go back
+    largest: int  # output of a layer, of one image
+
+
+def of_cell(cell: Cell, precision: str = "") -> Memory:
+    """Estimate what a cell takes, from its networks, batch and dataset.
+
+    Args:
+        cell: what is trained.
+        precision: in place of the cell's own.
+    """
     method, recipe, dataset = cell.method, cell.recipe, cell.dataset
-    weights, image = _of_network(cell.model, dataset.shape, dataset.num_classes, cell.precision)
+    network = _of_network(
+        cell.model, dataset.shape, dataset.num_classes, precision or cell.precision
+    )
     moments = 2 if recipe.optimizer == "adam" else int(recipe.momentum > 0)
     copies = 2 + moments + bool(method.averaged)
     graphs = LOOKAHEAD_GRAPHS if method.trusted_per_class else 1
     count = sum(dataset.sizes)
     pixels, logits = math.prod(dataset.shape), 4 * method.networks * dataset.num_classes
     return Memory(
-        weights * method.networks * copies,
-        image * recipe.batch * method.views * method.networks * graphs,
+        network.weights * method.networks * copies,
+        network.kept * recipe.batch * method.views * method.networks * graphs,
         count * (pixels + 2 * 8 + 2 * logits),
     )
+
+
+def of_pack(cell: Cell, width: int, flags: Sequence[str] = ()) -> int:
+    """Estimate the bytes that a pack takes of a GPU, with its data; see :func:`of_training`."""
+    return width * of_cell(cell).data + of_training(cell, width, flags)
+
+
+def of_training(cell: Cell, width: int, flags: Sequence[str] = ()) -> int:
+    """Estimate the most that PyTorch takes of a GPU to train a pack, what it keeps free included.
+
+    A graph has memory of its own, beside that of evaluation; and what the steps before it leave
+    behind, gradients and moments, keeps as much again from being given back. Branches have a stream
+    each, and what one of them frees no other one can have.
+
+    Args:
+        cell: one of the pack.
+        width: how many; 1 is one by one.
+        flags: of ``planning.options.FLAGS``, those of the cell.
+    """
+    branched, graph = "branches" in flags and width > 1, "graph" in flags
+    stacked = width > 1 and not branched
+    own = of_cell(cell, "float32" if stacked else "")
+    dataset = cell.dataset
+    network = _of_network(cell.model, dataset.shape, dataset.num_classes, "float32")
+    count, activations = width, own.activations
+    if stacked:
+        count += padding(cell, round(dataset.sizes[0] * (1 - cell.recipe.val_fraction)))
+        activations = round(STACKED * activations)
+    shown = EVALUATION_BATCH * network.largest
+    shown *= count * EVALUATED_STACKED if stacked else EVALUATED
+    streams = width if branched else 1
+    block = BLOCK if shown > SMALL else 0
+    batch = cell.recipe.batch * math.prod(dataset.shape) * cell.method.views
+    prepared = 4 * max(batch, min(AT_ONCE, dataset.sizes[0] * math.prod(dataset.shape)))
+    each = own.weights * (1 + graph) + activations + prepared * (1 + stacked)
+    return count * each + shown + (2 * streams + graph) * WORKSPACE + (streams + graph) * block
 
 
 def free_bytes(device: torch.device) -> int | None:
@@ -65,9 +138,13 @@ def free_bytes(device: torch.device) -> int | None:
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
 
 
-def widest(cell: Cell, free: int | None) -> int | None:
+def widest(cell: Cell, free: int | None, flags: Sequence[str] = ()) -> int | None:
     """Return how many cells like this one fit, at least one; None for as many as one likes."""
-    return None if free is None else max(1, int(SHARE * free / of_cell(cell).total))
+    if free is None:
+        return None
+    widths = range(1, WIDEST + 1)
+    fit = bisect.bisect_right(widths, SHARE * free, key=lambda width: of_pack(cell, width, flags))
+    return max(1, fit)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -85,8 +162,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 @functools.lru_cache(maxsize=64)
 def _of_network(
     model: Model, shape: tuple[int, int, int], num_classes: int, precision: str
-) -> tuple[int, int]:
-    """Return the bytes of a network's weights, and of what it keeps of one image to go back.
+) -> _Network:
+    """Return the bytes of a network and of what it makes of one image.
 
     A large network is not allocated: its shapes say as much, in float32.
     """
@@ -102,9 +179,18 @@ def _of_network(
         return tensor
 
     hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
+    outputs: list[int] = []
+    for layer in network.modules():
+        layer.register_forward_hook(lambda _layer, _args, made: outputs.append(_bytes(made)))
     with hooks, autocast(precision, torch.device("cpu")):
         network(images)
-    return weights, sum(storage.nbytes() for storage in kept.values()) // len(images)
+    total = sum(storage.nbytes() for storage in kept.values())
+    return _Network(weights, total // len(images), max(outputs) // len(images))
+
+
+def _bytes(made: object) -> int:
+    """Return the bytes of a layer's output, 0 where it is no tensor."""
+    return made.numel() * made.element_size() if isinstance(made, Tensor) else 0
 
 
 def _address(tensor: Tensor) -> int:

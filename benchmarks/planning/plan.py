@@ -225,7 +225,7 @@ def _widths(
         if kind not in widths:
             own = flags_of_cell(group[0], flags)
             fastest = throughput.best_width(group[0], device, own)
-            best = pack or min(fastest, widest(group[0], free) or WIDEST)
+            best = pack or min(fastest, widest(group[0], free, own) or WIDEST)
             fewest = math.ceil(len(group) / best)  # packs
             even = max(2, math.ceil(len(group) / fewest)) if len(group) > 1 else 1
             widths[kind] = best if pack or best == 1 else even

@@ -234,15 +234,16 @@ def test_what_a_method_and_its_recipe_multiply(method, recipe, weights, activati
 
 
 def test_a_convolutional_network_keeps_what_normalisation_pooling_and_the_next_layer_need():
-    _, found = memory._of_network(build(model="convnet").model, (3, 32, 32), 10, "float32")
+    found = memory._of_network(build(model="convnet").model, (3, 32, 32), 10, "float32")
     first, second = 16 * 32 * 32, 32 * 32 * 32  # numbers: of a convolution, and rectified
     pooled = 32 * 16 * 16
-    assert found == 4 * (3 * 32 * 32 + 2 * first + 2 * second + pooled + 64) + 8 * pooled
+    assert found.kept == 4 * (3 * 32 * 32 + 2 * first + 2 * second + pooled + 64) + 8 * pooled
+    assert found.largest == 4 * second
 
 
 def test_a_resnet_has_its_eleven_million_weights():
-    weights, _ = memory._of_network(build(model="resnet18").model, (3, 32, 32), 10, "float32")
-    assert weights == 4 * 11_173_962
+    found = memory._of_network(build(model="resnet18").model, (3, 32, 32), 10, "float32")
+    assert found.weights == 4 * 11_173_962
 
 
 def test_half_precision_keeps_about_half():
@@ -253,11 +254,19 @@ def test_half_precision_keeps_about_half():
     assert half.weights == single.weights
 
 
+@pytest.mark.parametrize("flags", [(), ("graph",), ("graph", "branches")])
+def test_the_widest_pack_is_the_last_that_fits(flags):
+    cell, free = build(model="convnet", precision="bfloat16"), 20 * 2**30
+    width = memory.widest(cell, free, flags)
+    sizes = [memory.of_pack(cell, count, flags) for count in (width, width + 1)]
+    assert sizes[0] <= memory.SHARE * free < sizes[1]
+
+
 def test_packs_are_planned_no_wider_than_fits(monkeypatch):
     cells = [build(seed=seed) for seed in range(12)]
     note(cells[0], {1: 2.0, 16: 1.0})
-    total = memory.of_cell(cells[0]).total
-    for free, width in ((None, 12), (int(6.5 * total / memory.SHARE), 6), (10, 1)):
+    between = (memory.of_pack(cells[0], 6) + memory.of_pack(cells[0], 7)) / 2
+    for free, width in ((None, 12), (int(between / memory.SHARE), 6), (10, 1)):
         monkeypatch.setattr("benchmarks.planning.plan.free_bytes", lambda _, free=free: free)
         planned = make_plan(NOWHERE, "mine", cells, TrainingOptions(CPU))
         assert planned.width(cells[0]) == width

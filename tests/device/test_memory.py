@@ -1,0 +1,13 @@
+"""The planner's estimate of memory is near the peaks of PyTorch's allocator."""
+
+from tests.device import peaks
+
+WITHIN = 1.3
+"""The estimate is at most so many times the peak, and the peak so many times the estimate."""
+
+
+def test_the_estimate_is_near_the_peak_of_every_driver(on_the_stub):
+    lines = on_the_stub("-m", "tests.device.peaks")
+    assert len(lines) == len(peaks.PACKS)
+    ratios = {line["name"]: line["estimate"] / line["peak"] for line in lines}
+    assert {name: r for name, r in ratios.items() if not 1 / WITHIN < r < WITHIN} == {}
