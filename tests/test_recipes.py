@@ -45,6 +45,31 @@ def test_a_constant_schedule_is_constant():
     assert {recipe.lr_at(epoch, 9) for epoch in range(9)} == {0.25}
 
 
+def test_the_triangle_is_that_of_its_authors_step_by_step():
+    recipe, steps = RECIPES.build("airbench(lr=2.0)"), 100
+
+    def authors(step):  # legacy/airbench94.py, get_lr, with 23 steps of warm-up
+        if step < 23:
+            return 0.2 * (1 - step / 23) + 1.0 * step / 23
+        return 1.0 * (1 - (step - 23) / 77) + 0.07 * (step - 23) / 77
+
+    for step in range(steps):
+        assert recipe.lr_at(step / 10, 10) == pytest.approx(2.0 * authors(step), rel=1e-12)
+
+
+def test_airbench_has_the_rate_and_decay_of_its_authors():
+    recipe, scale = RECIPES.build("airbench"), 1024 * (1 + 1 / (1 - 0.85))
+    lr, decay = 11.5 / scale, 0.0153 * 1024 / scale  # for a sum of losses over 1,024 examples
+    assert recipe.lr == pytest.approx(lr * 1024, rel=1e-3)
+    assert recipe.lr * recipe.weight_decay == pytest.approx(decay, rel=1e-3)
+
+
+def test_alternation_without_flips_is_refused():
+    sentence = r"^Small\.alternate must be False where Small\.flip is False$"
+    with pytest.raises(ValueError, match=sentence):
+        RECIPES.build("small(alternate=True)")
+
+
 def test_drops_have_one_spelling():
     first, again = (RECIPES.build(f"cifar_n(drops={text!r})") for text in (" .4  0.80", "0.4 0.8"))
     assert RECIPES.full(first) == RECIPES.full(again)

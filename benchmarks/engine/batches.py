@@ -92,6 +92,10 @@ def _view(cell: Cell, data: CellData, epoch: int, view: int) -> Callable[[Tensor
     source = stream(DATASETS.name(cell.dataset), cell.seed, epoch, view)
     draws = draw(len(data.noisy), recipe.crop, source)
     offsets, flips, turns = (numbers.to(data.noisy.device) for numbers in draws)
+    if recipe.alternate:
+        source = stream(DATASETS.name(cell.dataset), cell.seed, 0, view)
+        first = draw(len(data.noisy), recipe.crop, source).flips.to(data.noisy.device)
+        flips = first ^ bool(epoch % 2)
     flips = flips & recipe.flip
 
     def of(ids: Tensor) -> Tensor:

@@ -49,7 +49,7 @@ class Epoch(NamedTuple):
 
     number: int  # from 1
     final_stage: bool
-    lr: float
+    lr: float  # of its first step
     loss: float  # mean over the epoch's batches
     evaluated: bool
     train: Tensor  # (N, C) float32, evaluation mode, no augmentation, fixed order
@@ -131,8 +131,11 @@ def train(team: Team[Batches], beat: Beat = silent) -> Iterator[list[Epoch]]:
                 team.refit(outputs, epoch)
             lr = stage_recipe.lr_at(epoch_of_stage, stage.epochs)
             team.set_learning_rate(lr)
-            losses = []
+            losses: list[Tensor] = []
             for batches in team.batches(number):
+                if stage_recipe.moves_each_step:
+                    over = epoch_of_stage + len(losses) / steps
+                    team.set_learning_rate(stage_recipe.lr_at(over, stage.epochs))
                 losses.append(team.step(batches, epoch))
                 team.update_averages()
                 beat(number + len(losses) / (steps + 1))

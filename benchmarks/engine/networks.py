@@ -9,23 +9,27 @@ from torch import Tensor, nn
 from torch.func import replace_all_batch_norm_modules_
 
 from benchmarks.datasets import DATASETS
+from benchmarks.engine.data import CellData
 from benchmarks.models import initialised
 from benchmarks.models.base import last_layers
 from benchmarks.sweep import Cell
 
 
-def fresh_networks(cell: Cell, device: torch.device, stage: int) -> list[nn.Module]:
+def fresh_networks(cell: Cell, data: CellData, stage: int) -> list[nn.Module]:
     """Return newly initialised networks; the first of a seed is the same for every method.
 
     Args:
         cell: whose.
-        device: where they are put.
+        data: its own; the networks are put on its device.
         stage: the number of the stage that starts with them; each has weights of its own.
     """
     dataset = cell.dataset
     salts = [(DATASETS.name(dataset), cell.seed, k, stage) for k in range(cell.method.networks)]
+    images = data.pixels(data.train[: cell.model.images_seen]).cpu()
     return [
-        initialised(cell.model, dataset.shape, dataset.num_classes, salt).to(device)
+        initialised(cell.model, dataset.shape, dataset.num_classes, salt, images).to(
+            data.noisy.device
+        )
         for salt in salts
     ]
 

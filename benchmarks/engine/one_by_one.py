@@ -137,9 +137,9 @@ class Member:
 
     def begin(self, number: int, stage: Stage, recipe: Recipe) -> None:
         """Start a stage with an optimiser that has seen nothing yet."""
-        method, device = self.method, self.data.noisy.device
+        method = self.method
         if not number or stage.fresh_networks:
-            fresh, layout = fresh_networks(self.cell, device, number), torch.channels_last
+            fresh, layout = fresh_networks(self.cell, self.data, number), torch.channels_last
             self.networks, self.averages = [one.to(memory_format=layout) for one in fresh], []
             if method.averaged:
                 steps = steps_of(self.cell, len(self.data.noisy))
@@ -147,7 +147,7 @@ class Member:
                 self.averages = averages_of(self.networks, decay)
         if stage.fresh_layers:
             replace_last_layers(
-                self.networks, fresh_networks(self.cell, device, number), stage.fresh_layers
+                self.networks, fresh_networks(self.cell, self.data, number), stage.fresh_layers
             )
         params = trainable_parameters(self.networks, stage.fresh_layers)
         self.blueprint = None

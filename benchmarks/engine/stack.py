@@ -95,10 +95,11 @@ class Stack:
 
     def _fresh(self, stage: int) -> tuple[nn.Module, Stacked, Stacked]:
         """Return an architecture, and the parameters and buffers that the cells start from."""
-        device, shape = self.data[0].noisy.device, (len(self.cells), self.method.networks)
-        networks = [
-            network for cell in self.cells for network in fresh_networks(cell, device, stage)
-        ]
+        shape, pairs = (
+            (len(self.cells), self.method.networks),
+            zip(self.cells, self.data, strict=True),
+        )
+        networks = [network for pair in pairs for network in fresh_networks(*pair, stage)]
         params, buffers = (
             {name: value.detach().unflatten(0, shape) for name, value in tensors.items()}
             for tensors in stack_module_state(networks)
@@ -133,7 +134,7 @@ class Stack:
         method, hooks = self.method, self._hooks
         self.blueprint.train()
         if "trusted" in fields:
-            state = hooks.lookahead(self._as_functions(), image[:, 0], fields, state)
+            state = hooks.lookahead(*self._as_functions(), image[:, 0], fields, state)
         if method.peeks:
             fields = {**fields, "outputs": self._peek(image)}
         image, fields = hooks.prepare(image, fields, state, epoch)
@@ -181,8 +182,8 @@ class Stack:
         self.blueprint.train()
         return outputs
 
-    def _as_functions(self) -> Network:
-        """Return the first networks as functions of their weights."""
+    def _as_functions(self) -> tuple[Network, Stacked]:
+        """Return the first networks as functions of their weights, and what these lack."""
         blueprint = without_running_statistics(self.blueprint)
 
         def run(weights: Weights, image: Tensor) -> Tensor:
@@ -191,7 +192,9 @@ class Stack:
             return logits.to(image.dtype)
 
         params = {name: value[:, 0].detach() for name, value in self.params.items()}
-        return Network(params, run, self.optimizer.learning_rate())
+        names = (name for name, _ in blueprint.named_buffers())  # no running statistics
+        constants = {name: self.buffers[name][:, 0] for name in names}
+        return Network(params, run, self.optimizer.learning_rate()), constants
 
     def _move(self, grads: Stacked) -> None:
         """Clip each network's gradient by its own norm, and let the optimiser step."""

@@ -139,15 +139,33 @@ class Hooks:
     method: Method
 
     def lookahead(
-        self, network: Network, image: Tensor, fields: BatchFields, state: State
+        self,
+        network: Network,
+        buffers: Stacked,
+        image: Tensor,
+        fields: BatchFields,
+        state: State,
     ) -> State:
-        """Map ``lookahead`` over parameters ``(K, ...)`` and images ``(K, B, channels, H, W)``."""
+        """Map ``lookahead`` over parameters and buffers ``(K, ...)`` and images of ``K`` cells.
 
-        def one(params: Weights, image: Tensor, fields: BatchFields, state: State) -> State:
-            alone = network._replace(params=params)
+        Args:
+            network: of stacked parameters; its function takes those and buffers of one cell.
+            buffers: what a step does not move, but for running statistics.
+            image: ``(K, B, channels, H, W)``.
+            fields: of the batches.
+            state: of the methods.
+        """
+
+        def one(
+            params: Weights, buffers: Weights, image: Tensor, fields: BatchFields, state: State
+        ) -> State:
+            def forward(weights: Weights, image: Tensor) -> Tensor:
+                return network.forward({**weights, **buffers}, image)
+
+            alone = network._replace(params=params, forward=forward)
             return self.method.lookahead(alone, image, Batch(**fields), state)
 
-        mapped: State = vmap(one)(network.params, image, fields, state)
+        mapped: State = vmap(one)(network.params, buffers, image, fields, state)
         return mapped
 
     def prepare(

@@ -1,5 +1,6 @@
 """Networks, each small enough to read."""
 
+from benchmarks.models.airbench import Airbench
 from benchmarks.models.base import Model, initialised
 from benchmarks.models.resnet import PreActResNet18, ResNet18, ResNet34
 from benchmarks.models.small import CIFARCNN, MLP, ConvNet, MNISTConvNet
@@ -15,6 +16,7 @@ MODELS: Registry[Model] = Registry(
     resnet18=ResNet18,
     resnet34=ResNet34,
     preact_resnet18=PreActResNet18,
+    airbench=Airbench,
 )
 
 __all__ = ["MODELS", "Model", "initialised"]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import nn
+from torch import Tensor, nn
 
 from benchmarks.seeds import seeded
 from methods.bounds import Bounded
@@ -14,11 +14,21 @@ class Model(Bounded):
     """An architecture that fits its first and last layer to the dataset."""
 
     smallest: ClassVar[int] = 1  # pixels: images below this height or width are refused
+    images_seen: ClassVar[int] = 0  # how many training images its initial weights depend on
     version: ClassVar[int] = 1
 
     def build(self, shape: tuple[int, int, int], num_classes: int) -> nn.Module:
         """Return the network for images of ``(channels, height, width)``, freshly initialised."""
         raise NotImplementedError(f"{type(self).__name__} defines no build")
+
+    def initialise(self, network: nn.Module, images: Tensor) -> None:
+        """Let initial weights depend on images; called where ``images_seen`` is not 0.
+
+        Args:
+            network: what ``build`` returned; changed in place.
+            images: ``(n, channels, height, width)``, normalised: the first training images, at most
+                ``images_seen``. No label comes with them.
+        """
 
     def check(self, shape: tuple[int, int, int]) -> None:
         """Refuse images that the network would shrink to nothing.
@@ -34,16 +44,31 @@ class Model(Bounded):
 
 
 def initialised(
-    model: Model, shape: tuple[int, int, int], num_classes: int, salt: tuple[str | int, ...]
+    model: Model,
+    shape: tuple[int, int, int],
+    num_classes: int,
+    salt: tuple[str | int, ...],
+    images: Tensor | None = None,
 ) -> nn.Module:
-    """Return the network whose initial weights depend on ``salt`` alone.
+    """Return the network whose initial weights depend on ``salt``, and on images where it asks.
+
+    Args:
+        model: the architecture.
+        shape: channels, height and width of an image.
+        num_classes: logits of the network.
+        salt: names the stream of random numbers.
+        images: normalised training images for a model that sees some. Without them its weights are
+            as ``build`` left them, which is enough to count or to time it.
 
     Raises:
         ValueError: the images are too small for the model.
     """
     model.check(shape)
     with seeded("weights", *salt):
-        return model.build(shape, num_classes)
+        network = model.build(shape, num_classes)
+        if model.images_seen and images is not None:
+            model.initialise(network, images[: model.images_seen])
+    return network
 
 
 def convolution(before: int, after: int) -> tuple[nn.Module, ...]:

@@ -88,6 +88,24 @@ def test_a_recipe_crops_flips_and_then_rotates_every_view_by_itself(method, view
     assert sorted(seen) == list(range(1078))
 
 
+def test_alternating_flips_mirror_in_every_other_epoch_the_half_that_the_first_did_not():
+    cells = [build(recipe=f"small(flip=True, alternate={on})", seed=3) for on in (True, False)]
+    data = load_cell_data(cells[0], NOWHERE, CPU)
+    plain = data.pixels(data.train)
+
+    def mirrored(cell, epoch):
+        places = torch.empty(len(plain), dtype=torch.bool)
+        for image, batch in batches(cell, data, epoch):
+            places[batch.ids] = (image[0] != plain[batch.ids]).flatten(1).any(1)
+        return places
+
+    first, second, third = (mirrored(cells[0], epoch) for epoch in range(3))
+    assert torch.equal(first, mirrored(cells[1], 0))
+    assert torch.equal(second, ~first)
+    assert torch.equal(third, first)
+    assert not torch.equal(third, mirrored(cells[1], 2))
+
+
 def test_methods_see_the_same_labels_in_the_same_order():
     cells = [build(method) for method in METHODS]
     data = [load_cell_data(cell, NOWHERE, CPU) for cell in cells]

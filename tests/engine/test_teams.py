@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from benchmarks.engine import loop
+from benchmarks.engine.batches import steps_of
 from benchmarks.engine.data import load_cell_data
 from benchmarks.engine.drivers import team_of
 from benchmarks.engine.loop import EvaluationImages, train
@@ -24,6 +25,7 @@ HOOKS = {name for name in vars(Method) if not name.startswith("_")} - {"losses"}
 MORE_THAN_LOSSES = [name for name in METHODS if vars(METHODS[name]).keys() & HOOKS]
 CASES = [(method, "mlp") for method in (*METHODS, *VARIANTS)]
 CASES += [(method, "convnet") for method in ("cross_entropy", *MORE_THAN_LOSSES, *VARIANTS)]
+CASES += [(method, "airbench(width=2)") for method in ("cross_entropy", "elr_plus", "l2rw")]
 POINTS = [("symmetric(rate=0.4)", 0), ("asymmetric(rate=0.4)", 1), ("clean", 1)]  # noise, seed
 
 
@@ -53,16 +55,49 @@ def test_a_cell_does_to_the_bit_what_it_does_alone_whoever_stands_beside(method)
                 torch.testing.assert_close(*both, rtol=0, atol=0, equal_nan=True)
 
 
+def fresh(cell, stage):
+    """The networks that a stage of a cell starts with."""
+    return fresh_networks(cell, load_cell_data(cell, NOWHERE, CPU), stage)
+
+
 def test_methods_start_from_the_same_weights():
-    weights = [fresh_networks(build(method), CPU, 0)[0][1].weight for method in METHODS]
+    weights = [fresh(build(method), 0)[0][1].weight for method in METHODS]
     assert all(torch.equal(weight, weights[0]) for weight in weights)
 
 
 def test_two_networks_and_a_second_stage_start_from_other_weights():
-    two = [network[1].weight for network in fresh_networks(build("co_teaching"), CPU, 0)]
-    fresh = fresh_networks(build("reweighting"), CPU, 1)[0][1].weight
+    two = [network[1].weight for network in fresh(build("co_teaching"), 0)]
+    second = fresh(build("reweighting"), 1)[0][1].weight
     assert not torch.equal(two[0], two[1])
-    assert not torch.equal(two[0], fresh)
+    assert not torch.equal(two[0], second)
+
+
+@pytest.mark.usefixtures("double")
+def test_initial_weights_that_depend_on_images_see_those_that_are_trained_on():
+    cells = [build(model="airbench(width=2)", recipe=HARD, seed=seed) for seed in (0, 1)]
+    data = [few(cell) for cell in cells]
+    by_hand = []
+    for cell, own in zip(cells, data, strict=True):
+        network = fresh_networks(cell, own, 0)[0]
+        values = network[0](own.pixels(own.train))[:, :4]  # (n, directions, 7, 7)
+        covariance = torch.einsum("nchw,ndhw->cd", values, values) / values[:, 0].numel()
+        torch.testing.assert_close(covariance, torch.eye(4), rtol=0, atol=0.01)
+        by_hand.append(network[0].weight)
+    stack = Stack(cells, data)
+    stack.begin(0, cells[0].method.stages(2)[0], cells[0].recipe)
+    assert torch.equal(stack.buffers["0.weight"][:, 0], torch.stack(by_hand))
+
+
+def test_a_schedule_of_steps_sets_the_rate_before_each_step():
+    recipe = "airbench(epochs=2, batch=97, crop=1)"
+    cell = build(recipe=recipe)
+    team, rates = OneByOne([cell], [few(cell)]), []
+    team.set_learning_rate = rates.append
+    epochs = [epoch for (epoch,) in train(team)]
+    steps = steps_of(cell, 293)
+    expected = [cell.recipe.lr_at(step / steps, 2) for step in range(2 * steps)]
+    assert rates == [expected[0], *expected[:steps], expected[steps], *expected[steps:]]
+    assert [epoch.lr for epoch in epochs] == [expected[0], expected[steps]]
 
 
 @pytest.mark.parametrize(("method", "model"), CASES)

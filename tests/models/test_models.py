@@ -7,6 +7,7 @@ import torch
 from torch.func import functional_call, stack_module_state, vmap
 
 from benchmarks.models import MODELS, initialised
+from benchmarks.models.airbench import ScaledBias
 from benchmarks.seeds import generator
 
 SHAPE = (3, 32, 32)
@@ -27,6 +28,8 @@ def images(count, shape=SHAPE):
         ("resnet18", SHAPE, 11_173_962),
         ("resnet34", SHAPE, 21_282_122),
         ("preact_resnet18", SHAPE, 11_171_146),
+        # KellerJordan/cifar10-airbench, legacy/airbench94.py, what it trains: without frozen ones
+        ("airbench", SHAPE, 1_971_352),
     ],
 )
 def test_parameter_counts(name, shape, count):
@@ -74,6 +77,69 @@ def test_the_cifar_network_starts_as_the_papers_code_draws_it():
             continue
         assert 0.98 * edge < layer.weight.abs().max() <= edge
         assert layer.weight.std().item() == pytest.approx(edge / math.sqrt(3), rel=0.05)
+
+
+def authors_airbench(images):
+    """The network of cifar10-airbench in plain functions, and its whitening of these images.
+
+    Returns ``forward(weights)`` of the convolutions, the biases after them, and the last layer.
+    """
+    patches = images.unfold(2, 2, 1).unfold(3, 2, 1).transpose(1, 3).reshape(-1, 3, 2, 2)
+    flat = patches.flatten(1)
+    values, vectors = torch.linalg.eigh(flat.T @ flat / len(flat))
+    rows = (vectors / (values + 5e-4).sqrt()).T.flip(0).view(-1, 3, 2, 2)
+
+    def norm(x, shift):
+        mean, var = x.mean((0, 2, 3), keepdim=True), x.var((0, 2, 3), False, keepdim=True)
+        return (x - mean) / (var + 1e-12).sqrt() + shift[:, None, None]
+
+    def forward(first, shift, convolutions, biases, last):
+        gelu, conv, pool = (
+            getattr(torch.nn.functional, n) for n in ("gelu", "conv2d", "max_pool2d")
+        )
+        x = gelu(conv(images, first, shift))
+        for group in range(3):
+            one, two = convolutions[2 * group : 2 * group + 2]
+            x = gelu(norm(pool(conv(x, one, padding=1), 2), biases[2 * group]))
+            x = gelu(norm(conv(x, two, padding=1), biases[2 * group + 1]))
+        return pool(x, 3).flatten(1) @ last.T / 9
+
+    return rows, forward
+
+
+@pytest.mark.usefixtures("double")
+def test_the_airbench_network_is_that_of_its_authors_in_plain_functions():
+    image = images(8).double()
+    network = initialised(MODELS.build("airbench"), SHAPE, 10, ("a",), image).double()
+    rows, forward = authors_airbench(image)
+    first = network[0].weight
+    assert torch.equal(first[12:], -first[:12])
+    signs = (first[:12] * rows).flatten(1).sum(1).sign()[:, None, None, None]
+    torch.testing.assert_close(first[:12], signs * rows, rtol=1e-9, atol=1e-9)
+    assert (first[:12].flatten(1).abs().max(1).values == first[:12].flatten(1).max(1).values).all()
+    convolutions = [p for p in network.parameters() if p.ndim == 4]
+    for weight in convolutions:  # the identity on what they are given
+        square = weight[: weight.shape[1], :, 1, 1]
+        torch.testing.assert_close(square, torch.eye(len(square)), rtol=0, atol=0)
+    biases = [p for p in network.parameters() if p.ndim == 1][1:]
+    with torch.no_grad():
+        for k, bias in enumerate(biases):
+            bias.copy_(torch.rand(bias.shape, generator=generator("bias", k)) - 0.5)
+        (last,) = (p for p in network.parameters() if p.ndim == 2)
+        assert last.std().item() == pytest.approx(1)
+        ours = network.train()(image)
+        theirs = forward(first, network[0].bias, convolutions, [8 * b for b in biases], last)
+    torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
+
+
+def test_scaled_biases_move_64_times_as_fast():
+    network = MODELS.build("airbench").build(SHAPE, 10)
+    bias = next(layer for layer in network.modules() if isinstance(layer, ScaledBias)).bias
+    optimizer = torch.optim.SGD([bias], lr=0.5)
+    network(images(8)).logsumexp(1).sum().backward()
+    before, slope = 8 * bias.detach(), bias.grad / 8  # of what is added to the channel
+    optimizer.step()
+    torch.testing.assert_close(8 * bias.detach(), before - 64 * 0.5 * slope)
 
 
 def torchvisions(depths):
