@@ -380,7 +380,7 @@ model = ["mlp"]
 recipe = ["small(epochs=2)"]
 seed = [0]
 """
-MINE = """
+NEIGHBOUR = """
 from dataclasses import dataclass
 from methods import METHODS
 from methods.cross_entropy import CrossEntropy
@@ -398,7 +398,7 @@ def at_home(tmp_path, monkeypatch, registries):  # noqa: ARG001
     (home / "suites").mkdir(parents=True)
     current.mkdir()
     (home / "suites" / "mine.toml").write_text(LABELLED)
-    (home / "suites" / "mine.py").write_text(MINE)
+    (home / "suites" / "mine.py").write_text(NEIGHBOUR)
     np.save(home / "suites" / "given.npy", DATASETS.build("digits").load(Path(), 0)[0].label)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.chdir(current)
