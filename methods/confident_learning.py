@@ -72,7 +72,7 @@ class ConfidentLearning(Method, label="Confident learning", family="selection"):
         """Return the mean weighted cross-entropy of the examples that are trained on."""
         weight = state["weight"][batch.ids]
         hard = F.cross_entropy(logits, batch.label, reduction="none")
-        return (weight * hard).sum() / weight.count_nonzero().clamp(min=1), state
+        return (weight * hard).sum() / (weight != 0).sum().clamp(min=1), state
 
     def refit(self, outputs: Tensor, state: State, epoch: Tensor) -> State:
         """Keep the predictions for a fold when its stage ends; prune when the last has ended."""
