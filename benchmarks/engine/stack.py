@@ -59,6 +59,7 @@ class Stack:
     params: Stacked
     buffers: Stacked
     average: StackedAverage | None  # for a method that uses one
+    ahead: nn.Module  # the architecture for a method that looks ahead
     trainable: list[str]  # the parameters that the stage trains
     optimizer: Optimizer  # of the stage
     clip_norm: float  # of the stage
@@ -76,6 +77,8 @@ class Stack:
         starts_anew = not number or stage.fresh_networks
         if starts_anew or stage.fresh_layers:
             self.blueprint, params, buffers = self._fresh(number)
+            if self.method.trusted_per_class:
+                self.ahead = without_running_statistics(self.blueprint)
         if starts_anew:
             self.params, self.buffers, self.average = params, buffers, None
             if self.method.averaged:
@@ -184,15 +187,14 @@ class Stack:
 
     def _as_functions(self) -> tuple[Network, Stacked]:
         """Return the first networks as functions of their weights, and what these lack."""
-        blueprint = without_running_statistics(self.blueprint)
 
         def run(weights: Weights, image: Tensor) -> Tensor:
             with mapped_autocast(self.cells[0].precision, image.device):
-                logits: Tensor = functional_call(blueprint, weights, (image,))
+                logits: Tensor = functional_call(self.ahead, weights, (image,))
             return logits.to(image.dtype)
 
         params = {name: value[:, 0].detach() for name, value in self.params.items()}
-        names = (name for name, _ in blueprint.named_buffers())  # no running statistics
+        names = (name for name, _ in self.ahead.named_buffers())  # no running statistics
         constants = {name: self.buffers[name][:, 0] for name in names}
         return Network(params, run, self.optimizer.learning_rate()), constants
 

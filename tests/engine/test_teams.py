@@ -10,7 +10,7 @@ from benchmarks.engine.batches import steps_of
 from benchmarks.engine.data import load_cell_data
 from benchmarks.engine.drivers import team_of
 from benchmarks.engine.loop import EvaluationImages, train
-from benchmarks.engine.networks import fresh_networks
+from benchmarks.engine.networks import fresh_networks, without_running_statistics
 from benchmarks.engine.one_by_one import OneByOne
 from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.engine.stack import Stack
@@ -135,6 +135,18 @@ def test_neighbours_place_and_width_of_a_pack_change_no_byte(method):
                 bytes_ = {name: array.tobytes() for name, array in record.arrays.items()}
                 assert seen.setdefault(cell.id, bytes_) == bytes_
     assert len(seen) == 5
+
+
+@pytest.mark.parametrize("method", ["l2rw", "cross_entropy"])
+def test_a_network_is_copied_for_a_look_ahead_once_a_stage(method, monkeypatch):
+    copied = []
+    monkeypatch.setattr(
+        "benchmarks.engine.stack.without_running_statistics",
+        lambda network: copied.append(network) or without_running_statistics(network),
+    )
+    cells = [build(method, model="convnet", recipe=HARD, seed=seed) for seed in (0, 1)]
+    list(train(Stack(cells, [few(cell) for cell in cells])))
+    assert len(copied) == (method == "l2rw")
 
 
 def test_a_diverging_cell_leaves_its_neighbours_alone(monkeypatch):
