@@ -32,14 +32,15 @@ class Optimizer:
         self.params = list(params)
         self.lr: float | Tensor = recipe.lr
         if capturable:
-            self.lr = torch.tensor(recipe.lr, device=device)
+            dtype = torch.float32 if device.type == "cuda" else None  # all that its kernels read
+            self.lr = torch.full((), recipe.lr, dtype=dtype, device=device)
         self._recipe = recipe
         self._options: dict[str, Any] = {"foreach": False, "fused": device.type in {"cpu", "cuda"}}
         self._momentum: list[Tensor | None] = [None] * len(self.params)
         self._moments: tuple[list[Tensor], list[Tensor], list[Tensor], list[Tensor]] | None = None
         if recipe.optimizer == "adam":
             self._options["capturable"] = capturable and device.type == "cuda"
-            counts = [torch.zeros((), device=device) for _ in params]
+            counts = [torch.zeros((), dtype=torch.float32, device=device) for _ in params]
             first, second = ([torch.zeros_like(param) for param in params] for _ in range(2))
             self._moments = (first, second, [], counts)  # none for the largest so far
 
