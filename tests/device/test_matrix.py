@@ -13,12 +13,7 @@ from tests.device import lines
 from tests.device.faults import FAULTS
 from tests.device.lines import Combination
 
-FAILING: dict[tuple[str, str, str], Sequence[str]] = {
-    ("convnet", "bfloat16", "stack"): ("l2rw", "mw_net"),
-    ("convnet", "bfloat16", "stack graph"): ("l2rw", "mw_net"),
-    ("resnet18", "bfloat16", "stack"): tuple(METHODS),
-    ("resnet18", "bfloat16", "stack graph"): tuple(METHODS),
-}
+FAILING: dict[tuple[str, str, str], Sequence[str]] = {}
 """The methods that are known to fail; one that no longer does fails here until it is taken out."""
 
 
