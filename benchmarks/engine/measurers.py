@@ -1,7 +1,8 @@
 """The processes that measure the cells of a pack side by side, while a GPU has to wait for them.
 
-What is measured is that of :func:`benchmarks.engine.measure.measure` to the byte. A process that
-dies is no loss: its cells are measured here.
+What they measure is that of :func:`benchmarks.engine.measure.measure` to the byte. They begin with
+the first pack of several cells, and end with the worker. One that dies is no loss: its cells are
+measured by the worker, and another begins with the next pack.
 """
 
 import time
@@ -25,6 +26,14 @@ class Numbers(NamedTuple):
     seconds: float
 
 
+class _Measurer(NamedTuple):
+    process: BaseProcess
+    pipe: Connection
+
+
+_measurers: list[_Measurer] = []  # of this process
+
+
 def measure_all(records: Sequence[Record], count: int) -> list[Numbers]:
     """Measure finished cells.
 
@@ -34,42 +43,73 @@ def measure_all(records: Sequence[Record], count: int) -> list[Numbers]:
     """
     count = min(count, len(records))
     if count <= 1:
-        return [_timed(record) for record in records]
+        return _measured(records)
+    while len(_measurers) < count:
+        _measurers.append(_begun())
     shares = [records[k::count] for k in range(count)]
-    started = [_started(share) for share in shares]
-    numbers = []
-    for share, (process, results) in zip(shares, started, strict=True):
-        numbers.append(_received(results) or [_timed(record) for record in share])
-        process.join()
+    pairs = list(zip(list(_measurers[:count]), shares, strict=True))
+    asked = [_ask(*pair) for pair in pairs]
+    numbers = [
+        (sent and _answer(measurer)) or _measured(share)
+        for sent, (measurer, share) in zip(asked, pairs, strict=True)
+    ]
     return [numbers[i % count][i // count] for i in range(len(records))]
 
 
-def _timed(record: Record) -> Numbers:
-    began = time.perf_counter()
-    return Numbers(measure(record), time.perf_counter() - began)
+def _measured(records: Sequence[Record]) -> list[Numbers]:
+    numbers = []
+    for record in records:
+        began = time.perf_counter()
+        arrays = measure(record)
+        numbers.append(Numbers(arrays, time.perf_counter() - began))
+    return numbers
 
 
-def _started(share: Sequence[Record]) -> tuple[BaseProcess, Connection]:
+def _begun() -> _Measurer:
     context: Any = processes.worker_context(processes.MEASURING)
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_measure_share, args=(share, theirs), daemon=True)
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs,), daemon=True)
     process.start()
     theirs.close()
-    return process, ours
+    return _Measurer(process, ours)
 
 
-def _received(results: Connection) -> list[Numbers] | None:
-    """Return what a process has measured, nothing if it has died."""
+def _ask(measurer: _Measurer, share: Sequence[Record]) -> bool:
+    """Tell a process what to measure; return whether it was there to hear it."""
     try:
-        with results:
-            numbers: list[Numbers] = results.recv()
+        measurer.pipe.send(share)
+    except OSError:
+        _let_go(measurer)
+        return False
+    return True
+
+
+def _answer(measurer: _Measurer) -> list[Numbers] | None:
+    """Return what a process has measured, nothing if it has failed."""
+    try:
+        numbers: list[Numbers] | None = measurer.pipe.recv()
     except (EOFError, OSError):
+        _let_go(measurer)
         return None
     return numbers
 
 
-def _measure_share(share: Sequence[Record], results: Connection) -> None:
+def _let_go(measurer: _Measurer) -> None:
+    """Forget a process that has died."""
+    _measurers.remove(measurer)
+    measurer.pipe.close()
+    measurer.process.join()
+
+
+def _serve(pipe: Connection) -> None:
+    """Measure what comes, as long as the worker lives."""
     processes.end_with_parent()
     torch.set_num_threads(1)  # as in a worker: sums are added in the same order
-    with results:
-        results.send([_timed(record) for record in share])
+    while True:
+        share = pipe.recv()
+        try:
+            numbers = _measured(share)
+        except Exception:  # noqa: BLE001  the worker measures them again, and fails by it
+            pipe.send(None)
+        else:
+            pipe.send(numbers)

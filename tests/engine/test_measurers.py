@@ -1,7 +1,5 @@
 """Cells measured side by side are measured as one after the other."""
 
-import os
-
 import numpy as np
 import pytest
 
@@ -12,6 +10,15 @@ from benchmarks.engine.record import PackSetup, train_and_record
 from tests.cells import CPU, NOWHERE, build
 
 pytestmark = pytest.mark.skipif(not processes.FORKS, reason="only there are they forked")
+
+
+@pytest.fixture(autouse=True)
+def ended():
+    """Processes end with the test that began them."""
+    yield
+    for measurer in list(measurers._measurers):
+        measurer.process.kill()
+        measurers._let_go(measurer)
 
 
 def trained():
@@ -28,15 +35,27 @@ def assert_same(found, records):
             np.testing.assert_array_equal(value, own.arrays[name])
 
 
-def test_numbers_are_the_same_whoever_measures_even_if_a_process_dies(monkeypatch):
+def test_numbers_are_the_same_whoever_measures_even_if_a_process_dies():
     records = trained()
+    for _ in range(2):
+        assert_same(measure_all(records, 2), records)
+    first, second = measurers._measurers
+    first.process.kill()
+    first.process.join()
     assert_same(measure_all(records, 2), records)
-    monkeypatch.setattr(measurers, "_measure_share", _die)
     assert_same(measure_all(records, 8), records)
+    again = [measurer.process.pid for measurer in measurers._measurers]
+    assert len(again) == 3
+    assert second.process.pid in again
+    assert first.process.pid not in again
 
 
-def _die(_share, _results):
-    os._exit(1)
+def test_what_cannot_be_measured_fails_here_with_its_reason():
+    records = trained()
+    damaged = records[1]._replace(arrays={})
+    with pytest.raises(KeyError, match="selected"):
+        measure_all([records[0], damaged], 2)
+    assert_same(measure_all(records, 2), records)
 
 
 def test_the_cores_of_a_gpu_measure_its_cells_and_a_worker_of_the_processor_its_own(monkeypatch):
