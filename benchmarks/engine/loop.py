@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from benchmarks.engine.arithmetic import exact_products, products_of_evaluation
 from benchmarks.engine.batches import steps_of
 from benchmarks.engine.data import CellData
 from benchmarks.recipes import Recipe
@@ -23,11 +24,23 @@ from methods import Method, Stage, State
 EVALUATION_BATCH = 256
 """A convolution's activations stay in the cache; batches of 1,000 take three times as long."""
 
+GPU_EVALUATION_BATCH = 1024
+"""The most images of a cell that a GPU evaluates at once: a kernel then is longer than its launch,
+which is why evaluation needs no graph."""
+
+GPU_EVALUATION_PIXELS = 2**21
+"""The most pixels, of all cells of a pack, in such a batch: 682 images of CIFAR-10, of which a
+ResNet-18 holds 0.5 GiB at a time. ``LEAST_EVALUATION_BATCH`` images go before."""
+
+LEAST_EVALUATION_BATCH = 128
+
 SETS = ("train", "val", "test")
 """The images that are evaluated; a method that refits needs the first of them every epoch."""
 
-KEPT_PIXELS = 2**24
-"""Pixels of a pack that stay normalised between evaluations; more are normalised anew each time."""
+KEPT_PIXELS, GPU_KEPT_PIXELS = 2**24, 2**26
+"""Pixels of a pack that stay normalised between evaluations; more are normalised anew each time.
+On a GPU MNIST stays, whose launches it saves; of CIFAR-10's evaluation it is less than a hundredth.
+"""
 
 Beat = Callable[[float], object]
 """What is told after every step how many epochs are over; the last is when it is evaluated."""
@@ -95,7 +108,7 @@ class Team(Protocol[Batches]):
         """Let the method learn from the logits ``(K, networks, N, C)`` on the training set."""
 
     def evaluate(self, images: Iterable[Tensor]) -> Tensor:
-        """Return logits ``(K, networks, N, C)`` in evaluation mode and full precision.
+        """Return logits ``(K, networks, N, C)`` in evaluation mode and float32.
 
         Args:
             images: chunks ``(K, n, channels, H, W)``, normalised.
@@ -117,6 +130,7 @@ def train(team: Team[Batches], beat: Beat = silent) -> Iterator[list[Epoch]]:
     """
     method, recipe = team.cells[0].method, team.cells[0].recipe
     device, images = team.data[0].noisy.device, EvaluationImages(team.data)
+    exact_products(device)
     stages = method.stages(recipe.epochs)
     evaluated = recipe.evaluated(stage.epochs for stage in stages)
     refits = type(method).refit is not Method.refit
@@ -126,7 +140,7 @@ def train(team: Team[Batches], beat: Beat = silent) -> Iterator[list[Epoch]]:
         stage_recipe = replace(recipe, **stage.recipe)
         team.begin(i, stage, stage_recipe)
         for epoch_of_stage in range(stage.epochs):
-            began, epoch = time.perf_counter(), torch.tensor(number, device=device)
+            began, epoch = time.perf_counter(), torch.full((), number, device=device)
             if outputs is not None:
                 team.refit(outputs, epoch)
             lr = stage_recipe.lr_at(epoch_of_stage, stage.epochs)
@@ -143,7 +157,8 @@ def train(team: Team[Batches], beat: Beat = silent) -> Iterator[list[Epoch]]:
             # seconds are those of the work, and not those in which it was asked for.
             mean_losses, trained = team.mean(losses), time.perf_counter()
             shown = SETS if evaluated[number] else SETS[:refits]
-            logits = [team.evaluate(images.of(name)) for name in shown]
+            with products_of_evaluation(team.cells[0].precision, device):
+                logits = [team.evaluate(images.of(name)) for name in shown]
             outputs = logits[0] if logits else None
             predicted = _predicted(team, logits if evaluated[number] else [])
             finite = torch.stack([own.isfinite().all() for own in predicted[-1]]).tolist()
@@ -186,7 +201,9 @@ class EvaluationImages:
         self._data = data
         self._sets = [(own.train, own.val, own.test.image) for own in data]
         pixels = sum(image.numel() for images in self._sets for image in images)
-        few = pixels <= KEPT_PIXELS
+        on_cpu = data[0].noisy.device.type == "cpu"
+        few = pixels <= (KEPT_PIXELS if on_cpu else GPU_KEPT_PIXELS)
+        self._batch = EVALUATION_BATCH if on_cpu else gpu_batch(data)
         self._kept = {name: list(self._chunks(name)) for name in SETS} if few else {}
 
     def of(self, name: str) -> Iterable[Tensor]:
@@ -196,7 +213,13 @@ class EvaluationImages:
     def _chunks(self, name: str) -> Iterator[Tensor]:
         """Yield chunks ``(K, n, channels, H, W)`` of one set."""
         i = SETS.index(name)
-        of_cells = (images[i].split(EVALUATION_BATCH) for images in self._sets)
+        of_cells = (images[i].split(self._batch) for images in self._sets)
         for images in zip(*of_cells, strict=True):
             pairs = zip(self._data, images, strict=True)
             yield torch.stack([own.pixels(image) for own, image in pairs])
+
+
+def gpu_batch(data: Sequence[CellData]) -> int:
+    """Return how many images of each cell a GPU evaluates at once."""
+    fit = GPU_EVALUATION_PIXELS // (data[0].test.image[0].numel() * len(data))
+    return min(max(fit, LEAST_EVALUATION_BATCH), GPU_EVALUATION_BATCH)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.engine import arithmetic
 from benchmarks.errors import count
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "torchvision", "triton")
@@ -41,7 +42,7 @@ def packages() -> str:
 
 
 def of_gpu() -> str:
-    """Return ``CUDA 13.0, cuDNN 9.24.0, driver 580.65.06, 2 GPUs, TF32 in convolutions``.
+    """Return ``CUDA 13.0, cuDNN 9.24.0, driver 580.65.06, 2 GPUs`` and what is rounded.
 
     Of a machine with a GPU; parts that the system does not tell are left out.
     """
@@ -53,11 +54,7 @@ def of_gpu() -> str:
         f"driver {driver}" if (driver := _driver()) else "",
         count(torch.cuda.device_count(), "GPU"),
     ]
-    convolutions = torch.backends.cudnn.conv  # type: ignore[attr-defined]
-    kinds = {"convolutions": convolutions, "products": torch.backends.cuda.matmul}
-    rounded = [name for name, kind in kinds.items() if kind.fp32_precision == "tf32"]
-    found.append(f"TF32 in {' and '.join(rounded)}" if rounded else "no TF32")
-    return ", ".join(text for text in found if text)
+    return ", ".join(text for text in [*found, arithmetic.IN_WORDS] if text)
 
 
 def _driver() -> str:

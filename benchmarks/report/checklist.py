@@ -145,6 +145,9 @@ def _one_definition(run: Run) -> Item:
     precisions = sorted(set(run.cells["precision"]))
     of_models = run.cells.groupby("model")["precision"].nunique()
     text = f"metrics {listing(specs)}; trained in {listing(precisions)}, evaluated in float32"
+    of_gpu = run.costs.loc[run.costs["device"].str.startswith("cuda"), "cell_id"]
+    rounded = run.cells["precision"].eq("bfloat16") & run.cells["cell_id"].isin(of_gpu)
+    text += " (TF32 on a GPU where trained in bfloat16)" * bool(rounded.any())
     same = len(specs) == int(of_models.max()) == 1
     return Item("One definition of metrics, one precision", same, text)
 

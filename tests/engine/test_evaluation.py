@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks import schema
-from benchmarks.engine import loop
+from benchmarks.engine import arithmetic, loop
 from benchmarks.engine.loop import train
 from benchmarks.engine.measure import collect
 from benchmarks.engine.one_by_one import OneByOne
@@ -161,3 +161,52 @@ def test_a_forecast_counts_the_images_that_are_evaluated():
         cost.of_cell(build("reweighting", recipe=THINNED)),
         len(ends) * every + (EPOCHS - len(ends)) * 970,
     )
+
+
+CUDA = torch.device("cuda")
+
+
+@pytest.fixture
+def rounded():
+    """Whether products and convolutions on a GPU are rounded, as PyTorch is told."""
+    flags = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    yield lambda: (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32)
+    torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = flags
+
+
+def evaluated(precision, device, seen):
+    with arithmetic.products_of_evaluation(precision, device):
+        return seen()
+
+
+def test_products_are_rounded_in_the_evaluation_of_bfloat16_alone(rounded):
+    torch.backends.cuda.matmul.allow_tf32 = True
+    before = rounded()
+    assert evaluated("bfloat16", CPU, rounded) == before
+    arithmetic.exact_products(CPU)
+    assert rounded() == before
+    arithmetic.exact_products(CUDA)
+    assert rounded() == (False, False)
+    assert evaluated("float32", CUDA, rounded) == (False, False)
+    assert evaluated("bfloat16", CUDA, rounded) == (True, True)
+    assert rounded() == (False, False)
+    with pytest.raises(ZeroDivisionError):
+        evaluated("bfloat16", CUDA, lambda: 1 / 0)
+    assert rounded() == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("shape", "cells", "size"),
+    [
+        ((1, 8, 8), 1, 1024),
+        ((1, 8, 8), 600, 128),
+        ((1, 28, 28), 1, 1024),
+        ((1, 28, 28), 8, 334),
+        ((3, 32, 32), 1, 682),
+        ((3, 32, 32), 4, 170),
+    ],
+)
+def test_a_gpu_evaluates_as_many_images_at_once_as_fill_it_and_fit(shape, cells, size):
+    data = few(build())
+    test = data.test._replace(image=torch.zeros(2, *shape, dtype=torch.uint8))
+    assert loop.gpu_batch([data._replace(test=test)] * cells) == size
