@@ -11,7 +11,7 @@ from torch import Tensor, UntypedStorage
 
 from benchmarks.engine.batches import AT_ONCE
 from benchmarks.engine.drivers import padding
-from benchmarks.engine.loop import EVALUATION_BATCH
+from benchmarks.engine.loop import GPU_KEPT_PIXELS, gpu_batch
 from benchmarks.engine.networks import autocast
 from benchmarks.models import Model
 from benchmarks.store.plan_file import WIDEST
@@ -99,7 +99,9 @@ def of_cell(cell: Cell, precision: str = "") -> Memory:
 
 def of_pack(cell: Cell, width: int, flags: Sequence[str] = ()) -> int:
     """Estimate the bytes that a pack takes of a GPU, with its data; see :func:`of_training`."""
-    return width * of_cell(cell).data + of_training(cell, width, flags)
+    pixels = width * sum(cell.dataset.sizes) * math.prod(cell.dataset.shape)
+    normalised = 4 * pixels if pixels <= GPU_KEPT_PIXELS else 0  # for evaluation
+    return width * of_cell(cell).data + normalised + of_training(cell, width, flags)
 
 
 def of_training(cell: Cell, width: int, flags: Sequence[str] = ()) -> int:
@@ -123,10 +125,12 @@ def of_training(cell: Cell, width: int, flags: Sequence[str] = ()) -> int:
     if stacked:
         count += padding(cell, round(dataset.sizes[0] * (1 - cell.recipe.val_fraction)))
         activations = round(STACKED * activations)
-    shown = EVALUATION_BATCH * network.largest
-    shown *= count * EVALUATED_STACKED if stacked else EVALUATED
+    shown = (
+        gpu_batch(count * math.prod(dataset.shape)) * network.largest * (count if stacked else 1)
+    )
     streams = width if branched else 1
     block = BLOCK if shown > SMALL else 0
+    shown *= EVALUATED_STACKED if stacked else EVALUATED
     batch = cell.recipe.batch * math.prod(dataset.shape) * cell.method.views
     prepared = 4 * max(batch, min(AT_ONCE, dataset.sizes[0] * math.prod(dataset.shape)))
     each = own.weights * (1 + graph) + activations + prepared * (1 + stacked)

@@ -77,7 +77,7 @@ def trained(driver: str, precision: str, stub: Stub) -> dict[str, Any]:
 def main() -> None:
     """Print a line for each precision and driver."""
     stub = Stub()
-    loop.GPU_EVALUATION_BATCH = 100
+    loop.GPU_BATCH = 100
     for driver in DRIVERS:
         for precision in ("float32", "bfloat16"):
             print(json.dumps(trained(driver, precision, stub)), flush=True)

@@ -29,7 +29,7 @@ PACKS = [
 ]
 """Dataset, model, precision, method, width and flags."""
 
-STEPS, SHOWN = 5, 256
+STEPS, SHOWN = 5, 1024
 
 
 def invented(cell: Cell) -> CellData:
@@ -56,7 +56,7 @@ def invented(cell: Cell) -> CellData:
         noise_sha256="",
         noise_rate=0.4,
         transition=torch.eye(dataset.num_classes, device=CUDA),
-        trusted=torch.arange(100, device=CUDA),
+        trusted=torch.arange(100 * bool(cell.method.trusted_per_class), device=CUDA),
     )
 
 
