@@ -55,8 +55,6 @@ class Airbench(Model):
             layers.append(_group(before, after, halved=side > 1))
             before, side = after, max(1, side // 2)
         head = nn.Linear(before, num_classes, bias=False)
-        with torch.no_grad():
-            head.weight /= head.weight.std()
         return nn.Sequential(*layers, LargestOfImage(), head, Scale(OUTPUT_SCALE))
 
     def initialise(self, network: nn.Module, images: Tensor) -> None:
