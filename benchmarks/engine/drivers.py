@@ -42,7 +42,7 @@ def team_of(
         missing = width - len(cells) + padding(cells[0], len(data[0].noisy))
         cells, data = [*cells, *[cells[-1]] * missing], [*data, *[data[-1]] * missing]
         team = Stack(cells, data, capturable=capturable)
-    return Graphed(team, CudaGraphs()) if capturable else team
+    return Graphed(team, CudaGraphs(data[0].noisy.device)) if capturable else team
 
 
 def padding(cell: Cell, size: int) -> int:
@@ -56,16 +56,30 @@ def padding(cell: Cell, size: int) -> int:
     return math.ceil(TAIL / last_batch)
 
 
-def driver_name(width: int, flags: Sequence[str]) -> str:
+def driver_name(width: int, flags: Sequence[str], no_graph: str = "") -> str:
     """Name what trains packs of a width: in ``plan.json`` and ``costs.csv``.
+
+    Args:
+        width: cells that a pack is trained for; 1 is one by one.
+        flags: of ``planning.options.FLAGS``.
+        no_graph: why there was none where one was asked for.
 
     >>> driver_name(1, ()), driver_name(16, ("deterministic",))
     ('one_by_one', 'stack deterministic')
     >>> driver_name(8, ("graph", "branches"))
     'branches graph'
+    >>> driver_name(8, ("graph",), "a hook waits")
+    'stack (no graph: a hook waits)'
     """
     team = "branches" if "branches" in flags else "stack"
-    return " ".join(["one_by_one" if width == 1 else team, *(f for f in flags if f != "branches")])
+    hidden = {"branches", "graph"} if no_graph else {"branches"}
+    words = ["one_by_one" if width == 1 else team, *(f for f in flags if f not in hidden)]
+    return " ".join([*words, f"(no graph: {no_graph})"] if no_graph else words)
+
+
+def why_no_graph(team: Team[Any]) -> str:
+    """Return why a team that was to have a graph has none, or nothing."""
+    return team.reason if isinstance(team, Graphed) else ""
 
 
 def in_words(width: int, flags: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from benchmarks import processes, schema
 from benchmarks.engine.batches import steps_of
 from benchmarks.engine.data import CellData, load_cell_data
-from benchmarks.engine.drivers import driver_name, team_of
+from benchmarks.engine.drivers import driver_name, team_of, why_no_graph
 from benchmarks.engine.loop import Beat, silent, train
 from benchmarks.engine.measurers import measure_all
 from benchmarks.engine.selection import SELECTED, History
@@ -64,28 +64,30 @@ def train_and_record(cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
         History(cell.keys(), cell.method.stops_early) for cell in cells
     ]
     data = [load_cell_data(cell, setup.root, setup.device) for cell in cells]
-    for epochs in train(team_of(cells, data, setup.width, setup.flags), setup.beat):
+    team = team_of(cells, data, setup.width, setup.flags)
+    for epochs in train(team, setup.beat):
         for history, epoch, own in zip(histories, epochs, data, strict=False):
             if not history.reason:
                 history.note(epoch, own)
         if all(history.reason for history in histories):
             break
+    driver = driver_name(setup.width, setup.flags, why_no_graph(team))
     together = list(zip(cells, data, histories, strict=True))
     for _, own, history in together:
         history.measure(own)
-    records = [_record(cell, own, history, setup) for cell, own, history in together]
+    records = [_record(cell, own, history, setup, driver) for cell, own, history in together]
     _add_numbers([record for record in records if record.meta.status == "done"], setup)
     return records
 
 
-def _record(cell: Cell, data: CellData, history: History, setup: PackSetup) -> Record:
+def _record(cell: Cell, data: CellData, history: History, setup: PackSetup, driver: str) -> Record:
     """Return the record of a cell: its keys, facts, costs and arrays, and no metrics yet."""
     meta = CellMeta(
         keys=CellKeys(**history.keys),
         facts=_facts(cell, data),
         status="diverged" if history.reason else "done",
         reason=history.reason,
-        costs=_costs(cell, data, history, setup),
+        costs=_costs(cell, data, history, setup.device, driver),
         curves=CURVE_VALUES,
     )
     arrays: dict[str, NDArray[Any]] = {
@@ -160,12 +162,14 @@ def _arrays(history: History, data: CellData, selected: Sequence[str]) -> dict[s
     }
 
 
-def _costs(cell: Cell, data: CellData, history: History, setup: PackSetup) -> Costs:
+def _costs(
+    cell: Cell, data: CellData, history: History, device: torch.device, driver: str
+) -> Costs:
     """Return what training took; differs from run to run, so it is kept apart."""
     epochs, n = len(history.rows), len(data.noisy)
     steps = steps_of(cell, n)
     taken = passes(cell, n, epochs, len(data.trusted))
-    device, peak = setup.device, processes.peak_memory()
+    peak = processes.peak_memory()
     if device.type == "cuda":  # with the blocks of graphs, which count as free between replays
         peak, name = torch.cuda.max_memory_reserved(device), torch.cuda.get_device_name(device)
     else:
@@ -178,7 +182,7 @@ def _costs(cell: Cell, data: CellData, history: History, setup: PackSetup) -> Co
         backward_passes=taken.backward,
         peak_memory_mb=None if peak is None else peak / 2**20,
         device=f"{device.type} {name}",
-        driver=driver_name(setup.width, setup.flags),
+        driver=driver,
     )
 
 

@@ -1,5 +1,7 @@
 """What only a device shows of the engine, each by a program on the stub that is a line or two."""
 
+import pytest
+
 SETUP = """
 import json
 import torch
@@ -28,3 +30,73 @@ for optimizer in ("sgd", "adam"):
 print(json.dumps({"reasons": reasons}))
 """
     assert on_the_stub("-c", SETUP + program) == [{"reasons": ["", ""]}]
+
+
+def test_a_refused_capture_leaves_its_stream_and_memory_and_says_why(on_the_stub):
+    program = """
+from tests.device.faults import item_in_a_hook
+main = torch.cuda.current_stream()
+with item_in_a_hook():
+    team = begun()
+    list(train(team))
+here = torch.cuda.current_stream() == main
+torch.cuda.empty_cache()  # refused while a capture is under way
+after = begun()
+list(train(after))
+print(json.dumps({"why": team.reason, "here": here, "after": after.reason}))
+"""
+    (line,) = on_the_stub("-c", SETUP + program)
+    assert line["why"].startswith("CUDA error: operation not permitted when stream is capturing")
+    assert (line["here"], line["after"]) == (True, "")
+
+
+def test_a_lack_of_memory_and_a_bug_of_a_method_are_no_refusal_of_a_graph(on_the_stub):
+    program = """
+from unittest import mock
+from benchmarks.engine.one_by_one import Member
+def at_capture(wrong):
+    plain = Member.step
+    def step(self, *args):
+        if torch.cuda.is_current_stream_capturing():
+            wrong()
+        return plain(self, *args)
+    return mock.patch.object(Member, "step", step)
+def too_large():
+    torch.empty(2**50, device="cuda")
+def bug():
+    torch.ones(2, device="cuda") @ torch.ones(2)
+main, ends = torch.cuda.current_stream(), []
+for wrong in (too_large, bug):
+    with at_capture(wrong):
+        try:
+            list(train(begun()))
+        except RuntimeError as error:
+            ends.append(f"{type(error).__name__} {torch.cuda.current_stream() == main}")
+list(train(begun()))
+print(json.dumps({"ends": ends}))
+"""
+    assert on_the_stub("-c", SETUP + program) == [
+        {"ends": ["OutOfMemoryError True", "RuntimeError True"]}
+    ]
+
+
+@pytest.mark.parametrize("flags", [("graph",), ("graph", "branches")])
+@pytest.mark.parametrize("width", [1, 2])
+def test_graphs_and_branches_run_on_the_second_device(on_the_stub, flags, width):
+    program = f"""
+from tests.device.counters import Stub
+stub, steps = Stub(), {{}}
+for device in ("cuda:0", "cuda:1"):
+    team = begun(flags={flags}, width={width}, device=device)
+    epochs = train(team)
+    next(epochs)
+    before = stub.counts()
+    next(epochs)
+    spent = stub.counts() - before
+    steps[device] = [spent["replay"], spent["replayed_kernel"], team.reason]
+print(json.dumps(steps))
+"""
+    (line,) = on_the_stub("-c", SETUP + program, devices=2)
+    assert line["cuda:0"] == line["cuda:1"]
+    assert line["cuda:1"][0] == 7
+    assert line["cuda:1"][1] > 7 * 30

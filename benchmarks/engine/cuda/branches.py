@@ -5,7 +5,9 @@ need not be grouped. Recorded as one CUDA graph the streams are its branches, wh
 that a single small network leaves mostly idle.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -15,6 +17,8 @@ from benchmarks.engine.one_by_one import OneByOne
 from benchmarks.sweep import Cell
 from methods import Batch
 
+Result = TypeVar("Result")
+
 
 class Branches(OneByOne):
     """Cells one by one, whose steps do not wait for each other."""
@@ -23,16 +27,22 @@ class Branches(OneByOne):
         self, cells: Sequence[Cell], data: Sequence[CellData], *, capturable: bool = False
     ) -> None:
         super().__init__(cells, data, capturable=capturable)
-        device = data[0].noisy.device
-        self.streams = [torch.cuda.Stream(device) for _ in cells]
+        self._device = data[0].noisy.device
+        self.streams = [torch.cuda.Stream(self._device) for _ in cells]
 
     def step(self, batches: Sequence[tuple[Tensor, Batch]], epoch: Tensor) -> Tensor:
         """Take one step of every cell and return the losses ``(K,)``."""
-        main, losses = torch.cuda.current_stream(), []
-        for member, stream, batch in zip(self.members, self.streams, batches, strict=True):
+        pairs = zip(self.members, batches, strict=True)
+        calls = [partial(member.step, *batch, epoch) for member, batch in pairs]
+        return torch.stack(self._each(calls))
+
+    def _each(self, calls: Sequence[Callable[[], Result]]) -> list[Result]:
+        """Make a call for every cell, on its stream, and let the main one wait for all."""
+        main, results = torch.cuda.current_stream(self._device), []
+        for stream, call in zip(self.streams, calls, strict=True):
             stream.wait_stream(main)
             with torch.cuda.stream(stream):
-                losses.append(member.step(*batch, epoch))
+                results.append(call())
         for stream in self.streams:
             main.wait_stream(stream)
-        return torch.stack(losses)
+        return results

@@ -6,9 +6,9 @@ the step itself writes back what it makes anew. Recording executes nothing, so t
 stage, taken as they come, are the warm-up that CUDA asks for, and nothing has to be undone.
 """
 
-import functools
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
@@ -26,6 +26,9 @@ LOG = logging.getLogger(__name__)
 
 Tree = TypeVar("Tree")
 
+Pool = tuple[int, int]
+"""The name of memory that a graph has for itself."""
+
 
 class CapturableTeam(Team[Batches], Protocol[Batches]):
     """A team that says what its steps carry over; its optimisers are capturable."""
@@ -33,6 +36,10 @@ class CapturableTeam(Team[Batches], Protocol[Batches]):
     carried: Any
     """The nested tensors that a step makes anew and the next one reads: the methods' states, and
     running statistics that are not changed in place."""
+
+
+class CannotRecordError(Exception):
+    """A step does what a graph cannot hold; the text says what."""
 
 
 class Recorder(Protocol):
@@ -45,40 +52,65 @@ class Recorder(Protocol):
         """Return what replays a step, without taking it.
 
         Raises:
-            RuntimeError: it cannot be recorded.
+            CannotRecordError: the step cannot be recorded.
+            Exception: that of a step that cannot be taken either.
         """
 
 
 class CudaGraphs:
-    """The recorder of CUDA, whose graphs share no memory with what runs beside them.
+    """The recorder of a CUDA device, whose graphs share no memory with what runs beside them."""
 
-    Warming and recording use one stream: what is freed on a stream no other one can have, and
-    cuBLAS takes 64 MiB to work in for each.
-    """
-
-    @functools.cached_property
-    def _side(self) -> torch.cuda.Stream:
-        """The stream of this recorder, on the device that is current when it is first needed."""
-        return torch.cuda.Stream()
+    def __init__(self, device: torch.device) -> None:
+        self._device, self._side = device, torch.cuda.Stream(device)
+        self._broken: list[torch.cuda.CUDAGraph] = []
 
     def warm(self, step: Callable[[], None]) -> None:
         """Run a step on a stream beside the main one, as CUDA wants it before recording."""
-        main, side = torch.cuda.current_stream(), self._side
-        side.wait_stream(main)
-        with torch.cuda.stream(side):
+        main = torch.cuda.current_stream(self._device)
+        self._side.wait_stream(main)
+        with torch.cuda.stream(self._side):
             step()
-        main.wait_stream(side)
+        main.wait_stream(self._side)
 
     def record(self, step: Callable[[], None]) -> Callable[[], None]:
         """Capture a step.
 
+        ``torch.cuda.graph`` would hide why a capture has failed, and leave its stream current.
+
         Raises:
-            RuntimeError: a hook waits for the device, or does what a graph cannot hold.
+            CannotRecordError: a hook waits for the device, or does what a graph cannot hold.
+            Exception: anything else that the step raises, such as a lack of memory.
         """
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=self._side):
-            step()
+        torch.cuda.synchronize(self._device)
+        torch.cuda.empty_cache()
+        graph, pool = torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()
+        with torch.cuda.stream(self._side):
+            graph.capture_begin(pool=pool)
+            try:
+                step()
+            except BaseException as error:
+                refused = self._given_up(graph, pool) or "captur" in str(error)
+                lacks_memory = isinstance(error, torch.OutOfMemoryError)
+                if refused and isinstance(error, RuntimeError) and not lacks_memory:
+                    raise CannotRecordError(str(error).splitlines()[0]) from error
+                raise
+            if reason := self._given_up(graph, pool):
+                raise CannotRecordError(reason)
         return graph.replay
+
+    def _given_up(self, graph: torch.cuda.CUDAGraph, pool: Pool) -> str:
+        """End a capture; where CUDA had given it up before, clean up and return why."""
+        try:
+            graph.capture_end()
+        except RuntimeError as error:
+            self._broken.append(graph)  # the allocator may ask it for ever what is in its capture
+            place = torch.cuda.current_device()
+            with suppress(RuntimeError):  # unless the capture itself went well
+                allocator = torch._C  # noqa: SLF001  there is no public name
+                allocator._cuda_endAllocateToPool(place, pool)  # noqa: SLF001
+                allocator._cuda_releasePool(place, pool)  # noqa: SLF001
+            return str(error).splitlines()[0]
+        return ""
 
 
 class Graphed(Generic[Batches]):
@@ -87,6 +119,7 @@ class Graphed(Generic[Batches]):
     def __init__(self, team: CapturableTeam[Batches], recorder: Recorder) -> None:
         self.cells, self.data = team.cells, team.data
         self._team, self._recorder = team, recorder
+        self.reason = ""  # why some stage had no graph
         self.set_learning_rate, self.update_averages = team.set_learning_rate, team.update_averages
         self.batches, self.mean = team.batches, team.mean
         self.refit, self.evaluate = team.refit, team.evaluate
@@ -97,13 +130,13 @@ class Graphed(Generic[Batches]):
         self._taken = 0
         self._form: object = None  # of the first batch
         self._graph: _Graph[Batches] | None = None
-        self.reason = ""  # why there is none
+        self._refused = False
 
     def step(self, batches: Batches, epoch: Tensor) -> Tensor:
         """Take one step of every cell and return the losses ``(K,)``."""
         form = _form((batches, self._team.carried))
         self._form = self._form or form
-        if self.reason or form != self._form:
+        if self._refused or form != self._form:
             return self._plain(batches, epoch)
         self._taken += 1
         if self._taken <= WARM:
@@ -130,9 +163,9 @@ class Graphed(Generic[Batches]):
         before = _copy(self._team.carried)
         try:
             return _Graph(self._team, self._recorder, batches, epoch)
-        except RuntimeError as error:
-            self.reason = str(error).splitlines()[0]
-            LOG.warning("no CUDA graph, kernels are launched one by one: %s", self.reason)
+        except CannotRecordError as error:
+            self.reason, self._refused = self.reason or str(error), True
+            LOG.warning("no CUDA graph, kernels are launched one by one: %s", error)
             self._team.carried = before
             return None
 

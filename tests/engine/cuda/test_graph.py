@@ -8,12 +8,13 @@ from benchmarks.engine.cuda import graph
 from benchmarks.engine.cuda.branches import Branches
 from benchmarks.engine.loop import train
 from benchmarks.engine.one_by_one import OneByOne
+from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.engine.stack import Stack
 from benchmarks.errors import RefusedError
 from benchmarks.launch import session
 from benchmarks.launch.request import Request
 from methods import METHODS
-from tests.cells import alone, build, few
+from tests.cells import CPU, NOWHERE, alone, build, few
 from tests.oracles.steady import Recorder
 
 RECIPE = "small(epochs=2, lr=0.05, batch=40, weight_decay=0.01, clip_norm=0.5, crop=1)"
@@ -49,12 +50,35 @@ def test_a_step_that_cannot_be_recorded_is_taken_all_the_same_and_says_so(caplog
     class Failing(Recorder):
         def record(self, step):
             step()
-            raise RuntimeError("operation not permitted when stream is capturing\nmore")
+            raise graph.CannotRecordError("operation not permitted when stream is capturing")
 
     cell = build(model="convnet", recipe="small(epochs=2, batch=40)")
     ((first,), _) = graphed(OneByOne, [cell], [few(cell)], Failing())
     assert first.loss > 0
     assert "no CUDA graph, kernels are launched one by one: operation not" in caplog.text
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), torch.OutOfMemoryError("too large")])
+def test_what_is_no_refusal_of_a_graph_ends_the_training(error):
+    class Failing(Recorder):
+        def record(self, step):
+            raise error
+
+    cell = build(recipe="small(epochs=2, batch=40)")
+    with pytest.raises(type(error), match=str(error)):
+        graphed(OneByOne, [cell], [few(cell)], Failing())
+
+
+def test_costs_say_why_there_was_no_graph(monkeypatch):
+    class Failing(Recorder):
+        def record(self, step):
+            raise graph.CannotRecordError("a hook waits")
+
+    monkeypatch.setattr(drivers, "CudaGraphs", lambda _: Failing())
+    cells = [build("reweighting", seed=seed, recipe=RECIPE) for seed in (0, 1)]
+    setup = PackSetup(NOWHERE, CPU, keep_all=False, width=2, flags=("graph",))
+    drivers_of = [record.meta.costs.driver for record in train_and_record(cells, setup)]
+    assert drivers_of == ["stack (no graph: a hook waits)"] * 2
 
 
 @pytest.mark.parametrize("flag", ["graph", "branches"])
@@ -86,7 +110,7 @@ def test_a_state_that_remembers_another_of_before_is_kept_as_it_was():
 
 
 def test_a_graph_is_chosen_by_its_flag(monkeypatch):
-    monkeypatch.setattr(drivers, "CudaGraphs", Recorder)
+    monkeypatch.setattr(drivers, "CudaGraphs", lambda _: Recorder())
     cell = build(recipe=RECIPE)
     data = few(cell)
     team = drivers.team_of([cell], [data], 1, ("graph",))
@@ -103,6 +127,6 @@ def test_captured_steps_train_as_those_of_a_cell_alone(method, caplog):
     data = [few(cell, device=device) for cell in cells]
     expected = alone(cells[1], data[1])[-1]
     for team in (Stack, OneByOne, Branches):
-        *_, (_, found) = graphed(team, cells, data, graph.CudaGraphs())
+        *_, (_, found) = graphed(team, cells, data, graph.CudaGraphs(device))
         assert (found.test - expected.test).abs().max() < 1e-2
     assert "no CUDA graph" not in caplog.text
