@@ -3,13 +3,14 @@
 This is what a step of training means. :class:`benchmarks.engine.stack.Stack` must equal it.
 """
 
+import copy
 from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.optim.swa_utils import AveragedModel
 
+from benchmarks.engine.averages import Follower
 from benchmarks.engine.batches import batches, steps_of
 from benchmarks.engine.data import CellData, initial_state
 from benchmarks.engine.networks import (
@@ -62,8 +63,7 @@ class OneByOne:
     def update_averages(self) -> None:
         """Let averaged weights follow a step."""
         for member in self.members:
-            for average, network in zip(member.averages, member.networks, strict=False):
-                average.update_parameters(network)
+            member.update_averages()
 
     def mean(self, losses: Sequence[Tensor]) -> list[float]:
         """Return each cell's mean loss, added up in the order of the steps."""
@@ -104,23 +104,27 @@ class OneByOne:
             member.state = state
 
 
-def averages_of(networks: Sequence[nn.Module], decay: float) -> list[AveragedModel]:
-    """Return the moving average of each network and its buffers, to be updated after every step.
+class Average:
+    """The moving average of a network and its buffers, to be updated after every step."""
 
-    It is the plain mean of what the steps left behind, until these reach as far back as the decay.
-    """
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.network = copy.deepcopy(network).eval()
+        self._follower = Follower(_tensors(self.network), decay)
 
-    def mixed(old: Tensor, new: Tensor, count: Tensor | int) -> Tensor:
-        return old + (new - old) * max(1 - decay, 1 / (int(count) + 1))
+    def update(self, network: nn.Module) -> None:
+        """Mix in what a step left behind; the first is taken as it is."""
+        self._follower.update(_tensors(network), first_as_it_is=True)
 
-    return [AveragedModel(network, avg_fn=mixed, use_buffers=True).eval() for network in networks]
+
+def _tensors(network: nn.Module) -> list[Tensor]:
+    return [value.detach() for value in (*network.parameters(), *network.buffers())]
 
 
 class Member:
     """One cell of a team: its networks, their averages, its optimiser and its method's state."""
 
     networks: Sequence[nn.Module]
-    averages: Sequence[AveragedModel]  # of each network, for a method that uses them
+    averages: Sequence[Average]  # of each network, for a method that uses them
     blueprint: nn.Module | None  # the first network, for a method that looks ahead
     optimizer: Optimizer  # of the stage
     clip_norm: float  # of the stage
@@ -133,7 +137,12 @@ class Member:
     @property
     def predictors(self) -> Sequence[nn.Module]:
         """The networks that the method predicts with."""
-        return self.averages if "predictions" in self.method.averaged else self.networks
+        return self.averaged if "predictions" in self.method.averaged else self.networks
+
+    @property
+    def averaged(self) -> Sequence[nn.Module]:
+        """The averages of the networks, as networks."""
+        return [average.network for average in self.averages]
 
     def begin(self, number: int, stage: Stage, recipe: Recipe) -> None:
         """Start a stage with an optimiser that has seen nothing yet."""
@@ -144,7 +153,7 @@ class Member:
             if method.averaged:
                 steps = steps_of(self.cell, len(self.data.noisy))
                 decay = method.decay(steps, self.cell.recipe.epochs)
-                self.averages = averages_of(self.networks, decay)
+                self.averages = [Average(network, decay) for network in self.networks]
         if stage.fresh_layers:
             replace_last_layers(
                 self.networks, fresh_networks(self.cell, self.data, number), stage.fresh_layers
@@ -168,7 +177,7 @@ class Member:
         if self.blueprint is not None:
             state = method.lookahead(self._as_function(self.blueprint), image[0], batch, state)
         if method.peeks:
-            peeker = self.averages if "peeks" in method.averaged else self.networks
+            peeker = self.averaged if "peeks" in method.averaged else self.networks
             with torch.no_grad():
                 batch = batch._replace(outputs=self._logits(image, peeker))
         image, batch = method.prepare(image, batch, state, epoch)
@@ -189,6 +198,11 @@ class Member:
             state = method.learn(state, slopes, epoch)
         self.state = state
         return loss.detach()
+
+    def update_averages(self) -> None:
+        """Let the averages, if there are any, follow a step."""
+        for average, network in zip(self.averages, self.networks, strict=False):
+            average.update(network)
 
     def _logits(self, image: Tensor, networks: Sequence[nn.Module]) -> Tensor:
         """Return logits ``(networks, views, B, C)``, axes of size 1 dropped, never half precision.

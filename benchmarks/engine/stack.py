@@ -6,12 +6,12 @@ kernel launch each.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 
+from benchmarks.engine.averages import Follower
 from benchmarks.engine.batches import chunks, steps_of
 from benchmarks.engine.data import CellData, initial_state
 from benchmarks.engine.networks import fresh_networks, without_running_statistics
@@ -24,33 +24,20 @@ from methods import Method, Network, Stage, State, Trusted
 from methods.base import Weights
 
 
-@dataclass
 class StackedAverage:
-    """The moving averages of stacked networks and buffers; see ``one_by_one.averages_of``."""
+    """The moving averages of stacked networks and buffers, to be updated after every step."""
 
-    decay: float
-    params: Stacked
-    buffers: Stacked
-    count: Tensor  # 0-d, steps so far
-
-    @classmethod
-    def of(cls, params: Stacked, buffers: Stacked, decay: float) -> "StackedAverage":
-        """Start from tensors that no step has moved yet."""
-        count = torch.zeros((), device=next(iter(params.values())).device)
-        params, buffers = (
+    def __init__(self, params: Stacked, buffers: Stacked, decay: float) -> None:
+        self.params, self.buffers = (
             {name: value.detach().clone() for name, value in tree.items()}
             for tree in (params, buffers)
         )
-        return cls(decay, params, buffers, count)
+        self._follower = Follower([*self.params.values(), *self.buffers.values()], decay)
 
-    @torch.no_grad()
     def update(self, params: Stacked, buffers: Stacked) -> None:
         """Mix in what a step left behind, in place: a graph may read the averages."""
-        weight = (1 / (self.count + 1)).clamp(min=1 - self.decay)
-        for old, new in ((self.params, params), (self.buffers, buffers)):
-            for name, value in old.items():
-                value.copy_(value + (new[name] - value) * weight)
-        self.count += 1
+        new = [params[name] for name in self.params], [buffers[name] for name in self.buffers]
+        self._follower.update([*new[0], *new[1]])
 
 
 class Stack:
@@ -84,7 +71,7 @@ class Stack:
             if self.method.averaged:
                 steps = steps_of(self.cells[0], len(self.data[0].noisy))
                 decay = self.method.decay(steps, self.cells[0].recipe.epochs)
-                self.average = StackedAverage.of(params, buffers, decay)
+                self.average = StackedAverage(params, buffers, decay)
         names = last_layers(self.blueprint, stage.fresh_layers)
         if stage.fresh_layers:
             self.params |= {name: params[name] for name in names if name in params}

@@ -1,7 +1,5 @@
 """What only a device shows of the engine, each by a program on the stub that is a line or two."""
 
-import pytest
-
 SETUP = """
 import json
 import torch
@@ -80,23 +78,42 @@ print(json.dumps({"ends": ends}))
     ]
 
 
-@pytest.mark.parametrize("flags", [("graph",), ("graph", "branches")])
-@pytest.mark.parametrize("width", [1, 2])
-def test_graphs_and_branches_run_on_the_second_device(on_the_stub, flags, width):
-    program = f"""
+def test_graphs_and_branches_run_on_the_second_device(on_the_stub):
+    program = """
 from tests.device.counters import Stub
-stub, steps = Stub(), {{}}
-for device in ("cuda:0", "cuda:1"):
-    team = begun(flags={flags}, width={width}, device=device)
+stub = Stub()
+for flags, width in ((("graph",), 1), (("graph",), 2), (("graph", "branches"), 2)):
+    for device in ("cuda:0", "cuda:1"):
+        team = begun(flags=flags, width=width, device=device)
+        epochs = train(team)
+        next(epochs)
+        before = stub.counts()
+        next(epochs)
+        spent = stub.counts() - before
+        print(json.dumps([team.reason, spent["replay"], spent["replayed_kernel"]]))
+"""
+    found = on_the_stub("-c", SETUP + program, devices=2)
+    assert found[::2] == found[1::2]
+    for reason, replays, kernels in found:
+        assert (reason, replays) == ("", 7)
+        assert kernels > 7 * 30
+
+
+def test_averages_take_a_few_kernels_and_nobody_waits_for_them(on_the_stub):
+    program = """
+from tests.device.counters import Stub
+from tests.device.metered import KERNELS, WAITS, Metered
+stub = Stub()
+drivers = ((), 1), (("graph",), 1), ((), 2), (("graph",), 2), (("graph", "branches"), 2)
+for flags, width in drivers:
+    team = Metered(begun("elr_plus", flags=flags, width=width), stub)
     epochs = train(team)
     next(epochs)
-    before = stub.counts()
+    team.forget()
     next(epochs)
-    spent = stub.counts() - before
-    steps[device] = [spent["replay"], spent["replayed_kernel"], team.reason]
-print(json.dumps(steps))
+    print(json.dumps([len(flags) > 0, *(team.of("update_averages", k) for k in (KERNELS, WAITS))]))
 """
-    (line,) = on_the_stub("-c", SETUP + program, devices=2)
-    assert line["cuda:0"] == line["cuda:1"]
-    assert line["cuda:1"][0] == 7
-    assert line["cuda:1"][1] > 7 * 30
+    for graphed, kernels, waits in on_the_stub("-c", SETUP + program):
+        assert waits == 0
+        steps = 1 if graphed else 8  # the short last one of an epoch has no graph
+        assert 0 < kernels < steps * 40

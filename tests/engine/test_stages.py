@@ -6,7 +6,7 @@ from torch import nn
 
 from benchmarks.contract.samples import EPOCHS, C, outputs_of, started, task
 from benchmarks.engine.loop import train
-from benchmarks.engine.one_by_one import averages_of
+from benchmarks.engine.one_by_one import Average
 from benchmarks.engine.stack import Stack, StackedAverage
 from benchmarks.models import MODELS
 from benchmarks.models.base import last_layers
@@ -55,19 +55,19 @@ def test_a_layer_is_a_child_with_a_matrix_and_what_follows_it():
 
 def test_an_average_is_the_plain_mean_until_it_is_as_long_as_its_decay():
     network = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
-    (average,) = averages_of([network], 0.75)
-    stacked = StackedAverage.of(*_state_of(network), 0.75)
+    average = Average(network, 0.75)
+    stacked = StackedAverage(*_state_of(network), 0.75)
     weights, expected = [], None
     for step in range(1, 9):
         with torch.no_grad():
             for tensor in (*network.parameters(), network[1].running_mean):
                 tensor.add_(torch.randn_like(tensor))
-        average.update_parameters(network)
+        average.update(network)
         stacked.update(*_state_of(network))
         weights.append(torch.cat([network[0].weight.flatten(), network[1].running_mean]).detach())
         mean = torch.stack(weights).mean(0)
         expected = mean if step <= 4 else 0.75 * expected + 0.25 * weights[-1]
-        same(_flat(dict(average.module.state_dict())), expected)
+        same(_flat(dict(average.network.state_dict())), expected)
         same(_flat({**stacked.params, **stacked.buffers}), expected)
 
 

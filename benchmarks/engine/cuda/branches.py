@@ -36,6 +36,11 @@ class Branches(OneByOne):
         calls = [partial(member.step, *batch, epoch) for member, batch in pairs]
         return torch.stack(self._each(calls))
 
+    def update_averages(self) -> None:
+        """Let averaged weights follow a step."""
+        if self.members[0].averages:
+            self._each([member.update_averages for member in self.members])
+
     def _each(self, calls: Sequence[Callable[[], Result]]) -> list[Result]:
         """Make a call for every cell, on its stream, and let the main one wait for all."""
         main, results = torch.cuda.current_stream(self._device), []

@@ -120,7 +120,7 @@ class Graphed(Generic[Batches]):
         self.cells, self.data = team.cells, team.data
         self._team, self._recorder = team, recorder
         self.reason = ""  # why some stage had no graph
-        self.set_learning_rate, self.update_averages = team.set_learning_rate, team.update_averages
+        self.set_learning_rate = team.set_learning_rate
         self.batches, self.mean = team.batches, team.mean
         self.refit, self.evaluate = team.refit, team.evaluate
 
@@ -130,11 +130,11 @@ class Graphed(Generic[Batches]):
         self._taken = 0
         self._form: object = None  # of the first batch
         self._graph: _Graph[Batches] | None = None
-        self._refused = False
+        self._refused = self._replayed = False
 
     def step(self, batches: Batches, epoch: Tensor) -> Tensor:
         """Take one step of every cell and return the losses ``(K,)``."""
-        form = _form((batches, self._team.carried))
+        form, self._replayed = _form((batches, self._team.carried)), False
         self._form = self._form or form
         if self._refused or form != self._form:
             return self._plain(batches, epoch)
@@ -145,7 +145,15 @@ class Graphed(Generic[Batches]):
             return losses[0]
         if self._graph is None:
             self._graph = self._recorded(batches, epoch)
-        return self._graph.step(batches, epoch) if self._graph else self._plain(batches, epoch)
+        if not self._graph:
+            return self._plain(batches, epoch)
+        self._replayed = True
+        return self._graph.step(batches, epoch)
+
+    def update_averages(self) -> None:
+        """Let averaged weights follow a step, unless they did so in its graph."""
+        if not self._replayed:
+            self._team.update_averages()
 
     def states(self) -> list[State]:
         """Return the method's state of every cell, copied: the next step overwrites its own."""
@@ -197,6 +205,7 @@ class _Graph(Generic[Batches]):
     def _record(self) -> None:
         """Read from the storage that stays, and leave everything there."""
         self._losses = self._team.step(*self._inputs)
+        self._team.update_averages()
         leaves = tree_leaves(self._carried)
         places = {tensor.untyped_storage().data_ptr() for tensor in leaves}
 
