@@ -19,7 +19,7 @@ import torch
 from filelock import FileLock
 
 from methods import METHODS
-from tests.device.matrix import DRIVERS, MODELS, PRECISIONS
+from tests.device.matrix import DRIVERS, MODELS, PRECISIONS, Combination
 from tests.device.program import printed
 
 HERE = Path(__file__).parent
@@ -44,18 +44,6 @@ QUICK: dict[tuple[str, str], dict[str, Sequence[str]]] = {
     ("resnet18", "bfloat16"): dict.fromkeys(DRIVERS, ("cross_entropy", "elr_plus")),
 }
 """What every commit tries: methods by model, precision and driver. ``make soak`` tries all."""
-
-
-class Combination(NamedTuple):
-    """What is trained, and how."""
-
-    model: str
-    precision: str
-    driver: str
-    method: str
-
-    def __str__(self) -> str:
-        return "-".join(self)
 
 
 FIELDS = Combination._fields

@@ -14,7 +14,7 @@ import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -48,6 +48,18 @@ RECIPE = (
     "flip=True, rotation=10.0)"
 )
 """All of augmentation, clipping and decay, and a shorter last batch."""
+
+
+class Combination(NamedTuple):
+    """What is trained, and how."""
+
+    model: str
+    precision: str
+    driver: str
+    method: str
+
+    def __str__(self) -> str:
+        return "-".join(self)
 
 
 class Steps(Metered):
@@ -105,14 +117,11 @@ def storage(team: Any) -> dict[str, list[int | None]]:
     }
 
 
-def trained(method: str, model: str, driver: str, precision: str, stub: Stub) -> dict[str, Any]:
+def trained(one: Combination, device: torch.device, stub: Stub) -> dict[str, Any]:
     """Train a method by a driver and return what there is to say of it."""
-    width, flags = DRIVERS[driver]
-    device = torch.device("cuda")
-    cells = [
-        build(method, model=MODELS[model], recipe=RECIPE, seed=seed, precision=precision)
-        for seed in range(width)
-    ]
+    width, flags = DRIVERS[one.driver]
+    specs = {"model": MODELS[one.model], "recipe": RECIPE, "precision": one.precision}
+    cells = [build(one.method, **specs, seed=seed) for seed in range(width)]
     data = [on(device, few(cell, SIZE)) for cell in cells]
     team = Steps(team_of(cells, data, width, flags), stub)
     elsewhere: set[str] = set()
@@ -120,7 +129,7 @@ def trained(method: str, model: str, driver: str, precision: str, stub: Stub) ->
         for epoch in epochs:
             logits = {name: getattr(epoch, name) for name in ("train", "val", "test")}
             named = {**logits, **{f"state {name}": value for name, value in epoch.state.items()}}
-            elsewhere |= {name for name, value in named.items() if value.device.type != "cuda"}
+            elsewhere |= {name for name, value in named.items() if value.device != device}
     stages = [stage for stage in cells[0].method.stages(EPOCHS) if stage.epochs]
     kernels, copies = team.a_step()
     updates = max(1, team.calls["update_averages"])
@@ -140,33 +149,31 @@ def on(device: torch.device, data: CellData) -> CellData:
     return moved._replace(position=data.position)
 
 
-def line(method: str, model: str, driver: str, precision: str, stub: Stub) -> dict[str, Any]:
+def line(one: Combination, device: torch.device, stub: Stub) -> dict[str, Any]:
     """Return the line about a combination, whatever becomes of it."""
-    row: dict[str, Any] = {"method": method, "model": model}
-    row |= {"driver": driver, "precision": precision}
-    clear()
+    row: dict[str, Any] = one._asdict()
+    clear(device)
     stub.faults()
-    before = torch.cuda.memory_allocated()
+    before = torch.cuda.memory_allocated(device)
     with stub.waits() as waits, said() as reasons:
         try:
-            row |= trained(method, model, driver, precision, stub)
-            row["status"] = "ok"
+            row |= trained(one, device, stub) | {"status": "ok"}
         except Exception as error:  # noqa: BLE001  whatever it is, it is told
             row["status"] = f"{type(error).__name__}: {str(error).splitlines()[0]}"
             row["trace"] = traceback.format_exc()[-2000:]
     row["waits"] = [[*wait, count] for wait, count in sorted(waits.items())]
     row["reasons"], row["faults"] = reasons, sorted(set(stub.faults()))
-    row["peak_mib"] = round((torch.cuda.max_memory_allocated() - before) / 2**20, 2)
+    row["peak_mib"] = round((torch.cuda.max_memory_allocated(device) - before) / 2**20, 2)
     return row
 
 
-def clear() -> None:
-    """Forget the memory that earlier combinations have left."""
+def clear(device: torch.device) -> None:
+    """Forget the memory that earlier combinations have left, and the peak of a device."""
     gc.collect()
     torch.cuda.set_stream(torch.cuda.default_stream())
     torch._C._cuda_clearCublasWorkspaces()
     torch.cuda.empty_cache()
-    torch.cuda.reset_peak_memory_stats()
+    torch.cuda.reset_peak_memory_stats(device)
 
 
 class said:  # noqa: N801  used as a function
@@ -207,14 +214,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         default=[f"{driver}=*" for driver in DRIVERS],
         help="DRIVER=METHOD,METHOD; * is every method",
     )
+    parser.add_argument("--device", default="cuda:0")
     parser.add_argument("--faults", nargs="+", choices=FAULTS, help="plant each, to see it found")
     asked = parser.parse_args(arguments)
-    stub = Stub()
+    stub, device = Stub(), torch.device(asked.device)
+    torch.cuda.set_device(device)  # as a worker does
     warnings.simplefilter("ignore")
     for fault in asked.faults or [""]:
         with FAULTS[fault]() if fault else nullcontext():
             for driver, method in combinations(asked.train):
-                row = line(method, asked.model, driver, asked.precision, stub)
+                one = Combination(asked.model, asked.precision, driver, method)
+                row = line(one, device, stub)
                 print(json.dumps({"fault": fault, **row}), flush=True)
 
 

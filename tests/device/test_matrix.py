@@ -62,6 +62,22 @@ def test_every_method_trains_on_the_device_by_every_driver(whole, combination):
     assert problems(whole(combination)) == []
 
 
+DRIVERS_OF_CUDA = ("one_by_one graph", "stack graph", "branches graph")
+
+
+@pytest.fixture(scope="module")
+def second(on_the_stub):
+    program = ("-m", "tests.device.matrix", "--model", "convnet", "--precision", "float32")
+    trained = [f"{driver}=elr" for driver in DRIVERS_OF_CUDA]
+    found = on_the_stub(*program, "--device", "cuda:1", "--train", *trained, devices=2)
+    return {line["driver"]: line for line in found}
+
+
+@pytest.mark.parametrize("driver", DRIVERS_OF_CUDA)
+def test_a_method_trains_on_the_second_of_two_devices(second, driver):
+    assert problems(second[driver]) == []
+
+
 # ---- the tests above find what is planted ----
 
 

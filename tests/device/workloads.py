@@ -23,6 +23,7 @@ from benchmarks.models import MODELS, Model
 from benchmarks.planning import memory
 from benchmarks.sweep import Cell
 from tests.device.counters import Stub, Wait
+from tests.device.matrix import clear
 from tests.device.metered import COPIES, KERNELS, TRANSFERS, WAITS, Metered
 
 STEPS, BATCH, TEST = 10, 128, 256
@@ -131,8 +132,8 @@ def measure(
     cells, device = cells_of(workload, width, precision), torch.device("cuda")
     row = dict(zip(("workload", "dataset", "model", "method"), workload, strict=False))
     row |= {"driver": driver_name(width, flags), "width": width, "precision": precision}
-    torch.cuda.empty_cache()
-    torch.cuda.reset_peak_memory_stats()
+    clear(device)
+    held = torch.cuda.memory_allocated(), torch.cuda.memory_reserved()
     try:
         data = load_cell_data(cells[0], Path("nowhere"), device)
         team = Metered(team_of(cells, [data] * width, width, flags), stub)
@@ -144,7 +145,7 @@ def measure(
             next(epochs)
         row["host_ms_an_epoch"] = round(1000 * (time.perf_counter() - began), 1)
         row |= _counts(team, stub.counts() - before, waits)
-        row |= _memory(cells)
+        row |= _memory(memory.of_pack(cells[0], width, flags), held)
         row["status"] = "ok"
     except Exception as error:  # noqa: BLE001  whatever it is, the other rows are wanted
         row["status"] = f"{type(error).__name__}: {str(error).splitlines()[0]}"
@@ -175,12 +176,11 @@ def _launches(team: Metered, steps: int) -> float:
     return team.of("step", ("kernel", "library", "fill", "on_device", "replay")) / steps
 
 
-def _memory(cells: list[Cell]) -> dict[str, float]:
-    estimate = memory.of_cell(cells[0])
+def _memory(estimate: int, held: tuple[int, int]) -> dict[str, float]:
     gib = {
-        "peak": torch.cuda.max_memory_allocated(),
-        "reserved": torch.cuda.max_memory_reserved(),
-        "estimated": len(cells) * estimate.total,
+        "peak": torch.cuda.max_memory_allocated() - held[0],
+        "reserved": torch.cuda.max_memory_reserved() - held[1],
+        "estimated": estimate,
     }
     return {f"{name}_gib": round(value / 2**30, 3) for name, value in gib.items()}
 

