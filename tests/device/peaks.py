@@ -23,7 +23,7 @@ PACKS = [
     ("mnist", "mnist_convnet", "bfloat16", "co_teaching", 4, BRANCHES),
     ("cifar10", "resnet18", "float32", "cross_entropy", 1, ()),
     ("cifar10", "resnet18", "bfloat16", "cross_entropy", 1, GRAPH),
-    ("cifar10", "resnet18", "float32", "cross_entropy", 2, GRAPH),
+    ("cifar10", "resnet18", "bfloat16", "cross_entropy", 2, GRAPH),
     ("cifar10", "resnet18", "bfloat16", "dividemix", 1, GRAPH),
     ("cifar10", "preact_resnet18", "bfloat16", "cross_entropy", 2, BRANCHES),
 ]

@@ -1,6 +1,6 @@
 """The planner's estimate of memory is near the peaks of PyTorch's allocator."""
 
-from tests.device import peaks
+from tests.device import peaks, too_large
 
 WITHIN = 1.3
 """The estimate is at most so many times the peak, and the peak so many times the estimate."""
@@ -11,3 +11,12 @@ def test_the_estimate_is_near_the_peak_of_every_driver(on_the_stub):
     assert len(lines) == len(peaks.PACKS)
     ratios = {line["name"]: line["estimate"] / line["peak"] for line in lines}
     assert {name: r for name, r in ratios.items() if not 1 / WITHIN < r < WITHIN} == {}
+
+
+def test_every_cell_of_packs_that_do_not_fit_is_trained_in_packs_that_do(on_the_stub):
+    lines = on_the_stub("-m", "tests.device.too_large", memory=1400 * 2**20)
+    assert [line["flags"] for line in lines] == [[], ["graph"], ["graph", "branches"]]
+    for line in lines:
+        assert line["failed"] == []
+        assert line["widths"][0] == too_large.WIDTH
+        assert 2 <= min(line["widths"]) < too_large.WIDTH

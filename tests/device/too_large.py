@@ -1,0 +1,41 @@
+"""Train packs that do not fit into the memory of the stub, and print what became of their cells."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks.engine import record
+from benchmarks.engine.record import PackSetup, train_and_record
+from benchmarks.launch import worker
+from benchmarks.launch.worker import Job
+from benchmarks.sweep import Cell
+from tests.device.peaks import CUDA, invented
+
+WIDTH = 16
+NOWHERE = Path("nowhere")
+
+
+def main() -> None:
+    """Print a line for each way of training several cells."""
+    tried: list[int] = []
+
+    def counted(cells: list[Cell], setup: PackSetup) -> Any:
+        tried.append(setup.width)
+        return train_and_record(cells, setup)
+
+    record.load_cell_data = lambda cell, *_: invented(cell)
+    worker.train_and_record = counted
+    job = Job(NOWHERE, NOWHERE, "cuda", keep_all=False, commit="")
+    specs = {"dataset": "mnist", "noise": "symmetric(rate=0.4)", "method": "cross_entropy"}
+    specs |= {"model": "mnist_convnet", "recipe": "small(epochs=2)", "precision": "bfloat16"}
+    cells = [Cell.build(specs | {"seed": seed}) for seed in range(WIDTH)]
+    for flags in ((), ("graph",), ("graph", "branches")):
+        tried.clear()
+        setup = PackSetup(NOWHERE, CUDA, keep_all=False, width=WIDTH, flags=flags)
+        records = worker._train(job, cells, setup)
+        reasons = [own.meta.reason for own in records if own.meta.status == "failed"]
+        print(json.dumps({"flags": flags, "widths": tried, "failed": reasons}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
