@@ -49,7 +49,7 @@ convolutions are grouped, of images that are copied into another order.
 FULL = ("out of memory", "ALLOC_FAILED")
 """What the driver, cuBLAS and cuDNN say, and MPS, where there is no memory left."""
 
-EVALUATED, EVALUATED_STACKED = 4, 6
+EVALUATED, EVALUATED_STACKED = 3.5, 6
 """The largest outputs of a layer that are there at once in evaluation, which is in float32."""
 
 
@@ -99,8 +99,9 @@ def of_cell(cell: Cell, precision: str = "") -> Memory:
 
 def of_pack(cell: Cell, width: int, flags: Sequence[str] = ()) -> int:
     """Estimate the bytes that a pack takes of a GPU, with its data; see :func:`of_training`."""
-    pixels = width * sum(cell.dataset.sizes) * math.prod(cell.dataset.shape)
-    normalised = 4 * pixels if pixels <= GPU_KEPT_PIXELS else 0  # for evaluation
+    pixels = sum(cell.dataset.sizes) * math.prod(cell.dataset.shape)
+    few = pixels <= GPU_KEPT_PIXELS  # stay normalised for evaluation; of a wider pack, fewer do
+    normalised = 4 * min(width * pixels, GPU_KEPT_PIXELS) if few else 0
     return width * of_cell(cell).data + normalised + of_training(cell, width, flags)
 
 
@@ -125,16 +126,16 @@ def of_training(cell: Cell, width: int, flags: Sequence[str] = ()) -> int:
     if stacked:
         count += padding(cell, round(dataset.sizes[0] * (1 - cell.recipe.val_fraction)))
         activations = round(STACKED * activations)
-    shown = (
-        gpu_batch(count * math.prod(dataset.shape)) * network.largest * (count if stacked else 1)
-    )
+    shown = gpu_batch(count * math.prod(dataset.shape)) * network.largest
+    shown *= count if stacked else 1
     streams = width if branched else 1
     block = BLOCK if shown > SMALL else 0
-    shown *= EVALUATED_STACKED if stacked else EVALUATED
+    live = shown * (EVALUATED_STACKED if stacked else EVALUATED)
     batch = cell.recipe.batch * math.prod(dataset.shape) * cell.method.views
     prepared = 4 * max(batch, min(AT_ONCE, dataset.sizes[0] * math.prod(dataset.shape)))
     each = own.weights * (1 + graph) + activations + prepared * (1 + stacked)
-    return count * each + shown + (2 * streams + graph) * WORKSPACE + (streams + graph) * block
+    blocks = (2 * streams + graph) * WORKSPACE + (streams + graph) * block
+    return round(count * each + live + blocks)
 
 
 def free_bytes(device: torch.device) -> int | None:
