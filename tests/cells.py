@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.engine.batches import batches
 from benchmarks.engine.data import load_cell_data
 from benchmarks.engine.loop import train
 from benchmarks.engine.one_by_one import OneByOne
@@ -41,3 +42,8 @@ def few(cell, size=293, device=CPU):
 def alone(cell, data):
     """Train a cell by itself: what every other way of training must equal."""
     return [epoch for (epoch,) in train(OneByOne([cell], [data]))]
+
+
+def batches_of(cell, data, epoch):
+    """The batches of an epoch of one cell."""
+    return [batch for (batch,) in batches([cell], [data], epoch)]

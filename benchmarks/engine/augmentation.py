@@ -1,5 +1,6 @@
 """Random crops, flips and rotations of a whole batch at once, on the device of the images."""
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -74,12 +75,19 @@ def rotate(image: Tensor, degrees: Tensor) -> Tensor:
     height, width = image.shape[-2:]
     angle = degrees * (math.pi / 180)
     cos, sin = angle.cos().float(), angle.sin().float()
-    device, single = image.device, torch.float32
-    half = torch.tensor([0.5 * width, 0.5 * height], device=device, dtype=single)
-    x = torch.arange(width, device=device, dtype=single) - 0.5 * (width - 1)
-    y = torch.arange(height, device=device, dtype=single) - 0.5 * (height - 1)
-    place = torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], -1).view(1, -1, 2)  # (1, H*W, 2)
+    place, half = _coordinates(height, width, image.device)
     turn = torch.stack([cos, sin, -sin, cos], -1).view(-1, 2, 2) / half  # rows x, y; columns x', y'
     grid = place.expand(len(image), -1, -1).bmm(turn).view(-1, height, width, 2)
     turned = torch.nn.functional.grid_sample(image.float(), grid, "nearest", align_corners=False)
     return turned.to(image.dtype)
+
+
+@functools.cache
+def _coordinates(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return each pixel's ``(x, y)`` from the centre, ``(1, H * W, 2)``, and half the size."""
+    single = torch.float32
+    half = torch.tensor([0.5 * width, 0.5 * height], device=device, dtype=single)
+    x = torch.arange(width, device=device, dtype=single) - 0.5 * (width - 1)
+    y = torch.arange(height, device=device, dtype=single) - 0.5 * (height - 1)
+    place = torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], -1).view(1, -1, 2)
+    return place, half

@@ -2,18 +2,21 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from benchmarks.datasets import DATASETS
-from benchmarks.engine.augmentation import crop_and_flip, draw, rotate, stream
+from benchmarks.engine.augmentation import Draws, crop_and_flip, draw, rotate, stream
 from benchmarks.engine.data import CellData
 from benchmarks.seeds import generator, seeded
 from benchmarks.sweep import Cell
 from methods import Batch, Method, Trusted
 from methods.base import NOTHING
+
+Tree = TypeVar("Tree")
 
 AT_ONCE = 2**20
 """Pixels that are prepared together, for as many batches as they make."""
@@ -36,47 +39,90 @@ class Chunk(NamedTuple):
     batches: Sequence[BatchOfChunk]
 
 
-def batches(cell: Cell, data: CellData, epoch: int) -> Iterator[tuple[Tensor, Batch]]:
-    """Yield images ``(views, B, channels, H, W)``, normalised, and the batch behind them."""
-    for image, ids, label, of_chunk in chunks(cell, data, epoch):
-        for own, draws, trusted in of_chunk:
-            yield image[:, own], Batch(ids[own], label[own], draws, trusted=trusted)
+class EpochDraws(NamedTuple):
+    """All that is random in an epoch of a cell, on its device."""
+
+    order: Tensor  # (N,) int64
+    views: Sequence[Draws]
+    of_method: Sequence[Mapping[str, Tensor]]  # of each batch
+    trusted: Sequence[Tensor]  # of each batch, places in the clean subset; nothing without one
 
 
-def chunks(cell: Cell, data: CellData, epoch: int) -> Iterator[Chunk]:
-    """Yield the batches of an epoch, some at a time.
+def batches(
+    cells: Sequence[Cell], data: Sequence[CellData], epoch: int
+) -> Iterator[tuple[tuple[Tensor, Batch], ...]]:
+    """Yield for every cell images ``(views, B, channels, H, W)``, and the batch behind them."""
+    for of_cells in chunks(cells, data, epoch):
+        for steps in zip(*(chunk.batches for chunk in of_cells), strict=True):
+            yield tuple(
+                (chunk.image[:, own], Batch(chunk.ids[own], chunk.label[own], draws, trusted=more))
+                for chunk, (own, draws, more) in zip(of_cells, steps, strict=True)
+            )
+
+
+def chunks(
+    cells: Sequence[Cell], data: Sequence[CellData], epoch: int
+) -> Iterator[tuple[Chunk, ...]]:
+    """Yield the batches of an epoch for every cell, some at a time.
 
     Order and augmentation are the same for every method; a further view has its own stream. A last
     batch of one joins the one before.
     """
-    name, device, size = DATASETS.name(cell.dataset), data.noisy.device, len(data.noisy)
-    order = torch.randperm(size, generator=generator("order", name, cell.seed, epoch)).to(device)
-    views = [_view(cell, data, epoch, view) for view in range(cell.method.views)]
-    spans = list(itertools.pairwise([*range(0, size - 1, cell.recipe.batch), size]))
-    draws = _draws(cell, epoch, [stop - start for start, stop in spans], device)
-    trusted = _trusted(cell, data, epoch)
+    pairs = list(zip(cells, data, strict=True))
+    draws = on_device([_drawn(*pair, epoch) for pair in pairs], data[0].noisy.device)
+    return zip(*(_chunks(*pair, own) for pair, own in zip(pairs, draws, strict=True)), strict=True)
+
+
+def _chunks(cell: Cell, data: CellData, drawn: EpochDraws) -> Iterator[Chunk]:
+    views = [_view(cell, data, draws) for draws in drawn.views]
+    spans = _spans(cell, data)
     numbers = cell.recipe.batch * data.train[0].numel() * len(views)
     count = max(1, AT_ONCE // numbers)
+    trusted = (
+        Trusted(data.pixels(data.train[ids]), data.clean[ids])
+        for ids in (data.trusted[places] for places in drawn.trusted)
+    )
     for some in (slice(i, i + count) for i in range(0, len(spans), count)):
         (first, _), (_, last) = spans[some][0], spans[some][-1]
-        ids = order[first:last]
+        ids = drawn.order[first:last]
         image = torch.stack([data.pixels(view(ids)) for view in views])
         batches = [
-            BatchOfChunk(slice(start - first, stop - first), drawn, next(trusted, None))
-            for (start, stop), drawn in zip(spans[some], draws[some], strict=True)
+            BatchOfChunk(slice(start - first, stop - first), draws, next(trusted, None))
+            for (start, stop), draws in zip(spans[some], drawn.of_method[some], strict=True)
         ]
         yield Chunk(image, ids, data.noisy[ids], batches)
 
 
-def _draws(
-    cell: Cell, epoch: int, sizes: Sequence[int], device: torch.device
-) -> Sequence[Mapping[str, Tensor]]:
-    """Return what the method draws for each batch of an epoch."""
-    if type(cell.method).draw is Method.draw:
-        return [NOTHING] * len(sizes)
-    with seeded("method", DATASETS.name(cell.dataset), cell.seed, epoch):
-        drawn = [cell.method.draw(size) for size in sizes]
-    return [{key: value.to(device) for key, value in one.items()} for one in drawn]
+def _spans(cell: Cell, data: CellData) -> list[tuple[int, int]]:
+    """Return where each batch of an epoch begins and ends in its order."""
+    size = len(data.noisy)
+    return list(itertools.pairwise([*range(0, size - 1, cell.recipe.batch), size]))
+
+
+def _drawn(cell: Cell, data: CellData, epoch: int) -> EpochDraws:
+    """Draw an epoch on the CPU, each part from a stream of its own."""
+    name, spans = DATASETS.name(cell.dataset), _spans(cell, data)
+    order = torch.randperm(len(data.noisy), generator=generator("order", name, cell.seed, epoch))
+    views = [_view_drawn(cell, data, epoch, view) for view in range(cell.method.views)]
+    of_method: Sequence[Mapping[str, Tensor]] = [NOTHING] * len(spans)
+    if type(cell.method).draw is not Method.draw:
+        with seeded("method", name, cell.seed, epoch):
+            of_method = [cell.method.draw(stop - start) for start, stop in spans]
+    trusted = list(itertools.islice(_trusted_order(cell, data, epoch), len(spans)))
+    return EpochDraws(order, views, of_method, trusted)
+
+
+def _view_drawn(cell: Cell, data: CellData, epoch: int, view: int) -> Draws:
+    """Draw an augmentation of the training set; nothing of what the recipe does not do."""
+    recipe, name, count = cell.recipe, DATASETS.name(cell.dataset), len(data.noisy)
+    if not recipe.augments:
+        return Draws(*[torch.empty(0)] * 3)
+    draws = draw(count, recipe.crop, stream(name, cell.seed, epoch, view))
+    if recipe.alternate:
+        first = draw(count, recipe.crop, stream(name, cell.seed, 0, view)).flips
+        draws = draws._replace(flips=first ^ bool(epoch % 2))
+    turns = draws.turns if recipe.rotation else torch.empty(0)
+    return draws._replace(flips=draws.flips & recipe.flip, turns=turns)
 
 
 def steps_of(cell: Cell, size: int) -> int:
@@ -84,37 +130,47 @@ def steps_of(cell: Cell, size: int) -> int:
     return len(range(0, size - 1, cell.recipe.batch))
 
 
-def _view(cell: Cell, data: CellData, epoch: int, view: int) -> Callable[[Tensor], Tensor]:
+def _view(cell: Cell, data: CellData, draws: Draws) -> Callable[[Tensor], Tensor]:
     """Return one augmentation of the training set: from places to uint8 images."""
     recipe, every = cell.recipe, data.train
     if not recipe.augments:
         return every.__getitem__
-    source = stream(DATASETS.name(cell.dataset), cell.seed, epoch, view)
-    draws = draw(len(data.noisy), recipe.crop, source)
-    offsets, flips, turns = (numbers.to(data.noisy.device) for numbers in draws)
-    if recipe.alternate:
-        source = stream(DATASETS.name(cell.dataset), cell.seed, 0, view)
-        first = draw(len(data.noisy), recipe.crop, source).flips.to(data.noisy.device)
-        flips = first ^ bool(epoch % 2)
-    flips = flips & recipe.flip
 
     def of(ids: Tensor) -> Tensor:
         image = every[ids]
         if recipe.crop or recipe.flip:
-            image = crop_and_flip(image, offsets[ids], flips[ids], recipe.crop)
-        return rotate(image, recipe.rotation * turns[ids]) if recipe.rotation else image
+            image = crop_and_flip(image, draws.offsets[ids], draws.flips[ids], recipe.crop)
+        return rotate(image, recipe.rotation * draws.turns[ids]) if recipe.rotation else image
 
     return of
 
 
-def _trusted(cell: Cell, data: CellData, epoch: int) -> Iterator[Trusted]:
-    """Yield batches of the clean subset without end, or nothing when the method has none."""
+def _trusted_order(cell: Cell, data: CellData, epoch: int) -> Iterator[Tensor]:
+    """Yield places in the clean subset without end, a batch at a time, or nothing without one."""
     size = len(data.trusted)
-    if not size:
-        return
-    salt = ("trusted", DATASETS.name(cell.dataset), cell.seed, epoch)
-    source = generator(*salt)
-    while True:
-        for part in torch.randperm(size, generator=source).split(cell.recipe.batch):
-            ids = data.trusted[part.to(data.trusted.device)]
-            yield Trusted(data.pixels(data.train[ids]), data.clean[ids])
+    source = generator("trusted", DATASETS.name(cell.dataset), cell.seed, epoch)
+    while size:
+        yield from torch.randperm(size, generator=source).split(cell.recipe.batch)
+
+
+def on_device(tree: Tree, device: torch.device) -> Tree:
+    """Return the same nested tensors on a device: one transfer for each of their types.
+
+    A GPU gets them from pinned memory, and the host does not wait for it.
+    """
+    if device.type == "cpu":
+        return tree
+    leaves, form = tree_flatten(tree)
+    by_type: dict[torch.dtype, list[int]] = {}
+    for i, leaf in enumerate(leaves):
+        if isinstance(leaf, Tensor):
+            by_type.setdefault(leaf.dtype, []).append(i)
+    for places in by_type.values():
+        own = [leaves[i] for i in places]
+        flat = torch.cat([tensor.reshape(-1) for tensor in own])
+        flat = flat.pin_memory() if device.type == "cuda" else flat
+        parts = flat.to(device, non_blocking=True).split([tensor.numel() for tensor in own])
+        for i, part, tensor in zip(places, parts, own, strict=True):
+            leaves[i] = part.view(tensor.shape)
+    moved: Tree = tree_unflatten(leaves, form)
+    return moved

@@ -52,8 +52,7 @@ class OneByOne:
         """Yield the images and the batch of every cell."""
         for network in (network for member in self.members for network in member.networks):
             network.train()
-        pairs = zip(self.cells, self.data, strict=True)
-        return zip(*(batches(cell, own, epoch) for cell, own in pairs), strict=True)
+        return batches(self.cells, self.data, epoch)
 
     def step(self, batches: Sequence[tuple[Tensor, Batch]], epoch: Tensor) -> Tensor:
         """Take one step of every cell and return the losses ``(K,)``."""

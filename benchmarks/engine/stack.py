@@ -102,8 +102,7 @@ class Stack:
 
     def batches(self, epoch: int) -> Iterator[tuple[Tensor, BatchFields]]:
         """Yield images ``(K, views, B, channels, H, W)`` and the fields of the batches."""
-        pairs = zip(self.cells, self.data, strict=True)
-        for of_cells in zip(*(chunks(cell, own, epoch) for cell, own in pairs), strict=True):
+        for of_cells in chunks(self.cells, self.data, epoch):
             image, ids, label = (
                 torch.stack([getattr(chunk, name) for chunk in of_cells])
                 for name in ("image", "ids", "label")

@@ -12,13 +12,12 @@ from sklearn.datasets import load_digits
 from benchmarks.datasets import DATASETS
 from benchmarks.datasets.base import digest
 from benchmarks.datasets.cards import card
-from benchmarks.engine.batches import batches
 from benchmarks.engine.data import load_cell_data, task_of
 from benchmarks.errors import DataMissingError
 from benchmarks.noise import label_sha256
 from benchmarks.sweep import Cell, Suite
 from methods import METHODS, Batch, Task
-from tests.cells import alone
+from tests.cells import alone, batches_of
 from tests.datasets.split_anew import SplitAnew
 
 CPU, NOWHERE = torch.device("cpu"), Path("nowhere")
@@ -105,7 +104,7 @@ def test_a_method_is_told_what_it_declares_and_nothing_else(method):
     assert given.rate == (problem.noise_rate if "rate" in told else None)
     assert (given.transition is not None) == ("T" in told)
     assert len(problem.trusted) == (10 * 10 if "clean_subset" in told else 0)
-    for _, batch in batches(one, problem, 0):
+    for _, batch in batches_of(one, problem, 0):
         assert torch.equal(batch.label, problem.noisy[batch.ids])
         assert (batch.trusted is not None) == ("clean_subset" in told)
         assert batch.outputs is batch.target is None
@@ -116,7 +115,7 @@ def test_the_clean_subset_is_true_and_the_same_of_every_class():
     problem = load_cell_data(one, NOWHERE, CPU)
     assert torch.bincount(problem.clean[problem.trusted]).tolist() == [7] * 10
     assert (problem.noisy[problem.trusted] != problem.clean[problem.trusted]).any()
-    shown = [batch.trusted for _, batch in batches(one, problem, 0)]
+    shown = [batch.trusted for _, batch in batches_of(one, problem, 0)]
     assert [len(part.label) for part in shown[:4]] == [32, 32, 6, 32]
     once = torch.cat([part.image for part in shown[:3]])
     expected = problem.pixels(problem.train[problem.trusted])

@@ -117,3 +117,25 @@ for flags, width in drivers:
         assert waits == 0
         steps = 1 if graphed else 8  # the short last one of an epoch has no graph
         assert 0 < kernels < steps * 40
+
+
+def test_an_epoch_begins_with_a_transfer_for_each_type_and_nobody_waits_for_it(on_the_stub):
+    program = """
+from tests.device.counters import Stub
+from tests.device.metered import TRANSFERS
+stub, recipe = Stub(), "small(epochs=3, batch=40, crop=1, flip=True, rotation=10.0)"
+for method in ("cross_entropy", "dividemix", "l2rw", "promix"):
+    epochs = train(begun(method, "mlp(first=19, second=13)", recipe, width=2, flags=()))
+    next(epochs)
+    before = stub.counts()
+    with stub.waits() as waits:
+        next(epochs)
+    spent = stub.counts() - before
+    line = {"transfers": [spent[kind] for kind in TRANSFERS]}
+    print(json.dumps(line | {"phases": sorted(wait.phase for wait in waits.elements())}))
+"""
+    for line in on_the_stub("-c", SETUP + program):
+        pageable, pinned, to_host = line["transfers"]
+        assert (pageable, to_host) == (0, 2)  # losses, and whether logits are finite
+        assert pinned <= 4  # whole numbers, bytes, and two types of real ones
+        assert line["phases"] == ["train", "train"]

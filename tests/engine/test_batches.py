@@ -4,11 +4,10 @@ import pytest
 import torch
 
 from benchmarks.engine.augmentation import crop_and_flip, draw, rotate, stream
-from benchmarks.engine.batches import batches
 from benchmarks.engine.data import load_cell_data
 from benchmarks.seeds import generator
 from methods import METHODS
-from tests.cells import CPU, NOWHERE, build
+from tests.cells import CPU, NOWHERE, batches_of, build
 
 tv = pytest.importorskip("torchvision.transforms.functional")
 
@@ -76,7 +75,7 @@ def test_a_recipe_crops_flips_and_then_rotates_every_view_by_itself(method, view
     data = load_cell_data(cell, NOWHERE, CPU)
     draws = [draw(1078, 2, stream("digits", 0, 4, view)) for view in range(views)]
     seen = []
-    for image, batch in batches(cell, data, 4):
+    for image, batch in batches_of(cell, data, 4):
         assert len(image) == views
         seen += batch.ids.tolist()
         for view, (offsets, flips, turns) in zip(image, draws, strict=True):
@@ -95,7 +94,7 @@ def test_alternating_flips_mirror_in_every_other_epoch_the_half_that_the_first_d
 
     def mirrored(cell, epoch):
         places = torch.empty(len(plain), dtype=torch.bool)
-        for image, batch in batches(cell, data, epoch):
+        for image, batch in batches_of(cell, data, epoch):
             places[batch.ids] = (image[0] != plain[batch.ids]).flatten(1).any(1)
         return places
 
@@ -110,7 +109,7 @@ def test_methods_see_the_same_labels_in_the_same_order():
     cells = [build(method) for method in METHODS]
     data = [load_cell_data(cell, NOWHERE, CPU) for cell in cells]
     orders = [
-        torch.cat([batch.ids for _, batch in batches(cell, own, 1)])
+        torch.cat([batch.ids for _, batch in batches_of(cell, own, 1)])
         for cell, own in zip(cells, data, strict=True)
     ]
     assert all(torch.equal(order, orders[0]) for order in orders)
@@ -124,6 +123,6 @@ def test_a_last_batch_of_one_joins_the_one_before(size, lengths):
     cell = build(recipe="small(batch=64)")
     data = load_cell_data(cell, NOWHERE, CPU)
     short = data._replace(noisy=data.noisy[:size])
-    ids = [batch.ids for _, batch in batches(cell, short, 0)]
+    ids = [batch.ids for _, batch in batches_of(cell, short, 0)]
     assert [len(some) for some in ids] == lengths
     assert torch.cat(ids).sort().values.tolist() == list(range(size))
