@@ -36,13 +36,14 @@ def describe(session: Session) -> str:
     lines = [f"{axis:8} {some(values, SHOWN, '  ')}" for axis, values in session.values().items()]
     groups = kinds(cells)
     precisions = " and ".join(dict.fromkeys(own[0].precision for own in groups.values()))
+    library = "CUDA" if plan.device == "cuda" else "PyTorch"
     largest = max(_memory(plan, own[0]) for own in groups.values())
     lines += [
         f"cells    {count} planned, {count - owed} done, {owed} to do",
         f"device   {session.device} ({precisions}), {session.workers} workers",
         *(f"driver   {kind}: {_driver(plan, own[0])}" for kind, own in groups.items()),
         f"disk     {disk_bytes(cells, keep_all=plan.keep_all) / 2**20:.0f} MiB",
-        f"memory   about {largest / 2**20:.0f} MiB a process, beside what PyTorch takes",
+        f"memory   about {largest / 2**20:.0f} MiB a process, beside what {library} takes",
         f"time     {time_left(session)}",
         *session.notes(),
         *session.parts.damage("put aside by `run`, its cells are trained again"),

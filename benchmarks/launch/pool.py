@@ -20,6 +20,7 @@ from benchmarks import plugin_errors, plugins, processes, streams
 from benchmarks.errors import RefusedError
 from benchmarks.launch.watch import Beats, Watch
 from benchmarks.launch.worker import CellSummary, Job, failure, summary, train_pack
+from benchmarks.planning.options import gpus_of
 from benchmarks.planning.plan import Pack
 from benchmarks.store import write_part
 from benchmarks.sweep import Cell
@@ -38,9 +39,10 @@ _worker: dict[str, Any] = {}  # the job and the device of this process, set when
 
 def default_workers(device: torch.device) -> processes.Workers:
     """Return how many workers train by default: as many as cores and memory allow, one per GPU."""
-    if device.type == "cuda" and device.index is None:
-        return processes.Workers(torch.cuda.device_count(), "one for each GPU")
-    return processes.choose_workers() if device.type == "cpu" else processes.Workers(1, "one GPU")
+    gpus = gpus_of(device)
+    if not gpus:
+        return processes.choose_workers()
+    return processes.Workers(gpus, "one GPU" if gpus == 1 else "one for each GPU")
 
 
 def run(job: Job, packs: Sequence[Pack], workers: int, tell: Callable[[CellSummary], None]) -> None:

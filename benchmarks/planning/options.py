@@ -90,6 +90,13 @@ def choose_device(wanted: str | None) -> torch.device:
     return torch.device(wanted or kind)
 
 
+def gpus_of(device: torch.device) -> int:
+    """Return how many GPUs train at once: all for ``cuda``, one for ``cuda:3``, on the CPU none."""
+    if device.type == "cuda" and device.index is None:
+        return torch.cuda.device_count()
+    return int(device.type != "cpu")
+
+
 def default_precision(device: torch.device, model: Model, dataset: Dataset) -> str:
     """Return the arithmetic of training where nothing else is said.
 

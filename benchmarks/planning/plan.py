@@ -17,7 +17,7 @@ from benchmarks.errors import RefusedError
 from benchmarks.models import MODELS
 from benchmarks.noise import NOISES
 from benchmarks.planning.memory import LARGEST_NETWORK, free_bytes, weights_of, widest
-from benchmarks.planning.options import FLAGS, TrainingOptions, flags_of_cell
+from benchmarks.planning.options import FLAGS, TrainingOptions, flags_of_cell, gpus_of
 from benchmarks.planning.repeats import Cells, Repeats, repeats
 from benchmarks.planning.throughput import Throughput
 from benchmarks.store import CellSpecs, Driver, PlanFile, PlannedCell, read_current_plan, write_plan
@@ -220,13 +220,14 @@ def _widths(
     """Return the width of every kind: as fixed, as asked, or as measured and fits, cut evenly."""
     device, pack = options.device, options.pack
     throughput, free, widths = Throughput.read(), free_bytes(device), dict(fixed)
+    gpus = gpus_of(device)
     refuse_huge(cells)
     for kind, group in kinds(cells).items():
         if kind not in widths:
             own = flags_of_cell(group[0], flags)
             fastest = throughput.best_width(group[0], device, own)
             best = pack or min(fastest, widest(group[0], free, own) or WIDEST)
-            fewest = math.ceil(len(group) / best)  # packs
+            fewest = max(math.ceil(len(group) / best), min(gpus, len(group)))  # packs
             even = max(2, math.ceil(len(group) / fewest)) if len(group) > 1 else 1
             widths[kind] = best if pack or best == 1 else even
     return widths

@@ -144,6 +144,17 @@ def no_gpu(monkeypatch):
     """A plan for a GPU asks none how much memory is free, nor what it is called."""
     monkeypatch.setattr("benchmarks.planning.plan.free_bytes", lambda _: None)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Green 9")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+
+
+@pytest.mark.usefixtures("no_gpu")
+@pytest.mark.parametrize(("device", "width"), [("cuda", 3), ("cuda:1", 9)])
+def test_packs_are_narrow_enough_for_all_gpus_to_have_one(monkeypatch, tmp_path, device, width):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    cells = [build(seed=seed) for seed in range(9)]
+    plan = make_plan(tmp_path, "mine", cells, TrainingOptions(torch.device(device)))
+    assert plan.width(cells[0]) == width
+    assert len(packs(cells, plan.widths)) == 9 // width
 
 
 @pytest.mark.usefixtures("no_gpu")
