@@ -14,9 +14,12 @@ def test_the_estimate_is_near_the_peak_of_every_driver(on_the_stub):
 
 
 def test_every_cell_of_packs_that_do_not_fit_is_trained_in_packs_that_do(on_the_stub):
-    lines = on_the_stub("-m", "tests.device.too_large")
-    assert [tuple(line["flags"]) for line in lines] == list(too_large.ALLOWED)
-    for line in lines:
+    *packs, alone = on_the_stub("-m", "tests.device.too_large")
+    assert [tuple(line["flags"]) for line in packs] == list(too_large.ALLOWED)
+    for line in packs:
         assert line["failed"] == []
         assert line["widths"][0] == too_large.WIDTH
         assert 2 <= min(line["widths"]) < too_large.WIDTH
+        assert line["peak"] <= too_large.ALLOWED[tuple(line["flags"])]
+    assert alone["widths"] == [1]
+    assert alone["peak"] < too_large.ALONE < min(line["peak"] for line in packs)

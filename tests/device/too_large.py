@@ -17,11 +17,14 @@ WIDTH = 16
 ALLOWED = {(): 1700, ("graph",): 2800, ("graph", "branches"): 1700}
 """By flags: the MiB that PyTorch may take, of which such a pack needs more."""
 
+ALONE = 500
+"""The MiB that a cell by itself may need, trained last."""
+
 NOWHERE = Path("nowhere")
 
 
 def main() -> None:
-    """Print a line for each way of training several cells."""
+    """Print a line for each way of training several cells, and for one cell after them."""
     tried: list[int] = []
 
     def counted(cells: list[Cell], setup: PackSetup) -> Any:
@@ -35,13 +38,15 @@ def main() -> None:
     specs |= {"model": "mnist_convnet", "recipe": "small(epochs=2)", "precision": "bfloat16"}
     cells = [Cell.build(specs | {"seed": seed}) for seed in range(WIDTH)]
     whole = torch.cuda.get_device_properties(CUDA).total_memory
-    for flags, allowed in ALLOWED.items():
+    ways = [(cells, *way) for way in ALLOWED.items()]
+    for own, flags, allowed in [*ways, (cells[:1], (), ALLOWED[()])]:
         tried.clear()
         torch.cuda.set_per_process_memory_fraction(allowed * 2**20 / whole)
-        setup = PackSetup(NOWHERE, CUDA, keep_all=False, width=WIDTH, flags=flags)
-        records = worker._train(job, cells, setup)
+        setup = PackSetup(NOWHERE, CUDA, keep_all=False, width=len(own), flags=flags)
+        records = worker._train(job, own, setup)
         reasons = [own.meta.reason for own in records if own.meta.status == "failed"]
-        print(json.dumps({"flags": flags, "widths": tried, "failed": reasons}), flush=True)
+        found = {"flags": flags, "widths": tried, "failed": reasons}
+        print(json.dumps(found | {"peak": records[-1].meta.costs.peak_memory_mb}), flush=True)
 
 
 if __name__ == "__main__":

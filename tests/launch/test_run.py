@@ -166,3 +166,16 @@ def test_a_cell_that_a_graph_cannot_train_is_trained_without_one(monkeypatch, tm
     assert [record.meta.costs.driver for record in records] == ["one_by_one deterministic"] * 2
     alone = [(1, 4, flags), (1, 1, ("deterministic",))]
     assert tried == [(2, 4, flags), *alone, *alone]
+
+
+def test_a_worker_whose_gpu_is_lost_ends_so_that_another_begins(monkeypatch, tmp_path):
+    def broken(*_):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(worker, "train_and_record", broken)
+    monkeypatch.setattr(torch.cuda, "synchronize", broken)
+    setup = PackSetup(NOWHERE, torch.device("cuda:1"), keep_all=False)
+    with pytest.raises(
+        SystemExit, match=r"cuda:1 cannot be used any more: .*illegal memory access"
+    ):
+        worker._train(job_in(tmp_path), [build()], setup)
