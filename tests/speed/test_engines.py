@@ -5,20 +5,23 @@ that does other things beside. ``tests/speed/measure.py`` measures.
 """
 
 import resource
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
+from torch import nn
 
 from benchmarks.engine.data import load_cell_data
-from tests.cells import alone
+from tests.cells import alone, few
 from tests.speed import measure
 from tests.speed.baselines import careful
 from tests.speed.baselines.official import NoisyImages
-from tests.speed.contest import MODELS, baseline, cells_of, engine, interleaved, interval
+from tests.speed.contest import BASELINES, MODELS, baseline, cells_of, engine, interleaved, interval
 
 CPU, ROOT = torch.device("cpu"), Path("unused")  # digits need no files
+NOTHING = torch.empty(0, dtype=torch.long)
 SEEDS = 6
 FLOORS = {("tiny", "B1"): 2.0, ("tiny", "B2"): 1.5, ("mlp", "B1"): 1.4}
 FLOORS |= {("convnet", "B1"): 0.8, ("convnet", "B0"): 2.0}
@@ -64,6 +67,25 @@ def test_a_baseline_is_as_accurate_as_the_engine(name):
         for a, b, cell in zip(ours, theirs, cells, strict=True)
     ]
     assert abs(sum(differences) / SEEDS) < 0.04
+
+
+@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_baseline_trains_by_the_arithmetic_of_the_cell(name, precision):
+    """And without validation images, as under recipes that hold none out."""
+    (cell,) = cells_of("convnet", CPU, 1, "small(epochs=2, val_fraction=0.0)")
+    problem = few(cell, 64)._replace(val=torch.empty(0, 1, 8, 8), val_noisy=NOTHING)
+    seen = set()
+
+    def note(layer, _inputs, output):
+        seen.update({str(output.dtype)} if layer.training else ())
+
+    with nn.modules.module.register_module_forward_hook(note):
+        (train, val, test) = next(BASELINES[name](replace(cell, precision=precision), problem))
+    assert f"torch.{precision}" in seen
+    assert precision == "bfloat16" or len(seen) == 1
+    assert [len(logits) for logits in (train, val, test)] == [64, 0, 83]
+    assert (train.dtype, val.dtype, test.dtype) == (torch.float32,) * 3
 
 
 def test_the_official_idiom_sees_the_images_that_the_engine_sees():

@@ -9,7 +9,15 @@ from benchmarks.datasets import DATASETS
 from benchmarks.engine.data import CellData
 from benchmarks.seeds import generator
 from benchmarks.sweep import Cell
-from tests.speed.baselines.start import Shown, held, network_of, scheduled, sgd_of
+from tests.speed.baselines.start import (
+    Shown,
+    evaluated,
+    held,
+    network_of,
+    scheduled,
+    sgd_of,
+    trained,
+)
 
 
 def train(cell: Cell, problem: CellData) -> Iterator[Shown]:
@@ -19,19 +27,15 @@ def train(cell: Cell, problem: CellData) -> Iterator[Shown]:
     kept = [problem.pixels(image).contiguous(memory_format=layout) for image in held(problem)]
     network = network_of(cell, device).to(memory_format=layout)
     optimizer = sgd_of(cell, network, fused=True)
-    half = cell.precision == "bfloat16"
     for epoch in scheduled(cell, optimizer):
         source = generator("order", name, cell.seed, epoch)
         order = torch.randperm(len(problem.noisy), generator=source).to(device)
         network.train()
         for ids in order.split(cell.recipe.batch):
-            with torch.autocast(device.type, torch.bfloat16, enabled=half):
-                logits = network(kept[0][ids])
-            loss = F.cross_entropy(logits.to(kept[0].dtype), problem.noisy[ids])
+            loss = F.cross_entropy(trained(cell, network, kept[0][ids]), problem.noisy[ids])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
         network.eval()
-        with torch.no_grad():
-            shown = tuple(torch.cat([network(x) for x in image.split(256)]) for image in kept)
-        yield shown
+        every = (image.split(256) for image in kept)
+        yield tuple(evaluated(network, images, problem.num_classes) for images in every)

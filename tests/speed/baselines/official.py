@@ -10,7 +10,15 @@ from torchvision import transforms
 
 from benchmarks.engine.data import CellData
 from benchmarks.sweep import Cell
-from tests.speed.baselines.start import Shown, held, network_of, scheduled, sgd_of
+from tests.speed.baselines.start import (
+    Shown,
+    evaluated,
+    held,
+    network_of,
+    scheduled,
+    sgd_of,
+    trained,
+)
 
 WORKERS = 2
 
@@ -52,15 +60,12 @@ def train(cell: Cell, problem: CellData) -> Iterator[Shown]:
         running = 0.0
         for image, label in loader:
             image, label = image.to(device), label.to(device)  # noqa: PLW2901
-            loss = criterion(network(image), label)
+            loss = criterion(trained(cell, network, image), label)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             running += loss.item()
         network.eval()
-        with torch.no_grad():
-            shown = tuple(
-                torch.cat([network(image.to(device)) for image, _ in DataLoader(some, **options)])
-                for some in sets
-            )
-        yield shown
+        loaders = [DataLoader(some, **options) for some in sets]
+        every = ((image.to(device) for image, _ in loader) for loader in loaders)
+        yield tuple(evaluated(network, images, problem.num_classes) for images in every)

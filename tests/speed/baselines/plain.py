@@ -8,7 +8,15 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.engine.data import CellData
 from benchmarks.sweep import Cell
-from tests.speed.baselines.start import Shown, held, network_of, scheduled, sgd_of
+from tests.speed.baselines.start import (
+    Shown,
+    evaluated,
+    held,
+    network_of,
+    scheduled,
+    sgd_of,
+    trained,
+)
 
 
 def train(cell: Cell, problem: CellData) -> Iterator[Shown]:
@@ -25,14 +33,11 @@ def train(cell: Cell, problem: CellData) -> Iterator[Shown]:
     for _ in scheduled(cell, optimizer):
         network.train()
         for image, label in loader:
-            loss = criterion(network(image), label)
+            loss = criterion(trained(cell, network, image), label)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
         network.eval()
-        with torch.no_grad():
-            shown = tuple(
-                torch.cat([network(image) for image, _ in DataLoader(some, batch_size=256)])
-                for some in sets
-            )
-        yield shown
+        loaders = [DataLoader(some, batch_size=256) for some in sets]
+        every = ((image for image, _ in loader) for loader in loaders)
+        yield tuple(evaluated(network, images, problem.num_classes) for images in every)

@@ -1,12 +1,13 @@
-"""What every baseline is given: a cell's initial weights, optimiser and learning rates."""
+"""What every baseline is given: a cell's first weights, precision, optimiser, learning rates."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
 
 from benchmarks.datasets import DATASETS
 from benchmarks.engine.data import CellData
+from benchmarks.engine.networks import autocast
 from benchmarks.models import initialised
 from benchmarks.sweep import Cell
 
@@ -40,3 +41,17 @@ def scheduled(cell: Cell, optimizer: torch.optim.Optimizer) -> Iterator[int]:
 def held(problem: CellData) -> tuple[Tensor, Tensor, Tensor]:
     """Return the images that every epoch ends with."""
     return problem.train, problem.val, problem.test.image
+
+
+def trained(cell: Cell, network: nn.Module, image: Tensor) -> Tensor:
+    """Return the logits of a training batch, by the arithmetic that the cell asks for."""
+    with autocast(cell.precision, image.device):
+        logits: Tensor = network(image)
+    return logits.to(image.dtype)
+
+
+@torch.no_grad()
+def evaluated(network: nn.Module, batches: Iterable[Tensor], num_classes: int) -> Tensor:
+    """Return the logits of batches of images in full precision; none of no images."""
+    outputs = [network(image) for image in batches]
+    return torch.cat(outputs) if outputs else torch.empty(0, num_classes)
