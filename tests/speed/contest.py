@@ -9,8 +9,9 @@ import torch
 
 from benchmarks.engine.data import load_cell_data
 from benchmarks.engine.drivers import team_of
-from benchmarks.engine.loop import train
-from benchmarks.planning.options import default_precision
+from benchmarks.engine.loop import Epoch, train
+from benchmarks.planning.options import TrainingOptions, default_precision, flags_of_cell
+from benchmarks.planning.throughput import Throughput
 from benchmarks.sweep import Cell
 from tests.speed.baselines import careful, official, plain
 from tests.speed.baselines.start import Shown
@@ -21,10 +22,21 @@ MODELS = {"tiny": "mlp(first=32, second=32)", "mlp": "mlp", "convnet": "convnet"
 BASELINES = {"B0": official.train, "B1": plain.train, "B2": careful.train}
 
 
-def cells_of(workload: str, device: torch.device, count: int, recipe: str = "small") -> list[Cell]:
+def cells_of(
+    workload: str,
+    device: torch.device,
+    count: int,
+    recipe: str = "small",
+    precision: str = "",
+) -> list[Cell]:
     """Return cells of a workload, alike in all but the seed.
 
-    ``workload`` is a key of ``MODELS``, or a dataset and a model parted by a slash.
+    Args:
+        workload: a key of ``MODELS``, or a dataset and a model parted by a slash.
+        device: where they are trained.
+        count: how many.
+        recipe: theirs.
+        precision: the arithmetic of training; the device's own where none is asked for.
     """
     dataset, _, model = workload.rpartition("/")
     specs = {
@@ -37,8 +49,23 @@ def cells_of(workload: str, device: torch.device, count: int, recipe: str = "sma
         "precision": "float32",
     }
     first = Cell.build(specs)
-    first = replace(first, precision=default_precision(device, first.model, first.dataset))
+    usual = default_precision(device, first.model, first.dataset)
+    first = replace(first, precision=precision or usual)
     return [replace(first, seed=seed) for seed in range(count)]
+
+
+def usual(
+    cell: Cell, device: torch.device, without: tuple[str, ...] = ()
+) -> tuple[int, tuple[str, ...]]:
+    """Return how many cells like this one a run trains together, and by which flags.
+
+    Args:
+        cell: of the kind.
+        device: where.
+        without: flags that the run is told to leave out.
+    """
+    flags = flags_of_cell(cell, TrainingOptions(device, without=without).flags_at_start())
+    return Throughput.read().best_width(cell, device, flags), flags
 
 
 def engine(
@@ -48,9 +75,17 @@ def engine(
 
     ``flags`` are those of the command line. What pads a pack is trained too, and not counted.
     """
-    problems = [load_cell_data(cell, root, device) for cell in cells]
-    for epochs in train(team_of(cells, problems, len(cells), flags)):
-        yield [(epoch.train, epoch.val, epoch.test) for epoch in epochs[: len(cells)]]
+    for epochs in epochs_of(cells, root, device, flags):
+        yield [(epoch.train, epoch.val, epoch.test) for epoch in epochs]
+
+
+def epochs_of(
+    cells: Sequence[Cell], root: Path, device: torch.device, flags: Sequence[str] = ()
+) -> Iterator[list[Epoch]]:
+    """Train cells as :func:`engine` does, and yield all that is known after each epoch."""
+    data = [load_cell_data(cell, root, device) for cell in cells]
+    for epochs in train(team_of(cells, data, len(cells), flags)):
+        yield epochs[: len(cells)]
 
 
 def baseline(name: str, cell: Cell, root: Path, device: torch.device) -> Iterator[list[Shown]]:

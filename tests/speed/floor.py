@@ -1,11 +1,14 @@
 """The least time that an epoch could take: its arithmetic, and its numbers moved once each way.
 
-The two are added, though hardware overlaps them in part. Weights, activations and gradients count
-as memory's even where they would fit a cache, so a small network on a CPU can be faster than that.
+Arithmetic is that of the precision which runs: training in the cell's own, evaluation in full,
+where a GPU's backends decide whether convolutions and products are shortened to TF32. The two are
+added, though hardware overlaps them in part. Weights, activations and gradients count as memory's
+even where they would fit a cache, so a small network on a CPU can be faster than that.
 """
 
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -41,16 +44,51 @@ def seconds(cell: Cell, device: torch.device) -> float:
     n, test = cell.dataset.sizes
     trained = round(n * (1 - cell.recipe.val_fraction))
     steps = -(-trained // cell.recipe.batch)
-    there, back, outputs, weights = _of_network(cell, device)
+    network = of_network(cell, device)
     half = torch.bfloat16 if cell.precision == "bfloat16" else torch.float32
-    moved = trained * outputs * TOUCHES * half.itemsize
-    moved += (n + test) * outputs * SHOWN * 4 + steps * weights * MOVED * 4
-    arithmetic = trained * (there + back) / arithmetic_rate(device, half)
-    return arithmetic + (n + test) * there / arithmetic_rate(device) + moved / memory_rate(device)
+    moved = trained * network.outputs * TOUCHES * half.itemsize
+    moved += (n + test) * network.outputs * SHOWN * 4 + steps * network.weights * MOVED * 4
+    whole = network.there + network.back
+    training = _arithmetic(whole, half, device)
+    evaluation = _arithmetic(network.there, torch.float32, device)
+    return trained * training + (n + test) * evaluation + moved / memory_rate(device)
 
 
-def _of_network(cell: Cell, device: torch.device) -> tuple[float, float, float, int]:
-    """Return operations of an image there and back, numbers its layers put out, and weights."""
+class Operations(NamedTuple):
+    """Operations of an image by kind, since hardware may shorten the numbers of one of them."""
+
+    convolutions: float
+    products: float
+
+    def __add__(self, other: object) -> "Operations":
+        """Add two of them, kind by kind."""
+        assert isinstance(other, Operations)
+        return Operations(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+class Network(NamedTuple):
+    """The work that a network makes of an image, there and back."""
+
+    there: Operations
+    back: Operations
+    outputs: float  # numbers that its layers put out
+    weights: int
+
+
+def _arithmetic(operations: Operations, dtype: torch.dtype, device: torch.device) -> float:
+    """Return the seconds of an image's operations, each kind by the precision that it runs in."""
+    cuda = device.type == "cuda"
+    backends = torch.backends.cudnn, torch.backends.cuda.matmul
+    seconds = 0.0
+    for count, backend in zip(operations, backends, strict=True):
+        if count:
+            short = cuda and dtype == torch.float32 and bool(backend.allow_tf32)
+            seconds += count / arithmetic_rate(device, dtype, short=short)
+    return seconds
+
+
+def of_network(cell: Cell, device: torch.device) -> Network:
+    """Count what a cell's network makes of an image."""
     shape, classes, count = cell.dataset.shape, cell.dataset.num_classes, cell.recipe.batch
     network = cell.model.build(shape, classes).to(device)
     image = channels_last(torch.zeros(count, *shape, device=device))
@@ -68,16 +106,39 @@ def _of_network(cell: Cell, device: torch.device) -> tuple[float, float, float, 
     with FlopCounterMode(display=False) as backwards:
         F.cross_entropy(logits.float(), label).backward()
     weights = sum(param.numel() for param in network.parameters())
-    counted = (forwards.get_total_flops(), backwards.get_total_flops(), sum(sizes))
-    there, back, outputs = (total / count for total in counted)
-    return there, back, outputs, weights
+    there, back = (_by_kind(counted, count) for counted in (forwards, backwards))
+    return Network(there, back, sum(sizes) / count, weights)
 
 
-def arithmetic_rate(device: torch.device, dtype: torch.dtype = torch.float32) -> float:
-    """Measure operations a second, a multiplication and an addition being two."""
+def _by_kind(counted: FlopCounterMode, count: int) -> Operations:
+    """Return the operations of one of so many images."""
+    convolutions = products = 0
+    for operation, number in counted.get_flop_counts().get("Global", {}).items():
+        if "convolution" in str(operation):
+            convolutions += number
+        else:
+            products += number
+    return Operations(convolutions / count, products / count)
+
+
+def arithmetic_rate(
+    device: torch.device, dtype: torch.dtype = torch.float32, *, short: bool = False
+) -> float:
+    """Measure operations a second, a multiplication and an addition being two.
+
+    Args:
+        device: where.
+        dtype: of the factors.
+        short: let a GPU leave out all but ten bits of their fractions, as TF32 does.
+    """
     size = LARGE.get(device.type, LARGER)
     left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
-    return 2 * size**3 / _least(device, lambda: left @ right)
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = short
+    try:
+        return 2 * size**3 / _least(device, lambda: left @ right)
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
 
 
 def memory_rate(device: torch.device) -> float:

@@ -28,7 +28,6 @@ from benchmarks.datasets import data_root
 from benchmarks.launch.environment import commit, cpu_model
 from benchmarks.launch.pool import default_workers
 from benchmarks.planning.options import choose_device
-from benchmarks.planning.throughput import Throughput
 from benchmarks.processes import ENVIRONMENT
 from tests.speed import contest, floor, sweep
 
@@ -49,8 +48,8 @@ moved every weight, activation and gradient at the speed of one large copy, on a
 evaluations and precision; `tests/speed/test_engines.py` holds their accuracies and numbers
 together.
 
-- engine: what `python run_all.py` does by default, one process per core or GPU; `--graph` with
-  every step replayed, `--branches` with those of several cells replayed side by side.
+- engine: what `python run_all.py` does by default, one process per core or GPU; `--no-graph` with
+  every kernel launched by itself.
 - B0: PIL images, a DataLoader with two workers, `.item()` after every step, as official
   repositories.
 - B1: tensors in a TensorDataset and a DataLoader.
@@ -84,7 +83,7 @@ def contestants(workload: str, device: torch.device) -> list[Contestant]:
     threads = 1 if workload in {"tiny", "mlp"} else cores
     found = [Contestant("engine", workers)]
     if device.type == "cuda":
-        found += [Contestant(f"engine --{flag}", workers) for flag in ("graph", "branches")]
+        found.append(Contestant("engine --no-graph", workers))
     found += [Contestant(name, 1, threads) for name in contest.BASELINES]
     return [*found, Contestant("B1", workers)] if workers > 1 else found
 
@@ -114,9 +113,7 @@ def _running(
     (first,) = contest.cells_of(workload, device, 1, FOREVER)
     if name in contest.BASELINES:
         return contest.baseline(name, first, root, device), 1
-    flag = name.partition("--")[2]
-    flags = {"": (), "branches": ("graph", "branches")}.get(flag, (flag,))
-    width = Throughput.read().best_width(first, device, flags)  # as a run
+    width, flags = contest.usual(first, device, ("graph",) if "--no-graph" in name else ())
     cells = contest.cells_of(workload, device, width, FOREVER)
     return contest.engine(cells, root, device, flags), width
 

@@ -19,7 +19,7 @@ def rates(monkeypatch):
     """A device that calculates and moves so many operations and bytes a second."""
 
     def set_to(arithmetic, memory):
-        monkeypatch.setattr(floor, "arithmetic_rate", lambda *_: arithmetic)
+        monkeypatch.setattr(floor, "arithmetic_rate", lambda *_, **__: arithmetic)
         monkeypatch.setattr(floor, "memory_rate", lambda _: memory)
 
     return set_to
@@ -35,6 +35,28 @@ def test_the_floor_of_a_dense_network_moves_what_one_counts(rates):
     rates(float("inf"), 1.0)
     moved = 4 * ((n - val) * outputs * 5 + (n + test) * outputs * 2 + steps * weights * 8)
     assert floor.seconds(cell, CPU) == moved
+
+
+@pytest.mark.parametrize(("precision", "training"), [("float32", False), ("bfloat16", True)])
+def test_arithmetic_is_that_of_the_precision_which_runs(monkeypatch, precision, training):
+    """On a GPU, whose convolutions and products are shortened each by a flag of its own."""
+    asked = []
+    backends = torch.backends.cudnn, torch.backends.cuda.matmul
+    shortened = [backend.allow_tf32 and not training for backend in backends]
+
+    def rate(_device, dtype, *, short):
+        asked.append((dtype, short))
+        return 1.0
+
+    monkeypatch.setattr(floor, "arithmetic_rate", rate)
+    one = floor.Operations(1.0, 2.0)
+    cuda, half = torch.device("cuda"), torch.bfloat16 if training else torch.float32
+    assert floor._arithmetic(one, half, cuda) == 3.0
+    assert asked == [(half, short) for short in shortened]
+    (cell,) = cells_of("convnet", CPU, 1, precision=precision)
+    there, back, *_ = floor.of_network(cell, CPU)
+    assert min(*there, *back) > 0
+    assert there.convolutions > there.products
 
 
 @pytest.mark.parametrize("workload", MODELS)
