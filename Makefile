@@ -1,5 +1,5 @@
 # One command is the gate, here and in CI.
-.PHONY: check quick lint types contracts test touched ci reference soak speed
+.PHONY: check quick lint types contracts test touched ci reference soak speed gpu-bundle
 check: lint types contracts test
 
 # While one works: what the changes since the last commit touch, side by side, in under a minute.
@@ -46,3 +46,7 @@ reference:
 # The engine against the baselines, to results/reference: a quarter of an hour on two idle cores.
 speed:
 	python -m tests.speed.measure
+
+# What a GPU without a network needs for `python -m tests.gpu`, in parts; DATA is a folder of image files, LIMIT the MiB of a part.
+gpu-bundle:
+	python -m tests.gpu.bundle $(if $(DATA),--data $(DATA)) $(if $(LIMIT),--limit $(LIMIT))

@@ -1,0 +1,124 @@
+"""The script for a rented GPU: on the CPU, on a GPU that is not there, and whatever befalls it."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.device.runtime import environment, why_absent
+from tests.gpu import hurdles, work
+from tests.gpu.findings import FILE, GREEN, RED, UNJUDGED, Findings, read
+from tests.gpu.work import Session, supervise
+
+PLANTED = """
+from dataclasses import dataclass
+import torch
+from methods import METHODS, Method
+
+@dataclass(frozen=True)
+class Astray(Method, label="Astray", family="baseline"):
+    "Goes astray in a stack."
+    def losses(self, logits, batch, state, epoch):
+        losses = torch.nn.functional.cross_entropy(logits, batch.label, reduction="none")
+        return losses + 1e-5 * logits[:, 0] * torch._C._functorch.is_batchedtensor(logits), state
+
+@dataclass(frozen=True)
+class Peeping(Method, label="Peeping", family="baseline"):
+    "Looks at a number on the host."
+    def losses(self, logits, batch, state, epoch):
+        losses = torch.nn.functional.cross_entropy(logits, batch.label, reduction="none")
+        return losses * (1 if epoch.item() >= 0 else 2), state
+
+METHODS.register("astray", Astray)
+METHODS.register("peeping", Peeping)
+"""
+
+
+STAGES = ("environment", "speed", "default", "memory", "kernels", "precision", "published")
+
+
+def run(*options, env=None):
+    """Run the script at toy size; return the exit code and the findings by stage and key."""
+    command = [sys.executable, "-m", "tests.gpu", "--toy", "--out", "found", *map(str, options)]
+    ran = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+    assert ran.returncode in {0, 1}, ran.stderr
+    return ran, {(row["stage"], row["key"]): row for row in read_here()}
+
+
+def read_here():
+    return list(read(Path("found")))
+
+
+def verdicts(found, stage):
+    return {key: row["verdict"] for (name, key), row in found.items() if name == stage}
+
+
+def test_a_planted_error_is_red_and_named(tmp_path):
+    (tmp_path / "planted.py").write_text(PLANTED)
+    options = ["--device", "cpu", "--stages", "environment", "methods", "default", "kernels"]
+    methods = ["--methods", "astray", "peeping"]
+    ran, found = run(*options, *methods, "--plugin", tmp_path / "planted.py")
+    judged = verdicts(found, "methods")
+    red = {key for key, verdict in judged.items() if verdict == RED}
+    astray = {"astray by stack", "astray by stack graph"}
+    peeping = {"peeping by graph", "peeping by stack graph"}
+    assert red == astray | peeping
+    assert set(judged.values()) == {RED, GREEN}
+    assert found["methods", "astray by stack"]["off"] > 1e-8
+    assert "RED        methods: astray by stack" in ran.stdout
+    assert ran.returncode == 1
+    compared = found["default", "all methods"]
+    assert (compared["verdict"], compared["pairs"]) == (GREEN, compared["of"])
+    assert "RED methods: astray by stack" in Path("found/summary.md").read_text()
+
+
+def test_all_runs_on_a_gpu_that_is_not_there_and_no_number_is_judged():
+    if reason := why_absent():
+        pytest.skip(reason)
+    ran, found = run("--methods", "elr", "--stages", *STAGES, env=environment())
+    assert [row for row in found.values() if row["verdict"] == RED] == []
+    assert GREEN not in {row["verdict"] for row in found.values()}
+    measured = [key for key, row in found.items() if row["verdict"] == "measured"]
+    assert measured == [("environment", "machine")]
+    assert not found["environment", "machine"]["calculates"]
+    assert {stage for stage, _ in found} == set(STAGES)
+    assert "This device calculates nothing" in ran.stdout
+    assert ran.returncode == 0
+
+
+def session_of(folder, seconds=60.0, **known):
+    ends = dict.fromkeys(("good", "bad", "slow"), time.time() + seconds)
+    return Session(folder, "cpu", ends, **known)
+
+
+def test_what_dies_costs_one_finding_and_the_others_are_made(tmp_path):
+    supervise({"bad": hurdles.bad, "good": hurdles.good}, session_of(tmp_path), 2)
+    found = {row["key"]: row for row in read(tmp_path)}
+    assert found["raises"]["verdict"] == found["poisons"]["verdict"] == RED
+    assert found["raises"]["error"] == "ValueError: no such luck"
+    assert found["dies"]["error"] == "its process died with code 3"
+    fine = {"after it", "last", "one", "two", "three"}
+    assert {key for key, row in found.items() if row["verdict"] == GREEN} >= fine
+
+
+def test_what_is_known_is_not_looked_for_again(tmp_path):
+    earlier, now = tmp_path / "earlier", tmp_path / "now"
+    Findings(earlier).add("good", "one", GREEN)
+    with (earlier / FILE).open("a") as file:
+        file.write('{"stage": "good", "key": "tw')  # cut off when the machine was taken
+    work.work({"good": hurdles.good}, session_of(now, earlier=(earlier,)))
+    assert [row["key"] for row in read(now)] == ["two", "three"]
+    work.work({"good": hurdles.good}, session_of(now, earlier=(earlier,)))
+    assert len(list(read(now))) == 2
+
+
+def test_a_box_ends_what_is_at_work_and_nothing_is_begun_that_takes_longer(tmp_path, monkeypatch):
+    monkeypatch.setattr(work, "GRACE", 0.0)
+    session = session_of(tmp_path, 15.0)  # a process begins in seconds
+    session = Session(session.out, "cpu", session.ends | {"slow": time.time() + 8.0})
+    supervise({"slow": hurdles.slow, "good": hurdles.good}, session, 1)
+    found = {row["key"]: row["verdict"] for row in read(tmp_path)}
+    assert found["sleeps"] == UNJUDGED
+    assert "too long" not in found
