@@ -5,13 +5,12 @@ import functools
 import importlib.metadata
 import os
 import platform
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from benchmarks.launch.environment import commit, cpu_model
+from benchmarks.launch.environment import commit, cpu_model, of_gpu
 from tests.gpu.findings import GREEN, MEASURED, RED, UNJUDGED, Findings, Row
 from tests.gpu.work import Item, Session
 
@@ -65,8 +64,6 @@ def _machine(device: torch.device) -> Row:
         "packages": {name: _version(name) for name in NEEDED},
         "cpu": cpu_model(),
         "cores": len(os.sched_getaffinity(0)),
-        "tf32_convolutions": torch.backends.cudnn.allow_tf32,
-        "tf32_products": torch.backends.cuda.matmul.allow_tf32,
     }
     if device.type == "cuda":
         known = torch.cuda.get_device_properties(device)
@@ -78,9 +75,7 @@ def _machine(device: torch.device) -> Row:
             "capability": f"{known.major}.{known.minor}",
             "free_gib": free / 2**30,
             "memory_gib": total / 2**30,
-            "cuda": torch.version.cuda,
-            "cudnn": torch.backends.cudnn.version(),
-            "driver": _driver(),
+            "software": of_gpu(),
         }
     return row
 
@@ -95,13 +90,3 @@ def _version(package: str) -> str | None:
 def _of_bundle() -> str:
     """Return the commit that a bundle was made of; empty where this is none."""
     return COMMIT.read_text(encoding="utf-8").strip() if COMMIT.is_file() else ""
-
-
-def _driver() -> str | None:
-    """Return the version of the driver, where its tool is there and says it."""
-    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-    try:
-        told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return told.stdout.strip().partition("\n")[0]

@@ -10,6 +10,7 @@ import pytest
 from tests.device.runtime import environment, why_absent
 from tests.gpu import hurdles, work
 from tests.gpu.findings import FILE, GREEN, RED, UNJUDGED, Findings, read
+from tests.gpu.stages import STAGES
 from tests.gpu.work import Session, supervise
 
 PLANTED = """
@@ -34,9 +35,6 @@ class Peeping(Method, label="Peeping", family="baseline"):
 METHODS.register("astray", Astray)
 METHODS.register("peeping", Peeping)
 """
-
-
-STAGES = ("environment", "speed", "default", "memory", "kernels", "precision", "published")
 
 
 def run(*options, env=None):
@@ -77,7 +75,7 @@ def test_a_planted_error_is_red_and_named(tmp_path):
 def test_all_runs_on_a_gpu_that_is_not_there_and_no_number_is_judged():
     if reason := why_absent():
         pytest.skip(reason)
-    ran, found = run("--methods", "elr", "--stages", *STAGES, env=environment())
+    ran, found = run("--methods", "elr", env=environment())
     assert [row for row in found.values() if row["verdict"] == RED] == []
     assert GREEN not in {row["verdict"] for row in found.values()}
     measured = [key for key, row in found.items() if row["verdict"] == "measured"]

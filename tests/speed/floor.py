@@ -1,9 +1,9 @@
 """The least time that an epoch could take: its arithmetic, and its numbers moved once each way.
 
-Arithmetic is that of the precision which runs: training in the cell's own, evaluation in full,
-where a GPU's backends decide whether convolutions and products are shortened to TF32. The two are
-added, though hardware overlaps them in part. Weights, activations and gradients count as memory's
-even where they would fit a cache, so a small network on a CPU can be faster than that.
+Arithmetic is that of the precision which runs: training in the cell's own, evaluation in float32,
+or on a GPU in TF32 for what is trained in bfloat16. The two are added, though hardware overlaps
+them in part. Weights, activations and gradients count as memory's even where they would fit a
+cache, so a small network on a CPU can be faster than that.
 """
 
 import time
@@ -48,43 +48,19 @@ def seconds(cell: Cell, device: torch.device) -> float:
     half = torch.bfloat16 if cell.precision == "bfloat16" else torch.float32
     moved = trained * network.outputs * TOUCHES * half.itemsize
     moved += (n + test) * network.outputs * SHOWN * 4 + steps * network.weights * MOVED * 4
-    whole = network.there + network.back
-    training = _arithmetic(whole, half, device)
-    evaluation = _arithmetic(network.there, torch.float32, device)
+    rounded = device.type == "cuda" and half == torch.bfloat16
+    training = (network.there + network.back) / arithmetic_rate(device, half)
+    evaluation = network.there / arithmetic_rate(device, to_tf32=rounded)
     return trained * training + (n + test) * evaluation + moved / memory_rate(device)
-
-
-class Operations(NamedTuple):
-    """Operations of an image by kind, since hardware may shorten the numbers of one of them."""
-
-    convolutions: float
-    products: float
-
-    def __add__(self, other: object) -> "Operations":
-        """Add two of them, kind by kind."""
-        assert isinstance(other, Operations)
-        return Operations(*(a + b for a, b in zip(self, other, strict=True)))
 
 
 class Network(NamedTuple):
     """The work that a network makes of an image, there and back."""
 
-    there: Operations
-    back: Operations
+    there: float  # operations
+    back: float
     outputs: float  # numbers that its layers put out
     weights: int
-
-
-def _arithmetic(operations: Operations, dtype: torch.dtype, device: torch.device) -> float:
-    """Return the seconds of an image's operations, each kind by the precision that it runs in."""
-    cuda = device.type == "cuda"
-    backends = torch.backends.cudnn, torch.backends.cuda.matmul
-    seconds = 0.0
-    for count, backend in zip(operations, backends, strict=True):
-        if count:
-            short = cuda and dtype == torch.float32 and bool(backend.allow_tf32)
-            seconds += count / arithmetic_rate(device, dtype, short=short)
-    return seconds
 
 
 def of_network(cell: Cell, device: torch.device) -> Network:
@@ -106,35 +82,25 @@ def of_network(cell: Cell, device: torch.device) -> Network:
     with FlopCounterMode(display=False) as backwards:
         F.cross_entropy(logits.float(), label).backward()
     weights = sum(param.numel() for param in network.parameters())
-    there, back = (_by_kind(counted, count) for counted in (forwards, backwards))
-    return Network(there, back, sum(sizes) / count, weights)
-
-
-def _by_kind(counted: FlopCounterMode, count: int) -> Operations:
-    """Return the operations of one of so many images."""
-    convolutions = products = 0
-    for operation, number in counted.get_flop_counts().get("Global", {}).items():
-        if "convolution" in str(operation):
-            convolutions += number
-        else:
-            products += number
-    return Operations(convolutions / count, products / count)
+    counted = (forwards.get_total_flops(), backwards.get_total_flops(), sum(sizes))
+    there, back, outputs = (total / count for total in counted)
+    return Network(there, back, outputs, weights)
 
 
 def arithmetic_rate(
-    device: torch.device, dtype: torch.dtype = torch.float32, *, short: bool = False
+    device: torch.device, dtype: torch.dtype = torch.float32, *, to_tf32: bool = False
 ) -> float:
     """Measure operations a second, a multiplication and an addition being two.
 
     Args:
         device: where.
         dtype: of the factors.
-        short: let a GPU leave out all but ten bits of their fractions, as TF32 does.
+        to_tf32: let a GPU round factors of float32 to ten bits.
     """
     size = LARGE.get(device.type, LARGER)
     left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
     before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = short
+    torch.backends.cuda.matmul.allow_tf32 = to_tf32
     try:
         return 2 * size**3 / _least(device, lambda: left @ right)
     finally:

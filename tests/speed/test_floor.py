@@ -37,26 +37,23 @@ def test_the_floor_of_a_dense_network_moves_what_one_counts(rates):
     assert floor.seconds(cell, CPU) == moved
 
 
-@pytest.mark.parametrize(("precision", "training"), [("float32", False), ("bfloat16", True)])
-def test_arithmetic_is_that_of_the_precision_which_runs(monkeypatch, precision, training):
-    """On a GPU, whose convolutions and products are shortened each by a flag of its own."""
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_arithmetic_is_that_of_the_precision_which_runs(monkeypatch, precision):
+    """On a GPU what is trained in bfloat16 is evaluated in TF32, and all else in float32."""
     asked = []
-    backends = torch.backends.cudnn, torch.backends.cuda.matmul
-    shortened = [backend.allow_tf32 and not training for backend in backends]
+    one = floor.Network(there=1.0, back=2.0, outputs=0.0, weights=0)
+    monkeypatch.setattr(floor, "of_network", lambda *_: one)
+    monkeypatch.setattr(floor, "memory_rate", lambda _: 1.0)
 
-    def rate(_device, dtype, *, short):
-        asked.append((dtype, short))
+    def rate(_device, dtype=torch.float32, *, to_tf32=False):
+        asked.append((dtype, to_tf32))
         return 1.0
 
     monkeypatch.setattr(floor, "arithmetic_rate", rate)
-    one = floor.Operations(1.0, 2.0)
-    cuda, half = torch.device("cuda"), torch.bfloat16 if training else torch.float32
-    assert floor._arithmetic(one, half, cuda) == 3.0
-    assert asked == [(half, short) for short in shortened]
     (cell,) = cells_of("convnet", CPU, 1, precision=precision)
-    there, back, *_ = floor.of_network(cell, CPU)
-    assert min(*there, *back) > 0
-    assert there.convolutions > there.products
+    floor.seconds(cell, torch.device("cuda"))
+    half = precision == "bfloat16"
+    assert asked == [(torch.bfloat16 if half else torch.float32, False), (torch.float32, half)]
 
 
 @pytest.mark.parametrize("workload", MODELS)

@@ -38,4 +38,4 @@ def train(cell: Cell, problem: CellData) -> Iterator[Shown]:
             optimizer.step()
         network.eval()
         every = (image.split(256) for image in kept)
-        yield tuple(evaluated(network, images, problem.num_classes) for images in every)
+        yield tuple(evaluated(cell, network, images) for images in every)

@@ -68,4 +68,4 @@ def train(cell: Cell, problem: CellData) -> Iterator[Shown]:
         network.eval()
         loaders = [DataLoader(some, **options) for some in sets]
         every = ((image.to(device) for image, _ in loader) for loader in loaders)
-        yield tuple(evaluated(network, images, problem.num_classes) for images in every)
+        yield tuple(evaluated(cell, network, images) for images in every)

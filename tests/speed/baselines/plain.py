@@ -40,4 +40,4 @@ def train(cell: Cell, problem: CellData) -> Iterator[Shown]:
         network.eval()
         loaders = [DataLoader(some, batch_size=256) for some in sets]
         every = ((image for image, _ in loader) for loader in loaders)
-        yield tuple(evaluated(network, images, problem.num_classes) for images in every)
+        yield tuple(evaluated(cell, network, images) for images in every)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.datasets import DATASETS
+from benchmarks.engine.arithmetic import exact_products, products_of_evaluation
 from benchmarks.engine.data import CellData
 from benchmarks.engine.networks import autocast
 from benchmarks.models import initialised
@@ -16,7 +17,8 @@ Shown = tuple[Tensor, Tensor, Tensor]
 
 
 def network_of(cell: Cell, device: torch.device) -> nn.Module:
-    """Return the network that the engine starts this cell from."""
+    """Return the network that the engine starts this cell from; products are as exact as its."""
+    exact_products(device)
     salt = (DATASETS.name(cell.dataset), cell.seed, 0, 0)
     network = initialised(cell.model, cell.dataset.shape, cell.dataset.num_classes, salt)
     return network.to(device)
@@ -51,7 +53,9 @@ def trained(cell: Cell, network: nn.Module, image: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def evaluated(network: nn.Module, batches: Iterable[Tensor], num_classes: int) -> Tensor:
-    """Return the logits of batches of images in full precision; none of no images."""
-    outputs = [network(image) for image in batches]
-    return torch.cat(outputs) if outputs else torch.empty(0, num_classes)
+def evaluated(cell: Cell, network: nn.Module, batches: Iterable[Tensor]) -> Tensor:
+    """Return the logits of batches of images, as exact as the engine's; none of no images."""
+    device = next(network.parameters()).device
+    with products_of_evaluation(cell.precision, device):
+        outputs = [network(image) for image in batches]
+    return torch.cat(outputs) if outputs else torch.empty(0, cell.dataset.num_classes)
