@@ -41,7 +41,7 @@ def team_of(
     else:
         missing = width - len(cells) + padding(cells[0], len(data[0].noisy))
         cells, data = [*cells, *[cells[-1]] * missing], [*data, *[data[-1]] * missing]
-        team = Stack(cells, data, capturable=capturable)
+        team = Stack(cells, data, capturable=capturable, copies=missing)
     return Graphed(team, CudaGraphs(data[0].noisy.device)) if capturable else team
 
 

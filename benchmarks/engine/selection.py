@@ -99,12 +99,16 @@ class History:
 
     def _score(self, train: Mapping[int, Tensor], data: CellData) -> None:
         """Add the losses of the training examples on their given labels, by row."""
-        for row, logits in train.items():
-            loss = F.cross_entropy(logits.double(), data.noisy, reduction="none")
+        if not train:
+            return
+        logits = torch.stack([*train.values()])  # (E, N, C)
+        label = data.noisy.repeat(len(logits))
+        losses = F.cross_entropy(logits.flatten(0, 1).double(), label, reduction="none")
+        for row, own, loss in zip(train, logits, losses.view(len(logits), -1), strict=True):
             self.loss_sum = self.loss_sum.to(loss.device) + loss
             self.scored += 1
             if row == self.chosen["last"].row:
-                self.loss_last, self.predicted = loss, logits.argmax(-1)
+                self.loss_last, self.predicted = loss, own.argmax(-1)
                 self.loss_mean = self.loss_sum / self.scored
 
 

@@ -16,7 +16,15 @@ from benchmarks.engine.batches import chunks, steps_of
 from benchmarks.engine.data import CellData, initial_state
 from benchmarks.engine.networks import fresh_networks, without_running_statistics
 from benchmarks.engine.optimizer import Optimizer
-from benchmarks.engine.vmap import BatchFields, Hooks, Stacked, forward, mapped_autocast, of_network
+from benchmarks.engine.vmap import (
+    BatchFields,
+    Hooks,
+    Stacked,
+    forward,
+    is_chain_of_products,
+    mapped_autocast,
+    of_network,
+)
 from benchmarks.models.base import last_layers
 from benchmarks.recipes import Recipe
 from benchmarks.sweep import Cell
@@ -52,9 +60,15 @@ class Stack:
     clip_norm: float  # of the stage
 
     def __init__(
-        self, cells: Sequence[Cell], data: Sequence[CellData], *, capturable: bool = False
+        self,
+        cells: Sequence[Cell],
+        data: Sequence[CellData],
+        *,
+        capturable: bool = False,
+        copies: int = 0,
     ) -> None:
-        self.cells, self.data = cells, data
+        """Hold cells, so many copies of the last one behind it among them."""
+        self.cells, self.data, self._copies = cells, data, copies
         self.method, self._hooks = cells[0].method, Hooks(cells[0].method)
         self.state = stacked([initial_state(*pair) for pair in zip(cells, data, strict=True)])
         self._capturable = capturable
@@ -220,12 +234,16 @@ class Stack:
         if self.average is not None and "predictions" in self.method.averaged:
             shown = (self.average.params, self.average.buffers)
         self.blueprint.eval()
+        # A matrix product is the same wherever it stands in a stack, so that copies need none.
+        own = len(self.cells) - (self._copies if is_chain_of_products(self.blueprint) else 0)
+        params, buffers = ({name: value[:own] for name, value in tree.items()} for tree in shown)
         logits = []
         for chunk in images:
-            each = (of_network(shown, k) for k in range(self.method.networks))
-            own = [forward(self.blueprint, weights, chunk)[0] for weights in each]
-            logits.append(torch.stack(own, 1))
-        return torch.cat(logits, 2)
+            each = (of_network((params, buffers), k) for k in range(self.method.networks))
+            found = [forward(self.blueprint, weights, chunk[:own])[0] for weights in each]
+            logits.append(torch.stack(found, 1))
+        every = torch.cat(logits, 2)
+        return torch.cat([every, *[every[-1:]] * (len(self.cells) - own)])
 
     def states(self) -> list[State]:
         """Return the method's state of every cell."""

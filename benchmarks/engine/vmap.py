@@ -101,7 +101,7 @@ def forward(
         image: ``(K, B, channels, H, W)``.
     """
     params, buffers = weights
-    if type(network) is nn.Sequential and {type(layer) for layer in network} <= DENSE:
+    if is_chain_of_products(network):
         return _dense(network, params, image), buffers
 
     def one(params: Weights, buffers: Weights, image: Tensor) -> tuple[Tensor, Weights]:
@@ -111,6 +111,11 @@ def forward(
 
     mapped: tuple[Tensor, Stacked] = vmap(one)(params, buffers, image)
     return mapped
+
+
+def is_chain_of_products(network: nn.Module) -> bool:
+    """Tell whether a network is trained as batched products."""
+    return type(network) is nn.Sequential and {type(layer) for layer in network} <= DENSE
 
 
 def of_network(weights: tuple[Stacked, Stacked], k: int) -> tuple[Stacked, Stacked]:

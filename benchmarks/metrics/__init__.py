@@ -5,8 +5,9 @@ is measured by itself, without waiting for the device. A slice with an infinite 
 in every metric, and so is one without examples: nothing is dropped silently.
 """
 
+import functools
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from benchmarks import schema
@@ -47,12 +48,18 @@ def compute(evidence: Mapping[str, Any]) -> dict[str, float]:
     values: dict[str, Any] = {}
     for name, ids in schema.METRIC_FUNCTIONS.items():
         function = globals()[name]
-        parameters = inspect.signature(function).parameters
-        needed = {key for key, one in parameters.items() if one.default is inspect.Parameter.empty}
-        if needed <= evidence.keys():
+        parameters = _parameters(function)
+        if all(optional or key in evidence for key, optional in parameters.items()):
             result = function(**{key: evidence[key] for key in parameters if key in evidence})
             if not isinstance(result, dict):
                 several = result if isinstance(result, tuple) else (result,)
                 result = dict(zip(ids, several, strict=True))
             values |= result
     return {name: float(value) for name, value in values.items()}
+
+
+@functools.cache
+def _parameters(function: Callable[..., Any]) -> Mapping[str, bool]:
+    """Return the names of a function's parameters, and whether each can be left out."""
+    parameters = inspect.signature(function).parameters.items()
+    return {name: one.default is not inspect.Parameter.empty for name, one in parameters}

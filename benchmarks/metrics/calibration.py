@@ -1,5 +1,6 @@
 """Calibration errors: in bins of confidence, of every class, and smoothed without bins."""
 
+import functools
 import math
 
 import numpy as np
@@ -16,6 +17,7 @@ PRECISION = 1e-11
 """The largest error of its bandwidth."""
 
 
+@functools.cache
 def equal_width(bins: int, device: torch.device) -> Tensor:
     """Return ``(bins + 1,)`` edges ``b / bins``, on the grid of the confidences."""
     edges = torch.arange(bins + 1, dtype=torch.float64, device=device) / bins

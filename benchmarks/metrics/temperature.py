@@ -103,25 +103,37 @@ def _slope_of(z: Tensor, label: Tensor, transition: Tensor | None) -> Slope:
     It is ``E_p z - E_q z``, where ``q`` is ``p`` once the label is known: its class alone, or
     ``p_k transition[k, y]`` normalised.
     """
-    weight, product = torch.empty_like(z), torch.empty_like(z)
+    both = z.new_empty(2, *z.shape)
+    weight, product = both  # added up by one kernel
 
-    def mean_logit(weight: Tensor) -> Tensor:
-        return torch.mul(weight, z, out=product).sum(-1) / weight.sum(-1)
+    def totals() -> Tensor:
+        torch.mul(weight, z, out=product)
+        return both.sum(-1)  # (2, N): of the weights, and of the logits by weight
 
     def softmax(at: float) -> Tensor:
         return torch.mul(z, math.exp(at), out=weight).exp_()  # but for a factor
 
     if transition is None:
         at_label = z.gather(-1, label[:, None]).mean()
-        return lambda at: float((mean_logit(softmax(at)).mean() - at_label).item())
+
+        def plain(at: float) -> float:
+            softmax(at)
+            total, logit = totals()
+            return float((logit.div_(total).mean() - at_label).item())
+
+        return plain
     given = transition.to(z.dtype).T.contiguous().index_select(0, label)  # (N, C)
 
     def corrected(at: float) -> float:
-        before = mean_logit(softmax(at))
-        q = weight.mul_(given)
-        if (q.sum(-1) == 0).any():  # too small for a float, which its logarithm is not
-            q = (math.exp(at) * z).add_(given.log()).softmax(-1)
-        return float((before - mean_logit(q)).mean().item())
+        softmax(at)
+        total, before = totals()
+        before.div_(total)
+        weight.mul_(given)
+        total, after = totals()
+        if (total == 0).any():  # too small for a float, which its logarithm is not
+            weight.copy_((math.exp(at) * z).add_(given.log()).softmax(-1))
+            total, after = totals()
+        return float((before - after.div_(total)).mean().item())
 
     return corrected
 

@@ -14,6 +14,7 @@ from benchmarks.engine.measure import collect
 from benchmarks.engine.one_by_one import OneByOne
 from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.engine.stack import Stack
+from benchmarks.engine.vmap import forward
 from benchmarks.planning.options import TrainingOptions
 from benchmarks.planning.plan import make_plan
 from benchmarks.planning.throughput import SecondsPerImage
@@ -208,3 +209,23 @@ def test_products_are_rounded_in_the_evaluation_of_bfloat16_alone(rounded):
 )
 def test_a_gpu_evaluates_as_many_images_at_once_as_fill_it_and_fit(shape, cells, size):
     assert loop.gpu_batch(math.prod(shape) * cells) == size
+
+
+@pytest.mark.parametrize(("model", "networks"), [("mlp(first=19, second=13)", 2), ("convnet", 4)])
+def test_copies_that_pad_a_stack_of_products_are_not_evaluated(model, networks, monkeypatch):
+    cells = [build(model=model, recipe="small(epochs=2)", seed=seed) for seed in (0, 1)]
+    data, seen = [few(cell) for cell in cells], set()
+    alike = [[*both, both[-1], both[-1]] for both in (cells, data)]
+    *_, plain = train(Stack(*alike))
+
+    def noted(network, weights, image):
+        if not network.training:
+            seen.add(len(image))
+        return forward(network, weights, image)
+
+    monkeypatch.setattr("benchmarks.engine.stack.forward", noted)
+    *_, epochs = train(Stack(*alike, copies=2))
+    assert seen == {networks}
+    for one, other in zip(epochs[:2], plain[:2], strict=True):
+        for name in ("train", "val", "test"):
+            assert torch.equal(getattr(one, name), getattr(other, name))
