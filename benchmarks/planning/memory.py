@@ -3,17 +3,21 @@
 import bisect
 import functools
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, UntypedStorage
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from benchmarks.engine.batches import AT_ONCE
 from benchmarks.engine.drivers import padding
 from benchmarks.engine.loop import GPU_KEPT_PIXELS, gpu_batch
 from benchmarks.engine.networks import autocast
 from benchmarks.models import Model
+from benchmarks.planning.options import is_dense
 from benchmarks.store.plan_file import WIDEST
 from benchmarks.sweep import Cell
 
@@ -41,16 +45,20 @@ BLOCK = 20 * 2**20
 SMALL = 2**20
 """Bytes of the largest tensor up to which an allocator takes little at once."""
 
-STACKED = 1.8
-"""What a stack of convolutions keeps, in units of what networks by themselves keep in float32: its
-convolutions are grouped, of images that are copied into another order.
+STACKED, STACKED_LIVE = 1.8, 5.5
+"""What a stack of convolutions keeps, in units of what networks by themselves keep in float32, and
+what is there at once when it is evaluated, in those of a layer's output: its convolutions are
+grouped, of images that are copied into another order.
 """
+
+PREPARED = 4
+"""The copies of a cell's next batches that a stack has: before they are stacked, and after."""
+
+ROUNDED = 1.2
+"""What an allocator's blocks take, in units of what lies in them."""
 
 FULL = ("out of memory", "ALLOC_FAILED")
 """What the driver, cuBLAS and cuDNN say, and MPS, where there is no memory left."""
-
-EVALUATED, EVALUATED_STACKED = 3.5, 6
-"""The largest outputs of a layer that are there at once in evaluation, which is in float32."""
 
 
 class Memory(NamedTuple):
@@ -72,6 +80,7 @@ class _Network(NamedTuple):
     weights: int
     kept: int  # of one image, to go back
     largest: int  # output of a layer, of one image
+    live: int  # there at once in evaluation, of one image
 
 
 def of_cell(cell: Cell, precision: str = "") -> Memory:
@@ -122,20 +131,19 @@ def of_training(cell: Cell, width: int, flags: Sequence[str] = ()) -> int:
     own = of_cell(cell, "float32" if stacked else "")
     dataset = cell.dataset
     network = _of_network(cell.model, dataset.shape, dataset.num_classes, "float32")
-    count, activations = width, own.activations
+    count, activations, live = width, float(own.activations), ROUNDED * network.live
     if stacked:
         count += padding(cell, round(dataset.sizes[0] * (1 - cell.recipe.val_fraction)))
-        activations = round(STACKED * activations)
-    shown = gpu_batch(count * math.prod(dataset.shape)) * network.largest
-    shown *= count if stacked else 1
+    if stacked and not is_dense(cell.model, dataset.shape, dataset.num_classes):
+        activations, live = STACKED * activations, STACKED_LIVE * network.largest
+    shown = gpu_batch(count * math.prod(dataset.shape)) * (count if stacked else 1)
     streams = width if branched else 1
-    block = BLOCK if shown > SMALL else 0
-    live = shown * (EVALUATED_STACKED if stacked else EVALUATED)
+    block = BLOCK if shown * network.largest > SMALL else 0
     batch = cell.recipe.batch * math.prod(dataset.shape) * cell.method.views
     prepared = 4 * max(batch, min(AT_ONCE, dataset.sizes[0] * math.prod(dataset.shape)))
-    each = own.weights * (1 + graph) + activations + prepared * (1 + stacked)
+    each = own.weights * (1 + graph) + activations + prepared * (PREPARED if stacked else 1)
     blocks = (2 * streams + graph) * WORKSPACE + (streams + graph) * block
-    return round(count * each + live + blocks)
+    return round(count * each + shown * live + blocks)
 
 
 def free_bytes(device: torch.device) -> int | None:
@@ -190,7 +198,51 @@ def _of_network(
     with hooks, autocast(precision, torch.device("cpu")):
         network(images)
     total = sum(storage.nbytes() for storage in kept.values())
-    return _Network(weights, total // len(images), max(outputs) // len(images))
+    with torch.no_grad(), _Live(len(images)) as live:
+        network.eval()(images)
+    return _Network(weights, *(n // len(images) for n in (total, max(outputs), live.most)))
+
+
+class _Live(TorchDispatchMode):
+    """Counts the bytes of images' tensors that operations have made and that are still there."""
+
+    def __init__(self, images: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._images = images
+        self.now = self.most = 0
+        self._users: dict[int, int] = {}  # tensors by the address of their storage
+
+    def __torch_dispatch__(
+        self,
+        operation: Callable[..., Any],
+        _types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401  whatever the operation returns
+        """Take the operation, and note what it made."""
+        made = operation(*args, **(kwargs or {}))
+        given = {_address(tensor) for tensor in self._of_images((args, kwargs))}
+        for tensor in self._of_images(made):
+            place = _address(tensor)
+            if place in self._users or place not in given:
+                self._begin(place, tensor.untyped_storage().nbytes())
+                weakref.finalize(tensor, self._end, place, tensor.untyped_storage().nbytes())
+        return made
+
+    def _of_images(self, tree: object) -> list[Tensor]:
+        tensors = [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
+        return [tensor for tensor in tensors if tensor.shape[:1] == (self._images,)]
+
+    def _begin(self, place: int, size: int) -> None:
+        self.now += size * (place not in self._users)
+        self.most = max(self.most, self.now)
+        self._users[place] = self._users.get(place, 0) + 1
+
+    def _end(self, place: int, size: int) -> None:
+        self._users[place] -= 1
+        if not self._users[place]:
+            del self._users[place]
+            self.now -= size
 
 
 def _bytes(made: object) -> int:

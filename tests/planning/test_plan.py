@@ -250,11 +250,13 @@ def test_a_convolutional_network_keeps_what_normalisation_pooling_and_the_next_l
     pooled = 32 * 16 * 16
     assert found.kept == 4 * (3 * 32 * 32 + 2 * first + 2 * second + pooled + 64) + 8 * pooled
     assert found.largest == 4 * second
+    assert found.live == 2 * found.largest  # before a layer, and behind it
 
 
 def test_a_resnet_has_its_eleven_million_weights():
     found = memory._of_network(build(model="resnet18").model, (3, 32, 32), 10, "float32")
     assert found.weights == 4 * 11_173_962
+    assert found.live == 3 * found.largest == 3 * 4 * 64 * 32 * 32  # and what is added in the end
 
 
 def test_half_precision_keeps_about_half():
