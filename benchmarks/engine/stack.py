@@ -168,8 +168,11 @@ class Stack:
                 outputs, buffers = forward(self.blueprint, of_network(weights, k), flat)
             each.append(outputs.to(image.dtype).unflatten(1, image.shape[1:3]))
             after.append(buffers)
-        kept = {name: torch.stack([own[name] for own in after], 1) for name in weights[1]}
-        logits = torch.stack(each, 1)  # (K, networks, views, B, C)
+        if len(each) == 1:
+            kept, logits = {name: own[:, None] for name, own in after[0].items()}, each[0][:, None]
+        else:
+            kept = {name: torch.stack([own[name] for own in after], 1) for name in weights[1]}
+            logits = torch.stack(each, 1)  # (K, networks, views, B, C)
         if image.shape[1] == 1:
             logits = logits[:, :, 0]
         return (logits if len(each) > 1 else logits[:, 0]), kept

@@ -139,3 +139,25 @@ for method in ("cross_entropy", "dividemix", "l2rw", "promix"):
         assert (pageable, to_host) == (0, 2)  # losses, and whether logits are finite
         assert pinned <= 4  # whole numbers, bytes, and two types of real ones
         assert line["phases"] == ["train", "train"]
+
+
+def test_a_replay_copies_what_it_reads_by_a_kernel_for_each_type_however_many_cells(on_the_stub):
+    program = """
+from tests.device.counters import Stub
+from tests.device.metered import Metered
+stub = Stub()
+for width in (2, 5):
+    team = Metered(begun("elr", "mlp", width=width, flags=("graph", "branches")), stub)
+    epochs = train(team)
+    next(epochs)
+    batches = list(team.batches(1))
+    epoch = torch.tensor(1, device="cuda")
+    team.forget()
+    for batch in batches[:-1]:
+        team.step(batch, epoch)
+    launched = ("kernel", "library", "fill", "on_device", "replay")
+    print(json.dumps({"launches": team.of("step", launched) / team.calls["step"]}))
+"""
+    few, many = on_the_stub("-c", SETUP + program)
+    assert few == many
+    assert few["launches"] <= 5  # real, whole, the graph, and the losses

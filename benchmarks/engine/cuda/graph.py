@@ -231,13 +231,16 @@ def _copy(tree: Tree) -> Tree:
 
 @torch.no_grad()
 def _copy_into(kept: object, tree: object) -> None:
-    """Overwrite the tensors of a tree with those of another of its form."""
-
-    def write(old: object, new: object) -> None:
-        if isinstance(old, Tensor) and isinstance(new, Tensor) and old is not new:
-            old.copy_(new)
-
-    tree_map(write, kept, tree)
+    """Overwrite the tensors of a tree with those of another of its form: a kernel for each type."""
+    by_type: dict[object, tuple[list[Tensor], list[Tensor]]] = {}
+    for old, new in zip(tree_leaves(kept), tree_leaves(tree), strict=True):
+        if isinstance(old, Tensor) and old is not new:
+            alike = old.dtype, old.stride() == new.stride()  # one of another order costs all theirs
+            olds, news = by_type.setdefault(alike, ([], []))
+            olds.append(old)
+            news.append(new)
+    for olds, news in by_type.values():
+        torch._foreach_copy_(olds, news)
 
 
 def _form(tree: object) -> object:
