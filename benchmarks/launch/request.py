@@ -63,7 +63,8 @@ class Request:
         device: cuda, mps or cpu. [default: the first there is]
         precision: float32 or bfloat16. [default: bfloat16 on cuda for networks with convolutions,
             else float32]
-        workers: How many processes. [default: one per core; one for each GPU]
+        workers: How many processes. [default: one per core; one for each GPU, of which several
+            share the memory, and take turns unless NVIDIA's MPS runs]
         pack: How many cells alike in all but seed and noise to train at once, in one process. More
             is faster for small networks, and changes the last bits. [default: as `probe` measured,
             else on the CPU 32 for tiny and 16 for small dense networks, on cuda 16 to 128 for

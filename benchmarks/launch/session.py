@@ -24,6 +24,7 @@ from benchmarks.planning.options import (
     TrainingOptions,
     choose_device,
     default_precision,
+    gpus_of,
 )
 from benchmarks.planning.plan import Plan, make_plan, rebuild
 from benchmarks.planning.repeats import Repeats
@@ -232,7 +233,8 @@ def options_of(request: Request, device: torch.device) -> TrainingOptions:
     if said["branches"] and said["graph"] is False:
         raise RefusedError("--branches are those of a graph, got --no-graph; leave one of them out")
     without = tuple(name for name in ON_CUDA if said[name] is False)
-    return TrainingOptions(device, request.pack, flags, without)
+    sharing = max(1, math.ceil((request.workers or 1) / max(1, gpus_of(device))))
+    return TrainingOptions(device, request.pack, flags, without, sharing)
 
 
 def _session(request: Request, wanted: Wanted, cells: Sequence[Cell], folder: Path) -> Session:

@@ -26,6 +26,7 @@ class TrainingOptions(NamedTuple):
     pack: int | None = None  # how many together; None: as the folder has it, or as is fastest
     flags: tuple[str, ...] = ()  # of FLAGS, which a folder gets at its first start
     without: tuple[str, ...] = ()  # of FLAGS, which it must not have
+    sharing: int = 1  # processes to a GPU, whose memory they share
 
     def flags_at_start(self) -> tuple[str, ...]:
         """Return the flags of a folder that is started: as asked for, and as is usual.

@@ -149,7 +149,7 @@ def make_plan(folder: Path, suite: str, cells: Iterable[Cell], options: Training
 
 def _refuse_other_settings(written: PlanFile, options: TrainingOptions, folder: Path) -> None:
     """Refuse options that change the last bits of the numbers of a folder."""
-    device, pack, flags, without = options
+    device, pack, flags, without, _ = options
     if pack not in {None, written.pack}:
         started = f"--pack {written.pack}" if written.pack else "packs of its own choice"
         raise RefusedError(
@@ -220,6 +220,7 @@ def _widths(
     """Return the width of every kind: as fixed, as asked, or as measured and fits, cut evenly."""
     device, pack = options.device, options.pack
     throughput, free, widths = Throughput.read(), free_bytes(device), dict(fixed)
+    free = None if free is None else free // options.sharing
     gpus = gpus_of(device)
     refuse_huge(cells)
     for kind, group in kinds(cells).items():

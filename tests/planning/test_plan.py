@@ -276,6 +276,7 @@ def test_the_widest_pack_is_the_last_that_fits(flags):
 
 
 def test_packs_are_planned_no_wider_than_fits(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     cells = [build(seed=seed) for seed in range(12)]
     note(cells[0], {1: 2.0, 16: 1.0})
     between = (memory.of_pack(cells[0], 6) + memory.of_pack(cells[0], 7)) / 2
@@ -283,6 +284,9 @@ def test_packs_are_planned_no_wider_than_fits(monkeypatch):
         monkeypatch.setattr("benchmarks.planning.plan.free_bytes", lambda _, free=free: free)
         planned = make_plan(NOWHERE, "mine", cells, TrainingOptions(CPU))
         assert planned.width(cells[0]) == width
+        assert options_of(Request(workers=4), CUDA).sharing == 4
+        shared = make_plan(NOWHERE, "mine", cells, TrainingOptions(CPU, sharing=4))
+        assert shared.width(cells[0]) == (12 if free is None else 1)
         assert make_plan(NOWHERE, "mine", cells, TrainingOptions(CPU, 9)).width(cells[0]) == 9
 
 
