@@ -7,6 +7,7 @@ measured by the worker, and another begins with the next pack.
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple
@@ -105,11 +106,14 @@ def _serve(pipe: Connection) -> None:
     """Measure what comes, as long as the worker lives."""
     processes.end_with_parent()
     torch.set_num_threads(1)  # as in a worker: sums are added in the same order
-    while True:
-        share = pipe.recv()
-        try:
-            numbers = _measured(share)
-        except Exception:  # noqa: BLE001  the worker measures them again, and fails by it
-            pipe.send(None)
-        else:
-            pipe.send(numbers)
+    with suppress(EOFError, OSError):  # it has ended
+        while True:
+            pipe.send(_measured_or_none(pipe.recv()))
+
+
+def _measured_or_none(share: Sequence[Record]) -> list[Numbers] | None:
+    """Measure cells; the worker measures those again that cannot be, and fails by them."""
+    try:
+        return _measured(share)
+    except Exception:  # noqa: BLE001
+        return None

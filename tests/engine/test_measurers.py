@@ -1,5 +1,8 @@
 """Cells measured side by side are measured as one after the other."""
 
+import multiprocessing
+import time
+
 import numpy as np
 import pytest
 
@@ -56,6 +59,35 @@ def test_what_cannot_be_measured_fails_here_with_its_reason():
     with pytest.raises(KeyError, match="selected"):
         measure_all([records[0], damaged], 2)
     assert_same(measure_all(records, 2), records)
+
+
+def test_a_process_that_measures_ends_in_silence_with_its_worker():
+    ours, theirs = multiprocessing.Pipe()
+    ours.send([])
+    ours.close()
+    assert measurers._serve(theirs) is None
+
+
+def test_they_serve_a_worker_that_was_spawned_and_end_with_it():
+    records, context = trained(), processes.worker_context((), "cuda")
+    ours, theirs = context.Pipe()
+    worker = context.Process(target=_work, args=(theirs, records))
+    worker.start()
+    found, numbers = ours.recv()
+    assert_same(found, records)
+    worker.kill()
+    worker.join()
+    ends = time.monotonic() + 60
+    while any(map(processes.is_running, numbers)):
+        assert time.monotonic() < ends
+        time.sleep(0.1)
+
+
+def _work(pipe, records):
+    processes.start_fork_server(processes.MEASURING)  # as a worker of a GPU does
+    found = measure_all(records, 2)
+    pipe.send((found, [measurer.process.pid for measurer in measurers._measurers]))
+    time.sleep(600)
 
 
 def test_the_cores_of_a_gpu_measure_its_cells_and_a_worker_of_the_processor_its_own(monkeypatch):
