@@ -16,6 +16,7 @@ from benchmarks.engine.data import CellData, load_cell_data
 from benchmarks.engine.drivers import in_words, team_of
 from benchmarks.engine.loop import train
 from benchmarks.engine.record import PackSetup, release_memory
+from benchmarks.errors import RefusedError
 from benchmarks.planning import memory
 from benchmarks.planning.options import flags_of_cell
 from benchmarks.planning.throughput import (
@@ -81,6 +82,8 @@ def probe_widths(cell: Cell, setup: PackSetup) -> Probed:
             try:
                 data = data or few_images(cell, setup)
                 known.widths[width] = _probe_pack(cell, data, setup._replace(width=width))
+            except RefusedError:
+                raise  # of the data, which every width needs
             except Exception as error:  # noqa: BLE001  the other widths are measured all the same
                 reason, full = plugin_errors.reason(error), memory.is_out_of_memory(error)
             release_memory(setup.device)

@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.engine.data import load_cell_data
 from benchmarks.engine.record import PackSetup, train_and_record
-from benchmarks.errors import RefusedError
+from benchmarks.errors import DataMissingError, RefusedError
 from benchmarks.launch.forecast import time_left
 from benchmarks.launch.request import Request
 from benchmarks.launch.session import prepare, requested
@@ -83,6 +83,16 @@ def test_a_width_that_cannot_be_measured_is_kept_with_its_reason_and_the_others_
         ("packs of 32", cost),
     ]
     assert kept(cell) == Measured(dict.fromkeys((1, 16, 32), cost), {4: reason})
+
+
+def test_data_that_are_missing_end_a_probe_which_keeps_nothing_of_them(monkeypatch):
+    def missing(*_):
+        raise DataMissingError("no images")
+
+    monkeypatch.setattr(probe, "load_cell_data", missing)
+    with pytest.raises(DataMissingError):
+        probed(build())
+    assert Throughput.read().entries == {}
 
 
 def test_nothing_wider_is_tried_than_what_filled_the_memory(monkeypatch):
