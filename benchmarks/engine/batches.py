@@ -85,7 +85,8 @@ def _chunks(cell: Cell, data: CellData, drawn: EpochDraws) -> Iterator[Chunk]:
     for some in (slice(i, i + count) for i in range(0, len(spans), count)):
         (first, _), (_, last) = spans[some][0], spans[some][-1]
         ids = drawn.order[first:last]
-        image = torch.stack([data.pixels(view(ids)) for view in views])
+        shown = [data.pixels(view(ids)) for view in views]
+        image = torch.stack(shown) if len(shown) > 1 else shown[0][None]  # which copies nothing
         batches = [
             BatchOfChunk(slice(start - first, stop - first), draws, next(trusted, None))
             for (start, stop), draws in zip(spans[some], drawn.of_method[some], strict=True)
