@@ -90,13 +90,15 @@ for flags, width in ((("graph",), 1), (("graph",), 2), (("graph", "branches"), 2
         before = stub.counts()
         next(epochs)
         spent = stub.counts() - before
-        print(json.dumps([team.reason, spent["replay"], spent["replayed_kernel"]]))
+        took = {"replays": spent["replay"], "kernels": spent["replayed_kernel"]}
+        print(json.dumps({"why": team.reason, **took}))
 """
     found = on_the_stub("-c", SETUP + program, devices=2)
     assert found[::2] == found[1::2]
-    for reason, replays, kernels in found:
-        assert (reason, replays) == ("", 7)
-        assert kernels > 7 * 30
+    assert len(found) == 2 * 3
+    for line in found:
+        assert (line["why"], line["replays"]) == ("", 7)
+        assert line["kernels"] > 7 * 30
 
 
 def test_averages_take_a_few_kernels_and_nobody_waits_for_them(on_the_stub):
@@ -111,12 +113,15 @@ for flags, width in drivers:
     next(epochs)
     team.forget()
     next(epochs)
-    print(json.dumps([len(flags) > 0, *(team.of("update_averages", k) for k in (KERNELS, WAITS))]))
+    kernels, waits = (team.of("update_averages", kinds) for kinds in (KERNELS, WAITS))
+    print(json.dumps({"graphed": len(flags) > 0, "kernels": kernels, "waits": waits}))
 """
-    for graphed, kernels, waits in on_the_stub("-c", SETUP + program):
-        assert waits == 0
-        steps = 1 if graphed else 8  # the short last one of an epoch has no graph
-        assert 0 < kernels < steps * 40
+    found = on_the_stub("-c", SETUP + program)
+    assert len(found) == 5
+    for line in found:
+        assert line["waits"] == 0
+        steps = 1 if line["graphed"] else 8  # the short last one of an epoch has no graph
+        assert 0 < line["kernels"] < steps * 40
 
 
 def test_an_epoch_begins_with_a_transfer_for_each_type_and_nobody_waits_for_it(on_the_stub):
@@ -134,7 +139,9 @@ for method in ("cross_entropy", "dividemix", "l2rw", "promix"):
     line = {"transfers": [spent[kind] for kind in TRANSFERS]}
     print(json.dumps(line | {"phases": sorted(wait.phase for wait in waits.elements())}))
 """
-    for line in on_the_stub("-c", SETUP + program):
+    found = on_the_stub("-c", SETUP + program)
+    assert len(found) == 4
+    for line in found:
         pageable, pinned, to_host = line["transfers"]
         assert (pageable, to_host) == (0, 2)  # losses, and whether logits are finite
         assert pinned <= 4  # whole numbers, bytes, and two types of real ones
