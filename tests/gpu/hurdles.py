@@ -21,7 +21,11 @@ def bad(_session: Session, _findings: Findings) -> list[Item]:
 
 
 def slow(_session: Session, _findings: Findings) -> list[Item]:
-    return [Item(["sleeps"], _sleeps, 0.0), Item(["too long"], _fine, 1e9)]
+    return [Item(["sleeps"], _sleeps, 0.0)]
+
+
+def long(_session: Session, _findings: Findings) -> list[Item]:
+    return [Item(["too long"], _fine, 1e9)]
 
 
 def _fine(_key: str) -> Row:

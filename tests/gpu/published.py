@@ -57,7 +57,7 @@ def _beside(session: Session, rows: dict[str, dict[str, str]], key: str) -> Row:
     try:
         with readable(session.data) as root:
             return beside | _accuracies(cells_of(row, session), root, session, row["selection"])
-    except DataMissingError:
+    except (DataMissingError, FileNotFoundError):  # of a set, or of a part of it
         text = f"no files of {row['dataset']} and its labels in {session.data}"
         return {"verdict": UNJUDGED, **beside, "left_out": text}
 

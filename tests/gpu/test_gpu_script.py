@@ -112,11 +112,14 @@ def test_what_is_known_is_not_looked_for_again(tmp_path):
     assert len(list(read(now))) == 2
 
 
-def test_a_box_ends_what_is_at_work_and_nothing_is_begun_that_takes_longer(tmp_path, monkeypatch):
-    monkeypatch.setattr(work, "GRACE", 0.0)
-    session = session_of(tmp_path, 15.0)  # a process begins in seconds
-    session = Session(session.out, "cpu", session.ends | {"slow": time.time() + 8.0})
-    supervise({"slow": hurdles.slow, "good": hurdles.good}, session, 1)
-    found = {row["key"]: row["verdict"] for row in read(tmp_path)}
-    assert found["sleeps"] == UNJUDGED
-    assert "too long" not in found
+def test_what_is_at_work_when_its_box_is_over_is_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(work, "GRACE", -9_999.0)  # as soon as it is at work
+    supervise({"slow": hurdles.slow}, session_of(tmp_path, 10_000.0), 1)
+    (row,) = read(tmp_path)
+    assert (row["key"], row["verdict"]) == ("sleeps", UNJUDGED)
+    assert row["error"] == "ended at the end of its box"
+
+
+def test_nothing_is_begun_that_takes_longer_than_its_box(tmp_path):
+    work.work({"slow": hurdles.long, "good": hurdles.good}, session_of(tmp_path))
+    assert [row["key"] for row in read(tmp_path)] == ["one", "two", "three"]
