@@ -150,9 +150,9 @@ class FinishedCells:
         labels or those of one file that is every seed, with drawn noise each seed stands alone.
 
         Args:
-            score: ``loss_mean``, the mean of ``-log p[given]`` over the epochs of the last stage,
-                which memorising blurs least; ``loss``, the same at the end; ``own``, one less the
-                method's own probability that the label is right, for methods that have one.
+            score: ``loss_mean``, the mean of ``-log p[given]`` over the evaluated epochs of the
+                last stage, which memorising blurs least; ``loss``, the same at the end; ``own``,
+                one less the method's own probability that the label is right, where it has one.
 
         Raises:
             RefusedError: no cell has the score.
