@@ -168,3 +168,28 @@ for width in (2, 5):
     few, many = on_the_stub("-c", SETUP + program)
     assert few == many
     assert few["launches"] <= 5  # real, whole, the graph, and the losses
+
+
+def test_every_layer_of_a_stack_has_the_type_on_the_device_that_autocast_gives_it(on_the_stub):
+    program = """
+from benchmarks.engine.networks import autocast
+from benchmarks.models import MODELS
+from tests.engine.test_precision import Others, mapped, types_by_layer
+device = torch.device("cuda")
+for model in ("mnist_convnet", "preact_resnet18", "resnet18"):
+    network, image = MODELS.build(model).build((1, 8, 8), 10).to(device), torch.randn(2, 1, 8, 8)
+    with autocast("bfloat16", device):
+        alone = types_by_layer(network, lambda: network(image.to(device)))
+    both = alone, types_by_layer(network, lambda: mapped(network, image.to(device)))
+    print(json.dumps({"types": [[str(layer) for layer in layers] for layers in both]}))
+network, image = Others().to(device), torch.randn(2, 1, 4, 4).to(device)
+with autocast("bfloat16", device):
+    both = network(image), mapped(network, image)
+print(json.dumps({"types": [[str(layer.dtype) for layer in layers] for layers in both]}))
+"""
+    found = on_the_stub("-c", SETUP + program)
+    assert len(found) == 4
+    for line in found:
+        alone, mapped = line["types"]
+        assert alone == mapped
+        assert len(alone) > 9

@@ -44,7 +44,7 @@ class Others(nn.Module):
 def mapped(network, image):
     """The outputs of a network for two cells alike, as a stack computes them."""
     params, buffers = stack_module_state([network] * 2)
-    with mapped_autocast("bfloat16", CPU):
+    with mapped_autocast("bfloat16", image.device):
         return forward(network, (params, buffers), torch.stack([image] * 2))[0]
 
 

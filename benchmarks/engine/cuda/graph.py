@@ -103,9 +103,11 @@ class CudaGraphs:
         try:
             graph.capture_end()
         except RuntimeError as error:
-            self._broken.append(graph)  # the allocator may ask it for ever what is in its capture
+            # PyTorch 2.11 leaves its allocator in the capture, where the next ``empty_cache`` ends
+            # the process, and lets it ask the graph for ever; later ones refuse to end it twice.
+            self._broken.append(graph)
             place = torch.cuda.current_device()
-            with suppress(RuntimeError):  # unless the capture itself went well
+            with suppress(RuntimeError):
                 allocator = torch._C  # noqa: SLF001  there is no public name
                 allocator._cuda_endAllocateToPool(place, pool)  # noqa: SLF001
                 allocator._cuda_releasePool(place, pool)  # noqa: SLF001
