@@ -59,7 +59,7 @@ def stage(session: Session, _findings: Findings) -> list[Item]:
     for precision in ("bfloat16", "float32") if cuda else ("float32",):
         for name, work in (TOY if session.toy else WORK).items():
             drivers = [name for name in work.widths if cuda or "graph" not in name]
-            who = ["floor", ENGINE, *drivers, *BASELINES[: 1 if session.toy else None]]
+            who = ["floor", ENGINE, *drivers, *BASELINES[: 2 if session.toy else None]]
             keys = [f"{name} in {precision} by {one}" for one in who]
             find = functools.partial(_timed, session, work, precision)
             items.append(Item(keys, find, 0.0 if session.toy else NEEDED_SECONDS))

@@ -3,14 +3,17 @@
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.device.runtime import environment, why_absent
 from tests.gpu import hurdles, work
+from tests.gpu.bundle import WHEELS
 from tests.gpu.findings import FILE, GREEN, RED, UNJUDGED, Findings, read
 from tests.gpu.stages import STAGES
+from tests.gpu.summary import summary
 from tests.gpu.work import Session, supervise
 
 PLANTED = """
@@ -101,6 +104,14 @@ def test_what_dies_costs_one_finding_and_the_others_are_made(tmp_path):
     assert {key for key, row in found.items() if row["verdict"] == GREEN} >= fine
 
 
+def test_processes_that_die_before_they_work_are_told_of_and_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(work, "BIRTHS", 1)
+    session = replace(session_of(tmp_path), device="cuda:63")
+    supervise({"good": hurdles.good}, session, 1)
+    (row,) = read(tmp_path)
+    assert (row["key"], row["verdict"]) == ("begin, 0 tries left", RED)
+
+
 def test_what_is_known_is_not_looked_for_again(tmp_path):
     earlier, now = tmp_path / "earlier", tmp_path / "now"
     Findings(earlier).add("good", "one", GREEN)
@@ -123,3 +134,32 @@ def test_what_is_at_work_when_its_box_is_over_is_ended(tmp_path, monkeypatch):
 def test_nothing_is_begun_that_takes_longer_than_its_box(tmp_path):
     work.work({"slow": hurdles.long, "good": hurdles.good}, session_of(tmp_path))
     assert [row["key"] for row in read(tmp_path)] == ["one", "two", "three"]
+
+
+NO_WHEELS = """
+import sys
+for line in open(sys.argv[1]):
+    name = line.partition("==")[0].replace("-", "_")
+    if "==" in line and name != "msgspec":
+        sys.modules[name] = None
+sys.modules |= {"pytest": None, "hypothesis": None}
+import tests.gpu.stages, tests.gpu.summary, benchmarks.report.compare
+"""
+
+
+def test_the_script_needs_of_the_wheels_only_msgspec():
+    subprocess.run([sys.executable, "-c", NO_WHEELS, str(WHEELS)], check=True)
+
+
+def test_the_table_of_speeds_sets_a_contestant_beside_the_baselines_of_its_own_precision():
+    took = {"floor": 0.1, "graph": 0.2, "B1": 1.0, "B0": 3.0}
+    rows = [speed_of(f"tiny in bfloat16 by {who}", cell_epoch=t) for who, t in took.items()]
+    rows += [speed_of("tiny in float32 by B1", cell_epoch=9.0)]
+    rows += [speed_of("tiny in float32 by graph", verdict=RED, error="OSError: no")]
+    page = summary(rows)
+    assert "| tiny in bfloat16 by graph | 200 | 15.00 | 5.00 |  | 50% |" in page
+    assert "- RED speed: tiny in float32 by graph: error OSError: no" in page
+
+
+def speed_of(key, verdict="measured", **values):
+    return {"stage": "speed", "key": key, "verdict": verdict, **values}

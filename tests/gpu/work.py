@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import torch
+
 from benchmarks import processes
 from tests.gpu.findings import RED, UNJUDGED, Findings, Row, read
 
@@ -26,8 +28,8 @@ GRACE = 3.0
 WAKE = 0.2
 """Seconds after which the parent looks at its processes."""
 
-LIVES = 20
-"""Processes that may die before the work of a run is given up."""
+LIVES, BIRTHS = 20, 3
+"""Deaths after which the work of a run is given up: at items, and before there was one."""
 
 POISONED = ("CUDA error", "cudaError", "CUDNN_STATUS", "CUBLAS_STATUS", "device-side assert")
 """Errors after which a process can do nothing more on its device."""
@@ -117,18 +119,22 @@ def supervise(stages: Stages, session: Session, count: int) -> None:
     findings = Findings(session.out, session.earlier)
     items = [(name, item) for name, stage in stages.items() for item in stage(session, findings)]
     workers = [Worker(stages, session, following) for _ in range(min(count, len(items)))]
+    lives, births = LIVES, BIRTHS
     try:
-        for _ in range(LIVES):
+        while lives and births:
             dead, why = _first_death(workers, [name for name, _ in items], session)
             if dead is None:
                 return
             workers.remove(dead)
             if dead.at.value:
+                lives -= 1
                 name, item = items[dead.at.value - 1]
                 known = {row["key"] for row in read(session.out) if row["stage"] == name}
-                at = next((key for key in item.keys if key not in known), None)
-                if at is not None:
-                    findings.add(name, at, **why)
+                for key in [key for key in item.keys if key not in known][:1]:
+                    findings.add(name, key, **why)
+            else:
+                births -= 1
+                findings.add(items[0][0], f"begin, {births} tries left", **why)
             workers.append(Worker(stages, session, following))
     finally:
         for worker in workers:
@@ -156,6 +162,11 @@ def _labour(stages: Stages, session: Session, shared: tuple[Any, Any], start: st
     """Work in a process; workers of a loader begin by ``start``: a spawned one would spawn."""
     processes.end_with_parent()
     multiprocessing.set_start_method(start, force=True)
+    device = torch.device(session.device)
+    if device.type == "cuda":
+        torch.cuda.set_device(
+            device.index or 0
+        )  # whose streams and graphs are made where no device is named
     own = _turns(*shared)
     work(stages, session, lambda: next(own))
     shared[1].value = 0
