@@ -4,7 +4,7 @@ import functools
 import hashlib
 import tarfile
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
@@ -15,9 +15,9 @@ from benchmarks.planning.options import TrainingOptions, default_precision, flag
 from benchmarks.planning.plan import make_plan, packs
 from benchmarks.store import Parts, derive, write_part
 from benchmarks.sweep import Cell, Suite
-from tests.gpu.environment import judged, timed
-from tests.gpu.findings import Findings, Row
-from tests.gpu.work import Item, Session
+from tests.gpu.environment import calculates, judged, timed
+from tests.gpu.findings import UNJUDGED, Findings, Row
+from tests.gpu.work import Item, Session, failure
 
 COMMITTED = Path(__file__).parents[2] / "results" / "reference" / "default"
 LEVEL = 0.05
@@ -30,9 +30,19 @@ def stage(session: Session, _findings: Findings) -> list[Item]:
     methods = dict.fromkeys(str(cell.keys()["method"]) for cell in _cells(session))
     needed = 0.0 if session.toy else SECONDS
     return [
-        Item(list(methods), functools.partial(_train, session), needed),
-        Item(["all methods"], lambda _: _compare(session), needed),
+        Item(list(methods), functools.partial(_told, session, _train), needed),
+        Item(["all methods"], functools.partial(_told, session, _compare), needed),
     ]
+
+
+def _told(session: Session, find: Callable[[Session, str], Row], key: str) -> Row:
+    """Find something; of numbers that nothing has computed the metrics may fail, too."""
+    try:
+        return find(session, key)
+    except Exception as error:
+        if calculates(torch.device(session.device)):
+            raise
+        return {**failure(error), "verdict": UNJUDGED}
 
 
 def _cells(session: Session) -> list[Cell]:
@@ -81,7 +91,7 @@ def _trained(session: Session, wanted: Iterable[Cell]) -> Path:
     return folder
 
 
-def _compare(session: Session) -> Row:
+def _compare(session: Session, _key: str) -> Row:
     """Set the folder beside the committed one, and keep it with the findings."""
     from benchmarks.report.compare import compare  # noqa: PLC0415  needs pandas
 
