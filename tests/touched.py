@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 EACH = Path("tests/test_tree.py")
-SLOW = ("tests/speed/", "tests/system/")
+SLOW = ("tests/speed/", "tests/system/", "tests/device/")
 SECONDS = 45
 """How long tests may go on; many methods on many cells take longer, and `make check` runs them."""
 

@@ -1,9 +1,10 @@
 """The lines that ``matrix.py`` prints, made once in a session, and what was committed of them.
 
-Of every combination ``budget-VERSION.csv`` holds the kernels, copies and MiB of a step, by the
-version of PyTorch that launched them; ``waits.csv`` holds the places where the host may wait. Both
-may only fall: ``python -m tests.device.lines`` writes what is measured where that is less, in half
-an hour, and with ``quick`` behind it of what every commit tries, in two minutes.
+Of every combination that each commit tries, ``budget-VERSION.csv`` holds the kernels, copies and
+MiB of a step, by the version of PyTorch that launched them; ``waits.csv`` holds the places where
+the host may wait. Both may only fall: ``python -m tests.device.lines`` writes what is measured
+where that is less, in two minutes. Lines are kept in the folder that it is given, and not made
+again there.
 """
 
 import csv
@@ -33,13 +34,17 @@ ALL_HOOKS = (
 """Methods that together have every hook, stage and kind of draw."""
 
 QUICK: dict[tuple[str, str], dict[str, Sequence[str]]] = {
-    ("mlp", "float32"): dict.fromkeys(("stack graph", "branches graph"), ALL_HOOKS),
+    ("mlp", "float32"): {
+        "one_by_one graph": tuple(METHODS),
+        "stack graph": ALL_HOOKS,
+        "branches graph": ALL_HOOKS,
+    },
     ("convnet", "float32"): dict.fromkeys(DRIVERS, ("cross_entropy", "elr_plus", "l2rw")),
     ("convnet", "bfloat16"): {
-        "one_by_one graph": tuple(METHODS),
-        "stack graph": tuple(METHODS),
-        "branches graph": ALL_HOOKS,
         "stack": ("cross_entropy", "l2rw"),
+        "stack graph": tuple(METHODS),
+        "one_by_one graph": ALL_HOOKS,
+        "branches graph": ("cross_entropy", "dividemix", "elr_plus", "l2rw"),
     },
     ("resnet18", "bfloat16"): dict.fromkeys(DRIVERS, ("cross_entropy", "elr_plus")),
 }
@@ -119,27 +124,20 @@ def read_budget() -> dict[Combination, Budget]:
         }
 
 
-class Waits(NamedTuple):
-    """How often the host waits at a place, in the worst combination."""
-
-    quick: int  # of CHOSEN
-    whole: int  # of EVERY
-
-
-def read_waits() -> dict[Place, Waits]:
-    """Return the places where the host may wait."""
+def read_waits() -> dict[Place, int]:
+    """Return where the host may wait, and how often in the worst combination of ``CHOSEN``."""
     if not WAITS.is_file():
         return {}
     with WAITS.open(newline="", encoding="utf-8") as file:
-        return {tuple(row[:4]): Waits(*map(int, row[4:])) for row in list(csv.reader(file))[1:]}
+        return {tuple(row[:4]): int(row[4]) for row in list(csv.reader(file))[1:]}
 
 
 def most_waits(lines: Iterable[Line]) -> dict[Place, int]:
-    """Return how often the host waited at each place, in the line that has most."""
+    """Return how often the host waited at each place in training, in the line that has most."""
     most: dict[Place, int] = {}
     for line in lines:
         for *place, count in line["waits"]:
-            if place[1]:  # in a file of ours
+            if place[0]:  # not while a cell's data and state are made
                 most[tuple(place)] = max(count, most.get(tuple(place), 0))
     return most
 
@@ -147,41 +145,30 @@ def most_waits(lines: Iterable[Line]) -> dict[Place, int]:
 # ---- to commit less ----
 
 
-def lower(folder: Path, *, whole: bool) -> None:
-    """Measure, and write the budget and the waits where they are new or lower.
+def lower(folder: Path) -> None:
+    """Measure what every commit tries, and write budget and waits where they are new or lower.
 
     Raises:
         ValueError: the host waits at a new place, or more often.
     """
-    keys = list(itertools.product(MODELS, PRECISIONS)) if whole else list(QUICK)
     lines: dict[Combination, Line] = {}
-    for key in keys:
-        lines |= made(*key, whole=whole, folder=folder)
+    for key in QUICK:
+        lines |= made(*key, whole=False, folder=folder)
         print(*key, "measured", flush=True)
-    _lower_budget(lines)
-    _lower_waits(lines, whole=whole)
-
-
-def _lower_budget(lines: Mapping[Combination, Line]) -> None:
-    budget = read_budget()
-    for key, line in lines.items():
-        if line["status"] == "ok":
-            taken = Budget.of(line)
-            budget[key] = Budget(*map(min, taken, budget.get(key, taken)))
-    rows = [[*key, *map(_short, budget[key])] for key in EVERY if key in budget]
-    _write(BUDGET, [*FIELDS, *Budget._fields], rows)
-
-
-def _lower_waits(lines: Mapping[Combination, Line], *, whole: bool) -> None:
-    before, quick = read_waits(), most_waits(lines[key] for key in CHOSEN)
-    every = most_waits(lines.values()) if whole else {p: w.whole for p, w in before.items()}
-    for place, count in {**quick, **every}.items():
-        if before and count > before.get(place, Waits(0, 0)).whole:
+    budget, before, waits = read_budget(), read_waits(), most_waits(lines.values())
+    for place, count in waits.items():
+        if before and count > before.get(place, 0):
             raise ValueError(
                 f"the host waits {count} times at {', '.join(place)}: more than before"
             )
-    rows = [[*place, quick.get(place, 0), every[place]] for place in sorted(every)]
-    _write(WAITS, ["phase", "file", "function", "kind", *Waits._fields], rows)
+    for one, line in lines.items():
+        if line["status"] == "ok":
+            taken = Budget.of(line)
+            budget[one] = Budget(*map(min, taken, budget.get(one, taken)))
+    rows = [[*one, *map(_short, budget[one])] for one in CHOSEN if one in budget]
+    _write(BUDGET, [*FIELDS, *Budget._fields], rows)
+    rows = [[*place, waits[place]] for place in sorted(waits)]
+    _write(WAITS, ["phase", "file", "function", "kind", "count"], rows)
 
 
 def _short(number: float) -> str:
@@ -195,11 +182,6 @@ def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) 
         writer.writerows(rows)
 
 
-def main() -> None:
-    """Measure everything, or with ``quick`` what every commit tries."""
-    with tempfile.TemporaryDirectory() as folder:
-        lower(Path(folder), whole="quick" not in sys.argv[1:])
-
-
 if __name__ == "__main__":
-    main()
+    with tempfile.TemporaryDirectory() as kept:
+        lower(Path(sys.argv[1] if sys.argv[1:] else kept))

@@ -84,9 +84,8 @@ class Steps(Metered):
         losses: Tensor = self._counted("step", self._team.step)(*args)
         spent = self._stub.counts() - before
         self.captured[-1] += spent["capture"]
-        kernels, copies = (sum(spent[kind] for kind in kinds) for kinds in (KERNELS, COPIES))
         replayed = bool(spent["replay"])
-        self.took.append((kernels, copies, replayed))
+        self.took.append((*taken(spent), replayed))
         if replayed:
             places = storage(self._team._team)
             self._places = self._places or places
@@ -94,11 +93,24 @@ class Steps(Metered):
             self.moved |= moved | {name for name in places if None in places[name]}
         return losses
 
+    def update_averages(self) -> None:
+        """Let averaged weights follow the step, of which that is a part."""
+        before = self._stub.counts()
+        self._counted("update_averages", self._team.update_averages)()
+        more = taken(self._stub.counts() - before)
+        kernels, copies, replayed = self.took[-1]
+        self.took[-1] = (kernels + more[0], copies + more[1], replayed)
+
     def a_step(self) -> tuple[int, int]:
         """Return kernels and copies of the commonest step, of those from a graph if any is."""
         graphed = [(kernels, copies) for kernels, copies, replayed in self.took if replayed]
         every = graphed or [(kernels, copies) for kernels, copies, _ in self.took]
         return collections.Counter(every).most_common(1)[0][0]
+
+
+def taken(spent: collections.Counter[str]) -> tuple[int, int]:
+    """Return the kernels and the copies among what was counted."""
+    return sum(spent[kind] for kind in KERNELS), sum(spent[kind] for kind in COPIES)
 
 
 def storage(team: Any) -> dict[str, list[int | None]]:
@@ -132,14 +144,13 @@ def trained(one: Combination, device: torch.device, stub: Stub) -> dict[str, Any
             elsewhere |= {name for name, value in named.items() if value.device != device}
     stages = [stage for stage in cells[0].method.stages(EPOCHS) if stage.epochs]
     kernels, copies = team.a_step()
-    updates = max(1, team.calls["update_averages"])
     return {
         "elsewhere": sorted(elsewhere),
         "moved": sorted(team.moved),
         "captures": team.captured,
         "stages": len(stages),
-        "kernels": kernels + team.of("update_averages", KERNELS) / updates,
-        "copies": copies + team.of("update_averages", COPIES) / updates,
+        "kernels": kernels,
+        "copies": copies,
     }
 
 
@@ -218,7 +229,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--faults", nargs="+", choices=FAULTS, help="plant each, to see it found")
     asked = parser.parse_args(arguments)
     stub, device = Stub(), torch.device(asked.device)
-    torch.cuda.set_device(device)  # as a worker does
     warnings.simplefilter("ignore")
     for fault in asked.faults or [""]:
         with FAULTS[fault]() if fault else nullcontext():

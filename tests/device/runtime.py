@@ -22,6 +22,9 @@ SOURCES = Path(__file__).with_name("stub")
 BUILDS = ROOT / ".pytest_cache" / "gpu-that-is-not-there"
 """Where builds are kept: a folder for each PyTorch and version of the sources."""
 
+GPUS = Path("/proc/driver/nvidia/gpus")
+"""A folder for each GPU, where there is the driver of any."""
+
 SWITCHES = {
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # as in a worker
     "TORCH_DISABLE_NATIVE_JIT": "1",  # Triton's kernels would be compiled, for nothing
@@ -37,7 +40,7 @@ def why_absent() -> str:
         return "the stub of CUDA is for Linux on x86-64"
     if not (torch_folder() / "lib" / "libtorch_cuda.so").is_file():
         return "this PyTorch is built without CUDA"
-    if any(Path("/proc/driver/nvidia/gpus").glob("*")):
+    if any(GPUS.glob("*")):
         return "there is a GPU, which a stub would hide"
     missing = [tool for tool in ("gcc", "nm") if not shutil.which(tool)]
     return f"there is no {missing[0]} to build the stub with" if missing else ""

@@ -1,6 +1,6 @@
 """The command line trains on GPUs that are not there: by fast drivers, on each, and on the named.
 
-What a kernel would have computed reads as 0 there, so that every cell is told to have diverged.
+What a kernel would have computed reads as 0 there, so the numbers of the results are not judged.
 """
 
 import csv
@@ -45,7 +45,7 @@ def test_cells_are_trained_on_every_gpu_by_graphs_stacks_and_branches(command, t
     assert all(0 < float(row["peak_memory_mb"]) < 300 for row in rows)  # of this pack alone
     assert all("2 GPUs" in row["packages"] for row in rows)
     with (tmp_path / "out" / "results.csv").open() as file:
-        assert {row["status"] for row in csv.DictReader(file)} == {"diverged"}
+        assert {row["status"] for row in csv.DictReader(file)} == {"done"}
     ran = command("plan", "--methods", "cross_entropy", "--device", "cuda", "--no-graph")
     assert "out was started with --graph" in ran.stderr
 

@@ -4,10 +4,13 @@
 are not judged: its kernels compute none.
 """
 
+import itertools
 from collections.abc import Sequence
 
 import pytest
 
+from benchmarks.engine.drivers import driver_name
+from benchmarks.planning.options import FLAGS
 from methods import METHODS
 from tests.device import lines
 from tests.device.faults import FAULTS
@@ -54,6 +57,16 @@ def test_every_commit_tries_every_method_and_driver():
     assert set(lines.CHOSEN) <= set(lines.EVERY)
     count = len(METHODS) * len(lines.MODELS) * len(lines.DRIVERS) * len(lines.PRECISIONS)
     assert len(set(lines.EVERY)) == len(lines.EVERY) == count
+
+
+def test_every_driver_that_flags_can_ask_for_is_tried():
+    asked = [flags for n in range(3) for flags in itertools.combinations(("graph", "branches"), n)]
+    asked = [flags for flags in asked if flags != ("branches",)]  # they are those of a graph
+    assert {"graph", "branches"} == set(FLAGS) - {"deterministic"}
+    names = {driver_name(width, flags) for width in (1, 2) for flags in asked}
+    assert names == set(lines.DRIVERS)
+    for name, (width, flags) in lines.DRIVERS.items():
+        assert driver_name(width, flags) == name
 
 
 @pytest.mark.soak
