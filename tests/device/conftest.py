@@ -1,6 +1,10 @@
 """Programs that run on the stub, for the tests that look at what they print."""
 
+import hashlib
+import json
+
 import pytest
+from filelock import FileLock
 
 from tests.device import lines
 from tests.device.program import printed
@@ -8,11 +12,23 @@ from tests.device.runtime import why_absent
 
 
 @pytest.fixture(scope="session")
-def on_the_stub():
-    """What runs a program on the stub; where there can be none, tests are skipped and say why."""
+def on_the_stub(shared_folder):
+    """What runs a program on the stub, once for all processes of the session that ask for it.
+
+    Where there can be no stub, tests are skipped and say why.
+    """
     if reason := why_absent():
         pytest.skip(reason)
-    return printed
+
+    def run(*program, **options):
+        asked = repr((list(map(str, program)), sorted(options.items())))
+        path = shared_folder / f"printed-{hashlib.sha256(asked.encode()).hexdigest()[:16]}.json"
+        with FileLock(f"{path}.lock"):
+            if not path.exists():
+                path.write_text(json.dumps(printed(*program, **options)), encoding="utf-8")
+        return json.loads(path.read_text(encoding="utf-8"))
+
+    return run
 
 
 @pytest.fixture(scope="session")

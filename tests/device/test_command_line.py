@@ -58,4 +58,5 @@ def test_a_probe_goes_on_after_what_does_not_fit_and_keeps_all_it_finds(command,
     (kept,) = (tmp_path / "cache").rglob("throughput.json")
     found = json.loads(kept.read_text())
     assert len(found) == 2
-    assert all("1" in measured["widths"] and measured["cannot"] for measured in found.values())
+    assert all("1" in measured["widths"] for measured in found.values())
+    assert any(measured["cannot"] for measured in found.values())  # a slower width ends it, too
