@@ -1,9 +1,7 @@
 """The suite ``default`` on this device against the committed run of the CPU."""
 
 import functools
-import hashlib
 import tarfile
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -56,9 +54,9 @@ def _cells(session: Session) -> list[Cell]:
 
 
 def _folder(session: Session) -> Path:
-    """Return a results folder that outlives this process, and is no finding."""
-    name = hashlib.sha256(str(session.out.resolve()).encode()).hexdigest()[:12]
-    folder = Path(tempfile.gettempdir()) / f"noisy-label-gpu-{name}"
+    """Return a results folder that outlives this process, beside the findings: it is none."""
+    out = session.out.resolve()
+    folder = out.with_name(f"{out.name}-default")
     folder.mkdir(exist_ok=True)
     return folder
 

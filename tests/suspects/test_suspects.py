@@ -398,10 +398,10 @@ def test_missing_images_are_missing_data_and_leave_no_folder(small, monkeypatch,
 
 def test_an_entry_of_a_plugin_that_is_not_given_leads_to_the_option(small, capsys):
     plan = small / "plan.json"
-    plan.write_text(plan.read_text().replace("small(", "mine("))
+    plan.write_text(plan.read_text().replace("small(", "nobodys("))
     assert main(["suspects", str(small)]) == 2
     said = capsys.readouterr().err
-    assert "unknown recipe 'mine'" in said
+    assert "unknown recipe 'nobodys'" in said
     assert "--plugin" in said
 
 
