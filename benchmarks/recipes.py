@@ -53,9 +53,6 @@ class Recipe(Bounded):
         if self.nesterov and not self.momentum:
             owner = type(self).__name__
             raise ValueError(f"{owner}.nesterov must be False where {owner}.momentum is 0.0")
-        if self.alternate and not self.flip:
-            owner = type(self).__name__
-            raise ValueError(f"{owner}.alternate must be False where {owner}.flip is False")
 
     @property
     def augments(self) -> bool:

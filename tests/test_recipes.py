@@ -64,12 +64,6 @@ def test_airbench_has_the_rate_and_decay_of_its_authors():
     assert recipe.lr * recipe.weight_decay == pytest.approx(decay, rel=1e-3)
 
 
-def test_alternation_without_flips_is_refused():
-    sentence = r"^Small\.alternate must be False where Small\.flip is False$"
-    with pytest.raises(ValueError, match=sentence):
-        RECIPES.build("small(alternate=True)")
-
-
 def test_drops_have_one_spelling():
     first, again = (RECIPES.build(f"cifar_n(drops={text!r})") for text in (" .4  0.80", "0.4 0.8"))
     assert RECIPES.full(first) == RECIPES.full(again)
