@@ -52,7 +52,7 @@ def changed(kind):
         if owner == kind:
             built = example(kind, name)
             for value in (*legal(field), getattr(built, field.name)):
-                if field.name == "momentum" and not value and built.nesterov:
+                if field.name == "momentum" and not value and getattr(built, "nesterov", 0):
                     continue  # refused together
                 yield field, value, replace(built, **{field.name: value})
 
