@@ -40,6 +40,12 @@ METHODS.register("peeping", Peeping)
 """
 
 
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path, monkeypatch):
+    """Run where no earlier test has found anything: what is known is not looked for again."""
+    monkeypatch.chdir(tmp_path)
+
+
 def run(*options, env=None):
     """Run the script at toy size; return the exit code and the findings by stage and key."""
     command = [sys.executable, "-m", "tests.gpu", "--toy", "--out", "found", *map(str, options)]
