@@ -72,7 +72,7 @@ def shows(name: str, spec: str) -> bool:
 
     >>> shows("elr(beta=0.9)", "elr(beta=0.9, weight=3.0)")
     True
-    >>> shows("labels(file='a.npy')", "labels(file='/home/a.npy')")
+    >>> shows("labels(file='a.npy')", "labels(file='data/a.npy')")
     True
     >>> shows("elr(beta=0.9)", "elr(beta=0.7, weight=3.0)"), shows("gce", "elr(beta=0.7)")
     (False, False)
