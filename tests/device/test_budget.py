@@ -4,7 +4,6 @@ import pytest
 
 from tests.device import lines
 from tests.device.lines import Budget, Combination
-from tests.device.test_matrix import parameters
 
 NO_BUDGET = f"nothing is committed of PyTorch {lines.VERSION}, whose steps have other kernels"
 CLOSE = 0.95  # of a budget: what is less is to be committed
@@ -26,7 +25,7 @@ def overspent(line):
     return said
 
 
-@pytest.mark.parametrize("combination", parameters(lines.CHOSEN))
+@pytest.mark.parametrize("combination", lines.CHOSEN, ids=str)
 def test_a_step_keeps_within_its_budget(quick, combination):
     line = quick(combination)
     assert line["status"] == "ok"

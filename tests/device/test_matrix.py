@@ -5,7 +5,6 @@ are not judged: its kernels compute none.
 """
 
 import itertools
-from collections.abc import Sequence
 
 import pytest
 
@@ -14,19 +13,6 @@ from benchmarks.planning.options import FLAGS
 from methods import METHODS
 from tests.device import lines
 from tests.device.faults import FAULTS
-from tests.device.lines import Combination
-
-FAILING: dict[tuple[str, str, str], Sequence[str]] = {}
-"""The methods that are known to fail; one that no longer does fails here until it is taken out."""
-
-
-def parameters(combinations):
-    strict = pytest.mark.xfail(strict=True, reason="known to fail")
-    known = {Combination(*key, method) for key, methods in FAILING.items() for method in methods}
-    return [
-        pytest.param(one, id=str(one), marks=[strict] if one in known else [])
-        for one in combinations
-    ]
 
 
 def problems(line):
@@ -46,7 +32,7 @@ def problems(line):
     return [sentence for sentence, wrong in checks.items() if wrong]
 
 
-@pytest.mark.parametrize("combination", parameters(lines.CHOSEN))
+@pytest.mark.parametrize("combination", lines.CHOSEN, ids=str)
 def test_a_method_trains_on_the_device(quick, combination):
     assert problems(quick(combination)) == []
 
@@ -70,7 +56,7 @@ def test_every_driver_that_flags_can_ask_for_is_tried():
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("combination", parameters(lines.EVERY))
+@pytest.mark.parametrize("combination", lines.EVERY, ids=str)
 def test_every_method_trains_on_the_device_by_every_driver(whole, combination):
     assert problems(whole(combination)) == []
 
