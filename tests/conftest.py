@@ -41,12 +41,19 @@ def double():
     torch.set_default_dtype(torch.float32)
 
 
-@pytest.fixture
-def registries(monkeypatch):
-    """Take out again what the plugins of a test register."""
-    monkeypatch.setattr(plugins, "_loaded", {})
-    for registry in REGISTRIES.values():
-        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
-    yield
-    for name in [name for name in sys.modules if plugin_errors.MODULE.fullmatch(name)]:
-        del sys.modules[name]
+def _plugins_taken_out():
+    """Take out again what plugins have registered in the meantime."""
+    entries = {kind: dict(registry._entries) for kind, registry in REGISTRIES.items()}
+    modules = set(sys.modules)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plugins, "_loaded", dict(plugins._loaded))
+        for kind, registry in REGISTRIES.items():
+            patch.setattr(registry, "_entries", entries[kind])
+        yield
+    for name in set(sys.modules) - modules:
+        if plugin_errors.MODULE.fullmatch(name):
+            del sys.modules[name]
+
+
+plugins_of_a_test = pytest.fixture(autouse=True)(_plugins_taken_out)
+plugins_of_a_module = pytest.fixture(autouse=True, scope="module")(_plugins_taken_out)

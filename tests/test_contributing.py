@@ -30,7 +30,7 @@ seed = [0]
 
 
 @pytest.fixture
-def folder(tmp_path, registries):  # noqa: ARG001
+def folder(tmp_path):
     for name, text in EXAMPLES.items():
         (tmp_path / name).write_text(text)
     return tmp_path
@@ -62,7 +62,7 @@ def test_a_suite_names_its_plugins_and_trains_with_them_from_any_folder(
     assert str(folder) not in rows
 
 
-def test_a_folder_whose_plugin_is_not_given_names_it(folder, monkeypatch, registries):  # noqa: ARG001
+def test_a_folder_whose_plugin_is_not_given_names_it(folder, monkeypatch):
     suite, out = folder / "mine.toml", folder / "out"
     suite.write_text(SUITE)
     monkeypatch.chdir(folder)

@@ -27,8 +27,6 @@ from tests.cells import CPU, build
 from tests.datasets.split_anew import SplitAnew
 from tests.system.runs import run
 
-pytestmark = pytest.mark.usefixtures("registries")
-
 SPECS = {
     "labels(file=%r)": np.arange(1078) % 10,
     "matrix(file=%r)": np.eye(10) * 0.5 + 0.05,

@@ -27,7 +27,7 @@ METHODS.register({name!r}, Mine)
 
 
 @pytest.fixture
-def write(tmp_path, registries):  # noqa: ARG001
+def write(tmp_path):
     def to(name, text):
         path = tmp_path / name
         path.write_text(text)

@@ -212,6 +212,11 @@ class _Live(TorchDispatchMode):
         self.now = self.most = 0
         self._users: dict[int, int] = {}  # tensors by the address of their storage
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Do not guard against the compiler, whose import takes a second and a temporary folder."""
+        return False
+
     def __torch_dispatch__(
         self,
         operation: Callable[..., Any],

@@ -235,7 +235,7 @@ def test_a_faulty_entry_is_told_what_is_wrong(monkeypatch, kind, entry, check, s
     assert sentence in told
 
 
-def test_one_mistake_is_told_once(monkeypatch, tmp_path, registries):  # noqa: ARG001
+def test_one_mistake_is_told_once(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(
         "from methods import METHODS, Method\nclass Mine(Method):\n"

@@ -208,7 +208,7 @@ FAULTS = {
 
 
 @pytest.fixture
-def plugin(tmp_path, registries):  # noqa: ARG001
+def plugin(tmp_path):
     def of(text, more="", name="mine.py"):
         path = tmp_path / name
         path.write_text(HEAD + text.format(more))

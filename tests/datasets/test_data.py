@@ -55,7 +55,6 @@ def test_digits_of_another_content_are_refused(monkeypatch):
         DATASETS.build("digits").load(NOWHERE, 0)
 
 
-@pytest.mark.usefixtures("registries")
 def test_a_dataset_that_is_split_anew_trains_each_seed_on_its_own_images():
     DATASETS.register("split_anew", SplitAnew)
     dataset = DATASETS.build("split_anew")

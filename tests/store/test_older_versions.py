@@ -34,7 +34,7 @@ def test_status_compare_and_report_read_it_and_change_nothing(folder, tmp_path):
 
 
 @pytest.mark.parametrize("verb", ["run", "plan", "collect"])
-def test_it_is_not_continued_and_one_sentence_says_what_to_do(folder, verb, registries):  # noqa: ARG001
+def test_it_is_not_continued_and_one_sentence_says_what_to_do(folder, verb):
     plugin = shutil.copy(SPECIMENS / "ten.txt", folder.parent / "ten.py")
     before = files(folder)
     options = ("--plugin", plugin) if verb != "collect" else ()
@@ -46,7 +46,7 @@ def test_it_is_not_continued_and_one_sentence_says_what_to_do(folder, verb, regi
     assert files(folder) == before
 
 
-def test_its_labels_are_audited(folder, registries):  # noqa: ARG001
+def test_its_labels_are_audited(folder):
     plugin = shutil.copy(SPECIMENS / "ten.txt", folder.parent / "ten.py")
     code, out, err = run("suspects", folder, "--plugin", plugin)
     assert code == 0, (out, err)

@@ -11,7 +11,6 @@ import json
 import os
 import signal
 import sys
-import tempfile
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,9 +28,6 @@ PRELOADED = (sklearn, benchmarks, contract, export, listing, measure, record, fo
 PRELOADED += (compare, document)
 SECONDS = 100
 """The time that a case may take."""
-
-TEMPORARY = tempfile.gettempdir()
-"""Found before a case has a disk that is full, where PyTorch looks for it in vain."""
 
 
 def gone(number):

@@ -278,7 +278,6 @@ METHODS.register("doubled", Doubled)
 """
 
 
-@pytest.mark.usefixtures("registries")
 def test_a_users_own_method_trains_and_is_reported_and_running_again_keeps_all(tmp_path, out):
     mine = tmp_path / "mine.py"
     mine.write_text(MINE)
@@ -392,7 +391,7 @@ METHODS.register("mine", Mine)
 
 
 @pytest.fixture
-def at_home(tmp_path, monkeypatch, registries):  # noqa: ARG001
+def at_home(tmp_path, monkeypatch):
     """A home with a suite, its plugin and its labels in it; the current folder is another."""
     home, current = tmp_path / "home", tmp_path / "current"
     (home / "suites").mkdir(parents=True)

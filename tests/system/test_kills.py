@@ -174,7 +174,6 @@ FAULTS = {
 """What a method does in a worker, and the reason that its cell then has."""
 
 
-@pytest.mark.usefixtures("registries")
 def test_a_cell_that_kills_its_worker_or_raises_is_a_failed_row_and_heals_when_run_again(tmp_path):
     out, healed = tmp_path / "out", tmp_path / "healed"
     args = ["--methods", *FAULTS, "cross_entropy", "--noises", "clean", "--seeds", "0"]
@@ -194,7 +193,6 @@ def test_a_cell_that_kills_its_worker_or_raises_is_a_failed_row_and_heals_when_r
     assert f"1 done, {len(FAULTS)} to train" in text
 
 
-@pytest.mark.usefixtures("registries")
 def test_a_pack_that_hangs_is_tried_cell_by_cell(tmp_path):
     text = (
         DEADLY.format(fault="pass", healed="", name="hanging")
@@ -231,7 +229,6 @@ STARTS = """
 """
 
 
-@pytest.mark.usefixtures("registries")
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [

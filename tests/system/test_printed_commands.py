@@ -93,7 +93,7 @@ def prepared(undisturbed, tmp_path_factory):
 
 
 @pytest.fixture
-def accept(prepared, tmp_path, monkeypatch, registries):  # noqa: ARG001
+def accept(prepared, tmp_path, monkeypatch):
     """Try a command where a newcomer would, and then those that it prints."""
     monkeypatch.chdir(shutil.copytree(prepared, tmp_path / "here"))
 
