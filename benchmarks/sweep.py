@@ -25,6 +25,7 @@ from benchmarks.models import MODELS, Model
 from benchmarks.noise import NOISES, GivenLabels, Images, LabelSpace, Noise
 from benchmarks.noise.field_files import digest
 from benchmarks.profiles import PROFILES, Conditions, Tuned, shown
+from benchmarks.question import Margins, Question
 from benchmarks.recipes import RECIPES, Recipe
 from benchmarks.seeds import refuse_odd
 from benchmarks.suites import FOLDER, names
@@ -252,6 +253,14 @@ MOST_CELLS = 1_000_000
 Specs = Annotated[list[str], msgspec.Meta(min_length=1)]
 
 
+class _Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A question as a TOML file has it; ``candidates = "all"`` stands for every other method."""
+
+    reference: str
+    candidates: Specs | str  # the only text is "all"
+    margin: Margins = {}
+
+
 class _File(msgspec.Struct, forbid_unknown_fields=True):
     """A suite as its TOML file has it; ``method = "all"`` stands for every one, plugins' too."""
 
@@ -263,6 +272,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     seed: Annotated[list[int], msgspec.Meta(min_length=1)]
     profile: str = "default"
     plugin: list[str] = []  # files that register what the suite names, from its own folder on
+    question: _Question | None = None
 
 
 @dataclass(frozen=True)
@@ -278,6 +288,7 @@ class Suite:
     seed: tuple[int, ...]
     profile: str = "default"
     plugin: tuple[Path, ...] = ()  # the files that register entries of its own
+    question: _Question | None = None
 
     def __post_init__(self) -> None:
         """Refuse seeds that results cannot keep, whoever asks for them.
@@ -326,6 +337,8 @@ class Suite:
         load(values["plugin"])
         if values["method"] == "all":
             values["method"] = list(METHODS)
+        if values["question"]:
+            _check_question(values["question"], values["method"], path)
         axes = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
         kept = {key: values for key, values in axes.items() if key not in replaced}
         axes |= _placed(kept, _beside(path, axes["seed"]))
@@ -338,6 +351,30 @@ class Suite:
         changes: dict[str, Any] = {name: tuple(values) for name, values in axes.items() if values}
         changes |= _placed(changes, lambda text, _mark: home_expanded(text))
         return replace(self, profile=profile or self.profile, **changes)
+
+    def asked(self) -> Question | None:
+        """Return the question, with methods as results name them.
+
+        Raises:
+            RefusedError: a spec is wrong.
+        """
+        if self.question is None:
+            return None
+        reference, candidates = self.question.reference, self.question.candidates
+        try:
+            profile = PROFILES.build(self.profile)
+            dataset, noise = DATASETS.build(self.dataset[0]), NOISES.build(self.noise[0])
+            conditions = _conditions(dataset, noise)
+
+            def named(spec: str) -> str:
+                return shown(profile.configure(spec, conditions).name)
+
+            own = named(reference)
+            others = map(named, self.method if candidates == "all" else candidates)
+            compared = tuple(dict.fromkeys(name for name in others if name != own))
+        except ValueError as error:
+            raise RefusedError(f"suite {self.name!r}: {plugin_errors.refusal(error)}") from error
+        return Question(own, compared, self.question.margin)
 
     def cells(
         self, precision: Precision, root: Path | None = None, *, fetch: bool = False
@@ -391,8 +428,7 @@ class Suite:
         full = PROFILES.full(profile)
         for dataset, noise in itertools.product(built["dataset"], built["noise"]):
             noise.check(label_space(dataset), seeds)
-            kind = (NOISES.name(noise), NOISES.spec(noise))
-            conditions = Conditions(DATASETS.name(dataset), kind, noise.nominal_rate)
+            conditions = _conditions(dataset, noise)
             names: dict[Method, str] = {}  # the first, where several specs mean one
             for spec in self.method:
                 names.setdefault(*profile.configure(spec, conditions))
@@ -407,6 +443,28 @@ class Suite:
                 own = {"data": data, "asked": asked, "precision": name, "profile": full}
                 for seed in seeds:
                     yield Cell(dataset, noise, method, model, recipe, seed, **own)
+
+
+def _conditions(dataset: Dataset, noise: Noise) -> Conditions:
+    kind = (NOISES.name(noise), NOISES.spec(noise))
+    return Conditions(DATASETS.name(dataset), kind, noise.nominal_rate)
+
+
+def _check_question(question: _Question, methods: Sequence[str], path: Path) -> None:
+    """Refuse a question about methods that its suite does not have."""
+    candidates = question.candidates
+    if isinstance(candidates, str) and candidates != "all":
+        reason = f'a list is expected here, or the text "all", not {candidates[:200]!r}'
+        raise InputError(path, reason, "question.candidates")
+    named = [("reference", question.reference)]
+    named += [("candidates", spec) for spec in candidates if candidates != "all"]
+    for key, spec in named:
+        if spec not in methods:
+            reason = f"{spec[:200]!r} is not among the methods of the suite"
+            raise InputError(path, reason, f"question.{key}")
+    if question.reference in candidates:
+        reason = f"the reference {question.reference!r} is no candidate"
+        raise InputError(path, reason, "question.candidates")
 
 
 def _confirm(dataset: Dataset, noise: Noise, seeds: Sequence[int], root: Path) -> None:

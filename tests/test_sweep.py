@@ -15,6 +15,7 @@ from benchmarks.datasets import DATASETS
 from benchmarks.errors import RefusedError
 from benchmarks.export import export
 from benchmarks.noise import NOISES
+from benchmarks.question import MARGINS
 from benchmarks.recipes import RECIPES
 from benchmarks.report.data import load
 from benchmarks.seeds import LARGEST
@@ -84,6 +85,26 @@ def test_keys_fill_the_columns_of_the_schema():
     assert tuple(cells()[7].keys()) == schema.KEYS
 
 
+def test_a_question_names_methods_as_results_do_and_is_no_part_of_a_cell(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(asking('"gce"', '"all"', "margin = {acc = 0.01}"))
+    asked = Suite.read(str(path)).override({"method": ["gce", "elr(beta=0.9)"]}).asked()
+    assert (asked.reference, asked.candidates) == ("gce", ("elr(beta=0.9)",))
+    assert asked.margins() == MARGINS | {"acc": 0.01}
+    path.write_text(DEFAULT.partition("[question]")[0])
+    assert Suite.read(str(path)).asked() is None
+    assert [cell.id for cell in Suite.read(str(path)).cells("float32")] == [c.id for c in cells()]
+
+
+@pytest.mark.parametrize("name", suites.names())
+def test_every_shipped_suite_asks_a_question_of_methods_that_it_runs(name):
+    asked = Suite.read(name).asked()
+    named = {cell.keys()["method"] for cell in cells(name)}
+    assert {asked.reference, *asked.candidates} <= named
+    asks_of_smoothing = asked.candidates == ("label_smoothing",)
+    assert asks_of_smoothing == (name == "default")
+
+
 def test_override_replaces_only_the_given_axes():
     suite = Suite.read("default").override({"method": ["elr"], "seed": [9, 8], "noise": None})
     assert (suite.method, suite.seed) == (("elr",), (9, 8))
@@ -92,6 +113,14 @@ def test_override_replaces_only_the_given_axes():
 
 DEFAULT = (suites.FOLDER / "default.toml").read_text()
 HEAD = DEFAULT.partition("seed = ")[0]
+
+
+def asking(reference, candidates='["elr"]', more=""):
+    """The suite ``default`` with another question."""
+    question = f"[question]\nreference = {reference}\ncandidates = {candidates}\n{more}\n"
+    return DEFAULT.partition("[question]")[0] + question
+
+
 FILES = {
     "nested": (HEAD + "seed = " + "[" * 10_000, "is nested too deeply"),
     "digits": (HEAD + f"seed = [{'9' * 5_000}]", "is not TOML: Exceeds the limit"),
@@ -108,10 +137,16 @@ FILES = {
         "method: ",
     ),
     "date": (HEAD + "seed = [1979-05-27]", "seed[0]: a whole number is expected"),
-    "key": (DEFAULT + "niose = 1", "unknown key 'niose'; did you mean 'noise'?"),
-    "profile": (DEFAULT + "profile = 3\n", "profile: a text is expected here, not a whole number"),
-    "twice": (DEFAULT + "seed = [0]\n", "is not TOML: Cannot overwrite a value"),
+    "key": ("niose = 1\n" + DEFAULT, "unknown key 'niose'; did you mean 'noise'?"),
+    "profile": ("profile = 3\n" + DEFAULT, "profile: a text is expected here, not a whole number"),
+    "twice": ("seed = [0]\n" + DEFAULT, "is not TOML: Cannot overwrite a value"),
     "empty": ("", "missing key 'dataset'"),
+    "stranger": (asking('"sop"'), "question.reference: 'sop' is not among the methods"),
+    "all but one": (asking('"gce"', '"al"'), "question.candidates: a list is expected here, or"),
+    "itself": (asking('"gce"', '["gce"]'), "the reference 'gce' is no candidate"),
+    "nobody": (asking('"gce"', "[]"), "at least 1 is needed here"),
+    "margin": (asking('"gce"', more="margin = {acc = 0.0}"), "question.margin"),
+    "metric": (asking('"gce"', more="margin = {mce = 0.1}"), "question.margin"),
     "large": ("#" * 9_000_000, "a file of at most 8 MiB is read"),
 }
 

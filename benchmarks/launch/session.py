@@ -30,6 +30,7 @@ from benchmarks.planning.plan import Plan, make_plan, rebuild
 from benchmarks.planning.repeats import Repeats
 from benchmarks.plugins import Entry
 from benchmarks.profiles import PROFILES, Tuned
+from benchmarks.question import Question
 from benchmarks.store import Parts, read_current_plan, read_plan, refuse_foreign
 from benchmarks.store.held import AXES, held_lines
 from benchmarks.sweep import REGISTRIES, Cell, Suite
@@ -111,6 +112,7 @@ class Wanted(NamedTuple):
     tuned: Tuned | None  # the profile, if it needs trials first
     plugins: tuple[Path, ...]  # the suite's, and those that were given
     unused: Sequence[str] = ()  # lines about what is wrong with their other entries
+    question: Question | None = None  # that the suite asks
 
 
 def prepare(request: Request, wanted: Wanted | None = None) -> Session:
@@ -177,7 +179,7 @@ def requested(request: Request, *, fetch: bool = False) -> Wanted:
     profile = PROFILES.build(suite.profile)
     plugins = tuple(dict.fromkeys((*suite.plugin, *given)))
     tuned = profile if isinstance(profile, Tuned) else None
-    return Wanted(device, cells, tuned, plugins, unused)
+    return Wanted(device, cells, tuned, plugins, unused, suite.asked())
 
 
 def _refuse_faulty(faults: Faults, specs: Mapping[str, Iterable[str]]) -> list[str]:
@@ -240,7 +242,8 @@ def options_of(request: Request, device: torch.device) -> TrainingOptions:
 def _session(request: Request, wanted: Wanted, cells: Sequence[Cell], folder: Path) -> Session:
     device = wanted.device
     plan = make_plan(folder, Path(request.suite).stem, cells, options_of(request, device))
-    plan = replace(plan, plugins=tuple(map(str, wanted.plugins)))
+    plugins = tuple(map(str, wanted.plugins))
+    plan = replace(plan, plugins=plugins, question=wanted.question)
     workers, why = request.workers, "as asked for"
     if workers is None:
         workers, why = pool.default_workers(device)

@@ -20,6 +20,7 @@ from benchmarks.planning.memory import LARGEST_NETWORK, free_bytes, weights_of, 
 from benchmarks.planning.options import FLAGS, TrainingOptions, flags_of_cell, gpus_of
 from benchmarks.planning.repeats import Cells, Repeats, repeats
 from benchmarks.planning.throughput import Throughput
+from benchmarks.question import Question
 from benchmarks.store import CellSpecs, Driver, PlanFile, PlannedCell, read_current_plan, write_plan
 from benchmarks.store.plan_file import NAME, WIDEST, further, merged
 from benchmarks.sweep import Cell, data_of, label_space
@@ -43,6 +44,7 @@ class Plan:
     flags: tuple[str, ...] = ()  # of FLAGS
     held: tuple[PlannedCell, ...] = ()  # the folder's further cells
     plugins: tuple[str, ...] = ()  # the files that were given, as they were
+    question: Question | None = None
 
     def width(self, cell: Cell) -> int:
         """Return how many cells like this one are trained together."""
@@ -72,6 +74,11 @@ class Plan:
             flags=self.flags,
             method_facts=_facts_of_plugins(self.cells),
             plugins=self.plugins,
+            question=self.question,
+            classes={
+                DATASETS.spec(each.first.dataset): each.first.dataset.num_classes
+                for each in self.groups
+            },
         )
         if (folder / NAME).exists():
             new = merged(read_current_plan(folder), new)

@@ -15,6 +15,7 @@ from benchmarks.catalogue import Facts
 from benchmarks.errors import RefusedError
 from benchmarks.inputs import InputError, decode_json, read_bytes
 from benchmarks.outputs import write_atomically
+from benchmarks.question import Question
 from benchmarks.store.cell_meta import CellKeys, Seed
 
 NAME = "plan.json"
@@ -126,6 +127,8 @@ class PlanFile(msgspec.Struct, frozen=True, omit_defaults=True):
     flags: tuple[str, ...] = ()
     method_facts: dict[str, Facts] = {}  # of the methods of plugins
     plugins: tuple[str, ...] = ()  # files of entries, as the runs of the folder were given them
+    question: Question | None = None  # the first that was asked
+    classes: dict[str, Annotated[int, msgspec.Meta(ge=1)]] = {}  # by dataset
     schema: int = 0
 
     def missing_plugins(self) -> str:
@@ -260,6 +263,8 @@ def merged(before: PlanFile, request: PlanFile) -> PlanFile:
         drivers=before.drivers | request.drivers,
         method_facts=before.method_facts | request.method_facts,
         plugins=tuple(dict.fromkeys((*before.plugins, *request.plugins))),
+        question=before.question or request.question,
+        classes=before.classes | request.classes,
     )
 
 

@@ -170,9 +170,11 @@ def suite(folder):
     path.write_text(text, encoding="utf-8")
     whole = {key: list(getattr(Suite.read("default"), key)) for key in _AXES}
     whole["profile"] = "default"
+    whole["question"] = {"reference": "gce", "candidates": ["elr"], "margin": {"acc": 0.01}}
 
     def read():
         suite = Suite.read(str(path))
+        suite.asked()
         if len(suite.seed) * len(suite.method) * len(suite.noise) < 5_000:
             assert all(cell.seed >= 0 for cell in suite.cells("float32"))
 

@@ -22,6 +22,8 @@ from benchmarks.planning.throughput import (
     Throughput,
     work_of,
 )
+from benchmarks.question import Question
+from benchmarks.store import read_plan
 from benchmarks.sweep import Cell, Suite
 from methods import METHODS
 from tests.cells import CPU, NOWHERE, build
@@ -60,6 +62,22 @@ def test_a_folder_keeps_its_widths_and_gains_those_of_new_kinds(tmp_path):
     assert (plan.suite, len(plan.cells)) == ("mine", 51)
     with pytest.raises(RefusedError, match="started with packs of its own choice"):
         make_plan(tmp_path, "mine", cells, TrainingOptions(CPU, 5))
+
+
+def test_a_folder_keeps_the_first_question_and_gains_classes_of_new_datasets(tmp_path):
+    first, second = Question("cross_entropy", ("elr",)), Question("elr", ("gce",))
+    for cells, question in (
+        ([build()], None),
+        ([build("elr")], first),
+        ([build("gce", dataset="cifar100")], second),
+    ):
+        plan = make_plan(tmp_path, "mine", cells, TrainingOptions(CPU))
+        replace(plan, question=question).write(tmp_path)
+    written = read_plan(tmp_path)
+    assert written.question == first
+    asked = prepare(Request(methods=["elr"], out=tmp_path / "new")).plan.question
+    assert asked == Suite.read("default").asked()
+    assert written.classes == {"digits": 10, "cifar100": 100}
 
 
 def test_a_folder_started_with_a_width_goes_on_with_it(tmp_path):

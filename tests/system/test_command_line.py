@@ -76,7 +76,7 @@ def test_a_mistake_is_answered_in_one_sentence_and_nothing_runs(
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        (SUITE + "sede = [1]\n", "unknown key 'sede'; did you mean 'seed'?"),
+        ("sede = [1]\n" + SUITE, "unknown key 'sede'; did you mean 'seed'?"),
         ("seed = [0]\n", "missing key 'dataset'"),
         ("seed = [\n", "is not TOML"),
         (SUITE.replace("[0, 1, 2, 3, 4]", "[0.5]"), "seed[0]: a whole number is expected"),
