@@ -1,5 +1,6 @@
 """A run: everything that a request needs and that has no result yet is trained."""
 
+import contextlib
 import errno
 from collections import Counter
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from benchmarks import processes
 from benchmarks.data_files import fetch_files
+from benchmarks.errors import RefusedError
 from benchmarks.launch import pool, tuning
 from benchmarks.launch.environment import commit
 from benchmarks.launch.progress import Progress, Times, announce
@@ -85,19 +87,30 @@ def train(session: Session, launcher: str = "local") -> Parts:
     fetch_files(missing, session.root)
     with locked(session.folder):
         refuse_misplaced(session.folder)
-        if not session.parts.meta:  # a folder that keeps its tables only
-            held = {entry.cell_id for entry in session.plan.held}
-            refuse_loss(session.folder, session.parts, held)
+        refuse_loss(session.folder, session.parts, [cell.id for cell in missing])
         session.plan.write(session.folder)
         remove_stale_files(session.folder)
         session.parts.put_aside()
         try:
             if missing:
                 _launch(session, missing, launcher)
-        finally:
-            _refuse_gone(session.folder)
-            parts = Parts(session.folder) if missing else session.parts
-            derive(session.folder, parts)
+        except BaseException:
+            with contextlib.suppress(RefusedError):  # rows of cells that are still to be trained
+                _derived(session)
+            raise
+        return _derived(session)
+
+
+def _derived(session: Session) -> Parts:
+    """Derive the CSV files of a session and return all parts.
+
+    Raises:
+        RefusedError: they are all that is left of a cell which failed when it was trained again.
+        WritingError: the folder is gone, or cannot be written.
+    """
+    _refuse_gone(session.folder)
+    parts = Parts(session.folder) if session.missing() else session.parts
+    derive(session.folder, parts)
     return parts
 
 

@@ -64,13 +64,12 @@ def drop(folder: Path, wanted: Mapping[str, Sequence[str | int]]) -> Dropped:
         if not ids:
             raise RefusedError(f"no cell of {folder} has all that is asked for; nothing is dropped")
         refuse_misplaced(folder)
-        refuse_loss(folder, parts, plan.ids() - ids)
-        results = len(ids & parts.done())
-        planned = plan.ids()
+        refuse_loss(folder, parts, ids)
+        results, left = len(ids & parts.done()), plan.ids() - ids
         parts.remove(ids)
-        derive(folder, parts, planned - ids)
+        derive(folder, parts, ids)
         write_plan(folder, without(plan, ids))
-    return Dropped(folder, len(ids), results, len(planned - ids), parts.damage())
+    return Dropped(folder, len(ids), results, len(left), parts.damage())
 
 
 def _fits(cell: CellKeys, wanted: Mapping[str, Sequence[str | int]]) -> bool:

@@ -13,8 +13,9 @@ from typing import Any
 from msgspec.structs import asdict, astuple, replace
 
 from benchmarks import schema
+from benchmarks.commands import command_line
 from benchmarks.errors import RefusedError, count
-from benchmarks.inputs import InputError, read_bytes, table_of, text_of
+from benchmarks.inputs import InputError, read_bytes, text_of
 from benchmarks.outputs import write_atomically
 from benchmarks.store.aggregates import LossHistograms, Row, TransitionMatrices
 from benchmarks.store.cell_meta import CellKeys
@@ -49,48 +50,48 @@ def refuse_misplaced(folder: Path) -> None:
             raise RefusedError(f"{path} is no folder, and parts belong there; move it away")
 
 
-def refuse_loss(folder: Path, parts: Parts, planned: Collection[str]) -> None:
-    """Refuse to write tables again that are all that is left of some cells.
-
-    A damaged part accounts for cells without one: they are told, and trained again.
+def refuse_loss(folder: Path, parts: Parts, gone: Collection[str] = ()) -> None:
+    """Refuse to write tables again that are all that is left of finished cells.
 
     Args:
-        folder: a results folder with its plan.
+        folder: a results folder.
         parts: its parts.
-        planned: ids of the cells that the tables are to hold.
+        gone: ids of cells that may go, as they are dropped or trained again.
 
     Raises:
-        RefusedError: a finished one of them is in ``results.csv`` and in no part.
+        RefusedError: another finished cell is in ``results.csv`` and in no part that can be read.
     """
     path = schema.table_path(folder, "results.csv")
-    absent = set(planned) - parts.meta.keys()
-    if not absent or parts.damaged or parts.aside or not path.is_file():
-        return
-    if only := absent & _finished(path):
+    if only := _finished(path) - parts.done() - set(gone):
+        counts = ((len(parts.damaged), "damaged"), (len(parts.aside), "put aside as damaged"))
+        known = " and ".join(f"{number} is {what}" for number, what in counts if number)
         raise RefusedError(
             f"{path} is all that is left of {count(len(only), 'finished cell')}, which no part of "
-            f"{folder / 'parts'} holds, and would lose them; bring the parts back, or copy the "
-            "CSV files to another folder and remove them here"
+            f"{folder / 'parts'} holds{f' ({known})' if known else ''}, and would lose them; bring "
+            f"the parts back, train the cells again by `{command_line('run', folder)}`, or copy "
+            "the CSV files to another folder and remove them here"
         )
 
 
 def _finished(path: Path) -> set[str]:
     """Return the finished cells of a ``results.csv``; none where it cannot be read as one."""
+    if not path.is_file():
+        return set()
     try:
-        data = gzip.decompress(read_bytes(path)) if path.suffix == ".gz" else read_bytes(path)
-        table = table_of(text_of(data, path), path)
-    except (InputError, OSError, EOFError, zlib.error):
+        data = read_bytes(path, path.stat().st_size)
+        data = gzip.decompress(data) if path.suffix == ".gz" else data
+        rows = csv.reader(io.StringIO(text_of(data, path), newline=""))
+        header = next(rows, [])
+        cell, status = header.index("cell_id"), header.index("status")
+        return {row[cell] for row in rows if len(row) == len(header) and row[status] == "done"}
+    except (InputError, OSError, EOFError, ValueError, csv.Error, zlib.error):
         return set()
-    if not {"cell_id", "status"} <= set(table.header):
-        return set()
-    pairs = zip(table.column("cell_id"), table.column("status"), strict=True)
-    return {cell_id for cell_id, status in pairs if status == "done"}
 
 
 def derive(
     folder: Path,
     parts: Parts,
-    planned: Collection[str] | None = None,
+    gone: Collection[str] = (),
     into: Path | None = None,
 ) -> None:
     """Write every CSV of a results folder from the parts of its planned cells.
@@ -98,15 +99,17 @@ def derive(
     Args:
         folder: a results folder with its plan.
         parts: its parts.
-        planned: ids of the cells; those of the plan if none are given.
+        gone: ids of planned cells that are dropped.
         into: another folder to write them to, where this one must not change.
 
     Raises:
-        RefusedError: the plan cannot be read, or recomputed numbers are damaged.
+        RefusedError: the plan cannot be read, recomputed numbers are damaged, or the tables are all
+            that is left of a finished cell.
     """
     names = {cell.cell_id: astuple(cell)[: len(schema.KEYS)] for cell in read_plan(folder).cells}
-    planned = names.keys() if planned is None else planned
     refuse_misplaced(into or folder)
+    if into is None:
+        refuse_loss(folder, parts, gone)
     makers: dict[str, Callable[[Record], Iterable[Row]]] = {
         "results.csv": _results,
         "curves.csv": _curves,
@@ -119,7 +122,7 @@ def derive(
         "transitions.csv": TransitionMatrices(),
     }
     cells = []
-    for trained in parts.records(planned, ARRAYS):
+    for trained in parts.records(names.keys() - set(gone), ARRAYS):
         record = _named(trained, names.get(trained.cell_id))
         keys = astuple(record.meta.keys)
         begin = _line(keys)[:-1] + ","

@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks import schema
 from benchmarks.datasets import DATASETS
+from benchmarks.launch.run import LAUNCHERS
 from tests.system.runs import ROOT, TINY, contents, rows, run, start
 
 SUITE = (ROOT / "benchmarks/suites/default.toml").read_text()
@@ -143,7 +144,8 @@ OTHER = ["--methods", "gce", "--noises", "clean", "--recipes", "small(epochs=3)"
 
 def test_a_run_trains_what_it_is_asked_for_and_the_folder_holds_the_rest(out):
     plan = json.loads((out / "plan.json").read_text())
-    (out / "parts" / min(p.name for p in (out / "parts").iterdir())).unlink()
+    min((out / "parts").iterdir()).unlink()
+    (out / "results.csv").unlink()
     stamps = {p.name: p.stat().st_mtime_ns for p in (out / "parts").iterdir()}
     code, text, err = run(*OTHER, "--no-report", "--out", out)
     assert code == 0, err
@@ -246,20 +248,51 @@ def test_parts_that_are_no_folder_are_refused_before_anything_is_trained(out):
     assert f"{out / 'parts'} is no folder, and parts belong there; move it away" in err
 
 
-def test_a_folder_that_keeps_its_tables_only_never_loses_their_rows(out):
-    shutil.rmtree(out / "parts")
+def truncated(part):
+    part.write_bytes(part.read_bytes()[:1000])
+
+
+def put_aside(part):
+    part.rename(part.with_suffix(".damaged"))
+
+
+GONE = [
+    (lambda part: shutil.rmtree(part.parent), ""),
+    (Path.unlink, ""),
+    (truncated, " (1 is damaged)"),
+    (put_aside, " (1 is put aside as damaged)"),
+]
+
+
+@pytest.mark.parametrize(("lose", "how"), GONE)
+def test_no_verb_loses_the_rows_of_cells_whose_parts_are_gone(out, lose, how):
+    lose(min((out / "parts").iterdir()))
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
-    for args in (
-        [*OTHER, "--no-report", "--out", out],
-        ["drop", out, "--methods", "cross_entropy"],
-        ["collect", out],
-    ):
+    verbs = [[*OTHER, "--no-report", "--out", out], ["drop", out, "--seeds", 1], ["collect", out]]
+    if (out / "parts").is_dir():  # without one, a report shows what the tables hold
+        verbs.append(["report", out])
+    for args in verbs:
         code, _, err = run(*args)
         assert code == 2
         assert f"{out / 'results.csv'} is all that is left of " in err
+        assert f" finished cells, which no part of {out / 'parts'} holds{how}, and would" in err
         assert len(err.strip().splitlines()) == 1
-    for path, content in before.items():
-        assert path.read_bytes() == content
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_keeps_the_rows_of_cells_until_it_has_trained_them_again(out, monkeypatch):
+    truncated(min((out / "parts").iterdir()))
+    before = contents(out)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setitem(LAUNCHERS, "local", interrupted)
+        assert run(*TINY, "--out", out)[0] == 130
+    assert contents(out) == before
+    assert run(*TINY, "--out", out)[0] == 0
+    assert contents(out) == before
 
 
 MINE = """
