@@ -289,6 +289,7 @@ class Suite:
     profile: str = "default"
     plugin: tuple[Path, ...] = ()  # the files that register entries of its own
     question: _Question | None = None
+    given: frozenset[str] = frozenset()  # the axes that options have replaced
 
     def __post_init__(self) -> None:
         """Refuse seeds that results cannot keep, whoever asks for them.
@@ -296,10 +297,22 @@ class Suite:
         Raises:
             RefusedError: there is one.
         """
-        try:
+        with self._told_by("seed"):
             refuse_odd(self.seed)
+
+    @contextlib.contextmanager
+    def _told_by(self, axis: str) -> Iterator[None]:
+        """Name the option that gave an axis, or the suite, in front of what is said of its values.
+
+        Raises:
+            RefusedError: a ``ValueError`` was raised within.
+        """
+        try:
+            yield
         except ValueError as error:
-            raise RefusedError(f"suite {self.name!r}: {error}") from error
+            option = f"--{axis}" if axis == "profile" else f"--{axis}s"
+            owner = option if axis in self.given else f"suite {self.name!r}"
+            raise RefusedError(f"{owner}: {plugin_errors.refusal(error)}") from error
 
     @classmethod
     def read(
@@ -350,7 +363,8 @@ class Suite:
         """Return the suite with the given axes in place of its own; empty ones change nothing."""
         changes: dict[str, Any] = {name: tuple(values) for name, values in axes.items() if values}
         changes |= _placed(changes, lambda text, _mark: home_expanded(text))
-        return replace(self, profile=profile or self.profile, **changes)
+        changes |= {"profile": profile} if profile else {}
+        return replace(self, given=self.given | changes.keys(), **changes)
 
     def asked(self) -> Question | None:
         """Return the question, with methods as results name them.
@@ -361,7 +375,7 @@ class Suite:
         if self.question is None:
             return None
         reference, candidates = self.question.reference, self.question.candidates
-        try:
+        with self._told_by("question"):
             profile = PROFILES.build(self.profile)
             dataset, noise = DATASETS.build(self.dataset[0]), NOISES.build(self.noise[0])
             conditions = _conditions(dataset, noise)
@@ -372,8 +386,6 @@ class Suite:
             own = named(reference)
             others = map(named, self.method if candidates == "all" else candidates)
             compared = tuple(dict.fromkeys(name for name in others if name != own))
-        except ValueError as error:
-            raise RefusedError(f"suite {self.name!r}: {plugin_errors.refusal(error)}") from error
         return Question(own, compared, self.question.margin)
 
     def cells(
@@ -399,44 +411,50 @@ class Suite:
                 f"suite {self.name!r} names {count:,} cells, and a plan holds at most "
                 f"{MOST_CELLS:,}; ask for fewer seeds, noises or methods at a time"
             )
-        try:
-            if fetch and root:
-                self._fetch(root)
-            cells = list(self._cells(precision, root))
+        if fetch and root:
+            self._fetch(root)
+        cells = list(self._cells(precision, root))
+        with self._told_by("noise"):
             return iter(_once(cells) if _names_files(cells) else cells)
-        except ValueError as error:
-            raise RefusedError(f"suite {self.name!r}: {plugin_errors.refusal(error)}") from error
 
     def _fetch(self, root: Path) -> None:
         """Download the data of plugins, which must be there before their cells have ids."""
-        noises = map(NOISES.build, self.noise)
-        named = (*self.dataset, *(name for noise in noises for name in noise.borrows))
-        for name in dict.fromkeys(named):
-            if is_brought(dataset := DATASETS.build(name)):
-                content.fetch(name, dataset, root)
+        noises = self._built("noise")
+        with self._told_by("noise"):
+            lent = [DATASETS.build(name) for noise in noises for name in noise.borrows]
+        for dataset in dict.fromkeys([*self._built("dataset"), *lent]):
+            if is_brought(dataset):
+                content.fetch(DATASETS.spec(dataset), dataset, root)
+
+    def _built(self, axis: str) -> list[Any]:
+        """Return the different entries that the specs of an axis name."""
+        with self._told_by(axis):
+            return list(dict.fromkeys(map(REGISTRIES[axis].build, getattr(self, axis))))
 
     def _cells(self, precision: Precision, root: Path | None) -> Iterator[Cell]:
-        profile = PROFILES.build(self.profile)
-        if isinstance(profile, Tuned) and profile.seed in self.seed:
-            raise ValueError(f"Tuned.seed must not be a seed that is reported, got {profile.seed}")
+        with self._told_by("profile"):
+            profile = PROFILES.build(self.profile)
+            if isinstance(profile, Tuned) and profile.seed in self.seed:
+                seed = profile.seed
+                raise ValueError(f"Tuned.seed must not be a seed that is reported, got {seed}")
         seeds = tuple(dict.fromkeys(self.seed))
-        built = {
-            name: list(dict.fromkeys(registry.build(spec) for spec in getattr(self, name)))
-            for name, registry in REGISTRIES.items()
-            if name != "method"
-        }
+        built = {name: self._built(name) for name in REGISTRIES if name != "method"}
         full = PROFILES.full(profile)
         for dataset, noise in itertools.product(built["dataset"], built["noise"]):
-            noise.check(label_space(dataset), seeds)
-            conditions = _conditions(dataset, noise)
+            with self._told_by("noise"):
+                noise.check(label_space(dataset), seeds)
+                conditions = _conditions(dataset, noise)
             names: dict[Method, str] = {}  # the first, where several specs mean one
-            for spec in self.method:
-                names.setdefault(*profile.configure(spec, conditions))
-            for method, recipe in itertools.product(names, built["recipe"]):
-                _check_validation(method, recipe)
-            data = data_of(dataset, noise, root) if root else ""
-            if root:
-                _confirm(dataset, noise, seeds, root)
+            with self._told_by("method"):
+                for spec in self.method:
+                    names.setdefault(*profile.configure(spec, conditions))
+                for method, recipe in itertools.product(names, built["recipe"]):
+                    _check_validation(method, recipe)
+            with self._told_by("dataset"):
+                data = data_of(dataset, noise, root) if root else ""
+            with self._told_by("noise"):
+                if root:
+                    _confirm(dataset, noise, seeds, root)
             for method, model, recipe in itertools.product(names, built["model"], built["recipe"]):
                 asked = "" if names[method] == METHODS.spec(method) else names[method]
                 name = precision if isinstance(precision, str) else precision(model, dataset)

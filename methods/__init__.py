@@ -13,7 +13,7 @@ from methods.base import FAMILIES, Batch, Method, Network, Stage, State, Task, T
 from methods.loss_spec import serve
 from methods.registry import Registry
 
-NOT_METHODS = ("base", "bounds", "loss_spec", "paper", "registry")
+NOT_METHODS = ("base", "bounds", "loss_spec", "paper", "registry", "spelling")
 
 
 def method_of(module: ModuleType) -> type[Method]:

@@ -214,6 +214,17 @@ def _rising(text: str, interval: Between) -> tuple[float, ...]:
     return numbers if inside and all(a < b for a, b in pairwise(numbers)) else ()
 
 
+def folded(name: str) -> str:
+    """Return a name without its case, and with one sign for all that parts its words.
+
+    >>> folded("Cross-Entropy"), folded("nce+mae")
+    ('cross_entropy', 'nce_mae')
+    """
+    return re.sub(r"\W", "_", name.strip()).casefold()
+
+
 def suggestion(name: str, known: tuple[str, ...]) -> str:
     """Return ``"; did you mean 'elr'?"`` when a known name is near, else nothing."""
-    return "".join(f"; did you mean {match!r}?" for match in get_close_matches(name, known, n=1))
+    words = {folded(word): word for word in known}
+    near = get_close_matches(folded(name), words, n=1)
+    return "".join(f"; did you mean {words[match]!r}?" for match in near)

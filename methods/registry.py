@@ -9,6 +9,7 @@ from dataclasses import MISSING, fields, replace
 from typing import Any, Generic, TypeVar
 
 from methods.bounds import Bounded, FilePath, file_name, suggestion
+from methods.spelling import meant
 
 T = TypeVar("T", bound=Bounded)
 
@@ -109,17 +110,20 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         """
         if spec in self._built:
             return self._built[spec]
-        name, kwargs = self.explicit(spec)
-        entry = self[name]
-        names = {field.key: field.name for field in entry.fields()}
-        for key in kwargs:
-            self._known(f"{name} parameter", key, tuple(names))
-        for field in fields(entry):
-            if field.default is MISSING and field.name not in kwargs:
-                raise ValueError(f"{self.kind} {name!r} needs {field.name}: {name}({field.name}=…)")
-        built = entry(**{names[key]: value for key, value in kwargs.items()})
+        built = self._entry(*self.explicit(spec))
         self._built[spec] = self._canonical(built) if self._canonical else built
         return self._built[spec]
+
+    def _entry(self, name: str, values: Mapping[str, Any]) -> T:
+        """Return the entry of a name, with these values of its fields."""
+        entry = self[name]
+        names = {field.key: field.name for field in entry.fields()}
+        for key in values:
+            self._known(f"{name} parameter", key, tuple(names))
+        for field in fields(entry):
+            if field.default is MISSING and field.name not in values:
+                raise ValueError(f"{self.kind} {name!r} needs {field.name}: {name}({field.name}=…)")
+        return entry(**{names[key]: value for key, value in values.items()})
 
     def explicit(self, spec: str) -> tuple[str, dict[str, Any]]:
         """Return the name in a spec and the fields that it sets, as written.
@@ -137,8 +141,9 @@ class Registry(Mapping[str, type[T]], Generic[T]):
                     return node.func.id, pairs
         except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
             pass
-        shown = spec if len(spec) <= LONGEST else f"{spec[:LONGEST]}…"
-        raise ValueError(f"a {self.kind} is name or name(field=literal, ...), got {shown!r}")
+        long = len(spec) > LONGEST
+        shown, hint = (f"{spec[:LONGEST]}…", "") if long else (spec, meant(spec, self, self._entry))
+        raise ValueError(f"a {self.kind} is name or name(field=literal, ...), got {shown!r}{hint}")
 
     def name(self, obj: T) -> str:
         """Return the name under which the type of ``obj`` is registered."""

@@ -182,7 +182,7 @@ LONG = ("9" * 5_000, "(" * 10_000, "-" * 10_000 + "1", "0x" + "f" * 6_000, "0x" 
 @pytest.mark.parametrize("value", LONG, ids=range(len(LONG)))
 def test_a_value_that_is_no_literal_or_cannot_be_written_is_refused_in_a_bounded_line(value):
     for spec in (f"gce(q={value})", f"{value}", "g" * 5_000):
-        with pytest.raises(RefusedError, match=r"suite 'default': (a method is|unknown)") as caught:
+        with pytest.raises(RefusedError, match=r"^--methods: (a method is|unknown)") as caught:
             Suite.read("default").override({"method": [spec]}).cells("float32")
         assert len(str(caught.value)) < 1_000
     with pytest.raises(RefusedError, match="no suite 'gg") as caught:
@@ -214,9 +214,31 @@ def test_the_same_cell_named_twice_is_trained_once():
     assert len(list(Suite.read("default").override(twice).cells("float32"))) == 5
 
 
-def test_a_bad_spec_is_refused_with_the_name_of_the_suite():
-    suite = Suite.read("default").override({"method": ["erl"]})
-    with pytest.raises(RefusedError, match=r"suite 'default': unknown method 'erl'; did you mean"):
+NO_VALIDATION = {"method": ["early_stopping"], "recipe": ["small(val_fraction=0)"]}
+
+
+@pytest.mark.parametrize(
+    ("axes", "profile", "owner"),
+    [
+        ({"method": ["erl"]}, None, "--methods: unknown method"),
+        ({"noise": ["symetric(rate=0.4)"]}, None, "--noises: unknown noise"),
+        ({"noise": ["matrix(file='no.csv')"]}, None, "--noises: Matrix.file: no.csv"),
+        ({"recipe": ["small(epochs=0)"]}, None, "--recipes: Small.epochs must be"),
+        ({"seed": [-1]}, None, "--seeds: a seed must be"),
+        ({}, "Paper", "--profile: unknown profile 'Paper'; did you mean 'paper'?"),
+        (NO_VALIDATION, None, "--methods: early_stopping stops by"),
+    ],
+)
+def test_what_an_option_gave_is_refused_with_its_name(axes, profile, owner):
+    with pytest.raises(RefusedError, match=f"^{re.escape(owner)}"):
+        Suite.read("default").override(axes, profile).cells("float32")
+
+
+def test_what_a_suite_names_is_refused_with_its_name(tmp_path):
+    text = (suites.FOLDER / "default.toml").read_text().replace('"gce"', '"gec"')
+    (tmp_path / "mine.toml").write_text(text)
+    suite = Suite.read(str(tmp_path / "mine.toml")).override({"seed": [0]})
+    with pytest.raises(RefusedError, match=r"^suite 'mine': unknown method 'gec'; did you mean"):
         suite.cells("float32")
 
 

@@ -196,12 +196,56 @@ def test_a_wrong_spec_is_answered_with_what_would_be_right(registry, spec, sente
 def test_what_is_not_a_name_with_literals_is_not_a_spec(spec):
     shown = spec if len(spec) <= 200 else f"{spec[:200]}…"
     expected = f"a method is name or name(field=literal, ...), got {shown!r}"
-    with refused(expected):
+    with pytest.raises(ValueError, match=f"^{re.escape(expected)}($|; )"):
         METHODS.build(spec)
 
 
+SEVERAL = "several are arguments of their own, parted by spaces"
+
+
+@pytest.mark.parametrize(
+    ("registry", "spec", "right"),
+    [
+        (NOISES, "symmetric(40%)", "did you mean 'symmetric(rate=0.4)'?"),
+        (NOISES, "symmetric 0.4", "did you mean 'symmetric(rate=0.4)'?"),
+        (NOISES, "symmetric(rate=0,4)", "did you mean 'symmetric(rate=0.4)'?"),
+        (NOISES, "Symetric(rate: .4", "did you mean 'symmetric(rate=0.4)'?"),
+        (NOISES, "symmetric(0,4, true)", "did you mean 'symmetric(rate=0.4, include_true=True)'?"),
+        (NOISES, "symmetric(140%)", "Symmetric.rate must be a number in [0, 1], got 1.4"),
+        (NOISES, "labels('x.npy')", "did you mean \"labels(file='x.npy')\"?"),
+        (NOISES, "labels(file=x.npy)", "did you mean \"labels(file='x.npy')\"?"),
+        (NOISES, "labels(file=\u2018x.npy\u2019)", "did you mean \"labels(file='x.npy')\"?"),
+        (NOISES, "x.csv", "a file is named by a field: matrix(file='x.csv'), labels(file='x.csv')"),
+        (NOISES, "clean,symmetric(40%)", f"{SEVERAL}: clean 'symmetric(rate=0.4)'"),
+        (METHODS, "elr gce", f"{SEVERAL}: elr gce"),
+        (METHODS, "a,b", SEVERAL),
+        (METHODS, "Cross-Entropy", "did you mean 'cross_entropy'?"),
+        (METHODS, "Co-teaching+", "did you mean 'co_teaching_plus'?"),
+        (METHODS, "elr(lambda=3)", "did you mean 'elr(weight=3)'?"),
+        (METHODS, "elr(beta=1/2)", "did you mean 'elr(beta=0.5)'?"),
+        (METHODS, "elr(beta=0.5, beta=0.6)", "beta is set twice"),
+        (METHODS, "co_teaching(loss=gce(q=0.5))", "\"co_teaching(loss='gce(q=0.5)')\"?"),
+        (RECIPES, "small(optimizer=Adam)", "got 'Adam'; did you mean 'adam'?"),
+        (RECIPES, "small(epochs=5,lr=0.1", "did you mean 'small(epochs=5, lr=0.1)'?"),
+        (DATASETS, "CIFAR-10", "did you mean 'cifar10'?"),
+    ],
+)
+def test_what_is_no_spec_is_answered_with_the_one_that_was_meant(registry, spec, right):
+    with pytest.raises(ValueError, match=r"^a \w+ is name or name\(field=literal") as caught:
+        registry.build(spec)
+    said = str(caught.value)
+    assert right in said.removeprefix(said[: said.index(f"got {spec!r}; ")])
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize(("name", "near"), [("ELR", "elr"), ("LabelSmoothing", "label_smoothing")])
+def test_a_name_in_capitals_is_near_the_one_without(name, near):
+    with refused(f"unknown method {name!r}; did you mean {near!r}?"):
+        METHODS.build(name)
+
+
 @settings(max_examples=200, deadline=None, derandomize=True)
-@given(st.text(alphabet="elr(beta=0.5,){}[]'*-+:\n #", max_size=25))
+@given(st.text(alphabet="elr(beta=0.5,){}[]'*-+:\n #%/;_|", max_size=25))
 def test_any_text_is_a_spec_or_a_refusal(text):
     try:
         built = METHODS.build(text)
