@@ -1,5 +1,6 @@
 """Fixtures that every test stands on."""
 
+import os
 import sys
 
 import pytest
@@ -47,9 +48,11 @@ def _plugins_taken_out():
     modules = set(sys.modules)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plugins, "_loaded", dict(plugins._loaded))
+        patch.setattr(os, "_exit", os._exit)
         for kind, registry in REGISTRIES.items():
             patch.setattr(registry, "_entries", entries[kind])
         yield
+    plugins._hold_exits.cache_clear()
     for name in set(sys.modules) - modules:
         if plugin_errors.MODULE.fullmatch(name):
             del sys.modules[name]

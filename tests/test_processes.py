@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from multiprocessing import forkserver
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ def test_workers_are_forked_unless_they_use_a_gpu():
 
 
 def test_a_worker_has_one_thread_and_what_training_needs_imported():
+    forkserver._forkserver._stop()  # another test's has imported something else
     context = processes.worker_context(processes.TRAINING)
     ours, theirs = context.Pipe()
     worker = context.Process(target=_look, args=(theirs,))
