@@ -35,15 +35,15 @@ ALL_HOOKS = (
 
 QUICK: dict[tuple[str, str], dict[str, Sequence[str]]] = {
     ("mlp", "float32"): {
-        "stack graph": ALL_HOOKS,
+        "stack graph": tuple(METHODS),
         "one_by_one graph": ALL_HOOKS,
         "branches graph": ALL_HOOKS,
     },
     ("convnet", "float32"): dict.fromkeys(DRIVERS, ("cross_entropy", "elr_plus", "l2rw")),
     ("convnet", "bfloat16"): {
         "stack": ("cross_entropy", "l2rw"),
-        "stack graph": tuple(METHODS),
-        "one_by_one graph": ALL_HOOKS,
+        "stack graph": ALL_HOOKS,
+        "one_by_one graph": ("cross_entropy", "elr_plus"),
         "branches graph": ("cross_entropy", "dividemix", "elr_plus", "l2rw"),
     },
     ("resnet18", "bfloat16"): dict.fromkeys(DRIVERS, ("cross_entropy", "elr_plus")),

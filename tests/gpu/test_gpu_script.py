@@ -153,6 +153,7 @@ import tests.gpu.stages, tests.gpu.summary, benchmarks.report.compare
 """
 
 
+@pytest.mark.soak
 def test_the_script_needs_of_the_wheels_only_msgspec():
     subprocess.run([sys.executable, "-c", NO_WHEELS, str(WHEELS)], check=True)
 

@@ -96,24 +96,16 @@ def test_the_page_embeds_what_exists_and_names_the_protocol_and_no_path_of_this_
     assert small.verdict in text
 
 
-def test_two_builds_are_the_same_bytes(small, tmp_path):
-    assert contents(build(write(tmp_path, SMALL))) == contents(small)
-
-
-def test_tables_may_be_kept_compressed(small, tmp_path):
+def test_processes_beside_draw_the_same_bytes_from_compressed_tables(small, tmp_path, monkeypatch):
+    monkeypatch.setattr("benchmarks.report._MANY", 0)
     folder = write(tmp_path, SMALL)
     for path in list(folder.glob("*.csv")):
         path.with_suffix(".csv.gz").write_bytes(gzip.compress(path.read_bytes()))
         path.unlink()
-    own, expected = contents(build(folder)), contents(small)
+    own, expected = contents(build(folder, workers=2)), contents(small)
     for name in (".report-digest.json", ".report-files.json"):  # tell of the inputs
         assert own.pop(Path(name)) != expected.pop(Path(name))
     assert own == expected
-
-
-def test_processes_beside_draw_the_same_bytes(small, tmp_path, monkeypatch):
-    monkeypatch.setattr("benchmarks.report._MANY", 0)
-    assert contents(build(write(tmp_path, SMALL), workers=2)) == contents(small)
 
 
 def test_files_carry_no_date_and_no_version(small):

@@ -3,11 +3,13 @@
 Run as ``python -m tests.system.forked`` with a list of cases as JSON on its input; prints a list of
 (exit code, output, errors). A case has ``args`` and may have ``env`` (a value of null
 takes a variable away), ``stdout`` (see ``STREAMS``), ``encoding``, ``removed``: a current folder
-that is no more, ``full``: a disk that takes no byte, and ``quick``: a report that is not drawn.
+that is no more, ``full``: a disk that takes no byte, and ``quick``: a report that is not drawn and
+workers that are copies of the process, which has imported everything.
 """
 
 import io
 import json
+import multiprocessing
 import os
 import signal
 import sys
@@ -18,7 +20,7 @@ from pathlib import Path
 import sklearn.datasets
 
 import benchmarks.suspects.audit
-from benchmarks import contract, export, listing
+from benchmarks import contract, export, listing, processes
 from benchmarks.cli.app import main
 from benchmarks.engine import measure, record
 from benchmarks.launch import forecast, pool, run
@@ -65,6 +67,8 @@ def enter(case):
         Path(gone).rmdir()
     if case.get("quick"):
         document.write = drawn
+        if not case.get("full"):  # which a server of workers could not begin on
+            processes.worker_context = lambda *_: multiprocessing.get_context("fork")
     if case.get("full"):
         import resource  # noqa: PLC0415  only where there are limits
 
