@@ -1,4 +1,4 @@
-"""The processes that measure the cells of a pack side by side, while a GPU has to wait for them.
+"""The processes that measure the cells of a pack side by side, while a GPU trains the next one.
 
 What they measure is that of :func:`benchmarks.engine.measure.measure` to the byte. They begin with
 the first pack of several cells, and end with the worker. One that dies is no loss: its cells are

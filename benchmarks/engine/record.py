@@ -48,7 +48,14 @@ class PackSetup(NamedTuple):
 
 
 def train_and_record(cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
-    """Train cells together and return their records, whatever happens to their numbers.
+    """Train cells together and return their records, measured."""
+    records = train_cells(cells, setup)
+    add_numbers(records, setup.device, keep_all=setup.keep_all)
+    return records
+
+
+def train_cells(cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
+    """Train cells together and return their records, to which :func:`add_numbers` adds the rest.
 
     Args:
         cells: one, or several that differ in seed and noise alone.
@@ -75,9 +82,7 @@ def train_and_record(cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
     together = list(zip(cells, data, histories, strict=True))
     for _, own, history in together:
         history.measure(own)
-    records = [_record(cell, own, history, setup, driver) for cell, own, history in together]
-    _add_numbers([record for record in records if record.meta.status == "done"], setup)
-    return records
+    return [_record(cell, own, history, setup, driver) for cell, own, history in together]
 
 
 def _record(cell: Cell, data: CellData, history: History, setup: PackSetup, driver: str) -> Record:
@@ -102,19 +107,22 @@ def _record(cell: Cell, data: CellData, history: History, setup: PackSetup, driv
     return Record(meta, arrays)
 
 
-def _add_numbers(records: Sequence[Record], setup: PackSetup) -> None:
-    """Measure finished cells, and leave out the logits that are not kept.
+def add_numbers(records: Sequence[Record], device: torch.device, *, keep_all: bool) -> None:
+    """Measure the finished ones of some cells; of their logits, leave those that are kept.
 
-    Beside a GPU, which has nothing to do meanwhile, its share of the processor's cores do it.
+    Args:
+        records: of a pack that has been trained.
+        device: where. Of a GPU, its share of the processor's cores measure side by side.
+        keep_all: whether the logits of every selection are kept.
     """
-    count = 1
-    if setup.device.type != "cpu" and processes.FORKS:
+    count, done = 1, [record for record in records if record.meta.status == "done"]
+    if device.type != "cpu" and processes.FORKS:
         count = processes.cores() // max(1, torch.cuda.device_count())
-    for record, numbers in zip(records, measure_all(records, count), strict=True):
+    for record, numbers in zip(done, measure_all(done, count), strict=True):
         costs, arrays = record.meta.costs, record.arrays
         arrays |= numbers.arrays
         costs.eval_seconds = (costs.eval_seconds or 0.0) + numbers.seconds
-        if not setup.keep_all:
+        if not keep_all:
             arrays |= {name: arrays[name][:1] for name in LOGITS if name in arrays}
 
 

@@ -5,9 +5,12 @@ in ``benchmarks.launch.run.LAUNCHERS``.
 """
 
 import concurrent.futures
+import contextlib
 import functools
 import os
 import signal
+import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
@@ -19,7 +22,7 @@ from pebble import ProcessExpired, ProcessPool
 from benchmarks import plugin_errors, plugins, processes, streams
 from benchmarks.errors import RefusedError
 from benchmarks.launch.watch import Beats, Watch
-from benchmarks.launch.worker import CellSummary, Job, failure, summary, train_pack
+from benchmarks.launch.worker import CellSummary, Job, failure, finish_pack, summary, train_pack
 from benchmarks.planning.options import gpus_of
 from benchmarks.planning.plan import Pack
 from benchmarks.store import write_part
@@ -34,7 +37,15 @@ ATTEMPTS = 2
 CHECK_SECONDS = 0.5
 """Seconds after which the parent looks whether a worker hangs."""
 
+TURN_SECONDS = 0.02
+"""Seconds after which a process looks again whether it is its turn to train."""
+
 _worker: dict[str, Any] = {}  # the job and the device of this process, set when it starts
+
+
+def processes_of_worker(device: torch.device) -> int:
+    """Return how many processes a worker is: on a GPU one trains while the other one measures."""
+    return 2 if device.type != "cpu" and processes.FORKS else 1
 
 
 def default_workers(device: torch.device) -> processes.Workers:
@@ -49,9 +60,11 @@ def run(job: Job, packs: Sequence[Pack], workers: int, tell: Callable[[CellSumma
     """Train packs in worker processes; return when each cell is in a part, trained or failed.
 
     Whenever this process is killed, the parts that have been written are whole, and its workers end
-    at once. A worker trains a pack by :func:`benchmarks.launch.worker.train_pack`; one that dies is
-    replaced, and one that finishes no epoch for long is ended: its pack is tried again cell by
-    cell, and a cell by itself fails.
+    at once. A worker trains a pack by :func:`benchmarks.launch.worker.train_pack` and writes its
+    part by :func:`benchmarks.launch.worker.finish_pack`; on a GPU, two processes take turns to
+    train, so that one measures what it has trained meanwhile. A process that dies is replaced, and
+    one that finishes no epoch for long is ended: its pack is tried again cell by cell, and a cell
+    by itself fails.
 
     Args:
         job: what the packs have in common; plain values that can be sent to other machines.
@@ -95,16 +108,17 @@ class _Pool:
         workers: int,
         tell: Callable[[CellSummary], None],
     ) -> None:
-        context = processes.worker_context(processes.TRAINING, torch.device(job.device).type)
+        device = torch.device(job.device)
+        context = processes.worker_context(processes.TRAINING, device.type)
         most = sum(ATTEMPTS * (1 + len(task.pack.cells)) for task in tasks)
         beats = Beats.shared(context, most)
         self._job, self._tasks, self._tell = job, tasks, tell
         self._watch, self._numbered = Watch(beats, job.timeout), 0
         self._left: list[_Task] = []
         self._running: dict[Future[list[CellSummary]], tuple[_Task, int]] = {}
-        count = min(workers, len(tasks))
+        count = min(workers * processes_of_worker(device), len(tasks))
         self._started, slots = context.Value("i", 0), context.Array("q", count)
-        start = (job, self._started, slots, beats)
+        start = (job, self._started, slots, context.Array("q", min(workers, count)), beats)
         self._starts = count * (1 + ATTEMPTS)  # so many are no sign that none survives its start
         self._pool = ProcessPool(count, context=context, initializer=_start, initargs=start)
 
@@ -150,7 +164,8 @@ class _Pool:
         elif isinstance(error, OSError):
             raise error  # the disk, not the cell
         else:
-            self._split(task, plugin_errors.reason(error))
+            trace = traceback.format_exception(error)
+            self._split(task, plugin_errors.reason(error), "".join(trace))
 
     def _retry(self, task: _Task, exitcode: int) -> None:
         """Try a task again whose worker has died, as a whole and then cell by cell."""
@@ -173,27 +188,39 @@ class _Pool:
             self._starts += 1
             self._split(task, f"it hung: no epoch was finished within {allowed:.0f} s (--timeout)")
 
-    def _split(self, task: _Task, reason: str) -> None:
+    def _split(self, task: _Task, reason: str, trace: str = "") -> None:
         """Try the cells of a task one by one; one by itself has failed."""
         rest = list(task.cell_by_cell())
         for each in rest:
             self._schedule(each)
         if not rest:
             (cell,) = task.pack.cells
-            self._tell(_record_failure(self._job, cell, reason))
+            self._tell(_record_failure(self._job, cell, reason, trace))
 
 
-def _record_failure(job: Job, cell: Cell, reason: str) -> CellSummary:
+def _record_failure(job: Job, cell: Cell, reason: str, trace: str = "") -> CellSummary:
     """Write the part of a cell whose worker cannot do it itself."""
-    record = failure(job, cell, reason)
+    record = failure(job, cell, reason, trace)
     write_part(job.folder, [record])
     return summary(record)
 
 
 def _start(
-    job: Job, started: "Synchronized[int]", slots: "SynchronizedArray[int]", beats: Beats
+    job: Job,
+    started: "Synchronized[int]",
+    slots: "SynchronizedArray[int]",
+    turns: "SynchronizedArray[int]",
+    beats: Beats,
 ) -> None:
-    """Set up a worker: one thread, its device, the user's plugins."""
+    """Set up a process: one thread, its device, the user's plugins.
+
+    Args:
+        job: what the packs have in common.
+        started: how many processes have been started.
+        slots: which process has which number.
+        turns: which process of each worker trains now.
+        beats: what the processes say of their tasks.
+    """
     streams.make_safe()
     streams.outlive_readers()  # what a plugin prints
     for name in ("SIGINT", "SIGHUP"):  # the parent decides when to stop
@@ -207,9 +234,11 @@ def _start(
     with started.get_lock():
         started.value += 1
         number = take_slot(slots)
-    _worker.update(job=job, device=torch.device(job.device), beats=beats, refusal=None)
+    worker, shared = number % len(turns), len(turns) < len(slots)
+    turn = functools.partial(_turn, turns, worker) if shared else contextlib.nullcontext
+    _worker.update(job=job, device=torch.device(job.device), turn=turn, beats=beats, refusal=None)
     try:
-        _worker["device"] = _use_device(job.device, number)
+        _worker["device"] = _use_device(job.device, worker)
         plugins.load(*job.plugins)
     except (RefusedError, RuntimeError) as error:  # here and not in the parent: its cells fail
         _worker["refusal"] = error
@@ -227,6 +256,26 @@ def take_slot(slots: "SynchronizedArray[int]") -> int:
     number = next(left, len(slots) - 1)
     slots[number] = os.getpid()
     return number
+
+
+@contextlib.contextmanager
+def _turn(turns: "SynchronizedArray[int]", worker: int) -> Iterator[None]:
+    """Wait until no other process of a worker trains, and let none do so meanwhile."""
+    while not _taken(turns, worker):
+        time.sleep(TURN_SECONDS)
+    try:
+        yield
+    finally:
+        turns[worker] = 0
+
+
+def _taken(turns: "SynchronizedArray[int]", worker: int) -> bool:
+    """Take the turn of a worker, unless another process has it and has not died."""
+    with turns.get_lock():
+        if turns[worker] and processes.is_running(turns[worker]):
+            return False
+        turns[worker] = os.getpid()
+    return True
 
 
 def _use_device(name: str, number: int) -> torch.device:
@@ -251,13 +300,16 @@ def _use_device(name: str, number: int) -> torch.device:
 def _work(
     task: int, specs: Sequence[Mapping[str, Any]], ids: Sequence[str], width: int
 ) -> list[CellSummary]:
-    """Train a pack in a worker."""
+    """Train a pack when it is this process's turn, and finish it when it may be another's."""
     job, beats = _worker["job"], _worker["beats"]
-    beats.begin(task)
-    if _worker["refusal"]:
-        raise _worker["refusal"]
-    if [Cell.build(spec).id for spec in specs] != list(ids):
-        raise RefusedError("its plugin or a file of it was edited after the run began; run again")
-    return train_pack(
-        job, specs, width, _worker["device"], functools.partial(beats.epochs.__setitem__, task)
-    )
+    with _worker["turn"]():
+        beats.begin(task)
+        if _worker["refusal"]:
+            raise _worker["refusal"]
+        if [Cell.build(spec).id for spec in specs] != list(ids):
+            raise RefusedError(
+                "its plugin or a file of it was edited after the run began; run again"
+            )
+        beat = functools.partial(beats.epochs.__setitem__, task)
+        records = train_pack(job, specs, width, _worker["device"], beat)
+    return finish_pack(job, records)

@@ -1,4 +1,4 @@
-"""The training of one pack of cells by a worker: the same function whoever launches it."""
+"""The training of one pack of cells by a worker: the same functions whoever launches it."""
 
 import datetime as dt
 import os
@@ -14,7 +14,7 @@ import torch
 
 from benchmarks import plugin_errors, processes
 from benchmarks.engine.loop import Beat, silent
-from benchmarks.engine.record import PackSetup, release_memory, train_and_record
+from benchmarks.engine.record import PackSetup, add_numbers, release_memory, train_cells
 from benchmarks.launch import environment
 from benchmarks.planning.memory import is_out_of_memory
 from benchmarks.planning.options import flags_of_cell
@@ -60,19 +60,27 @@ def train_pack(
     width: int,
     device: torch.device,
     beat: Beat = silent,
-) -> list[CellSummary]:
-    """Train the cells of a pack, write its part, and return the outcome of each.
+) -> list[Record]:
+    """Train the cells of a pack and return their records, for :func:`finish_pack`.
 
     Args:
         job: the facts that all packs share.
         specs: of the cells, as :meth:`Cell.specs` returns them.
         width: the number of cells that the pack is padded to; 1 trains one by one.
-        device: this worker's.
+        device: this worker's; a GPU is left as if this pack had never been.
         beat: told after every step how many epochs are over.
     """
     cells = [Cell.build(spec) for spec in specs]
     flags = flags_of_cell(cells[0], job.flags)
     records = _train(job, cells, PackSetup(job.root, device, job.keep_all, width, flags, beat))
+    if device.type != "cpu":
+        release_memory(device)
+    return records
+
+
+def finish_pack(job: Job, records: Sequence[Record]) -> list[CellSummary]:
+    """Measure the cells of a trained pack, write its part, and return the outcome of each."""
+    add_numbers(records, torch.device(job.device), keep_all=job.keep_all)
     if not processes.has_parent():
         raise SystemExit("nobody waits for these cells")
     write_part(job.folder, records)
@@ -129,7 +137,7 @@ def _end_if_broken(device: torch.device, reason: str) -> None:
 def _attempt(cells: Sequence[Cell], setup: PackSetup) -> list[Record] | _Failed:
     """Train a pack, or say why not, when nothing of it is held by an error any more."""
     try:
-        return train_and_record(cells, setup)
+        return train_cells(cells, setup)
     except BaseException as error:  # noqa: BLE001  a cell that fails is a row, not the run's end
         if is_out_of_memory(error):
             return _Failed(f"out of memory: {error}".splitlines()[0], "", too_large=True)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from benchmarks.engine import record
-from benchmarks.engine.record import PackSetup, train_and_record
+from benchmarks.engine.record import PackSetup, train_cells
 from benchmarks.launch import worker
 from benchmarks.launch.worker import Job
 from benchmarks.sweep import Cell
@@ -29,10 +29,10 @@ def main() -> None:
 
     def counted(cells: list[Cell], setup: PackSetup) -> Any:
         tried.append(setup.width)
-        return train_and_record(cells, setup)
+        return train_cells(cells, setup)
 
     record.load_cell_data = lambda cell, *_: invented(cell)
-    worker.train_and_record = counted
+    worker.train_cells = counted
     job = Job(NOWHERE, NOWHERE, "cuda", keep_all=False, commit="")
     specs = {"dataset": "mnist", "noise": "symmetric(rate=0.4)", "method": "cross_entropy"}
     specs |= {"model": "mnist_convnet", "recipe": "small(epochs=2)", "precision": "bfloat16"}

@@ -96,6 +96,5 @@ def test_the_cores_of_a_gpu_measure_its_cells_and_a_worker_of_the_processor_its_
     monkeypatch.setattr(record.torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(record, "measure_all", lambda _, count: counts.append(count) or [])
     for device in ("cpu", "cuda:1"):
-        setup = PackSetup(NOWHERE, record.torch.device(device), keep_all=False)
-        record._add_numbers([], setup)
+        record.add_numbers([], record.torch.device(device), keep_all=False)
     assert counts == [1, 8]

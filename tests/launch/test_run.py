@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.engine.record import PackSetup, train_and_record
+from benchmarks.engine.record import PackSetup, train_cells
 from benchmarks.engine.stack import Stack
 from benchmarks.launch import worker
 from benchmarks.launch.request import Request
 from benchmarks.launch.run import LAUNCHERS, train
 from benchmarks.launch.session import prepare
-from benchmarks.launch.worker import Job, train_pack
+from benchmarks.launch.worker import Job, finish_pack, train_pack
 from benchmarks.outputs import WritingError
 from tests.cells import CPU, NOWHERE, build
 
@@ -22,7 +22,7 @@ def in_this_process(job, packs, _workers, tell):
     """A launcher that trains without workers."""
     for pack in packs:
         specs = [cell.specs() for cell in pack.cells]
-        for outcome in train_pack(job, specs, pack.width, CPU):
+        for outcome in finish_pack(job, train_pack(job, specs, pack.width, CPU)):
             tell(outcome)
 
 
@@ -98,7 +98,7 @@ def job_in(folder):
 
 
 def test_a_pack_that_does_not_fit_is_tried_at_half_its_width(monkeypatch, tmp_path):
-    tried, run = [], train_and_record
+    tried, run = [], train_cells
 
     def small_memory(cells, setup):
         tried.append((len(cells), setup.width))
@@ -106,7 +106,7 @@ def test_a_pack_that_does_not_fit_is_tried_at_half_its_width(monkeypatch, tmp_pa
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB.\nmore")
         return run(cells, setup)
 
-    monkeypatch.setattr(worker, "train_and_record", small_memory)
+    monkeypatch.setattr(worker, "train_cells", small_memory)
     cells = [build(seed=seed, recipe="small(epochs=2)") for seed in range(5)]
     setup = PackSetup(NOWHERE, CPU, keep_all=False, width=8)
     records = worker._train(job_in(tmp_path), cells, setup)
@@ -119,7 +119,7 @@ def test_a_cell_that_never_fits_is_a_failed_row(monkeypatch, tmp_path):
     def no_memory(*_):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB.\nmore")
 
-    monkeypatch.setattr(worker, "train_and_record", no_memory)
+    monkeypatch.setattr(worker, "train_cells", no_memory)
     setup = PackSetup(NOWHERE, CPU, keep_all=False, width=2)
     records = worker._train(job_in(tmp_path), [build(seed=seed) for seed in range(2)], setup)
     assert [(r.meta.status, r.meta.reason) for r in records] == [
@@ -156,9 +156,9 @@ def test_a_cell_that_a_graph_cannot_train_is_trained_without_one(monkeypatch, tm
         tried.append((len(cells), setup.width, setup.flags))
         if setup.width > 1 or "graph" in setup.flags:
             raise RuntimeError("Expected running_mean to have type BFloat16 but got Float")
-        return train_and_record(cells, setup)
+        return train_cells(cells, setup)
 
-    monkeypatch.setattr(worker, "train_and_record", only_plain)
+    monkeypatch.setattr(worker, "train_cells", only_plain)
     flags = ("graph", "branches", "deterministic")
     setup = PackSetup(NOWHERE, CPU, keep_all=False, width=4, flags=flags)
     cells = [build(seed=seed, recipe="small(epochs=2)") for seed in range(2)]
@@ -172,7 +172,7 @@ def test_a_worker_whose_gpu_is_lost_ends_so_that_another_begins(monkeypatch, tmp
     def broken(*_):
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
-    monkeypatch.setattr(worker, "train_and_record", broken)
+    monkeypatch.setattr(worker, "train_cells", broken)
     monkeypatch.setattr(torch.cuda, "synchronize", broken)
     setup = PackSetup(NOWHERE, torch.device("cuda:1"), keep_all=False)
     with pytest.raises(

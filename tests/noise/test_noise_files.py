@@ -19,7 +19,7 @@ from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.errors import RefusedError
 from benchmarks.launch import session
 from benchmarks.launch.request import Request
-from benchmarks.launch.worker import Job, train_pack
+from benchmarks.launch.worker import Job, finish_pack, train_pack
 from benchmarks.noise import NOISES, Images, LabelSpace, realised
 from benchmarks.noise.field_files import digest
 from benchmarks.store import Parts, derive
@@ -423,7 +423,7 @@ def train(prepared):
     prepared.folder.mkdir(exist_ok=True)
     prepared.plan.write(prepared.folder)
     job = Job(prepared.folder, prepared.root, "cpu", keep_all=True, commit="")
-    train_pack(job, [one.specs() for one in prepared.missing()], 1, CPU)
+    finish_pack(job, train_pack(job, [one.specs() for one in prepared.missing()], 1, CPU))
     derive(prepared.folder, Parts(prepared.folder))
     return (prepared.folder / "results.csv").read_text()
 
