@@ -63,9 +63,10 @@ def _steps(
 ) -> Steps:
     after = [f"labels(file={file!r})" for file in done.noises.values()]
     shown = [NOISES.spec(Labels(file)) for file in done.noises.values()]
-    specs = cells[0].specs
-    settings = [] if specs.precision == "float32" else ["--precision", specs.precision]
-    settings += ["--profile", specs.profile] if specs.profile != "default" else []
+    profile, precisions = cells[0].specs.profile, {cell.specs.precision for cell in cells}
+    settings = ["--profile", profile] if profile != "default" else []
+    if len(precisions) == 1:  # several are those that CUDA gives by itself
+        settings += ["--precision", *precisions]
     train = command_line(
         *("--datasets", *_values(cells, "dataset"), "--noises", *after),
         *("--methods", *_values(cells, "method"), "--models", *_values(cells, "model")),

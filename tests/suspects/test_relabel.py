@@ -1,24 +1,29 @@
 """A reviewer's table comes back as labels: each text has one reading, or is refused by its line."""
 
 import csv
+import functools
 import shlex
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks.cli.app import main
 from benchmarks.datasets import DATASETS
 from benchmarks.errors import RefusedError
+from benchmarks.models import MODELS
 from benchmarks.noise import NOISES
 from benchmarks.outputs import manifest_path
+from benchmarks.planning.options import TrainingOptions, default_precision
+from benchmarks.planning.plan import make_plan
 from benchmarks.suspects.audit import AuditOptions, audit
 from benchmarks.suspects.class_names import class_of, how_to_write
-from benchmarks.suspects.corrections import relabel
+from benchmarks.suspects.corrections import Relabelled, relabel
 from benchmarks.suspects.ranking import CellFilter
 from benchmarks.suspects.retraining import next_steps
 from benchmarks.sweep import Suite
-from tests.cells import NOWHERE
+from tests.cells import CPU, NOWHERE
 from tests.suspects.folders import NOISE, cells_of, labels_of, write
 
 CELLS = cells_of((NOISE, "cross_entropy", 0), (NOISE, "cross_entropy", 1))
@@ -312,7 +317,7 @@ def test_the_verb_says_what_it_did_and_refuses_a_name_that_labels_cannot_have(sh
 
 
 def asked(command):
-    """The cells that a printed command trains; the files that it names are read."""
+    """The cells that a printed command trains on CUDA; the files that it names are read."""
     words = iter(shlex.split(command)[2:])
     values, name = {}, ""
     for word in words:
@@ -322,7 +327,8 @@ def asked(command):
             values[name].append(word)
     axes = {a: values[f"--{a}s"] for a in ("dataset", "noise", "method", "model", "recipe")}
     suite = Suite.read("default").override(axes | {"seed": [int(s) for s in values["--seeds"]]})
-    return list(suite.cells("float32"))
+    usual = functools.partial(default_precision, torch.device("cuda"))
+    return list(suite.cells(*values.get("--precision", [usual])))
 
 
 def test_one_file_is_enough_where_all_seeds_were_given_the_same_labels(tmp_path):
@@ -359,3 +365,25 @@ def test_what_is_trained_again_are_the_audited_cells_of_the_seeds_that_were_corr
     assert "--plugin 'my plugin.py'" in steps.train
     words = ["compare", str(folder), f"{folder}-relabelled", "--pair", "method"]
     assert shlex.split(steps.compare)[2:] == [*words, "--noises-a", NOISE]
+
+
+@pytest.mark.parametrize(
+    "trained",
+    [
+        {"mlp": "float32", "mnist_convnet": "float32"},
+        {"mlp": "bfloat16", "mnist_convnet": "bfloat16"},
+        {"mnist_convnet": "bfloat16", "mlp": "float32"},
+    ],
+)
+def test_cells_are_trained_again_in_the_precision_they_had_wherever_that_is(tmp_path, trained):
+    cells = [
+        cell
+        for model, precision in trained.items()
+        for cell in cells_of((NOISE, "gce", 0), model=model, precision=precision)
+    ]
+    make_plan(tmp_path, "audit", cells, TrainingOptions(CPU, 1)).write(tmp_path)
+    np.save(tmp_path / "labels.npy", labels_of(cells[0])[1])
+    file = str(tmp_path / "labels.npy")
+    (steps,) = next_steps(tmp_path, [Relabelled("digits", {NOISE: file}, (0,))])
+    again = asked(steps.train)
+    assert {MODELS.name(cell.model): cell.precision for cell in again} == trained
