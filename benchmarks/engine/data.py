@@ -8,9 +8,10 @@ from torch import Tensor
 
 from benchmarks.datasets import DATASETS, Split
 from benchmarks.datasets.content import load
+from benchmarks.noise import NOISES
 from benchmarks.seeds import generator, seeded
 from benchmarks.sweep import Cell, corrupted
-from methods import State, Task
+from methods import METHODS, State, Task
 
 FEW_PIXELS = 2**20
 """So many pixels of training images stay normalised where nothing augments them."""
@@ -99,10 +100,20 @@ def task_of(cell: Cell, data: CellData) -> Task:
 
 
 def _trusted(cell: Cell, clean: Tensor) -> Tensor:
-    """Choose the clean subset that the method is privileged to see, the same of every class."""
+    """Choose the clean subset that the method is privileged to see, the same of every class.
+
+    Raises:
+        ValueError: the method learns from one, and no image is of any class.
+    """
     wanted = cell.method.trusted_per_class
     salt = ("trusted", DATASETS.name(cell.dataset), cell.seed)
     shuffled = torch.randperm(len(clean), generator=generator(*salt))
     classes = range(cell.dataset.num_classes)
     chosen = [shuffled[clean[shuffled] == k][:wanted] for k in classes if wanted]
-    return torch.cat(chosen).sort().values if chosen else torch.empty(0, dtype=torch.long)
+    trusted = torch.cat(chosen).sort().values if chosen else torch.empty(0, dtype=torch.long)
+    if wanted and not len(trusted):
+        raise ValueError(
+            f"{METHODS.spec(cell.method)} learns from training images of a known class, and under "
+            f"{NOISES.spec(cell.noise)} none has one"
+        )
+    return trusted

@@ -136,7 +136,7 @@ class Stack:
         (image, fields), state = batches, self.state
         method, hooks = self.method, self._hooks
         self.blueprint.train()
-        if "trusted" in fields:
+        if method.trusted_per_class:
             state = hooks.lookahead(*self._as_functions(), image[:, 0], fields, state)
         if method.peeks:
             fields = {**fields, "outputs": self._peek(image)}

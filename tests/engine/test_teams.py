@@ -149,6 +149,19 @@ def test_a_network_is_copied_for_a_look_ahead_once_a_stage(method, monkeypatch):
     assert len(copied) == (method == "l2rw")
 
 
+@pytest.mark.parametrize("width", [1, 2])
+@pytest.mark.parametrize("method", ["l2rw", "mw_net"])
+def test_a_method_without_a_clean_image_to_learn_from_is_refused_in_every_team(method, width):
+    setup = PackSetup(NOWHERE, CPU, keep_all=True, width=width)
+    cells = [build(method, noise="open_set(rate=1.0)", seed=seed) for seed in (0, 1)]
+    with pytest.raises(ValueError, match=rf"{method} learns .* under open_set\(rate=1.0\) none"):
+        train_and_record(cells, setup)
+    cells = [build(method, seed=seed) for seed in (0, 1)]
+    data = [few(cell)._replace(trusted=torch.tensor([], dtype=torch.long)) for cell in cells]
+    with pytest.raises(ValueError, match="this method needs the privilege clean_subset"):
+        list(train(team_of(cells, data, width, ())))
+
+
 def test_a_diverging_cell_leaves_its_neighbours_alone(monkeypatch):
     cells = [build(seed=k) for k in range(3)]
     together = train_and_record(cells, PackSetup(NOWHERE, CPU, keep_all=True, width=3))
