@@ -39,12 +39,12 @@ def suggestion(name: str, known: Sequence[str]) -> str:
     A number is near no name: -1 and 10 are no slips of 1. As :func:`methods.bounds.suggestion`,
     which may import nothing from here, nor this PyTorch.
     """
-    words = {_folded(word): word for word in known if not word.isdecimal()}
-    near = get_close_matches(_folded(name), words, n=1)
+    words = {folded(word): word for word in known if not word.isdecimal()}
+    near = get_close_matches(folded(name), words, n=1)
     return "".join(f"; did you mean {words[match]!r}?" for match in near)
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
     """Return a name without its case, and with one sign for all that parts its words."""
     return re.sub(r"\W", "_", name.strip()).casefold()
 

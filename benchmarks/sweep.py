@@ -28,7 +28,7 @@ from benchmarks.profiles import PROFILES, Conditions, Tuned, shown
 from benchmarks.question import Margins, Question
 from benchmarks.recipes import RECIPES, Recipe
 from benchmarks.seeds import refuse_odd
-from benchmarks.suites import FOLDER, names
+from benchmarks.suites import FOLDER, is_file, names
 from methods import METHODS, Method, Registry
 from methods.bounds import FilePath, file_name
 
@@ -333,7 +333,7 @@ class Suite:
                 not beside it.
         """
         known = names()
-        if not name.endswith(".toml") and name not in known:
+        if not is_file(name) and name not in known:
             hint = suggestion(name, known) or ";"
             if name.endswith(".py"):
                 hint = ", but a plugin, perhaps: write --plugin before each of them;"
@@ -341,7 +341,7 @@ class Suite:
                 f"no suite {name[:200]!r}{hint} known: {', '.join(known)}, a .toml file, or a "
                 "results folder"
             )
-        path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+        path = Path(name) if is_file(name) else FOLDER / f"{name}.toml"
         values = msgspec.structs.asdict(decode_toml(read_bytes(path, TOML_BYTES), _File, path))
         if isinstance(text := values["method"], str) and text != "all":
             reason = f'a list is expected here, or the text "all", not {text[:200]!r}'

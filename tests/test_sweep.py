@@ -41,6 +41,11 @@ def test_all_in_a_suite_stands_for_every_method():
     assert Suite.read("methods").method == tuple(METHODS)
 
 
+def test_a_suite_file_may_end_in_capitals(tmp_path):
+    (tmp_path / "MINE.TOML").write_text((suites.FOLDER / "default.toml").read_text())
+    assert Suite.read(str(tmp_path / "MINE.TOML")).name == "MINE"
+
+
 def test_the_default_suite_has_150_cells():
     assert len(cells()) == 150
 

@@ -8,10 +8,11 @@ import shutil
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
-from cyclopts import App, CycloptsError, UnusedCliTokensError
+from cyclopts import App, CycloptsError
 
 from benchmarks import suites
 from benchmarks.cli.check import check
@@ -28,7 +29,8 @@ from benchmarks.cli.report import report
 from benchmarks.cli.run import run
 from benchmarks.cli.status import status
 from benchmarks.cli.suspects import suspects
-from benchmarks.commands import program_name
+from benchmarks.cli.usage import fault_of
+from benchmarks.commands import command_line, program_name
 from benchmarks.errors import Exit, RefusedError, suggestion
 from benchmarks.file_names import home_expanded
 
@@ -99,23 +101,8 @@ def _called(argv: Sequence[str]) -> Exit:
     try:
         done = app(tokens, exit_on_error=False, print_error=False, console=console)
     except CycloptsError as error:
-        raise RefusedError(_usage(error)) from error
+        raise RefusedError(fault_of(error)) from error
     return Exit(done or Exit.DONE)
-
-
-def _usage(error: CycloptsError) -> str:
-    """Return in one sentence what is wrong with the arguments of a verb.
-
-    >>> print(_usage(CycloptsError('Command "plan" parameter --seeds requires one. Got 0.')))
-    --seeds requires one; got 0
-    """
-    if isinstance(error, UnusedCliTokensError):
-        unused = ", ".join(map(repr, error.unused_tokens or ()))
-        return f"{unused} is more than this verb takes; --help lists what it takes"
-    text = re.sub(r'^(Command ".*?" parameter|Parameter) ', "", " ".join(str(error).split()))
-    first, *others = re.split(r"\.\s+(?=[A-Z])", text.removesuffix("."))
-    joined = "; ".join([first, *(each[0].lower() + each[1:] for each in others)])
-    return joined[0].lower() + joined[1:]
 
 
 def _refuse_empty(argv: Sequence[str]) -> None:
@@ -172,8 +159,28 @@ def _with_verb(argv: Sequence[str]) -> list[str]:
     if first in {*VERBS, *PRINTED}:
         return list(argv) or [first]
     known = (*VERBS, *suites.names())
-    named = first in known or first.endswith(".toml") or (Path(first) / "plan.json").is_file()
-    if not named and not first.startswith("-"):
-        hint = suggestion(first, known) or ";"
-        raise RefusedError(f"no verb or suite {first!r}{hint} known: {', '.join(known)}")
+    named = first in known or suites.is_file(first) or (Path(first) / "plan.json").is_file()
+    if not named and not first.startswith("-") and not first.endswith(".py"):
+        hint = suggestion(first, (*known, *PRINTED)) or ";"
+        raise RefusedError(
+            f"no verb or suite {first!r}{hint} known: {', '.join(known)}, a .toml file, or a "
+            "results folder"
+        )
+    _refuse_late_verb(argv)
     return ["run", *argv]
+
+
+def _refuse_late_verb(argv: Sequence[str]) -> None:
+    """Refuse a verb that stands behind a suite or options, where it would be taken for a value.
+
+    Right behind an option it is one, ``--out report``, unless the option is a switch.
+    """
+    options = [each for each in app["run"].assemble_argument_collection() if each.parse]
+    taking = {
+        n for each in options if bool not in {each.hint, *get_args(each.hint)} for n in each.names
+    }
+    for place, (before, token) in enumerate(pairwise(argv), 1):
+        if token in VERBS and before not in taking:
+            end = place + (2 if token == data.name[0] else 1)
+            right = command_line(*argv[place:end], *argv[:place], *argv[end:])
+            raise RefusedError(f"the verb {token} comes first, as in: {right}")

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,6 +12,8 @@ from benchmarks import suites
 from benchmarks.errors import RefusedError
 
 MOST_DIGITS = 40
+MOST_WRITTEN = 20
+"""The most numbers of a range that a sentence writes out."""
 
 
 def whole_numbers(kind: object, tokens: Sequence[Token]) -> int | list[int]:
@@ -27,15 +29,40 @@ def whole_numbers(kind: object, tokens: Sequence[Token]) -> int | list[int]:
     for token in tokens:
         if not re.fullmatch(r"[+-]?[0-9]+", token.value) or len(token.value) > MOST_DIGITS:
             shown = token.value[:MOST_DIGITS] + "..." * (len(token.value) > MOST_DIGITS)
-            raise RefusedError(f"{token.keyword} must be a whole number, got {shown!r}")
+            wanted, hint = "a whole number", ""
+            if kind is not int:
+                wanted = "whole numbers parted by spaces"
+                hint = f"; write {token.keyword} {_written_out(token.value)}"
+            raise RefusedError(f"{token.keyword} must be {wanted}, got {shown!r}{hint}")
     numbers = [int(token.value) for token in tokens]
     return numbers[0] if kind is int else numbers
+
+
+def _written_out(text: str) -> str:
+    """Return the numbers of a list or a range that is written otherwise, or an example of some.
+
+    >>> _written_out("0,1,2"), _written_out("0-4"), _written_out("range(5)"), _written_out("one")
+    ('0 1 2', '0 1 2 3 4', '0 1 2 3 4', '0 1 2')
+    >>> _written_out("0..99")
+    '$(seq 0 99)'
+    """
+    if re.fullmatch(r"[\[(\s]*[0-9]+([\s,;]+[0-9]+)+[\])\s]*", text) and len(text) <= MOST_DIGITS:
+        return " ".join(re.findall("[0-9]+", text))
+    first, last = 0, 2
+    if read := re.fullmatch(r"([0-9]{1,9})(?:-|\.\.\.?)([0-9]{1,9})", text):
+        first, last = map(int, read.groups())
+    elif read := re.fullmatch(r"range\(([0-9]{1,9})\)", text):
+        last = int(read[1]) - 1
+    if last - first > MOST_WRITTEN:
+        return f"$(seq {first} {last})"
+    return " ".join(map(str, range(first, last + 1))) or "0 1 2"
 
 
 Specs = Annotated[list[str] | None, Parameter(consume_multiple=1, negative="")]
 Whole = Annotated[int | None, Parameter(converter=whole_numbers)]
 Seeds = Annotated[
-    list[int] | None, Parameter(consume_multiple=1, negative="", converter=whole_numbers)
+    list[int] | None,
+    Parameter(consume_multiple=1, negative="", converter=whole_numbers, json_list=False),
 ]
 Plugins = Annotated[tuple[Path, ...], Parameter(negative="")]
 
@@ -48,8 +75,8 @@ class Request:
     Attributes:
         suite: A suite that ships with the project (see `ls suites`), a TOML file, or a results
             folder, which goes on with all its cells by its own settings.
-        datasets: Replace the suite's datasets.
-        noises: Replace its noises, e.g. 'symmetric(rate=0.4)'.
+        datasets: Replace the suite's datasets, by the values of all such options together.
+        noises: Replace its noises, likewise, e.g. 'symmetric(rate=0.4)'.
         methods: Replace its methods, e.g. elr 'gce(q=0.5)'.
         models: Replace its models.
         recipes: Replace its recipes, e.g. 'small(epochs=5)'.
@@ -84,6 +111,7 @@ class Request:
     """
 
     suite: str = "default"
+    _: KW_ONLY
     datasets: Specs = None
     noises: Specs = None
     methods: Specs = None
