@@ -18,15 +18,7 @@ NAMES = {
     "my_dataset.py": ("dataset", "stripes"),
     "my_model.py": ("model", "narrow"),
 }
-SUITE = """
-plugin = ["my_method.py", "my_noise.py", "my_dataset.py", "my_model.py"]
-dataset = ["stripes"]
-noise = ["to_first"]
-method = ["doubtful(power=0.2)", "cross_entropy"]
-model = ["narrow"]
-recipe = ["small(epochs=2)"]
-seed = [0]
-"""
+SUITE = re.search(r"```toml\n(# my_suite\.toml\n.*?)```", TEXT, re.DOTALL)[1]
 
 
 @pytest.fixture
@@ -54,7 +46,7 @@ def test_a_suite_names_its_plugins_and_trains_with_them_from_any_folder(
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
     code, text, err = run("plan", suite, "--out", out)
     assert code == 0, err
-    assert "2 planned, 0 done, 2 to do" in text
+    assert "8 planned, 0 done, 8 to do" in text
     code, text, err = run("run", suite, "--out", out, "--no-report")
     assert code == 0, err
     rows = (out / "results.csv").read_text()

@@ -32,6 +32,7 @@ def relabel(
     from benchmarks import contract
     from benchmarks.commands import repeated_options
     from benchmarks.datasets import data_root
+    from benchmarks.errors import some
     from benchmarks.suspects.corrections import relabel as apply
     from benchmarks.suspects.retraining import next_steps
 
@@ -40,9 +41,10 @@ def relabel(
     contract.load(*plugin, root=data_root(data))
     files, relabelled = apply(folder, reviewed, data_root(data), out)
     for file in files:
+        twice = f"; said twice in {reviewed}: line {some(file.repeated)}" if file.repeated else ""
         print(
             f"{file.path}: {file.corrected} of {file.size} labels corrected, "
-            f"{file.confirmed} confirmed"
+            f"{file.confirmed} confirmed{twice}"
         )
     for steps in next_steps(folder, relabelled, repeated_options(data, plugin)):
         print("train on them, then compare before and after:\n")

@@ -71,7 +71,9 @@ def decode_toml(text: bytes | str, kind: type[T], where: Path | str) -> T:
     except RecursionError as error:
         raise InputError(where, "is nested too deeply") from error
     except ValueError as error:  # what is no TOML, and numbers of thousands of digits
-        raise InputError(where, f"is not TOML: {str(error).partition(';')[0]}") from error
+        reason = str(error).partition(";")[0]
+        quotes = "; a text stands in quotes" if reason.startswith("Invalid value") else ""
+        raise InputError(where, f"is not TOML: {reason}{quotes}") from error
     try:
         return msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
@@ -100,10 +102,11 @@ def _misfit(error: msgspec.ValidationError, kind: type, where: Path | str) -> In
     reason, _, place = str(error).partition(" - at ")
     place = re.sub(r"\$\.?", "", place.replace("`", ""))  # `key` in `$.widths`
     if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", reason, re.DOTALL):
-        name = unknown[1]
-        fields = [] if place else list(getattr(kind, "__struct_encode_fields__", ()))
-        known = f"; known: {', '.join(fields)}" if fields else ""
-        return InputError(where, f"unknown key {name!r}{suggestion(name, fields) or known}", place)
+        name, fields = unknown[1], list(getattr(kind, "__struct_encode_fields__", ()))
+        hint = suggestion(name, fields) or (f"; known: {', '.join(fields)}" if fields else "")
+        if place:
+            hint = "; it is one of the whole file, above the first [table]" * (name in fields)
+        return InputError(where, f"unknown key {name!r}{hint}", place)
     if missing := re.fullmatch(r"Object missing required field `(.*)`", reason, re.DOTALL):
         return InputError(where, f"missing key {missing[1]!r}", place)
     if few := re.fullmatch(r"Expected `array` of length >= (\d+)", reason):

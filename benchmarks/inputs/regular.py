@@ -1,5 +1,6 @@
 """Bytes and text of regular files, bounded in size."""
 
+import codecs
 import os
 import stat
 from pathlib import Path
@@ -62,7 +63,9 @@ def text_of(data: bytes, where: Path | str) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        reason = f"text must be UTF-8, and the byte 0x{data[error.start]:02x} is none"
+        is_wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        found = "this is UTF-16" if is_wide else f"the byte 0x{data[error.start]:02x} is none"
+        reason = f"text must be UTF-8, and {found}"
         raise InputError(where, reason, f"line {line}") from error
 
 

@@ -76,7 +76,7 @@ def read_numbers(path: Path, owner: str) -> NDArray[np.float64]:
 @functools.lru_cache(maxsize=4)
 def _parsed(data: bytes, path: Path) -> NDArray[np.float64]:
     """Return the numbers; the cells of one file ask for them each."""
-    if path.suffix not in {".npy", ".npz"}:
+    if not holds_arrays(data, path):
         return np.array(list(_rows(without_comments(text_of(data, path)), path)), np.float64)
     arrays = list(arrays_of(data, path).values())
     if len(arrays) != 1:
@@ -84,6 +84,20 @@ def _parsed(data: bytes, path: Path) -> NDArray[np.float64]:
     if arrays[0].dtype.kind not in "iuf":
         raise InputError(path, f"numbers are needed, not an array of the type {arrays[0].dtype}")
     return arrays[0].astype(np.float64)
+
+
+def holds_arrays(data: bytes, path: Path) -> bool:
+    """Tell whether a file is one of arrays and not text, by what it holds, then by its name."""
+    if data.startswith(b"\x93NUMPY"):
+        return True
+    return path.suffix.lower() in {".npy", ".npz"} and not _is_text(data)
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        return bool(data.decode()) and b"\0" not in data
+    except UnicodeDecodeError:
+        return False
 
 
 def _rows(text: str, path: Path) -> Iterator[list[float]]:
@@ -94,7 +108,9 @@ def _rows(text: str, path: Path) -> Iterator[list[float]]:
         if words[0].startswith("#"):
             continue
         if wrong := [word for word in words if not REAL.fullmatch(word)]:
-            raise InputError(path, f"{shown(wrong[0])} is no number", f"line {line}")
+            hint = "" if width else "; leave out names above the numbers and before them"
+            hint = "; commas or blanks part numbers" if ";" in wrong[0] else hint
+            raise InputError(path, f"{shown(wrong[0])} is no number{hint}", f"line {line}")
         width = width or len(words)
         if len(words) != width:
             raise InputError(

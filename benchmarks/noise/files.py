@@ -38,19 +38,31 @@ class Matrix(Noise):
         if table.shape != wanted:
             raise ValueError(
                 f"Matrix.file must hold {wanted[0]} x {wanted[1]} numbers for this dataset, "
-                f"{self.file} has the shape {table.shape}"
+                f"{self.file} has the shape {table.shape}{_counting(table)}"
             )
         for true, row in enumerate(table):
             if not (row >= 0).all() or abs(row.sum() - 1) > 1e-6:
+                columns = (table >= 0).all() and (abs(table.sum(0) - 1) <= 1e-6).all()
+                hint = "; its columns do, so transpose it" if columns else ""
                 raise ValueError(
                     f"Matrix.file must have rows of probabilities that sum to 1, row {true} of "
                     f"{self.file} sums to {row.sum():g} and has {row.min():g} to {row.max():g}"
+                    f"{hint}"
                 )
 
     def matrix(self, space: LabelSpace) -> Tensor:
         """Return the matrix of the file."""
         table = torch.from_numpy(read_numbers(Path(self.file), "Matrix.file"))
         return table / table.sum(1, keepdim=True)
+
+
+def _counting(table: NDArray[np.float64]) -> str:
+    """Say which row or column of a table only counts the classes, "" if none does."""
+    lines = {"row": table[0], "column": table[:, 0]} if table.ndim == 2 else {}
+    for place, line in lines.items():
+        if any(part.size > 1 and (np.diff(part) == 1).all() for part in (line, line[1:])):
+            return f"; its first {place} counts the classes, so leave it out"
+    return ""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from benchmarks.errors import suggestion
 from benchmarks.inputs import InputError, Table, arrays_of, records_of, table_of, text_of
 from benchmarks.noise.base import LabelSpace
-from benchmarks.noise.field_files import shown, without_comments
+from benchmarks.noise.field_files import holds_arrays, shown, without_comments
 
 VALUES = ("given", "label")
 """The columns that hold labels."""
@@ -70,6 +70,8 @@ def given_labels(columns: Columns, space: LabelSpace) -> NDArray[np.int64]:
             reason = f"{space.size} labels are needed, one for each image; it has {count}"
             if columns.lines and not columns.header:  # which may have been meant as one
                 reason += f", the first of them {shown(column[0])}"
+                if len(column) == space.size + 1:
+                    reason += "; a header that is known is given or label"
             raise InputError(columns.path, reason, columns.place(name))
     both = [classes(columns, name, space) for name in VALUES if name in columns.values]
     if (apart := np.flatnonzero(both[0] != both[-1])).size:
@@ -90,7 +92,8 @@ def classes(columns: Columns, name: str, space: LabelSpace) -> NDArray[np.int64]
         wrong = np.flatnonzero(~np.isin(column, np.arange(space.num_classes)))
         if wrong.size:
             value = column[wrong[0]].item()
-            raise fault(int(wrong[0]), f"{shown(value)} is no class; {_known(space)}")
+            hint = _known(space) + _counted_from_one(column, space.num_classes)
+            raise fault(int(wrong[0]), f"{shown(value)} is no class; {hint}")
         return column.astype(np.int64)
     texts = list(map(str.strip, column))
     table = _meanings(texts, space, fault, names_win=isinstance(column, np.ndarray))
@@ -115,6 +118,8 @@ def _meanings(
     for text in distinct:
         if text not in names and text not in numbers:
             hint = suggestion(text, space.classes) or f"; {_known(space)}"
+            if all(map(NUMBER.fullmatch, distinct)):
+                hint += _counted_from_one(np.array(list(map(float, distinct))), space.num_classes)
             raise fault(texts.index(text), f"{shown(text)} is no class{hint}")
     two = [text for text in names if numbers.get(text, names[text]) != names[text]]
     if two and not names_win and (len(names) == len(distinct)) == (len(numbers) == len(distinct)):
@@ -127,6 +132,13 @@ def _meanings(
         )
     by_number = bool(two) and not names_win and len(numbers) == len(distinct)
     return names | numbers if by_number else numbers | names
+
+
+def _counted_from_one(numbers: NDArray[Any], count: int) -> str:
+    """Say that numbers of ``count`` things begin with 1, "" if they do not."""
+    if numbers.min() < 1 or numbers.max() != count or (numbers != numbers.round()).any():
+        return ""
+    return "; these are counted from 1, it seems, so take 1 from each"
 
 
 def _number(text: str, space: LabelSpace) -> int | None:
@@ -184,9 +196,9 @@ def _sorted(columns: Columns, name: str, wanted: NDArray[Any]) -> NDArray[np.int
         twice = np.flatnonzero(np.diff(ranked) == 0)
         extra = rows[twice[0] + 1] if twice.size else np.flatnonzero(~np.isin(numbers, wanted))[0]
         what = "stands there twice" if twice.size else "is of no training image"
-        raise columns.fault(
-            name, int(extra), f"{numbers[extra]} {what}, and {wanted[absent[0]]} is missing"
-        )
+        hint = "" if twice.size else _counted_from_one(numbers, len(wanted))
+        reason = f"{numbers[extra]} {what}, and {wanted[absent[0]]} is missing{hint}"
+        raise columns.fault(name, int(extra), reason)
     chosen: NDArray[np.intp] = rows[place]
     return chosen
 
@@ -213,7 +225,7 @@ def _whole(columns: Columns, name: str) -> NDArray[np.int64]:
 @functools.lru_cache(maxsize=8)
 def _parsed(data: bytes, path: Path) -> Columns:
     """Return the known columns; the cells of one file ask for them each."""
-    if path.suffix in {".npy", ".npz"}:
+    if holds_arrays(data, path):
         return _from_arrays(arrays_of(data, path), path)
     text = without_comments(text_of(data, path))
     header = [name.strip() for name in next(records_of(text, path), (0, []))[1]]

@@ -31,6 +31,7 @@ class LabelFile(NamedTuple):
     corrected: int  # labels that changed
     confirmed: int  # labels that a reviewer looked at and left as they were
     size: int
+    repeated: Sequence[int]  # the lines that say of an image what one above has said
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class _Vector:
     given: NDArray[np.int64]
     places: Mapping[int, int]  # the publisher's index: position
     reviewed: dict[int, tuple[int, int]] = field(default_factory=dict)  # position: class, line
+    rows: set[tuple[str, int]] = field(default_factory=set)  # the cell and position of each
+    repeated: list[int] = field(default_factory=list)  # the lines of rows that stand there twice
 
     def corrected(self) -> NDArray[np.int64]:
         """Return the labels with the reviewer's classes."""
@@ -211,6 +214,9 @@ def _correct(vector: _Vector, row: Mapping[str, str], line: int) -> None:
         raise ValueError(
             f"image {position} is corrected to {new} here and to {before} in line {where}"
         )
+    if (row["cell_id"], position) in vector.rows:
+        vector.repeated.append(line)
+    vector.rows.add((row["cell_id"], position))
 
 
 def _checked_position(vector: _Vector, row: Mapping[str, str]) -> int:
@@ -322,7 +328,8 @@ def _write(paths: Mapping[Path, _Vector]) -> list[LabelFile]:
 
 def _counted(path: Path, vector: _Vector) -> LabelFile:
     changed = int((vector.corrected() != vector.given).sum())
-    return LabelFile(path, changed, len(vector.reviewed) - changed, len(vector.given))
+    confirmed = len(vector.reviewed) - changed
+    return LabelFile(path, changed, confirmed, len(vector.given), vector.repeated)
 
 
 def _replaced_noises(vectors: Sequence[_Vector], out: str) -> list[Relabelled]:

@@ -118,6 +118,9 @@ ACCEPTED = {
     "shuffled.csv": table("given", "position", "true", rows=SHUFFLED),
     "index.csv": table("index", "given", "true", rows=SHUFFLED),
     "places.csv": table("index", "given", "position", rows=SHUFFLED),
+    "CAPITALS.NPY": npy(GIVEN),
+    "array.csv": npy(GIVEN),
+    "text.npy": table("position", "given"),
 }
 
 
@@ -142,7 +145,10 @@ REFUSED = {
     ),
     "pickle.npy": (npy(GIVEN.astype(object), allow_pickle=True), "Python objects"),
     "photo.csv": (b"\x89PNG\xff\xfe", "line 1: text must be UTF-8"),
-    "wide.csv": (table("given").decode().encode("utf-16"), "line 1: text must be UTF-8"),
+    "wide.csv": (
+        table("given").decode().encode("utf-16"),
+        "line 1: text must be UTF-8, and this is UTF-16",
+    ),
     "several.npz": (npz(worse=GIVEN, clean=TRUE), "called given or label, .* has worse, clean$"),
     "none.npz": (npz(), "called given or label, .* has none$"),
     "true.npz": (npz(true=TRUE), "called given or label, .* has true$"),
@@ -154,7 +160,13 @@ REFUSED = {
     "infinite.npy": (npy(np.where(GIVEN > 3, np.inf, 0)), "row 3: inf is no class"),
     "half.npy": (npy(GIVEN / 2), "row 0: 0.5 is no class"),
     "low.npy": (npy(GIVEN - 1), "row 5: -1 is no class; .* from 0 to 4"),
-    "high.npy": (npy(GIVEN + 1), "row 3: 5 is no class"),
+    "high.npy": (npy(GIVEN + 1), "row 3: 5 is no class; .*; these are counted from 1, it seems"),
+    "high.csv": (table("given", given=GIVEN + 1), "'5' is no class; .*; these are counted from 1"),
+    "higher.npy": (npy(GIVEN + 2), "is no class; classes are .* such as 'cat'$"),
+    "headed.csv": (
+        table("class", **{"class": GIVEN}),
+        "it has 301, the first of them 'class'; a header that is known is given or label",
+    ),
     "nan.csv": (table("given", given=["nan"] * N), "line 2, column given: 'nan' is no class"),
     "blank.csv": (table("name", "given", given=["1", ""] * N), "line 3, column given: '' is no"),
     "half.csv": (table("given", given=["3.7"] * N), "line 2, column given: '3.7' is no class"),
@@ -200,7 +212,7 @@ REFUSED = {
     ),
     "beyond.csv": (
         table("position", "given", position=range(1, N + 1)),
-        "line 301, column position: 300 is of no training image, and 0 is missing",
+        "line 301, column position: 300 is of no training image, and 0 is missing; these are cou",
     ),
     "place.csv": (
         table("position", "given", position=["x", *range(1, N)]),
@@ -299,9 +311,12 @@ NO_MATRICES = {
     "control.csv": (("\x1d" + ROWS[1:]).encode(), r"line 1: '.+' is no number"),
     "half.csv": (ROWS.replace("0.8", "0.3").encode(), "row 0 of .* sums to 0.5"),
     "ragged.csv": (ROWS.encode()[:-6], "line 5: a row of 4 numbers where the first has 5"),
-    "header.csv": (b"cat,dog\n" + ROWS.encode(), "line 1: 'cat' is no number"),
+    "header.csv": (b"cat,dog\n" + ROWS.encode(), "line 1: 'cat' is no number; leave out names"),
+    "numbers.csv": (b"0,1,2,3,4\n" + ROWS.encode(), r"shape \(6, 5\); its first row counts"),
+    "pandas.npy": (npy(np.c_[np.arange(C), T]), r"shape \(5, 6\); its first column counts"),
+    "columns.npy": (npy((T / 2 + np.eye(C)[0] / 2).T), "row 0 of .*; its columns do, so transpose"),
     "long.csv": (b"9" * 5000, "line 1: '999"),
-    "semicolon.csv": (ROWS.replace(",", ";").encode(), "line 1: '0.8[0-9]*;' is no number"),
+    "semicolon.csv": (ROWS.replace(",", ";").encode(), "line 1: '0.8[0-9]*;' is no number; comm"),
     "empty.csv": (b"", r"has the shape \(0,\)"),
 }
 

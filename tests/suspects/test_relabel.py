@@ -226,6 +226,14 @@ def test_a_correction_written_over_the_given_label_is_told(sheet):
     assert "or a correction stands in the column given" in said
 
 
+def test_a_row_that_stands_there_twice_is_named(sheet, capsys):
+    sheet.fill(0, corrected="3").rows.append(list(sheet.rows[0]))
+    path = sheet.save()
+    assert main(["relabel", str(sheet.folder), str(path), "--out", str(path.parent / "l.npy")]) == 0
+    said = capsys.readouterr().out
+    assert f"1 of 1078 labels corrected, 0 confirmed; said twice in {path}: line {TOP + 2}" in said
+
+
 def test_rows_are_found_by_the_index_and_held_against_the_position(sheet):
     place = int(sheet.value(0, "position"))
     sheet.fill(0, corrected="3", position="").relabel()

@@ -155,6 +155,7 @@ def answer(arguments):
 
 
 PRINTED = {
+    "cli/app.py:_refuse_late_verb": ("--seeds 0 plan", 2),
     "cli/data.py:noise": ("data noise digits clean --out new", 0),
     "cli/next_steps.py:next_steps": None,  # at the end of a run, see below
     "datasets/downloaded.py:_checked": ("data verify mnist --data nowhere", 5),
