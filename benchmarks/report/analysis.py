@@ -11,9 +11,11 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import numpy as np
 import pandas as pd
+from msgspec.structs import replace
 
 from benchmarks.errors import count
-from benchmarks.report import stats
+from benchmarks.question import MARGINS, Question
+from benchmarks.report import claims, stats
 from benchmarks.report.data import Run
 from benchmarks.report.looks import PRIVILEGED, Look, base, resolve
 from benchmarks.report.stats import Aggregate, Floats, Ranks
@@ -22,26 +24,21 @@ from benchmarks.schema import METRICS
 REFERENCES = ("cross_entropy", "label_smoothing")
 """The methods that every other is compared with where they ran; named before any result."""
 
-ROPES = {"acc": 0.005, "nll": 0.01, "brier": 0.005, "ece": 0.005}
-"""Differences up to these are practically none: half a point, and 0.01 nats."""
-
 JUDGED = ("acc", "ece")
 """The metrics for which probabilities over settings are computed."""
 
 DIFFERENCES = (
     *("method", "reference", "metric", "setting", "dataset", "noisy", "n"),
-    *("difference", "low", "high", "p", "p_holm", "q_bh", "p_flip", "g_z", "detectable", "seeds"),
+    *("difference", "low", "high", "p", "family", "tests", "p_adjusted", "p_equivalent"),
+    *("outcome", "p_flip", "g_z", "detectable", "seeds"),
 )
 """The columns of ``differences.csv``."""
 
 NEIGHBOURS = (
-    *("method", "next", "difference", "low", "high", "p_holm", "n"),
+    *("method", "next", "difference", "low", "high", "p_adjusted", "n"),
     *("detectable", "seeds"),
 )
 """The columns of a table of neighbours in the ranking."""
-
-IN_A_SETTING = ("method", "setting", "dataset", "noisy")
-"""The columns that one paired test of a setting has."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -90,16 +87,40 @@ class Analysis:
         return [f"{self.label(m).removesuffix(PRIVILEGED)}: {what}" for m, what in given]
 
     @cached_property
+    def question(self) -> Question | None:
+        """What the suite asked, of the methods that ran; ``None`` where that leaves no pair."""
+        asked = self.run.question
+        if asked is None or asked.reference not in self.run.methods:
+            return None
+        ran = tuple(method for method in asked.candidates if method in self.run.methods)
+        return replace(asked, candidates=ran) if ran else None
+
+    @cached_property
+    def margins(self) -> dict[str, float]:
+        """The differences of a metric that are practically none."""
+        return self.question.margins() if self.question else MARGINS
+
+    @cached_property
     def references(self) -> tuple[str, ...]:
-        """A spec of each of ``REFERENCES`` that ran: the bare one, else the first."""
+        """The reference that the suite names, and a spec of each of ``REFERENCES`` that ran.
+
+        Of several specs it is the bare one, else the first.
+        """
         specs = [[m for m in self.run.methods if base(m) == name] for name in REFERENCES]
-        return tuple(methods[0] for methods in specs if methods)
+        named = [self.question.reference] if self.question else []
+        return tuple(dict.fromkeys([*named, *(methods[0] for methods in specs if methods)]))
 
     @cached_property
     def shared_settings(self) -> tuple[str, ...]:
-        """The settings that every method has tried: means over others would not compare."""
-        tried = self.run.cells.groupby("setting")["method"].nunique()
-        return tuple(name for name in self.run.settings if tried[name] == len(self.run.methods))
+        """The settings that every method of the question has tried; without one, every method.
+
+        Means over others would not compare. A further method cannot take one away from these.
+        """
+        cells, wanted = self.run.cells, self.run.methods
+        if self.question:
+            wanted = (self.question.reference, *self.question.candidates)
+        tried = cells[cells["method"].isin(wanted)].groupby("setting")["method"].nunique()
+        return tuple(s for s in self.run.settings if tried.get(s, 0) == len(wanted))
 
     @_once
     def shared(self, selection: str = "last") -> pd.DataFrame:
@@ -123,6 +144,12 @@ class Analysis:
     def setting_means(self, metric: str) -> pd.DataFrame:
         """Return ``mean``, ``half`` and ``n`` over seeds of each ``method`` and ``setting``."""
         return stats.t_intervals(self.run.last, ["method", "setting"], metric)
+
+    @cached_property
+    def floors(self) -> dict[tuple[str, str], float]:
+        """The ECE that chance alone would leave each method in each setting, mean over seeds."""
+        floors = self.run.last.groupby(["method", "setting"])["ece_floor"].mean()
+        return cast("dict[tuple[str, str], float]", floors.to_dict())
 
     @_once
     def scores(self, metric: str) -> pd.DataFrame:
@@ -182,69 +209,74 @@ class Analysis:
         return means.where(groups["backward"].count() == groups.size())
 
     @_once
-    def pairs(self, reference: str, metric: str) -> pd.DataFrame:
-        """Return :func:`stats.pair` of every method with ``reference`` at the last epoch.
+    def pairs(self, metric: str) -> pd.DataFrame:
+        """Return :func:`claims.compare_all`: every comparison of two methods.
 
         Raises:
-            RefusedError: rows that should be a pair were trained on different labels.
+            RefusedError: rows that should be pairs were trained on different labels.
         """
-        return stats.pair(self.run.last, reference, metric)
+        return claims.compare_all(self.run, metric, self.question, self.shared_settings)
 
     @_once
-    def tests(self, reference: str, metric: str) -> pd.DataFrame:
-        """Return :func:`stats.paired_tests` of every method in every setting."""
-        return stats.paired_tests(self.pairs(reference, metric), IN_A_SETTING)
+    def compared(self, reference: str, metric: str) -> pd.DataFrame:
+        """Return :func:`claims.against` of every method with ``reference``, by setting.
+
+        Returns:
+            a row for each method and setting with a pair, in the order of the run; ``dataset``
+            and ``noisy`` beside what is compared.
+        """
+        rows = claims.against(self.pairs(metric), reference, metric)
+        rows = rows[(rows["setting"] != claims.OVERALL) & (rows["n"] > 0)]
+        settings = self.run.results.drop_duplicates("setting").set_index("setting")
+        about = settings[["dataset", "noisy"]].loc[rows["setting"]].set_index(rows.index)
+        return self._ordered(rows.join(about), "method", "setting")
 
     @_once
-    def pooled_tests(self, reference: str, metric: str) -> pd.DataFrame:
-        """Return :func:`stats.paired_tests` of every method, over means of the shared settings."""
-        pairs = self.pairs(reference, metric)
-        pairs = pairs[pairs["setting"].isin(self.shared_settings)]
-        settings = self.shared().dropna(subset=[metric])["setting"].nunique()
-        return stats.paired_tests(stats.mean_over_settings(pairs, settings=settings), ["method"])
-
-    @_once
-    def overall_tests(self, reference: str, metric: str) -> pd.DataFrame:
-        """Return paired tests of every method over all settings that it has with the reference."""
-        means = stats.mean_over_settings(self.pairs(reference, metric))
-        return self._ordered(stats.paired_tests(means, ["method"]), "method")
+    def overall(self, reference: str, metric: str) -> pd.DataFrame:
+        """Return :func:`claims.against` of every method, over means of the shared settings."""
+        rows = claims.against(self.pairs(metric), reference, metric)
+        return self._ordered(rows[(rows["setting"] == claims.OVERALL) & (rows["n"] > 0)], "method")
 
     @_once
     def differences(self, reference: str, metric: str) -> pd.DataFrame:
         """Return every method against ``reference`` in every setting with at least three pairs.
 
         Returns:
-            a row for each method and setting, in the order of the run: ``method``, ``reference``,
-            ``metric``, ``setting``, ``dataset``, ``noisy``, ``n``, ``difference`` with ``low`` and
-            ``high`` (95%, not corrected), the paired t test's ``p``, ``p_holm`` and ``q_bh`` over
-            all rows, the sign-flip test's ``p_flip``, the effect size ``g_z``, the least difference
-            ``detectable`` at 0.05 with a chance of 80%, the ``seeds`` that would find the
-            difference seen (nan: over 1,000), and the means ``own`` and ``other`` of both methods.
+            the rows of :meth:`compared`, with the sign-flip test's ``p_flip``, the effect size
+            ``g_z``, the least difference ``detectable`` at 0.05 with a chance of 80%, and the
+            ``seeds`` that would find the difference seen (nan: over 1,000).
         """
-        flips = stats.sign_flips(self.pairs(reference, metric), IN_A_SETTING)
-        rows = self.tests(reference, metric).assign(p_flip=flips)
-        rows = self._ordered(rows[rows["n"] >= stats.FEWEST_PAIRS], "method", "setting")
-        rows = stats.corrected(rows)
+        rows = self.compared(reference, metric)
+        rows = rows[rows["n"] >= stats.FEWEST_PAIRS].reset_index(drop=True)
         mean, sd, n = (rows[name].to_numpy(np.float64) for name in ("difference", "sd", "n"))
-        g_z = stats.hedges_g(mean, sd, n)
-        return rows.assign(reference=reference, metric=metric, g_z=g_z, **_sizes(rows, stats.ALPHA))
+        return rows.assign(
+            p_flip=stats.sign_flip(self._by_seed(rows, metric)) if len(rows) else np.nan,
+            g_z=stats.hedges_g(mean, sd, n),
+            **_sizes(rows, stats.ALPHA),
+        )
+
+    def _by_seed(self, rows: pd.DataFrame, metric: str) -> Floats:
+        """Return the differences of comparisons, ``(rows, seeds)``, nan where there is no pair."""
+        table = self.values(metric).swapaxes(1, 2)  # (settings, methods, seeds)
+        setting = pd.Categorical(rows["setting"], self.run.settings).codes
+        own, other = (
+            table[setting, pd.Categorical(rows[name], self.run.methods).codes]
+            for name in ("method", "reference")
+        )
+        return np.asarray(own - other)
+
+    @_once
+    def values(self, metric: str) -> Floats:
+        """Return :func:`claims.values`: a metric of every finished cell."""
+        return claims.values(self.run, metric)
 
     @cached_property
     def all_differences(self) -> pd.DataFrame:
-        """The columns ``DIFFERENCES`` from every reference in every metric that has a rope."""
-        tables = [self.differences(name, metric) for name in self.references for metric in ROPES]
+        """The columns ``DIFFERENCES`` from every reference in every metric that has a margin."""
+        tables = [self.differences(name, m) for name in self.references for m in MARGINS]
         kept = [table[list(DIFFERENCES)] for table in tables if len(table)]
         empty = pd.DataFrame(columns=list(DIFFERENCES))
         return pd.concat(kept, ignore_index=True) if kept else empty
-
-    @_once
-    def mean_differences(self, reference: str, metric: str) -> pd.DataFrame:
-        """Return ``method``, ``setting``, ``dataset`` and the mean paired ``difference``.
-
-        Methods stand in the order of the run, and there is no row for a setting without a pair.
-        """
-        rows = self.tests(reference, metric)[["method", "setting", "dataset", "difference"]]
-        return self._ordered(rows, "method")
 
     def _ordered(self, rows: pd.DataFrame, *columns: str) -> pd.DataFrame:
         """Sort rows by methods or settings in the order of the run."""
@@ -257,8 +289,8 @@ class Analysis:
     def marks(self, metric: str, setting: str | None = None) -> dict[str, str]:
         """Return ``best`` for the best means, ``tied`` for what does not differ significantly.
 
-        Paired t tests against the best, of several the first by name, are corrected (Holm) for all
-        other methods. Where there are too few pairs for a test, there is no difference.
+        Paired t tests are against the best, of several the first by name. Where there are too few
+        pairs for a test, there is no difference.
 
         Args:
             metric: a column of ``results.csv``.
@@ -272,11 +304,11 @@ class Analysis:
         means = means.sort_index()
         highest = means.max() if better == "higher" else means.min()
         best, *equals = (str(method) for method in means.index[(means == highest).to_numpy()])
-        tests = self.pooled_tests(best, metric) if setting is None else self.tests(best, metric)
+        tests = self.overall(best, metric) if setting is None else self.compared(best, metric)
         if setting is not None:
             tests = tests[tests["setting"] == setting]
         tests = tests.set_index("method").reindex([m for m in means.index if m != best])
-        differs = stats.significant(stats.corrected(tests)["p_holm"])
+        differs = stats.significant(tests["p_adjusted"])
         alike = {str(method): "tied" for method in tests.index[~differs]}
         return alike | dict.fromkeys([best, *equals], "best")
 
@@ -284,19 +316,18 @@ class Analysis:
     def neighbours(self) -> pd.DataFrame:
         """The tests of each method against the ``next`` in accuracy, over shared settings.
 
-        A row has the ``difference`` with ``low`` and ``high``, ``p_holm`` over all rows, ``n``
-        seeds, the least difference ``detectable`` and the ``seeds`` that would find the one seen,
-        both at Holm's strictest step.
+        A row has the ``difference`` with ``low`` and ``high``, ``p_adjusted``, ``n`` seeds, the
+        least difference ``detectable`` at 0.05 with a chance of 80%, and the ``seeds`` that would
+        find the one seen.
         """
         order = [str(m) for m in self.ranking["acc"].dropna().index]
         couples = list(pairwise(order))
         if not couples:
             return pd.DataFrame(columns=list(NEIGHBOURS))
-        tests = [self.pooled_tests(b, "acc").set_index("method").reindex([a]) for a, b in couples]
-        rows = stats.corrected(pd.concat(tests).reset_index())
+        tests = [self.overall(b, "acc").set_index("method").reindex([a]) for a, b in couples]
+        rows = pd.concat(tests).reset_index()
         rows = rows.assign(next=order[1:], n=rows["n"].fillna(0).astype(int))
-        alpha = stats.ALPHA / len(couples)
-        return rows.assign(**_sizes(rows, alpha))[list(NEIGHBOURS)]
+        return rows.assign(**_sizes(rows, stats.ALPHA))[list(NEIGHBOURS)]
 
     @cached_property
     def ranks(self) -> Ranks | str:
@@ -316,17 +347,17 @@ class Analysis:
         """The Bayesian signed-rank tests of every method against every reference over settings.
 
         A row for each method, reference and metric with eight settings: the probabilities that
-        the method is ``better``, the ``same`` within the metric's rope, or ``worse`` in another
+        the method is ``better``, the ``same`` within the metric's margin, or ``worse`` in another
         setting, and ``n`` settings.
         """
         rows = []
         for reference in self.references:
             for metric in JUDGED:
-                means = self.mean_differences(reference, metric)
+                means = self.compared(reference, metric)
                 for method, own in means.groupby("method", sort=False)["difference"]:
                     if len(own) >= stats.FEWEST_SETTINGS:
                         signed = own.to_numpy(np.float64) * _sign(metric)
-                        test = stats.signed_rank(signed, ROPES[metric])
+                        test = stats.signed_rank(signed, self.margins[metric])
                         key = (method, reference, metric)
                         rows.append((*key, test.above, test.same, test.below, len(own)))
         names = ["method", "reference", "metric", "better", "same", "worse", "n"]
@@ -338,14 +369,20 @@ class Analysis:
 
         Settings of one dataset share its images, so they are not independent; datasets may be.
         """
-        means = self.mean_differences(reference, metric)
+        means = self.compared(reference, metric)
         groups = means.groupby(["method", "dataset"])["difference"]
         table = self._ordered(groups.agg(["mean", "count"]).reset_index(), "method")
         return table.rename(columns={"mean": "difference", "count": "settings"})
 
     def improvements(self, reference: str) -> pd.DataFrame:
         """Return each method's paired chance to be more accurate: ``value``, ``low``, ``high``."""
-        return _aggregated(self.pairs(reference, "acc"), "difference", stats.improvement)
+        rows = self.compared(reference, "acc")
+        differences = self._by_seed(rows, "acc")
+        table = {
+            str(method): stats.improvement([d[np.isfinite(d)] for d in differences[own.index]])
+            for method, own in rows.groupby("method")
+        }
+        return pd.DataFrame.from_dict(table, orient="index", columns=list(Aggregate._fields))
 
     @cached_property
     def interquartile_means(self) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from benchmarks.report import render, stats
 from benchmarks.report.data import Run, load, planned
 from benchmarks.report.looks import order_methods, resolve
 from benchmarks.report.pairing import KEYS, NoiseChange, pair_changed, pair_same
-from benchmarks.report.phrases import BLANK, listing, with_test
+from benchmarks.report.phrases import BLANK, listing, p_value, with_test
 from benchmarks.report.tables import NO_TEST, Table
 from benchmarks.schema import METRICS, ONE_SPLIT, table_path
 
@@ -130,7 +130,9 @@ def _line(setting: str, rows: pd.DataFrame) -> dict[str, str]:
     line = {"Setting": setting, "Pairs": str(int(rows["n"].max()))}
     for row in rows.to_dict("records"):
         metric = str(row["metric"])
-        line[METRICS[metric].label] = with_test(metric, row) if row["n"] else BLANK
+        line[METRICS[metric].label] = (
+            with_test(metric, row, p_value(row["p_holm"])) if row["n"] else BLANK
+        )
     return line
 
 

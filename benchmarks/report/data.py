@@ -13,6 +13,7 @@ from msgspec.structs import asdict
 
 from benchmarks.catalogue import Facts
 from benchmarks.errors import RefusedError
+from benchmarks.question import Question
 from benchmarks.report.looks import order_methods
 from benchmarks.schema import KEYS, LATER_COLUMNS, SCHEMA_VERSION, TABLES, table_path
 from benchmarks.store import PlanFile, PlannedCell, read_plan
@@ -56,6 +57,8 @@ class Run:
     planned: int | None
     absent: tuple[str, ...] = ()  # of LATER
     facts: Mapping[str, Facts] = field(default_factory=dict)  # of methods the catalogue lacks
+    question: Question | None = None  # that was asked before the first run
+    classes: Mapping[str, int] = field(default_factory=dict)  # by dataset, where they are known
 
     @cached_property
     def cells(self) -> pd.DataFrame:
@@ -122,6 +125,8 @@ def load(folder: Path) -> Run:
         planned=len(wanted) if plan else None,
         absent=tuple(name for name in LATER if not table_path(folder, name).is_file()),
         facts=plan.method_facts if plan else {},
+        question=plan.question if plan else None,
+        classes=plan.classes if plan else {},
     )
 
 

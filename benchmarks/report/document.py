@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.errors import count
+from benchmarks.question import MARGINS
 from benchmarks.report import (
     browser,
     macros,
@@ -21,7 +22,7 @@ from benchmarks.report.figures.layout import VENUES
 from benchmarks.report.phrases import capitalised, listing
 from benchmarks.report.render import Block, Picture, Words
 from benchmarks.report.tables import Table, unmarked
-from benchmarks.report.verdict import JUDGED, verdict
+from benchmarks.report.verdict import verdict
 from benchmarks.schema import METRICS
 
 _FAULTS_SHOWN = 20
@@ -180,7 +181,6 @@ def _protocol(run: Run) -> Words:
     seeds = sorted(set(run.cells["seed"]))
     lasting = sorted({int(epoch) for epoch in run.last["epoch"].dropna()})
     settings = f"{count(len(run.settings), 'setting')} ({', '.join(run.settings)})"
-    rivals = count(max(len(run.methods) - 1, 0), "comparison")
     epochs = f" (epoch {listing([str(epoch) for epoch in lasting])})" if lasting else ""
     lines = [
         f"Seeds: n = {len(seeds)} ({', '.join(map(str, seeds))}). {_PAIRED}",
@@ -189,10 +189,11 @@ def _protocol(run: Run) -> Words:
         f"Intervals: {100 * stats.LEVEL:.0f}% t intervals over seeds. {tables.INTERVALS}",
         _TESTS,
         (
-            f"Families: Holm's adjustment at {stats.ALPHA:g}. In each column of the ranking and of "
-            f"the table of settings: {rivals} with its best. In the verdict: one family of up to "
-            f"{count(len(run.settings), 'setting')} for each of {listing([*JUDGED, 'ece'])}, "
-            f"from {stats.FEWEST_PAIRS} pairs a setting."
+            f"Families, at {stats.ALPHA:g}. Confirmatory is what the suite asked before its run: "
+            "all candidates against the reference in all settings, one family for each metric "
+            f"({listing(list(MARGINS))}), corrected by Holm (p). All else is exploratory: q "
+            "(Benjamini-Hochberg) over all other pairs of methods of a metric in a setting. Either "
+            f"takes {stats.FEWEST_PAIRS} pairs."
         ),
         _FLOOR,
         f"Metric definitions: {listing(sorted(set(run.cells['metric_spec'])))}.",

@@ -10,7 +10,8 @@ in words with a capital: ``\nlbAccElrSymmetricFourZero`` is ELR's accuracy at sy
 - Setting: its name in the tables, likewise; ``Overall`` is the mean of the ranking.
 - Part: none for the mean, ``Half`` for the half width of its 95% t interval, ``N`` for the seeds.
 - ``MinusM`` after the method, for a reference ``M``: the paired difference, with the parts
-  ``Low``, ``High`` (95% interval), ``P`` (after Holm) and ``N``.
+  ``Low``, ``High`` (95% interval), ``PRaw``, ``P`` (after Holm) where the suite asked or ``Q``
+  (exploratory) where it did not, and ``N``.
 
 Percentages are written without a sign, as in the tables. Two keys that would get one name both
 get letters of their hash behind it.
@@ -26,6 +27,7 @@ import pandas as pd
 
 from benchmarks.report import tables
 from benchmarks.report.analysis import Analysis
+from benchmarks.report.claims import CONFIRMATORY
 from benchmarks.report.phrases import BLANK, number, signed
 
 Entry = tuple[tuple[str, ...], str]
@@ -99,11 +101,13 @@ def _interval(
 
 def _differences(rows: pd.DataFrame) -> Iterator[Entry]:
     for row in rows.to_dict("records"):
-        metric, p = str(row["metric"]), float(row["p_holm"])
+        metric, adjusted = str(row["metric"]), "p" if row["family"] == CONFIRMATORY else "q"
         compared = (str(row["method"]), "minus", str(row["reference"]))
         key = (metric, *compared, str(row["setting"]))
         yield key, signed(metric, row["difference"])
         yield (*key, "low"), signed(metric, row["low"])
         yield (*key, "high"), signed(metric, row["high"])
-        yield (*key, "p"), "<0.001" if p < 0.001 else f"{p:.3f}" if p <= 1 else BLANK
+        for part, name in (("p raw", "p"), (adjusted, "p_adjusted")):
+            p = float(row[name])
+            yield (*key, part), "<0.001" if p < 0.001 else f"{p:.3f}" if p <= 1 else BLANK
         yield (*key, "n"), str(row["n"])

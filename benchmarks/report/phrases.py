@@ -107,24 +107,25 @@ def change(metric: str, mean: float, low: float = math.nan, high: float = math.n
     return f"{text} [{signed(metric, low)}, {signed(metric, high)}]"
 
 
-def with_test(metric: str, test: Mapping[Hashable, Any]) -> str:
+def with_test(metric: str, test: Mapping[Hashable, Any], adjusted: str) -> str:
     """Return a paired difference with what its test says, or why there is none.
 
     Args:
         metric: a column of ``results.csv``.
-        test: ``difference``, ``sd``, ``low``, ``high``, ``p_holm`` and ``n`` of one comparison.
+        test: ``difference``, ``sd``, ``low``, ``high``, ``p`` and ``n`` of one comparison.
+        adjusted: its p or q value in words.
     """
     text = change(metric, *(test[name] for name in ("difference", "low", "high")))
     if test["difference"] == 0 and (test["sd"] == 0 or test["n"] == 1):
         return "equal"
-    if math.isfinite(test["low"]) and math.isfinite(test["p_holm"]):
-        return f"{text}, {p_value(test['p_holm'])}"
+    if math.isfinite(test["low"]) and math.isfinite(test["p"]):
+        return f"{text}, {adjusted}"
     return f"{text} ({SAME_EVERYWHERE})" if test["n"] > 1 and test["sd"] == 0 else text
 
 
-def p_value(p: float) -> str:
+def p_value(p: float, name: str = "p") -> str:
     """Return ``p = 0.012``, or ``p < 0.001``."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    return f"{name} < 0.001" if p < 0.001 else f"{name} = {p:.3f}"
 
 
 def chance(value: float) -> str:

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.errors import count
+from benchmarks.question import MARGINS
 from benchmarks.report import stats
-from benchmarks.report.analysis import JUDGED, REFERENCES, ROPES, Analysis, rows_of
+from benchmarks.report.analysis import JUDGED, REFERENCES, Analysis, rows_of
 from benchmarks.report.looks import PRIVILEGED
 from benchmarks.report.phrases import (
     BLANK,
@@ -44,6 +45,10 @@ SURE = 0.95
 INTERVALS = (
     "Fewer than three seeds, and seeds that all agree, leave the interval unknown; one that would "
     "leave the possible values is shown by its ends, in brackets."
+)
+FLOORS = (
+    "After the slash: the floor, which a perfectly calibrated model with the confidences of this "
+    "method in this setting would show by chance."
 )
 NO_TEST = (
     "Fewer than three pairs, and pairs that all differ by the same, have neither an interval nor a "
@@ -131,8 +136,7 @@ def _ranking_notes(analysis: Analysis, numbers: pd.DataFrame) -> tuple[str, ...]
         INTERVALS,
         (
             "Bold: best mean, of equal ones each. Underlined: no paired t test over seeds tells it "
-            f"from the best (p ≥ {stats.ALPHA:g}, Holm over the other {len(numbers) - 1} methods "
-            "of the column)."
+            f"from the best (q ≥ {stats.ALPHA:g}, over all pairs of methods)."
         ),
         "Rank: mean over settings of the rank by accuracy. Runs: finished of attempted.",
     ]
@@ -159,9 +163,14 @@ def by_setting(analysis: Analysis, metric: str = "acc") -> Table:
     for method, setting in run.cells[["method", "setting"]].drop_duplicates().to_numpy():
         text.loc[method, setting] = f"{BLANK} [0/{owed[setting]}]"
     entries = _entries(metric, means["mean"], means["half"])
+    if metric == "ece":
+        means = means.assign(
+            floor=[analysis.floors[row.method, row.setting] for row in rows_of(means)]
+        )
     for entry, row in zip(entries, rows_of(means), strict=True):
         lost = "" if row.n == owed[row.setting] else f" [{row.n}/{owed[row.setting]}]"
-        text.loc[row.method, row.setting] = entry + lost
+        floor = f" / {number('ece', row.floor)}" if metric == "ece" else ""
+        text.loc[row.method, row.setting] = entry + floor + lost
     for setting in settings:
         for method, mark in analysis.marks(metric, setting).items():
             marks.loc[method, setting] = mark
@@ -178,8 +187,10 @@ def _setting_notes(analysis: Analysis, metric: str, seeds: str) -> tuple[str, ..
         f"{shown.label}{unit} on clean test labels at the last epoch ({shown.meaning}), mean "
         f"over n = {seeds} {'seed' if seeds == '1' else 'seeds'} ± half width of the 95% t "
         f"interval; [finished/attempted] where some did not finish. Bold: {best}. Underlined: "
-        f"not told from it by a paired t test (p ≥ {stats.ALPHA:g}, Holm within the column).",
+        f"not told from it by a paired t test (q ≥ {stats.ALPHA:g} over all pairs of methods; "
+        "p after Holm where the suite asked).",
         INTERVALS,
+        *([FLOORS] if metric == "ece" else []),
     )
 
 
@@ -312,11 +323,11 @@ def probabilities(analysis: Analysis) -> Table | None:
         place = row.method, headers[row.reference, row.metric]
         text.loc[place] = " / ".join(map(chance, (row.better, row.same, row.worse)))
         marks.loc[place] = "best" if row.better > SURE else ""
-    ropes = [f"{number(m, ROPES[m])}{unit(m)} of {METRICS[m].label}" for m in JUDGED]
+    margins = [f"{number(m, analysis.margins[m])}{unit(m)} of {METRICS[m].label}" for m in JUDGED]
     note = (
         "Probability that a method is better / practically the same / worse on another setting "
         f"like these {span(numbers['n'])}: Bayesian signed-rank test of the mean differences "
-        f"of settings. Practically the same: within {listing(ropes)}. Bold: better with a "
+        f"of settings. Practically the same: within {listing(margins)}. Bold: better with a "
         f"probability above {SURE:g}. It takes settings as independent, which those of one "
         "dataset are not."
     )
@@ -356,16 +367,16 @@ def neighbours(analysis: Analysis) -> Table | None:
         {
             "Next": [analysis.label(row.next) for row in rows],
             "Difference": [change("acc", row.difference, row.low, row.high) for row in rows],
-            "p (Holm)": [_or_blank(row.p_holm, _short(row.p_holm)) for row in rows],
+            "q": [_or_blank(row.p_adjusted, _short(row.p_adjusted)) for row in rows],
             "Detectable": [number("acc", row.detectable) for row in rows],
-            "More seeds": [_more(row.p_holm, row.seeds, row.n) for row in rows],
+            "More seeds": [_more(row.p_adjusted, row.seeds, row.n) for row in rows],
         }
     ).set_axis(numbers["method"].tolist())
     note = (
         "Each method and the next in the ranking: paired difference in accuracy, mean over "
-        "settings within each seed, with its 95% t interval; p after Holm over the rows. "
+        "settings within each seed, with its 95% t interval; q over all pairs of methods. "
         "Detectable: the least true difference (points) that so many seeds find with a chance "
-        f"of {100 * stats.POWER:.0f}%, at Holm's strictest step. More seeds: how many more "
+        f"of {100 * stats.POWER:.0f}%, in a single test. More seeds: how many more "
         "would find the difference seen with that chance, if it is the true one: a rough "
         "guide, as it is estimated from few seeds and for neighbours found on the same data. "
         f"{NO_TEST}"
@@ -399,7 +410,7 @@ def detectable(analysis: Analysis) -> str:
     reference = analysis.references[0]
     own = differences[differences["reference"] == reference]
     lines = []
-    for metric in ROPES:
+    for metric in MARGINS:
         rows = own[(own["metric"] == metric) & (own["detectable"] > 0)]  # 0: the same runs
         if len(rows):
             lines.append(f"- {_missed(metric, rows, analysis.label(reference))}")

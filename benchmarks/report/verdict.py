@@ -1,15 +1,15 @@
-"""The founding question in words: does label smoothing beat hard labels, where, at what cost?"""
+"""What a suite asked, in words: which candidates differ from the reference, where, at what cost?"""
 
 import math
 import re
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
-from benchmarks.errors import count
+from benchmarks.errors import count, some
 from benchmarks.report import stats
-from benchmarks.report.analysis import ROPES, Analysis, rows_of
+from benchmarks.report.analysis import Analysis, rows_of
 from benchmarks.report.looks import base
 from benchmarks.report.phrases import (
     capitalised,
@@ -17,6 +17,7 @@ from benchmarks.report.phrases import (
     change,
     listing,
     number,
+    p_value,
     signed,
     span,
     unit,
@@ -24,66 +25,86 @@ from benchmarks.report.phrases import (
 )
 from benchmarks.schema import METRICS
 
-REFERENCE, CANDIDATE = "cross_entropy", "label_smoothing"
 JUDGED = ("acc", "nll", "brier")
 FEW_CANDIDATES = 2
 """The most candidates that are judged setting by setting; more of them get a line each."""
+NAMED = 8
+"""The most methods that a sentence names."""
+
+OUTCOMES = {
+    "better": "better",
+    "worse": "worse",
+    "equivalent": "equivalent",
+    "open": "no difference detected",
+}
 
 Names = Mapping[str, str]
 """The names by which sentences call the methods."""
 
 
-def effects(
-    analysis: Analysis, methods: Sequence[str], reference: str, metric: str
-) -> pd.DataFrame:
-    """Return what replacing the reference by each method did to a metric in every setting.
+class Asked(NamedTuple):
+    """What is judged: candidates against a reference, asked before the run or not."""
 
-    Returns:
-        the rows of :meth:`Analysis.differences`, with ``p_holm`` over these rows, and the
-        ``outcome``: ``helped``, ``hurt`` or ``open`` (no difference shown).
+    reference: str
+    candidates: list[str]
+    confirmatory: bool
+    names: Names
+
+
+def asked(analysis: Analysis) -> Asked | None:
+    """Return what the suite asked; else every method against the first reference, if there is one.
+
+    Candidates stand in the order of their names, numbers in these by size.
     """
-    rows = analysis.differences(reference, metric)
-    rows = stats.corrected(rows[rows["method"].isin(methods)])
-    up = METRICS[metric].better == "higher"
-    better = np.where((rows["difference"] > 0) == up, "helped", "hurt")
-    return rows.assign(outcome=np.where(stats.significant(rows["p_holm"]), better, "open"))
+    run, question = analysis.run, analysis.question
+    if question:
+        reference, candidates = question.reference, list(question.candidates)
+    elif analysis.references and len(run.methods) > 1:
+        reference = analysis.references[0]
+        candidates = [method for method in run.methods if method != reference]
+    else:
+        return None
+    names = _names(analysis, candidates)
+    candidates.sort(key=lambda method: _numbers_first(names[method]))
+    return Asked(reference, candidates, question is not None, names)
+
+
+def effects(analysis: Analysis, about: Asked, metric: str) -> pd.DataFrame:
+    """Return the rows of :meth:`Analysis.differences` of the candidates."""
+    rows = analysis.differences(about.reference, metric)
+    return rows[rows["method"].isin(about.candidates)]
 
 
 def verdict(analysis: Analysis) -> str:
     """Return paragraphs and lists in Markdown that also read well on a terminal."""
     run = analysis.run
     parts = [f"The sweep is {run.note}; what follows describes these."] if run.note else []
-    references = [method for method in analysis.references if base(method) == REFERENCE]
-    candidates = [method for method in run.methods if base(method) == CANDIDATE]
-    absent = [n for n, have in ((CANDIDATE, candidates), (REFERENCE, references)) if not have]
+    about = asked(analysis)
     if run.last.empty:
         parts.append("No cell finished, so nothing can be said.")
-    elif absent:
-        parts.append(f"No verdict on label smoothing: the run has no {listing(absent)}.")
+    elif about is None:
+        parts.append("No verdict: no method ran beside one that others are compared with.")
     else:
-        (reference,) = references
-        names = _names(analysis, candidates, reference)
-        candidates = sorted(candidates, key=lambda method: _numbers_first(names[method]))
-        if len(candidates) > 1:
-            tried = listing([names[method] for method in candidates])
-            parts.append(f"{len(candidates)} settings of label smoothing were tried: {tried}.")
-        if len(candidates) > FEW_CANDIDATES:
-            parts += _compare(analysis, candidates, reference, names)
+        parts += [_opening(analysis, about), *_protocol(analysis, about)]
+        if len(about.candidates) > FEW_CANDIDATES:
+            parts += _compare(analysis, about)
         else:
-            for method in candidates:
-                parts += _judge(analysis, method, reference, names)
-        parts += _best(analysis, candidates, names)
+            for method in about.candidates:
+                parts += _judge(analysis, about._replace(candidates=[method]))
+        parts += _best(analysis, about)
     return "\n\n".join(parts) + "\n"
 
 
-def _names(analysis: Analysis, candidates: Sequence[str], reference: str) -> Names:
-    """Return labels, and for candidates all their values."""
+def _names(analysis: Analysis, candidates: Sequence[str]) -> Names:
+    """Return labels; for label smoothing among the candidates all its values."""
     specs = analysis.run.cells.drop_duplicates("method").set_index("method")["method_spec"]
     names = {method: look.label for method, look in analysis.looks.items()}
-    names[reference] = "hard labels"
-    for method in candidates:
-        values = str(specs.get(method, "")).partition("(")[2].removesuffix(")")
-        names[method] = f"label smoothing ({values})" if values else "label smoothing"
+    for method in names:
+        if base(method) == "cross_entropy":
+            names[method] = "hard labels"
+        elif base(method) == "label_smoothing" and method in candidates:
+            values = str(specs.get(method, "")).partition("(")[2].removesuffix(")")
+            names[method] = f"label smoothing ({values})" if values else "label smoothing"
     return names
 
 
@@ -91,11 +112,30 @@ def _numbers_first(name: str) -> tuple[list[float], str]:
     return [float(number) for number in re.findall(r"-?\d+\.?\d*(?:e-?\d+)?", name)], name
 
 
-def _judge(analysis: Analysis, method: str, reference: str, names: Names) -> list[str]:
-    tests = {m: effects(analysis, [method], reference, m) for m in (*JUDGED, "ece")}
-    title = f"{capitalised(names[method])} against {names[reference]}"
+def _opening(analysis: Analysis, about: Asked) -> str:
+    tried = [about.names[method] for method in about.candidates]
+    many = len(tried) > FEW_CANDIDATES
+    compared = f"{count(len(tried), 'method') if many else listing(tried)} against "
+    compared += about.names[about.reference]
+    if about.confirmatory:
+        return f"Asked before the run, and so confirmatory: {compared}."
+    wanted = analysis.run.question
+    why = "Nothing was asked before the run"
+    if wanted:
+        ran = analysis.run.methods
+        absent = [m for m in (wanted.reference, *wanted.candidates) if m not in ran]
+        why = f"What the suite asks cannot be answered without {some(absent, NAMED)}"
+    return f"{why}, so all that follows is exploratory: {compared}."
+
+
+def _judge(analysis: Analysis, about: Asked) -> list[str]:
+    """Return what a single candidate did in each setting."""
+    (method,) = about.candidates
+    tests = {m: effects(analysis, about, m) for m in (*JUDGED, "ece")}
+    title = f"{capitalised(about.names[method])} against {about.names[about.reference]}"
     if tests["acc"].empty:
-        pairs = int((analysis.pairs(reference, "acc")["method"] == method).sum())
+        compared = analysis.compared(about.reference, "acc")
+        pairs = int(compared.loc[compared["method"] == method, "n"].sum())
         settings = count(len(analysis.run.settings), "setting")
         return [
             (
@@ -103,12 +143,12 @@ def _judge(analysis: Analysis, method: str, reference: str, names: Names) -> lis
                 f"setting; there are {count(pairs, 'pair')} over {settings}."
             )
         ]
-    parts = [f"{title}. {_headline(tests['acc'])}", _protocol(analysis, tests["acc"])]
-    lines = [_outcomes(metric, tests[metric]) for metric in JUDGED if len(tests[metric])]
+    parts = [f"{title}. {_headline(tests['acc'])}"]
+    lines = [_outcomes(about, metric, tests[metric]) for metric in JUDGED if len(tests[metric])]
     parts.append("\n".join(f"- {line}" for line in lines))
     if len(tests["ece"]):
-        parts.append(_calibration(analysis, tests["ece"]))
-    return [*parts, *_probably(analysis, method, reference)]
+        parts.append(_calibration(analysis, about, tests["ece"]))
+    return [*parts, *_probably(analysis, method, about.reference)]
 
 
 def _probably(analysis: Analysis, method: str, reference: str) -> list[str]:
@@ -117,7 +157,7 @@ def _probably(analysis: Analysis, method: str, reference: str) -> list[str]:
     rows = rows[(rows["method"] == method) & (rows["reference"] == reference)]
     said = [
         f"{METRICS[c.metric].label} better {chance(c.better)}, within "
-        f"{number(c.metric, ROPES[c.metric])}{unit(c.metric)} {chance(c.same)}, worse "
+        f"{number(c.metric, analysis.margins[c.metric])}{unit(c.metric)} {chance(c.same)}, worse "
         f"{chance(c.worse)}"
         for c in rows_of(rows)
     ]
@@ -128,61 +168,75 @@ def _probably(analysis: Analysis, method: str, reference: str) -> list[str]:
     return [f"{head}{'; '.join(said)}. They take settings as independent."]
 
 
-def _compare(
-    analysis: Analysis, candidates: Sequence[str], reference: str, names: Names
-) -> list[str]:
-    """Return one line for each candidate, corrected (Holm) over all of them and all settings."""
-    cells = analysis.run.cells
-    lines: dict[str, list[str]] = {method: [] for method in candidates}
-    size = 0
-    for metric in (*JUDGED, "ece"):
-        tests = effects(analysis, candidates, reference, metric)
-        size = max(size, len(tests))
-        for method, said in lines.items():
-            outcomes = tests.loc[tests["method"] == method, "outcome"]
-            better, worse = ((outcomes == outcome).sum() for outcome in ("helped", "hurt"))
-            counts = f"better in {better} and worse in {worse} of {len(outcomes)}"
-            said.append(f"{METRICS[metric].label} {counts if len(outcomes) else 'not judged'}")
-    for method, said in lines.items():
-        status = cells.loc[cells["method"] == method, "status"]
-        if lost := int((status != "done").sum()):
-            said.append(f"{lost} of {count(len(status), 'run')} without a result")
-    head = (
-        f"Each against {names[reference]}, in settings: paired t tests over seeds at the last "
-        f"epoch, Holm within each metric over all {size} of them."
-    )
-    listed = [f"- {names[method]}: {'; '.join(said)}." for method, said in lines.items()]
-    return [head, "\n".join(listed)]
+def _compare(analysis: Analysis, about: Asked) -> list[str]:
+    """Return a line for each of many candidates, or for each metric where there is one setting."""
+    tests = {metric: effects(analysis, about, metric) for metric in (*JUDGED, "ece")}
+    if len(analysis.run.settings) == 1:
+        lines = [_of_one_setting(m, rows, about.names) for m, rows in tests.items() if len(rows)]
+    else:
+        lines = [_of_candidate(analysis, method, tests, about.names) for method in about.candidates]
+    return ["\n".join(f"- {line}" for line in lines)] if lines else []
+
+
+def _of_one_setting(metric: str, tests: pd.DataFrame, names: Names) -> str:
+    said = []
+    for outcome, words in OUTCOMES.items():
+        methods = [names[method] for method in tests.loc[tests["outcome"] == outcome, "method"]]
+        if methods:
+            those = "" if outcome == "better" else f" ({some(methods, NAMED)})"
+            said.append(f"{words} for {len(methods)}{those}")
+    return f"{METRICS[metric].label}, of {len(tests)}: {'; '.join(said)}."
+
+
+def _of_candidate(
+    analysis: Analysis, method: str, tests: Mapping[str, pd.DataFrame], names: Names
+) -> str:
+    said = []
+    for metric, rows in tests.items():
+        outcomes = rows.loc[rows["method"] == method, "outcome"]
+        better, worse = ((outcomes == outcome).sum() for outcome in ("better", "worse"))
+        counts = f"better in {better} and worse in {worse} of {len(outcomes)}"
+        said.append(f"{METRICS[metric].label} {counts if len(outcomes) else 'not judged'}")
+    status = analysis.run.cells.loc[analysis.run.cells["method"] == method, "status"]
+    if lost := int((status != "done").sum()):
+        said.append(f"{lost} of {count(len(status), 'run')} without a result")
+    return f"{names[method]}: {'; '.join(said)}."
 
 
 def _headline(tests: pd.DataFrame) -> str:
     said = []
     noisy = tests[tests["noisy"]]
     if len(noisy):
-        phrases = _tally(noisy, ("raised accuracy", "lowered accuracy", "showed no difference"))
+        words = ("raised accuracy", "lowered accuracy", "left accuracy equivalent")
+        phrases = _tally(noisy, (*words, "made no detected difference"))
         said.append(f"On mislabelled data it {phrases}.")
-    words = {"helped": "raised it", "hurt": "lowered it", "open": "showed no difference"}
+    words = ("it raised accuracy", "it lowered accuracy", "accuracy was equivalent")
+    texts = dict(zip(OUTCOMES, (*words, "no difference was detected"), strict=True))
     for effect in rows_of(tests[~tests["noisy"]]):
         where = "clean labels" if effect.setting == "clean" else effect.setting
-        text = words[effect.outcome]
-        said.append(f"On {where} it {text if len(noisy) else text.replace('it', 'accuracy')}.")
+        said.append(f"On {where} {texts[effect.outcome]}.")
     return " ".join(said)
 
 
-def _tally(tests: pd.DataFrame, words: tuple[str, str, str]) -> str:
-    """Return ``raised accuracy in 3 of 4 settings and showed no difference in 1``."""
-    counts = [int((tests["outcome"] == o).sum()) for o in ("helped", "hurt", "open")]
+def _tally(tests: pd.DataFrame, words: Sequence[str]) -> str:
+    """Return ``raised accuracy in 3 of 4 settings and made no detected difference in 1``."""
+    counts = [int((tests["outcome"] == outcome).sum()) for outcome in OUTCOMES]
     said = [(phrase, n) for phrase, n in zip(words, counts, strict=True) if n]
     whole = f" of {count(len(tests), 'setting')}"
     return listing([f"{w} in {n}{'' if k else whole}" for k, (w, n) in enumerate(said)])
 
 
-def _protocol(analysis: Analysis, tests: pd.DataFrame) -> str:
+def _protocol(analysis: Analysis, about: Asked) -> list[str]:
+    tests = effects(analysis, about, "acc")
+    if tests.empty:
+        return []
     fewest = int(tests["n"].min())
-    text = (
-        f"Paired t tests over {span(tests['n'])} seeds a setting, Holm within each metric over "
-        f"{count(len(tests), 'setting')}, at the last epoch; 95% intervals in brackets."
-    )
+    text = f"Paired t tests over {span(tests['n'])} seeds a setting at the last epoch; "
+    if about.confirmatory:
+        text += f"p after Holm over all {int(tests['tests'].max())} tests of a metric; "
+    else:
+        text += "q (Benjamini-Hochberg) over all pairs of methods in a setting; "
+    text += "95% intervals in brackets."
     least = stats.smallest_wilcoxon_p(fewest)
     if least > stats.ALPHA:
         text += (
@@ -192,45 +246,51 @@ def _protocol(analysis: Analysis, tests: pd.DataFrame) -> str:
     thin = [name for name in analysis.run.settings if name not in set(tests["setting"])]
     if thin:
         text += f" Not enough seeds to judge {listing(thin)}."
-    return text
+    return [text]
 
 
-def _outcomes(metric: str, tests: pd.DataFrame) -> str:
-    words = {"helped": "better in", "hurt": "worse in", "open": "no difference shown in"}
+def _outcomes(about: Asked, metric: str, tests: pd.DataFrame) -> str:
     said = []
-    for outcome, phrase in words.items():
-        chosen = tests[tests["outcome"] == outcome]
-        if len(chosen):
-            places = [f"{e['setting']} ({with_test(metric, e)})" for e in chosen.to_dict("records")]
-            said.append(f"{phrase} {len(chosen)} of {len(tests)}: {', '.join(places)}")
+    for outcome, phrase in OUTCOMES.items():
+        places = [
+            f"{e['setting']} ({with_test(metric, e, _adjusted(about, e['p_adjusted']))})"
+            for e in tests[tests["outcome"] == outcome].to_dict("records")
+        ]
+        if places:
+            said.append(f"{phrase} in {len(places)} of {len(tests)}: {', '.join(places)}")
     return f"{METRICS[metric].label}: {'; '.join(said)}."
 
 
-def _calibration(analysis: Analysis, tests: pd.DataFrame) -> str:
-    phrases = _tally(tests, ("fell", "rose", "showed no change"))
-    floors = analysis.run.last.groupby("setting")["ece_floor"].mean()
-    method, reference = tests[["method", "reference"]].iloc[0]
-    gaps = effects(analysis, [method], reference, "gap_signed").set_index("setting")
+def _adjusted(about: Asked, p: float) -> str:
+    return p_value(p, "p" if about.confirmatory else "q")
+
+
+def _calibration(analysis: Analysis, about: Asked, tests: pd.DataFrame) -> str:
+    words = ("fell", "rose", "stayed equivalent", "made no detected change")
+    (method,) = about.candidates
+    floors = analysis.floors
+    gaps = effects(analysis, about, "gap_signed").set_index("setting")
+    sides = f"{about.names[about.reference]} to {about.names[method]}"
     lines = [
-        f"Calibration: ECE {phrases}. From hard labels to smoothed ones, in percent:",
+        (
+            f"Calibration: ECE {_tally(tests, words)}. From {sides}, in percent, each beside the "
+            "floor that chance alone would leave its method:"
+        ),
         "",
     ]
     for e in rows_of(tests):
-        text = f"- {e.setting}: ECE {number('ece', e.other)} to {number('ece', e.own)}"
-        text += f" ({change('ece', e.difference, e.low, e.high)})"
-        text += _over_floor(e.own, float(floors[e.setting]))
+        before, after = (floors.get((m, e.setting), math.nan) for m in (about.reference, method))
+        text = f"- {e.setting}: ECE {_with_floor(e.other, before)} to {_with_floor(e.own, after)}"
+        text += f", {change('ece', e.difference, e.low, e.high)}"
         if e.setting in gaps.index:
             text += _gap(gaps.loc[e.setting, "other"], gaps.loc[e.setting, "own"])
         lines.append(f"{text}.")
     return "\n".join(lines)
 
 
-def _over_floor(ece: float, floor: float) -> str:
-    if not math.isfinite(floor):
-        return ""
-    if ece <= floor:
-        return f", at the floor of {number('ece', floor)} that chance alone leaves"
-    return f", {number('ece', ece - floor)} points above the floor of {number('ece', floor)}"
+def _with_floor(ece: float, floor: float) -> str:
+    text = number("ece", ece)
+    return f"{text} (floor {number('ece', floor)})" if math.isfinite(floor) else text
 
 
 def _gap(before: float, after: float) -> str:
@@ -243,36 +303,39 @@ def _gap(before: float, after: float) -> str:
     return text
 
 
-def _best(analysis: Analysis, candidates: Sequence[str], names: Names) -> list[str]:
+def _best(analysis: Analysis, about: Asked) -> list[str]:
+    few = len(about.candidates) <= FEW_CANDIDATES
+    rivals = about.candidates if few else [about.reference]
     lines = []
     for setting, row in analysis.scores("acc").iterrows():
         means = row.dropna()
         if len(means) > 1:
-            lead = _lead(analysis, (str(setting), means), candidates, names)
+            lead = _lead(analysis, (str(setting), means), rivals, about.names)
             lines.append(f"- {setting}: {lead}.")
     if not lines:
         return []
     head = (
-        "Best accuracy in each setting, and its lead over label smoothing (intervals are not "
+        f"Best accuracy in each setting, and its lead over "
+        f"{listing([about.names[method] for method in rivals])} (exploratory; intervals are not "
         "widened for having picked the best afterwards):"
     )
     return ["\n".join([head, "", *lines])]
 
 
 def _lead(
-    analysis: Analysis, here: tuple[str, pd.Series], candidates: Sequence[str], names: Names
+    analysis: Analysis, here: tuple[str, pd.Series], rivals: Sequence[str], names: Names
 ) -> str:
     setting, means = here
     best, *equals = (str(method) for method in means.index[(means == means.max()).to_numpy()])
     called = listing([names[method] for method in (best, *equals)])
     said = f"{called}, {number('acc', float(means[best]))}%"
-    rivals = [m for m in candidates if m != best and m in means.index]
-    if best in candidates:
-        others = means.drop([m for m in candidates if m in means.index])
-        rivals = [str(others.idxmax())] if len(others) else rivals
+    others = [m for m in rivals if m != best and m in means.index]
+    if best in rivals:
+        rest = means.drop([m for m in rivals if m in means.index])
+        others = [str(rest.idxmax())] if len(rest) else others
     leads = []
-    for rival in rivals:
-        tests = analysis.tests(rival, "acc")
+    for rival in others:
+        tests = analysis.compared(rival, "acc")
         tests = tests[(tests["method"] == best) & (tests["setting"] == setting)]
         for test in rows_of(tests):
             lead = change("acc", test.difference, test.low, test.high)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.question import Question
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import load
 from benchmarks.schema import KEYS, LOSS_BINS, LOSS_RANGE, TABLES
@@ -42,6 +43,7 @@ class Sweep:
     selections: Sequence[str] = ("last", "val", "oracle")
     status: str = "done"
     planned: int | None = None
+    question: Question | None = None
     alter: Callable[[dict], dict] = field(default=lambda row: row)
 
 
@@ -68,14 +70,15 @@ def write(folder: Path, sweep: Sweep) -> Path:
     for name, rows in tables.items():
         frame = pd.DataFrame(rows, columns=list(COLUMNS[name]))
         frame.to_csv(folder / f"{name}.csv", index=False, float_format="%.9g")
-    if sweep.planned is not None:
-        plan(folder, tables["results"], sweep.planned)
+    if sweep.planned is not None or sweep.question:
+        plan(folder, tables["results"], sweep)
     return folder
 
 
-def plan(folder: Path, rows: list[dict], planned: int) -> None:
+def plan(folder: Path, rows: list[dict], sweep: Sweep) -> None:
     """Plan so many cells: those of the rows, and further seeds of the first."""
     known = list({row["cell_id"]: {key: row[key] for key in KEYS} for row in rows}.values())
+    planned = len(known) if sweep.planned is None else sweep.planned
     more = [known[0] | {"cell_id": f"more{k}", "seed": 1000 + k} for k in range(planned)]
     names = ("dataset", "noise", "method", "model", "recipe", "seed")
     cells = tuple(
@@ -83,7 +86,8 @@ def plan(folder: Path, rows: list[dict], planned: int) -> None:
         for keys in [*known, *more][:planned]
     )
     drivers = {cell.specs.kind(): Driver("one_by_one", 1, "float32") for cell in cells}
-    write_plan(folder, PlanFile("s", "cpu", keep_all=True, drivers=drivers, cells=cells))
+    about = {"question": sweep.question, "classes": dict.fromkeys(sweep.datasets, sweep.classes)}
+    write_plan(folder, PlanFile("s", "cpu", keep_all=True, drivers=drivers, cells=cells, **about))
 
 
 def analysed(folder: Path, sweep: Sweep) -> Analysis:

@@ -15,7 +15,7 @@ import pytest
 
 from benchmarks.cli.report import report
 from benchmarks.errors import RefusedError
-from benchmarks.report import build, document, stats
+from benchmarks.report import build, claims, document
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.looks import resolve
 from tests.report.folders import SIX, Sweep, write
@@ -46,13 +46,13 @@ def small(tmp_path_factory, calls):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ranking, "func", counted(ranking.func))
         patch.setattr("benchmarks.report.analysis.resolve", counted(resolve))
-        patch.setattr(stats, "pair", counted(stats.pair, 1, 2))  # reference and metric
+        patch.setattr(claims, "compare_all", counted(claims.compare_all, 1))  # metric
         return build(write(tmp_path_factory.mktemp("small"), SMALL))
 
 
 @pytest.mark.usefixtures("small")
 def test_a_build_computes_each_number_once(calls):
-    assert {key[0] for key in calls} == {"ranking", "resolve", "pair"}
+    assert {key[0] for key in calls} == {"ranking", "resolve", "compare_all"}
     assert set(calls.values()) == {1}
 
 
@@ -90,7 +90,7 @@ def test_the_page_embeds_what_exists_and_names_the_protocol_and_no_path_of_this_
     assert len(shown) == 4 * len(FIGURES)
     assert all((small.folder / name).is_file() for name in shown)
     assert str(small.folder.parent) not in text
-    protocol = ("n = 5 (0, 1, 2, 3, 4)", "(epoch 2)", "symmetric 40%: 39.8%", "1 comparison with")
+    protocol = ("n = 5 (0, 1, 2, 3, 4)", "(epoch 2)", "symmetric 40%: 39.8%", "corrected by Holm")
     for words in (*protocol, "20 cells planned, 20 finished."):
         assert words in text
     assert small.verdict in text

@@ -14,8 +14,8 @@ import scikit_posthocs
 import scipy.stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
+from statsmodels.stats.weightstats import ttost_paired
 
-from benchmarks.errors import RefusedError
 from benchmarks.report import stats
 
 SLEEP = (
@@ -135,37 +135,26 @@ def test_the_least_wilcoxon_p_is_what_scipy_gives_when_all_agree(n):
     assert stats.smallest_wilcoxon_p(n) == pytest.approx(exact)
 
 
-def rows_of(method, accuracies, labels="same"):
-    return pd.DataFrame(
-        {
-            "dataset": "digits",
-            "noise": "symmetric(rate=0.4)",
-            "model": "mlp",
-            "recipe": "short",
-            "seed": range(len(accuracies)),
-            "method": method,
-            "noise_sha256": labels,
-            "acc": accuracies,
-        }
-    )
+@pytest.mark.parametrize("margin", [0.1, 0.5, 1.5])
+def test_equivalence_is_that_of_two_one_sided_tests_of_statsmodels(margin):
+    a, b = np.random.default_rng(3).normal(size=(2, 7, 6))
+    ours = stats.equivalence_p(stats.paired_t(a - b), margin)
+    theirs = [ttost_paired(x, y, -margin, margin)[0] for x, y in zip(a, b, strict=True)]
+    assert ours == pytest.approx(theirs, rel=1e-9)
+    zeros, pairs = stats.paired_t(np.zeros(4)), stats.paired_t(np.array([0.1, 0.1, 0.1]))
+    assert stats.equivalence_p(zeros, margin) == 0
+    assert np.isnan(stats.equivalence_p(pairs, margin))
 
 
-def test_pairs_are_joined_by_seed_whatever_the_order_of_the_rows():
-    ours, theirs = rows_of("a", [0.5, 0.75, 1.0]), rows_of("b", [0.25, 0.25, 0.25])
-    shuffled = pd.concat([theirs.iloc[::-1], ours.iloc[[1, 2, 0]]])
-    pairs = stats.pair(shuffled, "b", "acc").sort_values("seed")
-    assert pairs["difference"].tolist() == [0.25, 0.5, 0.75]
-
-
-def test_what_only_one_method_finished_is_no_pair():
-    rows = pd.concat([rows_of("a", [0.5, float("nan"), 0.5]), rows_of("b", [0.25, 0.25])])
-    assert stats.pair(rows, "b", "acc")["seed"].tolist() == [0]
-
-
-def test_rows_with_different_noisy_labels_are_refused_as_a_pair():
-    rows = pd.concat([rows_of("a", [0.5]), rows_of("b", [0.25], labels="others")])
-    with pytest.raises(RefusedError, match=r"different noisy labels at digits, symmetric.*seed 0"):
-        stats.pair(rows, "b", "acc")
+def test_what_is_no_pair_does_not_count():
+    d = np.random.default_rng(1).normal(0.4, 1, (3, 6))
+    holes = np.insert(d, [0, 2, 6], np.nan, axis=1)
+    for ours, theirs in zip(stats.paired_t(holes), stats.paired_t(d), strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-12)
+    assert stats.sign_flip(holes) == pytest.approx(stats.sign_flip(d))
+    none = stats.paired_t(np.full((1, 4), np.nan))
+    assert none.n == 0
+    assert np.isnan([*none[1:], stats.sign_flip(np.full((1, 4), np.nan))]).all()
 
 
 @pytest.mark.parametrize("n", [2, 5, 8, 11])

@@ -1,6 +1,7 @@
 """Paired differences from the reference with their intervals, and what is too small to matter."""
 
 from collections.abc import Mapping
+from math import nan
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -8,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from benchmarks.report import stats
-from benchmarks.report.analysis import ROPES, Analysis
+from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import layout
 from benchmarks.report.figures.difference import the_reference
 from benchmarks.report.figures.layout import AbsentError, Page, Venue
@@ -41,7 +42,8 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     dots = each if several else each.iloc[:0]
     figure = layout.new_figure(venue.width, 0.85 + _ROW * len(rows))
     for axes, metric in zip(figure.subplots(1, len(SHOWN), sharey=True), SHOWN, strict=True):
-        _draw_panel(axes, pooled[pooled["metric"] == metric], dots[dots["metric"] == metric], rows)
+        means, single = (table[table["metric"] == metric] for table in (pooled, dots))
+        _draw_panel(axes, means, single, rows, 100 * analysis.margins[metric])
         axes.set_xlabel(f"{METRICS[metric].label}, difference (points)")
     labels = [layout.name_lines(look.label, 2.0, venue) for look in rows.values()]
     figure.axes[0].set_yticks(range(len(rows)), labels)
@@ -52,18 +54,18 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
         Patch(color="0.88", label="practically equivalent"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
-    caption = _CAPTION.format(reference=looks[reference].label, rope=100 * ROPES["acc"])
-    data = pd.concat([pooled.assign(setting="all"), each], ignore_index=True)
+    caption = _CAPTION.format(reference=looks[reference].label, rope=100 * analysis.margins["acc"])
+    data = pd.concat([pooled, each], ignore_index=True)
     return [Page(figure, data, caption)]
 
 
 def points(analysis: Analysis, reference: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return ``mean``, ``low``, ``high`` over all settings, and ``mean`` in each, in points.
+    """Return ``mean``, ``low``, ``high`` over the settings, and ``mean`` in each, in points.
 
-    Over all settings only seeds count that finished, with the reference, wherever any did.
+    Over all settings are those of the ranking, and only seeds count that finished in all of them.
     """
-    pooled = [analysis.overall_tests(reference, m).assign(metric=m) for m in SHOWN]
-    each = [analysis.mean_differences(reference, m).assign(metric=m, n=1) for m in SHOWN]
+    pooled = [analysis.overall(reference, m).assign(setting="all") for m in SHOWN]
+    each = [analysis.compared(reference, m).assign(low=nan, high=nan, n=1) for m in SHOWN]
     columns = ["metric", "method", "setting", "mean", "low", "high", "n"]
     tables = []
     for parts in (pooled, each):
@@ -75,9 +77,8 @@ def points(analysis: Analysis, reference: str) -> tuple[pd.DataFrame, pd.DataFra
 
 
 def _draw_panel(
-    axes: Axes, pooled: pd.DataFrame, dots: pd.DataFrame, rows: Mapping[str, Look]
+    axes: Axes, pooled: pd.DataFrame, dots: pd.DataFrame, rows: Mapping[str, Look], rope: float
 ) -> None:
-    rope = 100 * ROPES[str(pooled["metric"].iloc[0])]
     axes.axvspan(-rope, rope, color="0.88", linewidth=0, zorder=0.5)
     axes.axvline(0, color="0.4", linewidth=0.6, zorder=0.6)
     place = {method: number for number, method in enumerate(rows)}

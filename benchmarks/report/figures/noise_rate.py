@@ -49,12 +49,12 @@ def points(run: Run, metric: str) -> pd.DataFrame:
     """Return ``mean``, ``low`` and ``high`` by ``arena``, ``kind``, ``x`` and ``method``.
 
     ``x`` is the noise rate in percent: nominal, or realised where the noise states none. Clean
-    labels are rate 0 of every kind of noise. The ECE has its ``floor`` beside it.
+    labels are rate 0 of every kind of noise. The ECE of a method has its own ``floor`` beside it.
     """
     by = ["arena", "kind", "x", "method"]
     table = stats.t_intervals(run.last, by, metric)
     if metric == "ece":
-        floor = run.last.groupby(["arena", "kind", "x"])["ece_floor"].mean()
+        floor = run.last.groupby(by)["ece_floor"].mean()
         table = table.merge(floor.rename("floor").mul(100).reset_index())
     clean = table[table["kind"] == "clean"]
     noisy = table[table["kind"] != "clean"]
@@ -82,7 +82,10 @@ def _caption(run: Run, metric: str, data: pd.DataFrame, methods: MethodSelection
     if _logarithmic(data, metric):
         text += " The axis is logarithmic."
     if metric == "ece":
-        text += " Grey: what a perfectly calibrated model of this confidence would show by chance."
+        text += (
+            " Grey: from the lowest to the highest floor of the methods in colour; a floor is what "
+            "a perfectly calibrated model with a method's confidences would show by chance."
+        )
     return text + methods.note
 
 
@@ -104,7 +107,7 @@ def _figure(data: pd.DataFrame, methods: MethodSelection, metric: str, venue: Ve
             _draw_panel(axes, rows, methods)
         axes.set_yscale("log" if _logarithmic(data, metric) else "linear")
         _limit(axes, row, methods, metric)
-    floor = Patch(color=_FLOOR, label="Floor: calibrated model")
+    floor = Patch(color=_FLOOR, label="Floors: calibrated models")
     draw_legend(figure, methods, venue, [floor] if metric == "ece" else [])
     return figure
 
@@ -116,10 +119,12 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, methods: MethodSelection) -> Non
     else:
         _draw_whiskers(axes, rows, methods)
     if "floor" in rows:
-        floor = rows.groupby("x")["floor"].mean()
+        shown = rows[rows["method"].isin(methods.shown)].groupby("x")["floor"]
         limits = axes.get_xlim()
-        x, height = (rates, floor) if len(rates) > 1 else (limits, floor.to_list() * 2)
-        axes.fill_between(x, 0, height, color=_FLOOR, linewidth=0, zorder=0.5)
+        repeats = 2 if len(rates) == 1 else 1  # of a single rate the band is as wide as the panel
+        x = limits if repeats == 2 else rates
+        low, high = (list(end) * repeats for end in (shown.min(), shown.max()))
+        axes.fill_between(x, low, high, color=_FLOOR, linewidth=0.8, zorder=0.5)
         axes.set_xlim(limits)
     axes.set_xticks(_spaced(rates))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))

@@ -1,0 +1,181 @@
+"""Every comparison of two methods, made once, and what may be claimed of it.
+
+Verdict, tables, figures, ``differences.csv`` and macros read the rows that are made here. What a
+suite asked before its run is confirmatory: its candidates against its reference in all settings,
+one family of tests for each metric, corrected by Holm. Every other pair of methods is
+exploratory: its q value (Benjamini-Hochberg) is over the other pairs of the metric in the setting.
+So no confirmatory number depends on what else ran, and no pair has two numbers.
+"""
+
+from collections.abc import Collection
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from benchmarks.errors import RefusedError
+from benchmarks.question import MARGINS, Question
+from benchmarks.report import stats
+from benchmarks.report.data import Run
+from benchmarks.report.stats import Floats
+from benchmarks.schema import METRICS
+
+CONFIRMATORY, EXPLORATORY = "confirmatory", "exploratory"
+OVERALL = "overall"
+"""In place of a setting: the means over the shared settings within each seed."""
+
+SAME_LABELS = ["dataset", "noise", "model", "recipe", "seed"]
+"""The columns of cells that are pairs, whatever their methods."""
+
+
+def refuse_other_labels(rows: pd.DataFrame) -> None:
+    """Refuse rows that should be pairs and were trained on different labels.
+
+    Raises:
+        RefusedError: there are some.
+    """
+    labels = rows.groupby(SAME_LABELS)["noise_sha256"]
+    unlike = rows[labels.transform("first") != rows["noise_sha256"]]
+    for row in unlike.head(1).to_dict("records"):
+        here = (rows[SAME_LABELS] == pd.Series({key: row[key] for key in SAME_LABELS})).all(axis=1)
+        first = rows.loc[here, "method"].iloc[0]
+        raise RefusedError(
+            f"{row['method']} and {first} were trained on different noisy labels at "
+            f"{row['dataset']}, {row['noise']}, seed {row['seed']}: they are not a pair"
+        )
+
+
+def values(run: Run, metric: str) -> Floats:
+    """Return a metric at the last epoch, ``(settings, seeds, methods)``, nan where there is none.
+
+    Settings and methods are those of the run, seeds all that finished a cell, in rising order.
+    """
+    rows = run.last
+    places = (
+        pd.Categorical(rows["setting"], run.settings).codes,
+        rows["seed"].rank(method="dense").to_numpy(int) - 1,
+        pd.Categorical(rows["method"], run.methods).codes,
+    )
+    table = np.full((len(run.settings), rows["seed"].nunique(), len(run.methods)), np.nan)
+    table[places] = rows[metric]
+    return table
+
+
+def overall(table: Floats, chosen: NDArray[np.bool_]) -> Floats:
+    """Return means over settings, ``(seeds, methods)``: nan where a method lacks one.
+
+    A seed counts only where it finished in every chosen setting that has the metric at all, so
+    that a method cannot gain by failing where it is hard.
+
+    Args:
+        table: of :func:`values`.
+        chosen: which settings.
+    """
+    shown = table[chosen & np.isfinite(table).any((1, 2))]
+    return shown.mean(0) if len(shown) else np.full(table.shape[1:], np.nan)
+
+
+def compare_all(
+    run: Run, metric: str, question: Question | None, shared: Collection[str]
+) -> pd.DataFrame:
+    """Return every pair of methods in every setting, and over the shared ones.
+
+    Args:
+        run: the tables.
+        metric: a column of ``results.csv``.
+        question: what the suite asked, if anything.
+        shared: the settings behind ``OVERALL``.
+
+    Returns:
+        ``setting``, ``method``, ``reference``, their means ``own`` and ``other`` over pairs, the
+        fields of :class:`stats.PairedTests` of ``own - other``, the ``family``, how many
+        ``tests`` it has, ``p_adjusted`` (Holm's p if confirmatory, else q), and
+        ``p_equivalent``, the p of a difference beyond the margin, adjusted likewise.
+
+    Raises:
+        RefusedError: rows that should be pairs were trained on different labels.
+    """
+    refuse_other_labels(run.last)
+    table = values(run, metric)
+    means = overall(table, np.isin(run.settings, list(shared)))
+    table = np.concatenate([table, means[None]]).swapaxes(1, 2)  # (settings, methods, seeds)
+    second, first = np.tril_indices(len(run.methods), -1)
+    own, other = table[:, second], table[:, first]  # (settings, pairs, seeds)
+    tests = stats.paired_t(own - other)
+    methods, places = np.array(run.methods, dtype=object), [*run.settings, OVERALL]
+    rows = pd.DataFrame(
+        {
+            "setting": np.repeat(np.array(places, dtype=object), len(first)),
+            "method": np.tile(methods[second], len(places)),
+            "reference": np.tile(methods[first], len(places)),
+            "own": _paired_means(own, other).ravel(),
+            "other": _paired_means(other, own).ravel(),
+            **{name: each.ravel() for name, each in tests._asdict().items()},
+        }
+    ).astype({"n": int})
+    asked = question is not None and metric in MARGINS
+    margin = (question.margins() if question else MARGINS).get(metric, np.nan)
+    rows["p_equivalent"] = stats.equivalence_p(tests, margin).ravel()
+    confirmatory = _asked(rows, question) if question and asked else np.zeros(len(rows), np.bool_)
+    return _in_families(rows.assign(family=np.where(confirmatory, CONFIRMATORY, EXPLORATORY)))
+
+
+def _paired_means(values: Floats, others: Floats) -> Floats:
+    """Return the mean of values over the seeds that the others have, too."""
+    known = np.isfinite(values) & np.isfinite(others)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(known, values, 0.0).sum(-1) / known.sum(-1))
+
+
+def _asked(rows: pd.DataFrame, question: Question) -> NDArray[np.bool_]:
+    """Return which rows compare a candidate with the reference in a setting."""
+    asked = np.zeros(len(rows), np.bool_)
+    for one, two in (("method", "reference"), ("reference", "method")):
+        asked |= rows[one].isin(question.candidates) & (rows[two] == question.reference)
+    return np.asarray(asked & (rows["setting"] != OVERALL))
+
+
+def _in_families(rows: pd.DataFrame) -> pd.DataFrame:
+    """Adjust the p values of each family for one another."""
+    rows = rows.assign(tests=0, p_adjusted=np.nan)
+    raw = rows["p_equivalent"]
+    confirmatory = rows["family"] == CONFIRMATORY
+    families = [(stats.holm, rows[confirmatory])]
+    others = rows[~confirmatory].groupby("setting", sort=False)
+    families += [(stats.benjamini_hochberg, own) for _, own in others]
+    for adjust, own in families:
+        rows.loc[own.index, "tests"] = int(own["p"].notna().sum())
+        rows.loc[own.index, "p_adjusted"] = adjust(own["p"].tolist())
+        rows.loc[own.index, "p_equivalent"] = adjust(raw[own.index].tolist())
+    return rows
+
+
+def against(pairs: pd.DataFrame, reference: str, metric: str) -> pd.DataFrame:
+    """Return the rows of a method's comparisons, each as ``own - other`` with it as ``other``.
+
+    Args:
+        pairs: of :func:`compare_all`.
+        reference: the method.
+        metric: what was compared.
+
+    Returns:
+        the columns of ``pairs``, and the ``outcome``: ``better`` or ``worse``, where a difference
+        was detected; else ``equivalent``, where one beyond the margin can be excluded, or
+        ``open``.
+    """
+    ahead = pairs[pairs["method"] == reference]
+    turned = ahead.assign(
+        method=ahead["reference"],
+        reference=reference,
+        own=ahead["other"],
+        other=ahead["own"],
+        difference=0.0 - ahead["difference"],
+        low=0.0 - ahead["high"],
+        high=0.0 - ahead["low"],
+    )
+    rows = pd.concat([pairs[pairs["reference"] == reference], turned]).sort_index()
+    gain = rows["difference"] if METRICS[metric].better == "higher" else -rows["difference"]
+    same = np.where(stats.significant(rows["p_equivalent"]), "equivalent", "open")
+    differs = np.where(gain > 0, "better", "worse")
+    outcome = np.where(stats.significant(rows["p_adjusted"]), differs, same)
+    return rows.assign(outcome=outcome, metric=metric)

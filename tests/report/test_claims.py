@@ -1,0 +1,178 @@
+"""What is claimed: one number for each comparison, and none that another method can move."""
+
+from dataclasses import replace
+from itertools import combinations
+
+import pandas as pd
+import pytest
+import scipy.stats
+from statsmodels.stats.multitest import multipletests
+
+from benchmarks.question import MARGINS, Question
+from benchmarks.report import claims, macros, tables
+from benchmarks.report.analysis import Analysis
+from benchmarks.report.data import load
+from benchmarks.report.figures import difference, forest, layout, noise_rate, pages
+from benchmarks.report.figures.layout import VENUES
+from benchmarks.report.phrases import p_value
+from benchmarks.report.verdict import verdict
+from tests.report.folders import SIX, Sweep, analysed, stream, write
+
+ASKED = Question("cross_entropy", ("label_smoothing", "reweighting"))
+NOISES = ("clean", "symmetric(rate=0.2)", "symmetric(rate=0.4)")
+
+
+def near(row):
+    """Bring all methods so close that some tests find a difference and some do not."""
+    acc, ece = stream(row["noise"], row["method"], row["seed"]).normal(0, 0.006, 2)
+    gain = 0.01 * SIX.index(row["method"])
+    return row | {"acc": 0.8 + gain + acc, "ece": 0.2 - gain + ece}
+
+
+BASE = Sweep(SIX[:4], NOISES, seeds=4, epochs=1, question=ASKED, alter=near)
+
+
+@pytest.fixture(scope="module")
+def analysis(tmp_path_factory):
+    return analysed(tmp_path_factory.mktemp("claims"), BASE)
+
+
+def is_asked(one, two):
+    return ASKED.reference in {one, two} and bool({one, two} & set(ASKED.candidates))
+
+
+@pytest.mark.parametrize("metric", ["acc", "ece"])
+def test_the_question_is_one_family_and_the_rest_of_a_setting_another(analysis, metric):
+    last = analysis.run.last
+    table = last.pivot_table(metric, "seed", ["setting", "method"], sort=False)
+    families = {}
+    for setting in analysis.run.settings:
+        for one, two in combinations(BASE.methods, 2):
+            p = scipy.stats.ttest_rel(table[setting][one], table[setting][two]).pvalue
+            family = "asked" if is_asked(one, two) else setting
+            families.setdefault(family, {})[setting, one, two] = p
+    assert len(families["asked"]) == len(ASKED.candidates) * len(NOISES)
+    for name, raw in families.items():
+        confirmatory = name == "asked"
+        method = "holm" if confirmatory else "fdr_bh"
+        adjusted = multipletests(list(raw.values()), method=method)[1]
+        for (setting, one, two), p in zip(raw, adjusted, strict=True):
+            for own, other in ((one, two), (two, one)):
+                rows = analysis.compared(other, metric)
+                rows = rows[(rows["method"] == own) & (rows["setting"] == setting)]
+                (row,) = rows.to_dict("records")
+                assert row["p_adjusted"] == pytest.approx(p)
+                assert row["family"] == ("confirmatory" if confirmatory else "exploratory")
+                assert row["tests"] == len(raw)
+                gap = (table[setting][own] - table[setting][other]).mean()
+                assert row["difference"] == pytest.approx(gap)
+                assert (row["outcome"] in {"better", "worse"}) == (p < 0.05)
+                if p < 0.05:
+                    better = (gap > 0) == (metric == "acc")
+                    assert row["outcome"] == ("better" if better else "worse")
+
+
+def test_a_comparison_has_the_same_number_wherever_it_is_told(analysis):
+    table = analysis.all_differences
+    rows = table[(table["metric"] == "acc") & (table["reference"] == "cross_entropy")]
+    outcomes = set(rows["outcome"])
+    assert {"open", "better"} <= outcomes
+    text, code = verdict(analysis), macros.latex(analysis)
+    drawn = difference.points(analysis, "cross_entropy", "acc").set_index(["method", "setting"])
+    for row in rows.to_dict("records"):
+        entry = drawn.loc[row["method"], row["setting"]]
+        assert (entry["p_adjusted"], entry["outcome"]) == (row["p_adjusted"], row["outcome"])
+        key = "".join(map(macros.word, ("acc", row["method"], "minus cross_entropy")))
+        key += macros.word(row["setting"])
+        shown = "<0.001" if row["p_adjusted"] < 0.001 else f"{row['p_adjusted']:.3f}"
+        part = "P" if row["method"] in ASKED.candidates else "Q"
+        assert f"\\nlb{key}{part}}}{{{shown}" in code.replace("\\ensuremath{", "")
+        assert f"\\nlb{key}PRaw}}" in code
+        if row["method"] in ASKED.candidates:
+            assert p_value(row["p_adjusted"]) in text
+    marks = {setting: analysis.marks("acc", setting) for setting in analysis.run.settings}
+    for setting, marked in marks.items():
+        best = next(method for method, mark in marked.items() if mark == "best")
+        for row in analysis.compared(best, "acc").to_dict("records"):
+            if row["setting"] == setting:
+                assert (row["method"] in marked) == (row["outcome"] not in {"better", "worse"})
+
+
+def told(analysis, methods):
+    """All numbers that no further method may move: those of the question, floors, intervals."""
+    every = analysis.all_differences
+    own = every[every["method"].isin(methods) & every["reference"].isin(methods)]
+    asked = own[own["family"] == claims.CONFIRMATORY].reset_index(drop=True)
+    intervals = [*("method", "reference", "metric", "setting", "n", "difference", "low", "high")]
+    ranking = [f"{m}{part}" for m in ("acc", "nll", "ece") for part in ("", "_half")]
+    yield asked
+    yield own[[*intervals, "p", "detectable"]].reset_index(drop=True)
+    yield analysis.ranking.loc[list(methods), [*ranking, "seeds", "settings"]]
+    yield pd.Series({key: f for key, f in analysis.floors.items() if key[0] in methods}).to_frame()
+    for metric in MARGINS:
+        means = analysis.setting_means(metric)
+        yield means[means["method"].isin(methods)].reset_index(drop=True)
+    drawn = noise_rate.points(analysis.run, "ece")
+    yield drawn[drawn["method"].isin(methods)].reset_index(drop=True)
+    pooled, _ = forest.points(analysis, ASKED.reference)
+    yield pooled.loc[pooled["method"].isin(methods), ["method", "mean", "low", "high"]].reset_index(
+        drop=True
+    )
+    yield analysis.interquartile_means.loc[list(methods)]
+    others = [method for method in methods if method != ASKED.reference]
+    yield analysis.improvements(ASKED.reference).loc[others]
+    words = verdict(analysis).partition("Asked before the run")[2].partition("Best accuracy")[0]
+    yield pd.DataFrame({"verdict": [words]})
+
+
+def failing(row):
+    lost = row["method"] == "elr" and row["noise"] != "clean" and row["seed"] > 0
+    return near(row) | ({"status": "diverged", "acc": None, "ece": None} if lost else {})
+
+
+@pytest.mark.parametrize("case", ["another", "failing", "in fewer settings"])
+def test_a_further_method_moves_no_confirmatory_number_no_floor_and_no_interval(
+    analysis, tmp_path, case
+):
+    def alter(row):
+        # Floors of its own, which a mean over methods would take in.
+        own = {"ece_floor": 0.3} if row["method"] in SIX[4:] else {}
+        return (failing if case == "failing" else near)(row) | own
+
+    folder = write(tmp_path, replace(BASE, methods=SIX, alter=alter))
+    if case == "in fewer settings":
+        results = pd.read_csv(folder / "results.csv", keep_default_na=False)
+        absent = (results["method"] == "elr") & (results["noise"] != "clean")
+        results[~absent].to_csv(folder / "results.csv", index=False)
+    larger = Analysis(load(folder))
+    assert len(larger.run.methods) == len(SIX)
+    for before, after in zip(told(analysis, BASE.methods), told(larger, BASE.methods), strict=True):
+        assert len(before) > 0
+        pd.testing.assert_frame_equal(before, after)
+
+
+def test_no_other_metric_and_no_figure_moves_a_number(tmp_path):
+    analysis = analysed(tmp_path, BASE)
+    before = [table.copy() for table in told(analysis, BASE.methods)]
+    again = Analysis(analysis.run)
+    again.compared(ASKED.reference, "fit_clean")
+    with layout.paper_style(VENUES["neurips"]):
+        list(pages(again, VENUES["neurips"]))
+    tables.ranking(again)
+    for one, two in zip(before, told(again, BASE.methods), strict=True):
+        pd.testing.assert_frame_equal(one, two)
+
+
+def test_the_margin_of_the_question_decides_what_is_equivalent(tmp_path):
+    outcomes = []
+    for name, margin in (("wide", {"acc": 0.2}), ("narrow", {"acc": 1e-6})):
+        question = replace_margin(margin)
+        analysis = analysed(tmp_path / name, replace(BASE, question=question))
+        rows = analysis.differences(ASKED.reference, "acc")
+        outcomes.append(rows.loc[rows["p_adjusted"] > 0.05, "outcome"])
+    assert set(outcomes[0]) == {"equivalent"}
+    assert set(outcomes[1]) == {"open"}
+
+
+def replace_margin(margin):
+    return Question(ASKED.reference, ASKED.candidates, margin)
