@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import hashlib
 import re
 import shlex
 from collections.abc import Container
@@ -129,6 +130,7 @@ class PlanFile(msgspec.Struct, frozen=True, omit_defaults=True):
     plugins: tuple[str, ...] = ()  # files of entries, as the runs of the folder were given them
     question: Question | None = None  # the first that was asked
     classes: dict[str, Annotated[int, msgspec.Meta(ge=1)]] = {}  # by dataset
+    cells_sha256: str = ""  # of the cells as they were written; blank in earlier plans
     schema: int = 0
 
     def missing_plugins(self) -> str:
@@ -201,7 +203,7 @@ def _damaged(folder: Path, error: InputError) -> RefusedError:
 
 
 def _check(plan: PlanFile, path: Path) -> None:
-    """Refuse cells that contradict themselves or each other."""
+    """Refuse cells that contradict themselves or each other, or were edited."""
     seen, rates = set[str](), dict[str, float | None]()
     for number, cell in enumerate(plan.cells):
         place = f"cells[{number}]"
@@ -214,6 +216,13 @@ def _check(plan: PlanFile, path: Path) -> None:
             raise InputError(path, "its kind has no driver", place)
         if plan.schema == schema.SCHEMA_VERSION:
             _check_names(cell, rates.setdefault(cell.specs.noise, cell.noise_rate), path, place)
+    if plan.cells_sha256 not in {"", _sha256(plan.cells)}:
+        raise InputError(path, "they were edited, and their ids are not of what they say", "cells")
+
+
+def _sha256(cells: tuple[PlannedCell, ...]) -> str:
+    """Return the SHA-256 of cells, however a file lays out their JSON."""
+    return hashlib.sha256(msgspec.json.encode(cells)).hexdigest()
 
 
 def _check_names(cell: PlannedCell, rate: float | None, path: Path, place: str) -> None:
@@ -235,7 +244,8 @@ def _check_names(cell: PlannedCell, rate: float | None, path: Path, place: str) 
 
 def write_plan(folder: Path, plan: PlanFile) -> None:
     """Write ``plan.json`` with this content and the version of the results, unless it is there."""
-    stamped = msgspec.structs.replace(plan, schema=schema.SCHEMA_VERSION)
+    stamps = {"schema": schema.SCHEMA_VERSION, "cells_sha256": _sha256(plan.cells)}
+    stamped = msgspec.structs.replace(plan, **stamps)
     data = msgspec.json.format(msgspec.json.encode(stamped, order="deterministic"), indent=1)
     path = folder / NAME
     if not path.exists() or path.read_bytes() != data + b"\n":

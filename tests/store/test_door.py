@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import asdict, replace
 
 from benchmarks import schema
+from benchmarks.engine.measure import collect
 from benchmarks.errors import RefusedError
 from benchmarks.report.data import planned
 from benchmarks.store import (
@@ -112,6 +113,22 @@ def test_a_strange_plan_is_one_sentence(tmp_path, change):
             look(tmp_path)
         assert "\n" not in str(refused.value)
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [('"seed": 0', '"seed": 1'), ('"cell_id": "1"', '"cell_id": "2"')]
+)
+def test_a_plan_whose_cells_were_edited_throughout_is_damaged(tmp_path, old, new):
+    plan(tmp_path, "1")
+    write_part(tmp_path, [record("1")])
+    path = tmp_path / "plan.json"
+    written = path.read_text()
+    path.write_text(json.dumps(json.loads(written)))  # the same cells, laid out otherwise
+    assert read_plan(tmp_path).ids() == {"1"}
+    path.write_text(written.replace(old, new))
+    for look in (describe, collect, lambda folder: drop(folder, {"seed": [1]})):
+        with pytest.raises(RefusedError, match=r"plan\.json is damaged \(cells: they were edited"):
+            look(tmp_path)
 
 
 @pytest.mark.parametrize("data", [b"\xff", b"[" * 10_000, b'{"schema": 1' + b"0" * 5000 + b"}"])

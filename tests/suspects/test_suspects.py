@@ -31,6 +31,7 @@ from benchmarks.store import (
 from benchmarks.suspects.audit import LEAST, REVEALED, AuditOptions, audit
 from benchmarks.suspects.ranking import CellFilter, FinishedCells
 from tests.cells import CPU, NOWHERE, alone
+from tests.store.test_store import edit_plan
 from tests.suspects.folders import NOISE, cells_of, labels_of, write
 
 
@@ -397,8 +398,7 @@ def test_missing_images_are_missing_data_and_leave_no_folder(small, monkeypatch,
 
 
 def test_an_entry_of_a_plugin_that_is_not_given_leads_to_the_option(small, capsys):
-    plan = small / "plan.json"
-    plan.write_text(plan.read_text().replace("small(", "nobodys("))
+    edit_plan(small, "small(", "nobodys(")
     assert main(["suspects", str(small)]) == 2
     said = capsys.readouterr().err
     assert "unknown recipe 'nobodys'" in said

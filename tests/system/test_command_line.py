@@ -14,6 +14,7 @@ import pytest
 from benchmarks import schema
 from benchmarks.datasets import DATASETS
 from benchmarks.launch.run import LAUNCHERS
+from tests.store.test_store import edit_plan
 from tests.system.runs import ROOT, TINY, contents, rows, run, start
 
 SUITE = (ROOT / "benchmarks/suites/default.toml").read_text()
@@ -241,8 +242,7 @@ def test_dropped_cells_are_gone_from_plan_parts_and_tables_and_the_others_are_as
 
 def test_cells_that_cannot_be_built_now_are_named_left_alone_and_can_be_dropped(out):
     assert run(*OTHER, "--no-report", "--out", out)[0] == 0
-    plan = out / "plan.json"
-    plan.write_text(plan.read_text().replace("gce", "gone"))
+    edit_plan(out, "gce", "gone")
     for args in ((*TINY, "--out", out), ("run", out, "--no-report"), ("plan", out)):
         code, text, err = run(*args)
         assert code == 0, err
