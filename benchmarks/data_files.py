@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks import plugin_errors
 from benchmarks.datasets import DATASETS
@@ -10,6 +11,7 @@ from benchmarks.errors import Exit, RefusedError
 from benchmarks.noise import NOISES, Human
 from benchmarks.outputs import WritingError
 from benchmarks.sweep import Cell
+from methods import Registry
 
 
 def fetch_files(cells: Iterable[Cell], root: Path) -> None:
@@ -22,13 +24,25 @@ def fetch_files(cells: Iterable[Cell], root: Path) -> None:
     Raises:
         DataMissingError: a file is neither there nor can be downloaded, or is damaged.
     """
+    for registry, entry in _entries(cells):
+        fetch_entry(registry.spec(entry), entry, root)
+
+
+def absent(cells: Iterable[Cell], root: Path) -> list[str]:
+    """Return the names of datasets and noises that cells train on and whose files are not there."""
+    names = [reg.name(entry) for reg, entry in _entries(cells) if not entry.is_there(root)]
+    return list(dict.fromkeys(names))
+
+
+def _entries(cells: Iterable[Cell]) -> Iterator[tuple[Registry[Any], Any]]:
+    """Yield the datasets and noises of cells, and the datasets that a noise borrows images from."""
     every = list(cells)
     noises = dict.fromkeys(cell.noise for cell in every)
     lenders = [DATASETS.build(name) for noise in noises for name in noise.borrows]
     for dataset in dict.fromkeys((*(cell.dataset for cell in every), *lenders)):
-        fetch_entry(DATASETS.spec(dataset), dataset, root)
+        yield DATASETS, dataset
     for noise in noises:
-        fetch_entry(NOISES.spec(noise), noise, root)
+        yield NOISES, noise
 
 
 def check_files(names: Sequence[str], root: Path, *, fetch: bool) -> Iterator[tuple[str, Exit]]:

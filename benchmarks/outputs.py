@@ -59,12 +59,35 @@ def refuse_unwritable(path: Path, error: Exception) -> None:
         raise WritingError.at(path, error) from error
 
 
+def why_no_folder(path: Path) -> str:
+    """Say behind the name of a path why it is no folder; nothing where it is one."""
+    if path.is_dir():
+        return ""
+    if path.is_symlink():
+        return f"is a link to {path.readlink()}, which is no folder"
+    return "is a file, and a folder is needed" if os.path.lexists(path) else "does not exist"
+
+
+def refuse_no_place(folder: Path) -> None:
+    """Refuse a folder that cannot be made, for something else is in its place or above it.
+
+    Raises:
+        WritingError: it cannot.
+    """
+    with writing(folder):
+        above = next((one for one in (folder, *folder.parents) if os.path.lexists(one)), Path())
+        if reason := why_no_folder(above):
+            owner = "it" if above == folder else above
+            raise WritingError(errno.ENOTDIR, f"{owner} {reason}", str(folder))
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder, and those that it lies in, unless it is there.
 
     Raises:
         WritingError: it cannot be made.
     """
+    refuse_no_place(folder)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
 

@@ -334,7 +334,8 @@ class Suite:
         """
         known = names()
         if not is_file(name) and name not in known:
-            hint = suggestion(name, known) or ";"
+            lost = " and no such folder;" if Path(name).name != name else ";"
+            hint = suggestion(name, known) or lost
             if name.endswith(".py"):
                 hint = ", but a plugin, perhaps: write --plugin before each of them;"
             raise RefusedError(

@@ -159,9 +159,10 @@ def _with_verb(argv: Sequence[str]) -> list[str]:
     if first in {*VERBS, *PRINTED}:
         return list(argv) or [first]
     known = (*VERBS, *suites.names())
-    named = first in known or suites.is_file(first) or (Path(first) / "plan.json").is_file()
+    named = first in known or suites.is_file(first) or Path(first).is_dir()
     if not named and not first.startswith("-") and not first.endswith(".py"):
-        hint = suggestion(first, (*known, *PRINTED)) or ";"
+        lost = " and no such folder;" if Path(first).name != first else ";"
+        hint = suggestion(first, (*known, *PRINTED)) or lost
         raise RefusedError(
             f"no verb or suite {first!r}{hint} known: {', '.join(known)}, a .toml file, or a "
             "results folder"

@@ -29,7 +29,10 @@ def report(
     """
     from benchmarks.outputs import scratch_folder
     from benchmarks.store import Parts, derive
+    from benchmarks.store.plan_file import refuse_results
 
+    if out:
+        refuse_results(out)
     parts = Parts(folder)
     if not (folder / "parts").is_dir():  # committed results have only the CSV files
         show(folder, out, force=force, venue=venue)

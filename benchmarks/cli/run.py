@@ -35,8 +35,8 @@ def run(request: Request = DEFAULT, *, report: bool = True) -> Exit:
         show(summary.folder)
         times.lap("report")
     print(f"time     {times}")
-    if bad := summary.without_result:
-        print(f"{bad} of {summary.planned} cells have no result; results.csv says why")
+    if summary.shortfall:
+        print(f"{summary.shortfall}; results.csv says why")
         return Exit.SOME_FAILED
     print("\n".join(next_steps()))
     return Exit.DONE

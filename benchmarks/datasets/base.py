@@ -63,6 +63,10 @@ class Dataset(Bounded):
         """Training and test images that :meth:`load` returns."""
         return self.published
 
+    def is_there(self, root: Path) -> bool:
+        """Tell, at once, whether there are files to load; they may be damaged."""
+        return True
+
     def fetch(self, root: Path) -> None:
         """Make sure that :meth:`load` will work, downloading what is missing.
 

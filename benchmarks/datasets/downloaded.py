@@ -42,6 +42,10 @@ class Downloaded(Dataset):
         """Training and test images that :meth:`load` returns."""
         return self.train or self.published[0], self.test or self.published[1]
 
+    def is_there(self, root: Path) -> bool:
+        """Tell whether there is a file in the folder of the dataset."""
+        return any((root / self.folder).glob("*"))
+
     def fetch(self, root: Path) -> None:
         """Download the publisher's files unless they are there, and check them."""
         self._checked(root, download=True)
@@ -59,23 +63,30 @@ class Downloaded(Dataset):
         except (*DAMAGES, AssertionError, LookupError) as error:  # whatever torchvision meets
             if download:
                 refuse_unwritable(place, error)
-            reason = " ".join(str(error).split()).rstrip(".") or "no file"
+            reason = " ".join(str(error).partition("You can use")[0].split()).rstrip(".")
+            get = command_line("data", "get", self._name(), "--data", root)
             advice = (
                 "try again where there is a network, or name a folder that has the publisher's "
                 "files by --data"
                 if download
-                else f"fetch it with `{command_line('data', 'get')}`, or name its folder by --data"
+                else f"fetch it with `{get}`, or name its folder by --data"
             )
             tried = "and could not download it " if download else ""
             raise DataMissingError(
-                f"{type(self).__name__} is not available: looked in {place} {tried}({reason}); "
-                f"{advice}"
+                f"{type(self).__name__} is not available: looked in {place} {tried}"
+                f"({reason or 'no file'}); {advice}"
             ) from error
         if fault := self._fault(train, test):
             raise DataMissingError(
                 f"the files in {place} are damaged: {fault}; delete that folder and fetch them anew"
             )
         return train, test
+
+    def _name(self) -> str:
+        """Return the name in the registry."""
+        from benchmarks.datasets import DATASETS  # noqa: PLC0415  which imports this module
+
+        return DATASETS.name(self)
 
     def _read(self, root: Path, train: bool, download: bool) -> Split:
         """Let torchvision read one split, without a copy of the pixels where its layout allows."""

@@ -1,5 +1,7 @@
 """A forecast of a run: what it would train, and the time, memory and disk that it would take."""
 
+from benchmarks.commands import command_line
+from benchmarks.data_files import absent
 from benchmarks.engine.drivers import in_words
 from benchmarks.engine.record import passes
 from benchmarks.errors import some
@@ -45,10 +47,20 @@ def describe(session: Session) -> str:
         f"disk     {disk_bytes(cells, keep_all=plan.keep_all) / 2**20:.0f} MiB",
         f"memory   about {largest / 2**20:.0f} MiB a process, beside what {library} takes",
         f"time     {time_left(session)}",
+        *_absent(session),
         *session.notes(),
         *session.parts.damage("put aside by `run`, its cells are trained again"),
     ]
     return "\n".join(lines)
+
+
+def _absent(session: Session) -> list[str]:
+    """Say which images and labels of people are not there yet, and how to get them."""
+    names = absent([each.first for each in session.missing_groups], session.root)
+    if not names:
+        return []
+    get = command_line("data", "get", *names, "--data", session.root)
+    return [f"data     {', '.join(names)} not in {session.root}; `{get}` downloads what is missing"]
 
 
 def _memory(plan: Plan, cell: Cell) -> int:

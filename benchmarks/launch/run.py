@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks import processes
 from benchmarks.data_files import fetch_files
-from benchmarks.errors import RefusedError
+from benchmarks.errors import RefusedError, count
 from benchmarks.launch import pool, tuning
 from benchmarks.launch.environment import commit
 from benchmarks.launch.progress import Progress, Times, announce
@@ -36,9 +36,13 @@ class RunSummary:
     statuses: Counter[str]  # of the planned cells that were trained, now or earlier
 
     @property
-    def without_result(self) -> int:
-        """The number of planned cells that failed, diverged or were not trained."""
-        return self.planned - self.statuses["done"]
+    def shortfall(self) -> str:
+        """The words ``1 of 12 cells diverged, 2 of 12 cells have no result``; or nothing."""
+        diverged = self.statuses["diverged"]
+        none = self.planned - self.statuses["done"] - diverged
+        every = count(self.planned, "cell")
+        became = ((diverged, "diverged"), (none, "have no result"))
+        return ", ".join(f"{number} of {every} {what}" for number, what in became if number)
 
 
 def run(request: Request, times: Times, preload: Sequence[str] = ()) -> RunSummary:

@@ -104,6 +104,10 @@ class Noise(Bounded):
         """The datasets from which images are taken."""
         return ()
 
+    def is_there(self, root: Path) -> bool:
+        """Tell, at once, whether the files that the data folder is to have are there."""
+        return True
+
     def fetch(self, root: Path) -> None:
         """Make sure that the published files behind the noise are there, before any training.
 

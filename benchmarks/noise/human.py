@@ -69,9 +69,10 @@ class Human(Noise):
         try:
             data = read_bytes(path)
         except InputError as error:
+            get = command_line("data", "get", name.lower(), "--data", root)
             raise DataMissingError(
                 f"{name} is not available: {path} {error.reason}; fetch it with "
-                f"`{command_line('data', 'get', name.lower())}`, or take it from {cls.source} "
+                f"`{get}`, or take it from {cls.source} "
                 f"(licence {cls.licence}) and name its folder by --data"
             ) from error
         sha256 = hashlib.sha256(data).hexdigest()
@@ -81,6 +82,10 @@ class Human(Noise):
                 f"{cls.sha256[:12]}…; delete it and fetch it anew"
             )
         return _arrays(data)
+
+    def is_there(self, root: Path) -> bool:
+        """Tell whether the file is there."""
+        return (root / self.file).is_file()
 
     def fetch(self, root: Path) -> None:
         """Make sure that the file is there and is the published one; nothing is downloaded."""

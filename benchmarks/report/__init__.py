@@ -18,6 +18,7 @@ from benchmarks.outputs import (
     refuse_foreign_files,
     replaced_files,
     sha256_of,
+    why_no_folder,
     write_atomically,
 )
 from benchmarks.schema import table_path
@@ -87,6 +88,8 @@ def build(
             file of the user's is where one of the report belongs.
         WritingError: the report cannot be written.
     """
+    if reason := why_no_folder(folder):
+        raise RefusedError(f"{folder} {reason}")
     report = report or folder / "report"
     wanted = _fingerprint(folder, venue)
     kept = None if force else _recall(report, wanted)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from benchmarks.catalogue import Facts
 from benchmarks.errors import DataMissingError, RefusedError, count, some
+from benchmarks.outputs import why_no_folder
 from benchmarks.report import render, stats
 from benchmarks.report.data import Run, load, planned
 from benchmarks.report.looks import order_methods, resolve
@@ -145,12 +146,14 @@ def compare(first: Path, second: Path, change: NoiseChange | None = None) -> Com
         change: which noise became which; without it, both cells of a pair have the same one.
 
     Raises:
-        DataMissingError: a folder has no ``results.csv``.
+        DataMissingError: a folder does not exist, or has no ``results.csv``.
         RefusedError: the metrics of the two, or the noisy labels of a pair, are not the same, or
             it is not clear which noise became which, or there is no pair; or a folder is refused
             by :func:`load`.
     """
     for folder in (first, second):
+        if reason := why_no_folder(folder):
+            raise DataMissingError(f"{folder} {reason}")
         if not table_path(folder, "results.csv").is_file():
             raise DataMissingError(f"{folder / 'results.csv'} is missing: there is no run in it")
     runs = [load(first), load(second)]

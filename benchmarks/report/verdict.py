@@ -81,7 +81,9 @@ def verdict(analysis: Analysis) -> str:
     parts = [f"The sweep is {run.note}; what follows describes these."] if run.note else []
     about = asked(analysis)
     if run.last.empty:
-        parts.append("No cell finished, so nothing can be said.")
+        statuses = sorted(run.cells["status"].value_counts().items())
+        became = listing([f"{number} {status}" for status, number in statuses])
+        parts.append(f"No cell finished ({became}), so nothing can be said.")
     elif about is None:
         parts.append("No verdict: no method ran beside one that others are compared with.")
     else:

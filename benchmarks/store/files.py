@@ -8,6 +8,7 @@ from pathlib import Path
 import filelock
 
 from benchmarks.errors import RefusedError, count
+from benchmarks.outputs import WritingError, make_folder, refuse_no_place
 
 STALE_SECONDS = 60
 """A temporary file that is older belongs to a run that was killed."""
@@ -18,16 +19,17 @@ def locked(folder: Path) -> Iterator[None]:
     """Make the folder if need be and hold its lock, which the system frees if this process dies.
 
     Raises:
-        RefusedError: another run holds the lock, or the folder cannot be written.
+        RefusedError: another run holds the lock.
+        WritingError: the folder cannot be written.
     """
     lock = filelock.FileLock(folder / ".lock", timeout=0)
+    make_folder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except filelock.Timeout as error:
         raise RefusedError(f"another run is writing to {folder}; wait for it or stop it") from error
     except OSError as error:
-        raise RefusedError(f"cannot write to {folder}: {error.strerror or error}") from error
+        raise WritingError.at(folder, error) from error
     try:
         yield
     finally:
@@ -49,10 +51,10 @@ def refuse_foreign(folder: Path) -> None:
     What a run that was killed early leaves is its own: its lock, unfinished files, trials.
 
     Raises:
-        RefusedError: the folder is a file, or holds something else and no plan.
+        RefusedError: the folder holds something else and no plan.
+        WritingError: it cannot be made.
     """
-    if folder.exists() and not folder.is_dir():
-        raise RefusedError(f"{folder} is a file, and results need a folder; use another --out")
+    refuse_no_place(folder)
     if not folder.exists() or (folder / "plan.json").exists():
         return
     foreign = sorted(path.name for path in folder.iterdir() if not _is_ours(path))

@@ -1,6 +1,7 @@
 """The parts of a results folder, and the recomputed numbers beside them."""
 
 import hashlib
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +24,8 @@ from benchmarks.store.part_file import (
 
 ASIDE = ".damaged"
 """The end of the name of a damaged part that a run put aside."""
+NAME = re.compile("[0-9a-f]{16}[.]npz")
+"""The names of parts."""
 _LISTS = ("curves", "selections", "scores", "metrics")
 
 
@@ -59,11 +62,13 @@ class Parts:
     Attributes:
         meta: what is known of each cell, by its id.
         damaged: the parts that cannot be used.
+        foreign: files among the parts that are none, and are not named as one.
         aside: damaged parts that an earlier run put aside.
     """
 
     def __init__(self, folder: Path) -> None:
         self.damaged: list[DamagedPart] = []
+        self.foreign: list[DamagedPart] = []
         self.meta: dict[str, CellMeta] = {}
         self._where: dict[str, Path] = {}
         self._lists: dict[Names, Names] = {}
@@ -72,7 +77,8 @@ class Parts:
             try:
                 metas = read_meta(path)
             except DamagedPartError as error:
-                self.damaged.append(DamagedPart(path, str(error)))
+                own = self.damaged if NAME.fullmatch(path.name) else self.foreign
+                own.append(DamagedPart(path, str(error)))
                 continue
             for meta in metas:
                 self._add(meta, path)
@@ -92,12 +98,16 @@ class Parts:
         return {cell_id for cell_id, meta in self.meta.items() if meta.status != "failed"}
 
     def damage(self, fate: str = "left as it is; `run` trains its cells again") -> list[str]:
-        """Return a line for each damaged part, and one that counts those that were put aside.
+        """Return a line for each file that is no part, and one that counts what was put aside.
 
         Args:
-            fate: what becomes of the damaged ones.
+            fate: what becomes of the damaged parts.
         """
         lines = [f"damaged part, {fate}: {path} ({reason})" for path, reason in self.damaged]
+        lines += [
+            f"{path} is no part of these results and is left alone ({reason}); move it away"
+            for path, reason in self.foreign
+        ]
         if self.aside:
             lines.append(
                 f"{count(len(self.aside), 'damaged part')} put aside by an earlier run: "
@@ -122,7 +132,7 @@ class Parts:
         """
         folders = {path.parent for path in self._where.values()}
         every = {path for folder in folders for path in folder.glob("*.npz")}
-        usable = sorted(every - {path for path, _ in self.damaged})
+        usable = sorted(every - {path for path, _ in (*self.damaged, *self.foreign)})
         for path in usable:
             _read_collected(_collected(path), {}, ())  # refused before anything is changed
         for path in usable:

@@ -15,7 +15,7 @@ from benchmarks import schema
 from benchmarks.catalogue import Facts
 from benchmarks.errors import RefusedError
 from benchmarks.inputs import InputError, decode_json, read_bytes
-from benchmarks.outputs import write_atomically
+from benchmarks.outputs import why_no_folder, write_atomically
 from benchmarks.question import Question
 from benchmarks.store.cell_meta import CellKeys, Seed
 
@@ -151,6 +151,25 @@ class _Version(msgspec.Struct):
     schema: int
 
 
+KEPT = ("parts", "collected", "tuning", "suspects")
+"""The folders in a results folder that hold nothing else."""
+
+
+def refuse_results(place: Path) -> None:
+    """Refuse a place for other files that is a results folder, or is kept for what one holds.
+
+    Raises:
+        RefusedError: it is.
+    """
+    for folder in (place, *place.resolve().parents):
+        if not (folder / NAME).is_file():
+            continue
+        inside = place.resolve().relative_to(folder.resolve()).parts
+        if inside[:1] in {(), *((name,) for name in KEPT)}:
+            what = f"keeps {inside[0]} for its own" if inside else "is a results folder"
+            raise RefusedError(f"{folder} {what}, and other files need another place, got {place}")
+
+
 def read_plan(folder: Path, versions: Container[int] = schema.READABLE_VERSIONS) -> PlanFile:
     """Return the content of ``plan.json`` of a results folder.
 
@@ -163,7 +182,8 @@ def read_plan(folder: Path, versions: Container[int] = schema.READABLE_VERSIONS)
     """
     path = folder / NAME
     if not path.exists():
-        raise RefusedError(f"{folder} is not a results folder: it has no {NAME}")
+        reason = why_no_folder(folder) or f"is not a results folder: it has no {NAME}"
+        raise RefusedError(f"{folder} {reason}")
     data = read_bytes(path, min(path.stat().st_size, LARGEST))
     try:
         version = decode_json(data, _Version, path).schema

@@ -131,6 +131,8 @@ class FinishedCells:
         self._parts, cells = Parts(folder), cells.canonical()
         done = {i: meta for i, meta in self._parts.meta.items() if meta.status == "done"}
         finished = {i: done[i] for i in self._cells if i in done}  # in the order of the plan
+        if not finished:
+            raise RefusedError(_why_nothing_finished(folder, self._parts))
         _refuse_unknown_names(folder, [asdict(meta.keys) for meta in finished.values()], cells)
         self._meta = {i: m for i, m in finished.items() if cells.accepts(asdict(m.keys))}
 
@@ -213,9 +215,7 @@ def built(folder: Path, version: int, entry: PlannedCell) -> Cell:
 def _refuse_unknown_names(
     folder: Path, finished: Sequence[Mapping[str, Any]], cells: CellFilter
 ) -> None:
-    """Refuse a request that no finished cell answers, and every name in it that none has."""
-    if not finished:
-        raise RefusedError(_why_nothing_finished(folder))
+    """Refuse a request that no finished cell answers, and names in it that none of them has."""
     known = {name: {keys[name] for keys in finished} for name, _ in cells.axes()}
     refuse_unknown(f"no finished cell of {folder}", dict(cells.axes()), known)
     if any(map(cells.accepts, finished)):
@@ -230,11 +230,13 @@ def _refuse_unknown_names(
     )
 
 
-def _why_nothing_finished(folder: Path) -> str:
+def _why_nothing_finished(folder: Path, parts: Parts) -> str:
     """Say why there is no finished cell to rank the labels of."""
     if any((folder / "parts").glob("*.npz")):
+        diverged = sum(meta.status == "diverged" for meta in parts.meta.values())
+        when = f", as {diverged} diverged" if diverged else " yet"
         status = command_line("status", folder)
-        return f"{folder} has no finished cell yet: `{status}` says what is done"
+        return f"{folder} has no finished cell{when}: `{status}` says what is done"
     if table_path(folder, "results.csv").is_file():
         return (
             f"{folder} keeps its CSV files only, which do not say what was thought of every label: "

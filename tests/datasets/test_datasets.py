@@ -71,8 +71,11 @@ def test_a_download_that_failed_is_told_whole_and_not_advised_again(tmp_path, mo
     assert "could not download it" in str(told.value)
     assert "data get" not in str(told.value)
     assert "\n" not in str(told.value)
-    with pytest.raises(DataMissingError, match=r"fetch it with `python run_all\.py data get`"):
+    tried[:] = ["Dataset not found. You can use download=True to download it"]
+    with pytest.raises(DataMissingError) as told:
         dataset.load(tmp_path, 0)
+    get = f"python run_all.py data get fashion_mnist --data {tmp_path}"
+    assert f"(Dataset not found); fetch it with `{get}`, or" in str(told.value)
 
 
 def fake(name, monkeypatch, counts=(3, 4)):

@@ -1,6 +1,7 @@
 """Training what a session misses, by any launcher, and packs that fail."""
 
 import weakref
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from benchmarks.engine.record import PackSetup, train_cells
 from benchmarks.engine.stack import Stack
 from benchmarks.launch import worker
 from benchmarks.launch.request import Request
-from benchmarks.launch.run import LAUNCHERS, train
+from benchmarks.launch.run import LAUNCHERS, RunSummary, train
 from benchmarks.launch.session import prepare
 from benchmarks.launch.worker import Job, finish_pack, train_pack
 from benchmarks.outputs import WritingError
@@ -24,6 +25,14 @@ def in_this_process(job, packs, _workers, tell):
         specs = [cell.specs() for cell in pack.cells]
         for outcome in finish_pack(job, train_pack(job, specs, pack.width, CPU)):
             tell(outcome)
+
+
+def test_a_cell_that_diverged_is_told_apart_from_one_without_a_result(tmp_path):
+    statuses = Counter(done=1, diverged=2, failed=1)
+    told = "2 of 5 cells diverged, 2 of 5 cells have no result"
+    assert RunSummary(tmp_path, 5, statuses).shortfall == told
+    assert RunSummary(tmp_path, 1, Counter(diverged=1)).shortfall == "1 of 1 cell diverged"
+    assert RunSummary(tmp_path, 1, Counter(done=1)).shortfall == ""
 
 
 @pytest.mark.parametrize("again", [False, True])

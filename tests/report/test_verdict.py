@@ -115,7 +115,7 @@ def test_one_seed_still_names_the_best_without_an_interval(tmp_path):
     [
         ({"methods": SIX[:1]}, "No verdict: no method ran beside one that others are compared"),
         ({"methods": SIX[2:4]}, "No verdict: no method ran beside one that others are compared"),
-        ({"status": "failed"}, "No cell finished, so nothing can be said.\n"),
+        ({"status": "failed"}, "No cell finished (30 failed), so nothing can be said.\n"),
     ],
 )
 def test_what_is_missing_is_one_sentence(tmp_path, changes, text):

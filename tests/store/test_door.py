@@ -239,11 +239,26 @@ def test_a_part_sealed_around_other_json_is_damaged(tmp_path, change):
 
 
 def test_what_is_no_file_among_the_parts_is_damaged(tmp_path):
-    (tmp_path / "parts" / "x.npz").mkdir(parents=True)
+    name = "0123456789abcdef"
+    (tmp_path / "parts" / f"{name}.npz").mkdir(parents=True)
     parts = Parts(tmp_path)
     assert [reason for _, reason in parts.damaged] == ["it is no regular file"]
     parts.put_aside()
-    assert [path.name for path in Parts(tmp_path).aside] == ["x.damaged"]
+    assert [path.name for path in Parts(tmp_path).aside] == [f"{name}.damaged"]
+
+
+def test_a_users_file_among_the_parts_is_told_and_left_alone(tmp_path):
+    plan(tmp_path, "1", "2", seeds=(1, 2))
+    write_part(tmp_path, [record("1", seed=1), record("2", seed=2)])
+    path = tmp_path / "parts" / "features.npz"
+    np.savez(path, x=np.zeros(3))
+    before, parts = path.read_bytes(), Parts(tmp_path)
+    parts.put_aside()
+    (line,) = parts.damage()
+    told = f"{path} is no part of these results and is left alone (it has no 'meta'); move it away"
+    assert line == told
+    assert drop(tmp_path, {"seed": [2]}).damage == [line]
+    assert path.read_bytes() == before
 
 
 def test_a_second_damaged_part_of_a_name_is_put_aside_beside_the_first(tmp_path):
@@ -363,7 +378,7 @@ def test_a_part_that_may_not_be_read_is_no_damaged_one(tmp_path, monkeypatch):
 def test_a_pipe_among_the_parts_is_damaged_and_nobody_waits_for_it(tmp_path):
     (tmp_path / "parts").mkdir()
     os.mkfifo(tmp_path / "parts" / "x.npz")
-    assert [reason for _, reason in Parts(tmp_path).damaged] == ["it is no regular file"]
+    assert [reason for _, reason in Parts(tmp_path).foreign] == ["it is no regular file"]
 
 
 COMMITTED = sorted((Path(__file__).parents[2] / "results" / "reference").glob("*/plan.json"))

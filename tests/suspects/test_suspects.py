@@ -337,11 +337,15 @@ def only_tables(folder):
     (folder / "results.csv").write_text("")
 
 
-def unfinished(folder):
+def unfinished(folder, status="failed"):
     without_parts(folder)
     (cell,) = cells_of((NOISE, "gce", 3))
     keys = CellKeys(**cell.keys())
-    write_part(folder, [Record(CellMeta(keys, CellFacts(), "failed", "", Costs()), {})])
+    write_part(folder, [Record(CellMeta(keys, CellFacts(), status, "", Costs()), {})])
+
+
+def diverged(folder):
+    unfinished(folder, "diverged")
 
 
 def without_scores(folder):
@@ -357,10 +361,11 @@ def clean_only(folder):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (shutil.rmtree, "is not a results folder: it has no plan.json"),
+        (shutil.rmtree, "does not exist"),
         (without_parts, "has no finished cell yet: it has no parts"),
         (only_tables, "keeps its CSV files only"),
         (unfinished, "has no finished cell yet: `python run_all.py status"),
+        (diverged, "has no finished cell, as 1 diverged: `python run_all.py status"),
         (without_scores, "hold no scores of training labels"),
         (clean_only, "only when asked for, by --noises clean"),
     ],

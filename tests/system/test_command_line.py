@@ -84,8 +84,14 @@ def out(undisturbed, tmp_path):
         (["plan", "--data="], "--data is empty"),
         ([""], "an argument is empty"),
         (["--plugin", "nowhere.py"], "no plugin file nowhere.py"),
-        (["status", "nowhere"], "nowhere is not a results folder"),
-        (["report", "nowhere"], "nowhere"),
+        (["status", "nowhere"], "nowhere does not exist"),
+        (["report", "nowhere"], "nowhere does not exist"),
+        (["plan", "no/where"], "no suite 'no/where' and no such folder; known: default"),
+        (
+            ["data", "noise", "symmetric(rate=0.4)", "digits", "--out", "o"],
+            "and 'symmetric' is a noise and 'digits' is a dataset; did you mean `python run_all.p",
+        ),
+        (["data", "noise", "mnist", "digits", "--out", "o"], "a noise, and 'digits' is a dataset"),
         (["data", "get", "minst"], "unknown dataset 'minst'; did you mean 'mnist'?"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -135,11 +141,56 @@ def test_missing_data_is_exit_code_5_and_loses_nothing(tmp_path, out):
     assert contents(out) == before
 
 
-def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
-    (tmp_path / "file").write_text("")
-    code, _, err = run(*TINY, "--out", tmp_path / "file" / "out")
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path, undisturbed):
+    file, link, odd = (tmp_path / name for name in ("file", "link", "odd"))
+    file.write_text("")
+    link.symlink_to(odd)
+    verbs = [[*TINY], ["plan"], ["report", undisturbed], ["data", "noise", "digits", "clean"]]
+    for place, reason in {
+        file: "it is a file, and a folder is needed",
+        file / "out": f"{file} is a file, and a folder is needed",
+        link: f"it is a link to {odd}, which is no folder",
+    }.items():
+        for verb in verbs:
+            code, _, err = run(*verb, "--out", place)
+            assert (code, err) == (74, f"run_all.py: cannot write to {place}: {reason}\n")
+    assert sorted(tmp_path.iterdir()) == [file, link]
+
+
+@pytest.mark.parametrize(
+    ("place", "sentence"),
+    [
+        ("", "out is a results folder, and other files need another place"),
+        ("parts", "out keeps parts for its own, and other files need another place"),
+        ("suspects/x", "out keeps suspects for its own, and other files need another place"),
+    ],
+)
+def test_a_report_is_not_drawn_among_results(out, place, sentence):
+    before = sorted(out.rglob("*"))
+    code, _, err = run("report", out, "--out", out / place)
     assert code == 2
-    assert f"cannot write to {tmp_path / 'file' / 'out'}" in err
+    assert sentence in err
+    assert sorted(out.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda _: None, "x does not exist"),
+        (Path.touch, "x is a file, and a folder is needed"),
+        (lambda path: path.symlink_to("odd"), "x is a link to odd, which is no folder"),
+    ],
+)
+def test_what_is_no_folder_is_said_by_every_verb_that_reads_one(tmp_path, make, sentence):
+    path = tmp_path / "x"
+    make(path)
+    verbs = [[v, path] for v in ("status", "report", "collect", "suspects")]
+    verbs += [["drop", path, "--seeds", 0], ["compare", path, path]]
+    verbs += [["relabel", path, path, "--out", "x.npy"]]
+    for verb in verbs:
+        code, _, err = run(*verb)
+        assert code == (5 if verb[0] == "compare" else 2)
+        assert err == f"run_all.py: {tmp_path}/{sentence}\n"
 
 
 @pytest.mark.parametrize(
@@ -386,6 +437,20 @@ def test_plan_says_what_would_be_done_and_writes_nothing(tmp_path):
     assert "150 planned, 0 done, 150 to do" in out
     assert "MiB" in out
     assert not (tmp_path / "out").exists()
+
+
+def test_plan_says_which_data_are_not_there_and_how_to_get_them(tmp_path):
+    asked = ("plan", "--noises", "cifar10n", "--datasets", "cifar10", "--data", tmp_path)
+    for there, names in ((None, "cifar10 cifar10n"), ("cifar-10-batches-py/x", "cifar10n")):
+        if there:
+            (tmp_path / there).parent.mkdir()
+            (tmp_path / there).touch()
+        code, out, _ = run(*asked)
+        get = f"python run_all.py data get {names} --data {tmp_path}"
+        assert code == 0
+        told = f"data     {names.replace(' ', ', ')} not in {tmp_path}; `{get}` downloads what is"
+        assert told in out
+    assert "data     " not in run("plan", "--data", tmp_path)[1]
 
 
 def test_status_counts_by_method_and_noise(undisturbed):

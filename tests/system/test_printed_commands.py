@@ -59,8 +59,9 @@ class AcceptedError(BaseException):
 def prepared(undisturbed, tmp_path_factory):
     """A folder in which everything lies that the pages name."""
     folder = tmp_path_factory.mktemp("newcomer")
-    for name in ("default", "a", "b"):
+    for name in ("default", "a", "b", "lost"):
         shutil.copytree(undisturbed, folder / "results" / name)
+    min((folder / "results" / "lost" / "parts").iterdir()).unlink()
     example = (ROOT / "benchmarks/examples/my_method.py").read_text(encoding="utf-8")
     (folder / "mine.py").write_text(example.replace('"my_method"', '"mine"'), encoding="utf-8")
     noise = ("noise", "digits", "symmetric(rate=0.4)", "--seeds", 0, 1)
@@ -157,11 +158,14 @@ def answer(arguments):
 PRINTED = {
     "cli/app.py:_refuse_late_verb": ("--seeds 0 plan", 2),
     "cli/data.py:noise": ("data noise digits clean --out new", 0),
+    "cli/data.py:_refuse_swapped": ("data noise clean digits --out new", 2),
     "cli/next_steps.py:next_steps": None,  # at the end of a run, see below
     "datasets/downloaded.py:_checked": ("data verify mnist --data nowhere", 5),
+    "launch/forecast.py:_absent": ("plan --datasets mnist --seeds 0 --data nowhere", 0),
     "noise/human.py:read": ("data verify cifar10n --data nowhere", 5),
     "store/dropping.py:lines": ("drop results/default --methods co_teaching", 0),
     "store/held.py:held_lines": ("plan", 0),
+    "store/tables.py:refuse_loss": ("collect results/lost", 2),
     "suspects/audit.py:audit": ("suspects results/default --seeds 0 --methods reweighting", 0),
     "suspects/ranking.py:_why_nothing_finished": ("suspects results/diverged", 2),
     "suspects/retraining.py:_steps": (
