@@ -37,6 +37,7 @@ def in_words(error: BaseException) -> str:
         text = "(its text cannot be read)"
     lines = [line for line in text.splitlines() if line.strip()] or [""]
     text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in lines[0].strip()[:LONGEST])
+    text = text.partition(". ")[0] if text.startswith("vmap: ") else text  # the rest is advice
     if isinstance(error, SystemExit):
         text = f"{text or 'None'}, but a plugin must not end the program"
     if _is_refusal(error) or isinstance(error, LateError):

@@ -22,6 +22,9 @@ from benchmarks import plugin_errors
 OURS = ("benchmarks", "methods")
 """Packages that no neighbour hides."""
 
+NEEDED = ("torch", "numpy")
+"""Packages whose names no neighbour may have: every plugin means the installed ones."""
+
 
 def execute(path: Path) -> ModuleType:
     """Run a plugin's file, unless a neighbour has imported it, and return its module.
@@ -153,4 +156,6 @@ class _Import:
         if spec is None:
             return False
         plain = spec.loader is None  # a folder without __init__.py, which an installed one hides
+        if name in NEEDED and not plain:
+            raise ImportError(f"{spec.origin} hides the package {name} from plugins; rename it")
         return not plain or importlib.util.find_spec(name) is None

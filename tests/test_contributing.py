@@ -60,11 +60,16 @@ def test_a_folder_whose_plugin_is_not_given_names_it(folder, monkeypatch):
     monkeypatch.chdir(folder)
     code, _, err = run("run", "mine.toml", "--out", out, "--no-report")
     assert code == 0, err
-    for kind, name in NAMES.values():  # as in a process that has not loaded them
-        plugins.REGISTRIES[kind].withdraw(name)
     options = (
         "--plugin my_method.py --plugin my_noise.py --plugin my_dataset.py --plugin my_model.py"
     )
+    plan = (out / "plan.json").read_text()
+    (out / "plan.json").write_text(plan.replace("narrow", "gone"))
+    code, _, err = run("run", out, *options.split())  # what is given is not asked for
+    assert (code, "unknown model 'gone'" in err, "add --plugin" in err) == (2, True, False)
+    (out / "plan.json").write_text(plan)
+    for kind, name in NAMES.values():  # as in a process that has not loaded them
+        plugins.REGISTRIES[kind].withdraw(name)
     for verb in (("suspects", out), ("run", out)):
         code, _, err = run(*verb)
         assert code == 2

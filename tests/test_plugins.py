@@ -6,8 +6,9 @@ import signal
 import sys
 
 import pytest
+import torch
 
-from benchmarks import plugins
+from benchmarks import plugin_errors, plugins
 from benchmarks.errors import InterruptError, RefusedError
 from benchmarks.planning.plan import Plan, kind_of
 from benchmarks.report import data
@@ -222,6 +223,19 @@ def test_a_neighbour_may_have_the_name_of_an_installed_module(write):
     text = "import csv, statistics\nassert statistics.mean == 'mine'\nassert csv.DictReader\n"
     plugins.load(write("one.py", text + MINE.format(name="one")))
     assert __import__("statistics").mean != "mine"
+
+
+def test_a_neighbour_that_hides_pytorch_is_refused_by_its_name(write):
+    hiding = write("torch.py", "")
+    with pytest.raises(RefusedError, match=r"one\.py:2 failed: .*: " + re.escape(str(hiding))):
+        plugins.load(write("one.py", "\nimport torch"))
+
+
+def test_of_what_torch_says_about_vmap_the_first_sentence_is_told():
+    with pytest.raises(RuntimeError) as caught:
+        torch.vmap(torch.Tensor.item)(torch.ones(2))
+    said = "RuntimeError: vmap: It looks like you're calling .item() on a Tensor"
+    assert plugin_errors.in_words(caught.value) == said
 
 
 ALL = """

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +14,9 @@ from benchmarks import plugin_errors, streams
 from benchmarks.commands import program_name
 from benchmarks.errors import Exit, InterruptError, RefusedError, StopError
 from benchmarks.outputs import FULL, WritingError
+
+UNMAPPED = re.compile("failed to map segment|annot allocate memory")
+"""What the system says where the memory that a process may have is too small for a library."""
 
 SIGNALS = {"SIGTERM": (Exit.TERMINATED, "terminated"), "SIGHUP": (Exit.HUNG_UP, "hung up")}
 """The signals that end a run as Ctrl-C does; Windows has no SIGHUP."""
@@ -48,6 +52,8 @@ def _last_words(error: BaseException) -> tuple[str, Exit] | None:
         return f"{program_name()}: {sentence}", code
     if isinstance(error, KeyboardInterrupt):
         return "interrupted; running again continues", Exit.INTERRUPTED
+    if isinstance(error, ImportError) and UNMAPPED.search(str(error)):
+        error = MemoryError(f"a library cannot be loaded ({error})")
     if isinstance(error, (OSError, MemoryError)):
         return f"{program_name()}: {_sentence_of(error)}", Exit.SYSTEM
     return None

@@ -215,7 +215,7 @@ def _of_folder(request: Request, faults: Faults) -> Wanted:
     cells, reasons = rebuild(plan.cells, folder, data_root(request.data))
     if not cells:
         why = f" that can be built now ({next(iter(reasons))})" if reasons else ""
-        why += plan.missing_plugins() if reasons else ""
+        why += plan.missing_plugins(request.plugin) if reasons else ""
         raise RefusedError(f"{folder} has no cell{why}")
     device = choose_device(request.device or plan.device)
     return Wanted(device, cells, None, request.plugin, unused)
@@ -262,7 +262,7 @@ def _session(request: Request, wanted: Wanted, cells: Sequence[Cell], folder: Pa
         workers=workers,
         why_workers=why,
         lost=rebuild(plan.held, folder, root).reasons,
-        lost_plugins=read_plan(folder).missing_plugins() if plan.held else "",
+        lost_plugins=read_plan(folder).missing_plugins(wanted.plugins) if plan.held else "",
         timeout=request.timeout,
         unused=wanted.unused,
     )

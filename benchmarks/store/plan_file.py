@@ -5,7 +5,7 @@ import functools
 import hashlib
 import re
 import shlex
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -133,10 +133,14 @@ class PlanFile(msgspec.Struct, frozen=True, omit_defaults=True):
     cells_sha256: str = ""  # of the cells as they were written; blank in earlier plans
     schema: int = 0
 
-    def missing_plugins(self) -> str:
-        """Say which plugins to add, behind what cannot be built."""
-        options = shlex.join(word for path in self.plugins for word in ("--plugin", path))
-        return f"; add {options}" if options else "; --plugin brings back what a plugin brought"
+    def missing_plugins(self, given: Iterable[Path] = ()) -> str:
+        """Say which plugins to add to those that were given, behind what cannot be built."""
+        if not self.plugins:
+            return "; --plugin brings back what a plugin brought"
+        known = {path.resolve() for path in given}
+        missing = [path for path in self.plugins if Path(path).resolve() not in known]
+        options = shlex.join(word for path in missing for word in ("--plugin", path))
+        return f"; add {options}" if options else ""
 
     def requested(self) -> list[PlannedCell]:
         """Return the cells that the last run was asked for."""

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from benchmarks import schema
+from benchmarks.cli.ending import ending_of
 from benchmarks.datasets import DATASETS
+from benchmarks.errors import Exit
 from benchmarks.launch.run import LAUNCHERS
 from tests.store.test_store import edit_plan
 from tests.system.runs import ROOT, TINY, contents, rows, run, start
@@ -492,6 +494,15 @@ def test_a_python_without_what_is_needed_is_told_how_to_install_it():
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("run_all.py: this Python has no package cyclopts: install ")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_too_little_memory_for_a_library_is_told_as_such(capsys):
+    def load():
+        raise ImportError("libtorch_cpu.so: failed to map segment from shared object")
+
+    assert ending_of(load) == Exit.SYSTEM
+    said = "run_all.py: there is too little memory: a library cannot be loaded (libtorch_cpu.so: "
+    assert capsys.readouterr().err.startswith(said)
 
 
 LABELLED = """
