@@ -86,13 +86,29 @@ def refuse_unknown(
     for axis, values in asked.items():
         there = sorted(known[axis], key=lambda value: (isinstance(value, str), value))
         texts = list(map(str, there))
-        near = {v: suggestion(str(v), texts).removeprefix("; ") for v in values if v not in there}
+        near = {v: _near(str(v), texts) for v in values if v not in there}
         words = [f"{value!r} ({hint})" if hint else repr(value) for value, hint in near.items()]
         if words:
             known_ones = "" if all(near.values()) else f" (known: {some(texts)})"
             faults.append(f"the {axis} {' or '.join(words)}{known_ones}")
     if faults:
         raise RefusedError(f"{owner} has {', or '.join(faults)}")
+
+
+def _near(text: str, known: Sequence[str]) -> str:
+    """Return the suggestion of a known text, of one with the same numbers.
+
+    >>> _near("symmetric(40%)", ["symmetric(rate=0.6)", "symmetric(rate=0.4)"])
+    "did you mean 'symmetric(rate=0.4)'?"
+    """
+    wanted = _numbers(text)
+    return suggestion(text, [t for t in known if wanted <= _numbers(t)]).removeprefix("; ")
+
+
+def _numbers(text: str) -> set[float]:
+    """Return the numbers in a text, per cents as shares."""
+    found = re.findall(r"([0-9]*\.?[0-9]+)(\s*%)?", text[:200])
+    return {round(float(number) / (100 if share else 1), 12) for number, share in found}
 
 
 def count(n: int, noun: str) -> str:

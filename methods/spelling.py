@@ -38,8 +38,11 @@ def meant(text: str, entries: Mapping[str, type[Bounded]], build: Build) -> str:
     text = text.strip() + ")" * (text.count("(") - text.count(")"))
     parts = [part for part in BETWEEN.split(text) if part]
     known = [folded(part.partition("(")[0]) in map(folded, entries) for part in parts]
-    if len(parts) > 1 and (all(known) or re.search("[,;]", "".join(BETWEEN.findall(text)))):
-        told = "; several are arguments of their own, parted by spaces"
+    commas = re.search("[,;]", "".join(BETWEEN.findall(text)))
+    told = "; several are arguments of their own, parted by spaces"
+    if not parts:
+        return told if commas else ""
+    if len(parts) > 1 and (all(known) or commas):
         try:
             return f"{told}: {shlex.join(_spec(part, entries, build) for part in parts)}"
         except ValueError:

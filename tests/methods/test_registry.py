@@ -219,6 +219,7 @@ SEVERAL = "several are arguments of their own, parted by spaces"
         (NOISES, "clean,symmetric(40%)", f"{SEVERAL}: clean 'symmetric(rate=0.4)'"),
         (METHODS, "elr gce", f"{SEVERAL}: elr gce"),
         (METHODS, "a,b", SEVERAL),
+        (METHODS, ",", SEVERAL),
         (METHODS, "Cross-Entropy", "did you mean 'cross_entropy'?"),
         (METHODS, "Co-teaching+", "did you mean 'co_teaching_plus'?"),
         (METHODS, "elr(lambda=3)", "did you mean 'elr(weight=3)'?"),
