@@ -374,15 +374,17 @@ class Analysis:
         table = self._ordered(groups.agg(["mean", "count"]).reset_index(), "method")
         return table.rename(columns={"mean": "difference", "count": "settings"})
 
+    @cached_property
+    def _accuracies(self) -> Floats:
+        """The accuracies of the shared settings in which any run finished: see :meth:`values`."""
+        table = self.values("acc")[np.isin(self.run.settings, self.shared_settings)]
+        return table[np.isfinite(table).any((1, 2))]
+
     def improvements(self, reference: str) -> pd.DataFrame:
         """Return each method's paired chance to be more accurate: ``value``, ``low``, ``high``."""
-        rows = self.compared(reference, "acc")
-        differences = self._by_seed(rows, "acc")
-        table = {
-            str(method): stats.improvement([d[np.isfinite(d)] for d in differences[own.index]])
-            for method, own in rows.groupby("method")
-        }
-        return pd.DataFrame.from_dict(table, orient="index", columns=list(Aggregate._fields))
+        table = self._accuracies
+        other = table[..., self.run.methods.index(reference)]
+        return self._aggregated(lambda own: stats.improvement(own - other)).drop(reference)
 
     @cached_property
     def interquartile_means(self) -> pd.DataFrame:
@@ -395,38 +397,37 @@ class Analysis:
         quotient is all seed. What the difficulty of a setting cannot move stands beside it: ranks,
         and paired chances of improvement.
         """
-        rows = self.shared().dropna(subset=["acc"])
-        kept = rows.merge(self.seed_means("acc")[["method", "seed"]], on=["method", "seed"])
-        return _aggregated(kept, "acc", stats.interquartile_mean)
+        return self._aggregated(stats.interquartile_mean)
 
-    @cached_property
-    def gaps(self) -> pd.DataFrame:
-        """The distance of each method from the best accuracy of the same shared setting and seed.
+    def _aggregated(self, aggregate: Callable[[Floats], Aggregate]) -> pd.DataFrame:
+        """Return an aggregate of each method, from its accuracies ``(settings, seeds)``."""
+        table = np.moveaxis(self._accuracies, -1, 0)
+        unknown = Aggregate(*np.full(3, np.nan))
+        rows = {
+            method: aggregate(own) if own.size else unknown
+            for method, own in zip(self.run.methods, table, strict=True)
+        }
+        return pd.DataFrame.from_dict(rows, orient="index", columns=list(Aggregate._fields))
 
-        One column per method, infinite where a run failed and another method's did not.
+    def profiles(self, taus: Floats) -> dict[str, Aggregate]:
+        """Return :func:`stats.performance_profile` of each method's gaps to the best accuracy.
+
+        A gap is to the best of the same shared setting and seed; it is infinite where a run failed
+        and another method's did not. A method that has not tried them all has no profile.
         """
-        rows = self.shared().dropna(subset=["acc"])
-        table = rows.pivot_table(index=["setting", "seed"], columns="method", values="acc")
-        return table.rsub(table.max(axis=1), axis=0).fillna(np.inf)
-
-    def profiles(self, taus: Floats) -> dict[str, Floats]:
-        """Return :func:`stats.performance_profile` of each method's gaps to the best accuracy."""
-        profiles = {}
-        for method in (m for m in self.run.methods if m in self.gaps):
-            groups = [g.to_numpy(np.float64) for _, g in self.gaps[method].groupby("setting")]
-            profiles[method] = stats.performance_profile(groups, taus)
-        return profiles
-
-
-def _aggregated(
-    rows: pd.DataFrame, value: str, aggregate: Callable[[list[Floats]], Aggregate]
-) -> pd.DataFrame:
-    """Aggregate a column of each method, given to the aggregate setting by setting."""
-    table = {
-        str(method): aggregate([g.to_numpy(np.float64) for _, g in own.groupby("setting")[value]])
-        for method, own in rows.groupby("method")
-    }
-    return pd.DataFrame.from_dict(table, orient="index", columns=list(Aggregate._fields))
+        table, cells = self._accuracies, self.run.cells
+        if not table.size:
+            return {}
+        tried = cells[cells["setting"].isin(self.shared_settings)].groupby("method")["setting"]
+        best = np.where(np.isfinite(table), table, -np.inf).max(-1, keepdims=True)
+        gaps = np.where(
+            np.isfinite(best), np.where(np.isfinite(table), best - table, np.inf), np.nan
+        )
+        return {
+            method: stats.performance_profile(gaps[..., place], taus)
+            for place, method in enumerate(self.run.methods)
+            if tried.nunique().get(method, 0) == len(self.shared_settings)
+        }
 
 
 def _sizes(tests: pd.DataFrame, alpha: float) -> dict[str, Floats]:

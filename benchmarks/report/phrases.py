@@ -9,6 +9,10 @@ from benchmarks.schema import METRICS
 
 BLANK = "--"
 MINUS = "\N{MINUS SIGN}"
+DEPENDENT = (
+    "Tests over settings take them as independent, which those of one dataset and the same seeds "
+    "are not."
+)
 SAME_EVERYWHERE = "the same in every pair, so its interval is unknown"
 
 

@@ -13,6 +13,7 @@ from benchmarks.report.analysis import JUDGED, REFERENCES, Analysis, rows_of
 from benchmarks.report.looks import PRIVILEGED
 from benchmarks.report.phrases import (
     BLANK,
+    DEPENDENT,
     MINUS,
     capitalised,
     chance,
@@ -94,6 +95,11 @@ def all_notes(analysis: Analysis, *notes: str) -> tuple[str, ...]:
     return (*incomplete(analysis), *notes, *([given] if analysis.knowledge else []))
 
 
+def _everyone(analysis: Analysis) -> str:
+    """Name those who have tried the settings behind means over settings."""
+    return "every method of the question" if analysis.question else "every method"
+
+
 def ranking(analysis: Analysis) -> Table:
     """Return one row per method, best accuracy first; methods without a whole seed come last."""
     numbers = analysis.ranking
@@ -147,7 +153,8 @@ def _ranking_notes(analysis: Analysis, numbers: pd.DataFrame) -> tuple[str, ...]
         )
     left_out = [name for name in analysis.run.settings if name not in shared]
     if left_out:
-        notes.append(f"Left out, because not every method has tried it: {listing(left_out)}.")
+        who = _everyone(analysis)
+        notes.append(f"Left out, because not {who} has tried it: {listing(left_out)}.")
     if numbers["acc_oracle"].notna().any():
         notes.append(f"{ORACLE} selected with clean test labels: not attainable in practice.")
     return all_notes(analysis, *notes)
@@ -247,7 +254,7 @@ def aggregate(analysis: Analysis) -> Table:
     text["Rank"] = [_or_blank(v, f"{v:.1f}") for v in numbers["rank"]]
     text["IQM accuracy %"] = _bracketed(numbers, "iqm", analysis.interquartile_means)
     near = analysis.profiles(np.array([NEAR]))
-    numbers["near"] = [float(near[m][0, 0]) if m in near else np.nan for m in numbers.index]
+    numbers["near"] = [float(near[m].value[0]) if m in near else np.nan for m in numbers.index]
     text["Near the best %"] = [_or_blank(v, f"{100 * v:.0f}") for v in numbers["near"]]
     for reference in analysis.references:
         chances, name = analysis.improvements(reference), f"better_than_{reference}"
@@ -261,7 +268,8 @@ def _bracketed(numbers: pd.DataFrame, name: str, values: pd.DataFrame) -> list[s
     numbers[columns] = values.reindex(numbers.index).to_numpy(np.float64)
     texts = []
     for value, low, high in numbers[columns].to_numpy():
-        interval = f" [{number('acc', low)}, {number('acc', high)}]" if np.isfinite(low) else ""
+        ends = [number("acc", end) for end in (max(low, 0.0), min(high, 1.0))]
+        interval = f" [{', '.join(ends)}]" if np.isfinite(low) else ""
         texts.append(number("acc", value) + interval)
     return texts
 
@@ -275,17 +283,18 @@ def _aggregate_notes(analysis: Analysis) -> tuple[str, ...]:
     return all_notes(
         analysis,
         (
-            f"Accuracy at the last epoch over {count(settings, 'setting')} that every method has "
-            "tried. Rank: mean over settings. IQM: interquartile mean of accuracies, as they are, "
-            "over settings and seeds, from seeds that finished in every setting. Near the best: "
-            f"share of runs at most {100 * NEAR:g} point below the best of the same setting and "
-            "seed. Beats: chance to be more accurate on the same seed, mean over settings, ties "
-            "half."
+            f"Accuracy at the last epoch over {count(settings, 'setting')} that "
+            f"{_everyone(analysis)} has tried. Rank: mean over settings. IQM: interquartile mean "
+            "of accuracies, as they are, over settings within each seed, then mean over seeds that "
+            f"finished in every one. Near the best: share of runs at most {100 * NEAR:g} point "
+            "below the best of the same setting and seed. Beats: chance to be more accurate on the "
+            "same seed, mean over "
+            "settings, ties half."
         ),
         (
-            "Brackets: 95% bootstrap intervals that resample seeds within settings. They are "
-            "approximate: at 5 seeds and 12 settings they cover about 91%. There is none of fewer "
-            "than three seeds, and none where in each setting all seeds agree."
+            "Brackets: 95% t intervals over seeds, of one value over settings for each seed, as a "
+            "seed goes through all settings. There is none of fewer than three seeds, and none "
+            "where all seeds agree."
         ),
     )
 
@@ -302,7 +311,8 @@ def over_settings(analysis: Analysis) -> str:
         f"Accuracy over {ranks.n} settings: Friedman's test that all methods rank alike, "
         f"{p_value(p) if np.isfinite(p) else 'not for two methods'}. Groups that pairwise Wilcoxon "
         "signed-rank tests (Holm over all "
-        f"{len(ranks.methods) * (len(ranks.methods) - 1) // 2} pairs) cannot tell apart: {alike}."
+        f"{len(ranks.methods) * (len(ranks.methods) - 1) // 2} pairs) cannot tell apart: {alike}. "
+        f"{DEPENDENT}"
     )
 
 
@@ -328,8 +338,7 @@ def probabilities(analysis: Analysis) -> Table | None:
         "Probability that a method is better / practically the same / worse on another setting "
         f"like these {span(numbers['n'])}: Bayesian signed-rank test of the mean differences "
         f"of settings. Practically the same: within {listing(margins)}. Bold: better with a "
-        f"probability above {SURE:g}. It takes settings as independent, which those of one "
-        "dataset are not."
+        f"probability above {SURE:g}. {DEPENDENT}"
     )
     return labelled(analysis, Table(text, marks, numbers, all_notes(analysis, note)))
 

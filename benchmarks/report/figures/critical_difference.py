@@ -11,7 +11,7 @@ from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import layout
 from benchmarks.report.figures.layout import AbsentError, Page, Venue
 from benchmarks.report.looks import Look
-from benchmarks.report.phrases import p_value
+from benchmarks.report.phrases import DEPENDENT, p_value
 from benchmarks.report.stats import Ranks
 
 _ROW = 0.155
@@ -19,7 +19,8 @@ _ROW = 0.155
 _CAPTION = (
     "Mean rank by accuracy at the last epoch over {n} settings (1 is best). A bar joins methods, "
     "marked by its dots, of which no two are significantly different by Wilcoxon signed-rank tests "
-    "(Holm over all pairs, {alpha:g}). Friedman's test of no difference at all: {friedman}."
+    "(Holm over all pairs, {alpha:g}). Friedman's test of no difference at all: {friedman}. "
+    f"{DEPENDENT}"
 )
 
 

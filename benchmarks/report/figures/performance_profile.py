@@ -37,7 +37,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     for line in axes.lines:
         line.set_clip_on(False)  # whole markers where a curve meets the frame
     draw_legend(figure, methods, venue)
-    band = " Bands: 95% bootstrap intervals over seeds, approximate." if methods.have_bands else ""
+    band = " Bands: 95% t intervals over seeds." if methods.have_bands else ""
     return [Page(figure, data, _CAPTION.format(band) + methods.note)]
 
 

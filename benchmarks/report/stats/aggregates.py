@@ -1,113 +1,90 @@
-"""Values over settings with their intervals."""
+"""Values over settings with their intervals: seeds are what was drawn, settings were chosen.
 
-from collections.abc import Callable, Sequence
+A seed carries its noise, weights and order of the data through all settings, so the values of one
+seed are not independent: within each seed there is one value over all settings, and the interval
+is a t interval over seeds. ``results/reference/coverage.md`` says how often it covers the truth.
+"""
+
 from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import trim_mean
 
-from benchmarks.report.stats.intervals import (
-    FEWEST_PAIRS,
-    LEVEL,
-    ROUNDING,
-    Floats,
-    signs_and_sizes,
-)
-
-_RESAMPLED = 2000  # draws of a bootstrap
+from benchmarks.report.stats.intervals import ROUNDING, Floats, half_widths, signs_and_sizes
 
 
 class Aggregate(NamedTuple):
-    """A value over settings with its approximate 95% interval, nan where that is unknown."""
+    """A value over settings with its 95% interval; nan where either is unknown."""
 
-    value: float
-    low: float
-    high: float
+    value: Floats
+    low: Floats
+    high: Floats
 
 
-def interquartile_mean(scores: Sequence[Floats]) -> Aggregate:
-    """Return the mean of the middle half of all runs, with a stratified bootstrap interval.
-
-    Formula: of ``K`` sorted values the mean without the first and the last ``floor(K / 4)``. The
-    interval resamples seeds within each setting. It is approximate: at 5 seeds and 12
-    settings it covers 91%, at 3 seeds 87%.
-    Source: Agarwal et al. 2021, NeurIPS.
+def over_seeds(values: Floats) -> Aggregate:
+    """Return the mean over seeds with its t interval, of one value over settings for each seed.
 
     Args:
-        scores: for each setting those of its seeds, finite, at least one.
+        values: ``(seeds, ...)``; a seed with a nan does not count.
     """
-    return _aggregate(scores, _pooled_iqm)
+    kept = values[np.isfinite(values).reshape(len(values), -1).all(1)]
+    n = np.full(values.shape[1:], float(len(kept)))
+    if not len(kept):
+        return Aggregate(*np.full((3, *values.shape[1:]), np.nan))
+    spread = kept.std(0, ddof=1) if len(kept) > 1 else np.full_like(n, np.nan)
+    mean, half = kept.mean(0), half_widths(spread, n)
+    return Aggregate(mean, mean - half, mean + half)
 
 
-def _pooled_iqm(strata: Sequence[Floats]) -> Floats:
-    return np.asarray(trim_mean(np.concatenate(strata, axis=-1), 0.25, axis=-1))
+def interquartile_mean(scores: Floats) -> Aggregate:
+    """Return the mean of the middle half of the settings within each seed, and then over seeds.
+
+    Formula: of ``K`` sorted values the mean without the first and the last ``floor(K / 4)``.
+    Agarwal et al. 2021, NeurIPS, take it over all runs at once, and resample seeds in each task.
+
+    Args:
+        scores: ``(settings, seeds)``; a seed with a nan does not count.
+    """
+    whole = np.isfinite(scores).all(0)
+    return over_seeds(
+        np.where(whole, trim_mean(np.where(whole, scores, 0.0), 0.25, axis=0), np.nan)
+    )
 
 
-def improvement(differences: Sequence[Floats]) -> Aggregate:
+def improvement(differences: Floats) -> Aggregate:
     """Return the chance that a method beats another on the same seed, averaged over settings.
 
-    Formula: the mean over settings of the share of seeds whose difference is positive, a zero
-    counting half. Paired, unlike the Mann-Whitney version of rliable, which compares every seed
-    of one with every seed of the other and so sees the noise that pairing removes.
+    Formula: within each seed the share of settings whose difference is positive, a zero counting
+    half. Paired, unlike the Mann-Whitney version of rliable, which compares every seed of one with
+    every seed of the other and so sees the noise that pairing removes.
     Source: after Agarwal et al. 2021, NeurIPS.
 
     Args:
-        differences: for each setting those of its seeds, finite, at least one.
+        differences: ``(settings, seeds)``; a seed with a nan does not count.
     """
-    return _aggregate([0.5 + 0.5 * signs_and_sizes(d)[0] for d in differences], _mean_of_means)
+    wins = 0.5 + 0.5 * signs_and_sizes(differences)[0]
+    return _within_shares(over_seeds(wins.mean(0)))
 
 
-def _mean_of_means(strata: Sequence[Floats]) -> Floats:
-    return np.asarray(np.mean([stratum.mean(-1) for stratum in strata], axis=0))
-
-
-def _aggregate(
-    strata: Sequence[Floats], statistic: Callable[[Sequence[Floats]], Floats]
-) -> Aggregate:
-    value = float(statistic(strata))
-    unknown = Aggregate(value, float("nan"), float("nan"))
-    if min(len(stratum) for stratum in strata) < FEWEST_PAIRS:
-        return unknown
-    low, high = _bounds(statistic(_resampled(strata)))
-    # Where in each setting all seeds agree, nothing is known of how far they would spread.
-    return Aggregate(value, float(low), float(high)) if high - low > ROUNDING else unknown
-
-
-def _resampled(strata: Sequence[Floats]) -> list[Floats]:
-    """Return ``(draws, seeds)`` of each stratum, drawn with replacement."""
-    random = np.random.default_rng(0)
-    return [
-        stratum[random.integers(len(stratum), size=(_RESAMPLED, len(stratum)))]
-        for stratum in strata
-    ]
-
-
-def _bounds(draws: Floats) -> Floats:
-    outside = (1 - LEVEL) / 2
-    return np.asarray(np.quantile(draws, [outside, 1 - outside], axis=0))
-
-
-def performance_profile(values: Sequence[Floats], taus: Floats) -> Floats:
+def performance_profile(values: Floats, taus: Floats) -> Aggregate:
     """Return the share of runs whose value is at most ``tau``, for each ``tau``.
 
     Of gaps to the best run of the same seed and setting it is the performance profile of Dolan &
     More 2002, Mathematical Programming 91; of negated scores that of Agarwal et al. 2021, NeurIPS.
 
     Args:
-        values: for each setting those of its seeds, at least one; infinite where a run failed.
+        values: ``(settings, seeds)``, infinite where a run failed; a seed with a nan does not
+            count.
         taus: ``(T,)``.
 
     Returns:
-        the shares and the two ends of their pointwise approximate 95% intervals, ``(3, T)``; the
-        ends are nan below three seeds.
+        the shares and the ends of their pointwise intervals, each ``(T,)``.
     """
-    share = _shares(np.concatenate(values), taus)
-    low = high = np.full(len(taus), np.nan)
-    if min(len(stratum) for stratum in values) >= FEWEST_PAIRS:
-        runs = np.concatenate(_resampled(values), axis=-1)  # (draws, runs)
-        low, high = _bounds(np.stack([_shares(drawn, taus) for drawn in runs]))
-    return np.stack([share, low, high])
+    shares = (values[..., None] <= taus + ROUNDING).mean(0)  # (seeds, T)
+    shares[np.isnan(values).any(0)] = np.nan
+    return _within_shares(over_seeds(shares))
 
 
-def _shares(runs: Floats, taus: Floats) -> Floats:
-    return np.searchsorted(np.sort(runs), taus + ROUNDING, side="right") / len(runs)
+def _within_shares(shown: Aggregate) -> Aggregate:
+    """Return shares with intervals that end where shares do."""
+    return shown._replace(low=np.maximum(shown.low, 0.0), high=np.minimum(shown.high, 1.0))
