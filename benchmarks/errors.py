@@ -96,13 +96,14 @@ def refuse_unknown(
 
 
 def _near(text: str, known: Sequence[str]) -> str:
-    """Return the suggestion of a known text, of one with the same numbers.
+    """Return the suggestion of a known text, of one with the same numbers where there is any.
 
     >>> _near("symmetric(40%)", ["symmetric(rate=0.6)", "symmetric(rate=0.4)"])
     "did you mean 'symmetric(rate=0.4)'?"
     """
     wanted = _numbers(text)
-    return suggestion(text, [t for t in known if wanted <= _numbers(t)]).removeprefix("; ")
+    same = suggestion(text, [each for each in known if wanted <= _numbers(each)])
+    return (same or suggestion(text, known)).removeprefix("; ")
 
 
 def _numbers(text: str) -> set[float]:
