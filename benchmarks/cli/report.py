@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from benchmarks import processes
-from benchmarks.errors import Exit
+from benchmarks.errors import Exit, RefusedError
 
 VenueName = Literal["neurips", "iclr", "icml", "tmlr", "jmlr"]
 
@@ -43,7 +43,10 @@ def report(
         with scratch_folder(out, "report") as tables:
             derive(folder, parts, into=tables)
             shutil.copyfile(folder / "plan.json", tables / "plan.json")
-            show(tables, out, force=force, venue=venue)
+            try:
+                show(tables, out, force=force, venue=venue)
+            except RefusedError as error:  # of tables that are gone when it is read
+                raise RefusedError(str(error).replace(str(tables), str(folder))) from error
     for line in parts.damage():
         print(line)
     return Exit.DONE

@@ -21,7 +21,7 @@ from benchmarks.store.aggregates import LossHistograms, Row, TransitionMatrices
 from benchmarks.store.cell_meta import CellKeys
 from benchmarks.store.part_file import Record
 from benchmarks.store.parts import Parts
-from benchmarks.store.plan_file import read_plan
+from benchmarks.store.plan_file import NAME, read_plan
 
 CURVE_VALUES = schema.CURVES[len(schema.KEYS) :]
 """The columns of ``curves.csv`` that are no keys, in order."""
@@ -103,13 +103,12 @@ def derive(
         into: another folder to write them to, where this one must not change.
 
     Raises:
-        RefusedError: the plan cannot be read, recomputed numbers are damaged, or the tables are all
-            that is left of a finished cell.
+        RefusedError: the plan cannot be read or contradicts a part, recomputed numbers are damaged,
+            or the tables are all that is left of a finished cell.
     """
     names = {cell.cell_id: astuple(cell)[: len(schema.KEYS)] for cell in read_plan(folder).cells}
     refuse_misplaced(into or folder)
-    if into is None:
-        refuse_loss(folder, parts, gone)
+    refuse_loss(folder, parts, gone)
     makers: dict[str, Callable[[Record], Iterable[Row]]] = {
         "results.csv": _results,
         "curves.csv": _curves,
@@ -123,7 +122,7 @@ def derive(
     }
     cells = []
     for trained in parts.records(names.keys() - set(gone), ARRAYS):
-        record = _named(trained, names.get(trained.cell_id))
+        record = _named(trained, names[trained.cell_id], folder)
         keys = astuple(record.meta.keys)
         begin = _line(keys)[:-1] + ","
         blocks = {name: _lines(name, make(record), begin) for name, make in makers.items()}
@@ -141,11 +140,27 @@ def derive(
             write_atomically(path, *whole)
 
 
-def _named(record: Record, keys: tuple[Any, ...] | None) -> Record:
-    """Return a record under the names of the plan: a file may be called otherwise by now."""
-    if keys is None or keys == astuple(record.meta.keys):
+def _named(record: Record, keys: tuple[Any, ...], folder: Path) -> Record:
+    """Return a record under the names of the plan: a file may be called otherwise by now.
+
+    Raises:
+        RefusedError: more than the names of files differs, as in a plan that was edited.
+    """
+    own, named = record.meta.keys, CellKeys(*keys)
+    if named == own:
         return record
-    return record._replace(meta=replace(record.meta, keys=CellKeys(*keys)))
+    for axis, ours, theirs in zip(schema.KEYS, astuple(own), keys, strict=True):
+        if _head(ours) != _head(theirs):
+            raise RefusedError(
+                f"{folder / NAME} says that the {axis} of the cell {own.cell_id} is {theirs}, and "
+                f"its part says {ours}; restore {NAME}, or use another --out"
+            )
+    return record._replace(meta=replace(record.meta, keys=named))
+
+
+def _head(value: object) -> object:
+    """Return the name in a spec, without its fields, which may name files; others as they are."""
+    return value.partition("(")[0] if isinstance(value, str) else value
 
 
 def _holds(path: Path, pieces: Iterable[bytes]) -> bool:

@@ -31,7 +31,7 @@ from benchmarks.store import (
 from benchmarks.store.cell_meta import ARRAYS
 from benchmarks.store.dropping import drop
 from benchmarks.store.status import describe
-from tests.store.test_store import C, E, N, collected, plan, record
+from tests.store.test_store import C, E, N, collected, edit_plan, plan, record
 from tests.store.test_store import planned as cell_of
 
 
@@ -129,6 +129,22 @@ def test_a_plan_whose_cells_were_edited_throughout_is_damaged(tmp_path, old, new
     for look in (describe, collect, lambda folder: drop(folder, {"seed": [1]})):
         with pytest.raises(RefusedError, match=r"plan\.json is damaged \(cells: they were edited"):
             look(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('"seed": 0', '"seed": 1', "the seed of the cell 1 is 1, and its part says 0"),
+        ('"noise_rate": 0.4', '"noise_rate": 0.2', "the noise_rate of the cell 1 is 0.2, and its"),
+    ],
+)
+def test_a_plan_without_a_digest_that_contradicts_a_part_is_refused(tmp_path, old, new, told):
+    plan(tmp_path, "1")
+    write_part(tmp_path, [record("1")])
+    edit_plan(tmp_path, old, new)
+    with pytest.raises(RefusedError, match=rf"plan\.json says that {told}"):
+        derive(tmp_path, Parts(tmp_path))
+    assert not (tmp_path / "results.csv").exists()
 
 
 @pytest.mark.parametrize("data", [b"\xff", b"[" * 10_000, b'{"schema": 1' + b"0" * 5000 + b"}"])

@@ -97,7 +97,7 @@ def test_a_part_that_memory_is_too_short_for_is_not_damaged(path, monkeypatch):
 
 def test_the_parts_of_results_version_2_are_read(tmp_path):
     """There each array of each cell was a member of its own."""
-    plan(tmp_path, "1", "2", "3")
+    plan(tmp_path, "1", "2", "3", seeds=(1, 2, 3))
     records = [record(i, seed=int(i)) for i in "123"]
     part = write_part(tmp_path, records[:2])
     write_part(tmp_path, records[2:])

@@ -133,15 +133,12 @@ def test_every_table_has_exactly_the_columns_of_the_schema(tmp_path):
 
 
 def test_tables_do_not_depend_on_the_order_or_the_packing_of_the_parts(tmp_path):
-    records = [
-        record(i, seed=int(i), noise_rate=r)
-        for i, r in zip("1234", (0.2, 0.4, 0.2, 0.1), strict=True)
-    ]
+    records = [record(i, seed=int(i)) for i in "1234"]
     contents = []
     for number, packs in enumerate(([[0, 1, 2, 3]], [[3], [1], [0], [2]], [[2, 0], [1, 3]])):
         folder = tmp_path / str(number)
         folder.mkdir()
-        plan(folder, "1", "2", "3", "4")
+        plan(folder, *"1234", seeds=(1, 2, 3, 4))
         for pack in packs:
             write_part(folder, [records[i] for i in pack])
         derive(folder, Parts(folder))
@@ -286,7 +283,7 @@ def with_arrays(one, **arrays):
 
 
 def test_losses_of_all_seeds_are_counted_by_whether_the_label_is_right(tmp_path):
-    plan(tmp_path, "1", "2", "3")
+    plan(tmp_path, "1", "2", "3", seeds=(1, 2, 3))
     clean = np.array([0, 1, 2, 0], np.int16)
     noisy = np.array([0, 1, 0, 0], np.int64)
     scores = {"1": [0.5, 1e-9, 20.0, 1e5], "2": [0.5, 0.5, 0.5, 0.5], "3": [3.0, 3.0, 3.0, 3.0]}
@@ -297,7 +294,7 @@ def test_losses_of_all_seeds_are_counted_by_whether_the_label_is_right(tmp_path)
         if i != "3"
     ]
     records.append(  # no label is wrong: nothing to tell apart
-        with_arrays(record("3", noise="clean"), train_scores=np.array([scores["3"]]))
+        with_arrays(record("3", seed=3), train_scores=np.array([scores["3"]]))
     )
     records[-1].arrays.update(noisy=clean, clean=clean)
     write_part(tmp_path, records)
@@ -313,7 +310,7 @@ def test_losses_of_all_seeds_are_counted_by_whether_the_label_is_right(tmp_path)
 
 
 def test_an_estimated_matrix_stands_beside_what_happened_to_the_labels(tmp_path):
-    plan(tmp_path, "1", "2")
+    plan(tmp_path, "1", "2", seeds=(1, 2))
     labels = {
         "1": {"clean": np.array([0, 0, 1, -1]), "noisy": np.array([0, 1, 1, 0])},  # one of no class
         "2": {"clean": np.array([0, 0, 0, 2]), "noisy": np.array([0, 0, 0, 2])},

@@ -349,7 +349,7 @@ def test_no_verb_loses_the_rows_of_cells_whose_parts_are_gone(out, lose, how):
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     verbs = [[*OTHER, "--no-report", "--out", out], ["drop", out, "--seeds", 1], ["collect", out]]
     if (out / "parts").is_dir():  # without one, a report shows what the tables hold
-        verbs.append(["report", out])
+        verbs += [["report", out], ["report", out, "--out", out / "drawn"]]
     for args in verbs:
         code, _, err = run(*args)
         assert code == 2
@@ -357,6 +357,16 @@ def test_no_verb_loses_the_rows_of_cells_whose_parts_are_gone(out, lose, how):
         assert f" finished cells, which no part of {out / 'parts'} holds{how}, and would" in err
         assert len(err.strip().splitlines()) == 1
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+def test_a_report_elsewhere_names_the_folder_of_the_results(out, tmp_path):
+    truncated(min((out / "parts").iterdir()))
+    for path in [out / "results.csv", *sorted((out / "parts").iterdir())[1:]]:
+        path.unlink()
+    code, _, err = run("report", out, "--out", tmp_path / "drawn")
+    assert code == 2
+    assert err == f"run_all.py: {out / 'results.csv'} has no rows: no cell has ended yet\n"
+    assert not (tmp_path / "drawn").exists()
 
 
 def test_a_run_keeps_the_rows_of_cells_until_it_has_trained_them_again(out, monkeypatch):
