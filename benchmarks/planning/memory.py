@@ -1,6 +1,5 @@
 """An estimate of the GPU memory of a cell, so that packs are planned no wider than fits."""
 
-import bisect
 import functools
 import math
 import weakref
@@ -151,13 +150,21 @@ def free_bytes(device: torch.device) -> int | None:
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
 
 
-def widest(cell: Cell, free: int | None, flags: Sequence[str] = ()) -> int | None:
-    """Return how many cells like this one fit, at least one; None for as many as one likes."""
+def widest(cell: Cell, free: int | None, flags: Sequence[str] = (), most: int = WIDEST) -> int:
+    """Return up to how many cells like this one fit, in packs of each smaller number too.
+
+    A wider pack may need less than a narrower one, as its cells are evaluated in smaller batches.
+
+    Args:
+        cell: one of the pack.
+        free: bytes of the device's memory; None where memory is not what decides.
+        flags: of ``planning.options.FLAGS``, those of the cell.
+        most: how many are wanted.
+    """
     if free is None:
-        return None
-    widths = range(1, WIDEST + 1)
-    fit = bisect.bisect_right(widths, SHARE * free, key=lambda width: of_pack(cell, width, flags))
-    return max(1, fit)
+        return most
+    too_wide = (w for w in range(2, most + 1) if of_pack(cell, w, flags) > SHARE * free)
+    return next(too_wide, most + 1) - 1
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -234,7 +234,7 @@ def _widths(
         if kind not in widths:
             own = flags_of_cell(group[0], flags)
             fastest = throughput.best_width(group[0], device, own)
-            best = pack or min(fastest, widest(group[0], free, own) or WIDEST)
+            best = pack or widest(group[0], free, own, fastest)
             fewest = max(math.ceil(len(group) / best), min(gpus, len(group)))  # packs
             even = max(2, math.ceil(len(group) / fewest)) if len(group) > 1 else 1
             widths[kind] = best if pack or best == 1 else even

@@ -105,7 +105,7 @@ def _too_large(cell: Cell, setup: PackSetup, width: int) -> str:
     """Say that a pack needs more than the free memory; nothing where it does not, or is one."""
     free = memory.free_bytes(setup.device)
     most = memory.widest(cell, free, setup.flags)
-    if free is None or most is None or width <= most:
+    if free is None or width <= most:
         return ""
     return f"at most {most} would fit into the {free / 2**30:.1f} GiB of memory that are free"
 

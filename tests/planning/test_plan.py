@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -286,11 +287,16 @@ def test_half_precision_keeps_about_half():
 
 
 @pytest.mark.parametrize("flags", [(), ("graph",), ("graph", "branches")])
-def test_the_widest_pack_is_the_last_that_fits(flags):
-    cell, free = build(model="convnet", precision="bfloat16"), 20 * 2**30
-    width = memory.widest(cell, free, flags)
-    sizes = [memory.of_pack(cell, count, flags) for count in (width, width + 1)]
-    assert sizes[0] <= memory.SHARE * free < sizes[1]
+def test_the_widest_pack_is_the_last_that_fits_with_every_narrower_one(flags):
+    cell = build(model="convnet", precision="bfloat16")
+    sizes = [memory.of_pack(cell, count, flags) for count in range(1, 700)]
+    falls = [i for i in range(1, len(sizes)) if sizes[i] < sizes[i - 1]]  # to what i + 1 cells take
+    assert falls or "branches" not in flags
+    for size in (sizes[9], sizes[600], *(1.1 * sizes[i] for i in falls)):
+        free = math.ceil(size / memory.SHARE)
+        width = memory.widest(cell, free, flags)
+        assert max(sizes[:width]) <= memory.SHARE * free < sizes[width]
+        assert memory.widest(cell, free, flags, 5) == min(width, 5)
 
 
 def test_packs_are_planned_no_wider_than_fits(monkeypatch):
