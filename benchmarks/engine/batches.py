@@ -43,8 +43,8 @@ class EpochDraws(NamedTuple):
     """All that is random in an epoch of a cell, on its device."""
 
     order: Tensor  # (N,) int64
-    views: Sequence[Draws]
-    of_method: Sequence[Mapping[str, Tensor]]  # of each batch
+    views: Sequence[Draws | None]  # None where the recipe does not augment
+    of_method: Sequence[Mapping[str, Tensor]]  # of each batch, or nothing
     trusted: Sequence[Tensor]  # of each batch, places in the clean subset; nothing without one
 
 
@@ -76,6 +76,7 @@ def chunks(
 def _chunks(cell: Cell, data: CellData, drawn: EpochDraws) -> Iterator[Chunk]:
     views = [_view(cell, data, draws) for draws in drawn.views]
     spans = _spans(cell, data)
+    of_method = drawn.of_method or [NOTHING] * len(spans)
     numbers = cell.recipe.batch * data.train[0].numel() * len(views)
     count = max(1, AT_ONCE // numbers)
     trusted = (
@@ -89,7 +90,7 @@ def _chunks(cell: Cell, data: CellData, drawn: EpochDraws) -> Iterator[Chunk]:
         image = torch.stack(shown) if len(shown) > 1 else shown[0][None]  # which copies nothing
         batches = [
             BatchOfChunk(slice(start - first, stop - first), draws, next(trusted, None))
-            for (start, stop), draws in zip(spans[some], drawn.of_method[some], strict=True)
+            for (start, stop), draws in zip(spans[some], of_method[some], strict=True)
         ]
         yield Chunk(image, ids, data.noisy[ids], batches)
 
@@ -105,7 +106,7 @@ def _drawn(cell: Cell, data: CellData, epoch: int) -> EpochDraws:
     name, spans = DATASETS.name(cell.dataset), _spans(cell, data)
     order = torch.randperm(len(data.noisy), generator=generator("order", name, cell.seed, epoch))
     views = [_view_drawn(cell, data, epoch, view) for view in range(cell.method.views)]
-    of_method: Sequence[Mapping[str, Tensor]] = [NOTHING] * len(spans)
+    of_method: Sequence[Mapping[str, Tensor]] = []
     if type(cell.method).draw is not Method.draw:
         with seeded("method", name, cell.seed, epoch):
             of_method = [cell.method.draw(stop - start) for start, stop in spans]
@@ -113,11 +114,11 @@ def _drawn(cell: Cell, data: CellData, epoch: int) -> EpochDraws:
     return EpochDraws(order, views, of_method, trusted)
 
 
-def _view_drawn(cell: Cell, data: CellData, epoch: int, view: int) -> Draws:
+def _view_drawn(cell: Cell, data: CellData, epoch: int, view: int) -> Draws | None:
     """Draw an augmentation of the training set; nothing of what the recipe does not do."""
     recipe, name, count = cell.recipe, DATASETS.name(cell.dataset), len(data.noisy)
     if not recipe.augments:
-        return Draws(*[torch.empty(0)] * 3)
+        return None
     draws = draw(count, recipe.crop, stream(name, cell.seed, epoch, view))
     if recipe.alternate:
         first = draw(count, recipe.crop, stream(name, cell.seed, 0, view)).flips
@@ -131,10 +132,10 @@ def steps_of(cell: Cell, size: int) -> int:
     return len(range(0, size - 1, cell.recipe.batch))
 
 
-def _view(cell: Cell, data: CellData, draws: Draws) -> Callable[[Tensor], Tensor]:
+def _view(cell: Cell, data: CellData, draws: Draws | None) -> Callable[[Tensor], Tensor]:
     """Return one augmentation of the training set: from places to uint8 images."""
     recipe, every = cell.recipe, data.train
-    if not recipe.augments:
+    if draws is None:
         return every.__getitem__
 
     def of(ids: Tensor) -> Tensor:
@@ -148,9 +149,10 @@ def _view(cell: Cell, data: CellData, draws: Draws) -> Callable[[Tensor], Tensor
 
 def _trusted_order(cell: Cell, data: CellData, epoch: int) -> Iterator[Tensor]:
     """Yield places in the clean subset without end, a batch at a time, or nothing without one."""
-    size = len(data.trusted)
+    if not (size := len(data.trusted)):
+        return
     source = generator("trusted", DATASETS.name(cell.dataset), cell.seed, epoch)
-    while size:
+    while True:
         yield from torch.randperm(size, generator=source).split(cell.recipe.batch)
 
 

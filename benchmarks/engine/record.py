@@ -59,14 +59,19 @@ def train_cells(cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
 
     Args:
         cells: one, or several that differ in seed and noise alone.
-        setup: where, how wide, and with which flags. On a GPU, nothing that this process did
-            there before is needed any more.
+        setup: where, how wide, and with which flags. A GPU is left as if they had never been.
 
     Raises:
         Exception: anything but divergence, which is a result and is recorded as one.
     """
+    records = _trained(cells, setup)
     if setup.device.type != "cpu":
         release_memory(setup.device)
+    return records
+
+
+def _trained(cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
+    """Train cells together and return their records; what that took of a GPU may stay there."""
     histories = [  # before a noise's file can be edited
         History(cell.keys(), cell.method.stops_early) for cell in cells
     ]

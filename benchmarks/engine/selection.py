@@ -52,6 +52,7 @@ class History:
     train_seconds: float = 0.0
     eval_seconds: float = 0.0
     waiting: list[Epoch] = field(default_factory=list)
+    waiting_logits: int = 0  # how many they have
 
     def note(self, epoch: Epoch, data: CellData) -> None:
         """Take in an epoch; give a reason if it left numbers that are not finite."""
@@ -63,8 +64,8 @@ class History:
             self.waiting.append(epoch)
             if epoch.final_stage:
                 self.state = epoch.state
-            logits = (own for one in self.waiting for own in (one.train, one.val, one.test))
-            if sum(own.numel() for own in logits) >= AT_ONCE:
+            self.waiting_logits += sum(own.numel() for own in (epoch.train, epoch.val, epoch.test))
+            if self.waiting_logits >= AT_ONCE:
                 self.measure(data)
 
     def measure(self, data: CellData) -> None:
@@ -72,7 +73,7 @@ class History:
         if not self.waiting:
             return
         began, epochs = time.perf_counter(), self.waiting
-        self.waiting = []
+        self.waiting, self.waiting_logits = [], 0
         measured = iter(_measured([epoch for epoch in epochs if epoch.evaluated], data))
         mine: dict[int, Tensor] = {}  # training logits of the method's own epochs, by row
         for epoch in epochs:

@@ -7,6 +7,7 @@ in ``benchmarks.launch.run.LAUNCHERS``.
 import concurrent.futures
 import contextlib
 import functools
+import gc
 import os
 import signal
 import time
@@ -242,6 +243,7 @@ def _start(
         plugins.load(*job.plugins)
     except (RefusedError, RuntimeError) as error:  # here and not in the parent: its cells fail
         _worker["refusal"] = error
+    gc.freeze()  # what was imported is not searched for garbage after each pack
 
 
 def take_slot(slots: "SynchronizedArray[int]") -> int:

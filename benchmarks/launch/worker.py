@@ -67,15 +67,12 @@ def train_pack(
         job: the facts that all packs share.
         specs: of the cells, as :meth:`Cell.specs` returns them.
         width: the number of cells that the pack is padded to; 1 trains one by one.
-        device: this worker's; a GPU is left as if this pack had never been.
+        device: this worker's.
         beat: told after every step how many epochs are over.
     """
     cells = [Cell.build(spec) for spec in specs]
     flags = flags_of_cell(cells[0], job.flags)
-    records = _train(job, cells, PackSetup(job.root, device, job.keep_all, width, flags, beat))
-    if device.type != "cpu":
-        release_memory(device)
-    return records
+    return _train(job, cells, PackSetup(job.root, device, job.keep_all, width, flags, beat))
 
 
 def finish_pack(job: Job, records: Sequence[Record]) -> list[CellSummary]:
