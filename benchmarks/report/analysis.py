@@ -286,31 +286,60 @@ class Analysis:
         return rows.loc[order].reset_index(drop=True)
 
     @_once
-    def marks(self, metric: str, setting: str | None = None) -> dict[str, str]:
-        """Return ``best`` for the best means, ``tied`` for what does not differ significantly.
+    def excluded(self, setting: str | None = None) -> frozenset[str]:
+        """Return the methods that no mark may praise: they lost runs, or are within chance.
 
-        Paired t tests are against the best, of several the first by name. Where there are too few
-        pairs for a test, there is no difference.
+        Within chance is an accuracy whose 95% interval, over seeds or over as many test images,
+        reaches down to one in the number of classes, where that is known.
+
+        Args:
+            setting: which; by default the shared ones together.
+        """
+        here = self.shared_settings if setting is None else (setting,)
+        cells = self.run.cells[self.run.cells["setting"].isin(here)]
+        lost = set(cells.loc[cells["status"] != "done", "method"])
+        if setting is None:
+            means = self.ranking[["acc", "acc_half"]].dropna(subset=["acc"])
+        else:
+            own = self.setting_means("acc")
+            means = own[own["setting"] == setting].set_index("method")[["mean", "half"]]
+        chance = (1 / cells["dataset"].map(dict(self.run.classes))).mean()
+        mean, half = means.to_numpy(np.float64).T
+        images = np.full_like(mean, cells["n_test"].min())
+        low = np.fmin(mean - half, stats.wilson(mean * images, images)[0])
+        return frozenset({*lost, *means.index[low <= chance]})
+
+    @_once
+    def marks(self, metric: str, setting: str | None = None) -> dict[str, str]:
+        """Return ``best`` for the best means, and what may be said of the others beside it.
+
+        ``equivalent``: two one-sided tests exclude that a method differs from the best by more
+        than the margin of the metric. ``open``: neither a difference nor its absence is shown.
+        What is known to be worse has no mark. ``out``: see :meth:`excluded`. Of several best means
+        tests are against the first by name.
 
         Args:
             metric: a column of ``results.csv``.
             setting: which; by default the means over the shared settings.
         """
         means = self.ranking[metric] if setting is None else self.scores(metric).loc[setting]
-        means = means.dropna()
+        means = means.dropna().sort_index()
         better = METRICS[metric].better
+        marks = {str(m): "out" for m in means.index if m in self.excluded(setting)}
+        means = means.drop(list(marks))
         if better not in {"higher", "lower"} or means.empty:
-            return {}
-        means = means.sort_index()
+            return marks
         highest = means.max() if better == "higher" else means.min()
         best, *equals = (str(method) for method in means.index[(means == highest).to_numpy()])
         tests = self.overall(best, metric) if setting is None else self.compared(best, metric)
         if setting is not None:
             tests = tests[tests["setting"] == setting]
         tests = tests.set_index("method").reindex([m for m in means.index if m != best])
+        same = stats.significant(tests["p_equivalent"])
         differs = stats.significant(tests["p_adjusted"])
-        alike = {str(method): "tied" for method in tests.index[~differs]}
-        return alike | dict.fromkeys([best, *equals], "best")
+        marks |= dict.fromkeys(tests.index[~differs], "open")
+        marks |= dict.fromkeys(tests.index[same], "equivalent")
+        return marks | dict.fromkeys([best, *equals], "best")
 
     @cached_property
     def neighbours(self) -> pd.DataFrame:

@@ -9,10 +9,28 @@ from benchmarks.report.looks import PRIVILEGED
 from benchmarks.report.phrases import BLANK, MINUS, printable
 from benchmarks.report.tables import ORACLE, Table
 
-_MARKDOWN = {"best": "**{}**", "tied": "<ins>{}</ins>", "": "{}"}
-_HTML = {"best": "<strong>{}</strong>", "tied": "<ins>{}</ins>", "": "{}"}
-_LATEX = {"best": "textbf:--rwrap", "tied": "underline:--rwrap", "": ""}
-_PLAIN = {"best": "*", "tied": "~", "": " "}
+_MARKDOWN = {
+    "best": "**{}**",
+    "equivalent": "<ins>{}</ins>",
+    "open": "*{}*",
+    "out": "<sub>{}</sub>",
+    "": "{}",
+}
+_HTML = {
+    "best": "<strong>{}</strong>",
+    "equivalent": "<ins>{}</ins>",
+    "open": "<em>{}</em>",
+    "out": '<span class="out">{}</span>',
+    "": "{}",
+}
+_LATEX = {
+    "best": "textbf:--rwrap",
+    "equivalent": "underline:--rwrap",
+    "open": "textit:--rwrap",
+    "out": "textcolor:{gray}--rwrap",
+    "": "",
+}
+_PLAIN = {"best": "*", "equivalent": "=", "open": "~", "out": "x", "": " "}
 _SPECIAL = str.maketrans(
     {character: f"\\{character}" for character in "&%$#_{}"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
@@ -86,7 +104,7 @@ def document(blocks: Sequence[Block]) -> str:
 
 
 def markdown(table: Table) -> str:
-    """Return a pipe table with its notes below; the best bold, ties underlined."""
+    """Return a pipe table with its notes below; the best bold, equivalents underlined."""
     header = [literal(name) for name in _header(table)]
     lines = [header, [":--", *["--:"] * (len(header) - 1)]]
     for label, entries in _rows(table):
@@ -99,7 +117,10 @@ def html(table: Table) -> str:
     """Return a table, without its notes, in a box that scrolls; all text is escaped."""
     lines = ["".join(f"<th>{escape_html(text)}</th>" for text in _header(table))]
     for label, entries in _rows(table):
-        cells = [escape_html(label), *(_HTML[m].format(escape_html(text)) for text, m in entries)]
+        cells = [
+            escape_html(label),
+            *(_HTML[m].format(escape_html(text)) for text, m in entries),
+        ]
         lines.append("".join(f"<td>{cell}</td>" for cell in cells))
     head, *body = (f"<tr>{line}</tr>\n" for line in lines)
     return (
@@ -147,7 +168,9 @@ def latex(table: Table, label: str) -> str:
         caption=printable(" ".join(table.notes)).translate(_SPECIAL),
     )
     # Only a few characters are beyond ASCII: so written they need no package.
-    return "% needs \\usepackage{booktabs}\n" + code.translate(_SYMBOLS)
+    packages = ["booktabs", *(["xcolor"] if (table.marks == "out").to_numpy().any() else [])]
+    needs = "".join(f"% needs \\usepackage{{{name}}}\n" for name in packages)
+    return needs + code.translate(_SYMBOLS)
 
 
 def legend(table: Table) -> str:
@@ -156,7 +179,9 @@ def legend(table: Table) -> str:
     words = " ".join([*_header(table), *map(str, table.text.index)])
     signs = {
         "* best": "best" in marks,
-        "~ not told from the best by a paired test": "tied" in marks,
+        "= equivalent to it": "equivalent" in marks,
+        "~ not resolved from it": "open" in marks,
+        "x lost runs, or within chance": "out" in marks,
         f"{ORACLE} selected with clean test labels": ORACLE in words,
         f"{PRIVILEGED} given clean knowledge": PRIVILEGED in words,
         "-- no value": (table.text == BLANK).to_numpy().any(),
@@ -165,7 +190,7 @@ def legend(table: Table) -> str:
 
 
 def plain(table: Table) -> str:
-    """Return columns padded to line up; ``*`` marks the best and ``~`` what ties with it."""
+    """Return columns padded to line up; :func:`legend` says what the signs behind them mean."""
     first, *header = _header(table)
     rows = [[first, *(f"{name} " for name in header)]]
     rows += [[label, *(t + _PLAIN[mark] for t, mark in entries)] for label, entries in _rows(table)]

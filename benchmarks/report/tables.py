@@ -1,6 +1,6 @@
 """The tables of a report, and the sentences beside them: rankings, settings, tests, detection."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,7 +38,7 @@ COMPARED = {
     "ece": "ECE %",
     "mem_frac": "Memorised %",
 }
-"""The columns of the ranking in which the best is marked, and what ties with it."""
+"""The columns of the ranking in which the best is marked, and what is not known to be worse."""
 NEAR = 0.01
 """The distance below the best of its seed and setting at which a run still counts as near."""
 SURE = 0.95
@@ -61,7 +61,8 @@ NO_TEST = (
 class Table:
     """A table: its text, the numbers behind it, and the notes below it.
 
-    ``text`` has labels as its index. ``marks`` has the same shape: ``best``, ``tied`` or nothing.
+    ``text`` has labels as its index. ``marks`` has the same shape: those of
+    :meth:`Analysis.marks`, or nothing.
     """
 
     text: pd.DataFrame
@@ -140,10 +141,7 @@ def _ranking_notes(analysis: Analysis, numbers: pd.DataFrame) -> tuple[str, ...]
             "95% t interval over seeds. A seed counts where it finished in every setting."
         ),
         INTERVALS,
-        (
-            "Bold: best mean, of equal ones each. Underlined: no paired t test over seeds tells it "
-            f"from the best (q ≥ {stats.ALPHA:g}, over all pairs of methods)."
-        ),
+        _marked(analysis, ("acc", "nll", "brier", "ece")),
         "Rank: mean over settings of the rank by accuracy. Runs: finished of attempted.",
     ]
     if numbers["backward"].notna().any():
@@ -158,6 +156,20 @@ def _ranking_notes(analysis: Analysis, numbers: pd.DataFrame) -> tuple[str, ...]
     if numbers["acc_oracle"].notna().any():
         notes.append(f"{ORACLE} selected with clean test labels: not attainable in practice.")
     return all_notes(analysis, *notes)
+
+
+def _marked(analysis: Analysis, metrics: Sequence[str]) -> str:
+    """Say what the marks of a table mean, and within which margins."""
+    margins = [
+        f"{number(m, analysis.margins[m])}{unit(m) or f' of {METRICS[m].label}'}" for m in metrics
+    ]
+    return (
+        "Bold: best mean, of equal ones each. Underlined: equivalent to it, as two one-sided "
+        f"tests exclude a difference beyond {' or '.join(dict.fromkeys(margins))}. Italics: not "
+        "resolved from it, neither different nor equivalent. Unmarked: worse (paired t tests over "
+        f"seeds at {stats.ALPHA:g}; q over all pairs of methods, Holm's p where the suite asked). "
+        "Grey or small: lost runs or is within chance, and is never marked."
+    )
 
 
 def by_setting(analysis: Analysis, metric: str = "acc") -> Table:
@@ -188,14 +200,12 @@ def by_setting(analysis: Analysis, metric: str = "acc") -> Table:
 def _setting_notes(analysis: Analysis, metric: str, seeds: str) -> tuple[str, ...]:
     shown = METRICS[metric]
     unit = " in percent" if shown.percent else " in nats" if metric == "nll" else ""
-    best = {"higher": "highest", "lower": "lowest"}.get(shown.better, "best")
     return all_notes(
         analysis,
         f"{shown.label}{unit} on clean test labels at the last epoch ({shown.meaning}), mean "
         f"over n = {seeds} {'seed' if seeds == '1' else 'seeds'} ± half width of the 95% t "
-        f"interval; [finished/attempted] where some did not finish. Bold: {best}. Underlined: "
-        f"not told from it by a paired t test (q ≥ {stats.ALPHA:g} over all pairs of methods; "
-        "p after Holm where the suite asked).",
+        f"interval; [finished/attempted] where some did not finish.",
+        _marked(analysis, (metric,)),
         INTERVALS,
         *([FLOORS] if metric == "ece" else []),
     )
