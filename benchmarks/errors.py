@@ -13,7 +13,9 @@ class Exit(enum.IntEnum):
     INTERNAL = 1
     USAGE = 2  # nothing ran
     SOME_FAILED = 3
+    WORSE = 4  # than the baseline
     DATA_MISSING = 5
+    UNKNOWN = 6  # whether it is
     SYSTEM = 74  # which could not read, write, or give memory
     HUNG_UP = 129
     INTERRUPTED = 130

@@ -24,6 +24,7 @@ from benchmarks.cli.ending import ending_of
 from benchmarks.cli.ls import ls
 from benchmarks.cli.plan import plan
 from benchmarks.cli.probe import probe
+from benchmarks.cli.regress import regress
 from benchmarks.cli.relabel import relabel
 from benchmarks.cli.report import report
 from benchmarks.cli.run import run
@@ -67,7 +68,8 @@ app = App(
     again continues where the last run ended.
 
     Exit codes: 0 done; 1 internal error; 2 usage, nothing ran; 3 some cells or checks failed;
-    5 data missing; 74 a file could not be read or written, or memory was short; 141 nobody reads
+    4 worse than the baseline; 5 data or baseline missing; 6 with `regress --strict`, nobody can
+    tell; 74 a file could not be read or written, or memory was short; 141 nobody reads
     the output any more (a run trains on); 129 hung up, 130 interrupted and 143 terminated, where
     running again continues.
     """,
@@ -80,6 +82,7 @@ app = App(
 for verb in (run, plan, probe, status, report, collect, suspects, relabel, compare, ls):
     app.command(verb)
 app.command(data)
+app.command(regress)
 app.command(drop)
 app.command(check)
 VERBS = tuple(name for name in app if not name.startswith("-"))

@@ -130,6 +130,25 @@ def load(folder: Path) -> Run:
     )
 
 
+def outcomes(folder: Path) -> pd.DataFrame:
+    """Return a row for each cell that ended, at its last epoch and whatever became of it.
+
+    Beside the columns of ``results.csv`` it has what :func:`_with_names` adds, and ``auroc``: how
+    well the last loss tells wrong labels. Of a folder with no more than ``results.csv`` and
+    ``detection.csv``.
+
+    Raises:
+        RefusedError: a file is missing or has other columns than the schema names.
+    """
+    results, detection = (_table(folder, name) for name in ("results.csv", "detection.csv"))
+    named = _with_names(results, results, _varying_columns([results]))
+    _refuse_contradictions(named, folder / "results.csv")
+    last = named[named["selection"] == "last"].reset_index(drop=True)
+    found = detection.loc[detection["score"] == "loss"].drop_duplicates("cell_id")
+    aurocs = found.set_index("cell_id")["auroc"]
+    return last.assign(auroc=last["cell_id"].map(aurocs).astype("float64"))
+
+
 def _table(folder: Path, name: str) -> pd.DataFrame:
     path = table_path(folder, name)
     if not path.is_file():

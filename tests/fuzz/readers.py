@@ -19,9 +19,13 @@ import torch
 
 from benchmarks.datasets import DATASETS
 from benchmarks.noise import NOISES, Images, LabelSpace
+from benchmarks.outputs import manifest_path
 from benchmarks.planning import throughput
 from benchmarks.planning.options import TrainingOptions
 from benchmarks.planning.plan import make_plan
+from benchmarks.regress.baseline import VERB, Baseline, accept, opened
+from benchmarks.regress.comparison import judge
+from benchmarks.regress.formats import junit, markdown
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import load
 from benchmarks.store import Parts, derive, read_plan, write_collected, write_part
@@ -317,17 +321,53 @@ def bins_csv(folder):
 
 def _tables(folder, name):
     path = folder / name
-    rows = [line.split("\t") for line in _tabbed(path)]
 
     def read():
         run = load(folder)
         if zlib.crc32(path.read_bytes()) % 8 == 0:  # it is slow
             Analysis(run)
 
+    return _table(path, read, "benchmarks.report.data.Run")
+
+
+def _table(path, read, last):
+    rows = [line.split("\t") for line in _tabbed(path)]
     mutant = functools.partial(damage.table, rows)
     door = "benchmarks.report.data."
-    decoders = (door + "_table", door + "_refuse_text", door + "_with_names", door + "Run")
+    decoders = (door + "_table", door + "_refuse_text", door + "_with_names", last)
     return Reader(path, mutant, read, decoders)
+
+
+def judged_csv(folder):
+    sweep = folders.Sweep(methods=("cross_entropy", "elr"), noises=folders.NOISES[:2], seeds=3)
+    for side in ("base", "new"):
+        folders.write(folder / side, sweep)
+    path, base = folder / "new" / "results.csv", Baseline("base", folder / "base")
+
+    def read():
+        judgement = judge(folder / "new", base)
+        return "".join([*judgement.lines(), markdown(judgement), junit(judgement)]) and None
+
+    return _table(path, read, "benchmarks.regress.comparison.judgement")
+
+
+def baseline_json(folder):
+    sweep = folders.Sweep(methods=("elr",), noises=folders.NOISES[:1], seeds=2, planned=2)
+    folders.write(folder / "run", sweep)
+    accept(folder / "run", folder / "base", "it was", [1])
+    manifest_path(folder / "base", VERB).unlink()
+    path = folder / "base" / "baseline.json"
+    whole = json.loads(path.read_text(encoding="utf-8"))
+
+    def read():
+        with opened(str(folder / "base"), folder / "run") as base:
+            assert isinstance(base.reserve, tuple)
+
+    def mutant(random):
+        return damage.as_json(damage.tree(whole, random))
+
+    door = "benchmarks.regress.baseline."
+    return Reader(path, mutant, read, (door + "decode_json", door + "Baseline"))
 
 
 def _tabbed(path):
@@ -378,5 +418,7 @@ READERS = {
     "recomputed numbers": recomputed,
     "results.csv": results_csv,
     "bins.csv": bins_csv,
+    "results.csv, judged": judged_csv,
+    "baseline.json": baseline_json,
     "reviewed table": reviewed,
 }

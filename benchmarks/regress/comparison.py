@@ -1,0 +1,345 @@
+"""Two runs, cell by cell: what is missing or not the same, and what the gates say of the rest."""
+
+import gzip
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from benchmarks.errors import RefusedError, count, some
+from benchmarks.inputs import read_bytes
+from benchmarks.regress.baseline import Baseline
+from benchmarks.regress.gates import (
+    EQUIVALENCE_LEVEL,
+    FLAGGED,
+    TRACKED,
+    Judged,
+    Tracked,
+    Verdict,
+    confirmed,
+    gate_cells,
+    gate_methods,
+)
+from benchmarks.regress.judgement import (
+    ALL,
+    LABELS,
+    Cell,
+    Fault,
+    Finding,
+    How,
+    Judgement,
+    judgement,
+)
+from benchmarks.regress.moderation import Floats
+from benchmarks.regress.sample import Sample
+from benchmarks.report.data import outcomes
+from benchmarks.report.pairing import pair_same
+from benchmarks.report.stats import FEWEST_PAIRS
+from benchmarks.schema import table_path
+
+SAME = {
+    "noise_sha256": "trained on other noisy labels",
+    "n_train": "trained on another number of images",
+    "n_test": "tested on another number of images",
+}
+"""What must not differ at the same seed, and what is said where it does."""
+PLACE = ["method", "setting"]
+
+
+def judge(folder: Path, baseline: Baseline) -> Judgement:
+    """Compare a run with its baseline.
+
+    Raises:
+        RefusedError: one of them cannot be read, or their metrics have different definitions.
+    """
+    sides = (str(folder), baseline.name)
+    if _same_bytes(folder, baseline.folder):
+        cells = outcomes(folder)
+        names = cells[PLACE].drop_duplicates().itertuples(index=False)
+        told = [Cell(str(method), str(setting), Verdict.PASS) for method, setting in names]
+        return judgement(sides, "same bytes", _seeds(cells["seed"]), (told, [], []))
+    base, new = outcomes(baseline.folder), outcomes(folder)
+    _refuse_other_metrics(base, new, sides)
+    cells = _together(base, new)
+    plan = _planned(cells, baseline)
+    faults = [*_lacking(cells, plan), *_changed_status(cells), *_not_the_same(cells)]
+    values = _Values(cells, plan)
+    findings = [*values.methods(), *values.cells()]
+    places = cells[PLACE].drop_duplicates().itertuples(index=False)
+    told = [Cell(str(method), str(setting), Verdict.PASS) for method, setting in places]
+    how: How = "paired" if plan.pairs else "unpaired"
+    notes = tuple(_notes(cells, plan, baseline, findings))
+    return judgement(sides, how, plan.new, (told, [*faults, *values.lost()], findings), notes)
+
+
+def _same_bytes(first: Path, second: Path) -> bool:
+    names = ("results.csv", "detection.csv")
+    return all(_content(first, name) == _content(second, name) for name in names)
+
+
+def _content(folder: Path, name: str) -> bytes | None:
+    path = table_path(folder, name)
+    if not path.is_file():
+        return None
+    data = read_bytes(path)
+    return gzip.decompress(data) if path.suffix == ".gz" else data
+
+
+def _seeds(values: "pd.Series[int]") -> tuple[int, ...]:
+    return tuple(sorted({int(value) for value in values}))
+
+
+def _refuse_other_metrics(base: pd.DataFrame, new: pd.DataFrame, sides: tuple[str, str]) -> None:
+    specs = [sorted(set(side["metric_spec"]) - {""}) for side in (new, base)]
+    if specs[0] != specs[1] and all(specs):
+        told = [f"{name} has metrics {some(own)}" for name, own in zip(sides, specs, strict=True)]
+        raise RefusedError(
+            f"{' and '.join(told)}: `collect` brings a folder with parts up to date, and "
+            "`regress accept` a baseline"
+        )
+
+
+def _together(base: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    """Return both sides of each cell and seed, suffixes ``_a`` and ``_b``; settings of one name."""
+    kept = ["cell_id", "dataset", "noise", "model", "recipe", "method", "seed", "setting"]
+    kept += ["status", "reason", *SAME, *(metric.id for metric in TRACKED)]
+    cells = pair_same(base[kept], new[kept])
+    keys = [cells[name] for name in ("dataset", "noise", "model", "recipe")]
+    names = cells["setting_b"].fillna(cells["setting_a"])
+    first = names.where(cells["setting_b"].notna()).groupby(keys).transform("first")
+    return cells.assign(setting=first.fillna(names))
+
+
+class _Plan(NamedTuple):
+    """Which seeds are compared: paired where at least three are on both sides."""
+
+    pairs: bool
+    base: tuple[int, ...]
+    new: tuple[int, ...]
+    reserve: tuple[int, ...]
+
+
+def _planned(cells: pd.DataFrame, baseline: Baseline) -> _Plan:
+    base, new = (
+        _seeds(cells.loc[cells[f"status_{side}"].notna(), "seed"].astype("int64")) for side in "ab"
+    )
+    beyond = [seed for seed in new if seed not in baseline.reserve]
+    reserve = baseline.reserve if beyond else ()
+    first, own = ([s for s in side if s not in reserve] for side in (base, new))
+    shared = tuple(seed for seed in own if seed in first)
+    if len(shared) >= FEWEST_PAIRS:
+        return _Plan(True, shared, shared, tuple(s for s in reserve if s in base and s in new))
+    return _Plan(False, tuple(first), tuple(own), ())
+
+
+def _fault(place: object, cause: str, verdict: Verdict, seeds: tuple[int, ...] = ()) -> Fault:
+    """Return what is said of a method in a setting, which ``groupby`` gives as a tuple."""
+    method, setting = place if isinstance(place, tuple) else (place, "")
+    return Fault(
+        method=str(method), setting=str(setting), cause=cause, verdict=verdict, seeds=seeds
+    )
+
+
+def _lacking(cells: pd.DataFrame, plan: _Plan) -> Iterator[Fault]:
+    """Yield the cells that one side lacks."""
+    for place, rows in cells.groupby(PLACE, sort=False):
+        old, new = (rows[f"status_{side}"].notna() for side in "ab")
+        gone = old & ~new & rows["seed"].isin([*plan.new, *plan.reserve])
+        if not new.any():
+            yield _fault(place, "missing, and the baseline has it", Verdict.FAIL)
+        elif not old.any():
+            yield _fault(place, "new: the baseline does not have it", Verdict.PASS)
+        elif plan.pairs and gone.any():
+            yield _fault(place, "missing", Verdict.FAIL, _seeds(rows.loc[gone, "seed"]))
+
+
+def _changed_status(cells: pd.DataFrame) -> Iterator[Fault]:
+    """Yield the cells that no longer end well, and those that do so now."""
+    for row in cells[cells["status_b"].notna()].to_dict("records"):
+        place, seeds = (row["method"], row["setting"]), (int(row["seed"]),)
+        before, after = row["status_a"], row["status_b"]
+        if after not in {"done", before}:
+            yield _fault(place, f"{after} ({row['reason_b']})", Verdict.FAIL, seeds)
+        elif after == "done" and before in {"diverged", "failed"}:
+            cause = f"ends well, and had {before} in the baseline"
+            yield _fault(place, cause, Verdict.CHANGED, seeds)
+
+
+def _differs(cells: pd.DataFrame, column: str) -> "pd.Series[bool]":
+    """Return which rows have this of both sides, and not the same; what is blank is not known."""
+    old, new = cells[f"{column}_a"], cells[f"{column}_b"]
+    return old.notna() & new.notna() & (old != "") & (new != "") & (old != new)
+
+
+def _not_the_same(cells: pd.DataFrame) -> Iterator[Fault]:
+    """Yield what differs at the same seed and must not, with every seed of a cell in one line."""
+    for column, cause in SAME.items():
+        other = cells[_differs(cells, column)]
+        for place, rows in other.groupby(PLACE, sort=False):
+            yield _fault(place, f"{cause} at the same seed", Verdict.FAIL, _seeds(rows["seed"]))
+
+
+class _Values:
+    """The metrics of the cells that both sides have, as arrays ``(cells, seeds)``."""
+
+    def __init__(self, cells: pd.DataFrame, plan: _Plan) -> None:
+        groups = cells.groupby(PLACE, sort=False)
+        ended = [groups[f"status_{side}"].transform(lambda s: (s == "done").any()) for side in "ab"]
+        both = cells[ended[0].astype(bool) & ended[1].astype(bool)]
+        self._places = both[[*PLACE, "dataset"]].drop_duplicates(PLACE).reset_index(drop=True)
+        number = {tuple(key): k for k, key in enumerate(self._places[PLACE].to_numpy().tolist())}
+        keys = zip(both["method"], both["setting"], strict=True)
+        self._rows = both.assign(place=[number[key] for key in keys])
+        self._plan = plan
+        self._method, self._names = pd.factorize(self._places["method"])
+        self._dataset = pd.factorize(self._places["dataset"])[0]
+        self._usable = {side: self._rows[f"status_{side}"] == "done" for side in "ab"}
+        other = np.logical_or.reduce([_differs(self._rows, column) for column in SAME])
+        self._usable = {side: own & ~other for side, own in self._usable.items()}
+        self._both = {metric: self._sides(metric, plan.base, plan.new) for metric in TRACKED}
+        self._same = self._identical()
+
+    def _sides(
+        self, metric: Tracked, base: Sequence[int], new: Sequence[int]
+    ) -> tuple[Floats, Floats]:
+        """Return a metric of both sides, nan where a cell has not ended well or is no pair."""
+        return self._matrix(metric.id, "a", base), self._matrix(metric.id, "b", new)
+
+    def _matrix(self, metric: str, side: str, seeds: Sequence[int]) -> Floats:
+        rows = self._rows[self._usable[side] & self._rows["seed"].isin(seeds)]
+        column = {seed: k for k, seed in enumerate(seeds)}
+        table = np.full((len(self._places), len(seeds)), np.nan)
+        table[rows["place"], rows["seed"].map(column)] = rows[f"{metric}_{side}"]
+        return table
+
+    def _identical(self) -> NDArray[np.bool_]:
+        """Return which cells have every number again, to the last digit, at every seed."""
+        if not self._plan.pairs:
+            return np.zeros(len(self._places), np.bool_)
+        same = np.ones(len(self._places), np.bool_)
+        for metric in TRACKED:
+            old, new = self._both[metric]
+            same &= ((old == new) | (np.isnan(old) & np.isnan(new))).all(1)
+        return same
+
+    def _sample(self, metric: Tracked, old: Floats, new: Floats) -> Sample:
+        sides = (metric.worse(new), metric.worse(old))
+        return Sample(*sides, self._method, self._dataset, self._plan.pairs)
+
+    def lost(self) -> list[Fault]:
+        """Return the metrics that cells of the baseline had and those of the run have not."""
+        faults = []
+        for metric in TRACKED:
+            old, new = self._both[metric]
+            gone = np.isfinite(old).any(1) & ~np.isfinite(new).any(1)
+            cause = f"it has no {LABELS[metric.id]} any more"
+            places = self._places[gone][PLACE].itertuples(index=False, name=None)
+            faults += [_fault(place, cause, Verdict.FAIL) for place in places]
+        return faults
+
+    def methods(self) -> list[Finding]:
+        """Return what gate A says of methods with several settings, unless nothing has changed."""
+        contrasts, rows = {}, {}
+        for metric in TRACKED:
+            old, new = self._both[metric]
+            known = np.isfinite(old).any(1) & np.isfinite(new).any(1)
+            settings = np.bincount(self._method[known], minlength=len(self._names))
+            moved = np.bincount(self._method[known & ~self._same], minlength=len(self._names))
+            chosen = known & ((settings > 1) & (moved > 0))[self._method]
+            if chosen.any():
+                names, contrasts[metric] = self._sample(metric, old, new).rows(chosen).methods()
+                rows[metric] = [chosen & (self._method == name) for name in names]
+        gate = gate_methods(contrasts)
+        return [
+            one for metric in gate for one in self._findings(metric, gate[metric], rows[metric])
+        ]
+
+    def cells(self) -> list[Finding]:
+        """Return what gate B says of cells that have changed, on the reserve where it is there."""
+        contrasts, places, reserves = {}, {}, {}
+        for metric in TRACKED:
+            old, new = self._both[metric]
+            known = np.isfinite(old).any(1) & np.isfinite(new).any(1) & ~self._same
+            if known.any():
+                contrasts[metric] = self._sample(metric, old, new).rows(known).cells()
+                places[metric] = [np.arange(len(known)) == k for k in np.flatnonzero(known)]
+                again = self._sides(metric, self._plan.reserve, self._plan.reserve)
+                reserves[metric] = self._sample(metric, *again).rows(known)
+        flagged = gate_cells(contrasts)
+        gate = confirmed(flagged, lambda metric, rows: reserves[metric].rows(rows).cells())
+        findings = []
+        for metric, own in gate.items():
+            told = self._findings(metric, own, places[metric])
+            counts = np.isfinite(reserves[metric].new - reserves[metric].base).sum(1)
+            was = flagged[metric].verdict == FLAGGED
+            findings += [
+                msgspec.structs.replace(one, flagged=True, reserve=int(n)) if again else one
+                for one, n, again in zip(told, counts, was, strict=True)
+            ]
+        return findings
+
+    def _findings(
+        self, metric: Tracked, judged: Judged, rows: Sequence[NDArray[np.bool_]]
+    ) -> Iterator[Finding]:
+        """Yield a finding for each row of a gate; ``rows`` are the cells that it is of."""
+        old, new = self._both[metric]
+        half = judged.tests.half(EQUIVALENCE_LEVEL)
+        for k, own in enumerate(rows):
+            first = self._places[own].iloc[0]
+            cell = own.sum() == 1
+            limits = metric.cell if cell else metric.method
+            change = float(judged.tests.change[k])
+            yield Finding(
+                gate="cell" if cell else "method",
+                method=str(first["method"]),
+                setting=str(first["setting"]) if cell else ALL,
+                settings=int(own.sum()),
+                metric=metric.id,
+                n=int(np.isfinite(new[own]).all(0).sum()),
+                base=float(np.nanmean(old[own])),
+                new=float(np.nanmean(new[own])),
+                change=change,
+                low=_finite(change - half[k]),
+                high=_finite(change + half[k]),
+                p=_finite(judged.p[k]),
+                margin=limits.margin,
+                bound=limits.bound,
+                verdict=Verdict(judged.verdict[k]),
+            )
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _notes(
+    cells: pd.DataFrame, plan: _Plan, baseline: Baseline, findings: Sequence[Finding]
+) -> Iterator[str]:
+    """Yield what the reader should know besides."""
+    new, base = (_seeds(cells.loc[cells[f"status_{side}"].notna(), "seed"]) for side in "ba")
+    further = [seed for seed in new if seed not in base]
+    fewer = [seed for seed in base if seed not in {*new, *baseline.reserve}]
+    if not plan.pairs:
+        yield (
+            f"The baseline has seeds {some(plan.base)} and the run {some(plan.new)}: fewer than "
+            f"{FEWEST_PAIRS} in common, so they are compared unpaired, which sees less."
+        )
+    elif further:
+        yield f"Seeds {some(further)} are not in the baseline and are left out; the rest are pairs."
+    if plan.pairs and fewer:
+        yield f"The run does not have seeds {some(fewer)} of the baseline."
+    waiting = {(one.method, one.setting) for one in findings if one.flagged and not one.reserve}
+    if waiting:
+        advice = (
+            f"train seeds {some(baseline.reserve)}, the reserve of the baseline, and ask again"
+            if baseline.reserve
+            else "the baseline keeps no reserve (`regress accept --reserve`)"
+        )
+        named = count(len(waiting), "cell")
+        yield f"{named} may have become worse, and other seeds have to show it: {advice}."
+    if any(one.verdict == Verdict.INCONCLUSIVE for one in findings):
+        yield "INCONCLUSIVE is no pass: with so few seeds a loss beyond the bounds may be hidden."
