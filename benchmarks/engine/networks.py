@@ -1,6 +1,8 @@
 """The networks of a cell: how they are made, renewed, and called in a forward pass."""
 
 import copy
+import functools
+import hashlib
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
@@ -10,9 +12,27 @@ from torch.func import replace_all_batch_norm_modules_
 
 from benchmarks.datasets import DATASETS
 from benchmarks.engine.data import CellData
-from benchmarks.models import initialised
+from benchmarks.models import Model, initialised
 from benchmarks.models.base import last_layers
 from benchmarks.sweep import Cell
+
+
+def initial_weights(cell: Cell) -> str:
+    """Return the SHA-256 of the first network of a cell as it is drawn, before it sees an image."""
+    dataset = cell.dataset
+    salt = (DATASETS.name(dataset), cell.seed, 0, 0)
+    return _weights_sha256(cell.model, dataset.shape, dataset.num_classes, salt)
+
+
+@functools.lru_cache(maxsize=4096)
+def _weights_sha256(
+    model: Model, shape: tuple[int, int, int], num_classes: int, salt: tuple[str | int, ...]
+) -> str:
+    """Return the digest of a network's state; the methods of a setting share it."""
+    sha256 = hashlib.sha256()
+    for tensor in initialised(model, shape, num_classes, salt).state_dict().values():
+        sha256.update(tensor.numpy().tobytes())
+    return sha256.hexdigest()
 
 
 def fresh_networks(cell: Cell, data: CellData, stage: int) -> list[nn.Module]:

@@ -1,6 +1,7 @@
 """Train the cells of a pack, and turn what each did into the record that is kept of it."""
 
 import gc
+import hashlib
 import platform
 from collections.abc import Sequence
 from itertools import cycle, islice
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from benchmarks import processes, schema
 from benchmarks.engine.batches import steps_of
@@ -17,8 +19,9 @@ from benchmarks.engine.data import CellData, load_cell_data
 from benchmarks.engine.drivers import driver_name, team_of, why_no_graph
 from benchmarks.engine.loop import Beat, silent, train
 from benchmarks.engine.measurers import measure_all
+from benchmarks.engine.networks import initial_weights
 from benchmarks.engine.selection import SELECTED, History
-from benchmarks.store import CURVE_VALUES, CellFacts, CellKeys, CellMeta, Costs, Record
+from benchmarks.store import CURVE_VALUES, CellFacts, CellKeys, CellMeta, Costs, Draws, Record
 from benchmarks.sweep import Cell
 from methods import Method
 
@@ -99,6 +102,7 @@ def _record(cell: Cell, data: CellData, history: History, setup: PackSetup, driv
         reason=history.reason,
         costs=_costs(cell, data, history, setup.device, driver),
         curves=CURVE_VALUES,
+        draws=Draws(_digest(data.position), initial_weights(cell)),
     )
     arrays: dict[str, NDArray[Any]] = {
         "curves": np.array(history.rows).reshape(-1, len(CURVE_VALUES))
@@ -110,6 +114,10 @@ def _record(cell: Cell, data: CellData, history: History, setup: PackSetup, driv
         meta.metrics = tuple(schema.METRICS)
         arrays |= _arrays(history, data, meta.selections)
     return Record(meta, arrays)
+
+
+def _digest(position: Tensor) -> str:
+    return hashlib.sha256(position.numpy().astype("<i8").tobytes()).hexdigest()
 
 
 def add_numbers(records: Sequence[Record], device: torch.device, *, keep_all: bool) -> None:

@@ -4,7 +4,7 @@ import contextlib
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -18,13 +18,19 @@ from benchmarks.outputs import read_manifest, replaced_files, sha256_of
 from benchmarks.regress.gates import TRACKED, Limits
 from benchmarks.report.data import load
 from benchmarks.schema import table_path
-from benchmarks.store import read_plan
+from benchmarks.store import Draws, Parts, read_plan
 from benchmarks.store.cell_meta import Seed
 
 NAME = "baseline.json"
 VERB = "regress accept"
 FILES = ("results.csv", "detection.csv", "costs.csv")
 ROOT = "results/baseline"
+DRAWN = {
+    "noise_sha256": ("dataset", "noise", "seed"),
+    "split_sha256": ("dataset", "recipe", "seed"),
+    "weights_sha256": ("dataset", "model", "seed"),
+}
+"""What a seed fixes, and on which axes it depends: on no method."""
 
 
 class Metric(msgspec.Struct, frozen=True):
@@ -50,7 +56,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     commit: tuple[str, ...]
     versions: tuple[str, ...]
     hardware: tuple[str, ...]
-    noise_sha256: dict[str, str]  # by dataset, noise and seed
+    hashes: dict[str, dict[str, str]]  # of what seeds drew, by the values of its axes
     metrics: dict[str, Metric]
 
 
@@ -60,6 +66,18 @@ class Baseline(NamedTuple):
     name: str
     folder: Path
     reserve: tuple[int, ...] = ()
+    hashes: Mapping[str, Mapping[str, str]] = {}
+
+    def draws(self, cells: pd.DataFrame) -> pd.DataFrame:
+        """Return its cells with what their seeds drew, from its parts or its manifest."""
+        if not self.hashes:
+            return with_draws(cells, self.folder)
+        known = {
+            column: [self.hashes.get(column, {}).get(key, "") for key in _keys(cells, axes)]
+            for column, axes in DRAWN.items()
+            if column != "noise_sha256"
+        }
+        return cells.assign(**known)
 
 
 @contextlib.contextmanager
@@ -91,7 +109,8 @@ def _baseline(name: str, folder: Path) -> Baseline:
     path = folder / NAME
     if not path.exists():
         return Baseline(name, folder)
-    return Baseline(name, folder, decode_json(read_bytes(path), Manifest, path).reserve)
+    manifest = decode_json(read_bytes(path), Manifest, path)
+    return Baseline(name, folder, manifest.reserve, manifest.hashes)
 
 
 def _refuse_edited(folder: Path) -> None:
@@ -143,7 +162,7 @@ def accept(run: Path, folder: Path, reason: str, reserve: Sequence[int] = ()) ->
     if not table_path(run, "results.csv").is_file():
         raise DataMissingError(f"{run / 'results.csv'} is missing: there is no run in it")
     plan, tables = read_plan(run), load(run)
-    cells = tables.results[tables.results["selection"] == "last"]
+    cells = with_draws(tables.results[tables.results["selection"] == "last"], run)
     _refuse_incomplete(run, cells, {cell.cell_id for cell in plan.requested()})
     seeds = sorted(set(cells["seed"].tolist()))
     if (unknown := [seed for seed in reserve if seed not in seeds]) or len(reserve) == len(seeds):
@@ -161,7 +180,7 @@ def accept(run: Path, folder: Path, reason: str, reserve: Sequence[int] = ()) ->
         commit=_values(costs, ["commit"]),
         versions=_values(costs, ["python", "torch", "packages"]),
         hardware=_values(costs, ["cpu", "system", "device", "driver"]),
-        noise_sha256=_hashes(cells),
+        hashes=_hashes(cells),
         metrics={m.id: Metric(m.better, m.method, m.cell, m.ratio) for m in TRACKED},
     )
     with replaced_files(folder, VERB, title=reason) as new:
@@ -189,8 +208,24 @@ def _values(costs: pd.DataFrame, columns: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted({text for text in told if text}))
 
 
-def _hashes(cells: pd.DataFrame) -> dict[str, str]:
-    known = cells[cells["noise_sha256"] != ""]
-    keys = [known["dataset"], known["noise"], known["seed"].astype(str)]
-    names = [", ".join(key) for key in zip(*keys, strict=True)]
-    return dict(sorted(zip(names, known["noise_sha256"], strict=True)))
+def with_draws(cells: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """Return cells with the digests that their parts keep of what their seeds drew."""
+    known = {cell_id: meta.draws for cell_id, meta in Parts(folder).meta.items()}
+    draws = [known.get(cell_id, Draws()) for cell_id in cells["cell_id"]]
+    columns = {name: [getattr(own, name) for own in draws] for name in Draws.__struct_fields__}
+    return cells.assign(**columns)
+
+
+def _hashes(cells: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """Return each digest once, by what it depends on."""
+    hashes = {}
+    for column, axes in DRAWN.items():
+        known = cells[cells[column] != ""]
+        hashes[column] = dict(sorted(zip(_keys(known, axes), known[column], strict=True)))
+    return hashes
+
+
+def _keys(cells: pd.DataFrame, axes: Sequence[str]) -> list[str]:
+    """Return the values of some axes of each cell, as a manifest names them."""
+    columns = [cells[axis].astype(str) for axis in axes]
+    return [", ".join(key) for key in zip(*columns, strict=True)]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarks.errors import RefusedError, count, some
 from benchmarks.inputs import read_bytes
-from benchmarks.regress.baseline import Baseline
+from benchmarks.regress.baseline import Baseline, with_draws
 from benchmarks.regress.gates import (
     EQUIVALENCE_LEVEL,
     FLAGGED,
@@ -43,6 +43,8 @@ from benchmarks.schema import table_path
 
 SAME = {
     "noise_sha256": "trained on other noisy labels",
+    "split_sha256": "trained on another part of the images",
+    "weights_sha256": "begun with other initial weights",
     "n_train": "trained on another number of images",
     "n_test": "tested on another number of images",
 }
@@ -62,7 +64,8 @@ def judge(folder: Path, baseline: Baseline) -> Judgement:
         names = cells[PLACE].drop_duplicates().itertuples(index=False)
         told = [Cell(str(method), str(setting), Verdict.PASS) for method, setting in names]
         return judgement(sides, "same bytes", _seeds(cells["seed"]), (told, [], []))
-    base, new = outcomes(baseline.folder), outcomes(folder)
+    base = baseline.draws(outcomes(baseline.folder))
+    new = with_draws(outcomes(folder), folder)
     _refuse_other_metrics(base, new, sides)
     cells = _together(base, new)
     plan = _planned(cells, baseline)

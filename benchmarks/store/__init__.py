@@ -6,7 +6,15 @@ A cell is done when its id is in a valid part whose status is not ``failed``. Nu
 recomputed from what a part keeps lie beside it, in a file of the same name in ``collected``.
 """
 
-from benchmarks.store.cell_meta import CellFacts, CellKeys, CellMeta, CollectedMeta, Costs, Stamp
+from benchmarks.store.cell_meta import (
+    CellFacts,
+    CellKeys,
+    CellMeta,
+    CollectedMeta,
+    Costs,
+    Draws,
+    Stamp,
+)
 from benchmarks.store.files import locked, refuse_foreign, remove_stale_files
 from benchmarks.store.part_file import Recomputed, Record
 from benchmarks.store.parts import Parts, write_collected, write_part
@@ -29,6 +37,7 @@ __all__ = [
     "CellSpecs",
     "CollectedMeta",
     "Costs",
+    "Draws",
     "Driver",
     "Parts",
     "PlanFile",

@@ -60,6 +60,13 @@ class Costs(msgspec.Struct, omit_defaults=True):
     driver: str = ""
 
 
+class Draws(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Digests of what a seed fixes for every method beside the noise; blank if unknown."""
+
+    split_sha256: str = ""  # of the positions that are trained on, little-endian int64
+    weights_sha256: str = ""  # of the first network, as it is before it sees an image
+
+
 class Stamp(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where and when a cell was trained, and by which code."""
 
@@ -90,6 +97,7 @@ class CellMeta(msgspec.Struct, omit_defaults=True):
     mislabelled: Count | None = None
     metrics: Names = ()
     metric_specs: dict[str, str] = {}  # by selection, where recomputed
+    draws: Draws = Draws()
 
 
 class CollectedMeta(msgspec.Struct, omit_defaults=True):

@@ -254,7 +254,7 @@ def test_a_baseline_says_of_what_and_why_it_is(base):
     assert (manifest["seeds"], manifest["reserve"]) == ([*FIRST], [*RESERVE])
     assert (manifest["metric_spec"], manifest["cells"]) == ("v1", 90)
     assert manifest["hardware"] == ["cpu x"]
-    assert len(manifest["noise_sha256"]) == 30
+    assert len(manifest["hashes"]["noise_sha256"]) == 30
     assert manifest["metrics"]["acc"]["method"] == [0.002, 0.005]
 
 
