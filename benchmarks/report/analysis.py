@@ -27,6 +27,9 @@ REFERENCES = ("cross_entropy", "label_smoothing")
 JUDGED = ("acc", "ece")
 """The metrics for which probabilities over settings are computed."""
 
+SOUGHT = {metric: 2 * margin for metric, margin in MARGINS.items()}
+"""The true differences that seeds are counted for, whatever is seen: a point of accuracy."""
+
 DIFFERENCES = (
     *("method", "reference", "metric", "setting", "dataset", "noisy", "n"),
     *("difference", "low", "high", "p", "family", "tests", "p_adjusted", "p_equivalent"),
@@ -244,7 +247,7 @@ class Analysis:
         Returns:
             the rows of :meth:`compared`, with the sign-flip test's ``p_flip``, the effect size
             ``g_z``, the least difference ``detectable`` at 0.05 with a chance of 80%, and the
-            ``seeds`` that would find the difference seen (nan: over 1,000).
+            ``seeds`` that would find the one of ``SOUGHT`` (nan: over 1,000).
         """
         rows = self.compared(reference, metric)
         rows = rows[rows["n"] >= stats.FEWEST_PAIRS].reset_index(drop=True)
@@ -252,7 +255,7 @@ class Analysis:
         return rows.assign(
             p_flip=stats.sign_flip(self._by_seed(rows, metric)) if len(rows) else np.nan,
             g_z=stats.hedges_g(mean, sd, n),
-            **_sizes(rows, stats.ALPHA),
+            **_sizes(rows, metric),
         )
 
     def _by_seed(self, rows: pd.DataFrame, metric: str) -> Floats:
@@ -347,7 +350,7 @@ class Analysis:
 
         A row has the ``difference`` with ``low`` and ``high``, ``p_adjusted``, ``n`` seeds, the
         least difference ``detectable`` at 0.05 with a chance of 80%, and the ``seeds`` that would
-        find the one seen.
+        find the one of ``SOUGHT``.
         """
         order = [str(m) for m in self.ranking["acc"].dropna().index]
         couples = list(pairwise(order))
@@ -356,7 +359,7 @@ class Analysis:
         tests = [self.overall(b, "acc").set_index("method").reindex([a]) for a, b in couples]
         rows = pd.concat(tests).reset_index()
         rows = rows.assign(next=order[1:], n=rows["n"].fillna(0).astype(int))
-        return rows.assign(**_sizes(rows, stats.ALPHA))[list(NEIGHBOURS)]
+        return rows.assign(**_sizes(rows, "acc"))[list(NEIGHBOURS)]
 
     @cached_property
     def ranks(self) -> Ranks | str:
@@ -459,14 +462,12 @@ class Analysis:
         }
 
 
-def _sizes(tests: pd.DataFrame, alpha: float) -> dict[str, Floats]:
-    """Return what each test could detect, and the seeds that would find the difference seen."""
-    rows = list(zip(tests["difference"], tests["sd"], tests["n"], strict=True))
-    seeds = [stats.seeds_needed(mean, sd, alpha) for mean, sd, _ in rows]
-    return {
-        "detectable": np.array([stats.detectable(sd, n, alpha) for _, sd, n in rows], np.float64),
-        "seeds": np.array(seeds, np.float64),
-    }
+def _sizes(tests: pd.DataFrame, metric: str) -> dict[str, Floats]:
+    """Return what each test could detect, and the seeds that would find what is sought."""
+    effect = SOUGHT.get(metric, np.nan)
+    least = [stats.detectable(sd, n) for sd, n in zip(tests["sd"], tests["n"], strict=True)]
+    seeds = [stats.seeds_needed(effect, sd) for sd in tests["sd"]]
+    return {"detectable": np.array(least, np.float64), "seeds": np.array(seeds, np.float64)}
 
 
 def rows_of(table: pd.DataFrame) -> Iterator[Any]:

@@ -377,7 +377,7 @@ def datasets(analysis: Analysis) -> Table | None:
 
 
 def neighbours(analysis: Analysis) -> Table | None:
-    """Return neighbours in the ranking: their difference, or how many more seeds it would take."""
+    """Return neighbours in the ranking: their difference, and how many seeds find one point."""
     numbers = analysis.neighbours
     if not (numbers["n"] >= stats.FEWEST_PAIRS).any():
         return None
@@ -388,16 +388,16 @@ def neighbours(analysis: Analysis) -> Table | None:
             "Difference": [change("acc", row.difference, row.low, row.high) for row in rows],
             "q": [_or_blank(row.p_adjusted, _short(row.p_adjusted)) for row in rows],
             "Detectable": [number("acc", row.detectable) for row in rows],
-            "More seeds": [_more(row.p_adjusted, row.seeds, row.n) for row in rows],
+            "Seeds for 1 point": [_seeds(row.seeds, row.detectable) for row in rows],
         }
     ).set_axis(numbers["method"].tolist())
     note = (
         "Each method and the next in the ranking: paired difference in accuracy, mean over "
         "settings within each seed, with its 95% t interval; q over all pairs of methods. "
         "Detectable: the least true difference (points) that so many seeds find with a chance "
-        f"of {100 * stats.POWER:.0f}%, in a single test. More seeds: how many more "
-        "would find the difference seen with that chance, if it is the true one: a rough "
-        "guide, as it is estimated from few seeds and for neighbours found on the same data. "
+        f"of {100 * stats.POWER:.0f}%, in a single test. Seeds for 1 point: how many find a true "
+        "difference of 1 point with that chance, whatever difference is seen; a rough guide, as "
+        "the spread is estimated from few seeds. "
         f"{NO_TEST}"
     )
     return labelled(analysis, unmarked(text, numbers, all_notes(analysis, note)))
@@ -407,15 +407,11 @@ def _short(p: float) -> str:
     return p_value(p).removeprefix("p ").removeprefix("= ")
 
 
-def _more(p: float, needed: float, have: int) -> str:
-    """Return ``told apart``, ``12 more``, or that no reasonable number of seeds will do."""
-    if stats.significant(p):
-        return "told apart"
-    if not np.isfinite(p):  # no test
+def _seeds(needed: float, detectable: float) -> str:
+    """Return how many seeds it takes, or that no reasonable number will do."""
+    if not np.isfinite(detectable):  # no spread to judge by
         return BLANK
-    if not np.isfinite(needed):
-        return f"over {stats.MOST_SEEDS:,}"
-    return f"{max(needed - have, 1):.0f} more"
+    return f"{needed:.0f}" if np.isfinite(needed) else f"over {stats.MOST_SEEDS:,}"
 
 
 def detectable(analysis: Analysis) -> str:

@@ -210,18 +210,17 @@ def test_power_is_that_of_statsmodels_and_of_the_noncentral_t(n, effect):
 
 
 @pytest.mark.parametrize(
-    ("n", "rho", "hypotheses", "points"),
+    ("n", "rho", "points"),
     [
-        *((3, 0, 1, 2.31), (3, 0.5, 1, 1.63), (3, 0.8, 1, 1.03), (5, 0, 1, 1.19)),
-        *((5, 0.5, 1, 0.84), (10, 0.5, 1, 0.50), (20, 0.8, 1, 0.21)),
-        *((5, 0.5, 9, 1.53), (5, 0.5, 45, 2.32), (10, 0.5, 9, 0.73), (3, 0.5, 45, 11.0)),
+        *((3, 0, 2.31), (3, 0.5, 1.63), (3, 0.8, 1.03), (5, 0, 1.19)),
+        *((5, 0.5, 0.84), (10, 0.5, 0.50), (20, 0.8, 0.21)),
     ],
 )
-def test_what_can_be_detected_is_what_the_design_says(n, rho, hypotheses, points):
+def test_what_can_be_detected_is_what_the_design_says(n, rho, points):
     spread = 0.5 * np.sqrt(2 * (1 - rho))  # two methods with an sd of half a point each
-    least = stats.detectable(spread, n, 0.05 / hypotheses)
+    least = stats.detectable(spread, n)
     assert least == pytest.approx(points, rel=0.012)
-    assert stats.power(least, spread, n, 0.05 / hypotheses) == pytest.approx(0.8, abs=1e-6)
+    assert stats.power(least, spread, n) == pytest.approx(0.8, abs=1e-6)
 
 
 @pytest.mark.parametrize("effect", [0.2, 0.5, 1.0, 2.0, 3.0])

@@ -280,23 +280,25 @@ def test_the_aggregate_is_of_scipy_and_plain_counts(small):
     assert numbers.loc["label_smoothing", "near"] == pytest.approx(np.mean(near))
 
 
-def test_neighbours_in_the_ranking_are_told_apart_or_told_how_many_seeds_it_takes(tmp_path):
+def test_neighbours_in_the_ranking_are_told_how_many_seeds_find_one_point(tmp_path):
     gain = {"cross_entropy": 0.0, "label_smoothing": 0.01, "reweighting": 0.1}
 
     def alter(row):
         wobble = 0.02 * np.sin(row["seed"] * (2 + len(row["method"])) + len(row["noise"]))
         return row | {"acc": 0.6 + gain[row["method"]] + wobble}
 
-    run = analysed(tmp_path, replace(SMALL, seeds=5, alter=alter))
+    run = analysed(tmp_path / "near", replace(SMALL, seeds=5, alter=alter))
     table = tables.neighbours(run)
-    apart, close = table.text["More seeds"]
-    assert apart == "told apart"
     row = table.numbers.iloc[1]
     means = {m: np.mean([wide(run, m, s) for s in run.run.settings], axis=0) for m in SIX[:2]}
     d = means["label_smoothing"] - means["cross_entropy"]
-    theirs = TTestPower().solve_power(d.mean() / d.std(ddof=1), None, 0.05, 0.8)
+    theirs = TTestPower().solve_power(0.01 / d.std(ddof=1), None, 0.05, 0.8)
     assert row["seeds"] == int(np.ceil(theirs))
-    assert close == f"{row['seeds'] - 5:.0f} more"
+    assert table.text["Seeds for 1 point"].iloc[1] == f"{row['seeds']:.0f}"
+    gain["label_smoothing"] = 0.05  # the difference seen is another, and the seeds are the same
+    far = tables.neighbours(analysed(tmp_path / "far", replace(SMALL, seeds=5, alter=alter)))
+    assert far.numbers["difference"].iloc[1] > 3 * row["difference"]
+    assert far.numbers["seeds"].iloc[1] == row["seeds"]
     one = analysed(tmp_path / "one", replace(SMALL, seeds=1))
     assert tables.neighbours(one) is None
 

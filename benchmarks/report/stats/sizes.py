@@ -17,10 +17,10 @@ MOST_SEEDS = 1000
 _NODES = 400
 
 
-def power(effect: float, sd: float, n: int, alpha: float = ALPHA) -> float:
-    """Return the chance that a two-sided paired t test at ``alpha`` finds a true mean difference.
+def power(effect: float, sd: float, n: int) -> float:
+    """Return the chance that a two-sided paired t test at 0.05 finds a true mean difference.
 
-    Formula: ``P(|T| > t_{n-1, 1 - alpha/2})`` for a noncentral ``T`` with ``n - 1`` degrees of
+    Formula: ``P(|T| > t_{n-1, 0.975})`` for a noncentral ``T`` with ``n - 1`` degrees of
     freedom and noncentrality ``sqrt(n) effect / sd``: the normal probability given the
     standard deviation seen, integrated over its distribution. (The noncentral t of scipy 1.17
     is nan where the noncentrality is large.)
@@ -29,14 +29,13 @@ def power(effect: float, sd: float, n: int, alpha: float = ALPHA) -> float:
         effect: the true mean difference.
         sd: the standard deviation of the differences, in the same unit, above 0.
         n: pairs, at least 2.
-        alpha: level of the test.
     """
-    return _power(math.sqrt(n) * abs(effect) / sd, n, alpha)
+    return _power(math.sqrt(n) * abs(effect) / sd, n)
 
 
-def _power(shift: float, n: int, alpha: float) -> float:
+def _power(shift: float, n: int) -> float:
     ratios, weights = _spreads(n - 1)
-    least = stdtrit(n - 1, 1 - alpha / 2) * ratios
+    least = stdtrit(n - 1, 1 - ALPHA / 2) * ratios
     return float(weights @ (ndtr(shift - least) + ndtr(-shift - least)))
 
 
@@ -56,24 +55,24 @@ def _gauss() -> tuple[Floats, Floats]:
     return u * u * (3 - 2 * u), weights / 2 * 6 * u * (1 - u)
 
 
-def detectable(sd: float, n: int, alpha: float = ALPHA) -> float:
+def detectable(sd: float, n: int) -> float:
     """Return the least true mean difference that ``n`` pairs find with a chance of 80%.
 
     It is nan where a test has no p: below three pairs, and without any spread.
     """
     if n < FEWEST_PAIRS or not sd > 0:
         return math.nan
-    return _least_shift(n, alpha) * sd / math.sqrt(n)
+    return _least_shift(n) * sd / math.sqrt(n)
 
 
 @lru_cache(maxsize=4096)
-def _least_shift(n: int, alpha: float) -> float:
+def _least_shift(n: int) -> float:
     """Return the noncentrality at which :func:`power` is 0.8."""
-    beyond = 2 * (stdtrit(n - 1, 1 - alpha / 2) + 1)  # power there is near 1
-    return float(brentq(lambda shift: _power(shift, n, alpha) - POWER, 0.0, beyond))
+    beyond = 2 * (stdtrit(n - 1, 1 - ALPHA / 2) + 1)  # power there is near 1
+    return float(brentq(lambda shift: _power(shift, n) - POWER, 0.0, beyond))
 
 
-def seeds_needed(effect: float, sd: float, alpha: float = ALPHA) -> int | None:
+def seeds_needed(effect: float, sd: float) -> int | None:
     """Return the fewest pairs that find a true mean difference of ``effect`` with a chance of 80%.
 
     Returns:
@@ -83,5 +82,5 @@ def seeds_needed(effect: float, sd: float, alpha: float = ALPHA) -> int | None:
     if not math.isfinite(effect) or abs(effect) <= ROUNDING or not sd > 0:
         return None
     sizes = range(FEWEST_PAIRS, MOST_SEEDS + 1)
-    place = bisect_left(sizes, POWER, key=lambda n: power(effect, sd, n, alpha))
+    place = bisect_left(sizes, POWER, key=lambda n: power(effect, sd, n))
     return sizes[place] if place < len(sizes) else None
