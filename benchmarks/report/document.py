@@ -19,7 +19,7 @@ from benchmarks.report.checklist import checklist
 from benchmarks.report.data import Run, load
 from benchmarks.report.figures import draw_beside
 from benchmarks.report.figures.layout import VENUES
-from benchmarks.report.phrases import capitalised, listing
+from benchmarks.report.phrases import capitalised, listing, number, unit
 from benchmarks.report.render import Block, Picture, Words
 from benchmarks.report.tables import Table, unmarked
 from benchmarks.report.verdict import verdict
@@ -70,7 +70,7 @@ def write(folder: Path, new: Path, venue: str, processes: int, *, audited: bool)
             "Finding the wrong labels": _detection(analysis, audited=audited),
             "Coverage": _coverage(analysis),
             "What a reviewer asks first": [_checks(analysis)],
-            "How the numbers were made": [_protocol(run)],
+            "How the numbers were made": [_protocol(analysis)],
             "Provenance": provenance.section(run),
         }
         sections["Figures"] = _figures(wait_for_figures())
@@ -177,7 +177,12 @@ def _faults(analysis: Analysis, faults: pd.DataFrame) -> Table:
     return tables.labelled(analysis, unmarked(text.set_axis(shown["method"]), shown, notes))
 
 
-def _protocol(run: Run) -> Words:
+def _protocol(analysis: Analysis) -> Words:
+    run = analysis.run
+    margins = [
+        f"{number(m, margin)}{unit(m)} of {METRICS[m].label}"
+        for m, margin in analysis.margins.items()
+    ]
     seeds = sorted(set(run.cells["seed"]))
     lasting = sorted({int(epoch) for epoch in run.last["epoch"].dropna()})
     settings = f"{count(len(run.settings), 'setting')} ({', '.join(run.settings)})"
@@ -194,6 +199,11 @@ def _protocol(run: Run) -> Words:
             f"({listing(list(MARGINS))}), corrected by Holm (p). All else is exploratory: q "
             "(Benjamini-Hochberg) over all other pairs of methods of a metric in a setting. Either "
             f"takes {stats.FEWEST_PAIRS} pairs."
+        ),
+        (
+            f"Equivalent: two one-sided tests exclude a difference beyond {listing(margins)}, "
+            "corrected likewise. Where neither is shown, no difference was detected, which does "
+            "not say that there is none."
         ),
         _FLOOR,
         f"Metric definitions: {listing(sorted(set(run.cells['metric_spec'])))}.",

@@ -209,17 +209,13 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in p]
 
 
-def corrected(tests: pd.DataFrame, together: Sequence[str] = ()) -> pd.DataFrame:
-    """Return the tests with the columns ``p_holm`` and ``q_bh`` (Benjamini-Hochberg).
+def corrected(tests: pd.DataFrame, together: Sequence[str]) -> pd.DataFrame:
+    """Return the tests with the column ``p_holm``.
 
     Args:
         tests: a row for each test, with its ``p``.
-        together: columns; tests that agree in them are corrected for one another. Without any,
-            all are.
+        together: columns; tests that agree in them are corrected for one another.
     """
-    tests = tests.assign(p_holm=np.nan, q_bh=np.nan)
-    groups = [rows for _, rows in tests.groupby(list(together))] if together else [tests]
-    for rows in groups:
-        tests.loc[rows.index, "p_holm"] = holm(rows["p"].tolist())
-        tests.loc[rows.index, "q_bh"] = benjamini_hochberg(rows["p"].tolist())
-    return tests
+    groups = [rows for _, rows in tests.groupby(list(together))]
+    adjusted = [pd.Series(holm(rows["p"].tolist()), rows.index, np.float64) for rows in groups]
+    return tests.assign(p_holm=pd.concat(adjusted) if adjusted else np.nan)
