@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks import plugins
 from benchmarks.contract import examine, load
+from tests.store.test_store import edit_plan
 from tests.system.runs import ROOT, run
 
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -64,7 +65,7 @@ def test_a_folder_whose_plugin_is_not_given_names_it(folder, monkeypatch):
         "--plugin my_method.py --plugin my_noise.py --plugin my_dataset.py --plugin my_model.py"
     )
     plan = (out / "plan.json").read_text()
-    (out / "plan.json").write_text(plan.replace("narrow", "gone"))
+    edit_plan(out, "narrow", "gone")
     code, _, err = run("run", out, *options.split())  # what is given is not asked for
     assert (code, "unknown model 'gone'" in err, "add --plugin" in err) == (2, True, False)
     (out / "plan.json").write_text(plan)
