@@ -136,17 +136,21 @@ def _asked(rows: pd.DataFrame, question: Question) -> NDArray[np.bool_]:
 
 
 def _in_families(rows: pd.DataFrame) -> pd.DataFrame:
-    """Adjust the p values of each family for one another."""
+    """Adjust the p values of each family for one another.
+
+    Of what was asked, a test that could not be made counts as one that found nothing: it is
+    corrected for as asked, and a candidate that fails helps no other.
+    """
     rows = rows.assign(tests=0, p_adjusted=np.nan)
-    raw = rows["p_equivalent"]
     confirmatory = rows["family"] == CONFIRMATORY
-    families = [(stats.holm, rows[confirmatory])]
-    others = rows[~confirmatory].groupby("setting", sort=False)
-    families += [(stats.benjamini_hochberg, own) for _, own in others]
-    for adjust, own in families:
-        rows.loc[own.index, "tests"] = int(own["p"].notna().sum())
-        rows.loc[own.index, "p_adjusted"] = adjust(own["p"].tolist())
-        rows.loc[own.index, "p_equivalent"] = adjust(raw[own.index].tolist())
+    asked, others = rows[confirmatory], rows[~confirmatory]
+    rows.loc[asked.index, "tests"] = len(asked)
+    for raw, adjusted in (("p", "p_adjusted"), ("p_equivalent", "p_equivalent")):
+        holm = pd.Series(stats.holm(asked[raw].fillna(1.0).tolist()), asked.index, np.float64)
+        rows.loc[asked.index, adjusted] = holm.where(asked[raw].notna())
+        for _, own in others.groupby("setting", sort=False):
+            rows.loc[own.index, "tests"] = int(own["p"].notna().sum())
+            rows.loc[own.index, adjusted] = stats.benjamini_hochberg(own[raw].tolist())
     return rows
 
 

@@ -168,6 +168,7 @@ def _marked(analysis: Analysis, metrics: Sequence[str]) -> str:
         f"tests exclude a difference beyond {' or '.join(dict.fromkeys(margins))}. Italics: not "
         "resolved from it, neither different nor equivalent. Unmarked: worse (paired t tests over "
         f"seeds at {stats.ALPHA:g}; q over all pairs of methods, Holm's p where the suite asked). "
+        "That the best is picked on the same data, no test allows for. "
         "Grey or small: lost runs or is within chance, and is never marked."
     )
 

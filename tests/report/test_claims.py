@@ -131,6 +131,19 @@ def failing(row):
     return near(row) | ({"status": "diverged", "acc": None, "ece": None} if lost else {})
 
 
+def test_a_candidate_that_fails_makes_no_claim_of_another_easier(tmp_path):
+    def alter(row):
+        lost = row["method"] == "reweighting"
+        return near(row) | ({"status": "diverged", "acc": None} if lost else {})
+
+    alone = analysed(tmp_path, replace(BASE, alter=alter)).differences(ASKED.reference, "acc")
+    asked = alone[alone["family"] == claims.CONFIRMATORY]
+    assert set(asked["tests"]) == {len(ASKED.candidates) * len(NOISES)}
+    raw = [*asked["p"], *[1.0] * len(NOISES)]
+    holm = multipletests(raw, method="holm")[1][: len(NOISES)]
+    assert asked["p_adjusted"].to_numpy() == pytest.approx(holm)
+
+
 @pytest.mark.parametrize("case", ["another", "failing", "in fewer settings"])
 def test_a_further_method_moves_no_confirmatory_number_no_floor_and_no_interval(
     analysis, tmp_path, case

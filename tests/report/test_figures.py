@@ -365,6 +365,15 @@ def test_the_forest_of_one_setting_has_no_dots_beside_its_means(run):
         assert ("one setting" in texts) == bool(expected)
 
 
+def test_a_method_without_a_seed_in_all_settings_has_its_dots_below_the_others(run):
+    lost = (run.results["method"] == "elr") & run.results["noisy"]
+    (page,) = pages_of(forest, replace(run, results=run.results[~lost | (run.results["x"] > 0.3)]))
+    labels = [label.get_text() for label in page.figure.axes[0].get_yticklabels()]
+    assert labels[-1] == "ELR"
+    pooled = page.data[page.data["setting"] == "all"]
+    assert "elr" not in set(pooled["method"])
+
+
 def test_a_marker_of_the_forest_is_filled_only_beyond_what_matters(run):
     (drawing,) = pages_of(forest, run)
     pooled = drawing.data[(drawing.data["setting"] == "all") & (drawing.data["metric"] == "acc")]

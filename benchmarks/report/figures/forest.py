@@ -23,8 +23,9 @@ _CAPTION = (
     "Paired differences from {reference} at the last epoch. Large: mean over settings within each "
     "seed, then over seeds, with its 95% t interval over seeds; filled where the interval lies "
     "outside the grey band of {rope:g} points either way, which counts as practically equivalent. "
-    "Without a line: fewer than three seeds, or all with the same difference. "
-    "Dots: the mean in each setting. Accuracy gains to the right, calibration to the left."
+    "Without a line: fewer than three seeds, or all with the same difference; without a mean: no "
+    "seed finished in all settings. Dots: the mean in each setting. Accuracy gains to the right, "
+    "calibration to the left."
 )
 
 
@@ -37,9 +38,9 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     looks = analysis.looks
     accuracy = pooled[pooled["metric"] == "acc"].set_index("method")["mean"]
     order = stats.tied_series(accuracy).sort_values(ascending=False, kind="stable").index
-    rows = {str(method): looks[str(method)] for method in order}
     several = len(analysis.run.settings) > 1  # of one setting, the mean is the setting
     dots = each if several else each.iloc[:0]
+    rows = {str(method): looks[str(method)] for method in [*order, *dots["method"]]}
     figure = layout.new_figure(venue.width, 0.85 + _ROW * len(rows))
     for axes, metric in zip(figure.subplots(1, len(SHOWN), sharey=True), SHOWN, strict=True):
         means, single = (table[table["metric"] == metric] for table in (pooled, dots))
