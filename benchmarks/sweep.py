@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, cast
 
 import msgspec
 import torch
@@ -25,7 +25,7 @@ from benchmarks.models import MODELS, Model
 from benchmarks.noise import NOISES, GivenLabels, Images, LabelSpace, Noise
 from benchmarks.noise.field_files import digest
 from benchmarks.profiles import PROFILES, Conditions, Tuned, shown
-from benchmarks.question import Margins, Question
+from benchmarks.question import MARGINS, Margins, Question
 from benchmarks.recipes import RECIPES, Recipe
 from benchmarks.seeds import refuse_odd
 from benchmarks.suites import FOLDER, is_file, names
@@ -258,7 +258,7 @@ class _Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     reference: str
     candidates: Specs | str  # the only text is "all"
-    margin: Margins = {}
+    margin: dict[str, Annotated[float, msgspec.Meta(gt=0)]] = {}
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
@@ -387,7 +387,7 @@ class Suite:
             own = named(reference)
             others = map(named, self.method if candidates == "all" else candidates)
             compared = tuple(dict.fromkeys(name for name in others if name != own))
-        return Question(own, compared, self.question.margin)
+        return Question(own, compared, cast("Margins", self.question.margin))
 
     def cells(
         self, precision: Precision, root: Path | None = None, *, fetch: bool = False
@@ -472,6 +472,10 @@ def _conditions(dataset: Dataset, noise: Noise) -> Conditions:
 def _check_question(question: _Question, methods: Sequence[str], path: Path) -> None:
     """Refuse a question about methods that its suite does not have."""
     candidates = question.candidates
+    for name in question.margin:
+        if name not in MARGINS:
+            reason = f"{name[:200]!r} is no metric that has one; {', '.join(MARGINS)} have"
+            raise InputError(path, reason, "question.margin")
     if isinstance(candidates, str) and candidates != "all":
         reason = f'a list is expected here, or the text "all", not {candidates[:200]!r}'
         raise InputError(path, reason, "question.candidates")

@@ -151,7 +151,10 @@ FILES = {
     "itself": (asking('"gce"', '["gce"]'), "the reference 'gce' is no candidate"),
     "nobody": (asking('"gce"', "[]"), "at least 1 is needed here"),
     "margin": (asking('"gce"', more="margin = {acc = 0.0}"), "question.margin"),
-    "metric": (asking('"gce"', more="margin = {mce = 0.1}"), "question.margin"),
+    "metric": (
+        asking('"gce"', more="margin = {mce = 0.1}"),
+        "'mce' is no metric that",
+    ),
     "large": ("#" * 9_000_000, "a file of at most 8 MiB is read"),
 }
 

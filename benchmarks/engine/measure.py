@@ -121,7 +121,7 @@ def collect(folder: Path) -> Collected:
     try:
         with locked(folder):
             parts, cells, partly = Parts(folder), 0, 0
-            refuse_loss(folder, parts)
+            refuse_loss(folder, parts, planned)
             for path, ids in parts.by_part(planned).items():
                 done = [i for i in ids if parts.meta[i].status == "done"]
                 trained = list(parts.trained(done))

@@ -65,7 +65,7 @@ def decode_toml(text: bytes | str, kind: type[T], where: Path | str) -> T:
     dots = [line.count(".") for line in text.split("\n")]
     if max(dots) > LINE_DOTS or sum(dots) > FILE_DOTS:
         place = f"line {dots.index(max(dots)) + 1}"
-        raise InputError(where, f"at most {LINE_DOTS:,} dots a line are read", place)
+        raise InputError(where, f"at most {LINE_DOTS:,} dots a line are read; break it", place)
     try:
         values = tomllib.loads(text)
     except RecursionError as error:

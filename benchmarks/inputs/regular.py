@@ -13,6 +13,9 @@ FILE_BYTES = 256 * MIB
 TEXT_BYTES = 64 * MIB
 """The size of a file of text: a label, an index and a file name for a million images."""
 
+ZIP = b"PK\x03\x04"
+"""The first bytes of a zip archive."""
+
 KINDS = {
     stat.S_IFDIR: "a directory",
     stat.S_IFIFO: "a pipe",
@@ -59,6 +62,8 @@ def read_text(path: Path | str, limit: int = TEXT_BYTES) -> str:
 
 def text_of(data: bytes, where: Path | str) -> str:
     """Return bytes that must be UTF-8 as text, without a byte order mark."""
+    if data.startswith(ZIP):
+        raise InputError(where, "is a zip archive, as Excel's files are; save its table as CSV")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -91,7 +91,8 @@ def train(session: Session, launcher: str = "local") -> Parts:
     fetch_files(missing, session.root)
     with locked(session.folder):
         refuse_misplaced(session.folder)
-        refuse_loss(session.folder, session.parts, [cell.id for cell in missing])
+        planned, again = session.plan.ids(), [cell.id for cell in missing]
+        refuse_loss(session.folder, session.parts, planned, again)
         session.plan.write(session.folder)
         remove_stale_files(session.folder)
         session.parts.put_aside()

@@ -44,6 +44,8 @@ class Matrix(Noise):
             if not (row >= 0).all() or abs(row.sum() - 1) > 1e-6:
                 columns = (table >= 0).all() and (abs(table.sum(0) - 1) <= 1e-6).all()
                 hint = "; its columns do, so transpose it" if columns else ""
+                if row.min() < 0:
+                    hint = ", and no probability is below 0"
                 raise ValueError(
                     f"Matrix.file must have rows of probabilities that sum to 1, row {true} of "
                     f"{self.file} sums to {row.sum():g} and has {row.min():g} to {row.max():g}"

@@ -46,6 +46,10 @@ class Plan:
     plugins: tuple[str, ...] = ()  # the files that were given, as they were
     question: Question | None = None
 
+    def ids(self) -> set[str]:
+        """Return the ids of all cells, those of the folder too."""
+        return {cell.id for cell in self.cells} | {entry.cell_id for entry in self.held}
+
     def width(self, cell: Cell) -> int:
         """Return how many cells like this one are trained together."""
         return self.widths[kind_of(cell)]

@@ -64,7 +64,7 @@ def drop(folder: Path, wanted: Mapping[str, Sequence[str | int]]) -> Dropped:
         if not ids:
             raise RefusedError(f"no cell of {folder} has all that is asked for; nothing is dropped")
         refuse_misplaced(folder)
-        refuse_loss(folder, parts, ids)
+        refuse_loss(folder, parts, plan.ids(), ids)
         results, left = len(ids & parts.done()), plan.ids() - ids
         parts.remove(ids)
         derive(folder, parts, ids)

@@ -50,19 +50,30 @@ def refuse_misplaced(folder: Path) -> None:
             raise RefusedError(f"{path} is no folder, and parts belong there; move it away")
 
 
-def refuse_loss(folder: Path, parts: Parts, gone: Collection[str] = ()) -> None:
-    """Refuse to write tables again that are all that is left of finished cells.
+def refuse_loss(
+    folder: Path, parts: Parts, planned: Collection[str], gone: Collection[str] = ()
+) -> None:
+    """Refuse to write tables again that would then lack finished cells which they have.
 
     Args:
         folder: a results folder.
         parts: its parts.
+        planned: ids of the cells that the tables will be of.
         gone: ids of cells that may go, as they are dropped or trained again.
 
     Raises:
-        RefusedError: another finished cell is in ``results.csv`` and in no part that can be read.
+        RefusedError: another finished cell is in ``results.csv``, and it is not planned or in no
+            part that can be read.
     """
     path = schema.table_path(folder, "results.csv")
-    if only := _finished(path) - parts.done() - set(gone):
+    finished = _finished(path) - set(gone)
+    if only := finished - set(planned):
+        raise RefusedError(
+            f"{path} has {count(len(only), 'finished cell')} that {folder / NAME} does not name, "
+            "and would lose them; bring back the plan that they were trained by, or use another "
+            "--out"
+        )
+    if only := finished - parts.done():
         counts = ((len(parts.damaged), "damaged"), (len(parts.aside), "put aside as damaged"))
         known = " and ".join(f"{number} is {what}" for number, what in counts if number)
         raise RefusedError(
@@ -108,7 +119,7 @@ def derive(
     """
     names = {cell.cell_id: astuple(cell)[: len(schema.KEYS)] for cell in read_plan(folder).cells}
     refuse_misplaced(into or folder)
-    refuse_loss(folder, parts, gone)
+    refuse_loss(folder, parts, names.keys(), gone)
     makers: dict[str, Callable[[Record], Iterable[Row]]] = {
         "results.csv": _results,
         "curves.csv": _curves,

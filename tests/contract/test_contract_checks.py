@@ -68,6 +68,12 @@ class InPlace(CrossEntropy):
         return super().losses(logits, batch, state, epoch)
 
 
+class Relabels(CrossEntropy):
+    def losses(self, logits, batch, state, epoch):
+        batch.label[:3] = 0
+        return super().losses(logits, batch, state, epoch)
+
+
 class FirstCounts(CrossEntropy):
     def losses(self, logits, batch, state, epoch):
         losses, state = super().losses(logits, batch, state, epoch)
@@ -204,6 +210,7 @@ FAULTY = [
     ("method", GrowingState, "keeps its state", "a step changes the keys of the state"),
     ("method", LeftGraph, "keeps its state", "a step leaves a graph behind 'seen': detach it"),
     ("method", InPlace, "changes nothing", "a hook changes what it was given"),
+    ("method", Relabels, "changes nothing", "a hook changes what it was given"),
     ("method", FirstCounts, "does not see the order", "another order of the same batch gives"),
     ("method", Branches, "maps over cells", "cannot be mapped by torch.func.vmap"),
     ("method", LosesWeights, "hands on a gradient", "has other keys or shapes"),
@@ -217,7 +224,7 @@ FAULTY = [
     ("dataset", NoNines, "has images of every class", "it has no training image of '9'"),
     ("dataset", Shuffled, "is the same when", "loaded twice, it differs"),
     ("dataset", WrongMean, "declares the mean", "mean is declared as (0.3,)"),
-    ("noise", Leaky, "has rows", "the rows of T sum to [0.9"),
+    ("noise", Leaky, "has rows", "the rows of T must sum to 1 within 1e-9, and they sum to [0.9"),
     ("noise", OffTable, "draws what", "the shares that come out are 0.20 from those of T"),
     ("model", Transposed, "gives logits", "5 images and 7 classes give (5, 8)"),
     ("model", Pooled, "judges each image", "in evaluation mode, a smaller batch moves its logits"),

@@ -373,6 +373,18 @@ def test_no_verb_loses_the_rows_of_cells_whose_parts_are_gone(out, lose, how):
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
 
 
+def test_no_verb_loses_the_rows_of_cells_that_another_folders_plan_does_not_name(out, tmp_path):
+    assert run(*OTHER, "--no-report", "--out", tmp_path / "other")[0] == 0
+    shutil.copy(tmp_path / "other" / "plan.json", out)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    for args in (["run", out, "--no-report"], ["collect", out], ["report", out]):
+        code, _, err = run(*args)
+        assert code == 2
+        assert "results.csv has 12 finished cells that " in err
+        assert f"{out / 'plan.json'} does not name, and would lose them; bring back the" in err
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
 def test_a_report_elsewhere_names_the_folder_of_the_results(out, tmp_path):
     truncated(min((out / "parts").iterdir()))
     for path in [out / "results.csv", *sorted((out / "parts").iterdir())[1:]]:
