@@ -36,7 +36,7 @@ TOOL_CACHES = (
     *(".pytest_cache", ".hypothesis", ".benchmarks"),
     *(".mypy_cache", ".ruff_cache", ".import_linter_cache"),
 )
-COMMITTED = ("README.md", "reference", "published")
+COMMITTED = ("README.md", "baseline", "reference", "published")
 """What a test may read of the checkout's ``results``."""
 
 SITECUSTOMIZE = """

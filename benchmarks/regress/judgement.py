@@ -59,29 +59,35 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     def sentence(self) -> str:
         """Say it in a line.
 
+        An NLL that is halved is 50 % better, one that doubles 100 % worse.
+
         >>> facts = {"gate": "cell", "method": "elr", "setting": "clean", "metric": "acc", "n": 5}
         >>> sides = {"base": 0.91, "new": 0.89, "change": 0.02, "low": 0.015, "high": 0.025}
         >>> limits = {"margin": 0.005, "bound": 0.02, "p": 0.001, "verdict": Verdict.FAIL}
         >>> print(Finding(**facts, **sides, **limits).sentence())
         elr, clean: accuracy 2.00 points worse (91.00 to 89.00; 90% interval 1.50 to 2.50)
+        >>> sides = {"base": 2.0, "new": 1.0, "change": -0.6931, "low": -1.3863, "high": 0.0}
+        >>> print(Finding(**facts | {"metric": "nll"}, **sides, **limits).sentence())
+        elr, clean: NLL 50.00% better (2 to 1; 90% interval 0.00 to 75.00)
         """
         metric = _METRICS[self.metric]
         sign, word = (-1, "better") if self.change < 0 else (1, "worse")
         ends = [end for end in (self.low, self.high)[::sign] if end is not None]
-        amounts = " to ".join(_amount(metric, sign * end) for end in ends) or "unknown"
+        amounts = " to ".join(_amount(metric, end, sign) for end in ends) or "unknown"
         unit = "%" if metric.ratio else " points"
         by = "; other seeds have to show it" if self.flagged else ""
         by = f"; judged on {count(self.reserve, 'reserve seed')}" if self.reserve else by
         return (
             f"{self.method}, {self.setting}: {LABELS[self.metric]} "
-            f"{_amount(metric, abs(self.change))}{unit} {word} ({_value(metric, self.base)} to "
+            f"{_amount(metric, self.change, sign)}{unit} {word} ({_value(metric, self.base)} to "
             f"{_value(metric, self.new)}; 90% interval {amounts}{by})"
         )
 
 
-def _amount(metric: Tracked, change: float) -> str:
-    """Return a change in points, or of a ratio in per cent."""
-    return f"{100 * (math.expm1(change) if metric.ratio else change):.2f}"
+def _amount(metric: Tracked, change: float, sign: int) -> str:
+    """Return a change in points, or of a ratio in per cent, of which one sign is the positive."""
+    amount = 100 * sign * (math.expm1(change) if metric.ratio else change)
+    return f"{round(amount, 2) + 0.0:.2f}"  # no -0.00
 
 
 def _value(metric: Tracked, value: float) -> str:

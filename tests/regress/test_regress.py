@@ -12,9 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.regress.baseline import DRAWN, opened
 from benchmarks.regress.judgement import Judgement
+from benchmarks.report.data import outcomes
+from benchmarks.schema import KEYS
+from benchmarks.sweep import Suite
 from tests.report import folders
-from tests.system.runs import run
+from tests.system.runs import ROOT, run
 
 SWEEP = folders.Sweep(
     ("cross_entropy", "elr", "gce"), folders.NOISES[:3], 10, epochs=2, selections=("last",)
@@ -158,6 +162,16 @@ def test_the_verdict_is_right_and_the_culprit_comes_first(
         assert told[0].startswith(first)
 
 
+def test_what_was_trained_on_other_labels_is_no_pair_in_any_test(base, made):
+    other = setting("noise_sha256", "0" * 64, *CLEAN, [1, 4])
+    _, judgement = judged(made(lambda rows: losing(0.3, *CLEAN, [1, 4])(other(rows))), base)
+    own = next(
+        f for f in judgement.findings if (f.method, f.setting) == CLEAN and f.metric == "acc"
+    )
+    assert own.n == 3
+    assert abs(own.change) < 0.001
+
+
 def test_a_new_cell_is_named_and_fails_nothing(base, made):
     def more(rows):
         return pd.concat([rows, rows[of(rows, *CLEAN)].assign(method="mae", cell_id="new")])
@@ -289,3 +303,15 @@ def test_what_is_no_baseline_is_refused(original, made, tmp_path, change, reserv
     assert code == 2
     assert reason in err
     assert not (tmp_path / "new").exists()
+
+
+def test_the_committed_baseline_is_of_its_suite_and_its_reserve():
+    folder = ROOT / "results" / "baseline" / "regress"
+    with opened(str(folder), folder) as baseline:
+        cells = baseline.draws(outcomes(folder))
+    suite = Suite.read("regress").override({"seed": [*FIRST, *RESERVE]})
+    wanted = {tuple(cell.keys().values())[1:] for cell in suite.cells("float32")}
+    assert set(cells[list(KEYS[1:])].itertuples(index=False, name=None)) == wanted
+    assert set(cells["status"]) == {"done"}
+    assert baseline.reserve == tuple(RESERVE)
+    assert all((cells[column].str.len() == 64).all() for column in DRAWN)
