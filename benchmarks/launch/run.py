@@ -18,7 +18,7 @@ from benchmarks.launch.session import Session, prepare, prepare_trials, requeste
 from benchmarks.launch.worker import Job
 from benchmarks.outputs import WritingError
 from benchmarks.planning.plan import packs
-from benchmarks.store import Parts, derive, locked, remove_stale_files
+from benchmarks.store import Parts, derive, locked, read_plan, remove_stale_files
 from benchmarks.store.plan_file import NAME as PLAN
 from benchmarks.store.tables import refuse_loss, refuse_misplaced
 from benchmarks.sweep import Cell
@@ -92,7 +92,10 @@ def train(session: Session, launcher: str = "local") -> Parts:
     with locked(session.folder):
         refuse_misplaced(session.folder)
         planned, again = session.plan.ids(), [cell.id for cell in missing]
-        refuse_loss(session.folder, session.parts, planned, again)
+        replaced = _planned_before(session.folder) - planned  # by edited files of the same names
+        refuse_loss(session.folder, session.parts, planned, [*again, *replaced])
+        if replaced:
+            derive(session.folder, session.parts, replaced)
         session.plan.write(session.folder)
         remove_stale_files(session.folder)
         session.parts.put_aside()
@@ -104,6 +107,11 @@ def train(session: Session, launcher: str = "local") -> Parts:
                 _derived(session)
             raise
         return _derived(session)
+
+
+def _planned_before(folder: Path) -> set[str]:
+    """Return the ids of the cells in the plan that a folder has."""
+    return read_plan(folder).ids() if (folder / PLAN).exists() else set()
 
 
 def _derived(session: Session) -> Parts:

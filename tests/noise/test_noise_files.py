@@ -17,12 +17,11 @@ from benchmarks.engine import loop
 from benchmarks.engine.data import load_cell_data
 from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.errors import RefusedError
-from benchmarks.launch import session
+from benchmarks.launch import run, session
 from benchmarks.launch.request import Request
-from benchmarks.launch.worker import Job, finish_pack, train_pack
+from benchmarks.launch.worker import finish_pack, train_pack
 from benchmarks.noise import NOISES, Images, LabelSpace, realised
 from benchmarks.noise.field_files import digest
-from benchmarks.store import Parts, derive
 from benchmarks.sweep import Cell, Suite, label_space, published_index
 
 N, C = 300, 5
@@ -436,12 +435,18 @@ def request(folder, **changes):
     return session.prepare(Request(**asked | changes))
 
 
+def here(job, packs, _workers, tell):
+    """Train packs in this process."""
+    for pack in packs:
+        records = train_pack(job, [one.specs() for one in pack.cells], pack.width, CPU)
+        for summary in finish_pack(job, records):
+            tell(summary)
+
+
 def train(prepared):
-    prepared.folder.mkdir(exist_ok=True)
-    prepared.plan.write(prepared.folder)
-    job = Job(prepared.folder, prepared.root, "cpu", keep_all=True, commit="")
-    finish_pack(job, train_pack(job, [one.specs() for one in prepared.missing()], 1, CPU))
-    derive(prepared.folder, Parts(prepared.folder))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(run.LAUNCHERS, "local", here)
+        run.train(prepared)
     return (prepared.folder / "results.csv").read_text()
 
 

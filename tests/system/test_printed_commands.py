@@ -35,8 +35,9 @@ STOPPED = {
 FEW = 12
 
 NEEDS_A_GPU = ("--graph", "--branches")
-NEED_MORE = ("check", "compare", "relabel", "suspects")
-MEANT = {"<name>": "default", "SUITE": "default"}
+NEED_MORE = ("check", "compare", "regress", "relabel", "suspects")
+MEANT = {"<name>": "default", "SUITE": "default", "DIR": "results/default", "REF": "results/a"}
+MEANT |= {"HEAD~1:results/reference/default": "results/a"}  # in no repository here
 """What stands for a word on a page that means no word of its own."""
 
 PAGE_OF = {
@@ -59,7 +60,7 @@ class AcceptedError(BaseException):
 def prepared(undisturbed, tmp_path_factory):
     """A folder in which everything lies that the pages name."""
     folder = tmp_path_factory.mktemp("newcomer")
-    for name in ("default", "a", "b", "lost"):
+    for name in ("default", "a", "b", "lost", "regress", "baseline/regress"):
         shutil.copytree(undisturbed, folder / "results" / name)
     min((folder / "results" / "lost" / "parts").iterdir()).unlink()
     example = (ROOT / "benchmarks/examples/my_method.py").read_text(encoding="utf-8")
