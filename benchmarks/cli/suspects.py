@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from benchmarks.errors import Exit, RefusedError
+from benchmarks.errors import Exit, RefusedError, count
 from benchmarks.launch.request import Plugins, Seeds, Specs, Whole
 
 SHOWN = 20
@@ -66,7 +66,10 @@ def suspects(  # noqa: PLR0913  options of a command
     print(f"table    {written.table}, {written.rows} rows")
     print(f"sheets   {len(written.sheets)}, in {written.index}")
     if written.undrawn:
-        print(f"{written.undrawn} rankings have no sheet; --methods, --noises and --seeds choose")
+        print(
+            f"without a sheet, as there are many: {count(written.undrawn, 'ranking')}; --methods, "
+            "--noises and --seeds choose"
+        )
     print(f"fill in its column corrected and keep it as {written.reviewed}, then\n")
     print(f"  {written.relabel}\n")
     return Exit.DONE

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from benchmarks.errors import count
 from benchmarks.store import Parts, read_plan
+from benchmarks.store.tables import unplanned
 
 
 def describe(folder: Path) -> str:
@@ -44,7 +45,13 @@ def describe(folder: Path) -> str:
         for cell_id, meta in parts.meta.items()
         if meta.status != "done" and cell_id in ids
     ]
-    return "\n".join([head, *lines, *failures, *parts.damage()])
+    lost = [
+        f"{count(number, 'finished cell')} of results.csv, which plan.json does not name: bring "
+        "back the plan that they were trained by"
+        for number in [len(unplanned(folder, ids))]
+        if number
+    ]
+    return "\n".join([head, *lines, *failures, *lost, *parts.damage()])
 
 
 def _counted(statuses: Counter[str], noun: str) -> str:

@@ -67,7 +67,7 @@ def refuse_loss(
     """
     path = schema.table_path(folder, "results.csv")
     finished = _finished(path) - set(gone)
-    if only := finished - set(planned):
+    if only := unplanned(folder, planned) - set(gone):
         raise RefusedError(
             f"{path} has {count(len(only), 'finished cell')} that {folder / NAME} does not name, "
             "and would lose them; bring back the plan that they were trained by, or use another "
@@ -82,6 +82,11 @@ def refuse_loss(
             f"the parts back, train the cells again by `{command_line('run', folder)}`, or copy "
             "the CSV files to another folder and remove them here"
         )
+
+
+def unplanned(folder: Path, planned: Collection[str]) -> set[str]:
+    """Return the finished cells of ``results.csv`` that no plan has any more."""
+    return _finished(schema.table_path(folder, "results.csv")) - set(planned)
 
 
 def _finished(path: Path) -> set[str]:

@@ -377,6 +377,9 @@ def test_no_verb_loses_the_rows_of_cells_that_another_folders_plan_does_not_name
     assert run(*OTHER, "--no-report", "--out", tmp_path / "other")[0] == 0
     shutil.copy(tmp_path / "other" / "plan.json", out)
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert (
+        "12 finished cells of results.csv, which plan.json does not name" in run("status", out)[1]
+    )
     for args in (["run", out, "--no-report"], ["collect", out], ["report", out]):
         code, _, err = run(*args)
         assert code == 2
