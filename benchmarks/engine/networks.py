@@ -20,8 +20,12 @@ from benchmarks.sweep import Cell
 def initial_weights(cell: Cell) -> str:
     """Return the SHA-256 of the first network of a cell as it is drawn, before it sees an image."""
     dataset = cell.dataset
-    salt = (DATASETS.name(dataset), cell.seed, 0, 0)
-    return _weights_sha256(cell.model, dataset.shape, dataset.num_classes, salt)
+    return _weights_sha256(cell.model, dataset.shape, dataset.num_classes, _salt(cell, 0, 0))
+
+
+def _salt(cell: Cell, number: int, stage: int) -> tuple[str, int, int, int]:
+    """Return what the weights of a network of a stage are drawn from."""
+    return DATASETS.name(cell.dataset), cell.seed, number, stage
 
 
 @functools.lru_cache(maxsize=4096)
@@ -44,7 +48,7 @@ def fresh_networks(cell: Cell, data: CellData, stage: int) -> list[nn.Module]:
         stage: the number of the stage that starts with them; each has weights of its own.
     """
     dataset = cell.dataset
-    salts = [(DATASETS.name(dataset), cell.seed, k, stage) for k in range(cell.method.networks)]
+    salts = [_salt(cell, k, stage) for k in range(cell.method.networks)]
     images = data.pixels(data.train[: cell.model.images_seen]).cpu()
     return [
         initialised(cell.model, dataset.shape, dataset.num_classes, salt, images).to(

@@ -109,11 +109,8 @@ def _rows(text: str, path: Path) -> Iterator[list[float]]:
             continue
         if wrong := [word for word in words if not REAL.fullmatch(word)]:
             hint = "" if width else "; leave out names above the numbers and before them"
-            hint = (
-                "; commas or blanks part numbers, and a point their decimals"
-                if ";" in wrong[0]
-                else hint
-            )
+            if ";" in wrong[0]:
+                hint = "; commas or blanks part numbers, and a point their decimals"
             raise InputError(path, f"{shown(wrong[0])} is no number{hint}", f"line {line}")
         width = width or len(words)
         if len(words) != width:

@@ -113,11 +113,10 @@ def compare_all(
             **{name: each.ravel() for name, each in tests._asdict().items()},
         }
     ).astype({"n": int})
-    asked = question is not None and metric in MARGINS
     margin = (question.margins() if question else MARGINS).get(metric, np.nan)
     rows["p_equivalent"] = stats.equivalence_p(tests, margin).ravel()
-    confirmatory = _asked(rows, question) if question and asked else np.zeros(len(rows), np.bool_)
-    return _in_families(rows.assign(family=np.where(confirmatory, CONFIRMATORY, EXPLORATORY)))
+    asked = _asked(rows, question) if question and metric in MARGINS else False
+    return _in_families(rows.assign(family=np.where(asked, CONFIRMATORY, EXPLORATORY)))
 
 
 def _paired_means(values: Floats, others: Floats) -> Floats:

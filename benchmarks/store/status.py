@@ -5,7 +5,7 @@ from pathlib import Path
 
 from benchmarks.errors import count
 from benchmarks.store import Parts, read_plan
-from benchmarks.store.tables import unplanned
+from benchmarks.store.tables import finished_rows
 
 
 def describe(folder: Path) -> str:
@@ -45,13 +45,12 @@ def describe(folder: Path) -> str:
         for cell_id, meta in parts.meta.items()
         if meta.status != "done" and cell_id in ids
     ]
-    lost = [
-        f"{count(number, 'finished cell')} of results.csv, which plan.json does not name: bring "
-        "back the plan that they were trained by"
-        for number in [len(unplanned(folder, ids))]
-        if number
-    ]
-    return "\n".join([head, *lines, *failures, *lost, *parts.damage()])
+    if lost := len(finished_rows(folder) - ids):
+        failures.append(
+            f"{count(lost, 'finished cell')} of results.csv, which plan.json does not name: bring "
+            "back the plan that they were trained by"
+        )
+    return "\n".join([head, *lines, *failures, *parts.damage()])
 
 
 def _counted(statuses: Counter[str], noun: str) -> str:

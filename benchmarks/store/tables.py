@@ -65,9 +65,8 @@ def refuse_loss(
         RefusedError: another finished cell is in ``results.csv``, and it is not planned or in no
             part that can be read.
     """
-    path = schema.table_path(folder, "results.csv")
-    finished = _finished(path) - set(gone)
-    if only := unplanned(folder, planned) - set(gone):
+    path, finished = schema.table_path(folder, "results.csv"), finished_rows(folder) - set(gone)
+    if only := finished - set(planned):
         raise RefusedError(
             f"{path} has {count(len(only), 'finished cell')} that {folder / NAME} does not name, "
             "and would lose them; bring back the plan that they were trained by, or use another "
@@ -84,13 +83,9 @@ def refuse_loss(
         )
 
 
-def unplanned(folder: Path, planned: Collection[str]) -> set[str]:
-    """Return the finished cells of ``results.csv`` that no plan has any more."""
-    return _finished(schema.table_path(folder, "results.csv")) - set(planned)
-
-
-def _finished(path: Path) -> set[str]:
-    """Return the finished cells of a ``results.csv``; none where it cannot be read as one."""
+def finished_rows(folder: Path) -> set[str]:
+    """Return the finished cells of ``results.csv``; none where it cannot be read as one."""
+    path = schema.table_path(folder, "results.csv")
     if not path.is_file():
         return set()
     try:
