@@ -1,12 +1,19 @@
 """The verb ``regress``: compare a run with a committed one, at a known rate of false alarms."""
 
+import contextlib
+import functools
 import os
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cyclopts import App
 
 from benchmarks.errors import Exit, RefusedError, some
-from benchmarks.launch.request import Seeds
+from benchmarks.launch.request import Plugins, Request, Seeds, Whole
+
+if TYPE_CHECKING:
+    from benchmarks.regress.confirmation import Waiting
 
 regress = App(name="regress")
 
@@ -16,16 +23,21 @@ def judge(  # noqa: PLR0913  options of a command
     folder: Path,
     *,
     baseline: str,
+    confirm: bool = True,
     strict: bool = False,
     json: Path | None = None,
     markdown: Path | None = None,
     junit: Path | None = None,
+    data: Path | None = None,
+    plugin: Plugins = (),
+    workers: Whole = None,
 ) -> Exit:
     """Say whether a run is as good as a baseline: which method, setting and metric changed.
 
     Cells are pairs at the same seed. Each method is tested over its settings and each cell by
     itself, on accuracy, NLL, ECE, ECE after temperature scaling and detection; what one cell's
-    tests flag has to show on the reserve seeds of the baseline, too. PASS: no change beyond the
+    tests flag has to show on the reserve seeds of the baseline, too, which are trained into
+    FOLDER/confirm. PASS: no change beyond the
     bounds is hidden. CHANGED: a change is there, for the better, or too small to matter. FAIL:
     worse beyond the margin, or missing, or not the same labels. INCONCLUSIVE: too few seeds to
     tell. Exit codes: 0 PASS or CHANGED; 4 FAIL; 5 there is no baseline; 6 INCONCLUSIVE with
@@ -37,14 +49,20 @@ def judge(  # noqa: PLR0913  options of a command
         folder: The results folder of the run.
         baseline: A folder, or REV:FOLDER, as it was at a git revision; REV alone means
             results/baseline/SUITE there.
+        confirm: Train the cells that may have become worse at the reserve seeds of the baseline,
+            where the folder's plan, plugins and images are there and the code is that of the run;
+            without, they are INCONCLUSIVE.
         strict: End with 6 where it is INCONCLUSIVE.
         json: Write all that was found to this file.
         markdown: Write a page to this file.
         junit: Write a test case for each cell to this file.
+        data: The folder of image files. [default: $NOISY_LABELS_DATA, else ./data]
+        plugin: A Python file that registers entries of the run; may be given several times.
+        workers: How many processes train. [default: as of `run`]
     """
     from benchmarks.outputs import refuse_foreign_files, replaced_files
     from benchmarks.regress import baseline as baselines
-    from benchmarks.regress import comparison, formats
+    from benchmarks.regress import comparison, confirmation, formats
     from benchmarks.regress.gates import Verdict
 
     asked = {json: formats.json, markdown: formats.markdown, junit: formats.junit}
@@ -54,7 +72,12 @@ def judge(  # noqa: PLR0913  options of a command
     for path, _ in writers:
         refuse_foreign_files(path.parent, "regress", [path.name])
     with baselines.opened(baseline, folder) as opened:
-        judgement = comparison.judge(folder, opened)
+        if confirm:
+            given = Request(data=data, plugin=plugin, workers=workers)
+            train = functools.partial(_trained, folder, given)
+            judgement = confirmation.confirm(folder, opened, train)
+        else:
+            judgement = comparison.judge(folder, opened, why_not="--no-confirm")
     for path, text in writers:
         with replaced_files(path.parent, "regress", adds=True) as new:
             (new / path.name).write_text(text(judgement), encoding="utf-8", newline="\n")
@@ -63,6 +86,14 @@ def judge(  # noqa: PLR0913  options of a command
     if judgement.verdict == Verdict.FAIL:
         return Exit.WORSE
     return Exit.UNKNOWN if strict and judgement.verdict == Verdict.INCONCLUSIVE else Exit.DONE
+
+
+def _trained(folder: Path, given: Request, waiting: "Waiting") -> Path:
+    """Train what waits for the reserve, and tell of it beside what is found."""
+    from benchmarks.launch.reserve import OtherSeeds, train_reserve
+
+    with contextlib.redirect_stdout(sys.stderr):
+        return train_reserve(folder, OtherSeeds(*waiting), given)
 
 
 @regress.command

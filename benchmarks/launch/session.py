@@ -172,7 +172,7 @@ def requested(request: Request, *, fetch: bool = False) -> Wanted:
         lambda plugins: faults.update(contract.load_faulty(*plugins, root=root)),
         replaced=[axis for axis, values in axes.items() if values],
     ).override(axes, request.profile)
-    unused = _refuse_faulty(faults, {kind: getattr(suite, kind) for kind in REGISTRIES})
+    unused = refuse_faulty(faults, {kind: getattr(suite, kind) for kind in REGISTRIES})
     cells = list(suite.cells(precision, root, fetch=fetch))
     contract.refuse_images(suite.model, suite.dataset)
     content.release()
@@ -182,7 +182,7 @@ def requested(request: Request, *, fetch: bool = False) -> Wanted:
     return Wanted(device, cells, tuned, plugins, unused, suite.asked())
 
 
-def _refuse_faulty(faults: Faults, specs: Mapping[str, Iterable[str]]) -> list[str]:
+def refuse_faulty(faults: Faults, specs: Mapping[str, Iterable[str]]) -> list[str]:
     """Refuse entries that fail and that specs use, by kind; return a line about the others."""
     if not faults:
         return []
@@ -211,7 +211,7 @@ def _of_folder(request: Request, faults: Faults) -> Wanted:
         )
     plan = read_current_plan(folder)
     specs = {kind: {getattr(cell.specs, kind) for cell in plan.cells} for kind in REGISTRIES}
-    unused = _refuse_faulty(faults, specs)
+    unused = refuse_faulty(faults, specs)
     cells, reasons = rebuild(plan.cells, folder, data_root(request.data))
     if not cells:
         why = f" that can be built now ({next(iter(reasons))})" if reasons else ""

@@ -52,8 +52,16 @@ SAME = {
 PLACE = ["method", "setting"]
 
 
-def judge(folder: Path, baseline: Baseline) -> Judgement:
+def judge(
+    folder: Path, baseline: Baseline, again: Path | None = None, why_not: str = ""
+) -> Judgement:
     """Compare a run with its baseline.
+
+    Args:
+        folder: of the run.
+        baseline: the other side.
+        again: a folder with flagged cells of the run at reserve seeds.
+        why_not: why there is none, for whoever reads of flagged cells.
 
     Raises:
         RefusedError: one of them cannot be read, or their metrics have different definitions.
@@ -66,16 +74,19 @@ def judge(folder: Path, baseline: Baseline) -> Judgement:
         return judgement(sides, "same bytes", _seeds(cells["seed"]), (told, [], []))
     base = baseline.draws(outcomes(baseline.folder))
     new = with_draws(outcomes(folder), folder)
+    own = _seeds(new["seed"])
+    if again:
+        new = _with_reserve(new, with_draws(outcomes(again), again), baseline.reserve)
     _refuse_other_metrics(base, new, sides)
     cells = _together(base, new)
-    plan = _planned(cells, baseline)
+    plan = _planned(cells, baseline, own)
     faults = [*_lacking(cells, plan), *_changed_status(cells), *_not_the_same(cells)]
     values = _Values(cells, plan)
     findings = [*values.methods(), *values.cells()]
     places = cells[PLACE].drop_duplicates().itertuples(index=False)
     told = [Cell(str(method), str(setting), Verdict.PASS) for method, setting in places]
     how: How = "paired" if plan.pairs else "unpaired"
-    notes = tuple(_notes(cells, plan, baseline, findings))
+    notes = (*_notes(cells, plan, baseline), *_doubts(findings, baseline, why_not))
     return judgement(sides, how, plan.new, (told, [*faults, *values.lost()], findings), notes)
 
 
@@ -106,6 +117,12 @@ def _refuse_other_metrics(base: pd.DataFrame, new: pd.DataFrame, sides: tuple[st
         )
 
 
+def _with_reserve(new: pd.DataFrame, again: pd.DataFrame, reserve: Sequence[int]) -> pd.DataFrame:
+    """Return the cells of a run and, at reserve seeds that it lacks, those of another folder."""
+    more = again[again["seed"].isin(reserve) & ~again["cell_id"].isin(new["cell_id"])]
+    return pd.concat([new, more.assign(setting=np.nan)], ignore_index=True)
+
+
 def _together(base: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     """Return both sides of each cell and seed, suffixes ``_a`` and ``_b``; settings of one name."""
     kept = ["cell_id", "dataset", "noise", "model", "recipe", "method", "seed", "setting"]
@@ -124,19 +141,25 @@ class _Plan(NamedTuple):
     base: tuple[int, ...]
     new: tuple[int, ...]
     reserve: tuple[int, ...]
+    own: tuple[int, ...]  # that the run itself was trained at
 
 
-def _planned(cells: pd.DataFrame, baseline: Baseline) -> _Plan:
+def _planned(cells: pd.DataFrame, baseline: Baseline, seeds: tuple[int, ...]) -> _Plan:
     base, new = (
         _seeds(cells.loc[cells[f"status_{side}"].notna(), "seed"].astype("int64")) for side in "ab"
     )
-    beyond = [seed for seed in new if seed not in baseline.reserve]
-    reserve = baseline.reserve if beyond else ()
+    reserve = baseline.reserve if spare(seeds, baseline) else ()
     first, own = ([s for s in side if s not in reserve] for side in (base, new))
     shared = tuple(seed for seed in own if seed in first)
+    known = tuple(seed for seed in reserve if seed in base and seed in new)
     if len(shared) >= FEWEST_PAIRS:
-        return _Plan(True, shared, shared, tuple(s for s in reserve if s in base and s in new))
-    return _Plan(False, tuple(first), tuple(own), ())
+        return _Plan(True, shared, shared, known, seeds)
+    return _Plan(False, tuple(first), tuple(own), known, seeds)
+
+
+def spare(seeds: Sequence[int], baseline: Baseline) -> bool:
+    """Return whether reserve seeds are there that had no part in flagging a run of these seeds."""
+    return bool(baseline.reserve) and not set(seeds) <= set(baseline.reserve)
 
 
 def _fault(place: object, cause: str, verdict: Verdict, seeds: tuple[int, ...] = ()) -> Fault:
@@ -151,7 +174,7 @@ def _lacking(cells: pd.DataFrame, plan: _Plan) -> Iterator[Fault]:
     """Yield the cells that one side lacks."""
     for place, rows in cells.groupby(PLACE, sort=False):
         old, new = (rows[f"status_{side}"].notna() for side in "ab")
-        gone = old & ~new & rows["seed"].isin([*plan.new, *plan.reserve])
+        gone = old & ~new & rows["seed"].isin({*plan.new, *plan.reserve}.intersection(plan.own))
         if not new.any():
             yield _fault(place, "missing, and the baseline has it", Verdict.FAIL)
         elif not old.any():
@@ -277,11 +300,13 @@ class _Values:
         findings = []
         for metric, own in gate.items():
             told = self._findings(metric, own, places[metric])
-            counts = np.isfinite(reserves[metric].new - reserves[metric].base).sum(1)
+            counts = reserves[metric].seeds()
             was = flagged[metric].verdict == FLAGGED
             findings += [
-                msgspec.structs.replace(one, flagged=True, reserve=int(n)) if again else one
-                for one, n, again in zip(told, counts, was, strict=True)
+                msgspec.structs.replace(one, flagged=True, reserve=int(n), again=_finite(change))
+                if again
+                else one
+                for one, n, change, again in zip(told, counts, own.again, was, strict=True)
             ]
         return findings
 
@@ -319,13 +344,11 @@ def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _notes(
-    cells: pd.DataFrame, plan: _Plan, baseline: Baseline, findings: Sequence[Finding]
-) -> Iterator[str]:
-    """Yield what the reader should know besides."""
-    new, base = (_seeds(cells.loc[cells[f"status_{side}"].notna(), "seed"]) for side in "ba")
-    further = [seed for seed in new if seed not in base]
-    fewer = [seed for seed in base if seed not in {*new, *baseline.reserve}]
+def _notes(cells: pd.DataFrame, plan: _Plan, baseline: Baseline) -> Iterator[str]:
+    """Yield what the reader should know of the seeds."""
+    base = _seeds(cells.loc[cells["status_a"].notna(), "seed"])
+    further = [seed for seed in plan.own if seed not in base]
+    fewer = [seed for seed in base if seed not in {*plan.own, *baseline.reserve}]
     if not plan.pairs:
         yield (
             f"The baseline has seeds {some(plan.base)} and the run {some(plan.new)}: fewer than "
@@ -335,14 +358,18 @@ def _notes(
         yield f"Seeds {some(further)} are not in the baseline and are left out; the rest are pairs."
     if plan.pairs and fewer:
         yield f"The run does not have seeds {some(fewer)} of the baseline."
-    waiting = {(one.method, one.setting) for one in findings if one.flagged and not one.reserve}
-    if waiting:
+
+
+def _doubts(findings: Sequence[Finding], baseline: Baseline, why_not: str) -> Iterator[str]:
+    """Yield what could not be told, and what would help."""
+    if named := {(one.method, one.setting) for one in findings if one.waits}:
         advice = (
-            f"train seeds {some(baseline.reserve)}, the reserve of the baseline, and ask again"
+            f"seeds {some(baseline.reserve)}, the reserve of the baseline, have not been trained"
             if baseline.reserve
             else "the baseline keeps no reserve (`regress accept --reserve`)"
         )
-        named = count(len(waiting), "cell")
-        yield f"{named} may have become worse, and other seeds have to show it: {advice}."
+        reason = f" ({why_not})" if why_not and baseline.reserve else ""
+        cells = count(len(named), "cell")
+        yield f"{cells} may have become worse, and other seeds have to show it: {advice}{reason}."
     if any(one.verdict == Verdict.INCONCLUSIVE for one in findings):
         yield "INCONCLUSIVE is no pass: with so few seeds a loss beyond the bounds may be hidden."

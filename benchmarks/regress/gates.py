@@ -89,6 +89,7 @@ class Judged:
     tests: Tests
     p: Floats  # adjusted, as the gate does
     verdict: NDArray[np.str_]  # of Verdict, or FLAGGED
+    again: Floats  # the change on the reserve seeds of what was flagged, else nan
 
 
 def gate_methods(contrasts: Mapping[Tracked, Contrast]) -> dict[Tracked, Judged]:
@@ -100,7 +101,7 @@ def gate_methods(contrasts: Mapping[Tracked, Contrast]) -> dict[Tracked, Judged]
     found = {metric: _tested(own) for metric, own in contrasts.items()}
     family = _together({metric: tested.p for metric, (_, tested) in found.items()})
     return {
-        metric: Judged(prior, tested, p, _verdicts(tested, metric.method, p < METHOD_LEVEL))
+        metric: _judged(prior, tested, p, _verdicts(tested, metric.method, p < METHOD_LEVEL))
         for (metric, (prior, tested)), p in zip(found.items(), family, strict=True)
     }
 
@@ -113,7 +114,7 @@ def gate_cells(contrasts: Mapping[Tracked, Contrast]) -> dict[Tracked, Judged]:
         p, worse = (np.asarray(benjamini_hochberg(v.tolist())) for v in (found.p, found.p_worse))
         flagged = (worse < metric.flags) & (found.change > metric.cell.margin)
         verdict = np.where(flagged, FLAGGED, _verdicts(found, metric.cell, p < CELL_LEVEL))
-        judged[metric] = Judged(prior, found, p, verdict)
+        judged[metric] = _judged(prior, found, p, verdict)
     return judged
 
 
@@ -142,15 +143,19 @@ def confirmed(judged: Mapping[Tracked, Judged], reserve: Reserve) -> dict[Tracke
         fails = (p < CONFIRM_LEVEL) & (found.change > limits.margin)
         unresolved = np.zeros(len(p), np.bool_)
         words = np.where(fails, Verdict.FAIL, _verdicts(found, limits, unresolved))
-        verdict = own.verdict.copy()
-        verdict[flagged[metric]] = words
-        after[metric] = replace(own, verdict=verdict)
+        verdict, change = own.verdict.copy(), own.again.copy()
+        verdict[flagged[metric]], change[flagged[metric]] = words, found.change
+        after[metric] = replace(own, verdict=verdict, again=change)
     return after
 
 
 def _tested(contrast: Contrast) -> tuple[Prior, Tests]:
     prior = fit_prior(contrast) if (contrast.df > 0).any() else Prior(np.nan, np.nan, np.nan)
     return prior, moderated(contrast, prior)
+
+
+def _judged(prior: Prior, tests: Tests, p: Floats, verdict: NDArray[np.str_]) -> Judged:
+    return Judged(prior, tests, p, verdict, np.full(len(p), np.nan))
 
 
 def _together(p: Mapping[Tracked, Floats]) -> list[Floats]:

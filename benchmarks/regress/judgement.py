@@ -50,11 +50,17 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     flagged: bool = False  # a cell that is worse only if the reserve seeds show it, too
     reserve: int = 0  # seeds that did or did not
+    again: float | None = None  # the change on these
 
     @property
     def size(self) -> float:
         """The change in margins, by which findings are ordered."""
         return abs(self.change) / self.margin if math.isfinite(self.change) else 0.0
+
+    @property
+    def waits(self) -> bool:
+        """Whether reserve seeds that are not there have to show it."""
+        return self.flagged and not self.reserve
 
     def sentence(self) -> str:
         """Say it in a line.
@@ -71,17 +77,22 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         elr, clean: NLL 50.00% better (2 to 1; 90% interval 0.00 to 75.00)
         """
         metric = _METRICS[self.metric]
-        sign, word = (-1, "better") if self.change < 0 else (1, "worse")
+        sign = -1 if self.change < 0 else 1
         ends = [end for end in (self.low, self.high)[::sign] if end is not None]
         amounts = " to ".join(_amount(metric, end, sign) for end in ends) or "unknown"
-        unit = "%" if metric.ratio else " points"
         by = "; other seeds have to show it" if self.flagged else ""
-        by = f"; judged on {count(self.reserve, 'reserve seed')}" if self.reserve else by
+        if self.again is not None:
+            by = f"; on {count(self.reserve, 'reserve seed')} {_told(metric, self.again)}"
         return (
-            f"{self.method}, {self.setting}: {LABELS[self.metric]} "
-            f"{_amount(metric, self.change, sign)}{unit} {word} ({_value(metric, self.base)} to "
-            f"{_value(metric, self.new)}; 90% interval {amounts}{by})"
+            f"{self.method}, {self.setting}: {LABELS[self.metric]} {_told(metric, self.change)} "
+            f"({_value(metric, self.base)} to {_value(metric, self.new)}; 90% interval {amounts}"
+            f"{by})"
         )
+
+
+def _told(metric: Tracked, change: float) -> str:
+    sign, word = (-1, "better") if change < 0 else (1, "worse")
+    return f"{_amount(metric, change, sign)}{'%' if metric.ratio else ' points'} {word}"
 
 
 def _amount(metric: Tracked, change: float, sign: int) -> str:

@@ -27,6 +27,12 @@ class Sample(NamedTuple):
         new, base = self.new[chosen], self.base[chosen]
         return Sample(new, base, self.method[chosen], self.dataset[chosen], self.pairs)
 
+    def seeds(self) -> NDArray[np.int64]:
+        """Return how many seeds each cell has: pairs, or on the side that has fewer."""
+        new, base = np.isfinite(self.new), np.isfinite(self.base)
+        pairs = (new & base).sum(1)
+        return np.asarray(pairs if self.pairs else np.minimum(new.sum(1), base.sum(1)))
+
     def cells(self) -> Contrast:
         """Return the change of each cell."""
         return self._contrast(self.new, self.base, self.dataset)

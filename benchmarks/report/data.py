@@ -149,6 +149,15 @@ def outcomes(folder: Path) -> pd.DataFrame:
     return last.assign(auroc=last["cell_id"].map(aurocs).astype("float64"))
 
 
+def costs(folder: Path) -> pd.DataFrame:
+    """Return the table ``costs.csv`` of a folder, empty where an earlier version wrote none.
+
+    Raises:
+        RefusedError: it has other columns than the schema names.
+    """
+    return _table(folder, "costs.csv")
+
+
 def _table(folder: Path, name: str) -> pd.DataFrame:
     path = table_path(folder, name)
     if not path.is_file():

@@ -155,7 +155,7 @@ class _Version(msgspec.Struct):
     schema: int
 
 
-KEPT = ("parts", "collected", "tuning", "suspects")
+KEPT = ("parts", "collected", "tuning", "suspects", "confirm")
 """The folders in a results folder that hold nothing else."""
 
 
