@@ -61,7 +61,7 @@ def verdicts(judgement):
 def test_exactly_what_is_flagged_is_trained_on_the_reserve_beside_the_run_and_decides(judge):
     before = (judge.folder / "results.csv").read_bytes()
     code, judgement, err = judge("--workers", 1)
-    assert (code, judgement["verdict"]) == (4, "FAIL")
+    assert (code, judgement["verdict"]) == (4, "FAIL"), err
     assert verdicts(judgement) == {WORSE: "FAIL", CHANCE: "PASS"}
     culprit = judgement["findings"][0]
     assert (culprit["method"], culprit["reserve"]) == (WORSE, 3)
@@ -83,8 +83,8 @@ def other_code(patch, _folder):
     patch("benchmarks.launch.reserve.commit", lambda: "0123456789ab-dirty")
 
 
-def another_version(patch, _folder):
-    patch("methods.gce.GCE.version", 99)
+def other_images(patch, _folder):
+    patch("benchmarks.planning.plan.data_of", lambda *_: "other")
 
 
 def no_images(patch, _folder):
@@ -102,7 +102,7 @@ def a_file_of_the_users(_patch, folder):
 
 HINDERED = {
     other_code: "and this is 0123456789ab-dirty",
-    another_version: "what it is made of has changed since",
+    other_images: "what it is made of has changed since",
     no_images: "digits not in",
     no_plan: "it has no plan.json",
     a_file_of_the_users: "such as 'mine.txt'",
