@@ -1,6 +1,7 @@
 """The contract between a method and the engine that trains it."""
 
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
@@ -129,6 +130,7 @@ class Method(Bounded):
 
     label: ClassVar[str] = ""  # the name in tables and figures: short, ASCII
     family: ClassVar[str] = ""  # of FAMILIES
+    colour: ClassVar[str] = ""  # in figures, as #rrggbb; for a method of a plugin
 
     networks: ClassVar[int] = 1
     views: ClassVar[int] = 1  # independent augmentations of each image
@@ -137,21 +139,24 @@ class Method(Bounded):
     stops_early: ClassVar[bool] = False  # ends at the epoch that is best on noisy validation labels
     learnable: ClassVar[tuple[str, ...]] = ()  # entries of the state that get a gradient
 
-    def __init_subclass__(cls, *, label: str = "", family: str = "") -> None:
+    def __init_subclass__(cls, *, label: str = "", family: str = "", colour: str = "") -> None:
         """Take what a class states: ``class ELR(Method, label="ELR", family="early")``."""
         if family not in {"", *FAMILIES}:
             known = ", ".join(FAMILIES)
             raise ValueError(f"{cls.__name__}.family must be one of {known}; got {family!r}")
-        cls.label, cls.family = label, family
+        if colour and not re.fullmatch("#[0-9a-fA-F]{6}", colour):
+            raise ValueError(f"{cls.__name__}.colour must be like #c02050; got {colour!r}")
+        cls.label, cls.family, cls.colour = label, family, colour
 
     @classmethod
     def facts(cls) -> dict[str, str]:
-        """Return what tables say of the method: family, label, paper, summary; as text."""
+        """Return what a report says of the method: family, label, paper, summary; as text."""
         docstring = inspect.getdoc(cls) or ""
         paper = cited(docstring)
         summary = docstring.partition("\n\n")[0].replace("\n", " ")
         texts = {"family": cls.family, "label": cls.label, **paper._asdict()}
-        return {**texts, "summary": summary, "bibtex": paper.bibtex}
+        own = {"colour": cls.colour} if cls.colour else {}
+        return {**texts, "summary": summary, "bibtex": paper.bibtex, **own}
 
     @property
     def privileges(self) -> tuple[str, ...]:
@@ -236,6 +241,6 @@ class Method(Bounded):
 
 def hooks_of(method: type[Method]) -> list[str]:
     """Return the hooks that a method has of its own, in the order of :class:`Method`."""
-    facts = {"label", "family", "facts"}
+    facts = {"label", "family", "colour", "facts"}
     hooks = [name for name in vars(Method) if not name.startswith("_") and name not in facts]
     return [name for name in hooks if getattr(method, name) != getattr(Method, name)]

@@ -84,3 +84,5 @@ def test_a_module_of_a_method_defines_one_and_says_what_it_is_called():
         method_of(module(("Mine", {"label": "Mine"})))
     with pytest.raises(ValueError, match=r"^Mine.family must be one of baseline, .*; got 'earl'$"):
         module(("Mine", {"label": "Mine", "family": "earl"}))
+    with pytest.raises(ValueError, match=r"^Mine.colour must be like #c02050; got 'red'$"):
+        module(("Mine", {"label": "Mine", "family": "early", "colour": "red"}))

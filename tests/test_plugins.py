@@ -286,7 +286,7 @@ from dataclasses import dataclass
 from methods import METHODS, Method
 
 @dataclass(frozen=True)
-class Stated(Method, label="As stated", family="early"):
+class Stated(Method, label="As stated", family="early", colour="#c02050"):
     '''Do as I say.'''
 
 METHODS.register("stated", Stated)
@@ -306,6 +306,7 @@ def test_what_a_plugins_method_states_travels_in_the_plan_to_the_report(write, t
         looks = resolve(methods, {}, facts)
         assert looks[methods[-1]].label == (kept or "ELR")
         assert {look.family for look in looks.values()} == {"early"}
+        assert (looks[methods[-1]].colour == "#c02050") == bool(kept)
 
 
 MAKER = """

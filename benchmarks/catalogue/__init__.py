@@ -25,6 +25,7 @@ class Facts:
     url: str
     summary: str
     bibtex: str
+    colour: str = ""  # that a plugin's method asks for, as #rrggbb
 
 
 @cache

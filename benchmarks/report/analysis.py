@@ -6,7 +6,7 @@ Tables, figures and words are made from what is here. A method is compared with 
 
 from collections.abc import Callable, Iterator
 from functools import cached_property, wraps
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import numpy as np
@@ -23,6 +23,9 @@ from benchmarks.schema import METRICS
 
 REFERENCES = ("cross_entropy", "label_smoothing")
 """The methods that every other is compared with where they ran; named before any result."""
+
+CORE = 5
+"""Most settings of one dataset, model and recipe in figures of panels or matrices."""
 
 JUDGED = ("acc", "ece")
 """The metrics for which probabilities over settings are computed."""
@@ -76,8 +79,15 @@ class Analysis:
 
     @cached_property
     def looks(self) -> dict[str, Look]:
-        """The look of each method, privileged ones with a mark in their label."""
-        return resolve(self.run.methods, self.run.privileges, self.run.facts)
+        """The look of each method, in the order of figures and tables: best mean accuracy first.
+
+        Privileged ones have a mark in their label; what the suite asks about is drawn stronger,
+        where it is less than half of the methods.
+        """
+        run, asked = self.run, self.question.candidates if self.question else ()
+        subject = asked if 2 * len(asked) < len(run.methods) else ()
+        looks = resolve(run.methods, run.privileges, run.facts, subject)
+        return {str(method): looks[str(method)] for method in self.ranking.index}
 
     def label(self, method: str) -> str:
         """Return the label of a method that ran or is planned."""
@@ -124,6 +134,26 @@ class Analysis:
             wanted = (self.question.reference, *self.question.candidates)
         tried = cells[cells["method"].isin(wanted)].groupby("setting")["method"].nunique()
         return tuple(s for s in self.run.settings if tried.get(s, 0) == len(wanted))
+
+    @cached_property
+    def core_settings(self) -> tuple[str, ...]:
+        """The settings of figures in which not all have room, of each arena at most ``CORE``.
+
+        Beside the clean labels, the kinds of noise take turns, those of most rates first: each
+        gives its highest rate, then its lowest, then what halves the largest gap.
+        """
+        known = self.run.last.drop_duplicates("setting").sort_values(["kind", "x"])
+        chosen: set[str] = set()
+        for _, arena in known.groupby("arena"):
+            kinds = [
+                [str(rows["setting"].iloc[place]) for place in _halving(len(rows))]
+                for _, rows in arena[arena["noisy"]].groupby("kind")
+            ]
+            kinds.sort(key=len, reverse=True)
+            turns = [s for turn in zip_longest(*kinds) for s in turn if s is not None]
+            clean = arena.loc[~arena["noisy"], "setting"].tolist()
+            chosen |= {*[*clean, *turns][:CORE]}
+        return tuple(s for s in self.run.settings if s in chosen)
 
     @_once
     def shared(self, selection: str = "last") -> pd.DataFrame:
@@ -468,6 +498,20 @@ def _sizes(tests: pd.DataFrame, metric: str) -> dict[str, Floats]:
     least = [stats.detectable(sd, n) for sd, n in zip(tests["sd"], tests["n"], strict=True)]
     seeds = [stats.seeds_needed(effect, sd) for sd in tests["sd"]]
     return {"detectable": np.array(least, np.float64), "seeds": np.array(seeds, np.float64)}
+
+
+def _halving(count: int) -> list[int]:
+    """Return places by how little they are between: the last, the first, then the middles.
+
+    >>> _halving(6), _halving(1)
+    ([5, 0, 2, 3, 1, 4], [0])
+    """
+    order = [count - 1, 0][:count]
+    while len(order) < count:
+        known = sorted(order)
+        low, high = max(pairwise(known), key=lambda gap: gap[1] - gap[0])
+        order.append((low + high) // 2)
+    return order
 
 
 def rows_of(table: pd.DataFrame) -> Iterator[Any]:

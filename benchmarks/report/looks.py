@@ -1,8 +1,10 @@
-"""Label, colour, marker and dash of every method in a run: by name, never by position."""
+"""Label, colour, marker and dash of every method: of its spec alone, whatever else is in a run."""
 
+import colorsys
 import re
+import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from benchmarks.catalogue import Facts, catalogue
@@ -20,21 +22,22 @@ class Look:
     colour: str
     marker: str
     dash: Dash
+    strong: bool = False  # the subject of the report, or of a plugin: drawn thicker
 
 
 COLOURS: dict[str, str] = {
-    "baseline": "#3f90da",
-    "targets": "#ffa90e",
-    "bounded": "#94a4a2",
-    "normalised": "#e76300",
-    "outputs": "#92dadd",
-    "transition": "#b9ac70",
-    "weights": "#bd1f01",
-    "selection": "#a96b59",
-    "early": "#832db6",
-    "mixed": "#717581",
+    "baseline": "#4d78bc",
+    "targets": "#b25400",
+    "bounded": "#647877",
+    "normalised": "#ee6b05",
+    "outputs": "#22a1ac",
+    "transition": "#a98748",
+    "weights": "#a00701",
+    "selection": "#975748",
+    "early": "#802cb8",
+    "mixed": "#978d78",
 }
-"""The colour of each family: petroff10, told apart by colour-blind readers."""
+"""The colour of each family: near petroff10, told apart by colour-blind readers and on white."""
 
 MARKERS = ("o", "P", "<", ">", "^", "s", "X", "v", "D", "*")
 FAMILY_DASHES: tuple[Dash, ...] = (
@@ -42,24 +45,14 @@ FAMILY_DASHES: tuple[Dash, ...] = (
     *((0, (3, 2)), (0, (9, 2)), (0, (6, 2)), (0, (2, 1, 2, 3)), (0, (4, 1)), (0, (1, 1, 4, 1))),
     *((0, (2, 2)), (0, (5, 2, 1, 2))),
 )
-"""The dashes of our methods and of those that state a family; solid is that of the first one."""
+"""The dashes of methods; solid is that of our first one."""
 
-SPARES = (("#94a4a2", "H"), ("#a96b59", "p"), ("#92dadd", "d"), ("#717581", "8"))
-"""The colour and marker of methods that state no family, in the order of their names."""
+CONTRAST = 3.0
+"""The least contrast of a line on white, as WCAG 2 asks for graphics."""
 
-DASHES: tuple[Dash, ...] = (
-    "solid",
-    (0, (1, 1)),
-    (0, (5, 1)),
-    (0, (3, 1, 1, 1, 1, 1)),
-    (0, (1, 3)),
-)
-"""The dashes of methods that state no family, and of further configurations of one method."""
-
-SHADES = (0.0, -0.4, 0.35, -0.65, 0.2)
-"""The shades of further configurations of a method, towards black (negative) or white."""
-RAMP = (-0.75, 0.4)
-"""The ends of the scale, from dark to light, of more configurations than there are shades."""
+OWN_COLOURS = ("#000000", "#7a0177", "#00441b", "#08306b", "#67000d")
+OWN_MARKERS = ("H", "p", "d", "8")
+"""The looks of plugins' methods: no family's, and darker than any."""
 
 PRIVILEGED = "‡"
 
@@ -98,46 +91,36 @@ def order_methods(methods: Iterable[str]) -> tuple[str, ...]:
     known = {name: place for place, name in enumerate(catalogue())}
 
     def place(method: str) -> tuple[int, str, list[float], str]:
-        numbers = [float(n) for n in re.findall(r"(?<==)-?\d+\.?\d*(?:e-?\d+)?", method)]
-        return known.get(base(method), len(known)), base(method), numbers, method
+        return known.get(base(method), len(known)), base(method), _numbers(method), method
 
     return tuple(sorted(set(methods), key=place))
 
 
 def resolve(
-    methods: Iterable[str], privileges: Mapping[str, str], facts: Mapping[str, Facts] | None = None
+    methods: Iterable[str],
+    privileges: Mapping[str, str],
+    facts: Mapping[str, Facts] | None = None,
+    subject: Collection[str] = (),
 ) -> dict[str, Look]:
     """Return the look of each method, in drawing order.
 
-    Two specs of one method keep its colour family and marker and differ in lightness and dash.
-    Methods without facts share out the spare looks by name.
+    Specs of one method share its marker and differ in colour and dash.
 
     Args:
         methods: specs.
         privileges: the clean knowledge of those that are given any; they are marked.
         facts: those of methods that the catalogue lacks, by name.
+        subject: the methods that the report is about.
     """
-    ordered = order_methods(methods)
-    more = {name: fact for name, fact in (facts or {}).items() if fact.family in COLOURS}
-    later = dict(sorted(more.items(), key=lambda item: (item[1].year, item[0])))
-    known = looks_of({**catalogue(), **later})
-    unknown = sorted({base(method) for method in ordered} - set(known))
-    seen: Counter[str] = Counter()
-    variants = Counter(base(method) for method in ordered)
+    known = looks_of(catalogue())
     looks: dict[str, Look] = {}
-    for method in ordered:
+    for method in order_methods(methods):
         name = base(method)
-        variant = seen[name]
-        seen[name] += 1
-        own = known[name] if name in known else _spare(name, unknown.index(name))
+        own = known.get(name) or _look_of_plugin(name, (facts or {}).get(name))
         mark = PRIVILEGED if method in privileges else ""
-        others = [dash for dash in DASHES[1:] if dash != own.dash]  # solid is the plain methods'
-        looks[method] = replace(
-            own,
-            label=own.label + method.removeprefix(name).replace("(", " (", 1) + mark,
-            colour=shade(own.colour, _tone(variant, variants[name])),
-            dash=others[(variant - 1) % len(others)] if variant else own.dash,
-        )
+        label = own.label + method.removeprefix(name).replace("(", " (", 1) + mark
+        look = own if method == name else _variant(own, method)
+        looks[method] = replace(look, label=label, strong=own.strong or method in subject)
     uses = Counter(look.label for look in looks.values())  # a plugin may state a label of ours
     return {
         method: replace(look, label=f"{look.label} ({method})") if uses[look.label] > 1 else look
@@ -145,28 +128,63 @@ def resolve(
     }
 
 
-def _spare(name: str, place: int) -> Look:
-    colour, marker = SPARES[place % len(SPARES)]
-    turn = place // len(SPARES)
-    dash = DASHES[turn % len(DASHES)]
-    tone = SHADES[(turn + turn // len(DASHES)) % len(SHADES)]  # 25 turns before one repeats
-    return Look(name, name, shade(colour, tone), marker, dash)
+def _look_of_plugin(name: str, facts: Facts | None) -> Look:
+    """Return the look of a method of a user's: the colour that its file states, or a dark one."""
+    number = zlib.crc32(name.encode())
+    colour = OWN_COLOURS[number % len(OWN_COLOURS)]
+    marker = OWN_MARKERS[number // 7 % len(OWN_MARKERS)]
+    dash = FAMILY_DASHES[number // 31 % len(FAMILY_DASHES)]
+    family = facts.family if facts and facts.family in COLOURS else name
+    if facts and facts.colour:
+        colour = legible(facts.colour)
+    return Look(
+        (facts and printable(facts.label)) or name, family, colour, marker, dash, strong=True
+    )
 
 
-def _tone(variant: int, count: int) -> float:
-    if variant == 0 or count <= len(SHADES):
-        return SHADES[variant]
-    dark, light = RAMP
-    return dark + (light - dark) * (variant - 1) / (count - 2)
+def _variant(own: Look, spec: str) -> Look:
+    """Return the look of a spec with values: the larger the first number, the darker and redder."""
+    value = float((_numbers(spec) or [0.0])[0])
+    place = 0.5 + 0.5 * value / (abs(value) + 0.3)  # from 0 to 1, densest where most values are
+    hue, lightness, saturation = colorsys.rgb_to_hls(*_channels(own.colour))
+    turned = ((hue + 0.25 * (0.5 - place)) % 1, lightness * (1.3 - place), max(saturation, 0.4))
+    colour = _written(colorsys.hls_to_rgb(*turned))
+    others = [dash for dash in FAMILY_DASHES if dash != own.dash]
+    dash = others[zlib.crc32(spec.encode()) % len(others)]
+    return replace(own, colour=legible(colour), dash=dash)
 
 
-def shade(colour: str, amount: float) -> str:
-    """Mix a hex colour with black (``amount < 0``) or white (``amount > 0``).
+def _numbers(spec: str) -> list[float]:
+    """Return the numbers that a spec sets."""
+    return [float(n) for n in re.findall(r"(?<==)-?\d+\.?\d*(?:e-?\d+)?", spec)]
 
-    >>> shade("#808080", 0.5), shade("#808080", -0.5), shade("#3f90da", 0.0)
-    ('#c0c0c0', '#404040', '#3f90da')
+
+def contrast(colour: str) -> float:
+    """Return the contrast of a hex colour with white, from 1 to 21, by WCAG 2.
+
+    >>> contrast("#ffffff"), round(contrast("#000000"), 6), round(contrast("#777777"), 2)
+    (1.0, 21.0, 4.48)
     """
-    target = 255 if amount > 0 else 0
-    channels = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
-    mixed = (round(c + (target - c) * abs(amount)) for c in channels)
-    return "#" + "".join(f"{c:02x}" for c in mixed)
+    linear = [
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in _channels(colour)
+    ]
+    return 1.05 / (sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True)) + 0.05)
+
+
+def legible(colour: str) -> str:
+    """Return a hex colour, mixed with as little black as ``CONTRAST`` takes.
+
+    >>> legible("#3f90da"), legible("#ffff00")
+    ('#3f90da', '#999900')
+    """
+    while contrast(colour) < CONTRAST:
+        colour = _written([0.99 * c for c in _channels(colour)])
+    return colour
+
+
+def _channels(colour: str) -> list[float]:
+    return [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+
+
+def _written(channels: Iterable[float]) -> str:
+    return "#" + "".join(f"{round(255 * min(max(c, 0.0), 1.0)):02x}" for c in channels)

@@ -3,7 +3,6 @@
 from collections import Counter
 from itertools import combinations
 
-import matplotlib.style
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
@@ -11,9 +10,12 @@ from matplotlib.colors import to_rgb
 from benchmarks.catalogue import Facts, catalogue
 from benchmarks.report.looks import (
     COLOURS,
+    CONTRAST,
     MARKERS,
-    SPARES,
+    OWN_COLOURS,
+    OWN_MARKERS,
     base,
+    contrast,
     looks_of,
     order_methods,
     resolve,
@@ -60,11 +62,25 @@ def lab(colour, sight):
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
 
-def test_the_colours_of_the_families_are_petroff10():
-    known = matplotlib.style.library["petroff10"]["axes.prop_cycle"].by_key()["color"]
-    assert set(COLOURS.values()) == set(known)
+def test_every_family_has_its_colour():
     assert list(COLOURS) == list(FAMILIES)
     assert {look.family: look.colour for look in LOOKS.values()} == COLOURS
+
+
+def test_every_colour_is_seen_on_white_and_those_of_plugins_most():
+    sweeps = [f"{name}(value={v})" for name in LOOKS for v in (-70, -0.4, 0, 0.05, 0.3, 2, 1e6)]
+    strange = [f"plugin{n}{values}" for n in range(50) for values in ("", "(a=0.1)")]
+    pale = {"pale": Facts("", "", *[""] * 7, colour="#ffff80")}
+    looks = resolve([*LOOKS, *sweeps, *strange, "pale"], {}, pale)
+    red, green, blue = (np.array([to_rgb(look.colour) for look in looks.values()])).T
+    linear = [
+        np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4) for c in (red, green, blue)
+    ]
+    ratios = 1.05 / (np.array([0.2126, 0.7152, 0.0722]) @ linear + 0.05)
+    assert ratios.min() >= CONTRAST
+    least = min(map(contrast, OWN_COLOURS))
+    assert least > max(contrast(colour) for colour in COLOURS.values())
+    assert {name for name, look in looks.items() if look.strong} == {*strange, "pale"}
 
 
 @pytest.mark.parametrize("sight", SIGHT)
@@ -93,15 +109,18 @@ def test_there_is_a_pair_of_marker_and_dash_for_ten_methods_in_each_family():
     assert len({(look.marker, look.dash) for look in looks}) == len(looks) == 100
 
 
-def test_a_plugins_method_that_states_a_family_gets_its_colour_and_a_pair_of_its_own():
-    facts = {"mine": facts_of("early", "Mine")}
-    looks = resolve([*LOOKS, "mine", "mine(strength=2.0)", "theirs"], {}, facts)
-    assert (looks["mine"].label, looks["mine"].colour) == ("Mine", COLOURS["early"])
-    assert (looks["mine"].marker, looks["mine"].dash) not in {
-        (look.marker, look.dash) for look in LOOKS.values()
+def test_a_plugins_method_is_drawn_as_its_file_asks_and_never_as_one_of_ours():
+    facts = {
+        "mine": facts_of("early", "Mine"),
+        "blue": Facts("", "", *[""] * 7, colour="#0000ff"),
     }
+    looks = resolve([*LOOKS, "mine", "mine(strength=2.0)", "blue", "theirs"], {}, facts)
+    assert (looks["mine"].label, looks["mine"].family) == ("Mine", "early")
+    assert looks["mine"].colour in OWN_COLOURS
+    assert {looks[name].marker for name in ("mine", "blue", "theirs")} <= {*OWN_MARKERS}
+    assert not {*OWN_MARKERS} & {*MARKERS}
     assert looks["mine(strength=2.0)"].label == "Mine (strength=2.0)"
-    assert looks["theirs"].label == "theirs"
+    assert (looks["theirs"].label, looks["blue"].colour) == ("theirs", "#0000ff")
     assert {name: look for name, look in looks.items() if name in LOOKS} == dict(LOOKS)
 
 
@@ -117,9 +136,10 @@ def test_labels_are_unique_and_plain_ascii_that_latex_and_every_font_can_set():
     assert all(label.isascii() for label in labels)
 
 
-def test_a_method_looks_the_same_whoever_else_is_in_the_run():
-    alone = resolve(["elr"], {})["elr"]
-    assert alone == resolve(SIX, {})["elr"] == LOOKS["elr"]
+@pytest.mark.parametrize("method", ["elr", "elr(beta=0.9)", "plugin_m", "plugin_m(power=0.5)"])
+def test_a_method_looks_the_same_whoever_else_is_in_the_run(method):
+    others = ("elr", "elr(beta=0.1)", "elr(beta=0.5)", "a", "plugin_m", "plugin_m(power=0.1)", "z")
+    assert resolve([method], {})[method] == resolve([*SIX, *others, method], {})[method]
 
 
 def test_two_specs_of_a_method_differ_in_shade_dash_and_label_but_not_in_marker():
@@ -131,24 +151,21 @@ def test_two_specs_of_a_method_differ_in_shade_dash_and_label_but_not_in_marker(
     assert other.label == "Label smoothing (smoothing=0.4, schedule='cosine')"
 
 
-def test_many_values_of_one_method_are_a_scale_from_dark_to_light():
+def test_many_values_of_one_method_are_a_scale_from_light_to_dark():
     specs = [f"label_smoothing(smoothing={v})" for v in (0.6, -0.4, 0.05, 0.4, 0.2, 0.0)]
     looks = resolve(["label_smoothing", *specs], {})
     values = [float(method.partition("=")[2].rstrip(")")) for method in list(looks)[1:]]
     assert values == sorted(values)
-    light = [sum(int(look.colour[k : k + 2], 16) for k in (1, 3, 5)) for look in looks.values()]
-    assert light[1:] == sorted(set(light[1:]))
+    ratios = [contrast(look.colour) for look in looks.values()]
+    assert ratios[1:] == sorted(ratios[1:])
+    assert ratios[-1] > ratios[1] + 1
+    assert len({(look.colour, look.dash) for look in looks.values()}) == len(looks)
     assert next(iter(looks.values())) == LOOKS["label_smoothing"]
 
 
-def test_strangers_share_out_the_spare_looks_by_name():
-    names = [f"m{n:02}" for n in range(24)]
-    looks = resolve(reversed([*SIX, *names]), {})
-    spare = [(looks[name].colour, looks[name].marker) for name in names[:4]]
-    assert spare == list(SPARES)
-    assert not {marker for _, marker in SPARES} & set(MARKERS)
-    assert looks["m04"].marker == looks["m00"].marker
-    assert len({(look.colour, look.marker, look.dash) for look in looks.values()}) == 30
+def test_the_subject_of_a_report_is_drawn_stronger():
+    looks = resolve(SIX, {}, subject=["elr"])
+    assert [name for name, look in looks.items() if look.strong] == ["elr"]
 
 
 def test_known_methods_come_first_in_the_order_of_the_catalogue():

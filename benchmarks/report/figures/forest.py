@@ -41,12 +41,13 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     several = len(analysis.run.settings) > 1  # of one setting, the mean is the setting
     dots = each if several else each.iloc[:0]
     rows = {str(method): looks[str(method)] for method in [*order, *dots["method"]]}
-    figure = layout.new_figure(venue.width, 0.85 + _ROW * len(rows))
+    labels = [layout.name_lines(look.label, 2.0, venue) for look in rows.values()]
+    height = layout.row_height(labels, _ROW, venue)
+    figure = layout.new_figure(venue.width, 0.85 + height * len(rows))
     for axes, metric in zip(figure.subplots(1, len(SHOWN), sharey=True), SHOWN, strict=True):
         means, single = (table[table["metric"] == metric] for table in (pooled, dots))
         _draw_panel(axes, means, single, rows, 100 * analysis.margins[metric])
         axes.set_xlabel(f"{METRICS[metric].label}, difference (points)")
-    labels = [layout.name_lines(look.label, 2.0, venue) for look in rows.values()]
     figure.axes[0].set_yticks(range(len(rows)), labels)
     dot = Line2D([], [], color="0.4", marker=".", linestyle="", markersize=3, label="one setting")
     handles = [

@@ -81,7 +81,9 @@ def draw(
     if not level:
         foot = max(map(len, names)) * venue.letter * 0.9
     width = min(venue.width, venue.width - room + entry * len(settings) + 0.3)
-    figure = layout.new_figure(width, _ROW_HEIGHT * len(methods) + foot + 0.6)
+    wrapped = [layout.name_lines(labels[method], 2.0, venue) for method in methods]
+    height = layout.row_height(wrapped, _ROW_HEIGHT, venue)
+    figure = layout.new_figure(width, height * len(methods) + foot + 0.6)
     axes, size = figure.subplots(), min(venue.points - 2, 24 * entry)
     sns.heatmap(
         value,
@@ -96,7 +98,6 @@ def draw(
     )
     axes.set(xlabel="", ylabel="")
     axes.set_xticks(np.arange(len(names)) + 0.5, names, rotation=0 if level else 90)
-    wrapped = [layout.name_lines(labels[method], 2.0, venue) for method in methods]
     axes.set_yticks(np.arange(len(methods)) + 0.5, wrapped)
     axes.tick_params(length=0)
     axes.grid(visible=False)

@@ -1,7 +1,7 @@
 """A page of a figure: its venue, its style, its grid of panels, its heading and its files."""
 
 import math
-import textwrap
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -32,6 +32,12 @@ PAGES = 2
 LONGEST = 60
 """The letters of the longest name in a figure."""
 
+SMALLEST = 6.0
+"""The least size of a letter in points."""
+
+CAPTION = 1.2
+"""The inches of a page that a figure leaves to its caption."""
+
 T = TypeVar("T")
 S = TypeVar("S")
 
@@ -40,6 +46,8 @@ S = TypeVar("S")
 class Venue:
     """A paper's text block, so that LaTeX includes figures at their natural size.
 
+    Widths and heights are those of the style files: of NeurIPS, ICLR, ICML, TMLR and JMLR.
+
     Type sizes are of DejaVu Sans, whose small letters are 0.55 of its size high, where those of
     Times are 0.45: set at 8 points it is as tall as 9.8 points of the text around it. So labels
     are a point below what the venues' guides ask for in Times (9 at NeurIPS, 8 at ICML).
@@ -47,7 +55,18 @@ class Venue:
 
     width: float  # text block, inches
     column: float  # one column, inches; the text block where there is one
-    points: float  # labels and titles; ticks and legends are a point smaller
+    height: float  # text block, inches
+    points: float  # labels and titles
+
+    @property
+    def small(self) -> float:
+        """The points of ticks and legends, and of all that is written into panels."""
+        return max(self.points - 1, SMALLEST)
+
+    @property
+    def tallest(self) -> float:
+        """The inches of the tallest figure that leaves room for its caption."""
+        return self.height - CAPTION
 
     @property
     def letter(self) -> float:
@@ -56,11 +75,11 @@ class Venue:
 
 
 VENUES: dict[str, Venue] = {
-    "neurips": Venue(5.5, 5.5, 8.0),
-    "iclr": Venue(5.5, 5.5, 8.0),
-    "icml": Venue(6.75, 3.25, 7.5),
-    "tmlr": Venue(6.5, 6.5, 8.0),
-    "jmlr": Venue(6.0, 6.0, 8.0),
+    "neurips": Venue(5.5, 5.5, 9.0, 8.0),
+    "iclr": Venue(5.5, 5.5, 9.0, 8.0),
+    "icml": Venue(6.75, 3.25, 9.0, 7.5),
+    "tmlr": Venue(6.5, 6.5, 9.0, 8.0),
+    "jmlr": Venue(6.0, 6.0, 8.5, 8.0),
 }
 
 
@@ -88,7 +107,7 @@ def paper_style(venue: Venue) -> Iterator[None]:
         mpl.rcParams.update(mpl.rc_params_from_file(STYLE, use_default_template=False))
         # A character that the font lacks is drawn as a box: no reason to end a report.
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)
-        large, small = venue.points, venue.points - 1
+        large, small = venue.points, venue.small
         mpl.rc("font", size=large)
         mpl.rc("axes", labelsize=large, titlesize=large)
         mpl.rc("figure", titlesize=small)
@@ -192,10 +211,43 @@ def y_label(metric: str) -> str:
     return METRICS[metric].label + unit
 
 
+_BREAKS = ((r" (?![^()]*\))", " "), (r"(?<=.)(?=\()", ""), (r"(?<=,) ", " "))
+"""Where a line may end, and what joins its pieces: between words that no bracket holds, else before
+a bracket, else behind a comma in it."""
+
+
 def wrapped(text: str, inches: float, venue: Venue) -> str:
-    """Return the text in as many lines as it takes to be no wider than ``inches``."""
+    """Return the text in as many lines as it takes to be no wider than ``inches``.
+
+    No word is broken, so a long one is wider.
+
+    >>> print(wrapped("Label smoothing (smoothing=-0.4)", 1.0, VENUES["neurips"]))
+    Label smoothing
+    (smoothing=-0.4)
+    """
     width = max(8, int(inches / venue.letter))
-    return "\n".join(textwrap.wrap(text, width, break_on_hyphens=False)) or text
+    lines = [text]
+    for pattern, glue in _BREAKS:
+        lines = [part for line in lines for part in _filled(line, pattern, glue, width)]
+    return "\n".join(lines)
+
+
+def _filled(line: str, pattern: str, glue: str, width: int) -> list[str]:
+    """Return lines as full as ``width`` letters allow, broken only where the pattern is."""
+    if len(line) <= width:
+        return [line]
+    first, *rest = re.split(pattern, line)
+    lines = [first]
+    for piece in rest:
+        longer = lines[-1] + glue + piece
+        lines = [*lines[:-1], longer] if len(longer) <= width else [*lines, piece]
+    return lines
+
+
+def row_height(names: Sequence[str], least: float, venue: Venue) -> float:
+    """Return the inches of a row beside which each of the names stands, at least ``least``."""
+    lines = max((name.count("\n") + 1 for name in names), default=1)
+    return max(least, 0.017 * venue.points * lines + 0.03)
 
 
 def name_lines(name: str, inches: float, venue: Venue) -> str:

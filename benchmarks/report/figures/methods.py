@@ -86,6 +86,8 @@ def draw_lines(axes: Axes, rows: pd.DataFrame, methods: MethodSelection, *, mark
             line["mean"],
             color=look.colour,
             linestyle=look.dash,
+            linewidth=line_width(look),
+            zorder=3 if look.strong else 2,
             marker=look.marker if marks else "",
             markevery=(place % marks, marks) if marks else None,
             markeredgecolor="white",
@@ -98,12 +100,24 @@ def draw_lines(axes: Axes, rows: pd.DataFrame, methods: MethodSelection, *, mark
             )
 
 
+def line_width(look: Look) -> float:
+    """Return the points of a method's line."""
+    return 1.9 if look.strong else 1.1
+
+
 def draw_legend(
     figure: Figure, methods: MethodSelection, venue: Venue, extra: Sequence[Artist] = ()
 ) -> None:
     """Name the methods once, below all panels, in the order of their looks."""
     handles: list[Artist] = [
-        Line2D([], [], color=k.colour, marker=k.marker, ls=k.dash, label=legend_label(k))
+        Line2D(
+            *([], []),
+            color=k.colour,
+            marker=k.marker,
+            linestyle=k.dash,
+            linewidth=line_width(k),
+            label=legend_label(k),
+        )
         for k in methods.shown.values()
     ]
     if count := len(methods.others):
