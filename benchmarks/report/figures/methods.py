@@ -114,7 +114,7 @@ def draw_legend(
             *([], []),
             color=k.colour,
             marker=k.marker,
-            linestyle=k.dash,
+            ls=k.dash,
             linewidth=line_width(k),
             label=legend_label(k),
         )
