@@ -5,15 +5,20 @@ import functools
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from benchmarks.errors import Exit, RefusedError, some
 from benchmarks.launch.request import Plugins, Request, Seeds, Whole
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from benchmarks.regress.confirmation import Waiting
+    from benchmarks.regress.judgement import Judgement
+
+    Writers = Sequence[tuple[Path, Callable[[Judgement], str]]]
 
 regress = App(name="regress")
 
@@ -60,17 +65,10 @@ def judge(  # noqa: PLR0913  options of a command
         plugin: A Python file that registers entries of the run; may be given several times.
         workers: How many processes train. [default: as of `run`]
     """
-    from benchmarks.outputs import refuse_foreign_files, replaced_files
     from benchmarks.regress import baseline as baselines
-    from benchmarks.regress import comparison, confirmation, formats
-    from benchmarks.regress.gates import Verdict
+    from benchmarks.regress import comparison, confirmation
 
-    asked = {json: formats.json, markdown: formats.markdown, junit: formats.junit}
-    writers = [(path, text) for path, text in asked.items() if path]
-    if len({path.resolve() for path, _ in writers}) < sum(map(bool, (json, markdown, junit))):
-        raise RefusedError("--json, --markdown and --junit need a file each")
-    for path, _ in writers:
-        refuse_foreign_files(path.parent, "regress", [path.name])
+    writers = _writers(json, markdown, junit)
     with baselines.opened(baseline, folder) as opened:
         if confirm:
             given = Request(data=data, plugin=plugin, workers=workers)
@@ -78,14 +76,7 @@ def judge(  # noqa: PLR0913  options of a command
             judgement = confirmation.confirm(folder, opened, train)
         else:
             judgement = comparison.judge(folder, opened, why_not="--no-confirm")
-    for path, text in writers:
-        with replaced_files(path.parent, "regress", adds=True) as new:
-            (new / path.name).write_text(text(judgement), encoding="utf-8", newline="\n")
-    formats.tell_github(judgement, os.environ)
-    print("\n".join(judgement.lines()))
-    if judgement.verdict == Verdict.FAIL:
-        return Exit.WORSE
-    return Exit.UNKNOWN if strict and judgement.verdict == Verdict.INCONCLUSIVE else Exit.DONE
+    return _told(judgement, writers, strict=strict)
 
 
 def _trained(folder: Path, given: Request, waiting: "Waiting") -> Path:
@@ -94,6 +85,75 @@ def _trained(folder: Path, given: Request, waiting: "Waiting") -> Path:
 
     with contextlib.redirect_stdout(sys.stderr):
         return train_reserve(folder, OtherSeeds(*waiting), given)
+
+
+@regress.command
+def speed(  # noqa: PLR0913  options of a command
+    run: Path,
+    /,
+    *again: Path,
+    baseline: Annotated[list[str], Parameter(consume_multiple=1, negative="")],
+    strict: bool = False,
+    json: Path | None = None,
+    markdown: Path | None = None,
+    junit: Path | None = None,
+) -> Exit:
+    """Say whether a run is as fast as a baseline: which benchmark became slower, and by how much.
+
+    The minimum and the median have to agree. Times are in units of the calibration kernel that
+    was measured in the same run, if all have one; otherwise both sides need the same machine.
+    FAIL: a fifth slower, in this run and in each of three more; or missing. INCONCLUSIVE: as much
+    slower, and fewer runs; or not comparable. CHANGED: a tenth slower or faster in each of four
+    runs. PASS: else. Exit codes are those of `regress`.
+
+    Args:
+        run: A file that `pytest --benchmark-json` wrote; or a results folder, of which it is the
+            time that a step of each method takes in each setting.
+        again: Further runs, which confirm what the first shows.
+        baseline: Such a file or folder, or several, whose median counts; of a folder also
+            REV:FOLDER.
+        strict: End with 6 where it is INCONCLUSIVE.
+        json: Write all that was found to this file.
+        markdown: Write a page to this file.
+        junit: Write a test case for each benchmark to this file.
+    """
+    from benchmarks.regress import timings
+    from benchmarks.regress.speed import judge as judge_speed
+
+    writers = _writers(json, markdown, junit)
+    base = [timings.read_baseline(reference, run) for reference in baseline]
+    new = [timings.read(path) for path in (run, *again)]
+    return _told(judge_speed(new, base), writers, strict=strict)
+
+
+def _writers(json: Path | None, markdown: Path | None, junit: Path | None) -> "Writers":
+    """Return the files that are asked for, with what writes them, if they can be written."""
+    from benchmarks.outputs import refuse_foreign_files
+    from benchmarks.regress import formats
+
+    asked = {json: formats.json, markdown: formats.markdown, junit: formats.junit}
+    writers = [(path, text) for path, text in asked.items() if path]
+    if len({path.resolve() for path, _ in writers}) < sum(map(bool, (json, markdown, junit))):
+        raise RefusedError("--json, --markdown and --junit need a file each")
+    for path, _ in writers:
+        refuse_foreign_files(path.parent, "regress", [path.name])
+    return writers
+
+
+def _told(judgement: "Judgement", writers: "Writers", *, strict: bool) -> Exit:
+    """Write and print a judgement, and return the exit code that says it."""
+    from benchmarks.outputs import replaced_files
+    from benchmarks.regress import formats
+    from benchmarks.regress.gates import Verdict
+
+    for path, text in writers:
+        with replaced_files(path.parent, "regress", adds=True) as new:
+            (new / path.name).write_text(text(judgement), encoding="utf-8", newline="\n")
+    formats.tell_github(judgement, os.environ)
+    print("\n".join(judgement.lines()))
+    if judgement.verdict == Verdict.FAIL:
+        return Exit.WORSE
+    return Exit.UNKNOWN if strict and judgement.verdict == Verdict.INCONCLUSIVE else Exit.DONE
 
 
 @regress.command

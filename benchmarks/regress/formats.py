@@ -8,7 +8,7 @@ import msgspec
 
 from benchmarks.outputs import writing
 from benchmarks.regress.gates import Verdict
-from benchmarks.regress.judgement import LABELS, NAMED, Finding, Judgement
+from benchmarks.regress.judgement import LABELS, NAMED, TIMED, Finding, Judgement
 from benchmarks.report.render import literal
 
 SHOWN = 10
@@ -36,7 +36,9 @@ def markdown(judgement: Judgement) -> str:
         lines += [f"- **{verdict}** {literal(sentence)}" for sentence in told[:NAMED]]
     rows = [one for one in judgement.findings if one.verdict != Verdict.PASS]
     if rows:
-        lines += ["", "| verdict | method | setting | metric | change | 90% interval | p |"]
+        names = "benchmark | file" if judgement.how in TIMED else "method | setting"
+        interval = "of the runs" if judgement.how in TIMED else "90% interval"
+        lines += ["", f"| verdict | {names} | metric | change | {interval} | p |"]
         lines += ["|---|---|---|---|---|---|---|", *map(_row, rows)]
     lines += [f"\n{literal(note)}" for note in judgement.notes]
     return "\n".join(lines).rstrip() + "\n"

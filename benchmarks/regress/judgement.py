@@ -18,9 +18,13 @@ LABELS = {
     "ece": "ECE",
     "ts_fwd_ece": "ECE after temperature scaling",
     "auroc": "AUROC of wrong labels",
+    "seconds": "seconds",
+    "kernels": "time in kernels",
 }
 ALL = "all settings"
-How = Literal["same bytes", "paired", "unpaired"]
+How = Literal["same bytes", "paired", "unpaired", "by a calibration kernel", "in seconds"]
+TIMED = ("by a calibration kernel", "in seconds")
+"""How benchmarks are compared, and nothing else is."""
 NAMED = 10
 """The most findings of a verdict that are told; the others are counted."""
 _METRICS = {metric.id: metric for metric in TRACKED}
@@ -33,7 +37,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     ``low`` and ``high`` are its 90 % interval; nothing where that is unknown.
     """
 
-    gate: Literal["method", "cell"]
+    gate: Literal["method", "cell", "speed"]
     method: str
     setting: str
     settings: int = 1
@@ -170,9 +174,10 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
         ...     cells=cells).counts()
         '2 cells: 1 FAIL, 1 PASS'
         """
+        noun = "benchmark" if self.how in TIMED else "cell"
         number = Counter(cell.verdict for cell in self.cells)
         each = [f"{number[verdict]} {verdict}" for verdict in reversed(Verdict) if number[verdict]]
-        return f"{count(len(self.cells), 'cell')}: {', '.join(each) or 'none'}"
+        return f"{count(len(self.cells), noun)}: {', '.join(each) or 'none'}"
 
     def lines(self) -> Iterator[str]:
         """Yield the text for a terminal: the verdict, then the culprits, the worst first."""
@@ -206,7 +211,7 @@ def judgement(
     faults = sorted(faults, key=lambda fault: -RANK[fault.verdict])
     findings = sorted(findings, key=lambda one: (-RANK[one.verdict], -one.size))
     by_cell = {(cell.method, cell.setting): [cell.verdict] for cell in cells}
-    said_of: list[Fault | Finding] = [*faults, *(one for one in findings if one.gate == "cell")]
+    said_of: list[Fault | Finding] = [*faults, *(one for one in findings if one.gate != "method")]
     for one in said_of:
         by_cell.setdefault((one.method, one.setting), []).append(one.verdict)
     return Judgement(

@@ -23,9 +23,11 @@ from benchmarks.outputs import manifest_path
 from benchmarks.planning import throughput
 from benchmarks.planning.options import TrainingOptions
 from benchmarks.planning.plan import make_plan
+from benchmarks.regress import timings
 from benchmarks.regress.baseline import VERB, Baseline, accept, opened
 from benchmarks.regress.comparison import judge
 from benchmarks.regress.formats import junit, markdown
+from benchmarks.regress.speed import judge as judge_speed
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import load
 from benchmarks.store import Parts, derive, read_plan, write_collected, write_part
@@ -370,6 +372,28 @@ def baseline_json(folder):
     return Reader(path, mutant, read, (door + "decode_json", door + "Baseline"))
 
 
+def benchmarks_json(folder):
+    path = folder / "speed.json"
+    stats = {"min": 0.01, "median": 0.011, "mean": 0.012, "rounds": 20}
+    one = {"name": "test_a", "fullname": "tests/test_a.py::test_a", "stats": stats}
+    one |= {"extra_info": {"calibration": {"min": 0.001, "median": 0.001}}}
+    cpu = {"brand_raw": "Blue 1", "count": 2, "flags": ["avx"]}
+    two = one | {"name": "test_b", "options": {"timer": "process_time"}}
+    whole = {"machine_info": {"node": "a", "cpu": cpu}, "benchmarks": [one, two]}
+    path.write_bytes(damage.as_json(whole))
+
+    def read():
+        run = timings.read(path)
+        judgement = judge_speed([run] * 4, [run])
+        return "".join([*judgement.lines(), markdown(judgement), junit(judgement)]) and None
+
+    def mutant(random):
+        return damage.as_json(damage.tree(whole, random))
+
+    door = "benchmarks.regress.timings."
+    return Reader(path, mutant, read, (door + "decode_json", door + "_usable"))
+
+
 def _tabbed(path):
     import pandas as pd  # noqa: PLC0415  the engine's readers do without
 
@@ -420,5 +444,6 @@ READERS = {
     "bins.csv": bins_csv,
     "results.csv, judged": judged_csv,
     "baseline.json": baseline_json,
+    "benchmarks, JSON": benchmarks_json,
     "reviewed table": reviewed,
 }
