@@ -160,6 +160,19 @@ POOLED_KEYS = KEYS[1:-1]
 """The columns that name a row which pools the seeds of a method in a setting."""
 LOSSES = (*POOLED_KEYS, "seeds", "bin", "low", "high", "right", "wrong")
 TRANSITIONS = (*POOLED_KEYS, "seeds", "label", "estimated", "realised")
+PAIRS = (
+    *POOLED_KEYS,
+    "reference",  # the other method; differences are of ``method`` less it
+    "metric",  # acc | nll | brier | ece
+    "seeds",  # that both finished
+    "images",  # of the test set
+    "groups",  # of images that are left out one by one; all images for a mean over them
+    "difference",
+    "var_seeds",
+    "var_images",  # blank, as the next, where each seed has test images of its own
+    "var_rest",
+    "var_both",
+)
 DETECTION = (*KEYS, "score", "auroc", "ap", "mislabelled", "n_train")
 COSTS = (
     "cell_id",
@@ -189,6 +202,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "detection.csv": DETECTION,
     "losses.csv": LOSSES,
     "transitions.csv": TRANSITIONS,
+    "pairs.csv": PAIRS,
     "costs.csv": COSTS,
 }
 """Every CSV of a results folder. All but ``costs.csv`` are byte-identical from run to run."""
@@ -201,5 +215,7 @@ def table_path(folder: Path, name: str) -> Path:
 
 
 BINS_COUNT = 15
+GRID = 2.0**36
+"""Confidences are multiples of one over this: see ``metrics/examples.py``."""
 LOSS_BINS, LOSS_RANGE = 36, (1e-4, 1e2)
 """The bins of ``losses.csv``: six a decade, in nats; the first and last hold what lies beyond."""

@@ -103,6 +103,7 @@ def _record(cell: Cell, data: CellData, history: History, setup: PackSetup, driv
         costs=_costs(cell, data, history, setup.device, driver),
         curves=CURVE_VALUES,
         draws=Draws(_digest(data.position), initial_weights(cell)),
+        own_images=cell.dataset.resplit,
     )
     arrays: dict[str, NDArray[Any]] = {
         "curves": np.array(history.rows).reshape(-1, len(CURVE_VALUES))

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.metrics.examples import GRID, Rows, rows_of
-from benchmarks.schema import BINS_COUNT
+from benchmarks.metrics.examples import Rows, rows_of
+from benchmarks.schema import BINS_COUNT, GRID
 
 MESH = 4096
 """The intervals of [0, 1] for ``smooth_ece``: the sum over them is within 1e-5 of the integral."""

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.metrics.calibration import equal_width
-from benchmarks.metrics.examples import GRID, Rows, measurable, rows_of
-from benchmarks.schema import BINS_COUNT
+from benchmarks.metrics.examples import Rows, measurable, rows_of
+from benchmarks.schema import BINS_COUNT, GRID
 
 LOG_BOUND = 10.0
 """Temperatures lie between ``exp(-10)`` and ``exp(10)``."""

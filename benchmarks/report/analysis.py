@@ -35,7 +35,8 @@ SOUGHT = {metric: 2 * margin for metric, margin in MARGINS.items()}
 
 DIFFERENCES = (
     *("method", "reference", "metric", "setting", "dataset", "noisy", "n"),
-    *("difference", "low", "high", "p", "family", "tests", "p_adjusted", "p_equivalent"),
+    *("difference", "low", "high", "p", "over", "p_seeds"),
+    *("family", "tests", "p_adjusted", "p_equivalent"),
     *("outcome", "p_flip", "g_z", "detectable", "seeds"),
 )
 """The columns of ``differences.csv``."""

@@ -24,6 +24,13 @@ CONFIRMATORY, EXPLORATORY = "confirmatory", "exploratory"
 OVERALL = "overall"
 """In place of a setting: the means over the shared settings within each seed."""
 
+OVER_SEEDS, OVER_BOTH, OVER_SPLITS = "seeds", "seeds and images", "overlapping splits"
+"""The kinds of a test, by what its interval is over.
+
+Where parts were kept, ``pairs.csv`` tells how much of a difference is due to the test images. A
+dataset that each seed splits anew has the corrected test of Nadeau & Bengio 2003 instead.
+"""
+
 SAME_LABELS = ["dataset", "noise", "model", "recipe", "seed"]
 """The columns of cells that are pairs, whatever their methods."""
 
@@ -88,7 +95,8 @@ def compare_all(
 
     Returns:
         ``setting``, ``method``, ``reference``, their means ``own`` and ``other`` over pairs, the
-        fields of :class:`stats.PairedTests` of ``own - other``, the ``family``, how many
+        fields of :class:`stats.PairedTests` of ``own - other``, what the interval and the p are
+        ``over``, the p over seeds alone as ``p_seeds``, the ``family``, how many
         ``tests`` it has, ``p_adjusted`` (Holm's p if confirmatory, else q), and
         ``p_equivalent``, the p of a difference beyond the margin, adjusted likewise.
 
@@ -115,8 +123,38 @@ def compare_all(
     ).astype({"n": int})
     margin = (question.margins() if question else MARGINS).get(metric, np.nan)
     rows["p_equivalent"] = stats.equivalence_p(tests, margin).ravel()
+    rows = _with_images(rows, run.pairs[run.pairs["metric"] == metric], margin)
     asked = _asked(rows, question) if question and metric in MARGINS else False
     return _in_families(rows.assign(family=np.where(asked, CONFIRMATORY, EXPLORATORY)))
+
+
+def _with_images(rows: pd.DataFrame, pairs: pd.DataFrame, margin: float) -> pd.DataFrame:
+    """Return comparisons whose intervals are over seeds and test images, where that is known.
+
+    Args:
+        rows: comparisons over seeds alone.
+        pairs: the rows of ``pairs.csv`` of the metric; of other seeds than ``rows``, or with other
+            differences, they are not used.
+        margin: the difference that is practically none.
+    """
+    keys = ["setting", "method", "reference"]
+    pairs = pairs[[*keys, *_NUMBERS]].astype(dict.fromkeys(_NUMBERS, np.float64))
+    turned = pairs.rename(columns={"method": "reference", "reference": "method"})
+    every = pd.concat([pairs, turned.assign(difference=-pairs["difference"])])
+    told = rows[keys].merge(every.drop_duplicates(keys), "left", keys).set_index(rows.index)
+    same = (told["difference"] - rows["difference"]).abs() <= stats.ROUNDING
+    fits = same & (told["seeds"] == rows["n"]) & rows["low"].notna() & (told["var_both"] > 0)
+    told = told[fits]
+    mean, variance, *of = (told[name].to_numpy() for name in _NUMBERS)
+    tests = stats.MeanTests(mean, variance, stats.crossed_df(*of))
+    rows = rows.assign(p_seeds=rows["p"], over=OVER_SEEDS)
+    rows.loc[fits, ["low", "high", "p"]] = np.column_stack(stats.t_test(tests))
+    rows.loc[fits, "p_equivalent"] = stats.within_p(tests, margin)
+    rows.loc[fits, "over"] = np.where(told["groups"].notna(), OVER_BOTH, OVER_SPLITS)
+    return rows
+
+
+_NUMBERS = ("difference", "var_both", "var_seeds", "var_images", "seeds", "groups")
 
 
 def _paired_means(values: Floats, others: Floats) -> Floats:

@@ -19,12 +19,13 @@ from benchmarks.schema import KEYS, LATER_COLUMNS, SCHEMA_VERSION, TABLES, table
 from benchmarks.store import PlanFile, PlannedCell, read_plan
 
 READ = ("results.csv", "curves.csv", "bins.csv", "detection.csv")
-LATER = ("losses.csv", "transitions.csv", "costs.csv")
+LATER = ("losses.csv", "transitions.csv", "pairs.csv", "costs.csv")
 """The tables that are empty where a folder of an earlier version lacks the file."""
 TEXT = {
     *(set(KEYS) - {"noise_rate", "seed"}),
     *("method_spec", "profile", "privileges", "precision", "noise_sha256"),
     *("metric_spec", "status", "reason", "selection", "score", "estimated", "realised"),
+    *("reference", "metric"),
     *("device", "driver", "host", "cpu", "system", "torch", "python", "packages", "commit"),
     "finished_utc",
 }
@@ -39,9 +40,9 @@ class Run:
     A setting is dataset, noise, model and recipe; its ``panel`` is its name without the arena.
     A kind is a noise without its rate, ``x`` the nominal rate (the realised one where the
     noise has no nominal rate). All but ``results`` hold finished cells only, and ``bins`` only
-    the selection ``last``. ``losses`` and ``transitions`` pool seeds, ``costs`` has cell ids
-    only. ``plan`` has the cells that were asked for or have a row: none where the folder has no
-    plan.
+    the selection ``last``. ``losses``, ``transitions`` and ``pairs`` pool seeds, ``costs`` has
+    cell ids only. ``plan`` has the cells that were asked for or have a row: none where the folder
+    has no plan.
     """
 
     results: pd.DataFrame
@@ -50,6 +51,7 @@ class Run:
     detection: pd.DataFrame
     losses: pd.DataFrame
     transitions: pd.DataFrame
+    pairs: pd.DataFrame
     costs: pd.DataFrame
     plan: pd.DataFrame
     methods: tuple[str, ...]
@@ -118,6 +120,7 @@ def load(folder: Path) -> Run:
         detection=finished["detection.csv"],
         losses=named["losses.csv"],
         transitions=named["transitions.csv"],
+        pairs=named["pairs.csv"],
         costs=costs,
         plan=named["plan"],
         methods=order_methods(results["method"]),

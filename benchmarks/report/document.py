@@ -8,6 +8,7 @@ from benchmarks.errors import count
 from benchmarks.question import MARGINS
 from benchmarks.report import (
     browser,
+    claims,
     macros,
     provenance,
     render,
@@ -193,6 +194,7 @@ def _protocol(analysis: Analysis) -> Words:
         f"Selection: the last epoch{epochs}; test labels choose nothing but columns marked so.",
         f"Intervals: {100 * stats.LEVEL:.0f}% t intervals over seeds. {tables.INTERVALS}",
         _TESTS,
+        _images(analysis),
         (
             f"Families, at {stats.ALPHA:g}. Confirmatory is what the suite asked before its run: "
             "all candidates against the reference in all settings, one family for each metric "
@@ -212,6 +214,33 @@ def _protocol(analysis: Analysis) -> Words:
     shown = ("gap_signed", "mem_frac", "clean_recovery")
     lines += [f"{METRICS[m].label}: {METRICS[m].meaning}." for m in shown]
     return Words(render.bullets(lines))
+
+
+def _images(analysis: Analysis) -> str:
+    """Return what the intervals of some differences are over beside seeds."""
+    tests = analysis.all_differences
+    wider = tests[tests["over"] != claims.OVER_SEEDS]
+    if wider.empty:
+        return (
+            "All intervals and tests are over seeds alone, so that they are of these test images: "
+            "there is no `pairs.csv` of these runs, which takes parts."
+        )
+    against = listing([analysis.label(name) for name in analysis.run.pairs["reference"].unique()])
+    head = f"Differences from {against}"
+    if (wider["over"] == claims.OVER_SPLITS).all():
+        return (
+            f"{head}: each seed splits the dataset anew, so that test sets overlap, and the "
+            "variance over seeds is multiplied by 1 + seeds x test images / training images "
+            "(Nadeau and Bengio 2003). `p_seeds` in differences.csv is without it."
+        )
+    return (
+        f"{head} have intervals and tests over seeds and test images together, which are crossed. "
+        "The variance of a mean difference is that over seeds and that over images, less that of "
+        "the rest, and no less than either; its degrees of freedom are the harmonic mean of those "
+        "of seeds and of images, weighted by their shares of it. For the ECE, one of 50 groups of "
+        "images is left out at a time. `p_seeds` in differences.csv is over seeds alone, as all "
+        "other comparisons are."
+    )
 
 
 def _origins(run: Run) -> list[str]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from benchmarks.errors import count, some
-from benchmarks.report import stats
+from benchmarks.report import claims, stats
 from benchmarks.report.analysis import Analysis, rows_of
 from benchmarks.report.looks import base
 from benchmarks.report.phrases import (
@@ -36,6 +36,12 @@ OUTCOMES = {
     "worse": "worse",
     "equivalent": "equivalent",
     "open": "no difference detected",
+}
+
+SCOPES = {
+    claims.OVER_BOTH: "over seeds and test images together",
+    claims.OVER_SPLITS: "over seeds, corrected for splits that overlap (Nadeau and Bengio 2003)",
+    claims.OVER_SEEDS: "over seeds alone, so that they are of these test images",
 }
 
 Names = Mapping[str, str]
@@ -238,7 +244,8 @@ def _protocol(analysis: Analysis, about: Asked) -> list[str]:
         text += f"p after Holm over all {int(tests['tests'].max())} tests of a metric; "
     else:
         text += "q (Benjamini-Hochberg) over all pairs of methods in a setting; "
-    text += "95% intervals in brackets."
+    scopes = [SCOPES[over] for over in SCOPES if over in set(tests["over"])]
+    text += f"95% intervals in brackets, {' or '.join(scopes)}."
     least = stats.smallest_wilcoxon_p(fewest)
     if least > stats.ALPHA:
         text += (

@@ -33,7 +33,7 @@ class LossHistograms:
         loss = arrays["train_scores"][record.meta.scores.index("loss")]
         place = loss_bin(loss)
         counts = [np.bincount(place[wrong == w], minlength=schema.LOSS_BINS) for w in (0, 1)]
-        group = _group(record)
+        group = group_of(record)
         self._counts[group] = self._counts.get(group, 0) + np.stack(counts)
         self._seeds[group] = self._seeds.get(group, 0) + 1
 
@@ -88,7 +88,7 @@ class TransitionMatrices:
         known = arrays["clean"] >= 0  # other images are of no class
         pairs = arrays["clean"].astype(np.int64)[known] * classes + arrays["noisy"][known]
         counts = np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
-        own = self._cells.setdefault(_group(record), {})
+        own = self._cells.setdefault(group_of(record), {})
         own[record.cell_id] = (estimate, counts.astype(np.float64))
 
     def rows(self) -> Iterator[Row]:
@@ -113,6 +113,6 @@ def _numbers(values: NDArray[np.float64]) -> str:
     return " ".join(f"{value:.4g}" for value in values.tolist())
 
 
-def _group(record: Record) -> Group:
+def group_of(record: Record) -> Group:
     """Return what the seeds of a method in a setting have in common."""
     return tuple(getattr(record.meta.keys, name) for name in schema.POOLED_KEYS)

@@ -98,6 +98,7 @@ class CellMeta(msgspec.Struct, omit_defaults=True):
     metrics: Names = ()
     metric_specs: dict[str, str] = {}  # by selection, where recomputed
     draws: Draws = Draws()
+    own_images: bool = False  # whether each seed is tested on images of its own
 
 
 class CollectedMeta(msgspec.Struct, omit_defaults=True):

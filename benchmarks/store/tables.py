@@ -7,6 +7,7 @@ import io
 import math
 import zlib
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,10 @@ from benchmarks.inputs import InputError, read_bytes, text_of
 from benchmarks.outputs import write_atomically
 from benchmarks.store.aggregates import LossHistograms, Row, TransitionMatrices
 from benchmarks.store.cell_meta import CellKeys
+from benchmarks.store.pairs import Pairs
 from benchmarks.store.part_file import Record
 from benchmarks.store.parts import Parts
-from benchmarks.store.plan_file import NAME, read_plan
+from benchmarks.store.plan_file import NAME, PlanFile, read_plan
 
 CURVE_VALUES = schema.CURVES[len(schema.KEYS) :]
 """The columns of ``curves.csv`` that are no keys, in order."""
@@ -29,9 +31,11 @@ LAST_EPOCHS = 10
 """The selection ``last10`` averages over so many epochs."""
 ARRAYS = (
     *("curves", "final", "selected", "measured", "bins", "detection"),
-    *("train_scores", "noisy", "clean", "estimate"),
+    *("train_scores", "noisy", "clean", "estimate", "logits", "label"),
 )
-"""The arrays of a record that the tables need; the logits are several times as much."""
+"""The arrays of a record that the tables need."""
+HARD_LABELS = "cross_entropy"
+"""The method that others are compared with, whatever was asked."""
 
 
 def refuse_misplaced(folder: Path) -> None:
@@ -117,7 +121,8 @@ def derive(
         RefusedError: the plan cannot be read or contradicts a part, recomputed numbers are damaged,
             or the tables are all that is left of a finished cell.
     """
-    names = {cell.cell_id: astuple(cell)[: len(schema.KEYS)] for cell in read_plan(folder).cells}
+    plan = read_plan(folder)
+    names = {cell.cell_id: astuple(cell)[: len(schema.KEYS)] for cell in plan.cells}
     refuse_misplaced(into or folder)
     refuse_loss(folder, parts, names.keys(), gone)
     makers: dict[str, Callable[[Record], Iterable[Row]]] = {
@@ -127,12 +132,14 @@ def derive(
         "detection.csv": _detection,
         "costs.csv": _costs,
     }
-    aggregates: dict[str, LossHistograms | TransitionMatrices] = {
+    methods, references = _by_method(plan, gone)
+    aggregates: dict[str, LossHistograms | TransitionMatrices | Pairs] = {
         "losses.csv": LossHistograms(),
         "transitions.csv": TransitionMatrices(),
+        "pairs.csv": Pairs(references),
     }
     cells = []
-    for trained in parts.records(names.keys() - set(gone), ARRAYS):
+    for trained in chain.from_iterable(parts.records(ids, ARRAYS) for ids in methods):
         record = _named(trained, names[trained.cell_id], folder)
         keys = astuple(record.meta.keys)
         begin = _line(keys)[:-1] + ","
@@ -149,6 +156,22 @@ def derive(
         path = (into or folder) / name
         if not _holds(path, whole):
             write_atomically(path, *whole)
+
+
+def _by_method(plan: PlanFile, gone: Collection[str]) -> tuple[list[list[str]], list[str]]:
+    """Return the ids of the cells of each method, and the references, whose cells come first.
+
+    References are the one of the question, and hard labels.
+    """
+    ids: dict[str, list[str]] = {}
+    for cell in plan.cells:
+        if cell.cell_id not in gone:
+            ids.setdefault(cell.method, []).append(cell.cell_id)
+    hard = sorted(method for method in ids if _head(method) == HARD_LABELS)
+    asked = [plan.question.reference] if plan.question else []
+    references = [method for method in dict.fromkeys([*asked, *hard[:1]]) if method in ids]
+    others = sorted(ids.keys() - set(references))
+    return [ids[method] for method in (*references, *others)], references
 
 
 def _named(record: Record, keys: tuple[Any, ...], folder: Path) -> Record:

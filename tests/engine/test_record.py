@@ -8,11 +8,13 @@ import torch
 from torch import nn
 
 from benchmarks import schema
+from benchmarks.datasets import DATASETS
 from benchmarks.engine import selection
 from benchmarks.engine.data import load_cell_data
 from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.store import CURVE_VALUES
 from tests.cells import CPU, NOWHERE, alone, build
+from tests.datasets.split_anew import SplitAnew
 
 
 def trained(cell, *, keep_all=True):
@@ -34,6 +36,12 @@ def test_a_cell_leaves_what_its_rows_need():
     assert arrays["train_scores"].shape == (2, n)
     assert arrays["final"].tolist() == [1, 2]  # the first epoch is the warm-up
     assert arrays["selected"].min() >= 1
+
+
+@pytest.mark.parametrize(("dataset", "own"), [("digits", False), ("split_anew", True)])
+def test_a_record_says_whether_its_seed_has_test_images_of_its_own(dataset, own):
+    DATASETS.register("split_anew", SplitAnew)
+    assert trained(build(dataset=dataset, recipe="small(epochs=2)")).meta.own_images == own
 
 
 def test_selections_are_the_first_best_epochs_of_the_final_stage():

@@ -11,12 +11,13 @@ from statsmodels.stats.multitest import multipletests
 from benchmarks.question import MARGINS, Question
 from benchmarks.report import claims, macros, tables
 from benchmarks.report.analysis import Analysis
-from benchmarks.report.data import load
+from benchmarks.report.data import load, noise_label
 from benchmarks.report.figures import difference, forest, layout, noise_rate, pages
 from benchmarks.report.figures.layout import VENUES
 from benchmarks.report.phrases import p_value
 from benchmarks.report.verdict import verdict
-from tests.report.folders import SIX, Sweep, analysed, stream, write
+from benchmarks.schema import PAIRS, POOLED_KEYS
+from tests.report.folders import SIX, Sweep, analysed, rate_of, stream, write
 
 ASKED = Question("cross_entropy", ("label_smoothing", "reweighting"))
 NOISES = ("clean", "symmetric(rate=0.2)", "symmetric(rate=0.4)")
@@ -97,6 +98,53 @@ def test_a_comparison_has_the_same_number_wherever_it_is_told(analysis):
             if row["setting"] == setting:
                 told = {"equivalent": "equivalent", "open": "open"}.get(row["outcome"])
                 assert marked.get(row["method"]) == told
+
+
+def with_pairs(folder, **changes):
+    """The sweep with a table of pairs, whose rows for ``nll`` are of other seeds."""
+    run = load(write(folder, BASE))
+    table = run.last.pivot_table(["acc", "nll"], "seed", ["noise", "method"], sort=False)
+    rows = []
+    for noise in NOISES:
+        keys = run.last[run.last["noise"] == noise].iloc[0][list(POOLED_KEYS)].to_dict()
+        for metric in ("acc", "nll"):
+            own, other = (table[metric][noise][m] for m in ("gce", "cross_entropy"))
+            variance = (own - other).var() / 4
+            about = {"metric": metric, "seeds": 4 if metric == "acc" else 5, "images": 100}
+            about |= {"groups": 100, "difference": (own - other).mean(), "var_seeds": variance}
+            about |= {"var_images": 3 * variance, "var_rest": variance, "var_both": 3 * variance}
+            rows.append(keys | {"method": "gce", "reference": "cross_entropy"} | about | changes)
+    pd.DataFrame(rows, columns=list(PAIRS)).to_csv(folder / "pairs.csv", index=False)
+    return Analysis(load(folder)), table
+
+
+@pytest.mark.parametrize(
+    ("changes", "df", "over"),
+    [
+        ({}, 1 / (0.25 / 3 + 0.75 / 99), "seeds and images"),
+        ({"groups": None, "var_images": None, "var_rest": None}, 3, "overlapping splits"),
+    ],
+)
+def test_where_images_are_known_a_claim_is_over_seeds_and_images(tmp_path, changes, df, over):
+    analysis, table = with_pairs(tmp_path, **changes)
+    for own, other in (("gce", "cross_entropy"), ("cross_entropy", "gce")):
+        rows = analysis.compared(other, "acc")
+        for row in rows[rows["method"] == own].to_dict("records"):
+            gaps = table["acc"][
+                next(n for n in NOISES if noise_label(n, rate_of(n)) == row["setting"])
+            ]
+            gaps = gaps[own] - gaps[other]
+            error = (3 * gaps.var() / 4) ** 0.5
+            law = scipy.stats.t(df, gaps.mean(), error)
+            assert (row["low"], row["high"]) == pytest.approx(law.interval(0.95))
+            assert row["p"] == pytest.approx(2 * scipy.stats.t(df).sf(abs(gaps.mean()) / error))
+            assert row["p_seeds"] == pytest.approx(scipy.stats.ttest_1samp(gaps, 0).pvalue)
+            assert row["over"] == over
+    others = pd.concat(
+        [analysis.compared("label_smoothing", "acc"), analysis.compared("gce", "nll")]
+    )
+    assert set(others["over"]) == {"seeds"}
+    assert (others["p"] == others["p_seeds"]).all()
 
 
 def told(analysis, methods):

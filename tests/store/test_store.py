@@ -73,10 +73,14 @@ def record(cell_id, status="done", **changes):
 
 
 def plan(folder, *ids, seeds=()):
-    each = zip(ids, seeds or [0] * len(ids), strict=True)
-    cells = tuple(planned(cell_id, seed=seed) for cell_id, seed in each)
+    plan_of(folder, [(i, "x", s) for i, s in zip(ids, seeds or [0] * len(ids), strict=True)])
+
+
+def plan_of(folder, keys, **about):
+    """A plan of cells, of each its id, method and seed."""
+    cells = tuple(planned(cell_id, method=method, seed=seed) for cell_id, method, seed in keys)
     drivers = {cell.specs.kind(): Driver("one_by_one", 1, "float32") for cell in cells}
-    write_plan(folder, PlanFile("s", "cpu", keep_all=True, drivers=drivers, cells=cells))
+    write_plan(folder, PlanFile("s", "cpu", keep_all=True, drivers=drivers, cells=cells, **about))
 
 
 def planned(cell_id, **changes):

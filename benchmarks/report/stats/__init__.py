@@ -24,9 +24,11 @@ from benchmarks.report.stats.intervals import (
     wilson,
 )
 from benchmarks.report.stats.paired import (
+    MeanTests,
     PairedTests,
     benjamini_hochberg,
     corrected,
+    crossed_df,
     equivalence_p,
     hedges_g,
     holm,
@@ -35,6 +37,8 @@ from benchmarks.report.stats.paired import (
     paired_tests,
     sign_flip,
     significant,
+    t_test,
+    within_p,
 )
 from benchmarks.report.stats.ranks import (
     EXACT,
@@ -63,11 +67,13 @@ __all__ = [
     "ROUNDING",
     "Aggregate",
     "Floats",
+    "MeanTests",
     "PairedTests",
     "Posterior",
     "Ranks",
     "benjamini_hochberg",
     "corrected",
+    "crossed_df",
     "detectable",
     "equivalence_p",
     "half_widths",
@@ -88,8 +94,10 @@ __all__ = [
     "significant",
     "smallest_wilcoxon_p",
     "t_intervals",
+    "t_test",
     "tied",
     "tied_rows",
     "tied_series",
     "wilson",
+    "within_p",
 ]
