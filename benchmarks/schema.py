@@ -59,10 +59,29 @@ _TEST = (
     Metric("gap_signed", "Confidence - accuracy", "zero", True, "positive means overconfident"),
     Metric("ties", "Ties", "none", False, "test images whose largest logit is not unique"),
 )
+_WRONG = "share of the mislabelled training images"
 _TRAIN = (
-    Metric("mem_frac", "Memorised", "lower", True, "mislabelled images predicted as mislabelled"),
-    Metric("clean_recovery", "Recovered", "higher", True, "mislabelled images predicted right"),
-    Metric("other_frac", "Neither", "none", True, "mislabelled images predicted as a third class"),
+    Metric(
+        "mem_frac",
+        "Memorised",
+        "lower",
+        True,
+        "mislabelled training images predicted as their wrong label",
+    ),
+    Metric(
+        "clean_recovery",
+        "Recovered",
+        "higher",
+        True,
+        "mislabelled training images predicted as their true class",
+    ),
+    Metric(
+        "other_frac",
+        "Neither",
+        "none",
+        True,
+        "mislabelled training images predicted as a third class",
+    ),
     Metric("fit_clean", "Fit to clean labels", "higher", True, "rightly labelled, predicted so"),
 )
 _SMOOTH = (

@@ -17,7 +17,7 @@ def report(
     force: bool = False,
     venue: VenueName = "neurips",
 ) -> Exit:
-    """Draw the figures, tables and verdict of a results folder.
+    """Draw the figures and tables of a results folder, and say what they show.
 
     A file in the report's folder that `report` did not write is kept, and never written over.
 
@@ -55,13 +55,14 @@ def report(
 def show(
     folder: Path, out: Path | None = None, *, force: bool = False, venue: VenueName = "neurips"
 ) -> None:
-    """Draw a report, to ``folder/report`` if not ``out``; print its ranking, verdict and files."""
+    """Draw a report, to ``folder/report`` if not ``out``; print its ranking, files and summary."""
     from benchmarks.report import build
 
     built = build(folder, out, force=force, venue=venue, workers=processes.choose_workers().number)
-    print(f"\n{built.ranking}\n\n{built.verdict}\n")
+    print(f"\n{built.ranking}\n")
     if out is None:
         print(f"results  {folder / 'results.csv'}")
     print(f"report   {built.folder / 'report.md'}{'' if built.rebuilt else ' (unchanged)'}")
     print(f"browser  {built.folder / 'report.html'}")
     print(f"figures  {built.folder / 'figures'}")
+    print(f"\n{built.answer}\n")

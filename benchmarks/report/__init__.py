@@ -46,7 +46,7 @@ class Report:
 
     folder: Path
     ranking: str
-    verdict: str
+    answer: str  # summary and guide
     rebuilt: bool
 
 
@@ -55,7 +55,7 @@ class _Kept(msgspec.Struct):
 
     digest: str  # of all that it depends on
     ranking: str
-    verdict: str
+    answer: str
 
 
 class _Former(msgspec.Struct):
@@ -161,4 +161,4 @@ def _recall(report: Path, wanted: str) -> Report | None:
     current = kept.digest == manifest.title == wanted and not manifest.coming
     if not current or not all((report / name).is_file() for name in manifest.files):
         return None
-    return Report(report, kept.ranking, kept.verdict, rebuilt=False)
+    return Report(report, kept.ranking, kept.answer, rebuilt=False)

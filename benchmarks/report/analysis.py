@@ -33,6 +33,13 @@ JUDGED = ("acc", "ece")
 SOUGHT = {metric: 2 * margin for metric, margin in MARGINS.items()}
 """The true differences that seeds are counted for, whatever is seen: a point of accuracy."""
 
+BACKWARD = 2
+"""The passes forwards that one backwards counts as: it computes two products where that takes one.
+"""
+
+COSTS = ("cost", "forward", "backward")
+"""What a method takes to train: see :attr:`Analysis.costs`."""
+
 DIFFERENCES = (
     *("method", "reference", "metric", "setting", "dataset", "noisy", "n"),
     *("difference", "low", "high", "p", "over", "p_seeds"),
@@ -125,6 +132,12 @@ class Analysis:
         return tuple(dict.fromkeys([*named, *(methods[0] for methods in specs if methods)]))
 
     @cached_property
+    def baseline(self) -> str | None:
+        """Hard labels where they ran, else the first reference, if there is one."""
+        hard = [method for method in self.references if base(method) == REFERENCES[0]]
+        return next(iter([*hard, *self.references]), None)
+
+    @cached_property
     def shared_settings(self) -> tuple[str, ...]:
         """The settings that every method of the question has tried; without one, every method.
 
@@ -200,9 +213,9 @@ class Analysis:
         """The methods, best accuracy first; those without a whole seed come last.
 
         A row has means over the shared settings within each seed, then over seeds, with the half
-        widths of their 95% t intervals; the mean ``rank``; passes ``forward`` and ``backward``;
-        how many ``settings`` and ``seeds`` stand behind it, and how many runs were ``planned`` and
-        ``done``.
+        widths of their 95% t intervals; the mean ``rank``; the ``cost`` with its passes ``forward``
+        and ``backward``; how many ``settings`` and ``seeds`` stand behind it, and how many runs
+        were ``planned`` and ``done``.
         """
         run = self.run
         table = pd.DataFrame(index=pd.Index(run.methods, name="method"))
@@ -217,7 +230,7 @@ class Analysis:
             chosen = self.seed_means("acc", selection).groupby("method")["acc"].mean()
             table[f"acc_{selection}"] = chosen.reindex(table.index)
         table["rank"] = mean_ranks(self.scores("acc").loc[list(self.shared_settings)])
-        table[["forward", "backward"]] = self.passes.reindex(table.index)
+        table[list(COSTS)] = self.costs.reindex(table.index)
         done = run.cells[run.cells["status"] == "done"]
         table["settings"] = len(self.shared_settings)
         table["done"] = done.groupby("method").size().reindex(table.index, fill_value=0)
@@ -226,21 +239,23 @@ class Analysis:
         return table.sort_values("acc", ascending=False, kind="stable", na_position="last")
 
     @cached_property
-    def passes(self) -> pd.DataFrame:
-        """The ``forward`` and ``backward`` passes per image and epoch of each method.
+    def costs(self) -> pd.DataFrame:
+        """What each method takes to train, by ``COSTS``, mean over the shared settings.
 
-        Both are nan where any cell's are unknown: older versions counted networks only.
+        ``forward`` and ``backward`` are passes per image and epoch of the recipe. The ``cost`` is
+        how many times it takes what training on hard labels does, a pass backwards counted as two
+        forwards. All are nan where any cell's are unknown: older versions counted networks only.
         """
         run = self.run
-        costs = self.shared().merge(run.costs.drop(columns="status"), on="cell_id", how="left")
-        epochs = run.curves.groupby("cell_id")["epoch"].max()
-        shown = costs["n_train"] * costs["cell_id"].map(epochs)
-        known = costs["backward_passes"].notna()
+        cells = self.shared().merge(run.costs.drop(columns="status"), on="cell_id", how="left")
+        epochs = run.curves.groupby("setting")["epoch"].max()
+        shown = cells["n_train"] * cells["setting"].map(epochs)
+        known = cells["backward_passes"].notna()
         for name in ("forward", "backward"):
-            costs[name] = (costs[f"{name}_passes"].where(known) / shown).astype(float)
-        groups = costs.groupby("method")
-        means = groups[["forward", "backward"]].mean()
-        return means.where(groups["backward"].count() == groups.size())
+            cells[name] = (cells[f"{name}_passes"].where(known) / shown).astype(float)
+        cells["cost"] = (cells["forward"] + BACKWARD * cells["backward"]) / (1 + BACKWARD)
+        groups = cells.groupby("method")
+        return groups[list(COSTS)].mean().where(groups["cost"].count() == groups.size())
 
     @_once
     def pairs(self, metric: str) -> pd.DataFrame:

@@ -141,7 +141,8 @@ def _with_images(rows: pd.DataFrame, pairs: pd.DataFrame, margin: float) -> pd.D
     pairs = pairs[[*keys, *_NUMBERS]].astype(dict.fromkeys(_NUMBERS, np.float64))
     turned = pairs.rename(columns={"method": "reference", "reference": "method"})
     every = pd.concat([pairs, turned.assign(difference=-pairs["difference"])])
-    told = rows[keys].merge(every.drop_duplicates(keys), "left", keys).set_index(rows.index)
+    every = every.drop_duplicates(keys).astype(dict.fromkeys(keys, object))  # where there are none
+    told = rows[keys].astype(object).merge(every, "left", keys).set_index(rows.index)
     same = (told["difference"] - rows["difference"]).abs() <= stats.ROUNDING
     fits = same & (told["seeds"] == rows["n"]) & rows["low"].notna() & (told["var_both"] > 0)
     told = told[fits]

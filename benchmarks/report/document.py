@@ -1,5 +1,6 @@
 """The report itself: every file of it, written to an empty folder."""
 
+import textwrap
 from pathlib import Path
 
 import pandas as pd
@@ -20,13 +21,16 @@ from benchmarks.report.checklist import checklist
 from benchmarks.report.data import Run, load
 from benchmarks.report.figures import draw_beside
 from benchmarks.report.figures.layout import VENUES
-from benchmarks.report.phrases import capitalised, listing, number, unit
+from benchmarks.report.opening import FirstScreen, first_screen
+from benchmarks.report.phrases import capitalised, listing, span
 from benchmarks.report.render import Block, Picture, Words
 from benchmarks.report.tables import Table, unmarked
 from benchmarks.report.verdict import verdict
 from benchmarks.schema import METRICS
 
 _FAULTS_SHOWN = 20
+WIDTH = 100
+"""The columns to which sentences on a terminal are broken."""
 _PAIRED = (
     "Within a seed every method has the same noisy labels, initial weights and order of the data, "
     "so comparisons are paired."
@@ -54,20 +58,26 @@ def write(folder: Path, new: Path, venue: str, processes: int, *, audited: bool)
     analysis = Analysis(load(folder))
     run = analysis.run
     with draw_beside(analysis, new / "figures", VENUES[venue], processes) as wait_for_figures:
-        shown, words = _tables(analysis), verdict(analysis)
+        shown, first = _tables(analysis), first_screen(analysis)
         for name, table in shown.items():
             _text(new / f"{name}.md", render.markdown(table))
             _text(new / f"{name}.tex", render.latex(table, name))
             _csv(new / f"{name}.csv", table.numbers, index=table.numbers.index.name is not None)
         _csv(new / "differences.csv", analysis.all_differences)
         _text(new / "values.tex", macros.latex(analysis))
+        if first.guide:
+            _text(new / "guide.md", render.markdown(first.guide))
+            _csv(new / "guide.csv", first.guide.numbers)
+        several = len(run.settings) > 1  # of one, the ranking says the same
         sections: dict[str, list[Block]] = {
-            "Verdict": [Words(words)],
+            "Summary": [Words(render.bullets(first.summary))],
+            "Guide": [first.guide] if first.guide else [],
             "Ranking": [shown["ranking"]],
-            "Accuracy in each setting": [shown["settings"]],
+            "Verdict": verdict(analysis),
+            "Figures": [],
+            "Accuracy in each setting": [shown["settings"]] if several else [],
             "ECE in each setting": [shown["settings_ece"]],
             "Statistics": _statistics(analysis, shown),
-            "Figures": [],
             "Finding the wrong labels": _detection(analysis, audited=audited),
             "Coverage": _coverage(analysis),
             "What a reviewer asks first": [_checks(analysis)],
@@ -75,12 +85,24 @@ def write(folder: Path, new: Path, venue: str, processes: int, *, audited: bool)
             "Provenance": provenance.section(run),
         }
         sections["Figures"] = _figures(wait_for_figures())
-    title = "# Report\n\n" + (f"**{run.note}**\n\n" if run.note else "")
+        sections = {title: blocks for title, blocks in sections.items() if blocks}
+    note = f"**{run.note}**\n\n" if run.note else ""
+    head = f"# {render.literal(first.title)}\n\n{render.literal(first.about)}\n\n{note}"
     texts = [f"## {name}\n\n{render.document(blocks)}" for name, blocks in sections.items()]
-    _text(new / "report.md", title + "\n".join(texts))
-    browser.write(analysis, sections, new)
-    ranking = shown["ranking"]
-    return {"ranking": f"{render.plain(ranking)}\n\n{render.legend(ranking)}", "verdict": words}
+    _text(new / "report.md", head + "\n".join(texts))
+    browser.write(analysis, first, sections, new)
+    return {"ranking": _plain(shown["ranking"]), "answer": _answer(first)}
+
+
+def _plain(table: Table) -> str:
+    return "\n\n".join(filter(None, (render.plain(table), render.legend(table))))
+
+
+def _answer(first: FirstScreen) -> str:
+    """Return title, summary and guide as a terminal shows them."""
+    lines = [textwrap.fill(f"- {line}", WIDTH, subsequent_indent="  ") for line in first.summary]
+    parts = [first.title, "\n".join(lines), *([_plain(first.guide)] if first.guide else [])]
+    return "\n\n".join(parts)
 
 
 def _tables(analysis: Analysis) -> dict[str, Table]:
@@ -141,7 +163,9 @@ def _checks(analysis: Analysis) -> Table:
         {"Holds": [words[i.holds] for i in items], "Evidence": [i.evidence for i in items]},
         index=pd.Index([item.statement for item in items], name="Statement"),
     )
-    notes = ("Answered from the rows of this run. A no is not a fault, but must be said.",)
+    notes = (
+        "Answered from the rows of this run. A no need not be a fault, but a paper should say so.",
+    )
     table = unmarked(text, text, notes)
     table.marks.loc[(text["Holds"] != "yes").to_numpy(), "Holds"] = "best"
     return table
@@ -180,14 +204,10 @@ def _faults(analysis: Analysis, faults: pd.DataFrame) -> Table:
 
 def _protocol(analysis: Analysis) -> Words:
     run = analysis.run
-    margins = [
-        f"{number(m, margin)}{unit(m)} of {METRICS[m].label}"
-        for m, margin in analysis.margins.items()
-    ]
     seeds = sorted(set(run.cells["seed"]))
-    lasting = sorted({int(epoch) for epoch in run.last["epoch"].dropna()})
+    lasting = [int(epoch) for epoch in run.last["epoch"].dropna()]
     settings = f"{count(len(run.settings), 'setting')} ({', '.join(run.settings)})"
-    epochs = f" (epoch {listing([str(epoch) for epoch in lasting])})" if lasting else ""
+    epochs = f" (epoch {span(lasting)})" if lasting else ""
     lines = [
         f"Seeds: n = {len(seeds)} ({', '.join(map(str, seeds))}). {_PAIRED}",
         f"Settings: {settings}. {_rates(run)}",
@@ -198,14 +218,14 @@ def _protocol(analysis: Analysis) -> Words:
         (
             f"Families, at {stats.ALPHA:g}. Confirmatory is what the suite asked before its run: "
             "all candidates against the reference in all settings, one family for each metric "
-            f"({listing(list(MARGINS))}), corrected by Holm (p). All else is exploratory: q "
-            "(Benjamini-Hochberg) over all other pairs of methods of a metric in a setting. Either "
-            f"takes {stats.FEWEST_PAIRS} pairs."
+            f"({listing([METRICS[m].label for m in MARGINS])}), corrected by Holm (p). All else is "
+            "exploratory: q (Benjamini-Hochberg) over all other pairs of methods of a metric in a "
+            f"setting. Either takes {stats.FEWEST_PAIRS} pairs."
         ),
         (
-            f"Equivalent: two one-sided tests exclude a difference beyond {listing(margins)}, "
-            "corrected likewise. Where neither is shown, no difference was detected, which does "
-            "not say that there is none."
+            "Equivalent: two one-sided tests exclude a difference beyond "
+            f"{listing(tables.margins(analysis))}, corrected likewise. Where neither is shown, no "
+            "difference was detected, which does not say that there is none."
         ),
         _FLOOR,
         f"Metric definitions: {listing(sorted(set(run.cells['metric_spec'])))}.",

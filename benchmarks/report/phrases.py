@@ -132,6 +132,15 @@ def p_value(p: float, name: str = "p") -> str:
     return f"{name} < 0.001" if p < 0.001 else f"{name} = {p:.3f}"
 
 
+def multiple(value: float) -> str:
+    """Return how many times the cost of hard labels a method takes.
+
+    >>> multiple(1.0), multiple(1.6521), multiple(10.0), multiple(float("nan"))
+    ('1', '1.65', '10', '--')
+    """
+    return f"{value:.3g}" if math.isfinite(value) else BLANK
+
+
 def chance(value: float) -> str:
     """Return a probability, never as a certainty, which no finite number of settings gives.
 

@@ -14,6 +14,8 @@ _MARKDOWN = {
     "equivalent": "<ins>{}</ins>",
     "open": "*{}*",
     "out": "<sub>{}</sub>",
+    "better": "**{}**",
+    "worse": "**{}**",
     "": "{}",
 }
 _HTML = {
@@ -21,6 +23,8 @@ _HTML = {
     "equivalent": "<ins>{}</ins>",
     "open": "<em>{}</em>",
     "out": '<span class="out">{}</span>',
+    "better": '<strong class="better">{}</strong>',
+    "worse": '<strong class="worse">{}</strong>',
     "": "{}",
 }
 _LATEX = {
@@ -28,9 +32,11 @@ _LATEX = {
     "equivalent": "underline:--rwrap",
     "open": "textit:--rwrap",
     "out": "textcolor:{gray}--rwrap",
+    "better": "textbf:--rwrap",
+    "worse": "textbf:--rwrap",
     "": "",
 }
-_PLAIN = {"best": "*", "equivalent": "=", "open": "~", "out": "x", "": " "}
+_PLAIN = {"best": "*", "equivalent": "=", "open": "~", "out": "x"}
 _SPECIAL = str.maketrans(
     {character: f"\\{character}" for character in "&%$#_{}"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
@@ -193,7 +199,10 @@ def plain(table: Table) -> str:
     """Return columns padded to line up; :func:`legend` says what the signs behind them mean."""
     first, *header = _header(table)
     rows = [[first, *(f"{name} " for name in header)]]
-    rows += [[label, *(t + _PLAIN[mark] for t, mark in entries)] for label, entries in _rows(table)]
+    rows += [
+        [label, *(t + _PLAIN.get(mark, " ") for t, mark in entries)]
+        for label, entries in _rows(table)
+    ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for label, *texts in rows:

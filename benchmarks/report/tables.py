@@ -19,6 +19,7 @@ from benchmarks.report.phrases import (
     chance,
     change,
     listing,
+    multiple,
     number,
     p_value,
     signed,
@@ -41,6 +42,16 @@ COMPARED = {
 """The columns of the ranking in which the best is marked, and what is not known to be worse."""
 NEAR = 0.01
 """The distance below the best of its seed and setting at which a run still counts as near."""
+COST = (
+    "Cost: passes of images through networks to train, as a multiple of what hard labels take; a "
+    "pass backwards counts as two forwards"
+)
+SCORES = {
+    "loss": "loss at the end",
+    "loss_mean": "mean loss over epochs",
+    "own": "the method's own",
+}
+"""The scores of training labels, in words."""
 SURE = 0.95
 """A probability over settings that is marked."""
 INTERVALS = (
@@ -115,9 +126,8 @@ def ranking(analysis: Analysis) -> Table:
         text[COMPARED[metric]] = _entries(metric, numbers[metric], numbers[f"{metric}_half"])
     text[f"Conf. {MINUS} acc."] = [signed("gap_signed", v) for v in numbers["gap_signed"]]
     text["Memorised %"] = [number("mem_frac", v) for v in numbers["mem_frac"]]
-    if numbers["backward"].notna().any():
-        passes = zip(numbers["forward"], numbers["backward"], strict=True)
-        text["Passes"] = [_or_blank(a, f"{a:.3g} + {b:.3g}") for a, b in passes]
+    if numbers["cost"].notna().any():
+        text["Cost"] = [multiple(value) for value in numbers["cost"]]
     text["Runs"] = [f"{a}/{b}" for a, b in zip(numbers["done"], numbers["planned"], strict=True)]
     marks = pd.DataFrame("", index=text.index, columns=text.columns)
     for metric, header in COMPARED.items():
@@ -144,11 +154,8 @@ def _ranking_notes(analysis: Analysis, numbers: pd.DataFrame) -> tuple[str, ...]
         _marked(analysis, ("acc", "nll", "brier", "ece")),
         "Rank: mean over settings of the rank by accuracy. Runs: finished of attempted.",
     ]
-    if numbers["backward"].notna().any():
-        notes.append(
-            "Passes: images sent forwards and backwards through networks to train, per training "
-            "image and epoch: the compute that each method takes."
-        )
+    if numbers["cost"].notna().any():
+        notes.append(f"{COST}.")
     left_out = [name for name in analysis.run.settings if name not in shared]
     if left_out:
         who = _everyone(analysis)
@@ -156,6 +163,14 @@ def _ranking_notes(analysis: Analysis, numbers: pd.DataFrame) -> tuple[str, ...]
     if numbers["acc_oracle"].notna().any():
         notes.append(f"{ORACLE} selected with clean test labels: not attainable in practice.")
     return all_notes(analysis, *notes)
+
+
+def margins(analysis: Analysis) -> list[str]:
+    """Say of each metric which differences are practically none."""
+    return [
+        f"{number(m, margin)}{unit(m)} of {METRICS[m].label}"
+        for m, margin in analysis.margins.items()
+    ]
 
 
 def _marked(analysis: Analysis, metrics: Sequence[str]) -> str:
@@ -229,7 +244,7 @@ def detection(analysis: Analysis) -> Table | None:
     numbers = numbers.sort_values("auroc", ascending=False, kind="stable").reset_index(drop=True)
     text = pd.DataFrame(
         {
-            "Score": numbers["score"],
+            "Score": [SCORES.get(name, name.replace("_", " ")) for name in numbers["score"]],
             "AUROC": _fractions(numbers["auroc"], numbers["auroc_half"]),
             "Average precision": _fractions(numbers["ap"], numbers["ap_half"]),
             "AP by chance": [f"{value:.3f}" for value in numbers["chance"]],

@@ -1,48 +1,59 @@
-"""What a suite asked, in words: which candidates differ from the reference, where, at what cost?"""
+"""What a suite asked, answered: a table of differences from the reference, and what it says."""
 
-import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from benchmarks.errors import count, some
 from benchmarks.report import claims, stats
 from benchmarks.report.analysis import Analysis, rows_of
-from benchmarks.report.looks import base
+from benchmarks.report.guide import HARD
+from benchmarks.report.looks import PRIVILEGED, base
 from benchmarks.report.phrases import (
+    BLANK,
+    MINUS,
     capitalised,
-    chance,
     change,
     listing,
     number,
-    p_value,
     signed,
     span,
     unit,
-    with_test,
 )
+from benchmarks.report.render import Block, Words, bullets
+from benchmarks.report.tables import Table, margins
 from benchmarks.schema import METRICS
 
-JUDGED = ("acc", "nll", "brier")
+JUDGED = ("acc", "nll", "brier", "ece")
 FEW_CANDIDATES = 2
-"""The most candidates that are judged setting by setting; more of them get a line each."""
+"""The most candidates that get sentences and a table of their own."""
+MOST_COLUMNS = 8
+"""The most candidates that stand side by side in a table of settings."""
 NAMED = 8
 """The most methods that a sentence names."""
+
+MARKED = ("better", "worse", "out")
+"""The outcomes that are marked in tables."""
+SAME_NOTES = "Entries are as in the table above."
 
 OUTCOMES = {
     "better": "better",
     "worse": "worse",
     "equivalent": "equivalent",
     "open": "no difference detected",
+    "out": "no claim, for lost runs or an accuracy within chance,",
 }
+"""The outcomes of a comparison, as sentences say them; entries of tables say ``open``."""
 
 SCOPES = {
     claims.OVER_BOTH: "over seeds and test images together",
     claims.OVER_SPLITS: "over seeds, corrected for splits that overlap (Nadeau and Bengio 2003)",
     claims.OVER_SEEDS: "over seeds alone, so that they are of these test images",
 }
+"""What intervals are over, in words."""
 
 Names = Mapping[str, str]
 """The names by which sentences call the methods."""
@@ -55,6 +66,24 @@ class Asked(NamedTuple):
     candidates: list[str]
     confirmatory: bool
     names: Names
+
+    def words(self) -> str:
+        """Return the question: ``label smoothing against hard labels``, ``6 methods against``..."""
+        tried = [self.names[method] for method in self.candidates]
+        compared = f"{len(tried)} methods" if len(tried) > FEW_CANDIDATES else listing(tried)
+        if self._values():
+            compared = f"{len(tried)} values of {tried[0].partition(' (')[0]}"
+        return f"{compared} against {self.names[self.reference]}"
+
+    def short(self, method: str) -> str:
+        """Return the name of a candidate; of many values of one method the value."""
+        name = self.names[method]
+        return name.partition(" (")[2].removesuffix(")") or name if self._values() else name
+
+    def _values(self) -> bool:
+        """Tell whether the candidates are many values of one method."""
+        kinds = {base(method) for method in self.candidates}
+        return len(self.candidates) > FEW_CANDIDATES and len(kinds) == 1
 
 
 def asked(analysis: Analysis) -> Asked | None:
@@ -70,48 +99,21 @@ def asked(analysis: Analysis) -> Asked | None:
         candidates = [method for method in run.methods if method != reference]
     else:
         return None
-    names = _names(analysis, candidates)
+    names = named(analysis, candidates)
     candidates.sort(key=lambda method: _numbers_first(names[method]))
     return Asked(reference, candidates, question is not None, names)
 
 
-def effects(analysis: Analysis, about: Asked, metric: str) -> pd.DataFrame:
-    """Return the rows of :meth:`Analysis.differences` of the candidates."""
-    rows = analysis.differences(about.reference, metric)
-    return rows[rows["method"].isin(about.candidates)]
-
-
-def verdict(analysis: Analysis) -> str:
-    """Return paragraphs and lists in Markdown that also read well on a terminal."""
-    run = analysis.run
-    parts = [f"The sweep is {run.note}; what follows describes these."] if run.note else []
-    about = asked(analysis)
-    if run.last.empty:
-        statuses = sorted(run.cells["status"].value_counts().items())
-        became = listing([f"{number} {status}" for status, number in statuses])
-        parts.append(f"No cell finished ({became}), so nothing can be said.")
-    elif about is None:
-        parts.append("No verdict: no method ran beside one that others are compared with.")
-    else:
-        parts += [_opening(analysis, about), *_protocol(analysis, about)]
-        if len(about.candidates) > FEW_CANDIDATES:
-            parts += _compare(analysis, about)
-        else:
-            for method in about.candidates:
-                parts += _judge(analysis, about._replace(candidates=[method]))
-        parts += _best(analysis, about)
-    return "\n\n".join(parts) + "\n"
-
-
-def _names(analysis: Analysis, candidates: Sequence[str]) -> Names:
-    """Return labels; for label smoothing among the candidates all its values."""
+def named(analysis: Analysis, candidates: Sequence[str] = ()) -> Names:
+    """Return labels as sentences use them; for label smoothing among candidates all its values."""
     specs = analysis.run.cells.drop_duplicates("method").set_index("method")["method_spec"]
     names = {method: look.label for method, look in analysis.looks.items()}
     for method in names:
         if base(method) == "cross_entropy":
-            names[method] = "hard labels"
-        elif base(method) == "label_smoothing" and method in candidates:
-            values = str(specs.get(method, "")).partition("(")[2].removesuffix(")")
+            names[method] = HARD
+        elif base(method) == "label_smoothing":
+            spec = str(specs.get(method, "")) if method in candidates else method
+            values = spec.partition("(")[2].removesuffix(")")
             names[method] = f"label smoothing ({values})" if values else "label smoothing"
     return names
 
@@ -120,95 +122,73 @@ def _numbers_first(name: str) -> tuple[list[float], str]:
     return [float(number) for number in re.findall(r"-?\d+\.?\d*(?:e-?\d+)?", name)], name
 
 
+def effects(analysis: Analysis, about: Asked, metric: str) -> pd.DataFrame:
+    """Return the rows of :meth:`Analysis.differences` of the candidates.
+
+    The outcome is ``out`` where a candidate that lost runs or is within chance would be praised.
+    """
+    rows = analysis.differences(about.reference, metric)
+    rows = rows[rows["method"].isin(about.candidates)]
+    places = zip(rows["method"], rows["setting"], strict=True)
+    out = np.array([method in analysis.excluded(setting) for method, setting in places], np.bool_)
+    praised = rows["outcome"].isin(["better", "equivalent"])
+    return rows.assign(outcome=rows["outcome"].mask(praised & out, "out"))
+
+
+def verdict(analysis: Analysis) -> list[Block]:
+    """Return sentences and tables: what was asked, and how each candidate differs where."""
+    run = analysis.run
+    about = asked(analysis)
+    if run.last.empty:
+        statuses = sorted(run.cells["status"].value_counts().items())
+        became = listing([f"{number} {status}" for status, number in statuses])
+        return [Words(f"No cell finished ({became}), so nothing can be said.")]
+    if about is None:
+        return [Words("No verdict: no method ran beside one that others are compared with.")]
+    blocks: list[Block] = [Words(_opening(analysis, about))]
+    if len(about.candidates) > FEW_CANDIDATES:
+        return [*blocks, *_compare(analysis, about)]
+    for method in about.candidates:
+        one = about._replace(candidates=[method])
+        blocks += [Words(f"{capitalised(one.words())}:")] if len(about.candidates) > 1 else []
+        blocks += _judge(analysis, one)
+    return blocks
+
+
 def _opening(analysis: Analysis, about: Asked) -> str:
-    tried = [about.names[method] for method in about.candidates]
-    many = len(tried) > FEW_CANDIDATES
-    compared = f"{count(len(tried), 'method') if many else listing(tried)} against "
-    compared += about.names[about.reference]
     if about.confirmatory:
-        return f"Asked before the run, and so confirmatory: {compared}."
+        return f"Asked before the run, and so confirmatory: {about.words()}."
     wanted = analysis.run.question
     why = "Nothing was asked before the run"
     if wanted:
         ran = analysis.run.methods
         absent = [m for m in (wanted.reference, *wanted.candidates) if m not in ran]
         why = f"What the suite asks cannot be answered without {some(absent, NAMED)}"
-    return f"{why}, so all that follows is exploratory: {compared}."
+    return f"{why}, so all that follows is exploratory: {about.words()}."
 
 
-def _judge(analysis: Analysis, about: Asked) -> list[str]:
+def _judge(analysis: Analysis, about: Asked) -> list[Block]:
     """Return what a single candidate did in each setting."""
     (method,) = about.candidates
-    tests = {m: effects(analysis, about, m) for m in (*JUDGED, "ece")}
-    title = f"{capitalised(about.names[method])} against {about.names[about.reference]}"
+    tests = {metric: effects(analysis, about, metric) for metric in JUDGED}
     if tests["acc"].empty:
         compared = analysis.compared(about.reference, "acc")
         pairs = int(compared.loc[compared["method"] == method, "n"].sum())
         settings = count(len(analysis.run.settings), "setting")
         return [
-            (
-                f"{title}: not enough seeds. A verdict needs {stats.FEWEST_PAIRS} pairs in a "
-                f"setting; there are {count(pairs, 'pair')} over {settings}."
+            Words(
+                f"{capitalised(about.words())}: not enough seeds. A verdict needs "
+                f"{stats.FEWEST_PAIRS} pairs in a setting; there are {count(pairs, 'pair')} in "
+                f"{settings}."
             )
         ]
-    parts = [f"{title}. {_headline(tests['acc'])}"]
-    lines = [_outcomes(about, metric, tests[metric]) for metric in JUDGED if len(tests[metric])]
-    parts.append("\n".join(f"- {line}" for line in lines))
+    gaps = effects(analysis, about, "gap_signed")
+    said = [_headline(tests["acc"])]
+    said.append(" ".join(_outcomes(metric, tests[metric]) for metric in ("nll", "brier")).strip())
     if len(tests["ece"]):
-        parts.append(_calibration(analysis, about, tests["ece"]))
-    return [*parts, *_probably(analysis, method, about.reference)]
-
-
-def _probably(analysis: Analysis, method: str, reference: str) -> list[str]:
-    """Return how probable help and harm are in another such setting; nothing below eight."""
-    rows = analysis.probabilities
-    rows = rows[(rows["method"] == method) & (rows["reference"] == reference)]
-    said = [
-        f"{METRICS[c.metric].label} better {chance(c.better)}, within "
-        f"{number(c.metric, analysis.margins[c.metric])}{unit(c.metric)} {chance(c.same)}, worse "
-        f"{chance(c.worse)}"
-        for c in rows_of(rows)
-    ]
-    if not said:
-        return []
-    n = min(rows["n"])
-    head = f"Probabilities in another setting like these {n} (Bayesian signed-rank test): "
-    return [f"{head}{'; '.join(said)}. They take settings as independent."]
-
-
-def _compare(analysis: Analysis, about: Asked) -> list[str]:
-    """Return a line for each of many candidates, or for each metric where there is one setting."""
-    tests = {metric: effects(analysis, about, metric) for metric in (*JUDGED, "ece")}
-    if len(analysis.run.settings) == 1:
-        lines = [_of_one_setting(m, rows, about.names) for m, rows in tests.items() if len(rows)]
-    else:
-        lines = [_of_candidate(analysis, method, tests, about.names) for method in about.candidates]
-    return ["\n".join(f"- {line}" for line in lines)] if lines else []
-
-
-def _of_one_setting(metric: str, tests: pd.DataFrame, names: Names) -> str:
-    said = []
-    for outcome, words in OUTCOMES.items():
-        methods = [names[method] for method in tests.loc[tests["outcome"] == outcome, "method"]]
-        if methods:
-            those = "" if outcome == "better" else f" ({some(methods, NAMED)})"
-            said.append(f"{words} for {len(methods)}{those}")
-    return f"{METRICS[metric].label}, of {len(tests)}: {'; '.join(said)}."
-
-
-def _of_candidate(
-    analysis: Analysis, method: str, tests: Mapping[str, pd.DataFrame], names: Names
-) -> str:
-    said = []
-    for metric, rows in tests.items():
-        outcomes = rows.loc[rows["method"] == method, "outcome"]
-        better, worse = ((outcomes == outcome).sum() for outcome in ("better", "worse"))
-        counts = f"better in {better} and worse in {worse} of {len(outcomes)}"
-        said.append(f"{METRICS[metric].label} {counts if len(outcomes) else 'not judged'}")
-    status = analysis.run.cells.loc[analysis.run.cells["method"] == method, "status"]
-    if lost := int((status != "done").sum()):
-        said.append(f"{lost} of {count(len(status), 'run')} without a result")
-    return f"{names[method]}: {'; '.join(said)}."
+        said.append(_calibration(tests["ece"], gaps))
+    words = bullets([each for each in said if each])
+    return [Words(words), _of_settings(analysis, about, tests, gaps)]
 
 
 def _headline(tests: pd.DataFrame) -> str:
@@ -216,10 +196,13 @@ def _headline(tests: pd.DataFrame) -> str:
     noisy = tests[tests["noisy"]]
     if len(noisy):
         words = ("raised accuracy", "lowered accuracy", "left accuracy equivalent")
-        phrases = _tally(noisy, (*words, "made no detected difference"))
+        phrases = _tally(noisy, (*words, "made no detected difference", OUTCOMES["out"]))
         said.append(f"On mislabelled data it {phrases}.")
     words = ("it raised accuracy", "it lowered accuracy", "accuracy was equivalent")
-    texts = dict(zip(OUTCOMES, (*words, "no difference was detected"), strict=True))
+    texts = {
+        **OUTCOMES,
+        **dict(zip(OUTCOMES, (*words, "no difference was detected"), strict=False)),
+    }
     for effect in rows_of(tests[~tests["noisy"]]):
         where = "clean labels" if effect.setting == "clean" else effect.setting
         said.append(f"On {where} {texts[effect.outcome]}.")
@@ -230,123 +213,191 @@ def _tally(tests: pd.DataFrame, words: Sequence[str]) -> str:
     """Return ``raised accuracy in 3 of 4 settings and made no detected difference in 1``."""
     counts = [int((tests["outcome"] == outcome).sum()) for outcome in OUTCOMES]
     said = [(phrase, n) for phrase, n in zip(words, counts, strict=True) if n]
-    whole = f" of {count(len(tests), 'setting')}"
+    if len(tests) == 1:
+        return f"{said[0][0]} in the one setting"
+    whole = f" of {len(tests)} settings"
     return listing([f"{w} in {n}{'' if k else whole}" for k, (w, n) in enumerate(said)])
 
 
-def _protocol(analysis: Analysis, about: Asked) -> list[str]:
-    tests = effects(analysis, about, "acc")
+def _outcomes(metric: str, tests: pd.DataFrame) -> str:
     if tests.empty:
-        return []
-    fewest = int(tests["n"].min())
-    text = f"Paired t tests over {span(tests['n'])} seeds a setting at the last epoch; "
+        return ""
+    return f"{METRICS[metric].label}: {_tally(tests, list(OUTCOMES.values()))}."
+
+
+def _calibration(tests: pd.DataFrame, gaps: pd.DataFrame) -> str:
+    words = ("fell", "rose", "stayed equivalent", "showed no detected change", OUTCOMES["out"])
+    turned: dict[str, list[str]] = {"over- to underconfident": [], "under- to overconfident": []}
+    for gap in rows_of(gaps):
+        if gap.other > 0 > gap.own:
+            turned["over- to underconfident"].append(gap.setting)
+        elif gap.other < 0 < gap.own:
+            turned["under- to overconfident"].append(gap.setting)
+    said = [f"from {turn} in {some(where, NAMED)}" for turn, where in turned.items() if where]
+    turns = f" Probabilities turned {', and '.join(said)}." if said else ""
+    return f"ECE {_tally(tests, words)}.{turns}"
+
+
+def _entry(metric: str, test: Any) -> str:  # noqa: ANN401  a row of a table
+    """Return a difference with its interval and its outcome, as a table says it."""
+    if test.difference == 0 and (test.sd == 0 or test.n == 1):
+        return "equal"
+    text = change(metric, test.difference, test.low, test.high).replace(unit(metric), "")
+    same = " (the same in every pair)" if test.sd == 0 else ""
+    return f"{text}{same} {test.outcome}".removesuffix(" out")
+
+
+def _header(metric: str) -> str:
+    return f"{METRICS[metric].label}{' (points)' if METRICS[metric].percent else ''}"
+
+
+def _of_settings(
+    analysis: Analysis, about: Asked, tests: Mapping[str, pd.DataFrame], gaps: pd.DataFrame
+) -> Table:
+    """Return a row for each setting: the differences in each metric, and calibration."""
+    settings = [s for s in analysis.run.settings if s in set(tests["acc"]["setting"])]
+    text, marks = _filled(tests, settings, "setting")
+    ends = {"ECE %, each": (tests["ece"], "ece", number)}
+    ends[f"Confidence {MINUS} accuracy, each"] = (gaps, "gap_signed", signed)
+    for header, (rows, metric, shown) in ends.items():
+        each = {
+            row.setting: f"{shown(metric, row.other)} to {shown(metric, row.own)}"
+            for row in rows_of(rows)
+        }
+        text[header] = [each.get(setting, BLANK) for setting in settings]
+        marks[header] = ""
+    method = about.names[about.candidates[0]]
+    notes = [*_notes(analysis, about, tests["acc"])]
+    notes.append(f"Each: that of {about.names[about.reference]}, then that of {method}.")
+    return Table(text, marks, pd.concat(tests.values()), tuple(notes))
+
+
+def _filled(
+    tests: Mapping[str, pd.DataFrame], rows: Sequence[str], by: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the texts and marks of a table with the differences of each metric across."""
+    index = pd.Index(rows, name=capitalised(by))
+    text = pd.DataFrame(BLANK, index=index, columns=[_header(metric) for metric in tests])
+    marks = pd.DataFrame("", index=index, columns=text.columns)
+    for metric, own in tests.items():
+        for test in rows_of(own):
+            place = getattr(test, by), _header(metric)
+            text.loc[place] = _entry(metric, test)
+            marks.loc[place] = test.outcome if test.outcome in MARKED else ""
+    return text, marks
+
+
+def _notes(analysis: Analysis, about: Asked, tests: pd.DataFrame) -> list[str]:
+    """Say what the entries of a table of differences are, and by which tests they are judged."""
+    corrected = "q (Benjamini-Hochberg) over all pairs of methods in a setting"
     if about.confirmatory:
-        text += f"p after Holm over all {int(tests['tests'].max())} tests of a metric; "
-    else:
-        text += "q (Benjamini-Hochberg) over all pairs of methods in a setting; "
+        corrected = f"p after Holm over all {int(tests['tests'].max())} tests of a metric"
     scopes = [SCOPES[over] for over in SCOPES if over in set(tests["over"])]
-    text += f"95% intervals in brackets, {' or '.join(scopes)}."
-    least = stats.smallest_wilcoxon_p(fewest)
-    if least > stats.ALPHA:
-        text += (
-            f" (A Wilcoxon signed-rank test of {fewest} pairs cannot fall below p = {least:g}, "
-            "so it could never decide.)"
-        )
+    notes = [
+        (
+            f"Differences from {about.names[about.reference]} at the last epoch: mean over "
+            f"{span(tests['n'])} seeds, 95% t intervals {' or '.join(scopes)}. Better, worse: by "
+            f"paired t tests, {corrected}, at {stats.ALPHA:g}. Equivalent: two one-sided "
+            f"tests exclude a difference beyond {listing(margins(analysis))}. Open: no "
+            "difference detected, which does not say that there is none. Grey or small: lost "
+            "runs or is within chance, and is never praised."
+        ),
+        "Every p value is in differences.csv.",
+    ]
+    privileges = analysis.run.privileges
+    judged = [m for m in (about.reference, *about.candidates) if m in privileges]
+    if judged:
+        given = [f"{about.names[m].removesuffix(PRIVILEGED)}: {privileges[m]}" for m in judged]
+        notes.append(f"{PRIVILEGED} given clean knowledge ({'; '.join(given)}).")
     thin = [name for name in analysis.run.settings if name not in set(tests["setting"])]
     if thin:
-        text += f" Not enough seeds to judge {listing(thin)}."
-    return [text]
+        notes.append(f"Not enough seeds to judge {listing(thin)}.")
+    return notes
 
 
-def _outcomes(about: Asked, metric: str, tests: pd.DataFrame) -> str:
-    said = []
-    for outcome, phrase in OUTCOMES.items():
-        places = [
-            f"{e['setting']} ({with_test(metric, e, _adjusted(about, e['p_adjusted']))})"
-            for e in tests[tests["outcome"] == outcome].to_dict("records")
-        ]
-        if places:
-            said.append(f"{phrase} in {len(places)} of {len(tests)}: {', '.join(places)}")
-    return f"{METRICS[metric].label}: {'; '.join(said)}."
-
-
-def _adjusted(about: Asked, p: float) -> str:
-    return p_value(p, "p" if about.confirmatory else "q")
-
-
-def _calibration(analysis: Analysis, about: Asked, tests: pd.DataFrame) -> str:
-    words = ("fell", "rose", "stayed equivalent", "made no detected change")
-    (method,) = about.candidates
-    floors = analysis.floors
-    gaps = effects(analysis, about, "gap_signed").set_index("setting")
-    sides = f"{about.names[about.reference]} to {about.names[method]}"
+def _compare(analysis: Analysis, about: Asked) -> list[Block]:
+    """Return a line for each metric, and a table with a row for each of many candidates."""
+    tests = {metric: effects(analysis, about, metric) for metric in JUDGED}
+    tests = {metric: rows for metric, rows in tests.items() if len(rows)}
+    if not tests:
+        return [Words("No setting has enough seeds of a candidate and of the reference.")]
+    several = len(analysis.run.settings) > 1
     lines = [
-        (
-            f"Calibration: ECE {_tally(tests, words)}. From {sides}, in percent, each beside the "
-            "floor that chance alone would leave its method:"
-        ),
-        "",
+        (_most if several else _of_one_setting)(metric, rows, about)
+        for metric, rows in tests.items()
     ]
-    for e in rows_of(tests):
-        before, after = (floors.get((m, e.setting), math.nan) for m in (about.reference, method))
-        text = f"- {e.setting}: ECE {_with_floor(e.other, before)} to {_with_floor(e.own, after)}"
-        text += f", {change('ece', e.difference, e.low, e.high)}"
-        if e.setting in gaps.index:
-            text += _gap(gaps.loc[e.setting, "other"], gaps.loc[e.setting, "own"])
-        lines.append(f"{text}.")
-    return "\n".join(lines)
+    blocks: list[Block] = [Words(bullets(lines)), _of_candidates(analysis, about, tests)]
+    if several and len(about.candidates) <= MOST_COLUMNS:
+        blocks += [
+            _side_by_side(analysis, about, metric, tests[metric])
+            for metric in ("acc", "ece")
+            if metric in tests
+        ]
+    return blocks
 
 
-def _with_floor(ece: float, floor: float) -> str:
-    text = number("ece", ece)
-    return f"{text} (floor {number('ece', floor)})" if math.isfinite(floor) else text
+def _of_one_setting(metric: str, tests: pd.DataFrame, about: Asked) -> str:
+    said = []
+    for outcome, words in OUTCOMES.items():
+        methods = [
+            about.short(method) for method in tests.loc[tests["outcome"] == outcome, "method"]
+        ]
+        if methods:
+            those = "" if outcome == "better" else f" ({some(methods, NAMED)})"
+            said.append(f"{words} for {len(methods)}{those}")
+    return f"{METRICS[metric].label}, of {len(tests)} methods: {'; '.join(said)}."
 
 
-def _gap(before: float, after: float) -> str:
-    text = f"; confidence minus accuracy {signed('gap_signed', before)} to "
-    text += signed("gap_signed", after)
-    if before > 0 > after:
-        text += " (from over- to underconfident)"
-    elif before < 0 < after:
-        text += " (from under- to overconfident)"
-    return text
+def _most(metric: str, tests: pd.DataFrame, about: Asked) -> str:
+    """Say which candidates are better in how many settings, the most first, and which are worse."""
+    said = []
+    for outcome in ("better", "worse"):
+        won = tests[tests["outcome"] == outcome].groupby("method").size()
+        won = won.sort_values(ascending=False, kind="stable")
+        those = [f"{about.short(str(method))} in {n}" for method, n in won.items()]
+        said.append(f"{outcome}: {some(those, NAMED)}")
+    settings = tests["setting"].nunique()
+    return f"{METRICS[metric].label}, of {settings} settings: {'; '.join(said)}."
 
 
-def _best(analysis: Analysis, about: Asked) -> list[str]:
-    few = len(about.candidates) <= FEW_CANDIDATES
-    rivals = about.candidates if few else [about.reference]
-    lines = []
-    for setting, row in analysis.scores("acc").iterrows():
-        means = row.dropna()
-        if len(means) > 1:
-            lead = _lead(analysis, (str(setting), means), rivals, about.names)
-            lines.append(f"- {setting}: {lead}.")
-    if not lines:
-        return []
-    head = (
-        f"Best accuracy in each setting, and its lead over "
-        f"{listing([about.names[method] for method in rivals])} (exploratory; intervals are not "
-        "widened for having picked the best afterwards):"
-    )
-    return ["\n".join([head, "", *lines])]
+def _of_candidates(analysis: Analysis, about: Asked, tests: Mapping[str, pd.DataFrame]) -> Table:
+    """Return a row for each candidate: its difference, or of several settings its outcomes."""
+    counts = analysis.ranking[["done", "planned"]]
+    if len(analysis.run.settings) == 1:
+        order = [str(m) for m in analysis.ranking.index if m in about.candidates]
+        text, marks = _filled(tests, order, "method")
+    else:
+        order = about.candidates
+        text = pd.DataFrame(BLANK, index=order, columns=[METRICS[m].label for m in tests])
+        for metric, rows in tests.items():
+            for method, own in rows.groupby("method"):
+                text.loc[str(method), METRICS[metric].label] = _counted(own)
+        marks = pd.DataFrame("", index=order, columns=text.columns)
+    runs = counts.to_dict("index")
+    text["Runs"] = [f"{runs[m]['done']}/{runs[m]['planned']}" for m in order]
+    marks["Runs"] = ""
+    index = pd.Index([about.short(method) for method in order], name="Candidate")
+    first = next(iter(tests.values()))
+    notes = (*_notes(analysis, about, first), "Runs: finished of attempted.")
+    numbers = pd.concat(tests.values())
+    return Table(text.set_axis(index), marks.set_axis(index), numbers, notes)
 
 
-def _lead(
-    analysis: Analysis, here: tuple[str, pd.Series], rivals: Sequence[str], names: Names
-) -> str:
-    setting, means = here
-    best, *equals = (str(method) for method in means.index[(means == means.max()).to_numpy()])
-    called = listing([names[method] for method in (best, *equals)])
-    said = f"{called}, {number('acc', float(means[best]))}%"
-    others = [m for m in rivals if m != best and m in means.index]
-    if best in rivals:
-        rest = means.drop([m for m in rivals if m in means.index])
-        others = [str(rest.idxmax())] if len(rest) else others
-    leads = []
-    for rival in others:
-        tests = analysis.compared(rival, "acc")
-        tests = tests[(tests["method"] == best) & (tests["setting"] == setting)]
-        for test in rows_of(tests):
-            lead = change("acc", test.difference, test.low, test.high)
-            leads.append(f"{lead} against {names[rival]}")
-    return f"{said} ({'; '.join(leads)})" if leads else said
+def _counted(own: pd.DataFrame) -> str:
+    """Return ``3 better, 1 worse, 2 open``, in how many settings each."""
+    counts = own["outcome"].value_counts()
+    return ", ".join(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if outcome in counts)
+
+
+def _side_by_side(analysis: Analysis, about: Asked, metric: str, tests: pd.DataFrame) -> Table:
+    """Return a metric's differences: a row for each setting, a column for each candidate."""
+    settings = [s for s in analysis.run.settings if s in set(tests["setting"])]
+    index = pd.Index(settings, name=_header(metric))
+    text = pd.DataFrame(BLANK, index=index, columns=about.candidates)
+    marks = pd.DataFrame("", index=index, columns=about.candidates)
+    for test in rows_of(tests):
+        text.loc[test.setting, test.method] = _entry(metric, test)
+        marks.loc[test.setting, test.method] = test.outcome if test.outcome in MARKED else ""
+    columns = [about.short(method) for method in about.candidates]
+    text, marks = text.set_axis(columns, axis=1), marks.set_axis(columns, axis=1)
+    return Table(text, marks, tests, (SAME_NOTES,))

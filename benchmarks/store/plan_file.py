@@ -81,7 +81,7 @@ def shows(name: str, spec: str) -> bool:
     """
     if name == spec:
         return True
-    (head, some), (kind, every) = _fields(name), _fields(spec)
+    (head, some), (kind, every) = fields_of(name), fields_of(spec)
     return head == kind != "" and all(k in every and _means(v, every[k]) for k, v in some.items())
 
 
@@ -92,7 +92,7 @@ def _means(shown: object, value: object) -> bool:
     return shown == value
 
 
-def _fields(spec: str) -> tuple[str, dict[str, object]]:
+def fields_of(spec: str) -> tuple[str, dict[str, object]]:
     """Return the name in a spec and its fields; no name if it is none."""
     try:
         node = ast.parse(spec, mode="eval").body

@@ -74,7 +74,7 @@ def test_every_promised_file_is_there(small):
     stems = ("ranking", "settings", "settings_ece", "settings_nll", "settings_brier")
     stems += ("aggregate", "seeds")
     tables = {f"{a}.{b}" for a in stems for b in ("md", "tex", "csv")}
-    tables |= {"differences.csv", "values.tex"}
+    tables |= {"differences.csv", "values.tex", "guide.md", "guide.csv"}
     kinds = ("png", "pdf", "svg", "csv")
     figures = {f"figures/{name}.{kind}" for name in FIGURES for kind in kinds}
     assert {name for name in names if name.startswith("figures/")} == figures
@@ -93,7 +93,12 @@ def test_the_page_embeds_what_exists_and_names_the_protocol_and_no_path_of_this_
     protocol = ("n = 5 (0, 1, 2, 3, 4)", "(epoch 2)", "symmetric 40%: 39.8%", "corrected by Holm")
     for words in (*protocol, "20 cells planned, 20 finished."):
         assert words in text
-    assert small.verdict in text
+    assert text.startswith("# Label smoothing against hard labels on digits\n")
+    heads = re.findall("(?m)^## (.*)", text)
+    shown = ["Summary", "Guide", "Ranking", "Verdict", "Figures"]
+    assert heads[: len(shown)] == shown
+    assert heads.index("Statistics") > heads.index("Figures")
+    assert "clean" in small.answer.partition("First choice")[2]
 
 
 def test_processes_beside_draw_the_same_bytes_from_compressed_tables(small, tmp_path, monkeypatch):
@@ -151,7 +156,7 @@ def test_an_unchanged_folder_is_left_alone_without_importing_anything_heavy(smal
         "report = build(Path(sys.argv[1]))\n"
         "heavy = {'pandas', 'scipy', 'matplotlib', 'torch'} & set(sys.modules)\n"
         "print(report.rebuilt, sorted(heavy))\n"
-        "print(report.ranking + report.verdict, end='')"
+        "print(report.ranking + report.answer, end='')"
     )
     before = {path: path.stat().st_mtime_ns for path in files(small)}
     done = subprocess.run(
@@ -163,7 +168,7 @@ def test_an_unchanged_folder_is_left_alone_without_importing_anything_heavy(smal
     )
     first, rest = done.stdout.split("\n", 1)
     assert first == "False []"
-    assert rest == small.ranking + small.verdict
+    assert rest == small.ranking + small.answer
     assert {path: path.stat().st_mtime_ns for path in files(small)} == before
 
 
@@ -180,7 +185,7 @@ def standing(tmp_path, monkeypatch):
 
     def quick(folder, new, _venue, _workers, **_options):
         (new / "report.md").write_text((folder / "results.csv").read_text(encoding="utf-8"))
-        return {"ranking": "r", "verdict": "v"}
+        return {"ranking": "r", "answer": "a"}
 
     monkeypatch.setattr(document, "write", quick)
     folder = write(tmp_path, SMALL)

@@ -9,12 +9,12 @@ import scipy.stats
 from statsmodels.stats.multitest import multipletests
 
 from benchmarks.question import MARGINS, Question
-from benchmarks.report import claims, macros, tables
+from benchmarks.report import claims, macros, render, tables
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import load, noise_label
 from benchmarks.report.figures import difference, forest, layout, noise_rate, pages
 from benchmarks.report.figures.layout import VENUES
-from benchmarks.report.phrases import p_value
+from benchmarks.report.phrases import signed
 from benchmarks.report.verdict import verdict
 from benchmarks.schema import PAIRS, POOLED_KEYS
 from tests.report.folders import SIX, Sweep, analysed, rate_of, stream, write
@@ -78,7 +78,7 @@ def test_a_comparison_has_the_same_number_wherever_it_is_told(analysis):
     rows = table[(table["metric"] == "acc") & (table["reference"] == "cross_entropy")]
     outcomes = set(rows["outcome"])
     assert {"open", "better"} <= outcomes
-    text, code = verdict(analysis), macros.latex(analysis)
+    text, code = render.document(verdict(analysis)), macros.latex(analysis)
     drawn = difference.points(analysis, "cross_entropy", "acc").set_index(["method", "setting"])
     for row in rows.to_dict("records"):
         entry = drawn.loc[row["method"], row["setting"]]
@@ -90,7 +90,7 @@ def test_a_comparison_has_the_same_number_wherever_it_is_told(analysis):
         assert f"\\nlb{key}{part}}}{{{shown}" in code.replace("\\ensuremath{", "")
         assert f"\\nlb{key}PRaw}}" in code
         if row["method"] in ASKED.candidates:
-            assert p_value(row["p_adjusted"]) in text
+            assert f"{signed('acc', row['high'])}] {row['outcome']}" in text
     marks = {setting: analysis.marks("acc", setting) for setting in analysis.run.settings}
     for setting, marked in marks.items():
         best = next(method for method, mark in marked.items() if mark == "best")
@@ -170,8 +170,7 @@ def told(analysis, methods):
     yield analysis.interquartile_means.loc[list(methods)]
     others = [method for method in methods if method != ASKED.reference]
     yield analysis.improvements(ASKED.reference).loc[others]
-    words = verdict(analysis).partition("Asked before the run")[2].partition("Best accuracy")[0]
-    yield pd.DataFrame({"verdict": [words]})
+    yield pd.DataFrame({"verdict": [render.document(verdict(analysis))]})
 
 
 def failing(row):

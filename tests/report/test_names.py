@@ -119,8 +119,8 @@ def test_words_show_a_name_as_it_is(name):
 
 
 def test_a_verdict_names_methods_as_they_are(named):
-    text = verdict(named)
-    page = browser.prose(render.literal_lines(text))
+    text = render.document(verdict(named))
+    page = browser.prose(text)
     assert "<em>" not in page
     assert "<code>" not in page
     assert "\x07" not in text

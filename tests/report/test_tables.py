@@ -360,9 +360,11 @@ def with_costs(folder, forward, backward):
 def test_compute_stands_beside_the_ranking(tmp_path):
     run = Analysis(load(with_costs(write(tmp_path, SMALL), 1, 1)))
     table = tables.ranking(run)
-    passes = dict(zip(table.numbers.index, table.text["Passes"], strict=True))
-    assert passes == {"cross_entropy": "1 + 1", "label_smoothing": "1 + 1", "reweighting": "2 + 2"}
-    assert any(note.startswith("Passes: images sent forwards") for note in table.notes)
+    costs = dict(zip(table.numbers.index, table.text["Cost"], strict=True))
+    assert costs == {"cross_entropy": "1", "label_smoothing": "1", "reweighting": "2"}
+    assert any(note.startswith("Cost: passes of images") for note in table.notes)
+    costly = Analysis(load(with_costs(write(tmp_path / "costly", SMALL), 2, 1)))
+    assert costly.costs["cost"].tolist() == pytest.approx([4 / 3, 4 / 3, 8 / 3])
     items = answers(run)
     assert items["Every method took the same compute"].holds is False
     assert "Importance reweighting 2 times" in items["Every method took the same compute"].evidence

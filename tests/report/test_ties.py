@@ -93,11 +93,9 @@ def test_no_mark_no_interval_and_no_p_where_every_pair_differs_by_the_same(tied)
     assert accuracy[["low", "high"]].isna().all(axis=None)
     with layout.paper_style(layout.VENUES["neurips"]):
         forest.pages(tied, layout.VENUES["neurips"])
-    text = verdict(tied)
+    text = render.document(verdict(tied))
     assert "raised accuracy" not in text
-    equals = f"label smoothing and {tied.label('reweighting')}, "
-    assert text.count(equals) == len(NOISES)  # the best in each setting
-    assert "the same in every pair, so its interval is unknown" in text
+    assert "(the same in every pair) open" in text
     assert "nan" not in text + macros.latex(tied) + render.markdown(tables.neighbours(tied))
     assert set(tables.neighbours(tied).text["Seeds for 1 point"]) == {"--"}
 

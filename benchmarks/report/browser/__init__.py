@@ -18,13 +18,15 @@ from benchmarks.report import render, stats
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import ARENA, Run
 from benchmarks.report.looks import base
+from benchmarks.report.opening import FirstScreen
 from benchmarks.report.phrases import possible
 from benchmarks.report.render import Block, Picture, Words
 from benchmarks.report.tables import Table
 from benchmarks.schema import METRICS, SELECTIONS
 
 HERE = Path(__file__).parent
-TITLE = "Learning with noisy labels: benchmark report"
+ANSWER = ("Summary", "Guide")
+"""The sections that stand before the leaderboard."""
 
 HEAVY = 600_000
 """The size in bytes from which a vector figure is shown as pixels instead."""
@@ -46,7 +48,9 @@ MEANING = {
 }
 
 
-def write(analysis: Analysis, sections: Mapping[str, Sequence[Block]], new: Path) -> None:
+def write(
+    analysis: Analysis, first: FirstScreen, sections: Mapping[str, Sequence[Block]], new: Path
+) -> None:
     """Write ``report.html`` beside the figures that it embeds.
 
     It works from the disk, without network, with a keyboard, on a phone and on paper; without
@@ -55,6 +59,7 @@ def write(analysis: Analysis, sections: Mapping[str, Sequence[Block]], new: Path
 
     Args:
         analysis: the results.
+        first: the title, and what was trained on what.
         sections: the parts of each by its title; the figures are in ``new / "figures"``.
         new: the folder of the report.
     """
@@ -68,10 +73,13 @@ def write(analysis: Analysis, sections: Mapping[str, Sequence[Block]], new: Path
         title: _safe("\n".join(_html(block, new / "figures") for block in blocks))
         for title, blocks in sections.items()
     }
+    parts = [{"id": _anchor(t), "title": t, "body": body} for t, body in bodies.items()]
     text = environment.get_template("report.html.j2").render(
-        title=TITLE,
+        title=first.title,
+        about=first.about,
         note=analysis.run.note,
-        sections=[{"id": _anchor(t), "title": t, "body": body} for t, body in bodies.items()],
+        answer=[part for part in parts if part["title"] in ANSWER],
+        sections=[part for part in parts if part["title"] not in ANSWER],
         style=_safe((HERE / "report.css").read_text(encoding="utf-8")),
         script=_safe((HERE / "report.js").read_text(encoding="utf-8")),
         data=_safe(_json(embedded(analysis))),

@@ -1,0 +1,274 @@
+"""What a reader needs first: what a report is about, a summary in plain words, and the guide."""
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from benchmarks.errors import count, some
+from benchmarks.report import guide
+from benchmarks.report.analysis import Analysis
+from benchmarks.report.data import Run
+from benchmarks.report.guide import Choice
+from benchmarks.report.phrases import capitalised, listing, multiple, number, printable, span
+from benchmarks.report.tables import Table
+from benchmarks.report.verdict import OUTCOMES, Asked, Names, asked, effects, named
+from benchmarks.store.plan_file import fields_of
+
+NAMED = 4
+"""The most methods, kinds of noise or the like that a sentence of the summary names."""
+LISTED = 8
+"""The most methods that the first line names."""
+CHEAP = 1.1
+"""Up to so many times the cost of hard labels a method counts as costing no more."""
+
+
+class FirstScreen(NamedTuple):
+    """The beginning of a report, of which the last two end the output on a terminal as well."""
+
+    title: str
+    about: str  # what was trained on what, in short sentences
+    summary: list[str]  # at most five sentences in plain words
+    guide: Table | None  # nothing where no method finished
+
+
+def first_screen(analysis: Analysis) -> FirstScreen:
+    """Return title, first line, summary and guide of a report."""
+    question, picks = asked(analysis), guide.choices(analysis)
+    table = guide.table(analysis, picks) if picks else None
+    return FirstScreen(
+        title=_title(analysis, question),
+        about=" ".join(_about(analysis, question)),
+        summary=[*_summary(analysis, question, picks)],
+        guide=table,
+    )
+
+
+def _title(analysis: Analysis, question: Asked | None) -> str:
+    run = analysis.run
+    what = question.words() if question else count(len(run.methods), "method")
+    datasets = some(sorted(set(run.cells["dataset"])), NAMED)
+    suite = f"{printable(run.suite)}: " if run.suite else ""
+    return printable(f"{suite}{what if suite else capitalised(what)} on {datasets}")
+
+
+def _about(analysis: Analysis, question: Asked | None) -> Iterator[str]:
+    run, names = analysis.run, named(analysis, question.candidates if question else ())
+    yield _question(question)
+    yield f"Data: {some(_datasets(run), NAMED)}."
+    yield f"Model: {some(sorted(set(run.cells['model'])), NAMED)}."
+    recipes = [_recipe(run, name) for name in sorted(set(run.cells["recipe"]))]
+    yield f"Recipe: {some(recipes, NAMED)}."
+    yield f"Noise: {some(_noises(run), 2 * NAMED)}."
+    labels = [names[method] for method in run.methods]
+    few = len(labels) <= LISTED
+    yield f"Methods: {', '.join(labels) if few else len(labels)}."
+    yield f"Seeds: {_seeds(run)}."
+    yield from _made(run)
+
+
+def _question(question: Asked | None) -> str:
+    if question is None or not question.confirmatory:
+        return "No question was asked before the run."
+    tried = [question.short(method) for method in question.candidates]
+    those = listing(tried) if len(tried) <= LISTED else f"{len(tried)} other methods"
+    does = "Does" if len(tried) == 1 else "Do"
+    return f"Question: {does} {those} differ from {question.names[question.reference]}?"
+
+
+def _datasets(run: Run) -> list[str]:
+    sizes = run.cells.groupby("dataset")[["n_train", "n_test"]].max()
+    names = sizes.index.astype(str)
+    return [
+        f"{name}, {trained:,.0f} images to train on and {tested:,.0f} to test on"
+        for name, (trained, tested) in zip(names, sizes.to_numpy(float), strict=True)
+    ]
+
+
+def _recipe(run: Run, name: str) -> str:
+    """Return the name of a recipe with what tells it from others, as far as that is known."""
+    known = fields_of(run.recipes.get(name, ""))[1]
+    epochs = known.get("epochs", run.curves.loc[run.curves["recipe"] == name, "epoch"].max())
+    facts = [f"{epochs} epochs"] if epochs == epochs else []  # noqa: PLR0124  nan
+    if "optimizer" in known:
+        facts.append(f"{known['optimizer']} with learning rate {known.get('lr')}")
+        facts.append(f"batches of {known.get('batch')}")
+    short = re.sub(r"\bepochs=\d+(, )?", "", name).replace(", )", ")").removesuffix("()")
+    return f"{short} ({', '.join(facts)})" if facts else short
+
+
+def _noises(run: Run) -> list[str]:
+    """Return ``clean``, ``symmetric 20, 40 and 60%`` and so on."""
+    said: list[str] = []
+    rows = run.cells.drop_duplicates("panel").sort_values(["noisy", "kind", "x"])
+    for kind, own in rows.groupby("kind", sort=False):
+        if own["noise_rate"].isna().any() or not own["noisy"].any():
+            said += map(printable, own["panel"])
+        else:
+            rates = listing([f"{100 * rate:.6g}" for rate in own["noise_rate"]])
+            said.append(f"{printable(str(kind))} {rates}%")
+    return said
+
+
+def _seeds(run: Run) -> str:
+    seeds = sorted(set(run.cells["seed"]))
+    whole = len(seeds) > 1 and seeds == list(range(seeds[0], seeds[-1] + 1))
+    return f"{len(seeds)} ({span(seeds) if whole else some(seeds)})"
+
+
+def _made(run: Run) -> Iterator[str]:
+    """Say when and by which code the cells were trained."""
+    costs = run.costs[run.costs["cell_id"].isin(run.cells["cell_id"])]
+    days = sorted({stamp[:10] for stamp in costs["finished_utc"]} - {""})
+    commits = sorted(set(costs["commit"]) - {""})
+    code = f"commit {some(commits, 2)}" if commits else ""
+    when = (days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}") if days else ""
+    if when or code:
+        yield f"Trained: {', '.join(filter(None, (when, code)))}."
+
+
+def _summary(analysis: Analysis, question: Asked | None, picks: Sequence[Choice]) -> Iterator[str]:
+    """Yield at most five sentences: what to take, what it costs, and what the question found."""
+    names = named(analysis, question.candidates if question else ())
+    if not picks:
+        yield "No method finished with more than chance, so there is nothing to recommend."
+        return
+    noisy = [pick for pick in picks if pick.noisy]
+    if noisy:
+        yield _first_choices(analysis, noisy, names)
+        yield from _cheap(analysis, noisy, names)
+    if clean := [pick for pick in picks if not pick.noisy]:
+        yield _without_noise(clean, names)
+    if question:
+        yield from _answer(analysis, question)
+
+
+def _first_choices(analysis: Analysis, noisy: Sequence[Choice], names: Names) -> str:
+    """Say which method is the most accurate under which noise, and how hard labels fare there."""
+    won: dict[str, list[str]] = {}
+    for name, own in guide.rows(noisy):
+        won.setdefault(own[0].method, []).append(name)
+    if len(won) == 1:
+        text = f"is {names[noisy[0].method]}"
+        text += " (given clean knowledge)" * (noisy[0].method in analysis.run.privileges)
+        whose = ": its"
+    else:
+        most = sorted(won.items(), key=lambda item: -len(item[1]))
+        said = [f"{names[method]} ({some(places, NAMED)})" for method, places in most]
+        text = f"depends on the noise: {some(said, NAMED, '; ')}"
+        whose = ". Its"
+    costs = {multiple(pick.cost) for pick in noisy if math.isfinite(pick.cost)}
+    if len(costs) == 1:
+        times = costs.pop()
+        text += f", at {'the' if times == '1' else f'{times} times the'} cost of hard labels"
+    text += f"{whose} accuracy is {_range([pick.acc for pick in noisy])}%"
+    hard = [pick.reference for pick in noisy if math.isfinite(pick.reference)]
+    if hard:
+        text += f", that of {guide.reference_name(analysis)} {_range(hard)}%"
+    return f"With wrong labels the first choice {text}."
+
+
+def _range(values: Sequence[float]) -> str:
+    """Return the least and the largest accuracy."""
+    low, high = number("acc", min(values)), number("acc", max(values))
+    return low if low == high else f"{low} to {high}"
+
+
+def _cheap(analysis: Analysis, noisy: Sequence[Choice], names: Names) -> Iterator[str]:
+    """Say what is best among what costs no more than hard labels, where the first choice does."""
+    cheap = analysis.costs.index[analysis.costs["cost"] <= CHEAP].difference(
+        list(analysis.run.privileges)
+    )
+    best: dict[str, list[float]] = {}
+    for pick in noisy:
+        if not pick.cost > CHEAP:
+            continue
+        means = guide.eligible(analysis, pick.setting)
+        means = means[means.index.isin(cheap)]
+        if len(means):
+            best.setdefault(str(means.idxmax()), []).append(means.max())
+    if best:
+        said = [f"{names[method]} ({_range(values)}%)" for method, values in best.items()]
+        those = " or ".join(said)
+        yield f"Where that costs more than hard labels, the best at no more cost is {those}."
+
+
+def _without_noise(clean: Sequence[Choice], names: Names) -> str:
+    said = []
+    for pick in clean:
+        where = f"{pick.arena}: " if pick.arena else ""
+        beside = [names[method] for method in (*pick.equivalent, *pick.unresolved)]
+        text = f"{where}{names[pick.method]}, {number('acc', pick.acc)}%"
+        are = "is" if len(beside) == 1 and beside[0] != guide.HARD else "are"
+        said.append(f"{text}; {_few(beside)} {are} not shown to be worse" if beside else text)
+    return f"Without wrong labels the first choice is {some(said, NAMED, '; ')}."
+
+
+def _answer(analysis: Analysis, question: Asked) -> Iterator[str]:
+    """Say what became of the question: accuracy, memorisation and calibration."""
+    accuracy, ece = (effects(analysis, question, metric) for metric in ("acc", "ece"))
+    if accuracy.empty:
+        yield f"{capitalised(question.words())}: not enough seeds to judge."
+    elif len(question.candidates) > 1:
+        yield _of_many(analysis, question, accuracy)
+    else:
+        own, other = (question.names[m] for m in (question.candidates[0], question.reference))
+        said = f"{_counts(accuracy, ('more accurate', 'less accurate'))}"
+        yield f"{capitalised(own)} against {other}: {said}{_memory(analysis, question)}."
+        if len(ece):
+            yield f"Its calibration error (ECE) is {_counts(ece, ('lower', 'higher'))}."
+
+
+def _counts(tests: pd.DataFrame, words: tuple[str, str]) -> str:
+    """Return ``more accurate in 3 of 5 settings (by 2.5 to 4.3 points) and ...``."""
+    outcomes = dict(zip(OUTCOMES, (*words, "equivalent"), strict=False))
+    said: list[str] = []
+    for outcome, each in (OUTCOMES | outcomes).items():
+        sizes = 100 * tests.loc[tests["outcome"] == outcome, "difference"].abs()
+        if sizes.empty:
+            continue
+        whole = "" if said else f" of {count(len(tests), 'setting')}"
+        ends = dict.fromkeys(f"{end:.1f}" for end in (sizes.min(), sizes.max()))
+        points = f" (by {' to '.join(ends)} points)" if outcome in {"better", "worse"} else ""
+        said.append(f"{each} in {len(sizes)}{whole}{points}")
+    return listing(said)
+
+
+def _memory(analysis: Analysis, question: Asked) -> str:
+    shares = analysis.ranking["mem_frac"]
+    own, other = (shares[m] for m in (question.candidates[0], question.reference))
+    if not (math.isfinite(own) and math.isfinite(other)):
+        return ""
+    return (
+        f"; it memorises {number('mem_frac', own)}% of the wrong labels, "
+        f"{question.names[question.reference]} {number('mem_frac', other)}%"
+    )
+
+
+def _of_many(analysis: Analysis, question: Asked, tests: pd.DataFrame) -> str:
+    """Say which candidates are more accurate and which less, in how many settings."""
+    order = [str(method) for method in analysis.ranking.index]
+    settings, tried = tests["setting"].nunique(), len(question.candidates)
+    said = []
+    for outcome, words in (("better", "more"), ("worse", "less")):
+        won = tests[tests["outcome"] == outcome].groupby("method").size()
+        won = won.reindex([method for method in order if method in won.index])
+        won = won.sort_values(ascending=False, kind="stable")
+        those = [
+            question.short(str(m)) + (f" in {n}" if settings > 1 else "") for m, n in won.items()
+        ]
+        many = (
+            f"{len(those)} of {tried} {'is' if len(those) == 1 else 'are'}" if those else "none is"
+        )
+        named_ = f" ({some(those, NAMED)})" if those else ""
+        said.append(f"{many} {words} accurate{named_}")
+    where = f"in at least one of {settings} settings " if settings > 1 else ""
+    text = f"{capitalised(question.words())}: {where}{' and '.join(said)}"
+    return f"{text}."
+
+
+def _few(names: Sequence[str]) -> str:
+    """Return names as a sentence lists them, of many the first."""
+    return listing([*names]) if len(names) <= NAMED else some(names, NAMED)
