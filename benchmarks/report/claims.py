@@ -221,3 +221,26 @@ def against(pairs: pd.DataFrame, reference: str, metric: str) -> pd.DataFrame:
     differs = np.where(gain > 0, "better", "worse")
     outcome = np.where(stats.significant(rows["p_adjusted"]), differs, same)
     return rows.assign(outcome=outcome, metric=metric)
+
+
+def places(pairs: pd.DataFrame, means: pd.Series) -> dict[str, tuple[int, int, int]]:
+    """Return the place of each method by its mean, and the first and last that tests leave it.
+
+    Its first place is after all that were found better, over means of the shared settings, and
+    its last one before all that were found worse.
+
+    Args:
+        pairs: of :func:`compare_all`, of a metric of which more is better.
+        means: of each method, nan where it has none.
+    """
+    known = means.dropna()
+    rows = pairs[(pairs["setting"] == OVERALL) & stats.significant(pairs["p_adjusted"])]
+    gain = rows["difference"] > 0
+    winners = pd.Series(np.where(gain, rows["method"], rows["reference"]), dtype=object)
+    losers = pd.Series(np.where(gain, rows["reference"], rows["method"]), dtype=object)
+    won, lost = winners.value_counts(), losers.value_counts()
+    ranks = known.rank(ascending=False, method="min").astype(int)
+    return {
+        str(method): (int(rank), 1 + int(lost.get(method, 0)), len(known) - int(won.get(method, 0)))
+        for method, rank in ranks.items()
+    }

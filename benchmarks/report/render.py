@@ -121,16 +121,16 @@ def markdown(table: Table) -> str:
 
 def html(table: Table) -> str:
     """Return a table, without its notes, in a box that scrolls; all text is escaped."""
-    lines = ["".join(f"<th>{escape_html(text)}</th>" for text in _header(table))]
+    header = [escape_html(text) for text in _header(table)]
+    lines = ["".join(f'<th scope="col">{text}</th>' for text in header)]
     for label, entries in _rows(table):
-        cells = [
-            escape_html(label),
-            *(_HTML[m].format(escape_html(text)) for text, m in entries),
-        ]
-        lines.append("".join(f"<td>{cell}</td>" for cell in cells))
+        cells = [f"<td>{_HTML[m].format(escape_html(text))}</td>" for text, m in entries]
+        lines.append(f'<th scope="row">{escape_html(label)}</th>{"".join(cells)}')
     head, *body = (f"<tr>{line}</tr>\n" for line in lines)
+    name = f"Table: {', '.join(header[:4])}"
     return (
-        f'<div class="wide"><table>\n<thead>\n{head}</thead>\n'
+        f'<div class="wide" tabindex="0" role="group" aria-label="{name}">'
+        f'<table style="--columns: {len(header)}">\n<thead>\n{head}</thead>\n'
         f"<tbody>\n{''.join(body)}</tbody>\n</table></div>"
     )
 
