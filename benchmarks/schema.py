@@ -233,6 +233,11 @@ def table_path(folder: Path, name: str) -> Path:
     return packed if packed.is_file() and not (folder / name).is_file() else folder / name
 
 
+TEMPERATURE_FITS = ("noisy", "fwd", "clean")
+"""The labels on which a temperature is fitted: the ``ts_*`` columns."""
+LOG_BOUND = 10.0
+"""Fitted temperatures lie between ``exp(-10)`` and ``exp(10)``."""
+
 BINS_COUNT = 15
 GRID = 2.0**36
 """Confidences are multiples of one over this: see ``metrics/examples.py``."""

@@ -9,10 +9,8 @@ from torch import Tensor
 
 from benchmarks.metrics.calibration import equal_width
 from benchmarks.metrics.examples import Rows, measurable, rows_of
-from benchmarks.schema import BINS_COUNT, GRID
+from benchmarks.schema import BINS_COUNT, GRID, LOG_BOUND
 
-LOG_BOUND = 10.0
-"""Temperatures lie between ``exp(-10)`` and ``exp(10)``."""
 PRECISION = 1e-10
 """The largest error of the logarithm of a fitted temperature."""
 SAMPLED = 1000

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from msgspec.structs import asdict
 
@@ -15,7 +16,15 @@ from benchmarks.catalogue import Facts
 from benchmarks.errors import RefusedError
 from benchmarks.question import Question
 from benchmarks.report.looks import order_methods
-from benchmarks.schema import KEYS, LATER_COLUMNS, SCHEMA_VERSION, TABLES, table_path
+from benchmarks.schema import (
+    KEYS,
+    LATER_COLUMNS,
+    LOG_BOUND,
+    SCHEMA_VERSION,
+    TABLES,
+    TEMPERATURE_FITS,
+    table_path,
+)
 from benchmarks.store import PlanFile, PlannedCell, read_plan
 
 READ = ("results.csv", "curves.csv", "bins.csv", "detection.csv")
@@ -101,7 +110,7 @@ def load(folder: Path) -> Run:
         RefusedError: a file is missing, empty or has other columns than the schema names.
     """
     tables = {name: _table(folder, name) for name in (*READ, *LATER)}
-    results = tables["results.csv"]
+    results = tables["results.csv"] = _without_bounds(tables["results.csv"])
     if results.empty:
         raise RefusedError(f"{folder / 'results.csv'} has no rows: no cell has ended yet")
     costs, plan = tables.pop("costs.csv"), planned(folder)
@@ -148,6 +157,7 @@ def outcomes(folder: Path) -> pd.DataFrame:
         RefusedError: a file is missing or has other columns than the schema names.
     """
     results, detection = (_table(folder, name) for name in ("results.csv", "detection.csv"))
+    results = _without_bounds(results)
     named = _with_names(results, results, _varying_columns([results]))
     _refuse_contradictions(named, folder / "results.csv")
     last = named[named["selection"] == "last"].reset_index(drop=True)
@@ -192,6 +202,18 @@ def _table(folder: Path, name: str) -> pd.DataFrame:
     table = table.assign(**absent)
     text = [column for column in table if column in TEXT]
     return table.assign(**{column: table[column].fillna("") for column in text})
+
+
+def _without_bounds(results: pd.DataFrame) -> pd.DataFrame:
+    """Return results without the numbers of temperatures that ended at a bound.
+
+    They mean nothing, and one of them is an NLL in the hundreds; ``ts_at_bound`` counts them.
+    """
+    for fit in TEMPERATURE_FITS:
+        names = [f"ts_{fit}_{name}" for name in ("T", "nll", "brier", "ece")]
+        ends = np.abs(np.log(results[names[0]].astype("float64"))) > LOG_BOUND - 1e-6
+        results = results.assign(**{name: results[name].mask(ends) for name in names})
+    return results
 
 
 def _refuse_text(table: pd.DataFrame, path: Path) -> None:

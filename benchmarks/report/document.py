@@ -13,6 +13,7 @@ from benchmarks.report import (
     macros,
     provenance,
     render,
+    scaling,
     stats,
     tables,
 )
@@ -28,6 +29,8 @@ from benchmarks.report.tables import Table, unmarked
 from benchmarks.report.verdict import verdict
 from benchmarks.schema import METRICS
 
+SCALED = {"settings_ece_scaled": scaling.in_settings, "scaling": scaling.overall}
+"""The tables on temperature scaling, by the stem of their files."""
 _FAULTS_SHOWN = 20
 WIDTH = 100
 """The columns to which sentences on a terminal are broken."""
@@ -76,7 +79,9 @@ def write(folder: Path, new: Path, venue: str, processes: int, *, audited: bool)
             "Verdict": verdict(analysis),
             "Figures": [],
             "Accuracy in each setting": [shown["settings"]] if several else [],
-            "ECE in each setting": [shown["settings_ece"]],
+            "ECE in each setting": [
+                shown[name] for name in ("settings_ece", *SCALED) if name in shown
+            ],
             "Statistics": _statistics(analysis, shown),
             "Finding the wrong labels": _detection(analysis, audited=audited),
             "Coverage": _coverage(analysis),
@@ -111,6 +116,7 @@ def _tables(analysis: Analysis) -> dict[str, Table]:
     for metric in tables.BY_SETTING:
         stem = "settings" if metric == "acc" else f"settings_{metric}"
         shown[stem] = tables.by_setting(analysis, metric)
+    shown |= {name: scaled(analysis) for name, scaled in SCALED.items()}
     shown["aggregate"] = tables.aggregate(analysis)
     shown["seeds"] = tables.neighbours(analysis)
     shown["probabilities"] = tables.probabilities(analysis)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.errors import count, some
-from benchmarks.report import claims, stats
+from benchmarks.report import claims, scaling, stats
 from benchmarks.report.analysis import Analysis, rows_of
 from benchmarks.report.guide import HARD
 from benchmarks.report.looks import PRIVILEGED, base
@@ -147,12 +147,14 @@ def verdict(analysis: Analysis) -> list[Block]:
         return [Words("No verdict: no method ran beside one that others are compared with.")]
     blocks: list[Block] = [Words(_opening(analysis, about))]
     if len(about.candidates) > FEW_CANDIDATES:
-        return [*blocks, *_compare(analysis, about)]
+        scaled = scaling.sentences(analysis, about.reference, (), about.names)
+        return [*blocks, *_compare(analysis, about), *map(Words, scaled)]
     for method in about.candidates:
         one = about._replace(candidates=[method])
         blocks += [Words(f"{capitalised(one.words())}:")] if len(about.candidates) > 1 else []
         blocks += _judge(analysis, one)
-    return blocks
+    scaled = scaling.sentences(analysis, about.reference, about.candidates, about.names)
+    return [*blocks, *map(Words, scaled)]
 
 
 def _opening(analysis: Analysis, about: Asked) -> str:

@@ -1,0 +1,209 @@
+"""Temperature scaling: what one number, fitted on held-out labels, leaves of calibration errors."""
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.errors import count
+from benchmarks.report import stats
+from benchmarks.report.analysis import Analysis
+from benchmarks.report.looks import PRIVILEGED
+from benchmarks.report.phrases import BLANK, capitalised, listing, number, signed, span, with_half
+from benchmarks.report.tables import INTERVALS, Table, all_notes, labelled, unmarked
+
+FITS = {
+    "clean": f"T of clean labels{PRIVILEGED}",
+    "fwd": "T through the matrix",
+    "noisy": "T of noisy labels",
+}
+"""The temperatures by the validation labels on which they are fitted."""
+SHOWN = 3
+"""The most methods whose fits are shown setting by setting."""
+
+
+def is_known(analysis: Analysis) -> bool:
+    """Return whether any temperature was fitted."""
+    return bool(analysis.run.last["ts_fwd_given"].notna().any())
+
+
+def overall(analysis: Analysis) -> Table | None:
+    """Return the calibration of each method before and after scaling; ``None`` without fits.
+
+    The NLL is parted: what is left after the temperature of clean labels is refinement, how well
+    the predictions tell the classes apart, and what that temperature gained is calibration.
+    """
+    if not is_known(analysis):
+        return None
+    numbers = pd.DataFrame(index=analysis.ranking.index)
+    text = pd.DataFrame(index=numbers.index)
+    for metric, title in {"ece": "ECE %", **{f"ts_{f}_ece": t for f, t in FITS.items()}}.items():
+        _add(numbers, metric, analysis.seed_means(metric))
+        text[title] = _entries(numbers, metric, "ece")
+    shared = set(analysis.shared_settings)
+    floors = pd.Series({key: floor for key, floor in analysis.floors.items() if key[1] in shared})
+    numbers["floor"] = floors.groupby(level=0).mean().reindex(numbers.index)
+    text.insert(1, "Floor %", [number("ece", value) for value in numbers["floor"]])
+    parted = analysis.seed_means("nll").merge(analysis.seed_means("ts_clean_nll"))
+    parted["gained"] = parted["nll"] - parted["ts_clean_nll"]
+    titles = {"nll": "NLL", "ts_clean_nll": f"Refinement{PRIVILEGED}", "gained": "Calibration"}
+    for metric, title in titles.items():
+        _add(numbers, metric, parted[["method", "seed", metric]])
+        text[title] = _entries(numbers, metric, "nll")
+    notes = (
+        (
+            f"Last epoch. Mean over {count(len(shared), 'setting')} within each seed, then over "
+            f"{span(numbers['ece_n'])} seeds; ± is the half width of the 95% t interval. Logits "
+            "are divided by a temperature that was fitted on validation labels."
+        ),
+        *_notes(analysis),
+        (
+            "NLL: as trained, in nats. Refinement: what is left of it after the temperature of "
+            "clean labels. Calibration: what that temperature gained. The two add up to it, over "
+            "the seeds whose fits count."
+        ),
+        INTERVALS,
+    )
+    return labelled(analysis, unmarked(text, numbers, all_notes(analysis, *notes)))
+
+
+def _add(numbers: pd.DataFrame, metric: str, means: pd.DataFrame) -> None:
+    """Add the mean over seeds, its half width and the number of seeds to the table."""
+    table = stats.t_intervals(means, ["method"], metric).set_index("method")
+    table = table.reindex(numbers.index)
+    numbers[metric], numbers[f"{metric}_half"] = table["mean"], table["half"]
+    numbers[f"{metric}_n"] = table["n"].fillna(0).astype(int)
+
+
+def _entries(numbers: pd.DataFrame, metric: str, kind: str) -> list[str]:
+    """Return the means with their half widths, and the seeds where some were left out."""
+    texts = []
+    columns = [metric, f"{metric}_half", f"{metric}_n", "ece_n"]
+    for mean, half, n, whole in numbers[columns].to_numpy():
+        text = with_half(kind, mean, half)
+        if metric == "gained":  # may be negative
+            text = signed(kind, mean) + (f" ± {number(kind, half)}" if np.isfinite(half) else "")
+        texts.append(text + (f" [{n:.0f}/{whole:.0f}]" if n < whole else ""))
+    return texts
+
+
+def _notes(analysis: Analysis) -> list[str]:
+    """Say what the fits take, and how many do not count."""
+    rows = analysis.run.last
+    own = rows.loc[rows["ts_fwd_given"] == 0, "method"].unique()
+    named = listing([analysis.label(method) for method in own]) if len(own) else ""
+    fits = rows[rows["ts_fwd_given"].notna()]
+    at_bound = int(fits["ts_at_bound"].sum())
+    left_out = (
+        f"{at_bound} of {count(len(FITS) * len(fits), 'fit')} ended at a bound, where a "
+        "temperature means nothing, and are left out; [seeds that count/all]."
+    )
+    return [
+        (
+            f"{PRIVILEGED} The labels of a clean validation set are clean knowledge; so is the "
+            "true noise matrix, through which noisy labels pass in the fit beside it"
+            f"{f', but for {named}, which estimate it' if named else ''}."
+        ),
+        *([left_out] if at_bound else []),
+    ]
+
+
+def in_settings(analysis: Analysis) -> Table | None:
+    """Return the ECE in each setting before and after scaling, of the methods of the question.
+
+    Of many candidates, those of the best accuracy are shown.
+    """
+    if not is_known(analysis) or not analysis.references:
+        return None
+    reference, run = analysis.references[0], analysis.run
+    asked = analysis.question.candidates if analysis.question else run.methods
+    best = [m for m in analysis.ranking.index if m in asked and m != reference]
+    fits = {"ece": "as trained", **{f"ts_{fit}_ece": title for fit, title in FITS.items()}}
+    rows, numbers = {}, []
+    for method, (metric, fit) in product((reference, *best[: SHOWN - 1]), fits.items()):
+        means = analysis.setting_means(metric)
+        own = means[means["method"] == method].set_index("setting").reindex(run.settings)
+        rows[f"{analysis.label(method)}, {fit}"] = [
+            _in_setting(analysis, (method, str(s)), metric, row) for s, row in own.iterrows()
+        ]
+        numbers.append(own.reset_index().assign(method=method, metric=metric))
+    text = pd.DataFrame.from_dict(rows, orient="index", columns=list(run.settings))
+    text.index.name = "Method"
+    notes = (
+        (
+            "ECE in percent on clean test labels at the last epoch, mean over seeds ± half width "
+            "of the 95% t interval; as trained beside its floor, which chance alone would leave."
+        ),
+        *_notes(analysis),
+        INTERVALS,
+    )
+    return unmarked(text, pd.concat(numbers), all_notes(analysis, *notes))
+
+
+def _in_setting(analysis: Analysis, key: tuple[str, str], metric: str, row: pd.Series) -> str:
+    if not np.isfinite(row["mean"]):
+        return BLANK
+    text = with_half("ece", row["mean"], row["half"])
+    if metric == "ece":
+        return f"{text} / {number('ece', analysis.floors[key])}"
+    last = analysis.run.last
+    owed = int(((last["method"] == key[0]) & (last["setting"] == key[1])).sum())
+    return text if row["n"] == owed else f"{text} [{row['n']:.0f}/{owed}]"
+
+
+def sentences(
+    analysis: Analysis, reference: str, candidates: Sequence[str], names: Mapping[str, str]
+) -> list[str]:
+    """Return a paragraph on what scaling changes of the answer; nothing without fits.
+
+    Args:
+        analysis: the numbers.
+        reference: what the candidates were compared with.
+        candidates: few enough to be named.
+        names: what sentences call the methods.
+    """
+    if not is_known(analysis):
+        return []
+    said = [_scaled(analysis, reference, method, names) for method in candidates]
+    said.append(_on_noisy_labels(analysis, (reference, *candidates), names))
+    text = " ".join(sentence for sentence in said if sentence)
+    return [f"Temperature scaling (exploratory). {text}"] if text else []
+
+
+def _scaled(analysis: Analysis, reference: str, method: str, names: Mapping[str, str]) -> str:
+    """Say how a candidate compares once both are scaled by temperatures of clean labels."""
+    told = []
+    for metric, label in (("ts_clean_ece", "ECE"), ("ts_clean_nll", "NLL")):
+        rows = analysis.compared(reference, metric)
+        rows = rows[(rows["method"] == method) & (rows["n"] >= stats.FEWEST_PAIRS)]
+        if rows.empty:
+            return ""
+        better, worse = ((rows["outcome"] == outcome).sum() for outcome in ("better", "worse"))
+        settings = count(len(rows), "setting")
+        told.append(f"{label} better in {better} and worse in {worse} of {settings}")
+    return (
+        f"{capitalised(names[method])} against {names[reference]}, both scaled by a temperature "
+        f"of clean validation labels (clean knowledge): {', '.join(told)}."
+    )
+
+
+def _on_noisy_labels(analysis: Analysis, methods: Sequence[str], names: Mapping[str, str]) -> str:
+    """Say what a temperature from noisy labels makes of the ECE where labels are noisy."""
+    rows = analysis.run.last
+    rows = rows[rows["noisy"] & rows["method"].isin(methods)].dropna(subset=["ts_noisy_ece"])
+    if rows.empty:
+        return ""
+    means = rows.groupby(["method", "setting"])[["ece", "ts_noisy_ece"]].mean()
+    means = means.groupby("method").mean().reindex([m for m in methods if m in set(rows["method"])])
+    told = [
+        f"from {number('ece', before)}% to {number('ece', after)}% for {names[str(method)]}"
+        for method, before, after in means.itertuples()
+    ]
+    settings = count(rows["setting"].nunique(), "noisy setting")
+    rises = (means["ts_noisy_ece"] > means["ece"]).all()
+    tail = ": it calibrates to the wrong labels" if rises else ""
+    return (
+        f"A temperature of noisy validation labels takes the mean ECE over {settings} "
+        f"{listing(told)}{tail}."
+    )
