@@ -17,6 +17,7 @@ class Exit(enum.IntEnum):
     DATA_MISSING = 5
     UNKNOWN = 6  # whether it is
     SYSTEM = 74  # which could not read, write, or give memory
+    STOPPED = 75  # before all cells were trained; running again continues
     HUNG_UP = 129
     INTERRUPTED = 130
     READER_GONE = 141

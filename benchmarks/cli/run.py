@@ -5,7 +5,7 @@ import time
 from benchmarks import processes, streams
 from benchmarks.cli.next_steps import next_steps
 from benchmarks.cli.report import show
-from benchmarks.errors import Exit
+from benchmarks.errors import Exit, count
 from benchmarks.launch.request import DEFAULT, Request
 from benchmarks.report import refuse_lost_files
 
@@ -31,6 +31,12 @@ def run(request: Request = DEFAULT, *, report: bool = True) -> Exit:
 
     times = Times(STARTED)
     summary = train_missing(request, times, preload=processes.DRAWING if report else ())
+    if summary.untried:
+        print(
+            f"{count(summary.untried, 'cell')} of {summary.planned} {request.cluster().wait}; run "
+            "this again to go on, or `report` to draw what there is"
+        )
+        return Exit.STOPPED
     if report and summary.statuses["done"]:
         show(summary.folder)
         times.lap("report")

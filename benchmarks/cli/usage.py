@@ -1,5 +1,6 @@
 """What is said of a command line that the parser of options refuses."""
 
+import datetime as dt
 import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
@@ -22,7 +23,11 @@ from benchmarks.errors import folded, suggestion
 
 HOLDERS = ("method", "model", "dataset", "noise", "recipe")
 """The axes whose entries have fields; the last one that has a field of a name counts."""
-NOUNS: dict[object, str] = {float: "a number", bool: "true or false"}
+NOUNS: dict[object, str] = {
+    float: "a number",
+    bool: "true or false",
+    dt.timedelta: "a time such as 30m, 8h or 2d",
+}
 
 
 def fault_of(error: CycloptsError) -> str:

@@ -1,13 +1,14 @@
 """The launcher ``local``: a pool of processes here that survives the death of any of them.
 
-Another launcher, for a cluster say, is a function like :func:`run` in a file of its own, and a line
-in ``benchmarks.launch.run.LAUNCHERS``.
+The launchers of clusters, named in :mod:`benchmarks.launch.cluster`, train the packs that they
+send to a machine by the same pool there.
 """
 
 import concurrent.futures
 import contextlib
 import functools
 import gc
+import math
 import os
 import signal
 import time
@@ -60,6 +61,8 @@ def default_workers(device: torch.device) -> processes.Workers:
 def run(job: Job, packs: Sequence[Pack], workers: int, tell: Callable[[CellSummary], None]) -> None:
     """Train packs in worker processes; return when each cell is in a part, trained or failed.
 
+    Or when the time of the job is over: packs in training are lost then, as by a kill.
+
     Whenever this process is killed, the parts that have been written are whole, and its workers end
     at once. A worker trains a pack by :func:`benchmarks.launch.worker.train_pack` and writes its
     part by :func:`benchmarks.launch.worker.finish_pack`; on a GPU, two processes take turns to
@@ -77,13 +80,16 @@ def run(job: Job, packs: Sequence[Pack], workers: int, tell: Callable[[CellSumma
         OSError: parts cannot be written.
     """
     owed, deaths = [_Task(pack) for pack in packs], 0
+    ends = math.inf if job.seconds is None else time.monotonic() + job.seconds
     while owed and deaths < ATTEMPTS:
-        left = _Pool(job, owed, workers, tell).run()
+        left = _Pool(job, owed, workers, tell, ends).run()
+        if time.monotonic() > ends:
+            return
         deaths = deaths + 1 if len(left) == len(owed) else 0
         owed = left
     for task in owed:
         for cell in task.pack.cells:
-            tell(_record_failure(job, cell, "its worker died before it could begin"))
+            tell(record_failure(job, cell, "its worker died before it could begin"))
 
 
 class _Task(NamedTuple):
@@ -108,6 +114,7 @@ class _Pool:
         tasks: Sequence[_Task],
         workers: int,
         tell: Callable[[CellSummary], None],
+        ends: float,
     ) -> None:
         device = torch.device(job.device)
         context = processes.worker_context(processes.TRAINING, device.type)
@@ -115,6 +122,7 @@ class _Pool:
         beats = Beats.shared(context, most)
         self._job, self._tasks, self._tell = job, tasks, tell
         self._watch, self._numbered = Watch(beats, job.timeout), 0
+        self._ends = ends
         self._left: list[_Task] = []
         self._running: dict[Future[list[CellSummary]], tuple[_Task, int]] = {}
         count = min(workers * processes_of_worker(device), len(tasks))
@@ -128,7 +136,7 @@ class _Pool:
         try:
             for task in self._tasks:
                 self._schedule(task)
-            while self._running:
+            while self._running and time.monotonic() <= self._ends:
                 if self._started.value > self._starts:  # they die as they start, with exit code 0
                     return [*self._left, *(task for task, _ in self._running.values())]
                 finished, _ = concurrent.futures.wait(
@@ -196,10 +204,10 @@ class _Pool:
             self._schedule(each)
         if not rest:
             (cell,) = task.pack.cells
-            self._tell(_record_failure(self._job, cell, reason, trace))
+            self._tell(record_failure(self._job, cell, reason, trace))
 
 
-def _record_failure(job: Job, cell: Cell, reason: str, trace: str = "") -> CellSummary:
+def record_failure(job: Job, cell: Cell, reason: str, trace: str = "") -> CellSummary:
     """Write the part of a cell whose worker cannot do it itself."""
     record = failure(job, cell, reason, trace)
     write_part(job.folder, [record])

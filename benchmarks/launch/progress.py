@@ -27,10 +27,12 @@ def announce(session: Session, noun: str) -> None:
     workers = min(session.workers, missing)
     nouns = noun if planned == 1 else f"{noun}s"
     why = session.why_workers if workers == session.workers else f"one for each {noun} to train"
+    where = f"in {workers} {'process' if workers == 1 else 'processes'}"
+    if session.cluster.elsewhere:
+        where, why = f"by {session.cluster.launcher.capitalize()}", session.why_workers
     print(
         f"{session.folder}: {planned} {nouns}, {planned - missing} done, {missing} to train on "
-        f"{session.device} in {workers} {'process' if workers == 1 else 'processes'}"
-        + (f" ({why})" if missing else ""),
+        f"{session.device} {where}" + (f" ({why})" if missing else ""),
         flush=True,
     )
     fate = "put aside, its cells are trained again where they are asked for"

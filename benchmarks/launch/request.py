@@ -1,5 +1,6 @@
 """The options of a sweep, on the command line and for callers in Python."""
 
+import datetime as dt
 import re
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -10,6 +11,7 @@ from cyclopts import Parameter, Token
 
 from benchmarks import suites
 from benchmarks.errors import RefusedError
+from benchmarks.launch.cluster import Cluster, LauncherName
 
 MOST_DIGITS = 40
 MOST_WRITTEN = 20
@@ -90,8 +92,9 @@ class Request:
         device: cuda, mps or cpu. [default: the first there is]
         precision: float32 or bfloat16. [default: bfloat16 on cuda for networks with convolutions,
             else float32]
-        workers: How many processes. [default: one per core; one for each GPU, of which several
-            share the memory, and take turns unless NVIDIA's MPS runs]
+        workers: How many processes; packs on Ray; jobs of Slurm. [default: one per core; one for
+            each GPU, of which several share the memory, and take turns unless NVIDIA's MPS runs;
+            as many packs as Ray has room for; 64 jobs]
         pack: How many cells alike in all but seed and noise to train at once, in one process. More
             is faster for small networks, and changes the last bits. [default: as `probe` measured,
             else on the CPU 32 for tiny and 16 for small dense networks, on cuda 16 to 128 for
@@ -107,6 +110,17 @@ class Request:
         timeout: Seconds without a finished epoch after which a worker is taken to hang: it is
             ended, its pack is tried again cell by cell, and a cell that hangs by itself fails.
             [default: 600, or 20 epochs of its own where they take longer]
+        budget: The time after which the run stops, such as 90m or 8h, with exit code 75; running it
+            again continues. What is being trained at that moment is lost.
+        launcher: Who trains: local, processes of this machine; ray, the nodes of a Ray cluster;
+            slurm, jobs of Slurm, after which Slurm runs this command again until all is done.
+        address: Of the Ray cluster, such as auto or ray://host:10001. [default: $RAY_ADDRESS, else
+            one is started here]
+        partition: Of Slurm. [default: Slurm's]
+        gpus: For each pack on Ray, where 0.5 lets two share one; for each job of Slurm.
+            [default: 1 with --device cuda]
+        time: That each job of Slurm may take, such as 30m or 8h; it trains as many packs of its
+            share as it can by then.
         plugin: A Python file that registers methods of your own; may be given several times.
     """
 
@@ -129,12 +143,22 @@ class Request:
     branches: bool | None = None
     deterministic: Annotated[bool, Parameter(negative="")] = False
     timeout: float | None = None
+    budget: dt.timedelta | None = None
+    launcher: LauncherName = "local"
+    address: str | None = None
+    partition: str | None = None
+    gpus: float | None = None
+    time: dt.timedelta | None = None
     plugin: Plugins = ()
 
     def axes(self) -> dict[str, list[str] | list[int] | None]:
         """Return what replaces the suite's axes, by the suite's names for them."""
         axes = ("dataset", "noise", "method", "model", "recipe", "seed")
         return {axis: getattr(self, f"{axis}s") for axis in axes}
+
+    def cluster(self) -> Cluster:
+        """Return where packs are trained."""
+        return Cluster(self.launcher, self.address, self.partition, self.gpus, self.time)
 
     def resumes(self) -> bool:
         """Return whether a results folder stands in place of a suite."""

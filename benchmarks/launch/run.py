@@ -2,8 +2,9 @@
 
 import contextlib
 import errno
+import importlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,16 +16,44 @@ from benchmarks.launch.environment import commit
 from benchmarks.launch.progress import Progress, Times, announce
 from benchmarks.launch.request import Request
 from benchmarks.launch.session import Session, prepare, prepare_trials, requested
-from benchmarks.launch.worker import Job
+from benchmarks.launch.worker import CellSummary, Job
 from benchmarks.outputs import WritingError
-from benchmarks.planning.plan import packs
+from benchmarks.planning.plan import Pack, packs
 from benchmarks.store import Parts, derive, locked, read_plan, remove_stale_files
 from benchmarks.store.plan_file import NAME as PLAN
 from benchmarks.store.tables import refuse_loss, refuse_misplaced
 from benchmarks.sweep import Cell
 
-LAUNCHERS = {"local": pool.run}
-"""The places where packs can be trained."""
+Launcher = Callable[[Job, Sequence[Pack], int, Callable[[CellSummary], None]], None]
+
+
+def _extra(name: str) -> Launcher:
+    """Return a launcher whose module, and the library that it needs, is imported when it is used.
+
+    Raises:
+        RefusedError: when it is used and its library is not installed.
+    """
+
+    def run(
+        job: Job, packs: Sequence[Pack], workers: int, tell: Callable[[CellSummary], None]
+    ) -> None:
+        try:
+            module = importlib.import_module(f"benchmarks.launch.{name}")
+        except ModuleNotFoundError as error:
+            raise RefusedError(
+                f"--launcher {name} needs {error.name}: pip install 'noisy-label-bench[{name}]'"
+            ) from error
+        module.run(job, packs, workers, tell)
+
+    return run
+
+
+LAUNCHERS: dict[str, Launcher] = {
+    "local": pool.run,
+    "ray": _extra("ray"),
+    "slurm": _extra("slurm"),
+}
+"""The places where packs can be trained; what each function does is told by :func:`.pool.run`."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +63,11 @@ class RunSummary:
     folder: Path
     planned: int  # cells
     statuses: Counter[str]  # of the planned cells that were trained, now or earlier
+
+    @property
+    def untried(self) -> int:
+        """The number of cells that nobody has tried to train."""
+        return self.planned - self.statuses.total()
 
     @property
     def shortfall(self) -> str:
@@ -60,28 +94,33 @@ def run(request: Request, times: Times, preload: Sequence[str] = ()) -> RunSumma
     wanted = requested(request, fetch=True)
     if trials := prepare_trials(request, wanted):
         announce(trials, "trial")
-        train(trials)
+        tried = _summary(trials, train(trials))
+        if tried.untried:
+            return tried
         if wanted.tuned:
             tuning.write(wanted.cells, wanted.tuned, trials.folder)
         times.lap("trials")
     session = prepare(request, wanted)
     announce(session, "cell")
-    planned, missing = {c.id for c in session.plan.cells}, {c.id for c in session.missing()}
+    missing = {cell.id for cell in session.missing()}
     times.lap("start-up")
     if missing:
         processes.import_in_background(preload)
-    meta = train(session).meta
-    times.trained([meta[i].costs for i in missing if i in meta], min(session.workers, len(missing)))
-    statuses = Counter[str](meta[cell_id].status for cell_id in planned if cell_id in meta)
+    parts = train(session)
+    costs = [meta.costs for cell_id, meta in parts.meta.items() if cell_id in missing]
+    times.trained(costs, min(session.workers, len(missing)))
+    return _summary(session, parts)
+
+
+def _summary(session: Session, parts: Parts) -> RunSummary:
+    """Return how many cells of a session have which status, and why others have none."""
+    planned = {cell.id for cell in session.plan.cells}
+    statuses = Counter[str](meta.status for i, meta in parts.meta.items() if i in planned)
     return RunSummary(session.folder, len(planned), statuses)
 
 
-def train(session: Session, launcher: str = "local") -> Parts:
+def train(session: Session) -> Parts:
     """Train the missing cells of a session, derive the CSV files, and return all parts.
-
-    Args:
-        session: what to train.
-        launcher: where, one of ``LAUNCHERS``.
 
     Raises:
         RefusedError: the folder cannot be written, or another run is writing to it.
@@ -101,7 +140,7 @@ def train(session: Session, launcher: str = "local") -> Parts:
         session.parts.put_aside()
         try:
             if missing:
-                _launch(session, missing, launcher)
+                _launch(session, missing)
         except BaseException:
             with contextlib.suppress(RefusedError):  # rows of cells that are still to be trained
                 _derived(session)
@@ -141,18 +180,19 @@ def _refuse_gone(folder: Path) -> None:
         raise WritingError(errno.ENOENT, reason, str(folder))
 
 
-def _launch(session: Session, missing: Sequence[Cell], launcher: str) -> None:
+def _launch(session: Session, missing: Sequence[Cell]) -> None:
     job = Job(
-        folder=session.folder,
-        root=session.root,
+        folder=session.folder.resolve(),
+        root=session.root.resolve(),
         device=str(session.device),
         keep_all=session.plan.keep_all,
         commit=commit(),
         plugins=session.plugins,
         flags=session.plan.flags,
         timeout=session.timeout,
+        seconds=session.budget,
+        cluster=session.cluster,
     )
     with Progress(missing, len(session.plan.cells)) as progress:
-        LAUNCHERS[launcher](
-            job, packs(missing, session.plan.widths), session.workers, progress.tell
-        )
+        owed = packs(missing, session.plan.widths)
+        LAUNCHERS[session.cluster.launcher](job, owed, session.workers, progress.tell)

@@ -16,6 +16,7 @@ from benchmarks import contract
 from benchmarks.datasets import content, data_root
 from benchmarks.errors import RefusedError, count
 from benchmarks.launch import pool, tuning
+from benchmarks.launch.cluster import LOCAL, Cluster
 from benchmarks.launch.request import Request
 from benchmarks.noise import NOISES
 from benchmarks.planning.options import (
@@ -52,6 +53,8 @@ class Session:
     lost_plugins: str  # what may bring them back
     timeout: float | None = None  # seconds without a finished epoch
     unused: Sequence[str] = ()  # lines about what is wrong with entries of plugins
+    budget: float | None = None  # seconds after which nothing is trained on
+    cluster: Cluster = LOCAL
 
     def missing(self) -> list[Cell]:
         """Return the cells that are asked for and had no result, in the order of the request."""
@@ -164,7 +167,7 @@ def requested(request: Request, *, fetch: bool = False) -> Wanted:
     if request.resumes():
         return _of_folder(request, faults)
     refuse_foreign(request.folder())
-    device = choose_device(request.device)
+    device = choose_device(request.device, elsewhere=request.cluster().elsewhere)
     precision = request.precision or functools.partial(default_precision, device)
     axes = request.axes()
     suite = Suite.read(
@@ -217,7 +220,7 @@ def _of_folder(request: Request, faults: Faults) -> Wanted:
         why = f" that can be built now ({next(iter(reasons))})" if reasons else ""
         why += plan.missing_plugins(request.plugin) if reasons else ""
         raise RefusedError(f"{folder} has no cell{why}")
-    device = choose_device(request.device or plan.device)
+    device = choose_device(request.device or plan.device, elsewhere=request.cluster().elsewhere)
     return Wanted(device, cells, None, request.plugin, unused)
 
 
@@ -235,7 +238,9 @@ def options_of(request: Request, device: torch.device) -> TrainingOptions:
     if said["branches"] and said["graph"] is False:
         raise RefusedError("--branches are those of a graph, got --no-graph; leave one of them out")
     without = tuple(name for name in ON_CUDA if said[name] is False)
-    sharing = max(1, math.ceil((request.workers or 1) / max(1, gpus_of(device))))
+    sharing = math.ceil(1 / (request.gpus or 1))
+    if not request.cluster().elsewhere:
+        sharing = max(1, math.ceil((request.workers or 1) / max(1, gpus_of(device))))
     return TrainingOptions(device, request.pack, flags, without, sharing)
 
 
@@ -244,9 +249,11 @@ def _session(request: Request, wanted: Wanted, cells: Sequence[Cell], folder: Pa
     plan = make_plan(folder, Path(request.suite).stem, cells, options_of(request, device))
     plugins = tuple(map(str, wanted.plugins))
     plan = replace(plan, plugins=plugins, question=wanted.question)
+    cluster = request.cluster()
+    cluster.check(budget=request.budget)
     workers, why = request.workers, "as asked for"
     if workers is None:
-        workers, why = pool.default_workers(device)
+        workers, why = cluster.most() or pool.default_workers(device)
     if workers < 1:
         raise RefusedError(f"--workers must be a whole number of at least 1, got {workers}")
     if request.timeout is not None and not 0 < request.timeout < math.inf:
@@ -265,4 +272,6 @@ def _session(request: Request, wanted: Wanted, cells: Sequence[Cell], folder: Pa
         lost_plugins=read_plan(folder).missing_plugins(wanted.plugins) if plan.held else "",
         timeout=request.timeout,
         unused=wanted.unused,
+        budget=None if request.budget is None else request.budget.total_seconds(),
+        cluster=cluster,
     )

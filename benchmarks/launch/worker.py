@@ -16,6 +16,7 @@ from benchmarks import plugin_errors, processes
 from benchmarks.engine.loop import Beat, silent
 from benchmarks.engine.record import PackSetup, add_numbers, release_memory, train_cells
 from benchmarks.launch import environment
+from benchmarks.launch.cluster import LOCAL, Cluster
 from benchmarks.planning.memory import is_out_of_memory
 from benchmarks.planning.options import flags_of_cell
 from benchmarks.store import CellFacts, CellKeys, CellMeta, Costs, Record, Stamp, write_part
@@ -42,6 +43,8 @@ class Job:
     plugins: tuple[Path, ...] = ()
     flags: tuple[str, ...] = ()  # of FLAGS
     timeout: float | None = None  # seconds without a finished epoch; None: watch.QUIET or more
+    seconds: float | None = None  # after which no pack is trained on
+    cluster: Cluster = LOCAL
 
 
 @dataclass(frozen=True)

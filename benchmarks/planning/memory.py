@@ -146,8 +146,9 @@ def of_training(cell: Cell, width: int, flags: Sequence[str] = ()) -> int:
 
 
 def free_bytes(device: torch.device) -> int | None:
-    """Return the free bytes of a GPU; None where memory is not what decides."""
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
+    """Return the free bytes of a GPU; None where memory is not what decides, or no GPU is here."""
+    here = device.type == "cuda" and torch.cuda.is_available()
+    return torch.cuda.mem_get_info(device)[0] if here else None
 
 
 def widest(cell: Cell, free: int | None, flags: Sequence[str] = (), most: int = WIDEST) -> int:

@@ -66,8 +66,12 @@ def is_dense(model: Model, shape: tuple[int, int, int], num_classes: int) -> boo
     return not any(isinstance(layer, convolutions) for layer in network.modules())
 
 
-def choose_device(wanted: str | None) -> torch.device:
+def choose_device(wanted: str | None, *, elsewhere: bool = False) -> torch.device:
     """Return the device to train on: the one asked for, else the first there is.
+
+    Args:
+        wanted: the device.
+        elsewhere: other machines train, which may have GPUs where this one has none.
 
     Raises:
         RefusedError: there is no such device here.
@@ -81,6 +85,8 @@ def choose_device(wanted: str | None) -> torch.device:
     kind, colon, number = (wanted or usual).partition(":")
     if kind not in present:
         raise RefusedError(f"unknown device {kind!r}; known: {', '.join(present)}")
+    if elsewhere and kind == "cuda" and not colon:
+        return torch.device(kind)
     if not present[kind]:
         raise RefusedError(f"this machine has no {kind} device that torch {torch.__version__} sees")
     if colon and number not in map(str, range(present[kind])):

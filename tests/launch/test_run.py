@@ -11,6 +11,7 @@ import torch
 from benchmarks.engine.record import PackSetup, train_cells
 from benchmarks.engine.stack import Stack
 from benchmarks.launch import worker
+from benchmarks.launch.cluster import Cluster
 from benchmarks.launch.request import Request
 from benchmarks.launch.run import LAUNCHERS, RunSummary, train
 from benchmarks.launch.session import prepare
@@ -54,7 +55,7 @@ def test_a_folder_that_is_renamed_while_it_is_trained_in_is_missed_by_name(
     options = {"methods": ["cross_entropy", "elr"], "recipes": ["small(epochs=2)"], "seeds": [0]}
     request = Request(**options, noises=["clean"], out=out, pack=1)
     with pytest.raises(WritingError, match="was renamed or removed while") as caught:
-        train(prepare(request), launcher="renaming")
+        train(replace(prepare(request), cluster=Cluster("renaming")))
     assert caught.value.filename == str(out)
     assert out.exists() == again
     assert len(prepare(replace(request, out=moved)).missing()) == 1
@@ -77,7 +78,7 @@ def test_another_launcher_is_a_function_in_the_table(monkeypatch, tmp_path):
         workers=3,
     )
     session = prepare(request)
-    parts = train(session, launcher="here")
+    parts = train(replace(session, cluster=Cluster("here")))
     assert started == [3]
     assert parts.done() == {cell.id for cell in session.plan.cells}
     assert (tmp_path / "results.csv").is_file()

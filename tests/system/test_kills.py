@@ -245,6 +245,15 @@ def test_workers_that_cannot_start_fail_their_cells(tmp_path, fault, reason):
     assert [row["reason"] for row in rows(tmp_path / "out")] == [reason.format(path=path.name)] * 2
 
 
+def test_a_run_whose_budget_is_spent_says_so_and_goes_on_when_run_again(tmp_path, expected):
+    out = tmp_path / "out"
+    code, said, err = run(*TINY, "--out", out, "--workers", 2, "--budget", "0.01s")
+    assert (code, err) == (75, "")
+    assert "12 cells of 12 were not tried before --budget was spent; run this again" in said
+    assert run(*TINY, "--out", out, "--workers", 2, "--budget", "1h")[0] == 0
+    assert contents(out) == expected
+
+
 def test_a_diverging_cell_is_a_row_and_is_not_trained_again(tmp_path):
     args = ["--methods", "cross_entropy", "--noises", "clean", "--seeds", "0", "--out", tmp_path]
     args += ["--recipes", "small(lr=1e30)"]
