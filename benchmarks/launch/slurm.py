@@ -10,6 +10,7 @@ import getpass
 import math
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -147,7 +148,12 @@ def _executor(job: Job, task: str, cores: int, gpus: int) -> submitit.AutoExecut
 
 
 def _train(job: Job, workers: int, packs: Sequence[SentPack]) -> None:
-    """Train a share in a job of Slurm; the log of the job has a line for each cell."""
+    """Train a share in a job of Slurm; the log of the job has a line for each cell.
+
+    The job ends when it is told to, where submitit would have it go on until it is killed: what it
+    has finished is in parts, and Slurm starts it anew where it was preempted.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def tell(outcome: CellSummary) -> None:
         print(
