@@ -27,9 +27,10 @@ test:
 touched:
 	$(WORKER) python -m tests.touched
 
-# What CI runs after `make check`: the wheel holds every file that the checkout runs on.
+# What CI runs after `make check`: the wheel holds every file that the checkout runs on, and sweeps on Ray and Slurm.
 ci:
 	python -m tests.system.wheel
+	SERVICES_REQUIRED=yes $(WORKER) python -m pytest tests/services -m "services and not soak"
 
 # What takes minutes.
 soak:

@@ -45,7 +45,7 @@ def test_what_a_cancelled_job_leaves_is_submitted_again(slurm, submit, gated):
     slurm("scancel", sent[0].job)
     eventually(lambda: len(running(slurm)) == 1, "the end of the cancelled job")
     gate.unlink()
-    eventually(lambda: not slurm("squeue", "--noheader"), "the end of all jobs", 120)
+    eventually(lambda: not slurm("squeue", "--noheader"), "the end of all jobs", 400)
     code, said = call()
     assert (code, "4 done, 0 to train" in said) == (0, True), said
     assert contents(out) == gated[1]
@@ -63,7 +63,7 @@ def test_a_drained_node_keeps_jobs_waiting_and_loses_nothing(slurm, submit, gate
         assert not running(slurm)
     finally:
         slurm("scontrol", "update", f"nodename={node}", "state=resume")
-    eventually(lambda: not slurm("squeue", "--noheader"), "the end of all jobs", 180)
+    eventually(lambda: not slurm("squeue", "--noheader"), "the end of all jobs", 400)
     assert call()[0] == 0
     assert contents(out) == gated[1]
 
@@ -74,11 +74,11 @@ def test_a_job_whose_time_is_over_ends_cleanly_and_the_rest_is_submitted(slurm, 
     call, out, gate = submit
     assert call("--time", "1m")[0] == 75
     eventually(lambda: len(running(slurm)) == 2, "an array of two jobs")
-    eventually(lambda: not slurm("squeue", "--noheader"), "the end of all jobs", 180)
+    eventually(lambda: not slurm("squeue", "--noheader"), "the end of all jobs", 400)
     log = "".join(path.read_text() for path in (out / "slurm" / "jobs").glob("*log.out"))
     assert "no cell was finished since the last round" in log
     gate.unlink()
     assert call("--time", "1m")[0] == 75
-    eventually(lambda: not slurm("squeue", "--noheader"), "the end of all jobs", 180)
+    eventually(lambda: not slurm("squeue", "--noheader"), "the end of all jobs", 400)
     assert call("--time", "1m")[0] == 0
     assert contents(out) == gated[1]
