@@ -70,8 +70,9 @@ app = App(
     Exit codes: 0 done; 1 internal error; 2 usage, nothing ran; 3 some cells or checks failed;
     4 worse than the baseline; 5 data or baseline missing; 6 with `regress --strict`, nobody can
     tell; 74 a file could not be read or written, or memory was short; 75 stopped before all was
-    trained, or handed to Slurm, and running again continues; 141 nobody reads the output any more (a run trains on); 129 hung up, 130 interrupted and 143 terminated, where
-    running again continues.
+    trained, or handed to Slurm, and running again continues; 141 nobody reads the output any more
+    (a run trains on); 129 hung up, 130 interrupted and 143 terminated, where running again
+    continues.
     """,
     version=_version,
     version_flags=["--version", "-V"],
