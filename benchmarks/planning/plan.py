@@ -68,6 +68,7 @@ class Plan:
         for kind, cell in {kind_of(cell): cell for cell in self.cells}.items():
             name = driver_name(self.widths[kind], flags_of_cell(cell, self.flags))
             drivers[kind] = Driver(name, self.widths[kind], cell.precision)
+        datasets = {DATASETS.spec(g.first.dataset): g.first.dataset for g in self.groups}
         new = PlanFile(
             suite=self.suite,
             device=self.device,
@@ -79,10 +80,8 @@ class Plan:
             method_facts=_facts_of_plugins(self.cells),
             plugins=self.plugins,
             question=self.question,
-            classes={
-                DATASETS.spec(each.first.dataset): each.first.dataset.num_classes
-                for each in self.groups
-            },
+            classes={name: each.num_classes for name, each in datasets.items()},
+            licences={name: each.card.licence for name, each in datasets.items()},
         )
         if (folder / NAME).exists():
             new = merged(read_current_plan(folder), new)

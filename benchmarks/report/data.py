@@ -70,6 +70,7 @@ class Run:
     facts: Mapping[str, Facts] = field(default_factory=dict)  # of methods the catalogue lacks
     question: Question | None = None  # that was asked before the first run
     classes: Mapping[str, int] = field(default_factory=dict)  # by dataset, where they are known
+    licences: Mapping[str, str] = field(default_factory=dict)  # by dataset, likewise
     suite: str = ""  # the name of what was run, where there is a plan
     recipes: Mapping[str, str] = field(default_factory=dict)  # spelled out, where they are known
 
@@ -141,6 +142,7 @@ def load(folder: Path) -> Run:
         facts=plan.method_facts if plan else {},
         question=plan.question if plan else None,
         classes=plan.classes if plan else {},
+        licences=plan.licences if plan else {},
         suite=plan.suite if plan else "",
         recipes={cell.recipe: cell.specs.recipe for cell in wanted},
     )

@@ -9,7 +9,7 @@ import pandas as pd
 from benchmarks.errors import count
 from benchmarks.report.data import Run
 from benchmarks.report.phrases import BLANK
-from benchmarks.report.render import Block
+from benchmarks.report.render import Block, Words
 from benchmarks.report.tables import Table, unmarked
 
 MACHINE = {
@@ -29,18 +29,29 @@ SOFTWARE = {
 }
 DIRTY = "-dirty"
 _NOTE = (
-    "From costs.csv and results.csv. Training and evaluation: wall time added up over "
-    "cells, whatever ran beside them. First, last: when a cell was finished, in UTC. A dash: "
-    "not recorded."
+    "From costs.csv and results.csv. First, last: when a cell was finished, in UTC. A dash: not "
+    "recorded. Seconds are not told, as other cells trained beside each."
 )
 
 
 def section(run: Run) -> list[Block]:
     """Return the summary, the machines and the software."""
-    rows = _rows(run)
+    rows, licences = _rows(run), Words(_licences(run))
     if rows.empty:
-        return ["Nothing was recorded: the folder has no costs.csv, or none of its cells is in it."]
-    return [_summary(rows), "### Machines", _machines(rows), "### Software", _software(rows)]
+        missing = (
+            "Nothing was recorded: the folder has no costs.csv, or none of its cells is in it."
+        )
+        return [missing, licences]
+    tables: list[Block] = ["### Machines", _machines(rows), "### Software", _software(rows)]
+    return [_summary(rows), licences, *tables]
+
+
+def _licences(run: Run) -> str:
+    """Say under which licence the images are that the numbers are of."""
+    unknown = "not recorded (data info tells)"
+    names = sorted(set(run.cells["dataset"]))
+    said = [f"{name}: {run.licences.get(name, unknown)}" for name in names]
+    return f"Licence of the images: {'; '.join(said)}."
 
 
 def _rows(run: Run) -> pd.DataFrame:
@@ -55,7 +66,6 @@ def _rows(run: Run) -> pd.DataFrame:
 
 def _summary(rows: pd.DataFrame) -> str:
     """Return a sentence on how much was computed when, and one on the state of the code."""
-    trained, evaluated = (rows[f"{part}_seconds"].astype(float).sum() for part in ("train", "eval"))
     when = sorted(set(rows["finished_utc"]) - {""})
     dates = f", finished between {_moment(when[0])} and {_moment(when[-1])} UTC" if when else ""
     dirty = int(rows["commit"].str.endswith(DIRTY).sum())
@@ -64,10 +74,7 @@ def _summary(rows: pd.DataFrame) -> str:
         state = f"{dirty} by code with uncommitted changes (`{DIRTY}`)."
     if (rows["commit"] == BLANK).all():
         state = "No commit was recorded: the code was not in a git repository."
-    return (
-        f"{count(len(rows), 'cell')}{dates}: {_duration(trained)} of training and "
-        f"{_duration(evaluated)} of evaluation. {state}"
-    )
+    return f"{count(len(rows), 'cell')}{dates}. {state}"
 
 
 def _machines(rows: pd.DataFrame) -> Table:
@@ -80,8 +87,6 @@ def _machines(rows: pd.DataFrame) -> Table:
         lines.append(
             dict(zip(MACHINE.values(), map(str, key), strict=True))
             | {"Cells": str(len(own))}
-            | {"Training": _duration(own["train_seconds"].astype(float).sum())}
-            | {"Evaluation": _duration(own["eval_seconds"].astype(float).sum())}
             | {"Peak memory": f"{peak:.0f} MB" if peak > 0 else BLANK}
             | {"First": _moment(when[0]) if when else BLANK}
             | {"Last": _moment(when[-1]) if when else BLANK}
@@ -107,15 +112,3 @@ def _software(rows: pd.DataFrame) -> Table:
 def _moment(stamp: str) -> str:
     """Return ``2026-11-25 06:17`` for an ISO time of UTC."""
     return stamp[:16].replace("T", " ")
-
-
-def _duration(seconds: float) -> str:
-    """Return seconds as a person says them.
-
-    >>> [_duration(s) for s in (0.0, 12.34, 90, 5400, 1e6)]
-    ['0.0 s', '12.3 s', '1.5 min', '1.5 h', '277.8 h']
-    """
-    for size, name in ((3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {name}"
-    return f"{seconds:.1f} s"

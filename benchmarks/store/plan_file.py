@@ -130,6 +130,7 @@ class PlanFile(msgspec.Struct, frozen=True, omit_defaults=True):
     plugins: tuple[str, ...] = ()  # files of entries, as the runs of the folder were given them
     question: Question | None = None  # the first that was asked
     classes: dict[str, Annotated[int, msgspec.Meta(ge=1)]] = {}  # by dataset
+    licences: dict[str, str] = {}  # of the images, by dataset
     cells_sha256: str = ""  # of the cells as they were written; blank in earlier plans
     schema: int = 0
 
@@ -299,6 +300,7 @@ def merged(before: PlanFile, request: PlanFile) -> PlanFile:
         plugins=tuple(dict.fromkeys((*before.plugins, *request.plugins))),
         question=before.question or request.question,
         classes=before.classes | request.classes,
+        licences=before.licences | request.licences,
     )
 
 

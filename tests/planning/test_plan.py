@@ -65,7 +65,7 @@ def test_a_folder_keeps_its_widths_and_gains_those_of_new_kinds(tmp_path):
         make_plan(tmp_path, "mine", cells, TrainingOptions(CPU, 5))
 
 
-def test_a_folder_keeps_the_first_question_and_gains_classes_of_new_datasets(tmp_path):
+def test_a_folder_keeps_the_first_question_and_gains_what_is_known_of_new_datasets(tmp_path):
     first, second = Question("cross_entropy", ("elr",)), Question("elr", ("gce",))
     for cells, question in (
         ([build()], None),
@@ -79,6 +79,8 @@ def test_a_folder_keeps_the_first_question_and_gains_classes_of_new_datasets(tmp
     asked = prepare(Request(methods=["elr"], out=tmp_path / "new")).plan.question
     assert asked == Suite.read("default").asked()
     assert written.classes == {"digits": 10, "cifar100": 100}
+    assert written.licences["digits"] == "CC BY 4.0"
+    assert "states none" in written.licences["cifar100"]
 
 
 def test_a_folder_started_with_a_width_goes_on_with_it(tmp_path):

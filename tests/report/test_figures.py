@@ -390,36 +390,49 @@ def test_a_marker_of_the_forest_is_filled_only_beyond_what_matters(run):
     assert 0 < len(told) < len(SIX)
 
 
-def test_the_front_is_what_nothing_beats_in_both(run):
-    random = np.random.default_rng(0)
-    cost, gain = random.integers(0, 6, (2, 40)).astype(float)
-    points = list(zip(cost, gain, strict=True))
-    kept = [not any(c <= x and g >= y and (c < x or g > y) for c, g in points) for x, y in points]
-    assert pareto.front(pd.Series(cost), pd.Series(gain)).tolist() == kept
-    data = pareto.points(Analysis(run))
+def with_passes(run, **passes):
+    """The run with so many passes per image and epoch, of one network where none is named."""
+    cells = run.cells.set_index("cell_id").loc[run.costs["cell_id"]]
+    each = cells["method"].map(passes).fillna(1).to_numpy() * 6 * cells["n_train"].to_numpy()
+    return replace(run, costs=run.costs.assign(forward_passes=each, backward_passes=each))
+
+
+def test_the_front_has_only_what_is_shown_to_beat_every_other_method(run):
+    analysis = Analysis(with_passes(run, co_teaching=2, elr=1.005))
+    data = pareto.points(analysis)
     means = [accuracies(run, "elr", s).mean() for s in run.settings]
     assert data.loc["elr", "acc"] == pytest.approx(np.mean(means))
-    assert data["seconds"].idxmax() == "co_teaching"  # two networks
-    assert data.loc["co_teaching", "passes"] == 2 * data.loc["gce", "passes"]
+    assert data.loc["co_teaching", "cost"] == 2 * data.loc["gce", "cost"]
+    for method, row in data.iterrows():
+        others = [other for other in data.index if other != method]
+        told = {
+            m: analysis.overall(method, m).set_index("method")["outcome"] for m in ("acc", "ece")
+        }
+        ahead = [any(told[m][other] == "worse" for m in ("acc", "ece")) for other in others]
+        assert row["front_ece"] == all(ahead)
+        cheaper = [row["cost"] < 0.99 * data.loc[other, "cost"] for other in others]
+        better = [told["acc"][other] == "worse" for other in others]
+        assert row["front_cost"] == all(np.array(cheaper) | np.array(better))
+    assert data.index[data["front_cost"]].tolist() == ["elr"]
+    (drawing,) = pages_of(pareto, analysis.run)
+    lines = [len(data) + (data[name].sum() > 1) for name in ("front_ece", "front_cost")]
+    assert [len(axes.get_lines()) for axes in drawing.figure.axes] == lines
 
 
-def test_several_devices_are_said_not_to_compare(run):
-    costs = run.costs.assign(device=["a", "b"] * (len(run.costs) // 2))
-    (one,) = pages_of(pareto, run)
-    (two,) = pages_of(pareto, replace(run, costs=costs))
-    (none,) = pages_of(pareto, replace(run, costs=run.costs.iloc[:0]))
-    assert "on cpu x" in one.caption
-    assert "do not compare" in two.caption
-    assert "Times are not known" in none.caption
-    assert [len(d.figure.axes) for d in (one, two, none)] == [2, 2, 1]
+def test_a_lead_that_no_test_resolves_makes_no_front(run):
+    rows = run.results.assign(acc=0.8 + 0.01 * np.sin(np.arange(len(run.results))), ece=0.1)
+    (drawing,) = pages_of(pareto, replace(run, results=rows))
+    assert not drawing.data[["front_ece", "front_cost"]].any(axis=None)
+    assert "No front is resolved. Costs are not known." in drawing.caption
+    assert len(drawing.figure.axes) == 1
 
 
-@pytest.mark.parametrize("seconds", [0.1, np.nextafter(0.1, 0), np.nextafter(0.1, 0.2)])
-def test_methods_that_all_cost_the_same_stand_above_each_other(run, seconds):
-    costs = run.costs.assign(train_seconds=seconds)  # some become no bounds of a log axis
-    (drawing,) = pages_of(pareto, replace(run, costs=costs))
+@pytest.mark.parametrize("passes", [0.1, np.nextafter(0.1, 0), np.nextafter(0.1, 0.2)])
+def test_methods_that_all_cost_the_same_stand_above_each_other(run, passes):
+    same = dict.fromkeys(run.methods, passes)  # some become no bounds of a log axis
+    (drawing,) = pages_of(pareto, with_passes(run, **same))
     low, high = drawing.figure.axes[-1].get_xlim()
-    assert low < 0.1 < high
+    assert low < 0.3 < high  # six passes each over two epochs
 
 
 def test_the_profile_counts_the_runs_within_a_distance_of_the_best(run):

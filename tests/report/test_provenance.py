@@ -2,6 +2,7 @@
 
 import os
 import platform
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -24,11 +25,11 @@ def section(folder):
 def test_every_machine_and_every_state_of_the_code_has_a_row(tmp_path):
     text = section(stamp(write(tmp_path, SMALL)))
     assert text.startswith(
-        "12 cells, finished between 2026-01-01 10:20 and 2026-01-03 10:20 UTC: 12.0 min of "
-        "training and 6.0 min of evaluation. 4 by code with uncommitted changes"
+        "12 cells, finished between 2026-01-01 10:20 and 2026-01-03 10:20 UTC. 4 by code with "
+        "uncommitted changes"
     )
     assert (
-        "| b | cuda Green 9 | Blue 2 | 64 | Linux-7 | 8 | 8.0 min | 4.0 min | 300 MB | "
+        "| b | cuda Green 9 | Blue 2 | 64 | Linux-7 | 8 | 300 MB | "
         "2026-01-02 10:20 | 2026-01-03 10:20 |"
     ) in text
     assert ("| 0123456789ab-dirty | stack | float32 | 3.11.7 | 2.14.1 | numpy 2.4.1 | 4 |") in text
@@ -51,6 +52,9 @@ def test_what_older_versions_did_not_record_is_a_dash(tmp_path):
     assert "No commit was recorded" in text
     (folder / "costs.csv").unlink()
     assert section(folder).startswith("Nothing was recorded")
+    assert "Licence of the images: digits: not recorded (data info tells)." in section(folder)
+    known = replace(load(folder), licences={"digits": "CC BY 4.0"})
+    assert "Licence of the images: digits: CC BY 4.0." in provenance.section(known)
 
 
 def test_a_cell_is_stamped_with_every_column_that_costs_has(tmp_path):

@@ -1,4 +1,4 @@
-"""Accuracy against calibration error and against training time, with what nothing beats in both."""
+"""Accuracy against calibration error and against cost, with the front where it is resolved."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
-from benchmarks.report.analysis import Analysis
+from benchmarks.report.analysis import COSTS, Analysis
 from benchmarks.report.figures import layout
 from benchmarks.report.figures.layout import AbsentError, Page, Venue
 from benchmarks.report.figures.methods import MethodSelection, draw_legend, legend_height
@@ -16,71 +16,90 @@ from benchmarks.report.looks import Look
 
 _CAPTION = (
     "Accuracy against {against}, mean over {settings}, at the last epoch. Whiskers: 95% t "
-    "intervals over seeds. Grey line: the front, the methods that no other beats in both."
+    "intervals over seeds.{front}"
 )
-_SECONDS = " Seconds are those of one run, a median over seeds, on {device}; a log scale."
+_FRONT = (
+    " Black edges, and the grey line through them: the front, each of which is shown to beat every "
+    "other method in at least one of the two."
+)
+_COST = (
+    " Cost: passes of images through networks to train, one backwards counted as two forwards, as "
+    "a multiple of what hard labels take; a log scale."
+)
+_SAME = 1.01
+"""Costs up to so many times another are the same."""
 _FEWEST_POINTS = 1.0
 """The least height of the axis of accuracy."""
 _FEWEST_DECADES = 0.3
-"""The least width of the axis of time, in powers of ten."""
+"""The least width of the axis of cost, in powers of ten."""
 
 
 def pages(analysis: Analysis, venue: Venue) -> list[Page]:
-    """Draw a panel for the calibration error, and one for the time where it is known."""
+    """Draw a panel for the calibration error, and one for the cost where it is known."""
     data = points(analysis)
     if data.empty:
         raise AbsentError("No method finished a seed in every setting that all have tried.")
     looks = {m: k for m, k in analysis.looks.items() if m in data.index}
-    timed = bool(data["seconds"].notna().any())
+    costly = bool(data["cost"].notna().any())
     height = 2.3 + legend_height(looks, venue.width, venue)
     figure = layout.new_figure(venue.width, height)
-    grid = figure.subplots(1, 2 if timed else 1, squeeze=False, sharey=True)[0]
+    grid = figure.subplots(1, 2 if costly else 1, squeeze=False, sharey=True)[0]
     _draw_panel(grid[0], data, looks, "ece")
     grid[0].set(xlabel=layout.y_label("ece"), ylabel=layout.y_label("acc"))
     grid[0].set_xlim(left=0)
     _widen(grid[0])
-    if timed:
-        _draw_panel(grid[1], data, looks, "seconds")
-        grid[1].set_xlabel("Training time (s)")
-        _make_logarithmic(grid[1], data["seconds"])
+    if costly:
+        _draw_panel(grid[1], data, looks, "cost")
+        grid[1].set_xlabel("Cost (hard labels: 1)")
+        _make_logarithmic(grid[1], data["cost"])
     draw_legend(figure, MethodSelection(looks, ()), venue)
-    return [Page(figure, data.reset_index(), _caption(analysis, timed=timed))]
+    return [Page(figure, data.reset_index(), _caption(analysis, data))]
 
 
 def points(analysis: Analysis) -> pd.DataFrame:
-    """Return ``acc``, ``ece`` in percent with half widths, ``seconds`` and fronts by method.
+    """Return ``acc``, ``ece`` in percent with half widths, the cost and fronts by method.
 
     Over the settings that every method has tried, as the ranking is; a seed counts where it
-    finished in all. ``passes`` are images sent through a network, two networks counting double.
+    finished in all.
     """
     means = analysis.ranking[["acc", "acc_half", "ece", "ece_half"]]
     data = 100 * means.reindex(list(analysis.run.methods))
-    costs = analysis.shared().merge(analysis.run.costs.drop(columns="status"), on="cell_id")
-    for name, column in (("seconds", "train_seconds"), ("passes", "forward_passes")):
-        each = costs.groupby(["method", "setting"])[column].median()
-        data[name] = each.groupby("method").mean().reindex(data.index)
+    data[list(COSTS)] = analysis.costs.reindex(data.index)
     data = data.dropna(subset=["acc", "ece"])
-    for name in ("ece", "seconds"):
-        data[f"front_{name}"] = front(data[name], data["acc"])
+    gains, gaps = (_beaten(analysis, metric, data.index) for metric in ("acc", "ece"))
+    cost = data["cost"].to_numpy(np.float64)
+    out = data.index.isin(list(analysis.excluded()))
+    data["front_ece"] = front(gains | gaps) & ~out
+    data["front_cost"] = front(gains | (_SAME * cost[:, None] < cost)) & np.isfinite(cost) & ~out
     return data
 
 
-def front(cost: pd.Series, gain: pd.Series) -> NDArray[np.bool_]:
-    """Return which points no other beats: one with at most its cost and at least its gain.
+def _beaten(analysis: Analysis, metric: str, methods: pd.Index) -> NDArray[np.bool_]:
+    """Return whether each method is shown to be better in a metric than each other one."""
+    beaten = np.zeros((len(methods), len(methods)), np.bool_)
+    for place, method in enumerate(methods):
+        tests = analysis.overall(str(method), metric)
+        worse = tests.loc[tests["outcome"] == "worse", "method"]
+        beaten[place] = methods.isin(worse.tolist())
+    return beaten
 
-    >>> front(pd.Series([1.0, 2.0, 2.0, 3.0, np.nan]), pd.Series([5.0, 7.0, 6.0, 7.0, 8.0]))
-    array([ True,  True, False, False, False])
+
+def front(beaten: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which methods beat every other one.
+
+    >>> front(np.array([[0, 1, 1], [1, 0, 0], [1, 1, 0]], bool))
+    array([ True, False,  True])
+
+    Args:
+        beaten: whether each method (rows) beats each other one in at least one of two.
     """
-    c, g = cost.to_numpy(np.float64), gain.to_numpy(np.float64)
-    better = (c <= c[:, None]) & (g >= g[:, None])
-    strictly = (c < c[:, None]) | (g > g[:, None])
-    on_front: NDArray[np.bool_] = np.isfinite(c) & ~(better & strictly).any(axis=1)
-    return on_front
+    return np.asarray((beaten | np.eye(len(beaten), dtype=np.bool_)).all(1))
 
 
 def _draw_panel(axes: Axes, data: pd.DataFrame, looks: Mapping[str, Look], cost: str) -> None:
     best = data[data[f"front_{cost}"]].sort_values([cost, "acc"])
-    axes.step(best[cost], best["acc"], where="post", color="0.6", linewidth=0.9, zorder=1)
+    if len(best) > 1:
+        axes.step(best[cost], best["acc"], where="post", color="0.6", linewidth=0.9, zorder=1)
     known = data.dropna(subset=[cost])
     x, y = known[cost], known["acc"]
     colours = [looks[str(method)].colour for method in known.index]
@@ -114,9 +133,9 @@ def _widen(axes: Axes) -> None:
     axes.set_ylim(low - more, high + more)
 
 
-def _make_logarithmic(axes: Axes, seconds: pd.Series) -> None:
+def _make_logarithmic(axes: Axes, costs: pd.Series) -> None:
     """Give the panel a log axis with two or three plain numbers on it, whatever it spans."""
-    low, high = seconds.min(), seconds.max()
+    low, high = costs.min(), costs.max()
     if np.log10(high / low) < _FEWEST_DECADES:
         middle = np.sqrt(low * high)
         low, high = middle / 2, middle * 2
@@ -128,13 +147,14 @@ def _make_logarithmic(axes: Axes, seconds: pd.Series) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _caption(analysis: Analysis, *, timed: bool) -> str:
+def _caption(analysis: Analysis, data: pd.DataFrame) -> str:
     shared = len(analysis.shared_settings)
     settings = "one setting" if shared == 1 else f"{shared} settings"
-    against = "ECE and against training time" if timed else "ECE"
-    text = _CAPTION.format(against=against, settings=settings)
-    if not timed:
-        return text + " Times are not known."
-    devices = sorted({device for device in analysis.run.costs["device"] if device})
-    where = devices[0] if len(devices) == 1 else "several devices, so they do not compare"
-    return text + _SECONDS.format(device=where)
+    costly = bool(data["cost"].notna().any())
+    found = bool(data[["front_ece", "front_cost"]].any(axis=None))
+    text = _CAPTION.format(
+        against="ECE and against cost" if costly else "ECE",
+        settings=settings,
+        front=_FRONT if found else " No front is resolved.",
+    )
+    return text + (_COST if costly else " Costs are not known.")
