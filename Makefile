@@ -1,5 +1,5 @@
 # One command is the gate, here and in CI.
-.PHONY: check quick lint types contracts test touched ci reference soak speed gpu-bundle
+.PHONY: check quick lint types contracts test touched ci regress reference soak speed gpu-bundle
 check: lint types contracts test
 
 # While one works: what the changes since the last commit touch, side by side, in under a minute.
@@ -27,10 +27,17 @@ test:
 touched:
 	$(WORKER) python -m tests.touched
 
-# What CI runs after `make check`: the wheel holds every file that the checkout runs on, and sweeps on Ray and Slurm.
+# What CI runs after `make check`: the wheel holds every file that the checkout runs on, sweeps on Ray and Slurm, and whether the code trains as well as it did.
 ci:
 	python -m tests.system.wheel
 	SERVICES_REQUIRED=yes $(WORKER) python -m pytest tests/services -m "services and not soak"
+	$(MAKE) regress
+
+# This code against the committed baseline of the suite `regress`: a minute or two of two cores, and an error where it is worse.
+regress:
+	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	python run_all.py run regress --no-report --out "$$folder/run" && \
+	python run_all.py regress "$$folder/run" --baseline results/baseline/regress
 
 # What takes minutes.
 soak:

@@ -36,7 +36,7 @@ from benchmarks.regress.judgement import (
 )
 from benchmarks.regress.moderation import Floats
 from benchmarks.regress.sample import Sample
-from benchmarks.report.data import outcomes
+from benchmarks.report.data import costs, outcomes
 from benchmarks.report.pairing import pair_same
 from benchmarks.report.stats import FEWEST_PAIRS
 from benchmarks.schema import table_path
@@ -78,7 +78,7 @@ def judge(
     if again:
         new = _with_reserve(new, with_draws(outcomes(again), again), baseline.reserve)
     _refuse_other_metrics(base, new, sides)
-    cells = _together(base, new)
+    cells, remarks = _with_comparable_weights(_together(base, new), (folder, baseline.folder))
     plan = _planned(cells, baseline, own)
     faults = [*_lacking(cells, plan), *_changed_status(cells), *_not_the_same(cells)]
     values = _Values(cells, plan)
@@ -86,7 +86,7 @@ def judge(
     places = cells[PLACE].drop_duplicates().itertuples(index=False)
     told = [Cell(str(method), str(setting), Verdict.PASS) for method, setting in places]
     how: How = "paired" if plan.pairs else "unpaired"
-    notes = (*_notes(cells, plan, baseline), *_doubts(findings, baseline, why_not))
+    notes = (*_notes(cells, plan, baseline), *remarks, *_doubts(findings, baseline, why_not))
     return judgement(sides, how, plan.new, (told, [*faults, *values.lost()], findings), notes)
 
 
@@ -132,6 +132,26 @@ def _together(base: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     names = cells["setting_b"].fillna(cells["setting_a"])
     first = names.where(cells["setting_b"].notna()).groupby(keys).transform("first")
     return cells.assign(setting=first.fillna(names))
+
+
+def _with_comparable_weights(
+    cells: pd.DataFrame, folders: tuple[Path, Path]
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return cells without initial weights that another machine draws otherwise, and a note.
+
+    Their last bits depend on the instructions of the processor and on the version of torch.
+    """
+    machines = [
+        set(costs(one)[["cpu", "torch"]].dropna().itertuples(index=False)) for one in folders
+    ]
+    new, base = machines
+    if not new or not base or new <= base or not _differs(cells, "weights_sha256").any():
+        return cells, []
+    note = (
+        "Initial weights differ in their bytes, as those of another processor or torch may: they "
+        "are taken for the same."
+    )
+    return cells.assign(weights_sha256_b=""), [note]
 
 
 class _Plan(NamedTuple):

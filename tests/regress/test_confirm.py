@@ -62,7 +62,7 @@ def test_exactly_what_is_flagged_is_trained_on_the_reserve_beside_the_run_and_de
     before = (judge.folder / "results.csv").read_bytes()
     code, judgement, err = judge("--workers", 1)
     assert (code, judgement["verdict"]) == (4, "FAIL"), err
-    assert verdicts(judgement) == {WORSE: "FAIL", CHANCE: "PASS"}
+    assert (verdicts(judgement), judgement["faults"]) == ({WORSE: "FAIL", CHANCE: "PASS"}, [])
     culprit = judgement["findings"][0]
     assert (culprit["method"], culprit["reserve"]) == (WORSE, 3)
     assert culprit["again"] == pytest.approx(0.1, abs=1e-3)

@@ -48,3 +48,8 @@ def test_a_seed_that_draws_otherwise_fails_and_the_cause_is_named(
     assert (code == 4) == (cause is not None)
     if cause:
         assert f"cross_entropy, clean, seed 1: {cause} at the same seed" in out
+    table = pd.read_csv(base / "costs.csv", keep_default_na=False)
+    table.assign(cpu="another").to_csv(base / "costs.csv", index=False)
+    code, out, _ = run("regress", new, "--baseline", base)
+    assert (code == 4) == (digest == "split_sha256")
+    assert ("Initial weights differ" in out) == (digest == "weights_sha256")
