@@ -6,6 +6,8 @@ from typing import Literal
 
 from benchmarks import processes
 from benchmarks.errors import Exit, RefusedError
+from benchmarks.launch.request import Specs
+from benchmarks.report import NEURIPS, Paper
 
 VenueName = Literal["neurips", "iclr", "icml", "tmlr", "jmlr"]
 
@@ -16,6 +18,7 @@ def report(
     out: Path | None = None,
     force: bool = False,
     venue: VenueName = "neurips",
+    columns: Specs = None,
 ) -> Exit:
     """Draw the figures and tables of a results folder, and say what they show.
 
@@ -25,7 +28,9 @@ def report(
         folder: The results folder.
         out: Where the report goes; the results folder is then only read. [default: FOLDER/report]
         force: Draw them again even if nothing changed.
-        venue: Whose page the figures fit at their natural size.
+        venue: Whose page figures and tables fit at their natural size.
+        columns: Columns of the ranking in LaTeX, as in `--columns Accuracy Brier`.
+            [default: Accuracy, ECE, NLL, Memorised and Cost]
     """
     from benchmarks.outputs import scratch_folder
     from benchmarks.store import Parts, derive
@@ -33,18 +38,19 @@ def report(
 
     if out:
         refuse_results(out)
+    paper = Paper(venue, tuple(columns or ()))
     parts = Parts(folder)
     if not (folder / "parts").is_dir():  # committed results have only the CSV files
-        show(folder, out, force=force, venue=venue)
+        show(folder, out, force=force, paper=paper)
     elif out is None:
         derive(folder, parts)
-        show(folder, force=force, venue=venue)
+        show(folder, force=force, paper=paper)
     else:
         with scratch_folder(out, "report") as tables:
             derive(folder, parts, into=tables)
             shutil.copyfile(folder / "plan.json", tables / "plan.json")
             try:
-                show(tables, out, force=force, venue=venue)
+                show(tables, out, force=force, paper=paper)
             except RefusedError as error:  # of tables that are gone when it is read
                 raise RefusedError(str(error).replace(str(tables), str(folder))) from error
     for line in parts.damage():
@@ -53,12 +59,12 @@ def report(
 
 
 def show(
-    folder: Path, out: Path | None = None, *, force: bool = False, venue: VenueName = "neurips"
+    folder: Path, out: Path | None = None, *, force: bool = False, paper: Paper = NEURIPS
 ) -> None:
     """Draw a report, to ``folder/report`` if not ``out``; print its ranking, files and summary."""
     from benchmarks.report import build
 
-    built = build(folder, out, force=force, venue=venue, workers=processes.choose_workers().number)
+    built = build(folder, out, force=force, paper=paper, workers=processes.choose_workers().number)
     print(f"\n{built.ranking}\n")
     if out is None:
         print(f"results  {folder / 'results.csv'}")

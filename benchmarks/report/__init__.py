@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -40,6 +41,16 @@ _DRAWN_BY = (
 _MANY = 2**17  # bytes of results: about fifty cells
 
 
+class Paper(NamedTuple):
+    """The paper that figures and tables are for."""
+
+    venue: str = "neurips"  # whose page widths and type sizes they have: of ``layout.VENUES``
+    columns: tuple[str, ...] = ()  # of the ranking in LaTeX; else those there is room for
+
+
+NEURIPS = Paper()
+
+
 @dataclass(frozen=True)
 class Report:
     """The files of a report in ``folder``, and the two texts that a terminal shows."""
@@ -69,7 +80,7 @@ def build(
     report: Path | None = None,
     *,
     force: bool = False,
-    venue: str = "neurips",
+    paper: Paper = NEURIPS,
     workers: int = 1,
 ) -> Report:
     """Write the report of a results folder unless it already shows exactly these results.
@@ -80,18 +91,18 @@ def build(
         folder: a results folder with its CSVs, and ``plan.json`` if the sweep had a plan.
         report: the folder of the report; ``folder/report`` if it is None.
         force: build again even if nothing changed.
-        venue: whose page widths and type sizes the figures have, one of ``layout.VENUES``.
+        paper: what its figures and tables are for.
         workers: how many processes draw; with few results this one alone is sooner done.
 
     Raises:
-        RefusedError: a CSV is missing, empty or of other columns, or its rows contradict; or a
-            file of the user's is where one of the report belongs.
+        RefusedError: a CSV is missing, empty or of other columns, or its rows contradict; the
+            ranking lacks a column; or a file of the user's is where one of the report belongs.
         WritingError: the report cannot be written.
     """
     if reason := why_no_folder(folder):
         raise RefusedError(f"{folder} {reason}")
     report = report or folder / "report"
-    wanted = _fingerprint(folder, venue)
+    wanted = _fingerprint(folder, paper)
     kept = None if force else _recall(report, wanted)
     if kept is not None:
         return kept
@@ -105,7 +116,7 @@ def build(
     refuse_lost_files(report)
     with replaced_files(report, _VERB, title=wanted) as new:
         audited = report == folder / "report" and (folder / _AUDIT).is_file()
-        texts = document.write(folder, new, venue, workers, audited=audited)
+        texts = document.write(folder, new, paper, workers, audited=audited)
     text = msgspec.json.encode(_Kept(wanted, **texts))
     write_atomically(report / _DIGEST, msgspec.json.format(text, indent=1) + b"\n")
     return Report(report, **texts, rebuilt=True)
@@ -129,8 +140,8 @@ def _adopt_former(report: Path) -> None:
         adopt_files(report, _VERB, [*former.outputs, _FORMER_DIGEST])
 
 
-def _fingerprint(folder: Path, venue: str) -> str:
-    """Return a SHA-256 of all that a report depends on: inputs, source, versions and the venue.
+def _fingerprint(folder: Path, paper: Paper) -> str:
+    """Return a SHA-256 of all that a report depends on: inputs, source, versions and the paper.
 
     Hashing the source in place of a hand-kept version number means that no edit of the report
     can leave an old one standing.
@@ -141,7 +152,7 @@ def _fingerprint(folder: Path, venue: str) -> str:
     sources += [here.parent / name for name in ("schema.py", "catalogue/methods.csv")]
     parts = {f"source {path.relative_to(here.parent)}": _sha256(path) for path in sources}
     parts |= {f"input {name}": _sha256(table_path(folder, name)) for name in _INPUTS}
-    parts["venue"] = venue
+    parts["paper"] = repr(paper)
     parts |= {f"version of {name}": version(name) for name in _DRAWN_BY}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

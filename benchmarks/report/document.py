@@ -1,6 +1,7 @@
 """The report itself: every file of it, written to an empty folder."""
 
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -8,8 +9,10 @@ import pandas as pd
 from benchmarks.errors import count
 from benchmarks.question import MARGINS
 from benchmarks.report import (
+    Paper,
     browser,
     claims,
+    latex,
     macros,
     provenance,
     render,
@@ -48,26 +51,31 @@ _FLOOR = (
 )
 
 
-def write(folder: Path, new: Path, venue: str, processes: int, *, audited: bool) -> dict[str, str]:
+def write(
+    folder: Path, new: Path, paper: Paper, processes: int, *, audited: bool
+) -> dict[str, str]:
     """Read ``folder``, write its report to ``new``, and return what a terminal shows of it.
 
     Args:
         folder: a results folder.
         new: the empty folder of the report.
-        venue: whose page widths the figures have.
+        paper: what figures and tables are for.
         processes: how many draw.
         audited: whether the suspects lie beside the report, to be linked.
     """
     analysis = Analysis(load(folder))
-    run = analysis.run
-    with draw_beside(analysis, new / "figures", VENUES[venue], processes) as wait_for_figures:
-        shown, first = _tables(analysis), first_screen(analysis)
+    run, venue = analysis.run, VENUES[paper.venue]
+    with draw_beside(analysis, new / "figures", venue, processes) as wait_for_figures:
+        shown, first = _tables(analysis, paper.columns), first_screen(analysis)
+        context = latex.context_of(analysis, venue)
         for name, table in shown.items():
             _text(new / f"{name}.md", render.markdown(table))
-            _text(new / f"{name}.tex", render.latex(table, name))
+            _text(new / f"{name}.tex", latex.table(name, table, context))
             _csv(new / f"{name}.csv", table.numbers, index=table.numbers.index.name is not None)
         _csv(new / "differences.csv", analysis.all_differences)
-        _text(new / "values.tex", macros.latex(analysis))
+        found = [table for table in (*shown.values(), tables.detection(analysis)) if table]
+        _text(new / "values.tex", macros.latex(analysis, context.suite, found))
+        _text(new / "references.bib", latex.bibliography(context.references))
         if first.guide:
             _text(new / "guide.md", render.markdown(first.guide))
             _csv(new / "guide.csv", first.guide.numbers)
@@ -110,9 +118,15 @@ def _answer(first: FirstScreen) -> str:
     return "\n\n".join(parts)
 
 
-def _tables(analysis: Analysis) -> dict[str, Table]:
-    """Return every table that is a file of its own, by the stem of its files."""
-    shown: dict[str, Table | None] = {"ranking": tables.ranking(analysis)}
+def _tables(analysis: Analysis, columns: Sequence[str] = ()) -> dict[str, Table]:
+    """Return every table that is a file of its own, by the stem of its files.
+
+    Args:
+        analysis: what they are of.
+        columns: those of the ranking that are printed.
+    """
+    ranking = tables.ranking(analysis)
+    shown: dict[str, Table | None] = {"ranking": tables.with_columns(ranking, columns)}
     for metric in tables.BY_SETTING:
         stem = "settings" if metric == "acc" else f"settings_{metric}"
         shown[stem] = tables.by_setting(analysis, metric)
@@ -155,8 +169,9 @@ def _statistics(analysis: Analysis, shown: dict[str, Table]) -> list[Block]:
     blocks.append(Words(tables.detectable(analysis)))
     blocks.append(
         "Every difference from a reference, with its tests and effect size, is in "
-        "[differences.csv](differences.csv); every number is a LaTeX macro in "
-        "[values.tex](values.tex)."
+        "[differences.csv](differences.csv); a LaTeX macro looks up every number in "
+        "[values.tex](values.tex), and the papers of the methods are in "
+        "[references.bib](references.bib)."
     )
     return blocks
 

@@ -39,12 +39,23 @@ def printable(text: str) -> str:
 def number(metric: str, value: float) -> str:
     """Return a value of one metric: percent with one decimal, anything else with three.
 
+    From 10 on there are four digits in all.
+
     >>> number("acc", 0.9312), number("nll", 0.25), number("nll", float("nan"))
     ('93.1', '0.250', '--')
+    >>> number("nll", 12.3456), number("nll", 1314.769)
+    ('12.35', '1315')
     """
     if not math.isfinite(value):
         return BLANK
-    return f"{100 * value:.1f}" if METRICS[metric].percent else f"{value:.3f}"
+    if METRICS[metric].percent:
+        return f"{100 * value:.1f}"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.{_decimals(value)}f}"
+
+
+def _decimals(value: float) -> int:
+    """Return how many decimals four digits leave of a value from 10 on."""
+    return max(3 - math.floor(math.log10(abs(value))), 0)
 
 
 def signed(metric: str, value: float) -> str:
@@ -77,6 +88,8 @@ def with_half(metric: str, mean: float, half: float) -> str:
 
     >>> with_half("acc", 0.931, 0.004), with_half("acc", 0.931, 0.2), with_half("nll", 1, math.nan)
     ('93.1 ± 0.4', '93.1 [73.1, 100.0]', '1.000')
+    >>> with_half("nll", 185.659, 1.2345)
+    '185.7 ± 1.2'
     """
     text = number(metric, mean)
     if not math.isfinite(half):
@@ -84,7 +97,8 @@ def with_half(metric: str, mean: float, half: float) -> str:
     least, most = possible(metric)
     low, high = mean - half, mean + half
     if least <= low and high <= most:
-        return f"{text} ± {number(metric, half)}"
+        decimals = len(text.partition(".")[2])
+        return f"{text} ± {half * (100 if METRICS[metric].percent else 1):.{decimals}f}"
     return f"{text} [{number(metric, max(low, least))}, {number(metric, min(high, most))}]"
 
 

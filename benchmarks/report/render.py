@@ -1,4 +1,4 @@
-"""The parts of a report as text: tables as Markdown, HTML, LaTeX and for a terminal."""
+"""The parts of a report as text: tables as Markdown, HTML and for a terminal."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -6,7 +6,7 @@ from html import escape as escape_html
 from typing import NamedTuple
 
 from benchmarks.report.looks import PRIVILEGED
-from benchmarks.report.phrases import BLANK, MINUS, printable
+from benchmarks.report.phrases import BLANK, printable
 from benchmarks.report.tables import ORACLE, Table
 
 _MARKDOWN = {
@@ -27,24 +27,7 @@ _HTML = {
     "worse": '<strong class="worse">{}</strong>',
     "": "{}",
 }
-_LATEX = {
-    "best": "textbf:--rwrap",
-    "equivalent": "underline:--rwrap",
-    "open": "textit:--rwrap",
-    "out": "textcolor:{gray}--rwrap",
-    "better": "textbf:--rwrap",
-    "worse": "textbf:--rwrap",
-    "": "",
-}
 _PLAIN = {"best": "*", "equivalent": "=", "open": "~", "out": "x"}
-_SPECIAL = str.maketrans(
-    {character: f"\\{character}" for character in "&%$#_{}"}
-    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-)
-_SYMBOLS = str.maketrans(
-    {"±": r"$\pm$", MINUS: "$-$", "†": r"$^\dagger$", "‡": r"$^\ddagger$", "≥": r"$\geq$"}
-    | {"<": "$<$", ">": "$>$"}  # in text they would print as inverted marks
-)
 
 
 class Picture(NamedTuple):
@@ -154,29 +137,6 @@ def _rows(table: Table) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     texts, marks = table.text.astype(str).to_numpy(), table.marks.astype(str).to_numpy()
     for label, row, its_marks in zip(table.text.index, texts, marks, strict=True):
         yield printable(str(label)), list(zip(map(printable, row), its_marks, strict=True))
-
-
-def latex(table: Table, label: str) -> str:
-    """Return a ``booktabs`` table float; headers, labels (each once) and caption are escaped."""
-    text = table.text.astype(str).map(printable)
-    text = text.set_axis([printable(str(label)) for label in text.index])
-    text = text.set_axis([printable(str(name)) for name in text.columns], axis=1)
-    css = table.marks.map(lambda mark: _LATEX[mark])
-    css = css.set_axis(text.index).set_axis(text.columns, axis=1)
-    styler = text.style.apply(lambda _: css, axis=None).format(escape="latex")
-    styler.format_index(escape="latex", axis=0).format_index(escape="latex", axis=1)
-    code: str = styler.to_latex(
-        hrules=True,
-        position="t",
-        position_float="centering",
-        column_format="l" + "r" * text.shape[1],
-        label=f"tab:{label}",
-        caption=printable(" ".join(table.notes)).translate(_SPECIAL),
-    )
-    # Only a few characters are beyond ASCII: so written they need no package.
-    packages = ["booktabs", *(["xcolor"] if (table.marks == "out").to_numpy().any() else [])]
-    needs = "".join(f"% needs \\usepackage{{{name}}}\n" for name in packages)
-    return needs + code.translate(_SYMBOLS)
 
 
 def legend(table: Table) -> str:

@@ -1,6 +1,7 @@
 """Temperature scaling: what one number, fitted on held-out labels, leaves of calibration errors."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -11,7 +12,7 @@ from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.looks import PRIVILEGED
 from benchmarks.report.phrases import BLANK, capitalised, listing, number, signed, span, with_half
-from benchmarks.report.tables import INTERVALS, Table, all_notes, labelled, unmarked
+from benchmarks.report.tables import INTERVALS, Note, Table, all_notes, labelled, unmarked
 
 FITS = {
     "clean": f"T of clean labels{PRIVILEGED}",
@@ -51,11 +52,14 @@ def overall(analysis: Analysis) -> Table | None:
     for metric, title in titles.items():
         _add(numbers, metric, parted[["method", "seed", metric]])
         text[title] = _entries(numbers, metric, "nll")
+    settings = count(len(shared), "setting")
     notes = (
-        (
-            f"Last epoch. Mean over {count(len(shared), 'setting')} within each seed, then over "
+        Note(
+            f"Last epoch. Mean over {settings} within each seed, then over "
             f"{span(numbers['ece_n'])} seeds; ± is the half width of the 95% t interval. Logits "
-            "are divided by a temperature that was fitted on validation labels."
+            "are divided by a temperature that was fitted on validation labels.",
+            "Mean over seeds with the half width of its 95% t interval. Logits are divided by a "
+            "temperature T that was fitted on validation labels.",
         ),
         *_notes(analysis),
         (
@@ -65,7 +69,9 @@ def overall(analysis: Analysis) -> Table | None:
         ),
         INTERVALS,
     )
-    return labelled(analysis, unmarked(text, numbers, all_notes(analysis, *notes)))
+    table = unmarked(text, numbers, all_notes(analysis, *notes))
+    title = f"Calibration before and after temperature scaling, mean over {settings}"
+    return labelled(analysis, replace(table, title=title))
 
 
 def _add(numbers: pd.DataFrame, metric: str, means: pd.DataFrame) -> None:
@@ -131,14 +137,18 @@ def in_settings(analysis: Analysis) -> Table | None:
     text = pd.DataFrame.from_dict(rows, orient="index", columns=list(run.settings))
     text.index.name = "Method"
     notes = (
-        (
+        Note(
             "ECE in percent on clean test labels at the last epoch, mean over seeds ± half width "
-            "of the 95% t interval; as trained beside its floor, which chance alone would leave."
+            "of the 95% t interval; as trained beside its floor, which chance alone would leave.",
+            "Mean over seeds with the half width of its 95% t interval; as trained beside the "
+            "floor, which chance alone would leave.",
         ),
         *_notes(analysis),
         INTERVALS,
     )
-    return unmarked(text, pd.concat(numbers), all_notes(analysis, *notes))
+    table = unmarked(text, pd.concat(numbers), all_notes(analysis, *notes))
+    title = "ECE in percent on clean test labels before and after temperature scaling"
+    return replace(table, title=title, parts=("ECE", "floor"))
 
 
 def _in_setting(analysis: Analysis, key: tuple[str, str], metric: str, row: pd.Series) -> str:

@@ -1,12 +1,13 @@
 """The tables of a report, and the sentences beside them: rankings, settings, tests, detection."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.errors import count
+from benchmarks.errors import RefusedError, count
 from benchmarks.question import MARGINS
 from benchmarks.report import stats
 from benchmarks.report.analysis import JUDGED, REFERENCES, Analysis, rows_of
@@ -29,6 +30,20 @@ from benchmarks.report.phrases import (
 )
 from benchmarks.schema import METRICS
 
+
+class Note(str):
+    """A note of which a paper prints another, shorter text, or none if it is blank."""
+
+    __slots__ = ("short",)
+    short: str
+
+    def __new__(cls, text: str, short: str) -> Self:
+        """Return a note with what is printed of it."""
+        note = super().__new__(cls, text)
+        note.short = short
+        return note
+
+
 ORACLE = "†"
 BY_SETTING = ("acc", "ece", "nll", "brier")
 """The metrics that get a table of their own, settings across."""
@@ -40,6 +55,8 @@ COMPARED = {
     "mem_frac": "Memorised %",
 }
 """The columns of the ranking in which the best is marked, and what is not known to be worse."""
+PRINTED = ("Accuracy", "ECE", "NLL", "Memorised", "Cost")
+"""The columns of the ranking that a paper has room for beside the method."""
 NEAR = 0.01
 """The distance below the best of its seed and setting at which a run still counts as near."""
 COST = (
@@ -52,15 +69,19 @@ SCORES = {
     "own": "the method's own",
 }
 """The scores of training labels, in words."""
+OUTCOMES = ("better", "same", "worse")
+"""What stands between slashes in a table of probabilities."""
 SURE = 0.95
 """A probability over settings that is marked."""
-INTERVALS = (
+INTERVALS = Note(
     "Fewer than three seeds, and seeds that all agree, leave the interval unknown; one that would "
-    "leave the possible values is shown by its ends, in brackets."
+    "leave the possible values is shown by its ends, in brackets.",
+    "[low, high]: the ends of an interval that would leave the possible values.",
 )
-FLOORS = (
+FLOORS = Note(
     "After the slash: the floor, which a perfectly calibrated model with the confidences of this "
-    "method in this setting would show by chance."
+    "method in this setting would show by chance.",
+    "Floor: what a perfectly calibrated model with the confidences of the method would show.",
 )
 NO_TEST = (
     "Fewer than three pairs, and pairs that all differ by the same, have neither an interval nor a "
@@ -73,13 +94,27 @@ class Table:
     """A table: its text, the numbers behind it, and the notes below it.
 
     ``text`` has labels as its index. ``marks`` has the same shape: those of
-    :meth:`Analysis.marks`, or nothing.
+    :meth:`Analysis.marks`, or nothing. The rest is for print.
     """
 
     text: pd.DataFrame
     marks: pd.DataFrame
     numbers: pd.DataFrame
     notes: tuple[str, ...]
+    title: str = ""  # in one sentence; else the first of the notes
+    parts: tuple[str, ...] = ()  # the names of what stands between slashes in an entry
+    printed: tuple[str, ...] = ()  # the columns that are printed, by stem; by default all
+    methods: tuple[str, ...] = ()  # of the rows
+    cited: bool = False  # whether their papers are cited
+
+
+def stem(header: str) -> str:
+    """Return the header of a column without unit and mark.
+
+    >>> stem(f"best epoch{ORACLE} %"), stem(f"Conf. {MINUS} acc.")
+    ('best epoch', 'Conf. - acc.')
+    """
+    return header.removesuffix(" %").removesuffix(ORACLE).replace(MINUS, "-")
 
 
 def unmarked(text: pd.DataFrame, numbers: pd.DataFrame, notes: Iterable[str] = ()) -> Table:
@@ -89,10 +124,10 @@ def unmarked(text: pd.DataFrame, numbers: pd.DataFrame, notes: Iterable[str] = (
 
 def labelled(analysis: Analysis, table: Table) -> Table:
     """Return the table with the labels of methods, marked where privileged, in place of specs."""
-    labels = [analysis.label(str(method)) for method in table.text.index]
-    index = pd.Index(labels, name="Method")
+    methods = tuple(map(str, table.text.index))
+    index = pd.Index([analysis.label(method) for method in methods], name="Method")
     text, marks = table.text.set_axis(index), table.marks.set_axis(index)
-    return Table(text, marks, table.numbers, table.notes)
+    return replace(table, text=text, marks=marks, methods=methods)
 
 
 def incomplete(analysis: Analysis) -> tuple[str, ...]:
@@ -133,7 +168,33 @@ def ranking(analysis: Analysis) -> Table:
     for metric, header in COMPARED.items():
         for method, mark in analysis.marks(metric).items():
             marks.loc[method, header] = mark
-    return labelled(analysis, Table(text, marks, numbers, _ranking_notes(analysis, numbers)))
+    settings, seeds = len(analysis.shared_settings), span(numbers["seeds"])
+    title = (
+        f"Test metrics after the last epoch, mean over {count(settings, 'setting')} and "
+        f"{_seeds_in_words(seeds)}, with the half width of its 95% t interval over seeds"
+    )
+    table = Table(text, marks, numbers, _ranking_notes(analysis, numbers))
+    return labelled(analysis, replace(table, title=title, printed=PRINTED, cited=True))
+
+
+def with_columns(table: Table, columns: Sequence[str]) -> Table:
+    """Return a table of which these columns are printed, in their order, where there are any.
+
+    Raises:
+        RefusedError: it has no such column.
+    """
+    known = {stem(str(name)).casefold(): stem(str(name)) for name in table.text.columns}
+    for name in columns:
+        if name.casefold() not in known:
+            raise RefusedError(
+                f"a column of the ranking must be one of {', '.join(known.values())}; got {name!r}"
+            )
+    chosen = tuple(known[name.casefold()] for name in columns)
+    return replace(table, printed=chosen or table.printed)
+
+
+def _seeds_in_words(seeds: str) -> str:
+    return f"{seeds} {'seed' if seeds == '1' else 'seeds'}"
 
 
 def _entries(metric: str, means: pd.Series, halves: pd.Series) -> list[str]:
@@ -144,15 +205,18 @@ def _entries(metric: str, means: pd.Series, halves: pd.Series) -> list[str]:
 def _ranking_notes(analysis: Analysis, numbers: pd.DataFrame) -> tuple[str, ...]:
     shared = analysis.shared_settings
     seeds = span(numbers["seeds"])
+    whole = "A seed counts where it finished in every setting."
     notes = [
-        (
+        Note(
             f"Last epoch. Mean over {count(len(shared), 'setting')}, taken within each seed first, "
-            f"then over {seeds} {'seed' if seeds == '1' else 'seeds'}; ± is the half width of the "
-            "95% t interval over seeds. A seed counts where it finished in every setting."
+            f"then over {_seeds_in_words(seeds)}; ± is the half width of the 95% t interval over "
+            f"seeds. {whole}",
+            "" if numbers["done"].eq(numbers["planned"]).all() else whole,
         ),
         INTERVALS,
         _marked(analysis, ("acc", "nll", "brier", "ece")),
-        "Rank: mean over settings of the rank by accuracy. Runs: finished of attempted.",
+        "Rank: mean over settings of the rank by accuracy.",
+        "Runs: finished of attempted.",
     ]
     if numbers["cost"].notna().any():
         notes.append(f"{COST}.")
@@ -178,13 +242,17 @@ def _marked(analysis: Analysis, metrics: Sequence[str]) -> str:
     margins = [
         f"{number(m, analysis.margins[m])}{unit(m) or f' of {METRICS[m].label}'}" for m in metrics
     ]
-    return (
+    within = " or ".join(dict.fromkeys(margins))
+    return Note(
         "Bold: best mean, of equal ones each. Underlined: equivalent to it, as two one-sided "
-        f"tests exclude a difference beyond {' or '.join(dict.fromkeys(margins))}. Italics: not "
+        f"tests exclude a difference beyond {within}. Italics: not "
         "resolved from it, neither different nor equivalent. Unmarked: worse (paired t tests over "
         f"seeds at {stats.ALPHA:g}; q over all pairs of methods, Holm's p where the suite asked). "
         "That the best is picked on the same data, no test allows for. "
-        "Grey or small: lost runs or is within chance, and is never marked."
+        "Grey or small: lost runs or is within chance, and is never marked.",
+        "Bold: best mean. Underlined: equivalent to it. Italics: not resolved from it. Grey: lost "
+        f"runs, or within chance. (Paired t tests over seeds at {stats.ALPHA:g}, adjusted; "
+        f"equivalent is within {within}.)",
     )
 
 
@@ -209,18 +277,30 @@ def by_setting(analysis: Analysis, metric: str = "acc") -> Table:
     for setting in settings:
         for method, mark in analysis.marks(metric, setting).items():
             marks.loc[method, setting] = mark
-    notes = _setting_notes(analysis, metric, span(owed))
-    return labelled(analysis, Table(text, marks, means, notes))
+    seeds = span(owed)
+    notes = _setting_notes(analysis, metric, seeds)
+    title = (
+        f"{METRICS[metric].label}{_in_unit(metric)} on clean test labels after the last epoch, "
+        f"mean over {_seeds_in_words(seeds)} with the half width of its 95% t interval"
+    )
+    parts = ("ECE", "floor") if metric == "ece" else ()
+    return labelled(analysis, Table(text, marks, means, notes, title=title, parts=parts))
+
+
+def _in_unit(metric: str) -> str:
+    return " in percent" if METRICS[metric].percent else " in nats" if metric == "nll" else ""
 
 
 def _setting_notes(analysis: Analysis, metric: str, seeds: str) -> tuple[str, ...]:
-    shown = METRICS[metric]
-    unit = " in percent" if shown.percent else " in nats" if metric == "nll" else ""
+    shown, lost = METRICS[metric], "[finished/attempted] where some did not finish."
     return all_notes(
         analysis,
-        f"{shown.label}{unit} on clean test labels at the last epoch ({shown.meaning}), mean "
-        f"over n = {seeds} {'seed' if seeds == '1' else 'seeds'} ± half width of the 95% t "
-        f"interval; [finished/attempted] where some did not finish.",
+        Note(
+            f"{shown.label}{_in_unit(metric)} on clean test labels at the last epoch "
+            f"({shown.meaning}), mean over n = {_seeds_in_words(seeds)} ± half width of the 95% t "
+            f"interval; {lost}",
+            lost,
+        ),
         _marked(analysis, (metric,)),
         INTERVALS,
         *([FLOORS] if metric == "ece" else []),
@@ -285,7 +365,12 @@ def aggregate(analysis: Analysis) -> Table:
     for reference in analysis.references:
         chances, name = analysis.improvements(reference), f"better_than_{reference}"
         text[f"Beats {analysis.label(reference)} %"] = _bracketed(numbers, name, chances)
-    return labelled(analysis, unmarked(text, numbers, _aggregate_notes(analysis)))
+    table = unmarked(text, numbers, _aggregate_notes(analysis))
+    title = (
+        f"Accuracy over {count(len(analysis.shared_settings), 'setting')} together: ranks, "
+        "interquartile means, and how often a method beats another"
+    )
+    return labelled(analysis, replace(table, title=title))
 
 
 def _bracketed(numbers: pd.DataFrame, name: str, values: pd.DataFrame) -> list[str]:
@@ -366,7 +451,12 @@ def probabilities(analysis: Analysis) -> Table | None:
         f"of settings. Practically the same: within {listing(margins)}. Bold: better with a "
         f"probability above {SURE:g}. {DEPENDENT}"
     )
-    return labelled(analysis, Table(text, marks, numbers, all_notes(analysis, note)))
+    table = Table(text, marks, numbers, all_notes(analysis, note), parts=OUTCOMES)
+    title = (
+        "Probability that a method is better than another, practically the same, or worse in "
+        "another setting"
+    )
+    return labelled(analysis, replace(table, title=title))
 
 
 def datasets(analysis: Analysis) -> Table | None:
@@ -389,7 +479,9 @@ def datasets(analysis: Analysis) -> Table | None:
         "because settings that share a dataset are not independent. A difference that this "
         f"interval does not show may belong to one dataset. {NO_TEST}"
     )
-    return labelled(analysis, unmarked(text, numbers, (*incomplete(analysis), note)))
+    table = unmarked(text, numbers, (*incomplete(analysis), note))
+    title = f"Accuracy less that of {analysis.label(reference)}, dataset by dataset"
+    return labelled(analysis, replace(table, title=title))
 
 
 def neighbours(analysis: Analysis) -> Table | None:
@@ -416,7 +508,9 @@ def neighbours(analysis: Analysis) -> Table | None:
         "the spread is estimated from few seeds. "
         f"{NO_TEST}"
     )
-    return labelled(analysis, unmarked(text, numbers, all_notes(analysis, note)))
+    table = unmarked(text, numbers, all_notes(analysis, note))
+    title = "Each method against the next in the ranking, and the seeds that find one point"
+    return labelled(analysis, replace(table, title=title))
 
 
 def _short(p: float) -> str:

@@ -15,7 +15,7 @@ import pytest
 
 from benchmarks.cli.report import report
 from benchmarks.errors import RefusedError
-from benchmarks.report import build, claims, document
+from benchmarks.report import Paper, build, claims, document
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.looks import resolve
 from tests.report.folders import SIX, Sweep, write
@@ -74,7 +74,7 @@ def test_every_promised_file_is_there(small):
     stems = ("ranking", "settings", "settings_ece", "settings_nll", "settings_brier")
     stems += ("aggregate", "seeds")
     tables = {f"{a}.{b}" for a in stems for b in ("md", "tex", "csv")}
-    tables |= {"differences.csv", "values.tex", "guide.md", "guide.csv"}
+    tables |= {"differences.csv", "values.tex", "references.bib", "guide.md", "guide.csv"}
     kinds = ("png", "pdf", "svg", "csv")
     figures = {f"figures/{name}.{kind}" for name in FIGURES for kind in kinds}
     assert {name for name in names if name.startswith("figures/")} == figures
@@ -183,7 +183,7 @@ def test_a_report_never_imports_torch():
 def standing(tmp_path, monkeypatch):
     """A folder with a report, and ``document.write`` replaced by something quick."""
 
-    def quick(folder, new, _venue, _workers, **_options):
+    def quick(folder, new, _paper, _workers, **_options):
         (new / "report.md").write_text((folder / "results.csv").read_text(encoding="utf-8"))
         return {"ranking": "r", "answer": "a"}
 
@@ -211,9 +211,10 @@ def test_a_damaged_report_is_built_again(standing, fault):
     assert (standing / "report" / "report.md").is_file()
 
 
-def test_another_venue_and_another_version_of_what_draws_are_noticed(standing, monkeypatch):
-    assert build(standing, venue="icml").rebuilt
-    assert not build(standing, venue="icml").rebuilt
+def test_another_paper_and_another_version_of_what_draws_are_noticed(standing, monkeypatch):
+    for paper in (Paper("icml"), Paper("icml", ("Rank",))):
+        assert build(standing, paper=paper).rebuilt
+        assert not build(standing, paper=paper).rebuilt
     monkeypatch.setattr("benchmarks.report.version", lambda name: f"{name} next")
     assert build(standing).rebuilt
 
@@ -221,7 +222,7 @@ def test_another_venue_and_another_version_of_what_draws_are_noticed(standing, m
 def test_a_build_that_dies_leaves_the_old_report_whole(standing, monkeypatch):
     old = (standing / "report" / "report.md").read_bytes()
 
-    def die(_, new, _venue, _workers, **_options):
+    def die(_, new, _paper, _workers, **_options):
         (new / "figures").mkdir()
         raise KeyboardInterrupt
 

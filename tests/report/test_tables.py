@@ -15,10 +15,11 @@ from statsmodels.stats.weightstats import ttost_paired
 
 from benchmarks.errors import RefusedError
 from benchmarks.question import MARGINS, Question
-from benchmarks.report import build, document, macros, render, stats, tables
+from benchmarks.report import build, document, latex, macros, render, stats, tables
 from benchmarks.report.analysis import Analysis, mean_ranks
 from benchmarks.report.checklist import checklist
 from benchmarks.report.data import load
+from benchmarks.report.figures.layout import VENUES
 from benchmarks.report.phrases import DEPENDENT
 from benchmarks.schema import COSTS, LATER_METRICS
 from tests.report.folders import SIX, Sweep, analysed, stream, write
@@ -104,8 +105,9 @@ def test_what_lost_runs_or_is_within_chance_is_never_marked(tmp_path):
         assert best
         assert not {fates[method] for method in best} & wanted
     table = tables.ranking(analysis)
-    assert r"\textcolor{gray}{" in render.latex(table, "x")
-    assert "% needs \\usepackage{xcolor}" in render.latex(table, "x")
+    code = latex.table("x", table, latex.context_of(analysis, VENUES["neurips"]))
+    assert r"\textcolor{gray}{" in code
+    assert "% needs \\usepackage{xcolor}" in code
     assert '<span class="out">' in render.html(table)
     assert "<sub>" in render.markdown(table)
     assert "x lost runs, or within chance" in render.legend(table)
@@ -175,23 +177,8 @@ def test_detection_averages_noisy_settings_only(full):
     assert row["chance"] == pytest.approx(0.3)
 
 
-def test_latex_escapes_headers_labels_and_notes(full):
-    table = tables.by_setting(full)
-    odd = {"ELR": "my_method (x=1) 5%"}
-    text, marks = table.text.rename(index=odd), table.marks.rename(index=odd)
-    code = render.latex(replace(table, text=text, marks=marks, notes=("100% of a_b & c",)), "odd")
-    body = code.split("\n", 1)[1]
-    for text in (r"symmetric 40\%", r"my\_method (x=1) 5\%", r"100\% of a\_b \& c"):
-        assert text in body
-    for text in (r"\toprule", r"\textbf{", "tab:odd"):
-        assert text in body
-    assert not re.search(r"(?<!\\)[%]", body)
-
-
-def test_latex_is_ascii_markdown_has_whole_rows_and_the_terminals_columns_line_up(full):
+def test_markdown_has_whole_rows_and_the_terminals_columns_line_up(full):
     table = tables.ranking(full)
-    assert render.latex(table, "x").isascii()
-    assert render.latex(tables.by_setting(full), "x").isascii()
     lines = render.markdown(table).split("\n\n")[0].splitlines()
     assert len({line.count("|") for line in lines}) == 1
     assert "**" in lines[2]
@@ -396,30 +383,6 @@ def test_one_seed_tells_nothing_from_the_best(tmp_path):
     assert sorted(analysis.marks("acc").values()) == ["best", "open", "open"]
 
 
-def test_macros_are_letters_unlike_each_other_and_hold_the_numbers_of_the_tables(small):
-    code = macros.latex(small)
-    assert code.isascii()
-    numbers = dict(re.findall(r"\\newcommand\{\\(nlb[A-Za-z]+)\}\{(.*)\}\n", code))
-    lines = [line for line in code.splitlines() if not line.startswith("%")]
-    assert len(numbers) == len(lines)
-    mean = wide(small, "reweighting", "symmetric 40%").mean()
-    assert numbers["nlbAccReweightingSymmetricFourZero"] == f"{100 * mean:.1f}"
-    assert numbers["nlbAccReweightingSymmetricFourZeroN"] == "4"
-    gap = mean - wide(small, "cross_entropy", "symmetric 40%").mean()
-    assert numbers["nlbAccReweightingMinusCrossEntropySymmetricFourZero"] == f"{100 * gap:.1f}"
-    overall = tables.ranking(small).numbers.loc["reweighting", "ece"]
-    assert numbers["nlbEceReweightingOverall"] == f"{100 * overall:.1f}"
-
-
-def test_macros_that_would_collide_are_told_apart(tmp_path):
-    methods = ("cross_entropy", "gce(q=0.1)", "gce(q=-0.1)", "my_loss", "my__loss")
-    code = macros.latex(analysed(tmp_path, replace(SMALL, methods=methods)))
-    names = re.findall(r"\\newcommand\{\\(\w+)\}", code)
-    assert len(set(names)) == len(names)
-    assert "nlbAccGceQIsMinusZeroPointOneClean" in names
-    assert len([n for n in names if n.startswith("nlbAccMyLossCleanX")]) == 2
-
-
 @pytest.mark.parametrize(
     "changes",
     [
@@ -438,7 +401,7 @@ def test_every_table_and_sentence_stands_whatever_is_missing(tmp_path, changes):
     shown = document._tables(analysis)
     text = render.document([*document._statistics(analysis, shown), document._checks(analysis)])
     assert "nan" not in re.sub("[a-z]nan|nan[a-z]", "", text)
-    assert macros.latex(analysis)
+    assert "nan" not in macros.latex(analysis, "s", shown.values())
     for table in shown.values():
         assert table.text.shape == table.marks.shape
 

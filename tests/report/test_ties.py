@@ -9,7 +9,7 @@ import pytest
 import scipy.stats
 
 from benchmarks.question import Question
-from benchmarks.report import compare, macros, render, stats, tables
+from benchmarks.report import compare, latex, macros, render, stats, tables
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import load
 from benchmarks.report.figures import difference, forest, layout
@@ -65,7 +65,8 @@ def test_equal_means_share_their_rank_and_are_all_the_best(tied):
         assert sorted(best) == ["label_smoothing", "reweighting"]
     table = replace(tables.ranking(tied), notes=())
     bold = {"markdown": (render.markdown(table), "**"), "html": (render.html(table), "<strong>")}
-    bold["latex"] = (render.latex(table, "ranking"), r"\textbf{")
+    context = latex.context_of(tied, layout.VENUES["neurips"])
+    bold["latex"] = (latex.table("ranking", table, context), r"\textbf{")
     bold["terminal"] = (render.plain(table), "*")
     accuracy = f"{100 * (601 + 1 + 13 * 4) / IMAGES:.1f}"
     for medium, (text, sign) in bold.items():
@@ -96,7 +97,8 @@ def test_no_mark_no_interval_and_no_p_where_every_pair_differs_by_the_same(tied)
     text = render.document(verdict(tied))
     assert "raised accuracy" not in text
     assert "(the same in every pair) open" in text
-    assert "nan" not in text + macros.latex(tied) + render.markdown(tables.neighbours(tied))
+    neighbours = tables.neighbours(tied)
+    assert "nan" not in text + macros.latex(tied, "s", [neighbours]) + render.markdown(neighbours)
     assert set(tables.neighbours(tied).text["Seeds for 1 point"]) == {"--"}
 
 

@@ -1,0 +1,166 @@
+"""The columns of a table for LaTeX: numbers that line up, under headings that share words."""
+
+import re
+from collections.abc import Sequence
+from string import ascii_lowercase
+from typing import NamedTuple
+
+from benchmarks.report.latex.signs import PLUS_MINUS, escaped, longest_word, width
+from benchmarks.report.phrases import MINUS, capitalised, printable
+from benchmarks.report.tables import Table, stem
+from benchmarks.schema import METRICS
+
+_NUMBER = re.compile(
+    rf"(?P<sign>[+{MINUS}<>]?)(?P<whole>\d+)(?P<part>\.\d+)?"
+    r"(?: ± (?P<half>\d+)(?P<rest>\.\d+)?)?(?P<tail> \[.*\])?"
+)
+_TAIL = re.compile(r"(?P<text>.*) (?P<tail>\[[^\]]*\])")
+_RATE = re.compile(r"(?P<kind>.*\S) (?P<rate>\d[\d.]*%)")
+_MARKS = {
+    "best": r"\textbf{%s}",
+    "equivalent": r"\underline{%s}",
+    "open": r"\textit{%s}",
+    "out": r"\textcolor{gray}{%s}",
+    "better": r"\textbf{%s}",
+    "worse": r"\textbf{%s}",
+    "": "%s",
+}
+_BOLD = 1.15
+"""How much wider bold digits are."""
+_ARROWS = {"higher": " ↑", "lower": " ↓"}
+_POINTS = " points"
+
+
+class Column(NamedTuple):
+    """A column: headings from the outermost, cells as LaTeX, and the width of the widest.
+
+    The cells of ``prose`` are texts, which may be broken into lines.
+    """
+
+    headings: tuple[str, ...]
+    cells: tuple[str, ...]
+    width: float
+    prose: bool = False
+
+    @property
+    def least(self) -> float:
+        """The width in which cells stand, and the lowest heading in few lines."""
+        heading = self.headings[-1]
+        whole = width(heading)
+        asked = whole if whole < 1.2 * self.width else min(whole / 2, 5.0)
+        return max(self.width, longest_word(heading), asked)
+
+
+class _Raw(NamedTuple):
+    """A column before it is set: its entries, and the letters of notes behind them."""
+
+    headings: tuple[str, ...]
+    texts: list[str]
+    marks: list[str]
+    letters: list[str]
+
+
+def columns(table: Table) -> tuple[list[Column], str]:
+    """Return the columns of a table, and what is said below it of single entries.
+
+    Parts of entries between slashes get a column each. Brackets behind a few of the entries would
+    make a column wide for all: they go below the table.
+    """
+    raw: list[_Raw] = []
+    for place, name in enumerate(table.text.columns):
+        header, texts = printable(str(name)), [str(text) for text in table.text.iloc[:, place]]
+        marks = [str(mark) for mark in table.marks.iloc[:, place]]
+        if any(_POINTS in text for text in texts):
+            header, texts = f"{header} (points)", [text.replace(_POINTS, "") for text in texts]
+        pieces = [printable(text).split(" / ") for text in texts]
+        parts = max(map(len, pieces), default=1)
+        names = table.parts if len(table.parts) == parts > 1 else ()
+        for part in range(parts):
+            here = [piece[part] if part < len(piece) else "" for piece in pieces]
+            headings = (*_headings(header), *names[part : part + 1])
+            first = marks if part == 0 else [""] * len(marks)
+            raw.append(_Raw(headings, here, first, [""] * len(here)))
+    below = _taken_below(raw)
+    return [_column(own) for own in raw], "; ".join(
+        f"{letter}: {tail}" for tail, letter in below.items()
+    )
+
+
+def _headings(header: str) -> tuple[str, ...]:
+    """Return the words that neighbours share, if any, and a column's own.
+
+    >>> _headings("symmetric 40%"), _headings("clean"), _headings("ECE %"), _headings("q")
+    (('Symmetric', '40%'), ('Clean',), ('ECE % ↓',), ('q',))
+    """
+    rated = _RATE.fullmatch(header)
+    if rated:
+        return capitalised(rated["kind"]), rated["rate"]
+    own = stem(header)
+    better = next((m.better for m in METRICS.values() if m.label.split(" ")[0] == own), "")
+    return ((capitalised(header) if len(own) > 1 else header) + _ARROWS.get(better, ""),)
+
+
+def _taken_below(raw: Sequence[_Raw]) -> dict[str, str]:
+    """Take brackets out of columns where few entries have one; return the letter of each."""
+    letters: dict[str, str] = {}
+    rare = []
+    for own in raw:
+        found = [_TAIL.fullmatch(text) for text in own.texts]
+        if 0 < sum(map(bool, found)) <= len(found) / 2:
+            rare.append((own, found))
+    for row in range(len(raw[0].texts) if raw else 0):
+        for _, found in rare:
+            if match := found[row]:
+                letters.setdefault(match["tail"], ascii_lowercase[len(letters) % 26])
+    if len(letters) > len(ascii_lowercase):
+        return {}
+    for own, found in rare:
+        for row, match in enumerate(found):
+            if match:
+                own.texts[row], own.letters[row] = match["text"], letters[match["tail"]]
+    return letters
+
+
+def _column(own: _Raw) -> Column:
+    found = [_NUMBER.fullmatch(text) for text in own.texts]
+    if not any(found) and re.search("[A-Za-z]{2}", " ".join(own.texts)):
+        return Column(own.headings, tuple(own.texts), max(map(width, own.texts)), prose=True)
+    most = {
+        field: max((match[field] or "" for match in found if match), key=len, default="")
+        for field in _NUMBER.groupindex
+    }
+    marks = [
+        _MARKS[mark] + (rf"\rlap{{$^{{{letter}}}$}}" if letter else "")
+        for mark, letter in zip(own.marks, own.letters, strict=True)
+    ]
+    cells = tuple(
+        _aligned(match, most, mark) if match else mark % escaped(text)
+        for text, match, mark in zip(own.texts, found, marks, strict=True)
+    )
+    longest = "".join(most.values()) + (PLUS_MINUS if most["half"] else "")
+    others = [width(text) for text, match in zip(own.texts, found, strict=True) if not match]
+    bold = _BOLD if "best" in own.marks else 1
+    return Column(own.headings, cells, max([width(longest), *others]) * bold)
+
+
+def _aligned(match: re.Match[str], most: dict[str, str], mark: str) -> str:
+    """Return a number beside invisible digits that it lacks of the longest of its column."""
+    own = {field: text or "" for field, text in match.groupdict().items()}
+    lacks = {field: most[field][len(text) :] for field, text in own.items()}
+    text, after = escaped(own["sign"] + own["whole"] + own["part"]), lacks["part"]
+    if own["half"]:
+        text += _phantom(after) + escaped(PLUS_MINUS) + _phantom(lacks["half"])
+        text, after = text + escaped(own["half"] + own["rest"]), lacks["rest"]
+    elif most["half"]:
+        after += PLUS_MINUS + most["half"] + most["rest"]
+    if own["tail"]:
+        text += _phantom(after) + escaped(own["tail"])
+        after = "0" * (len(re.findall(r"\d", most["tail"])) - len(re.findall(r"\d", own["tail"])))
+    else:
+        after += most["tail"]
+    return _phantom(lacks["sign"] + lacks["whole"]) + mark % text + _phantom(after)
+
+
+def _phantom(text: str) -> str:
+    digits = escaped(re.sub(r"\d", "0", text))
+    return rf"\phantom{{{digits}}}" if text else ""

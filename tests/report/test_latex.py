@@ -1,0 +1,234 @@
+"""Tables, numbers and papers of a report in LaTeX, and what pdflatex says of them."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from benchmarks.catalogue import Facts, catalogue
+from benchmarks.errors import RefusedError
+from benchmarks.report import document, latex, macros, tables
+from benchmarks.report.analysis import Analysis
+from benchmarks.report.data import load
+from benchmarks.report.figures.layout import VENUES
+from benchmarks.report.latex.references import references
+from tests.report import typeset
+from tests.report.folders import SIX, Sweep, analysed
+from tests.report.test_names import NAMES
+
+REFERENCE = Path(__file__).parents[2] / "results" / "reference"
+ALL = sorted(path.name for path in REFERENCE.iterdir() if path.is_dir())
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory):
+    return analysed(tmp_path_factory.mktemp("latex"), Sweep(epochs=1, planned=180))
+
+
+@pytest.fixture(scope="module")
+def context(full):
+    return latex.context_of(full, VENUES["neurips"])
+
+
+def bare(columns, labels=None, **more):
+    """A table of texts alone."""
+    text = pd.DataFrame(columns, index=pd.Index(labels or list("abcd"), name="Method"))
+    return replace(tables.unmarked(text, text), title="Some numbers", **more)
+
+
+def body(code):
+    return code.split(r"\midrule", 1)[1].split(r"\bottomrule", 1)[0].strip().splitlines()
+
+
+def headed(code):
+    """The first words of the headings."""
+    return re.findall(r"\\multicolumn\{1\}\{c\}\{(?:\\begin\S*@\{\}\})?(\w+)", code)
+
+
+@pytest.mark.parametrize(
+    "reports", [["default", "methods"], pytest.param(ALL, marks=pytest.mark.soak)]
+)
+def test_reports_are_typeset_at_every_venue_without_a_warning(reports, tmp_path):
+    typeset.require()
+    analyses = {name: Analysis(load(REFERENCE / name)) for name in reports}
+    asked = r"\typeout{<\nlb{default}{acc}{elr}{symmetric 40}|\nlb{methods}{ece}{promix}{overall}>}"
+    for venue in VENUES:
+        folders = [tmp_path / venue / name for name in reports]
+        bodies = [typeset.written(analyses[folder.name], folder, venue) for folder in folders]
+        bodies += [asked, typeset.references(*folders)]
+        log = typeset.typeset(tmp_path / venue, venue, "\n".join(bodies))
+        assert typeset.complaints(log) == []
+        assert "Output written" in log
+        elr = 100 * analyses["default"].scores("acc").loc["symmetric 40%", "elr"]
+        promix = 100 * analyses["methods"].ranking.loc["promix", "ece"]
+        assert f"<{elr:.1f}|{promix:.1f}>" in log
+
+
+def test_a_wrong_key_and_a_suite_that_was_not_read_are_errors_that_name_it(full, tmp_path):
+    typeset.require()
+    body = typeset.written(full, tmp_path / "s", "icml").splitlines()[0]
+    keys = ["{s}{acx}{elr}{clean}", "{s}{acc}{elrr}{clean}", "{t}{acc}{elr}{clean}"]
+    body += " ".join(rf"\nlb{key}" for key in keys)
+    log = typeset.typeset(tmp_path, "icml", body).replace("\n", "")
+    for words in (
+        "there is no number 'acx' of 'elr' in 'clean'",
+        "the suite 's' has no 'elrr' in 'clean'",
+        "no values of a suite 't' were read",
+    ):
+        assert words in log
+
+
+def test_any_name_is_typeset(context, tmp_path):
+    """As label, header, text and note; what has no sign in LaTeX is numbered."""
+    typeset.require()
+    labels = list(NAMES.values())
+    table = bare({name: ["1.0"] * len(labels) for name in labels[:3]}, labels)
+    table = replace(table, notes=tuple(f"Of {name}" for name in labels))
+    table.text["Next"] = labels
+    table.marks["Next"] = ""
+    (tmp_path / "odd.tex").write_text(latex.table("odd", table, context), encoding="utf-8")
+    log = typeset.typeset(tmp_path, "neurips", r"\input{odd}")
+    assert typeset.complaints(log) == []
+
+
+def test_numbers_line_up_and_marks_stand_on_them_alone(context):
+    marks = ["best", "equivalent", "open", "out"]
+    table = bare({"Accuracy %": ["90.7 ± 2.1", "5.6 ± 10.7", "8.3", "--"]})
+    table = replace(table, marks=pd.DataFrame({"Accuracy %": marks}, index=table.text.index))
+    cells = [
+        line.split(" & ")[1].removesuffix(r" \\") for line in body(latex.table("x", table, context))
+    ]
+    assert cells == [
+        r"\textbf{90.7\,$\pm$\,\phantom{0}2.1}",
+        r"\phantom{0}\underline{5.6\,$\pm$\,10.7}",
+        r"\phantom{0}\textit{8.3}\phantom{\,$\pm$\,00.0}",
+        r"\textcolor{gray}{--}",
+    ]
+
+
+def test_what_stands_between_slashes_and_what_few_entries_have_in_brackets_is_apart(context):
+    entries = ["1.0 / 0.5", "2.0 / 0.6 [3/4]", "3.0 / 0.7", "-- [0/4]"]
+    code = latex.table("x", bare({"ECE %": entries}, parts=("ECE", "floor")), context)
+    assert r"\multicolumn{2}{c}{" in code
+    assert r"\multicolumn{1}{c}{ECE} & \multicolumn{1}{c}{floor}" in code
+    assert [len(line.split(" & ")) for line in body(code)] == [3] * 4
+    assert r"0.6\rlap{$^{a}$}" in code
+    assert "a: [3/4]; b: [0/4]." in code
+
+
+def test_rates_of_a_noise_share_a_heading_and_methods_of_a_family_are_between_rules(full, context):
+    table = document._tables(full)["settings"]
+    code = latex.table("settings", table, context)
+    assert r"\multicolumn{2}{c}{Symmetric}" in code
+    assert r"\cmidrule(lr){3-4}\cmidrule(lr){5-6}" in code
+    assert r"\cmidrule{1-6}" not in code  # of six families
+    smoothed = [f"label_smoothing(smoothing=0.{k})" for k in range(1, 4)]
+    methods = ("elr", *smoothed, "cross_entropy", "early_stopping")
+    own = bare({"A": [f"{k}.0" for k in range(6)]}, list(methods), methods=methods)
+    lines = body(latex.table("x", own, context))
+    assert [line.split(" ")[0] for line in lines] == [
+        *("cross\\_entropy", "early\\_stopping", "\\cmidrule{1-2}"),
+        *(name.replace("_", "\\_") for name in smoothed),
+        *("\\cmidrule{1-2}", "elr"),
+    ]
+
+
+def test_the_ranking_prints_the_columns_that_are_asked_for_and_their_notes(full, context):
+    table = tables.ranking(full)
+    code = latex.table("ranking", table, context)
+    assert headed(code) == ["Accuracy", "ECE", "NLL", "Memorised"]
+    assert "Rank:" not in code
+    assert "not attainable" not in code
+    chosen = tables.with_columns(table, ["rank", "Best epoch"])
+    code = latex.table("ranking", chosen, context)
+    assert headed(code) == ["Rank", "Best"]
+    assert "Rank: mean over settings" in code
+    assert "not attainable in practice" in code
+    with pytest.raises(RefusedError, match=r"must be one of Accuracy, .*; got 'Speed'"):
+        tables.with_columns(table, ["Speed"])
+
+
+def test_a_caption_is_a_sentence_and_a_label_names_the_suite(full, context):
+    for name, table in document._tables(full).items():
+        code = latex.table(name, table, context)
+        (caption,) = re.findall(r"\\caption\{(.*)\}$", code, re.MULTILINE)
+        assert re.fullmatch(r"[A-Z].*[^.] \(digits, mlp\)\.", caption)
+        assert ". " not in caption
+        assert rf"\label{{tab:s-{name.replace('_', '-')}}}" in code
+        assert table.title
+
+
+@pytest.mark.parametrize(("rows", "kind"), [(40, "table"), (41, "longtable")])
+def test_beyond_forty_rows_a_table_goes_over_pages(rows, kind, context):
+    code = latex.table("x", bare({"A": ["1.0"] * rows}, [f"m{k}" for k in range(rows)]), context)
+    assert re.findall(r"\\begin\{(table|longtable)\}", code) == [kind]
+    assert ("needs \\usepackage{longtable}" in code) == (kind == "longtable")
+
+
+def test_what_is_too_wide_takes_both_columns_then_panels(full):
+    wide = {f"symmetric {k}%": ["90.7 ± 2.1"] * 4 for k in range(10, 100, 10)}
+    for venue, columns, kind, panels in (
+        ("icml", 2, "table", 1),
+        ("icml", 5, r"table\*", 1),
+        ("neurips", 5, "table", 1),
+        ("neurips", 9, "table", 2),
+    ):
+        table = bare(dict(list(wide.items())[:columns]))
+        code = latex.table("x", table, latex.context_of(full, VENUES[venue]))
+        assert re.search(rf"\\begin\{{{kind}\}}", code), (venue, columns)
+        assert code.count("{Symmetric}") == panels
+
+
+def test_papers_are_cited_by_keys_of_the_bibliography(full, context):
+    code = latex.table("ranking", tables.ranking(full), context)
+    text = latex.bibliography(context.references)
+    keys = re.findall(r"(?m)^@\w+\{([^,]+),$", text)
+    assert sorted(re.findall(r"\\citep\{([^}]+)\}", code)) == sorted(keys)
+    assert len(keys) == len(SIX) - 1  # hard labels come from no paper
+    facts = catalogue()["elr"]
+    fields = dict(re.findall(r"(?m)^  (\w+) = \{+(.*?)\}+,?$", text))
+    assert fields.keys() == {"title", "author", "booktitle", "journal", "year", "url"}
+    assert f"title = {{{{{facts.title}}}}}" in text
+
+
+def test_two_papers_with_one_key_stay_two():
+    one = catalogue()["elr"]
+    other = replace(one, bibtex=one.bibtex.replace("Liu", "Liou"))
+    found = references(["a", "b", "c"], {"a": one, "b": other, "c": one})
+    assert [found[name].key for name in "abc"] == ["liu2020early", "liu2020earlya", "liu2020early"]
+    assert "{liu2020earlya,\n" in found["b"].entry
+    assert references(["d"], {"d": Facts("early", "D", *[""] * 7)}) == {}
+
+
+def test_values_hold_the_numbers_of_the_tables_by_name(full):
+    shown = document._tables(full)
+    code = macros.latex(full, "s", [*shown.values(), tables.detection(full)])
+    assert code.isascii()
+    found = typeset.numbers(code)
+    means = full.setting_means("acc").set_index(["method", "setting"])
+    row = means.loc["reweighting", "symmetric 40%"]
+    assert found["acc", "reweighting", "symmetric 40"] == f"{100 * row['mean']:.1f}"
+    assert found["acc half", "reweighting", "symmetric 40"] == f"{100 * row['half']:.1f}"
+    assert found["n", "reweighting", "symmetric 40"] == "5"
+    worst = full.run.last.query("method == 'elr' and setting == 'clean'")["conf_mean"].mean()
+    assert found["conf_mean", "elr", "clean"] == f"{100 * worst:.1f}"
+    for metric in ("acc", "ece", "nll", "mem_frac"):
+        overall = full.ranking.loc["elr", metric]
+        shown_as = f"{overall:.3f}" if metric == "nll" else f"{100 * overall:.1f}"
+        assert found[metric, "elr", "overall"] == shown_as
+    aggregate = shown["aggregate"]
+    text = aggregate.text.loc["ELR", "IQM accuracy %"]
+    parts = [found[f"IQM accuracy{end}", "elr", "overall"] for end in ("", " low", " high")]
+    assert text == "{} [{}, {}]".format(*parts)
+    row = full.all_differences.query("method == 'elr' and metric == 'acc'").iloc[0]
+    assert row["reference"] == "cross_entropy"
+    key = "elr - cross_entropy", macros.key(row["setting"])
+    assert found["acc", *key] == rf"\ensuremath{{{100 * row['difference']:.1f}}}"
+    p = "<0.001" if row["p"] < 0.001 else f"{row['p']:.3f}"
+    assert found["acc p raw", *key] in {p, rf"\ensuremath{{{p}}}"}
+    assert found["cells", "all", "overall"] == str(len(full.run.cells))
+    scores = tables.detection(full).text
+    score = scores.loc["ELR"].query("Score == 'loss'")["AUROC"].item()
+    assert found["AUROC (loss)", "elr", "overall"] == score.split(" ")[0]
