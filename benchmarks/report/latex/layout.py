@@ -14,7 +14,7 @@ POINTS = 72.27
 SIZES = ((9.0, 5.0), (8.0, 3.5), (8.0, 2.5))
 """Type sizes to try, and half the space between columns at each, in points."""
 
-NARROWEST = 60.0
+NARROWEST = 85.0
 """The points below which no text is broken into lines."""
 
 
