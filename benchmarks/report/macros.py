@@ -192,9 +192,10 @@ def _of_the_run(analysis: Analysis) -> Iterator[Entry]:
 def _printed(table: Table) -> Iterator[Entry]:
     """Yield the numbers that a table shows of each method, by header and part."""
     headers = [stem(str(name)) for name in table.text.columns]
+    twice = len(set(table.methods)) < len(table.methods)
     for method, texts in zip(table.methods, table.text.astype(str).to_numpy(), strict=True):
         words = [text for text in texts if re.match("[A-Za-z]", text)]
-        about = f" ({', '.join(words)})" if table.methods.count(method) > 1 else ""
+        about = f" ({', '.join(words)})" if twice else ""
         for header, text in zip(headers, texts, strict=True):
             pieces = text.split(" / ")
             parts = table.parts if len(table.parts) == len(pieces) > 1 else ("",) * len(pieces)

@@ -230,5 +230,7 @@ def test_values_hold_the_numbers_of_the_tables_by_name(full):
     assert found["acc p raw", *key] in {p, rf"\ensuremath{{{p}}}"}
     assert found["cells", "all", "overall"] == str(len(full.run.cells))
     scores = tables.detection(full).text
-    score = scores.loc["ELR"].query("Score == 'loss'")["AUROC"].item()
-    assert found["AUROC (loss)", "elr", "overall"] == score.split(" ")[0]
+    assert found["AUROC", "elr", "overall"] == scores.loc["ELR", "AUROC"].split(" ")[0]
+    twice = bare({"Score": ["loss", "own"], "AUROC": ["0.8 ± 0.1", "0.9"]}, ["A", "A"])
+    code = macros.latex(full, "s", [replace(twice, methods=("elr", "elr"))])
+    assert typeset.numbers(code)["AUROC (loss) half", "elr", "overall"] == "0.1"
