@@ -140,7 +140,7 @@ EPOCH_METRICS = (*TEST_METRICS, *TRAIN_METRICS)
 """The metrics that are known after every epoch; the others only of epochs that are selected."""
 LATER_METRICS = METRICS.keys() - set(EPOCH_METRICS) | {"ece_over", "ece_under", "mce", "rmsce"}
 """The metrics that the first version of the results lacked."""
-LATER_COLUMNS = LATER_METRICS | {"backward_passes", "cpu", "system", "packages"}
+LATER_COLUMNS = LATER_METRICS | {"backward_passes", "cpu", "system", "packages", "missed"}
 """The columns that are blank where a CSV of an earlier version lacks them."""
 
 KEYS = (
@@ -192,7 +192,7 @@ PAIRS = (
     "var_rest",
     "var_both",
 )
-DETECTION = (*KEYS, "score", "auroc", "ap", "mislabelled", "n_train")
+DETECTION = (*KEYS, "score", "auroc", "ap", "missed", "mislabelled", "n_train")
 COSTS = (
     "cell_id",
     "status",

@@ -25,7 +25,7 @@ from benchmarks.store import CURVE_VALUES, CellFacts, CellKeys, CellMeta, Costs,
 from benchmarks.sweep import Cell
 from methods import Method
 
-SCORES = ("loss", "loss_mean")  # of a training example: at the end, and averaged over epochs
+SCORES = ("loss", "loss_mean", "margin_mean")  # of a training example; means over epochs
 OWN = "own"  # one less the method's own probability that a label is right, where it has one
 LOGITS = ("logits", "val_logits")  # what takes the room: of every selection, or only of the first
 
@@ -158,7 +158,7 @@ def _facts(cell: Cell, data: CellData) -> CellFacts:
 def _arrays(history: History, data: CellData, selected: Sequence[str]) -> dict[str, NDArray[Any]]:
     """Return what is kept of a finished cell beside its curves, all selections' logits included."""
     chosen = [history.chosen[name] for name in selected]
-    scores = [history.loss_last, history.loss_mean]  # SCORES
+    scores = [history.loss_last, history.loss_mean, history.margin_mean]  # SCORES
     if (clean := history.state.get("clean")) is not None:
         scores.append(1 - clean.double().reshape(-1, len(data.noisy)).mean(0))  # OWN
     kept = {

@@ -46,6 +46,8 @@ class History:
     loss_last: Tensor = field(default_factory=lambda: torch.zeros(()))  # (N,) -log p[given]
     loss_mean: Tensor = field(default_factory=lambda: torch.zeros(()))  # of evaluated epochs so far
     loss_sum: Tensor = field(default_factory=lambda: torch.zeros(()))
+    margin_mean: Tensor = field(default_factory=lambda: torch.zeros(()))  # likewise, see _margins
+    margin_sum: Tensor = field(default_factory=lambda: torch.zeros(()))
     scored: int = 0  # epochs in it
     predicted: Tensor = field(default_factory=lambda: torch.zeros(()))  # (N,) where it ends
     reason: str = ""  # why the cell has no result
@@ -99,18 +101,33 @@ class History:
                 self.chosen[name] = SelectedEpoch(score, row, epoch.test, epoch.val)
 
     def _score(self, train: Mapping[int, Tensor], data: CellData) -> None:
-        """Add the losses of the training examples on their given labels, by row."""
+        """Add the losses and margins of the training examples on their given labels, by row."""
         if not train:
             return
         logits = torch.stack([*train.values()])  # (E, N, C)
         label = data.noisy.repeat(len(logits))
         losses = F.cross_entropy(logits.flatten(0, 1).double(), label, reduction="none")
-        for row, own, loss in zip(train, logits, losses.view(len(logits), -1), strict=True):
+        margins = _margins(logits, data.noisy)
+        losses = losses.view(len(logits), -1)
+        for row, own, loss, margin in zip(train, logits, losses, margins, strict=True):
             self.loss_sum = self.loss_sum.to(loss.device) + loss
+            self.margin_sum = self.margin_sum.to(loss.device) + margin
             self.scored += 1
             if row == self.chosen["last"].row:
                 self.loss_last, self.predicted = loss, own.argmax(-1)
                 self.loss_mean = self.loss_sum / self.scored
+                self.margin_mean = self.margin_sum / self.scored
+
+
+def _margins(logits: Tensor, label: Tensor) -> Tensor:
+    """Return by how much each label's logit is below the largest of all others, ``(E, N)``.
+
+    Source: Pleiss et al., NeurIPS 2020, https://arxiv.org/abs/2001.10528, whose area under the
+    margin is the negative of its mean over epochs.
+    """
+    place = label.expand(logits.shape[:-1])[..., None]
+    others = logits.scatter(-1, place, -torch.inf).amax(-1)
+    return (others - logits.gather(-1, place)[..., 0]).double()
 
 
 def _measured(epochs: Sequence[Epoch], data: CellData) -> list[list[float]]:

@@ -66,6 +66,7 @@ COST = (
 SCORES = {
     "loss": "loss at the end",
     "loss_mean": "mean loss over epochs",
+    "margin_mean": "mean margin over epochs",
     "own": "the method's own",
 }
 """The scores of training labels, in words."""
@@ -314,26 +315,34 @@ def detection(analysis: Analysis) -> Table | None:
         return None
     by = ["method", "score"]
     rows = rows.assign(chance=rows["mislabelled"] / rows["n_train"])
-    seeds = rows.groupby([*by, "seed"])[["auroc", "ap", "chance"]].mean().reset_index()
+    seeds = rows.groupby([*by, "seed"])[["auroc", "ap", "missed", "chance"]].mean().reset_index()
     numbers = stats.t_intervals(seeds, by, "auroc")
     numbers = numbers.rename(columns={"mean": "auroc", "half": "auroc_half", "n": "seeds"})
-    ap = stats.t_intervals(seeds, by, "ap")
-    numbers["ap"], numbers["ap_half"] = ap["mean"], ap["half"]
+    for name in ("ap", "missed"):
+        found = numbers[by].merge(stats.t_intervals(seeds, by, name), "left", by)
+        numbers[name], numbers[f"{name}_half"] = found["mean"], found["half"]
     numbers["chance"] = seeds.groupby(by)["chance"].mean().to_numpy()
     numbers["auroc"] = stats.tied_series(numbers["auroc"])
     numbers = numbers.sort_values("auroc", ascending=False, kind="stable").reset_index(drop=True)
+    budget = bool(numbers["missed"].notna().any())  # earlier versions did not tell
     text = pd.DataFrame(
         {
             "Score": [SCORES.get(name, name.replace("_", " ")) for name in numbers["score"]],
             "AUROC": _fractions(numbers["auroc"], numbers["auroc_half"]),
             "Average precision": _fractions(numbers["ap"], numbers["ap_half"]),
             "AP by chance": [f"{value:.3f}" for value in numbers["chance"]],
+            **({"Missed": _fractions(numbers["missed"], numbers["missed_half"])} if budget else {}),
         }
     ).set_axis(numbers["method"].tolist())
     note = (
         "Mean over noisy settings within each seed, then over seeds, ± half width of the 95% t "
         "interval. 1 is perfect; the average precision by chance is the share of wrong labels."
     )
+    if budget:
+        note += (
+            " Missed: of the wrong labels, the share that is not among as many of the highest "
+            "scores; by chance the share of right labels."
+        )
     notes = (*incomplete(analysis), note, INTERVALS)
     return labelled(analysis, unmarked(text, numbers, notes))
 
@@ -346,7 +355,7 @@ def _fractions(means: pd.Series, halves: pd.Series) -> list[str]:
 def _fraction(mean: float, half: float) -> str:
     """Return a number from 0 to 1 with its interval, cut to these where it would leave them."""
     if not np.isfinite(half):
-        return f"{mean:.3f}"
+        return f"{mean:.3f}" if np.isfinite(mean) else BLANK
     low, high = mean - half, mean + half
     if low >= 0 and high <= 1:
         return f"{mean:.3f} ± {half:.3f}"

@@ -11,7 +11,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from msgspec.structs import asdict, astuple, replace
+from numpy.typing import NDArray
 
 from benchmarks import schema
 from benchmarks.commands import command_line
@@ -287,14 +289,44 @@ def _bins(record: Record) -> Iterator[Row]:
 def _detection(record: Record) -> Iterator[Row]:
     """Yield how well each score tells mislabelled training images from the others."""
     meta, arrays = record
-    for name, (auroc, ap) in zip(meta.scores, arrays.get("detection", ()), strict=True):
+    if "detection" not in arrays:
+        return
+    wrong = arrays["noisy"] != arrays["clean"]
+    each = zip(meta.scores, arrays["detection"], arrays["train_scores"], strict=True)
+    for name, (auroc, ap), score in each:
         yield {
             "score": name,
             "auroc": float(auroc),
             "ap": float(ap),
+            "missed": missed(score, wrong),
             "mislabelled": meta.mislabelled,
             "n_train": meta.facts.n_train,
         }
+
+
+def missed(score: NDArray[np.floating[Any]], wrong: NDArray[np.bool_]) -> float:
+    """Return the share of wrong labels that are not among as many of the highest scores.
+
+    Of equal scores at the end of these, so many count as any of them would on average.
+
+    >>> missed(np.array([3.0, 2.0, 2.0, 1.0]), np.array([True, False, True, False]))
+    0.25
+
+    Args:
+        score: ``(N,)``, higher means more likely wrong.
+        wrong: ``(N,)``, which labels are.
+
+    Returns:
+        0 to 1, by chance the share of right labels; nan where all or none are wrong, and where a
+        score is not finite.
+    """
+    budget = int(wrong.sum())
+    if budget in {0, len(wrong)} or not np.isfinite(score).all():
+        return math.nan
+    least = np.partition(score, -budget)[-budget]
+    above, equal = score > least, score == least
+    chance = (budget - above.sum()) / equal.sum()
+    return float(1 - (wrong[above].sum() + chance * wrong[equal].sum()) / budget)
 
 
 def _costs(record: Record) -> Iterator[Row]:

@@ -33,7 +33,7 @@ def test_a_cell_leaves_what_its_rows_need():
     assert arrays["logits"].dtype == np.float32
     assert arrays["bins"].shape == (3, schema.BINS_COUNT, 3)
     assert (arrays["bins"][..., 0].sum(1) == 719).all()
-    assert arrays["train_scores"].shape == (2, n)
+    assert arrays["train_scores"].shape == (3, n)
     assert arrays["final"].tolist() == [1, 2]  # the first epoch is the warm-up
     assert arrays["selected"].min() >= 1
 
@@ -65,9 +65,14 @@ def test_the_scores_rank_mislabelled_examples_by_the_loss_on_their_given_label()
         torch.nn.functional.cross_entropy(e.train.double(), data.noisy, reduction="none")
         for e in epochs
     ]
-    last, mean = trained(cell, keep_all=False).arrays["train_scores"]
+    last, mean, margin = trained(cell, keep_all=False).arrays["train_scores"]
     np.testing.assert_allclose(last, losses[-1].numpy(), rtol=1e-12)
     np.testing.assert_allclose(mean, torch.stack(losses).mean(0).numpy(), rtol=1e-12)
+    for i in (0, 411):
+        given = int(data.noisy[i])
+        rows = [epoch.train[i].tolist() for epoch in epochs]
+        below = [max(row[:given] + row[given + 1 :]) - row[given] for row in rows]
+        assert margin[i] == pytest.approx(sum(below) / len(below), rel=1e-6)
 
 
 def test_a_diverging_cell_says_when_and_keeps_its_curves():

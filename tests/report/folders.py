@@ -168,7 +168,7 @@ def _cell(tables: dict[str, list[dict]], sweep: Sweep, key: tuple[str, str, str,
     score = 0.95 - rate / 3 + draws.normal(0, 0.01) if rate else float("nan")
     tables["detection"].append(
         keys | {"score": "loss", "auroc": score, "ap": score * 0.8, "n_train": 1000}
-        | {"mislabelled": round(1000 * rate)}
+        | {"mislabelled": round(1000 * rate), "missed": 1 - score}
     )  # fmt: skip
 
 

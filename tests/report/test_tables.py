@@ -175,6 +175,8 @@ def test_detection_averages_noisy_settings_only(full):
     values = full.run.detection[full.run.detection["method"] == "elr"].dropna(subset=["auroc"])
     assert row["auroc"] == pytest.approx(values.groupby("seed")["auroc"].mean().mean())
     assert row["chance"] == pytest.approx(0.3)
+    assert row["missed"] == pytest.approx(1 - row["auroc"])
+    assert table.text["Missed"].str.contains("±").all()
 
 
 def test_markdown_has_whole_rows_and_the_terminals_columns_line_up(full):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from benchmarks.store import (
     write_part,
     write_plan,
 )
+from benchmarks.store.tables import missed
 
 E, N, C = 12, 4, 3
 
@@ -335,3 +337,17 @@ def test_an_estimated_matrix_stands_beside_what_happened_to_the_labels(tmp_path)
     assert (zero["label"], zero["seeds"]) == ("0", "2")
     assert (zero["estimated"], zero["realised"]) == ("0.7 0.3 0", "0.8 0.2 0")  # 4 of 5 stayed
     assert (one["estimated"], one["realised"]) == ("0.25 0.75 0", "0 1 0")
+
+
+@pytest.mark.parametrize("score", [[5, 6, 4, 0, 1, 2, 3], [2, 1, 1, 0, 1, 1, 2]])
+def test_what_a_budget_misses_is_counted_over_every_order_of_equal_scores(score):
+    score = np.array(score, float)
+    wrong = np.array([True, False, True, False, False, True, False])
+    shares = []
+    for order in permutations(range(7)):
+        ranked = sorted(order, key=lambda i: -score[i])  # equal scores stay in their order
+        shares.append(1 - wrong[ranked[:3]].mean())
+    assert 0 < np.mean(shares) < 1
+    assert missed(score, wrong) == pytest.approx(np.mean(shares))
+    assert np.isnan([missed(score, wrong | True), missed(score, wrong & False)]).all()
+    assert np.isnan(missed(np.full(7, np.nan), wrong))

@@ -102,7 +102,8 @@ def test_a_method_with_an_opinion_of_its_own_is_heard(trained):
     assert ranking.table["value"].tolist() == sorted(doubt.tolist(), reverse=True)
     derive(trained, Parts(trained))
     table = pd.read_csv(trained / "detection.csv")
-    assert set(table.loc[table["method"] == "dividemix", "score"]) == {"loss", "loss_mean", "own"}
+    scores = set(table.loc[table["method"] == "dividemix", "score"])
+    assert scores == {"loss", "loss_mean", "margin_mean", "own"}
     assert "own" not in set(table.loc[table["method"] == "cross_entropy", "score"])
 
 
