@@ -4,6 +4,7 @@ Tables, figures and words are made from what is here. A method is compared with 
 ``own - reference`` in the metric's own unit, so a negative difference of an error is a gain.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from functools import cached_property, wraps
 from itertools import pairwise, zip_longest
@@ -17,7 +18,7 @@ from benchmarks.errors import count
 from benchmarks.question import MARGINS, Question
 from benchmarks.report import claims, stats
 from benchmarks.report.data import Run
-from benchmarks.report.looks import PRIVILEGED, Look, base, resolve
+from benchmarks.report.looks import BESIDE, PRIVILEGED, Look, base, resolve
 from benchmarks.report.stats import Aggregate, Floats, Ranks
 from benchmarks.schema import METRICS
 
@@ -89,12 +90,16 @@ class Analysis:
     def looks(self) -> dict[str, Look]:
         """The look of each method, in the order of figures and tables: best mean accuracy first.
 
-        Privileged ones have a mark in their label; what the suite asks about is drawn stronger,
-        where it is less than half of the methods.
+        Privileged ones have a mark in their label, those from another folder another; what the
+        suite asks about is drawn stronger, where it is less than half of the methods.
         """
         run, asked = self.run, self.question.candidates if self.question else ()
         subject = asked if 2 * len(asked) < len(run.methods) else ()
         looks = resolve(run.methods, run.privileges, run.facts, subject)
+        for method in run.beside.methods if run.beside else ():
+            mark = PRIVILEGED * (method in run.privileges)
+            label = looks[method].label.removesuffix(PRIVILEGED) + BESIDE + mark
+            looks[method] = dataclasses.replace(looks[method], label=label)
         return {str(method): looks[str(method)] for method in self.ranking.index}
 
     def label(self, method: str) -> str:
@@ -109,11 +114,15 @@ class Analysis:
 
     @cached_property
     def question(self) -> Question | None:
-        """What the suite asked, of the methods that ran; ``None`` where that leaves no pair."""
-        asked = self.run.question
-        if asked is None or asked.reference not in self.run.methods:
+        """What the suite asked, of the methods that ran; ``None`` where that leaves no pair.
+
+        Of methods from another folder nothing was asked.
+        """
+        asked, beside = self.run.question, self.run.beside
+        here = [m for m in self.run.methods if not (beside and m in beside.methods)]
+        if asked is None or asked.reference not in here:
             return None
-        ran = tuple(method for method in asked.candidates if method in self.run.methods)
+        ran = tuple(method for method in asked.candidates if method in here)
         return replace(asked, candidates=ran) if ran else None
 
     @cached_property

@@ -21,6 +21,9 @@ from benchmarks.report.stats import Floats
 from benchmarks.schema import METRICS
 
 CONFIRMATORY, EXPLORATORY = "confirmatory", "exploratory"
+JUDGED = ("p", "over", "p_seeds", "family", "tests", "p_adjusted", "p_equivalent")
+"""What a pair shares with another one whose methods have the same results."""
+
 OVERALL = "overall"
 """In place of a setting: the means over the shared settings within each seed."""
 
@@ -125,7 +128,8 @@ def compare_all(
     rows["p_equivalent"] = stats.equivalence_p(tests, margin).ravel()
     rows = _with_images(rows, run.pairs[run.pairs["metric"] == metric], margin)
     asked = _asked(rows, question) if question and metric in MARGINS else False
-    return _in_families(rows.assign(family=np.where(asked, CONFIRMATORY, EXPLORATORY)))
+    rows = _in_families(rows.assign(family=np.where(asked, CONFIRMATORY, EXPLORATORY)))
+    return _with_twins(rows, table) if np.any(asked) else rows
 
 
 def _with_images(rows: pd.DataFrame, pairs: pd.DataFrame, margin: float) -> pd.DataFrame:
@@ -189,6 +193,34 @@ def _in_families(rows: pd.DataFrame) -> pd.DataFrame:
         for _, own in others.groupby("setting", sort=False):
             rows.loc[own.index, "tests"] = int(own["p"].notna().sum())
             rows.loc[own.index, adjusted] = stats.benjamini_hochberg(own[raw].tolist())
+    return rows
+
+
+def _with_twins(rows: pd.DataFrame, table: Floats) -> pd.DataFrame:
+    """Judge pairs of methods that have the results of an asked pair as that pair is judged.
+
+    Hard labels that run as a method of another name are then not told otherwise than hard labels.
+
+    Args:
+        rows: of :func:`compare_all`, adjusted, setting by setting.
+        table: the values behind them, ``(settings, methods, seeds)``.
+    """
+    second, first = np.tril_indices(table.shape[1], -1)
+    results = [[own.tobytes() for own in setting] for setting in table]
+    keys = [
+        frozenset((own[a], own[b])) for own in results for a, b in zip(second, first, strict=True)
+    ]
+    places = rows["setting"].tolist()
+    asked = (rows["family"] == CONFIRMATORY).to_numpy()
+    judged = {(places[k], keys[k]): k for k in np.flatnonzero(asked)}
+    twins = {k: judged.get((places[k], keys[k])) for k in np.flatnonzero(~asked)}
+    pairs = [(k, twin) for k, twin in twins.items() if twin is not None and len(keys[k]) > 1]
+    if pairs:
+        own, other = (rows.index[list(each)] for each in zip(*pairs, strict=True))
+        rows.loc[own, list(JUDGED)] = rows.loc[other, list(JUDGED)].to_numpy()
+        turned = (rows["difference"][own].to_numpy() * rows["difference"][other].to_numpy()) < 0
+        ends = rows.loc[other, ["low", "high"]].to_numpy()
+        rows.loc[own, ["low", "high"]] = np.where(turned[:, None], -ends[:, ::-1], ends)
     return rows
 
 

@@ -15,6 +15,7 @@ from msgspec.structs import asdict
 from benchmarks.catalogue import Facts
 from benchmarks.errors import RefusedError
 from benchmarks.question import Question
+from benchmarks.report.beside import Beside, Folder, joined
 from benchmarks.report.looks import order_methods
 from benchmarks.schema import (
     KEYS,
@@ -68,6 +69,7 @@ class Run:
     planned: int | None
     absent: tuple[str, ...] = ()  # of LATER
     facts: Mapping[str, Facts] = field(default_factory=dict)  # of methods the catalogue lacks
+    beside: Beside | None = None  # what is from another folder
     question: Question | None = None  # that was asked before the first run
     classes: Mapping[str, int] = field(default_factory=dict)  # by dataset, where they are known
     licences: Mapping[str, str] = field(default_factory=dict)  # by dataset, likewise
@@ -104,17 +106,24 @@ class Run:
         return f"incomplete: {len(self.cells)} of {self.planned} cells"
 
 
-def load(folder: Path) -> Run:
+def load(folder: Path, other: Path | None = None) -> Run:
     """Read and check the CSVs of ``folder``, and count the cells of its plan.
 
+    Args:
+        folder: a results folder.
+        other: one whose methods are to stand beside, where their cells compare.
+
     Raises:
-        RefusedError: a file is missing, empty or has other columns than the schema names.
+        RefusedError: a file is missing, empty or has other columns than the schema names; or the
+            other folder has no cell that compares.
     """
-    tables = {name: _table(folder, name) for name in (*READ, *LATER)}
-    results = tables["results.csv"] = _without_bounds(tables["results.csv"])
-    if results.empty:
-        raise RefusedError(f"{folder / 'results.csv'} has no rows: no cell has ended yet")
-    costs, plan = tables.pop("costs.csv"), planned(folder)
+    (tables, plan), beside = _read(folder), None
+    if other:
+        tables, beside = joined(Folder(tables, plan), _read(other), other.resolve().name)
+        if not beside.cells:
+            why = " ".join(beside.left_out) or "every method in it is here, too."
+            raise RefusedError(f"{other} has nothing to stand beside {folder}: {why}")
+    results, costs = tables["results.csv"], tables.pop("costs.csv")
     wanted = _wanted(plan, set(results["cell_id"])) if plan else []
     tables["plan"] = pd.DataFrame(map(asdict, wanted), columns=list(KEYS))
     varying = _varying_columns([results, tables["plan"]])
@@ -137,7 +146,8 @@ def load(folder: Path) -> Run:
         plan=named["plan"],
         methods=order_methods(results["method"]),
         settings=tuple(dict.fromkeys(ordered["setting"])),
-        planned=len(wanted) if plan else None,
+        planned=len(wanted) + (beside.cells if beside else 0) if plan else None,
+        beside=beside,
         absent=tuple(name for name in LATER if not table_path(folder, name).is_file()),
         facts=plan.method_facts if plan else {},
         question=plan.question if plan else None,
@@ -146,6 +156,14 @@ def load(folder: Path) -> Run:
         suite=plan.suite if plan else "",
         recipes={cell.recipe: cell.specs.recipe for cell in wanted},
     )
+
+
+def _read(folder: Path) -> Folder:
+    tables = {name: _table(folder, name) for name in (*READ, *LATER)}
+    results = tables["results.csv"] = _without_bounds(tables["results.csv"])
+    if results.empty:
+        raise RefusedError(f"{folder / 'results.csv'} has no rows: no cell has ended yet")
+    return Folder(tables, planned(folder))
 
 
 def outcomes(folder: Path) -> pd.DataFrame:

@@ -115,6 +115,7 @@ def _answer(first: FirstScreen) -> str:
     """Return title, summary and guide as a terminal shows them."""
     lines = [textwrap.fill(f"- {line}", WIDTH, subsequent_indent="  ") for line in first.summary]
     parts = [first.title, "\n".join(lines), *([_plain(first.guide)] if first.guide else [])]
+    parts += [textwrap.fill(line, WIDTH) for line in first.beside]
     return "\n\n".join(parts)
 
 

@@ -55,6 +55,8 @@ OWN_MARKERS = ("H", "p", "d", "8")
 """The looks of plugins' methods: no family's, and darker than any."""
 
 PRIVILEGED = "‡"
+BESIDE = "§"
+"""The mark of a method whose cells are from another results folder."""
 
 
 def base(method: str) -> str:

@@ -12,6 +12,7 @@ from benchmarks.report import guide
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import Run
 from benchmarks.report.guide import Choice
+from benchmarks.report.looks import BESIDE
 from benchmarks.report.phrases import capitalised, listing, multiple, number, printable, span
 from benchmarks.report.tables import Table
 from benchmarks.report.verdict import OUTCOMES, Asked, Names, asked, effects, named
@@ -32,6 +33,7 @@ class FirstScreen(NamedTuple):
     about: str  # what was trained on what, in short sentences
     summary: list[str]  # at most five sentences in plain words
     guide: Table | None  # nothing where no method finished
+    beside: tuple[str, ...] = ()  # what stands beside from another folder, and what does not
 
 
 def first_screen(analysis: Analysis) -> FirstScreen:
@@ -43,6 +45,7 @@ def first_screen(analysis: Analysis) -> FirstScreen:
         about=" ".join(_about(analysis, question)),
         summary=[*_summary(analysis, question, picks)],
         guide=table,
+        beside=tuple(beside(analysis.run)),
     )
 
 
@@ -67,6 +70,18 @@ def _about(analysis: Analysis, question: Asked | None) -> Iterator[str]:
     yield f"Methods: {', '.join(labels) if few else len(labels)}."
     yield f"Seeds: {_seeds(run)}."
     yield from _made(run)
+    yield from beside(run)
+
+
+def beside(run: Run) -> Iterator[str]:
+    """Say what stands beside from another folder, and which settings have nothing from it."""
+    if run.beside:
+        cells, methods = run.beside.cells, len(run.beside.methods)
+        yield (
+            f"{BESIDE}: {count(cells, 'cell')} of {count(methods, 'method')} from "
+            f"{printable(run.beside.name)}, with the same labels, model and recipe."
+        )
+        yield from map(printable, run.beside.left_out)
 
 
 def _question(question: Asked | None) -> str:
@@ -120,7 +135,10 @@ def _seeds(run: Run) -> str:
 
 def _made(run: Run) -> Iterator[str]:
     """Say when and by which code the cells were trained."""
-    costs = run.costs[run.costs["cell_id"].isin(run.cells["cell_id"])]
+    own = run.cells
+    if run.beside:
+        own = own[~own["method"].isin(run.beside.methods)]
+    costs = run.costs[run.costs["cell_id"].isin(own["cell_id"])]
     days = sorted({stamp[:10] for stamp in costs["finished_utc"]} - {""})
     commits = sorted(set(costs["commit"]) - {""})
     code = f"commit {some(commits, 2)}" if commits else ""

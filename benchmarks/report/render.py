@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from html import escape as escape_html
 from typing import NamedTuple
 
-from benchmarks.report.looks import PRIVILEGED
+from benchmarks.report.looks import BESIDE, PRIVILEGED
 from benchmarks.report.phrases import BLANK, printable
 from benchmarks.report.tables import ORACLE, Table
 
@@ -150,6 +150,7 @@ def legend(table: Table) -> str:
         "x lost runs, or within chance": "out" in marks,
         f"{ORACLE} selected with clean test labels": ORACLE in words,
         f"{PRIVILEGED} given clean knowledge": PRIVILEGED in words,
+        f"{BESIDE} from another folder": BESIDE in words,
         "-- no value": (table.text == BLANK).to_numpy().any(),
     }
     return "; ".join(sign for sign, shown in signs.items() if shown)

@@ -11,7 +11,7 @@ from benchmarks.errors import RefusedError, count
 from benchmarks.question import MARGINS
 from benchmarks.report import stats
 from benchmarks.report.analysis import JUDGED, REFERENCES, Analysis, rows_of
-from benchmarks.report.looks import PRIVILEGED
+from benchmarks.report.looks import BESIDE, PRIVILEGED
 from benchmarks.report.phrases import (
     BLANK,
     DEPENDENT,
@@ -132,9 +132,10 @@ def labelled(analysis: Analysis, table: Table) -> Table:
 
 
 def incomplete(analysis: Analysis) -> tuple[str, ...]:
-    """Return what every table of an unfinished sweep says first."""
-    note = analysis.run.note
-    return (f"{capitalised(note)}.",) if note else ()
+    """Return what every table says first of an unfinished sweep, or of another one beside it."""
+    note, beside = analysis.run.note, analysis.run.beside
+    from_there = f"{BESIDE} from {beside.name}." if beside else ""
+    return (*([f"{capitalised(note)}."] if note else []), *([from_there] if beside else []))
 
 
 def all_notes(analysis: Analysis, *notes: str) -> tuple[str, ...]:

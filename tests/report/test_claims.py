@@ -238,3 +238,30 @@ def test_the_margin_of_the_question_decides_what_is_equivalent(tmp_path):
 
 def replace_margin(margin):
     return Question(ASKED.reference, ASKED.candidates, margin)
+
+
+def test_a_method_with_the_results_of_another_is_judged_as_that_one(tmp_path):
+    """Hard labels under another name: the tests of one are corrected by Holm, of the other too."""
+    twin = "label_smoothing(smoothing=0.0)"
+
+    def alter(row):
+        own = "cross_entropy" if row["method"] == twin else row["method"]
+        draws = stream("twin", own, row["noise"], row["seed"])
+        gain = {"gce": 0.02, "elr": 0.012}.get(own, 0.0)
+        return row | {"acc": 0.8 + gain + 0.006 * draws.normal()}
+
+    methods = ("cross_entropy", twin, "gce", "elr")
+    asked = Question("cross_entropy", ("gce", "elr"))
+    sweep = replace(BASE, methods=methods, question=asked, alter=alter)
+    analysis = analysed(tmp_path, sweep)
+    told = {m: analysis.compared(m, "acc").set_index(["setting", "method"]) for m in methods[:2]}
+    names = ["difference", "low", "high", "p_adjusted", "p_equivalent", "family", "outcome"]
+    for method in ("gce", "elr"):
+        one, two = (each.xs(method, level="method")[names] for each in told.values())
+        pd.testing.assert_frame_equal(one, two)
+        assert set(one["family"]) == {claims.CONFIRMATORY}
+    for setting in analysis.run.settings:
+        marks = analysis.marks("acc", setting)
+        assert marks.get(methods[0]) == marks.get(twin)
+    pair = told["cross_entropy"].xs(twin, level="method")
+    assert set(pair["family"]) == {claims.EXPLORATORY}

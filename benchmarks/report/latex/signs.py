@@ -25,6 +25,7 @@ _WRITTEN = {character: f"\\{character}" for character in "&%$#_{}"} | {
     MINUS: "$-$",
     "†": r"$^\dagger$",
     "‡": r"$^\ddagger$",
+    "§": r"\S{}",
     "≥": r"$\geq$",
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
