@@ -48,7 +48,7 @@ soak:
 reference:
 	for folder in results/reference/*/; do \
 	  for table in curves bins; do if [ -f $$folder$$table.csv ]; then gzip -9nf $$folder$$table.csv; fi; done; \
-	  python run_all.py report $$folder --force || exit 1; \
+	  python run_all.py report $$folder --force --venue neurips || exit 1; \
 	done
 
 # The engine against the baselines, to results/reference: a quarter of an hour on two idle cores.

@@ -12,13 +12,14 @@ from benchmarks.report import NEURIPS, Paper
 VenueName = Literal["neurips", "iclr", "icml", "tmlr", "jmlr"]
 
 
-def report(
+def report(  # noqa: PLR0913  options of a command
     folder: Path = Path("results/default"),
     *,
     out: Path | None = None,
     force: bool = False,
-    venue: VenueName = "neurips",
+    venue: VenueName | None = None,
     columns: Specs = None,
+    beside: Path | None = None,
 ) -> Exit:
     """Draw the figures and tables of a results folder, and say what they show.
 
@@ -28,9 +29,12 @@ def report(
         folder: The results folder.
         out: Where the report goes; the results folder is then only read. [default: FOLDER/report]
         force: Draw them again even if nothing changed.
-        venue: Whose page figures and tables fit at their natural size.
+        venue: Whose page figures and tables fit at their natural size, and figures as PDF, too,
+            which takes longer. [default: neurips, without PDF]
         columns: Columns of the ranking in LaTeX, as in `--columns Accuracy Brier`.
             [default: Accuracy, ECE, NLL, Memorised and Cost]
+        beside: A results folder whose methods stand beside, marked, wherever its cells have the
+            same noisy labels, model and recipe; what has not is left out, and said why.
     """
     from benchmarks.outputs import scratch_folder
     from benchmarks.store import Parts, derive
@@ -38,7 +42,7 @@ def report(
 
     if out:
         refuse_results(out)
-    paper = Paper(venue, tuple(columns or ()))
+    paper = Paper(venue or "neurips", tuple(columns or ()), venue is not None, beside)
     parts = Parts(folder)
     if not (folder / "parts").is_dir():  # committed results have only the CSV files
         show(folder, out, force=force, paper=paper)

@@ -42,10 +42,12 @@ _MANY = 2**17  # bytes of results: about fifty cells
 
 
 class Paper(NamedTuple):
-    """The paper that figures and tables are for."""
+    """The paper that figures and tables are for, and what it compares with."""
 
     venue: str = "neurips"  # whose page widths and type sizes they have: of ``layout.VENUES``
     columns: tuple[str, ...] = ()  # of the ranking in LaTeX; else those there is room for
+    pdf: bool = False  # whether figures are PDF, too
+    beside: Path | None = None  # a results folder whose methods stand beside
 
 
 NEURIPS = Paper()
@@ -99,8 +101,9 @@ def build(
             ranking lacks a column; or a file of the user's is where one of the report belongs.
         WritingError: the report cannot be written.
     """
-    if reason := why_no_folder(folder):
-        raise RefusedError(f"{folder} {reason}")
+    for each in (folder, *([paper.beside] if paper.beside else [])):
+        if reason := why_no_folder(each):
+            raise RefusedError(f"{each} {reason}")
     report = report or folder / "report"
     wanted = _fingerprint(folder, paper)
     kept = None if force else _recall(report, wanted)
@@ -151,7 +154,8 @@ def _fingerprint(folder: Path, paper: Paper) -> str:
     sources = [path for kind in kinds for path in sorted(here.rglob(kind))]
     sources += [here.parent / name for name in ("schema.py", "catalogue/methods.csv")]
     parts = {f"source {path.relative_to(here.parent)}": _sha256(path) for path in sources}
-    parts |= {f"input {name}": _sha256(table_path(folder, name)) for name in _INPUTS}
+    for which, place in {"input": folder, "beside": paper.beside}.items():
+        parts |= {f"{which} {n}": _sha256(table_path(place, n)) for n in _INPUTS if place}
     parts["paper"] = repr(paper)
     parts |= {f"version of {name}": version(name) for name in _DRAWN_BY}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

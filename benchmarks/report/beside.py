@@ -50,7 +50,8 @@ class Folder(NamedTuple):
         planned = self.plan.cells if self.plan else ()
         for name in ("model", "recipe"):
             known = {cell.cell_id: getattr(cell.specs, name) for cell in planned}
-            rows[f"spelled_{name}"] = rows.index.to_series().map(known).fillna(rows[name])
+            shown = zip(rows.index, rows[name], strict=True)
+            rows[f"spelled_{name}"] = [known.get(str(i), short) for i, short in shown]
         return rows
 
 

@@ -23,7 +23,7 @@ from benchmarks.report import (
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.checklist import checklist
 from benchmarks.report.data import Run, load
-from benchmarks.report.figures import draw_beside
+from benchmarks.report.figures import Place, draw_beside
 from benchmarks.report.figures.layout import VENUES
 from benchmarks.report.opening import FirstScreen, first_screen
 from benchmarks.report.phrases import capitalised, listing, span
@@ -63,9 +63,10 @@ def write(
         processes: how many draw.
         audited: whether the suspects lie beside the report, to be linked.
     """
-    analysis = Analysis(load(folder))
+    analysis = Analysis(load(folder, paper.beside))
     run, venue = analysis.run, VENUES[paper.venue]
-    with draw_beside(analysis, new / "figures", venue, processes) as wait_for_figures:
+    place = Place(new / "figures", venue, pdf=paper.pdf)
+    with draw_beside(analysis, place, processes) as wait_for_figures:
         shown, first = _tables(analysis, paper.columns), first_screen(analysis)
         context = latex.context_of(analysis, venue)
         for name, table in shown.items():

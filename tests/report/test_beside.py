@@ -1,12 +1,14 @@
 """Cells of another folder among those of this one: only where they compare, marked, or said why."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
-from benchmarks.errors import RefusedError
+from benchmarks.cli.report import report
+from benchmarks.errors import Exit, RefusedError
 from benchmarks.question import Question
-from benchmarks.report import tables
+from benchmarks.report import figures, tables
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import load
 from benchmarks.report.opening import first_screen
@@ -98,3 +100,28 @@ def test_a_question_is_of_what_ran_here_alone(tmp_path):
     run = load(tmp_path / "mine", write(tmp_path / "theirs", THEIRS))
     assert Analysis(run).question is None
     assert run.note == ""
+
+
+def test_the_verb_draws_both_says_what_was_left_out_and_notices_a_change(
+    tmp_path, monkeypatch, capsys
+):
+    mine = write(tmp_path / "mine", replace(MINE, epochs=2))
+    theirs = write(tmp_path / "theirs", replace(THEIRS, noises=NOISES[:2]))
+    monkeypatch.setattr(figures, "draw", partial(figures.draw, kinds=["accuracy"]))
+    assert report(mine, beside=theirs) == Exit.DONE
+    said = " ".join(capsys.readouterr().out.split())
+    assert "digits, symmetric(rate=0.4): theirs has no cell of it." in said
+    assert "\N{SECTION SIGN} from another folder" in said
+    page = (mine / "report" / "report.md").read_text(encoding="utf-8")
+    assert "| ELR\N{SECTION SIGN} |" in page
+    drawn = {path.suffix for path in (mine / "report" / "figures").iterdir()}
+    assert drawn == {".png", ".svg", ".csv"}  # PDF takes --venue
+    assert "PDF" not in page
+    report(mine, beside=theirs)
+    assert "report.md (unchanged)" in capsys.readouterr().out
+    with (theirs / "curves.csv").open("a", encoding="utf-8") as file:
+        file.write("\n")
+    report(mine, beside=theirs)
+    assert "(unchanged)" not in capsys.readouterr().out
+    with pytest.raises(RefusedError, match="nowhere"):
+        report(mine, beside=tmp_path / "nowhere")

@@ -47,7 +47,7 @@ def small(tmp_path_factory, calls):
         patch.setattr(ranking, "func", counted(ranking.func))
         patch.setattr("benchmarks.report.analysis.resolve", counted(resolve))
         patch.setattr(claims, "compare_all", counted(claims.compare_all, 1))  # metric
-        return build(write(tmp_path_factory.mktemp("small"), SMALL))
+        return build(write(tmp_path_factory.mktemp("small"), SMALL), paper=Paper(pdf=True))
 
 
 @pytest.mark.usefixtures("small")
@@ -107,7 +107,7 @@ def test_processes_beside_draw_the_same_bytes_from_compressed_tables(small, tmp_
     for path in list(folder.glob("*.csv")):
         path.with_suffix(".csv.gz").write_bytes(gzip.compress(path.read_bytes()))
         path.unlink()
-    own, expected = contents(build(folder, workers=2)), contents(small)
+    own, expected = contents(build(folder, workers=2, paper=Paper(pdf=True))), contents(small)
     for name in (".report-digest.json", ".report-files.json"):  # tell of the inputs
         assert own.pop(Path(name)) != expected.pop(Path(name))
     assert own == expected
@@ -152,8 +152,8 @@ def test_svg_files_are_small_and_their_text_is_text(small):
 
 def test_an_unchanged_folder_is_left_alone_without_importing_anything_heavy(small):
     code = (
-        "import sys; from pathlib import Path; from benchmarks.report import build\n"
-        "report = build(Path(sys.argv[1]))\n"
+        "import sys; from pathlib import Path; from benchmarks.report import Paper, build\n"
+        "report = build(Path(sys.argv[1]), paper=Paper(pdf=True))\n"
         "heavy = {'pandas', 'scipy', 'matplotlib', 'torch'} & set(sys.modules)\n"
         "print(report.rebuilt, sorted(heavy))\n"
         "print(report.ranking + report.answer, end='')"
@@ -272,7 +272,7 @@ def bytes_and_times(folder):
 def test_a_report_elsewhere_is_the_same_and_leaves_the_results_alone(small, tmp_path):
     source = small.folder.parent
     before = bytes_and_times(source)
-    assert report(source, out=tmp_path / "deep" / "out") == 0
+    assert report(source, out=tmp_path / "deep" / "out", venue="neurips") == 0
     assert bytes_and_times(source) == before
     own, expected = contents_of(tmp_path / "deep" / "out"), contents(small)
     assert own == expected

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pebble import ProcessPool
 
@@ -55,21 +55,27 @@ Each is a pure function that returns pages, or raises ``AbsentError`` where data
 """
 
 
-def draw(
-    analysis: Analysis, folder: Path, venue: Venue, kinds: Iterable[str] = FIGURES
-) -> list[Picture | str]:
-    """Write every figure of these kinds that has data to ``folder``: PNG, PDF, SVG and CSV.
+class Place(NamedTuple):
+    """Where figures are written, and for whom."""
+
+    folder: Path
+    venue: Venue
+    pdf: bool = False  # whether as PDF, too
+
+
+def draw(analysis: Analysis, place: Place, kinds: Iterable[str] = FIGURES) -> list[Picture | str]:
+    """Write every figure of these kinds that has data: PNG, SVG, CSV, and PDF where asked for.
 
     Returns:
         the figures in reading order, and in the place of an absent one the reason.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    place.folder.mkdir(parents=True, exist_ok=True)
     drawn: list[Picture | str] = []
-    with paper_style(venue):
-        for name, page in pages(analysis, venue, kinds):
+    with paper_style(place.venue):
+        for name, page in pages(analysis, place.venue, kinds):
             if isinstance(page, Page):
-                save(page, folder / name)
-                drawn.append(Picture(name, page.caption))
+                save(page, place.folder / name, pdf=place.pdf)
+                drawn.append(Picture(name, page.caption, place.pdf))
             else:
                 drawn.append(f"{name} is not drawn. {page}")
     return drawn
@@ -97,19 +103,17 @@ _task: dict[str, Any] = {}
 
 @contextmanager
 def draw_beside(
-    analysis: Analysis, folder: Path, venue: Venue, count: int
+    analysis: Analysis, place: Place, count: int
 ) -> Iterator[Callable[[], list[Picture | str]]]:
     """Begin to draw, and yield a function that waits for it and returns the list of :func:`draw`.
 
     As many processes draw as ``count``; if it is 1, this one does when it is waited for.
     """
     if count == 1:
-        yield lambda: draw(analysis, folder, venue)
+        yield lambda: draw(analysis, place)
         return
     context = processes.worker_context(processes.DRAWING)
-    pool = ProcessPool(
-        count, context=context, initializer=_start, initargs=(analysis, folder, venue)
-    )
+    pool = ProcessPool(count, context=context, initializer=_start, initargs=(analysis, place))
     try:
         order = sorted(FIGURES, key=lambda kind: kind not in SLOWEST)
         tasks = {kind: pool.schedule(_draw, args=(kind,)) for kind in order}
@@ -119,8 +123,8 @@ def draw_beside(
         pool.join()
 
 
-def _start(analysis: Analysis, folder: Path, venue: Venue) -> None:
-    _task.update(analysis=analysis, folder=folder, venue=venue)
+def _start(analysis: Analysis, place: Place) -> None:
+    _task.update(analysis=analysis, place=place)
 
 
 def _draw(kind: str) -> list[Picture | str]:

@@ -165,13 +165,14 @@ def write_heading(figure: Figure, *parts: str) -> None:
         figure.suptitle(text, color="0.35")
 
 
-def save(page: Page, stem: Path) -> None:
-    """Write a page as PNG, PDF, SVG and CSV, without dates or versions in them."""
+def save(page: Page, stem: Path, *, pdf: bool = False) -> None:
+    """Write a page as PNG, SVG, CSV and perhaps PDF, without dates or versions in them."""
     freeze_layout(page.figure)
     nothing = dict.fromkeys(("CreationDate", "Producer", "Creator"))
     with _without_layout_engine():
         page.figure.savefig(pixels := BytesIO(), format="png")
-        page.figure.savefig(stem.with_suffix(".pdf"), metadata=nothing)
+        if pdf:
+            page.figure.savefig(stem.with_suffix(".pdf"), metadata=nothing)
         page.figure.savefig(stem.with_suffix(".svg"), metadata=dict.fromkeys(("Date", "Creator")))
     image = Image.open(pixels)  # a palette of 256 colours takes a quarter of the bytes
     palette = image.convert("RGB").quantize(256)
