@@ -192,6 +192,7 @@ PAIRS = (
     "var_rest",
     "var_both",
 )
+ENSEMBLES = (*POOLED_KEYS, "seeds", "acc", "nll", "brier", "ece")
 DETECTION = (*KEYS, "score", "auroc", "ap", "missed", "mislabelled", "n_train")
 COSTS = (
     "cell_id",
@@ -222,6 +223,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "losses.csv": LOSSES,
     "transitions.csv": TRANSITIONS,
     "pairs.csv": PAIRS,
+    "ensembles.csv": ENSEMBLES,
     "costs.csv": COSTS,
 }
 """Every CSV of a results folder. All but ``costs.csv`` are byte-identical from run to run."""

@@ -30,7 +30,8 @@ _FORMER_DIGEST = "digest.json"
 _AUDIT = "suspects/index.md"
 _INPUTS = (
     *("results.csv", "curves.csv", "bins.csv", "detection.csv"),
-    *("losses.csv", "transitions.csv", "pairs.csv", "costs.csv", "plan.json", _AUDIT),
+    *("losses.csv", "transitions.csv", "pairs.csv", "ensembles.csv"),
+    *("costs.csv", "plan.json", _AUDIT),
 )
 _DRAWN_BY = (
     *("pandas", "numpy", "scipy", "networkx"),

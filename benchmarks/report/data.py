@@ -29,7 +29,7 @@ from benchmarks.schema import (
 from benchmarks.store import PlanFile, PlannedCell, read_plan
 
 READ = ("results.csv", "curves.csv", "bins.csv", "detection.csv")
-LATER = ("losses.csv", "transitions.csv", "pairs.csv", "costs.csv")
+LATER = ("losses.csv", "transitions.csv", "pairs.csv", "ensembles.csv", "costs.csv")
 """The tables that are empty where a folder of an earlier version lacks the file."""
 TEXT = {
     *(set(KEYS) - {"noise_rate", "seed"}),
@@ -50,9 +50,9 @@ class Run:
     A setting is dataset, noise, model and recipe; its ``panel`` is its name without the arena.
     A kind is a noise without its rate, ``x`` the nominal rate (the realised one where the
     noise has no nominal rate). All but ``results`` hold finished cells only, and ``bins`` only
-    the selection ``last``. ``losses``, ``transitions`` and ``pairs`` pool seeds, ``costs`` has
-    cell ids only. ``plan`` has the cells that were asked for or have a row: none where the folder
-    has no plan.
+    the selection ``last``. ``losses``, ``transitions``, ``pairs`` and ``ensembles`` pool
+    seeds, ``costs`` has cell ids only. ``plan`` has the cells that were asked for or have a row:
+    none where the folder has no plan.
     """
 
     results: pd.DataFrame
@@ -62,6 +62,7 @@ class Run:
     losses: pd.DataFrame
     transitions: pd.DataFrame
     pairs: pd.DataFrame
+    ensembles: pd.DataFrame
     costs: pd.DataFrame
     plan: pd.DataFrame
     methods: tuple[str, ...]
@@ -142,6 +143,7 @@ def load(folder: Path, other: Path | None = None) -> Run:
         losses=named["losses.csv"],
         transitions=named["transitions.csv"],
         pairs=named["pairs.csv"],
+        ensembles=named["ensembles.csv"],
         costs=costs,
         plan=named["plan"],
         methods=order_methods(results["method"]),

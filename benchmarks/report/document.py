@@ -23,6 +23,7 @@ from benchmarks.report import (
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.checklist import checklist
 from benchmarks.report.data import Run, load
+from benchmarks.report.ensembles import ensembles
 from benchmarks.report.figures import Place, draw_beside
 from benchmarks.report.figures.layout import VENUES
 from benchmarks.report.opening import FirstScreen, first_screen
@@ -91,6 +92,7 @@ def write(
             "ECE in each setting": [
                 shown[name] for name in ("settings_ece", *SCALED) if name in shown
             ],
+            "Ensembles": [shown["ensembles"]] if "ensembles" in shown else [],
             "Statistics": _statistics(analysis, shown),
             "Finding the wrong labels": _detection(analysis, audited=audited),
             "Coverage": _coverage(analysis),
@@ -133,6 +135,7 @@ def _tables(analysis: Analysis, columns: Sequence[str] = ()) -> dict[str, Table]
         stem = "settings" if metric == "acc" else f"settings_{metric}"
         shown[stem] = tables.by_setting(analysis, metric)
     shown |= {name: scaled(analysis) for name, scaled in SCALED.items()}
+    shown["ensembles"] = ensembles(analysis)
     shown["aggregate"] = tables.aggregate(analysis)
     shown["seeds"] = tables.neighbours(analysis)
     shown["probabilities"] = tables.probabilities(analysis)

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import schema
-from benchmarks.store.aggregates import Group, Row, group_of
+from benchmarks.store.aggregates import Group, Row
+from benchmarks.store.by_method import ByMethod
 from benchmarks.store.part_file import Record
 from benchmarks.store.tested import Floats, Images, Labels, each_image, gaps, log_shares
 
@@ -109,55 +109,35 @@ def _parts(images: int) -> NDArray[np.intp]:
     return np.random.default_rng(0).permutation(part)
 
 
-class Pairs:
+class Pairs(ByMethod[Tested]):
     """The pairs of a method with each of some references, on the same images at the same seeds.
 
-    Records come method by method, those of the references first, so that few are held at once.
+    Records of the references come first.
     """
 
     def __init__(self, references: Collection[str]) -> None:
+        super().__init__()
         self._references = references
         self._kept: dict[Setting, dict[str, Cells]] = {}  # of references
-        self._method = ""
-        self._cells: dict[Group, Cells] = {}  # of the method whose records are coming
-        self._rows: list[Row] = []
 
-    def add(self, record: Record) -> None:
-        """Take in one cell, if it has finished."""
-        if record.meta.status != "done":
-            return
-        if record.meta.keys.method != self._method:
-            self._end_method()
-            self._method = record.meta.keys.method
-        self._cells.setdefault(group_of(record), {})[record.meta.keys.seed] = _tested(record)
+    def keep(self, record: Record) -> Tested:
+        """Return what each test image says of a cell, after its last epoch."""
+        meta, label = record.meta, record.arrays["label"].astype(np.int64)
+        logits = record.arrays["logits"][meta.selections.index("last")]
+        images = each_image(log_shares(logits), label)
+        terms = {name: getattr(images, name) for name in MEANS} | {"ece": pseudo_values(images)}
+        return Tested(label, terms, meta.own_images, meta.facts.n_train)
 
-    def _end_method(self) -> None:
-        """Compare the cells that have come with those of each reference before them."""
-        for group, cells in self._cells.items():
-            others = self._kept.setdefault(group[:-1], {})
-            for reference, theirs in others.items():
-                seeds = sorted(cells.keys() & theirs.keys())
-                keys = dict(zip(schema.POOLED_KEYS, group, strict=True)) | {"reference": reference}
-                rows = _rows([(cells[seed], theirs[seed]) for seed in seeds])
-                self._rows += [keys | row for row in rows]
-            if self._method in self._references:
-                others[self._method] = cells
-        self._cells = {}
-
-    def rows(self) -> Iterator[Row]:
-        """Yield a row for each reference and metric of a method in a setting, in their order."""
-        self._end_method()
-        names = (*schema.POOLED_KEYS, "reference")
-        yield from sorted(self._rows, key=lambda row: [row[name] for name in names])
-
-
-def _tested(record: Record) -> Tested:
-    """Return what is kept of a finished cell, after its last epoch."""
-    meta, label = record.meta, record.arrays["label"].astype(np.int64)
-    logits = record.arrays["logits"][meta.selections.index("last")]
-    images = each_image(log_shares(logits), label)
-    terms = {name: getattr(images, name) for name in MEANS} | {"ece": pseudo_values(images)}
-    return Tested(label, terms, meta.own_images, meta.facts.n_train)
+    def rows_of(self, group: Group, cells: Cells) -> Iterator[Row]:
+        """Yield a row for each reference so far and each metric."""
+        *setting, method = group
+        others = self._kept.setdefault(tuple(setting), {})
+        for reference, theirs in others.items():
+            seeds = sorted(cells.keys() & theirs.keys())
+            rows = _rows([(cells[seed], theirs[seed]) for seed in seeds])
+            yield from ({"reference": reference, **row} for row in rows)
+        if method in self._references:
+            others[str(method)] = cells
 
 
 def _rows(pairs: Sequence[tuple[Tested, Tested]]) -> Iterator[Row]:

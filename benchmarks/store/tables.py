@@ -22,6 +22,7 @@ from benchmarks.inputs import InputError, read_bytes, text_of
 from benchmarks.outputs import write_atomically
 from benchmarks.store.aggregates import LossHistograms, Row, TransitionMatrices
 from benchmarks.store.cell_meta import CellKeys
+from benchmarks.store.ensembles import Ensembles
 from benchmarks.store.pairs import Pairs
 from benchmarks.store.part_file import Record
 from benchmarks.store.parts import Parts
@@ -135,10 +136,11 @@ def derive(
         "costs.csv": _costs,
     }
     methods, references = _by_method(plan, gone)
-    aggregates: dict[str, LossHistograms | TransitionMatrices | Pairs] = {
+    aggregates: dict[str, LossHistograms | TransitionMatrices | Pairs | Ensembles] = {
         "losses.csv": LossHistograms(),
         "transitions.csv": TransitionMatrices(),
         "pairs.csv": Pairs(references),
+        "ensembles.csv": Ensembles(),
     }
     cells = []
     for trained in chain.from_iterable(parts.records(ids, ARRAYS) for ids in methods):

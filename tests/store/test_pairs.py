@@ -32,22 +32,23 @@ def cell(cell_id, method, seed, **changes):
     return Record(meta, one.arrays | {"logits": logits, "label": LABEL})
 
 
-def derived(folder, cells):
-    """The rows of ``pairs.csv`` of cells, one part each."""
+def derived(folder, cells, table="pairs.csv"):
+    """The rows of a table of cells, one part each."""
     keys = [(one.cell_id, one.meta.keys.method, one.meta.keys.seed) for one in cells]
     plan_of(folder, keys, question=Question("theirs", ("mine",)))
     for one in cells:
         write_part(folder, [one])
     derive(folder, Parts(folder))
-    return pd.read_csv(folder / "pairs.csv").set_index(["method", "reference", "metric"])
+    keys = ["method", "reference", "metric"] if table == "pairs.csv" else ["method"]
+    return pd.read_csv(folder / table).set_index(keys)
 
 
-def by_hand(one, metric):
-    """A metric of a cell at its last epoch, by other libraries."""
-    logits, label = one.arrays["logits"][0], one.arrays["label"]
-    share = scipy.special.softmax(logits.astype(float), axis=-1)
+def by_hand(metric, *cells):
+    """A metric of a cell, or of the ensemble of some, at the last epoch, by other libraries."""
+    logits, label = [one.arrays["logits"][0] for one in cells], cells[0].arrays["label"]
+    share = np.mean([scipy.special.softmax(own.astype(float), axis=-1) for own in logits], axis=0)
     if metric == "ece":
-        return oracles.TEST["ece"](logits.tolist(), label.tolist())
+        return oracles.TEST["ece"](np.log(share).tolist(), label.tolist())
     if metric == "brier":
         return sklearn.metrics.brier_score_loss(label, share, scale_by_half=False)
     if metric == "nll":
@@ -65,7 +66,7 @@ def test_a_pair_has_the_seeds_that_both_finished_and_the_differences_of_their_me
     for metric in ("acc", "nll", "brier", "ece"):
         row = rows.loc["mine", "theirs", metric]
         expected = [
-            by_hand(own, metric) - by_hand(other, metric)
+            by_hand(metric, own) - by_hand(metric, other)
             for own, other in zip(mine[1:], theirs[:3], strict=True)
         ]
         assert (row["seeds"], row["images"]) == (3, IMAGES)
@@ -114,3 +115,15 @@ def test_seeds_with_images_of_their_own_have_the_corrected_variance(tmp_path, ho
     assert rows[["groups", "var_images", "var_rest"]].isna().all(axis=None)
     corrected = rows["var_seeds"] * 3 * (1 / 3 + IMAGES / 4)  # Nadeau & Bengio 2003, section 3
     assert rows["var_both"].to_numpy() == pytest.approx(corrected.to_numpy(), rel=1e-7)
+
+
+def test_an_ensemble_is_the_mean_of_the_probabilities_of_its_seeds(tmp_path):
+    mine = [cell(f"1{seed}", "mine", seed) for seed in range(3)]
+    alone = [cell("41", "alone", 0)]
+    apart = [cell(f"5{seed}", "apart", seed, own_images=True) for seed in range(3)]
+    rows = derived(tmp_path, [*mine, *alone, *apart], "ensembles.csv")
+    assert rows.index.tolist() == ["mine"]
+    assert rows.loc["mine", "seeds"] == 3
+    for metric in ("acc", "nll", "brier", "ece"):
+        assert rows.loc["mine", metric] == pytest.approx(by_hand(metric, *mine), abs=1e-8)
+        assert abs(rows.loc["mine", metric] - by_hand(metric, mine[0])) > 1e-3
