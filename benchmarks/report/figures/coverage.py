@@ -9,7 +9,7 @@ from matplotlib.patches import Patch
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import Run
 from benchmarks.report.figures import heat_map
-from benchmarks.report.figures.layout import Page, Venue
+from benchmarks.report.figures.layout import AbsentError, Page, Venue
 from benchmarks.report.looks import order_methods
 
 _THIN = 0.115
@@ -30,6 +30,8 @@ _CAPTION = (
 def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     """Draw methods by settings, in each entry the number of seeds done of those planned."""
     data, run = points(analysis.run), analysis.run
+    if (data["done"] == data["planned"]).all():
+        raise AbsentError("Every planned cell finished.")
     labels = {method: analysis.label(method) for method in order_methods(data["method"])}
     known = set(data["setting"])
     settings = [s for s in run.settings if s in known]

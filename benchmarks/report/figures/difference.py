@@ -20,6 +20,8 @@ def pages(analysis: Analysis, venue: Venue, metric: str) -> list[Page]:
     data = points(analysis, reference, metric)
     if data.empty:
         raise AbsentError("No seed finished with both a method and the reference.")
+    if len(set(data["setting"])) == 1:
+        raise AbsentError("A heat map of one setting is a column of a table.")
     caption = _caption(analysis.label(reference), metric)
     shown = {m: k.label for m, k in analysis.looks.items() if m in set(data["method"])}
     settings = [s for s in analysis.run.settings if s in set(data["setting"])]

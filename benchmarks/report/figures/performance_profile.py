@@ -9,6 +9,8 @@ from benchmarks.report.figures import layout
 from benchmarks.report.figures.layout import AbsentError, Page, Venue
 from benchmarks.report.figures.methods import draw_legend, draw_lines, legend_height, select_methods
 
+LEAST = 3
+"""The fewest settings: of fewer, a curve is a few steps of single runs."""
 _STEPS = 81
 _MARKERS = 8
 """The number of markers along a curve."""
@@ -23,6 +25,8 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     """Draw one panel with a curve for each method."""
     if len(analysis.run.methods) == 1:
         raise AbsentError("One method alone is always the best.")
+    if len(analysis.shared_settings) < LEAST:
+        raise AbsentError(f"Shares of runs take at least {LEAST} settings that all have tried.")
     data = points(analysis)
     if data.empty:
         raise AbsentError("No method finished in the settings that all have tried.")

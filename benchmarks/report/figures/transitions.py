@@ -37,8 +37,11 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
         raise AbsentError(reason)
     looks = analysis.looks
     tables = dict(list(run.transitions.groupby(["method", "setting"])))
-    order = product(run.methods, run.settings)
+    wrong = set(run.cells.loc[run.cells["noisy"], "setting"])
+    order = product(run.methods, [setting for setting in run.settings if setting in wrong])
     groups = [(str(m), str(s), _matrices(tables[m, s])) for m, s in order if (m, s) in tables]
+    if not groups:
+        raise AbsentError("Every label is right where a method estimates the noise.")
     shown = layout.spread(groups, ROWS * layout.PAGES)
     more = layout.of_many(len(shown), len(groups), "methods and settings")
     drawn = []
