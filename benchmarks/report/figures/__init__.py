@@ -18,9 +18,12 @@ from benchmarks.report.figures import (
     loss_histogram,
     memorisation,
     noise_rate,
+    overfitting,
     pareto,
     performance_profile,
     reliability,
+    seeds,
+    temperature,
     transitions,
 )
 from benchmarks.report.figures.layout import (
@@ -43,7 +46,10 @@ FIGURES: dict[str, Callable[[Analysis, Venue], list[Page]]] = {
     "pareto": pareto.pages,
     "profile": performance_profile.pages,
     "ranks": critical_difference.pages,
+    "seeds": seeds.pages,
+    "overfitting": overfitting.pages,
     "memorisation": memorisation.pages,
+    "temperature": temperature.pages,
     "reliability": reliability.pages,
     "losses": loss_histogram.pages,
     "transitions": transitions.pages,

@@ -1,0 +1,97 @@
+"""The last epoch against the best: what training on wrong labels for longer costs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from benchmarks.report.analysis import Analysis, rows_of
+from benchmarks.report.figures import layout, rows
+from benchmarks.report.figures.layout import AbsentError, Page, Venue
+from benchmarks.report.looks import Look
+from benchmarks.report.tables import ORACLE
+
+SELECTIONS = ("last", "val", "oracle")
+_LEAST = 2.0
+"""The loss in points from the best epoch to the last from which on it is written."""
+_NUMBER = 0.32
+"""The inches that such a number takes."""
+_CAPTION = (
+    "Accuracy on clean test labels, mean over seeds: after the last epoch (filled), at the epoch "
+    "of best accuracy on noisy validation labels (line), and at the best epoch by test labels "
+    f"(open; {ORACLE}: not attainable in practice). The number is the loss from the best epoch to "
+    "the last in points, where it is 2 or more. Axes do not start at zero and differ between "
+    "panels."
+)
+
+
+def pages(analysis: Analysis, venue: Venue) -> list[Page]:
+    """Draw methods, the best first, by settings."""
+    data = points(analysis)
+    if data.empty:
+        raise AbsentError("No finished cell has kept its best epoch.")
+    looks, known = analysis.looks, set(data["method"])
+    order = [str(method) for method in analysis.ranking.index if method in known]
+    settings = [name for name in analysis.run.settings if name in set(data["setting"])]
+    parts, more = rows.split({method: looks[method].label for method in order}, settings)
+    drawn = []
+    for methods, shown in parts:
+        part = data[data["method"].isin(methods) & data["setting"].isin(shown)]
+        own = {method: looks[method] for method in methods}
+        labels = {method: look.label for method, look in own.items()}
+        figure, panels = rows.draw(venue, labels, shown, layout.y_label("acc"))
+        for axes, setting in panels:
+            _draw_panel(axes, part[part["setting"] == setting], own, venue)
+        figure.legend(handles=_handles(), loc="outside lower center", ncols=3)
+        drawn.append(Page(figure, part, _CAPTION + more))
+    return drawn
+
+
+def points(analysis: Analysis) -> pd.DataFrame:
+    """Return accuracies by ``method`` and ``setting`` in percent, a column for each selection.
+
+    Over the ``seeds`` that have both the last epoch and the best one. The noisy validation labels
+    of a recipe that holds none out choose nothing, so ``val`` is nan there.
+    """
+    run, keys = analysis.run, ["method", "setting"]
+    tables = [run.at(name).set_index([*keys, "seed"])["acc"] for name in SELECTIONS]
+    table = pd.concat(tables, axis=1, keys=SELECTIONS).dropna(subset=["last", "oracle"])
+    groups = (100 * table).groupby(keys)
+    return groups.mean().assign(seeds=groups.size()).reset_index()
+
+
+def _draw_panel(axes: Axes, data: pd.DataFrame, looks: Mapping[str, Look], venue: Venue) -> None:
+    at = data["method"].map({method: number for number, method in enumerate(looks)})
+    colours = [looks[method].colour for method in data["method"]]
+    axes.hlines(at, data["last"], data["oracle"], colors=colours, linewidth=1.2, zorder=1)
+    axes.scatter(data["oracle"], at, s=13, c="white", edgecolors=colours, linewidths=0.8)
+    axes.scatter(data["last"], at, s=13, c=colours, edgecolors=colours, linewidths=0.8)
+    axes.scatter(data["val"], at, s=30, marker="|", c="0.15", linewidths=1.0)
+    for row, each in zip(at, rows_of(data), strict=True):
+        if each.oracle - each.last >= _LEAST:
+            axes.annotate(
+                f"{each.oracle - each.last:.1f}",
+                (each.oracle, row),
+                xytext=(4, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=venue.points - 2,
+                color="0.3",
+            )
+    low, high = data[list(SELECTIONS)].min().min(), data[list(SELECTIONS)].max().max()
+    inch = ((high - low) or 1.0) / rows.inches(axes, venue)
+    axes.set_xlim(low - 0.06 * inch, high + _NUMBER * inch)
+    ticks = layout.few_ticks(2).tick_values(low, min(high, 100))
+    axes.set_xticks([tick for tick in ticks if low <= tick <= 100])
+
+
+def _handles() -> list[Line2D]:
+    """Return what the legend names."""
+    style: dict[str, Any] = {"color": "0.3", "linestyle": "", "markersize": 3.6}
+    return [
+        Line2D([], [], marker="o", label="last epoch", **style),
+        Line2D([], [], marker="|", label="best by noisy labels", **style | {"color": "0.15"}),
+        Line2D([], [], marker="o", markerfacecolor="white", label=f"best {ORACLE}", **style),
+    ]

@@ -1,0 +1,74 @@
+"""Methods as the rows of panels, one for each setting."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmarks.report.figures import layout
+from benchmarks.report.figures.layout import Venue
+
+COLUMNS = 5
+"""Most panels side by side."""
+ROW = 0.122
+"""The inches of a row whose label has one line."""
+TALLEST = 7.8
+"""The inches of a page that leaves room for a caption."""
+_AROUND = 0.62
+"""The inches that a title and an axis take around a panel."""
+_FOOT = 0.4
+"""The inches of a legend and of the label of an axis."""
+_LABEL = 1.9
+"""The most inches of a label's line."""
+
+Part = tuple[tuple[str, ...], tuple[str, ...]]
+
+
+def split(labels: Mapping[str, str], settings: Sequence[str]) -> tuple[list[Part], str]:
+    """Return the methods and settings of each page, and what a caption says where not all fit."""
+    room = TALLEST - _FOOT
+    rows = int((room - _AROUND) / ROW)
+    down = max(1, int(room / (_AROUND + ROW * min(rows, len(labels)))))
+    pages, shown = layout.split(list(labels), settings, (rows, COLUMNS * down))
+    return pages, layout.of_many(shown, len(settings), "settings")
+
+
+def draw(
+    venue: Venue, labels: Mapping[str, str], settings: Sequence[str], x_label: str
+) -> tuple[Figure, list[tuple[Axes, str]]]:
+    """Return a new figure, and a panel for each setting; the first method is the highest row.
+
+    Args:
+        venue: where it is printed.
+        labels: the label of each method, in their order.
+        settings: the titles of the panels.
+        x_label: the label below the lowest panels.
+    """
+    down = -(-len(settings) // COLUMNS)
+    across = -(-len(settings) // down)
+    lines = [layout.name_lines(label, _LABEL, venue) for label in labels.values()]
+    height = ROW * sum(line.count("\n") + 1 for line in lines)
+    figure = layout.new_figure(venue.width, down * (height + _AROUND) + _FOOT)
+    grid = figure.subplots(down, across, squeeze=False, sharey=True)
+    titled = (venue.width - min(max(map(len, labels.values())) * venue.letter, _LABEL)) / across
+    panels = list(zip(grid.flat, settings, strict=False))
+    for place, (axes, setting) in enumerate(panels):
+        axes.set_xlabel(x_label if place + across >= len(panels) else "")
+        axes.set_title(layout.name_lines(setting, titled - 0.1, venue))
+        axes.tick_params(axis="y", length=0)
+        axes.grid(visible=False, axis="y")
+        axes.xaxis.set_major_locator(layout.few_ticks(3))
+    for axes in grid.flat[len(panels) :]:
+        axes.set_axis_off()
+    for axes in grid[:, 0]:
+        axes.set_yticks(np.arange(len(lines)), lines)
+    grid[0, 0].set_ylim(len(lines) - 0.4, -0.6)
+    return figure, panels
+
+
+def inches(axes: Axes, venue: Venue) -> float:
+    """Return about how wide a panel of these will be."""
+    place = axes.get_subplotspec()
+    across = place.get_gridspec().ncols if place else 1
+    return max((venue.width - _LABEL) / across - 0.2, 0.3)

@@ -1,0 +1,124 @@
+"""Every seed of every method: what stands behind a mean."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from benchmarks.report.analysis import Analysis, rows_of
+from benchmarks.report.figures import layout, rows
+from benchmarks.report.figures.layout import AbsentError, Page, Venue
+from benchmarks.report.looks import Look
+
+_SPREAD = 0.4
+"""How far seeds lie apart in a row, so that equal ones are seen."""
+_INK, _WARNING = "0.15", "#a00701"
+_DIAMOND: dict[str, Any] = {"marker": "D", "markersize": 2.6, "markerfacecolor": "white"}
+_CAPTION = (
+    "Accuracy on clean test labels at the last epoch: a dot for each seed, the same seed at the "
+    "same height of every row, and the mean with its 95% t interval over seeds. Axes do not start "
+    "at zero and differ between panels."
+)
+_MEDIAN = (
+    " Where the interval leaves what is possible, the median stands in its place, as a diamond."
+)
+_BEYOND = " An arrow gives the mean of seeds beyond the axis, all within chance."
+_LOST = " A number such as 4/5 says how many seeds finished where some did not."
+
+
+def pages(analysis: Analysis, venue: Venue) -> list[Page]:
+    """Draw methods, the best first, by settings."""
+    data = points(analysis)
+    if data.empty:
+        raise AbsentError("No seed finished.")
+    looks = analysis.looks
+    known = set(data["method"])
+    order = [str(method) for method in analysis.ranking.index if method in known]
+    labels = {method: looks[method].label for method in order}
+    settings = [name for name in analysis.run.settings if name in set(data["setting"])]
+    parts, more = rows.split(labels, settings)
+    drawn = []
+    for methods, shown in parts:
+        part = data[data["method"].isin(methods) & data["setting"].isin(shown)]
+        own = {method: labels[method] for method in methods}
+        figure, panels = rows.draw(venue, own, shown, layout.y_label("acc"))
+        for axes, setting in panels:
+            here = part[part["setting"] == setting]
+            _draw_panel(axes, here, {m: looks[m] for m in methods}, venue.points - 2)
+        figure.legend(handles=_handles(part), loc="outside lower center", ncols=3)
+        caption = _CAPTION + _MEDIAN * bool((part["low"].isna() & (part["done"] > 1)).any())
+        caption += _LOST * bool((part["done"] < part["planned"]).any())
+        caption += _BEYOND * bool(part["beyond"].any())
+        drawn.append(Page(figure, part, caption + more))
+    return drawn
+
+
+def points(analysis: Analysis) -> pd.DataFrame:
+    """Return the accuracy of each ``seed`` in percent, and what summarises a method's in a setting.
+
+    ``done`` of ``planned`` seeds finished; their ``mean`` with ``low`` and ``high``, which are nan
+    where the interval leaves what is possible or is unknown, and their ``median``. ``beyond`` are
+    seeds within chance, each below every seed of the methods that are not.
+    """
+    run, keys = analysis.run, ["method", "setting"]
+    data = run.last[[*keys, "seed", "acc"]].sort_values([*keys, "seed"])
+    data = data.merge(analysis.setting_means("acc"), on=keys)
+    planned = run.cells.groupby(keys).size().rename("planned")
+    median = data.groupby(keys)["acc"].median().rename("median")
+    data = data.join(planned, on=keys).join(median, on=keys)
+    inside = (data["mean"] >= data["half"]) & (data["mean"] + data["half"] <= 1)
+    half = data["half"].where(inside)
+    data = data.assign(low=data["mean"] - half, high=data["mean"] + half)
+    out = np.array([each.method in analysis.excluded(each.setting) for each in rows_of(data)])
+    least = data["acc"].where(~out).groupby(data["setting"]).transform("min")
+    highest = data.groupby(keys)["acc"].transform("max")
+    shown = ["acc", "mean", "low", "high", "median"]
+    data[shown] *= 100
+    data = data.rename(columns={"n": "done"}).assign(beyond=out & (highest < least))
+    return data[[*keys, "seed", *shown, "done", "planned", "beyond"]]
+
+
+def _draw_panel(axes: Axes, data: pd.DataFrame, looks: Mapping[str, Look], size: float) -> None:
+    row = {method: number for number, method in enumerate(looks)}
+    place = data["seed"].rank(method="dense")
+    offset = _SPREAD * (place - (1 + place.max()) / 2) / max(place.max() - 1, 1)
+    dots = data[~data["beyond"]]
+    colours = [looks[method].colour for method in dots["method"]]
+    heights = dots["method"].map(row) + offset[dots.index]
+    axes.scatter(dots["acc"], heights, s=6, c=colours, alpha=0.75, linewidths=0, zorder=2)
+    each = data.drop_duplicates("method")
+    at = each["method"].map(row)
+    axes.hlines(at, each["low"], each["high"], color=_INK, linewidth=0.7)
+    whole = each["low"].notna() & ~each["beyond"]
+    axes.scatter(each["mean"][whole], at[whole], s=25, marker="|", c=_INK, linewidths=1.0)
+    alone = each["low"].isna() & ~each["beyond"] & (each["done"] > 1)
+    axes.plot(each["median"][alone], at[alone], color=_INK, linestyle="", **_DIAMOND)
+    for lost in rows_of(each[each["beyond"] | (each["done"] < each["planned"])]):
+        text = f"{lost.done}/{lost.planned}" if lost.done < lost.planned else ""
+        if lost.beyond:
+            text = f"\N{BLACK LEFT-POINTING SMALL TRIANGLE} {lost.mean:.1f}  {text}".rstrip()
+        axes.text(
+            0.03 if lost.beyond else 1.0,
+            row[lost.method],
+            text,
+            transform=axes.get_yaxis_transform(),
+            va="center",
+            ha="left" if lost.beyond else "right",
+            fontsize=size,
+            color=_WARNING,
+        )
+
+
+def _handles(data: pd.DataFrame) -> list[Line2D]:
+    """Return what the legend names."""
+    dot: dict[str, Any] = {"marker": "o", "linestyle": "", "markersize": 2.6}
+    handles = [
+        Line2D([], [], color="0.45", label="one seed", **dot),
+        Line2D([], [], color=_INK, marker="|", linewidth=0.7, label="mean, 95% interval"),
+    ]
+    if (data["low"].isna() & (data["done"] > 1) & ~data["beyond"]).any():
+        handles.append(Line2D([], [], color=_INK, linestyle="", label="median", **_DIAMOND))
+    return handles

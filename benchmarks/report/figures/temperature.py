@@ -1,0 +1,154 @@
+"""The ECE before and after temperature scaling, by the labels that the temperature is fitted on."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
+
+from benchmarks.report.analysis import Analysis
+from benchmarks.report.figures import layout, rows
+from benchmarks.report.figures.layout import AbsentError, Page, Venue
+from benchmarks.report.figures.methods import select_methods
+
+_BOUND = 10 - 1e-6
+"""A fit whose logarithm is as far from 0 ended at a bound, where the temperature means nothing."""
+_TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
+_CAPTION = (
+    "ECE on clean test labels at the last epoch, as trained and after scaling by a temperature "
+    "fitted on validation images: on their given, noisy labels, on these through the transition "
+    "matrix of the noise{given}, and on their clean labels, which is clean knowledge. Mean over "
+    "seeds; grey: the floor of each as trained, the ECE that chance would leave a perfectly "
+    "calibrated model of its confidences. The line joins what was trained to what clean labels "
+    "make of it; the axis is logarithmic."
+)
+_OUT = " Methods within chance in a setting, or that lost runs there, are left out of it."
+_DROPPED = " Left out: {count} of {all} fits that ended at a bound, where they mean nothing."
+
+
+class Mark(NamedTuple):
+    """How one of the states is drawn and named."""
+
+    marker: str
+    colour: str
+    filled: bool
+    label: str
+
+
+MARKS = {
+    "trained": Mark("o", "#1a1a1a", filled=True, label="as trained"),
+    "noisy": Mark("X", "#c0392b", filled=True, label="T from noisy labels"),
+    "fwd": Mark("^", "#8c6d1f", filled=False, label="T through the noise matrix"),
+    "clean": Mark("D", "#2f6db3", filled=True, label="T from clean labels"),
+}
+"""As trained, and the three fits by their names in ``results.csv``."""
+
+
+def pages(analysis: Analysis, venue: Venue) -> list[Page]:
+    """Draw methods, the best first, by settings."""
+    data, dropped, total = points(analysis)
+    if data.empty:
+        raise AbsentError("No finished cell has a temperature: the recipe holds no images out.")
+    selection = select_methods(analysis)
+    known = set(data["method"])
+    order = [str(m) for m in analysis.ranking.index if m in selection.shown and m in known]
+    labels = {method: selection.shown[method].label for method in order}
+    settings = [name for name in analysis.run.settings if name in set(data["setting"])]
+    parts, more = rows.split(labels, settings)
+    given = analysis.run.last["ts_fwd_given"].eq(1).any()
+    caption = _CAPTION.format(
+        given=" (given the true one where it estimates none)" if given else ""
+    )
+    if any(analysis.excluded(setting) for setting in settings):
+        caption += _OUT
+    if dropped:
+        caption += _DROPPED.format(count=dropped, all=total)
+    drawn = []
+    for methods, shown in parts:
+        part = data[data["method"].isin(methods) & data["setting"].isin(shown)]
+        own = {method: labels[method] for method in methods}
+        figure, panels = rows.draw(venue, own, shown, layout.y_label("ece"))
+        for axes, setting in panels:
+            _draw_panel(axes, part[part["setting"] == setting], methods)
+            _make_logarithmic(axes, pd.concat([part["ece"], part["floor"]]))
+        figure.legend(handles=_handles(), loc="outside lower center", ncols=3)
+        drawn.append(Page(figure, part, caption + more))
+    return drawn
+
+
+def points(analysis: Analysis) -> tuple[pd.DataFrame, int, int]:
+    """Return the ``ece`` in percent of each ``state``, and how many fits of how many are left out.
+
+    ``state`` is one of ``MARKS``; ``floor`` is that of the method in the setting as it was
+    trained, ``seeds`` how many a mean is over.
+    """
+    last = analysis.run.last
+    known = [m not in analysis.excluded(s) for m, s in last[["method", "setting"]].to_numpy()]
+    last = last[known]
+    tables, dropped, total = [], 0, 0
+    for state in MARKS:
+        fitted = state != "trained"
+        column = f"ts_{state}_ece" if fitted else "ece"
+        own = last.assign(value=100 * last[column]).dropna(subset=["value"])
+        if fitted:
+            bound = np.log(own[f"ts_{state}_T"]).abs() > _BOUND
+            dropped, total = dropped + int(bound.sum()), total + len(own)
+            own = own[~bound]
+        means = own.groupby(["method", "setting"])["value"].agg(["mean", "size"]).reset_index()
+        tables.append(means.assign(state=state))
+    table = pd.concat(tables, ignore_index=True).rename(columns={"mean": "ece", "size": "seeds"})
+    scaled = table.loc[table["state"] != "trained", ["method", "setting"]].drop_duplicates()
+    table = table.merge(scaled)
+    keys = zip(table["method"], table["setting"], strict=True)
+    floor = [100 * analysis.floors.get(key, math.nan) for key in keys]
+    return table.assign(floor=floor), dropped, total
+
+
+def _draw_panel(axes: Axes, data: pd.DataFrame, methods: Sequence[str]) -> None:
+    row = {method: number for number, method in enumerate(methods)}
+    wide = data.pivot_table("ece", "method", "state").reindex(columns=list(MARKS))
+    at = wide.index.map(row)
+    axes.hlines(at, wide["trained"], wide["clean"], color="0.6", linewidth=0.8, zorder=1)
+    floors = data.drop_duplicates("method")
+    places = floors["method"].map(row)
+    axes.vlines(floors["floor"], places - 0.34, places + 0.34, color="0.6", linewidth=1.6)
+    for state, mark in MARKS.items():
+        axes.plot(wide[state], at, linestyle="", zorder=3, **_style(mark))
+
+
+def _make_logarithmic(axes: Axes, values: pd.Series) -> None:
+    shown = values[values > 0]
+    axes.set_xscale("log")
+    axes.set_xlim(shown.min() / 1.25, shown.max() * 1.25)
+    axes.xaxis.set_major_locator(FixedLocator(_spaced(*axes.get_xlim())))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def _spaced(low: float, high: float) -> list[float]:
+    """Return the ticks within the bounds, of many every other or third one."""
+    inside = [tick for tick in _TICKS if low <= tick <= high]
+    return inside[:: -(-len(inside) // 4)]
+
+
+def _style(mark: Mark) -> dict[str, Any]:
+    return {
+        "marker": mark.marker,
+        "color": mark.colour,
+        "markersize": 3.6,
+        "markerfacecolor": mark.colour if mark.filled else "white",
+        "markeredgewidth": 0.7,
+    }
+
+
+def _handles() -> list[Line2D]:
+    """Return what the legend names."""
+    floor: dict[str, Any] = {"color": "0.6", "marker": "|", "markeredgewidth": 1.6}
+    return [
+        *(Line2D([], [], ls="", label=mark.label, **_style(mark)) for mark in MARKS.values()),
+        Line2D([], [], ls="", label="floor of each", markersize=5, **floor),
+    ]
