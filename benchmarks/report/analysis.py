@@ -345,17 +345,28 @@ class Analysis:
 
     @_once
     def excluded(self, setting: str | None = None) -> frozenset[str]:
-        """Return the methods that no mark may praise: they lost runs, or are within chance.
-
-        Within chance is an accuracy whose 95% interval, over seeds or over as many test images,
-        reaches down to one in the number of classes, where that is known.
+        """Return the methods that no mark may praise: they lost runs, or are :meth:`collapsed`.
 
         Args:
             setting: which; by default the shared ones together.
         """
         here = self.shared_settings if setting is None else (setting,)
         cells = self.run.cells[self.run.cells["setting"].isin(here)]
-        lost = set(cells.loc[cells["status"] != "done", "method"])
+        lost = cells.loc[cells["status"] != "done", "method"]
+        return frozenset(lost) | self.collapsed(setting)
+
+    @_once
+    def collapsed(self, setting: str | None = None) -> frozenset[str]:
+        """Return the methods within chance.
+
+        It is an accuracy whose 95% interval, over seeds or over as many test images, reaches down
+        to one in the number of classes, where that is known.
+
+        Args:
+            setting: which; by default the shared ones together.
+        """
+        here = self.shared_settings if setting is None else (setting,)
+        cells = self.run.cells[self.run.cells["setting"].isin(here)]
         if setting is None:
             means = self.ranking[["acc", "acc_half"]].dropna(subset=["acc"])
         else:
@@ -365,7 +376,7 @@ class Analysis:
         mean, half = means.to_numpy(np.float64).T
         images = np.full_like(mean, cells["n_test"].min())
         low = np.fmin(mean - half, stats.wilson(mean * images, images)[0])
-        return frozenset({*lost, *means.index[low <= chance]})
+        return frozenset(means.index[low <= chance])
 
     @_once
     def marks(self, metric: str, setting: str | None = None) -> dict[str, str]:

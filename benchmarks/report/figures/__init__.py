@@ -15,10 +15,12 @@ from benchmarks.report.figures import (
     critical_difference,
     difference,
     forest,
+    hyper_parameter,
     loss_histogram,
     memorisation,
     noise_rate,
     overfitting,
+    overview,
     pareto,
     performance_profile,
     reliability,
@@ -37,9 +39,11 @@ from benchmarks.report.figures.layout import (
 from benchmarks.report.render import Picture
 
 FIGURES: dict[str, Callable[[Analysis, Venue], list[Page]]] = {
+    "overview": overview.pages,
     "accuracy": partial(noise_rate.pages, metric="acc"),
     "nll": partial(noise_rate.pages, metric="nll"),
     "ece": partial(noise_rate.pages, metric="ece"),
+    "hyper_parameter": hyper_parameter.pages,
     "delta": partial(difference.pages, metric="acc"),
     "delta_ece": partial(difference.pages, metric="ece"),
     "forest": forest.pages,

@@ -338,3 +338,20 @@ def few_ticks(count: int) -> MaxNLocator:
     Their number does not depend on the size of the axes, whose layout would then not converge.
     """
     return MaxNLocator(count)
+
+
+def far_apart(values: Sequence[float], gap: float) -> list[float]:
+    """Return the values that can be printed below an axis without touching.
+
+    Args:
+        values: in rising order.
+        gap: the least share of the axis between two of them.
+
+    >>> far_apart([0, 1, 5, 10], 0.2), far_apart([3], 0.2)
+    ([0, 5, 10], [3])
+    """
+    kept: list[float] = []
+    for value in values:
+        if not kept or value - kept[-1] >= gap * (values[-1] - values[0]):
+            kept.append(value)
+    return kept

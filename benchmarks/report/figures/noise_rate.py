@@ -143,7 +143,7 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, methods: MethodSelection, room: 
         ends = floors["min"], floors["max"]
         axes.fill_between(floors.index, *ends, color=_FLOOR, linewidth=0.8, zorder=0.5)
         axes.set_xlim(limits)
-    axes.set_xticks(_spaced(rates, _LABEL / room))
+    axes.set_xticks(layout.far_apart(rates, _LABEL / room))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
 
 
@@ -194,17 +194,3 @@ def _limit(axes: Axes, rows: pd.DataFrame, methods: MethodSelection, metric: str
 def _logarithmic(data: pd.DataFrame, metric: str) -> bool:
     """Return whether one mean NLL would press all others to the floor of the figure."""
     return metric == "nll" and data["mean"].max() > WIDE * data["mean"].min() > 0
-
-
-def _spaced(rates: list[float], gap: float) -> list[float]:
-    """Return the rates that can be printed below an axis without touching.
-
-    Args:
-        rates: in rising order.
-        gap: the least share of the axis between two of them.
-    """
-    kept: list[float] = []
-    for rate in rates:
-        if not kept or rate - kept[-1] >= gap * (rates[-1] - rates[0]):
-            kept.append(rate)
-    return kept

@@ -72,7 +72,7 @@ def points(analysis: Analysis) -> pd.DataFrame:
     inside = (data["mean"] >= data["half"]) & (data["mean"] + data["half"] <= 1)
     half = data["half"].where(inside)
     data = data.assign(low=data["mean"] - half, high=data["mean"] + half)
-    out = np.array([each.method in analysis.excluded(each.setting) for each in rows_of(data)])
+    out = np.array([each.method in analysis.collapsed(each.setting) for each in rows_of(data)])
     least = data["acc"].where(~out).groupby(data["setting"]).transform("min")
     highest = data.groupby(keys)["acc"].transform("max")
     shown = ["acc", "mean", "low", "high", "median"]

@@ -26,7 +26,7 @@ _CAPTION = (
     "calibrated model of its confidences. The line joins what was trained to what clean labels "
     "make of it; the axis is logarithmic."
 )
-_OUT = " Methods within chance in a setting, or that lost runs there, are left out of it."
+_OUT = " Methods within chance in a setting are left out of it."
 _DROPPED = " Left out: {count} of {all} fits that ended at a bound, where they mean nothing."
 
 
@@ -63,7 +63,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     caption = _CAPTION.format(
         given=" (given the true one where it estimates none)" if given else ""
     )
-    if any(analysis.excluded(setting) for setting in settings):
+    if any(analysis.collapsed(setting) for setting in settings):
         caption += _OUT
     if dropped:
         caption += _DROPPED.format(count=dropped, all=total)
@@ -87,7 +87,7 @@ def points(analysis: Analysis) -> tuple[pd.DataFrame, int, int]:
     trained, ``seeds`` how many a mean is over.
     """
     last = analysis.run.last
-    known = [m not in analysis.excluded(s) for m, s in last[["method", "setting"]].to_numpy()]
+    known = [m not in analysis.collapsed(s) for m, s in last[["method", "setting"]].to_numpy()]
     last = last[known]
     tables, dropped, total = [], 0, 0
     for state in MARKS:
@@ -95,7 +95,7 @@ def points(analysis: Analysis) -> tuple[pd.DataFrame, int, int]:
         column = f"ts_{state}_ece" if fitted else "ece"
         own = last.assign(value=100 * last[column]).dropna(subset=["value"])
         if fitted:
-            bound = np.log(own[f"ts_{state}_T"]).abs() > _BOUND
+            bound = at_bound(own, state)
             dropped, total = dropped + int(bound.sum()), total + len(own)
             own = own[~bound]
         means = own.groupby(["method", "setting"])["value"].agg(["mean", "size"]).reset_index()
@@ -106,6 +106,11 @@ def points(analysis: Analysis) -> tuple[pd.DataFrame, int, int]:
     keys = zip(table["method"], table["setting"], strict=True)
     floor = [100 * analysis.floors.get(key, math.nan) for key in keys]
     return table.assign(floor=floor), dropped, total
+
+
+def at_bound(rows: pd.DataFrame, fit: str) -> pd.Series:
+    """Return which rows have a temperature that ended at a bound, of the fit ``clean``, say."""
+    return np.log(rows[f"ts_{fit}_T"]).abs() > _BOUND
 
 
 def _draw_panel(axes: Axes, data: pd.DataFrame, methods: Sequence[str]) -> None:

@@ -1,0 +1,178 @@
+"""The accuracy of every method in every setting: which to take, at a glance."""
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from benchmarks.report import stats
+from benchmarks.report.analysis import Analysis, rows_of
+from benchmarks.report.figures import layout
+from benchmarks.report.figures.layout import AbsentError, Page, Venue
+from benchmarks.report.phrases import number
+
+MEAN = "mean"
+"""In place of a setting: the mean over the shared ones."""
+_ROWS = 36
+"""Most methods on a page."""
+_ROW, _ENTRY, _WIDEST, _GAP = 0.19, 0.275, 0.62, 0.09
+"""The inches of a row, of the narrowest and widest column, and between kinds of noise."""
+_LABEL, _TITLE = 1.15, 0.8
+"""The most inches of a label's line, and the fewest of a title's."""
+_PALE, _DARK, _WHITE = 0.05, 0.8, 0.72
+"""The ends of the colours, and the share of them from which on numbers are white."""
+_NARROW = 0.4
+"""The inches of a column below which numbers are a point smaller."""
+_COLOURS = colormaps["YlGnBu"]
+_SIGNS = {"equivalent": "=", "open": "~"}
+_CAPTION = (
+    "Accuracy on clean test labels in percent at the last epoch, mean over seeds; methods by their "
+    "mean over {shared} (last column), columns by kind of noise and realised rate. Framed: the "
+    "best of a column; = equivalent to it; ~ not resolved from it; without a sign: worse (paired "
+    "t tests over seeds at {alpha:g}; q over all pairs, Holm's p where the suite asked)."
+)
+_OUT = " Grey: lost runs or is within chance, and never marked."
+
+
+def pages(analysis: Analysis, venue: Venue) -> list[Page]:
+    """Draw methods, the best first, by settings, kinds of noise apart."""
+    data = points(analysis)
+    run = analysis.run
+    settings = [name for name in run.settings if name in set(data["setting"])]
+    if len(settings) < 2:
+        raise AbsentError("A heat map of one setting is a column of a table.")
+    known = set(data["method"])
+    labels = {m: analysis.looks[m].label for m in map(str, analysis.ranking.index) if m in known}
+    about = _about(analysis, settings)
+    room = _room(labels, venue) - _ENTRY - _GAP * len({group for group, _ in about.values()})
+    across = max(1, int(room / _ENTRY))
+    parts, shown = layout.split(list(labels), settings, (_ROWS, across))
+    shared = len(analysis.shared_settings)
+    caption = _CAPTION.format(
+        shared="one setting" if shared == 1 else f"{shared} settings", alpha=stats.ALPHA
+    )
+    caption += _OUT * bool((data["mark"] == "out").any())
+    caption += layout.of_many(shown, len(settings), "settings")
+    marked = data[data["mark"] != "out"]["acc"]
+    limits = float(marked.min()), float(marked.max())
+    drawn = []
+    for methods, columns in parts:
+        part = data[data["method"].isin(methods) & data["setting"].isin([*columns, MEAN])]
+        own = {method: labels[method] for method in methods}
+        figure = _figure(part, own, {name: about[name] for name in columns}, limits, venue)
+        drawn.append(Page(figure, part, caption))
+    return drawn
+
+
+def points(analysis: Analysis) -> pd.DataFrame:
+    """Return ``acc`` in percent by ``method`` and ``setting``, and the ``mark`` beside it.
+
+    The setting ``MEAN`` is the mean over the shared settings, as in the ranking.
+    """
+    means = analysis.setting_means("acc")[["method", "setting", "mean"]]
+    overall = analysis.ranking["acc"].dropna().rename("mean").reset_index()
+    data = pd.concat([means, overall.assign(setting=MEAN)], ignore_index=True)
+    marks = {name: analysis.marks("acc", name) for name in set(means["setting"])}
+    marks[MEAN] = analysis.marks("acc")
+    data["mark"] = [marks[row.setting].get(row.method, "") for row in rows_of(data)]
+    return data.assign(acc=100 * data["mean"]).drop(columns="mean")
+
+
+def _about(analysis: Analysis, settings: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Return the name of the group and of the column of each setting."""
+    first = analysis.run.last.drop_duplicates("setting").set_index("setting")
+    realised = analysis.run.last.groupby("setting")["noise_rate_realised"].mean()
+    about = {}
+    for name in settings:
+        row = first.loc[name]
+        group = ", ".join(part for part in (row["arena"], row["kind"]) if part)
+        about[name] = (group, f"{100 * realised[name]:.1f}" if row["noisy"] else "0")
+    return about
+
+
+def _room(labels: Mapping[str, str], venue: Venue) -> float:
+    """Return the inches that the longest label leaves for columns."""
+    lines = [layout.name_lines(label, _LABEL, venue).split("\n") for label in labels.values()]
+    longest = max(len(line) for own in lines for line in own)
+    return venue.width - longest * venue.letter * 0.9 - 0.2
+
+
+def _figure(
+    data: pd.DataFrame,
+    labels: Mapping[str, str],
+    about: Mapping[str, tuple[str, str]],
+    limits: tuple[float, float],
+    venue: Venue,
+) -> Figure:
+    groups = [list(own) for _, own in groupby(about, lambda name: about[name][0])]
+    room, gaps = _room(labels, venue), _GAP * len(groups)
+    entry = min((room - gaps) / (len(about) + 1), _WIDEST)
+    titles = [
+        layout.name_lines(about[own[0]][0], max(entry * len(own), _TITLE), venue) for own in groups
+    ]
+    head = 0.14 * max(title.count("\n") + 1 for title in titles) + 0.45
+    width = venue.width - room + entry * (len(about) + 1) + gaps
+    figure = layout.new_figure(width, _ROW * len(labels) + head)
+    axes, left, x = figure.subplots(), dict[str, float](), 0.0
+    for own, title in zip(groups, titles, strict=True):
+        middle = x + entry * len(own) / 2
+        axes.text(middle, -0.6, title, ha="center", va="bottom", fontsize=venue.points)
+        left |= {name: x + entry * place for place, name in enumerate(own)}
+        x += entry * len(own) + _GAP
+    left[MEAN] = x
+    place = {method: number for number, method in enumerate(labels)}
+    size = 2 if entry < _NARROW else 1
+    for row in rows_of(data[data["setting"].isin(left)]):
+        share = (row.acc - limits[0]) / ((limits[1] - limits[0]) or 1.0)
+        at = left[row.setting], place[row.method], entry
+        _draw_entry(axes, row.acc, row.mark, at, (share, venue.points - size))
+    axes.set_xticks(
+        [at + entry / 2 for at in left.values()], [*(n for _, n in about.values()), MEAN]
+    )
+    axes.set_yticks(
+        np.arange(len(labels)), [layout.name_lines(k, _LABEL, venue) for k in labels.values()]
+    )
+    axes.tick_params(length=0)
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    axes.set(xlim=(-0.01, x + entry + 0.01), ylim=(len(labels) - 0.45, -0.55))
+    axes.set_xlabel("Realised noise rate (%)")
+    return figure
+
+
+def _draw_entry(
+    axes: Axes, acc: float, mark: str, place: tuple[float, float, float], style: tuple[float, float]
+) -> None:
+    """Draw an accuracy in percent on its colour.
+
+    Args:
+        axes: the panel.
+        acc: the accuracy.
+        mark: one of :meth:`Analysis.marks`.
+        place: left end, row and width.
+        style: the share of the way from the palest colour to the darkest, and the points of text.
+    """
+    (x, y, width), (share, size) = place, style
+    face = "0.93" if mark == "out" else _COLOURS(_PALE + (_DARK - _PALE) * share)
+    box = Rectangle((x, y - 0.46), width - 0.012, 0.92, facecolor=face, linewidth=0)
+    axes.add_patch(box)
+    if mark == "best":
+        frame = Rectangle(
+            (x + 0.012, y - 0.42), width - 0.036, 0.84, fill=False, linewidth=1.1, edgecolor="black"
+        )
+        axes.add_patch(frame)
+    axes.text(
+        x + width / 2,
+        y,
+        number("acc", acc / 100) + _SIGNS.get(mark, ""),
+        ha="center",
+        va="center",
+        fontsize=size,
+        fontweight="bold" if mark == "best" else "normal",
+        color="0.5" if mark == "out" else "white" if share > _WHITE else "black",
+    )
