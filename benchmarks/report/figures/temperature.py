@@ -110,7 +110,8 @@ def points(analysis: Analysis) -> tuple[pd.DataFrame, int, int]:
 
 def at_bound(rows: pd.DataFrame, fit: str) -> pd.Series:
     """Return which rows have a temperature that ended at a bound, of the fit ``clean``, say."""
-    return np.log(rows[f"ts_{fit}_T"]).abs() > _BOUND
+    logarithm = rows[f"ts_{fit}_T"].map(math.log, na_action="ignore")
+    return logarithm.abs() > _BOUND
 
 
 def _draw_panel(axes: Axes, data: pd.DataFrame, methods: Sequence[str]) -> None:
