@@ -22,8 +22,8 @@ from tests.report.folders import SIX, Sweep, write
 
 SMALL = Sweep(methods=SIX[:2], noises=("clean", "symmetric(rate=0.4)"), seeds=5, epochs=2)
 FIGURES = (
-    *("delta", "delta_ece", "forest", "pareto"),
-    *("memorisation", "reliability", "losses"),
+    *("overview", "accuracy", "nll", "ece", "delta", "delta_ece", "forest", "pareto"),
+    *("seeds", "overfitting", "memorisation", "reliability", "losses"),
 )
 
 

@@ -52,10 +52,11 @@ def test_a_figure_shows_it_where_it_stands(folder):
         assert list(seen[dataset]) == pytest.approx([0, 100 * realised])
 
 
-def test_no_file_or_figure_of_its_report_says_nan(folder, monkeypatch):
-    seeds = partial(figures.draw, kinds=["seeds"])
-    monkeypatch.setattr(figures, "draw", seeds)
+def test_its_report_says_which_rate_is_meant(folder, monkeypatch):
+    accuracy = partial(figures.draw, kinds=["accuracy"])
+    monkeypatch.setattr(figures, "draw", accuracy)
     built = build(folder)
     text = (built.folder / "report.md").read_text(encoding="utf-8")
     assert FILE in text
+    assert "against the nominal noise rate (the realised one where a noise states none)" in text
     assert not re.search(r"\bnan\b", text)

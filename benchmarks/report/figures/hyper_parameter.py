@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
@@ -16,7 +18,7 @@ from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import layout
 from benchmarks.report.figures.layout import AbsentError, Page, Venue
 from benchmarks.report.figures.temperature import at_bound
-from benchmarks.report.looks import resolve, shade
+from benchmarks.report.looks import resolve
 from benchmarks.report.phrases import MINUS
 
 SHOWN = {
@@ -26,10 +28,10 @@ SHOWN = {
 }
 LEAST = 3
 """The fewest values of a hyper-parameter that make a line."""
-_COLOURS = ("#1f6fb5", "#c2571a", "#2b8a57", "#8a3f97", "#8a6d1d")
+_COLOURS = ("Blues", "Oranges", "Greens", "Purples", "Greys")
 _MARKERS = ("o", "s", "^", "D", "v")
-_SHADES = (0.25, -0.55)
-"""The shades of the lowest and of the highest rate of a kind of noise."""
+_SHADES = (0.5, 1.0)
+"""The shades between which the rates of a kind of noise lie, the highest at the dark end."""
 _WIDE = 30
 """The axis is logarithmic where the largest value is so many times the smallest."""
 _CAPTION = (
@@ -169,10 +171,10 @@ def _looks(data: pd.DataFrame) -> dict[str, tuple[str, str]]:
                 looks[str(panel)] = ("#1a1a1a", "o")
                 continue
             number = kinds.index(kind)
-            low, high = _SHADES
-            tone = low + (high - low) * (place / (len(panels) - 1) if len(panels) > 1 else 0.5)
-            colour = shade(_COLOURS[number % len(_COLOURS)], tone)
-            looks[str(panel)] = (colour, _MARKERS[number % len(_MARKERS)])
+            pale, dark = _SHADES
+            share = pale + (dark - pale) * (place + 1) / len(panels)
+            colours = colormaps[_COLOURS[number % len(_COLOURS)]]
+            looks[str(panel)] = (to_hex(colours(share)), _MARKERS[number % len(_MARKERS)])
     return {panel: looks[panel] for panel in dict.fromkeys(data["panel"])}
 
 

@@ -25,8 +25,6 @@ ROWS, COLUMNS = 6, 5
 WIDE = 20
 """The NLL gets a logarithmic axis where its largest mean is so many times its smallest."""
 _FLOOR = "0.85"
-_LABEL = 0.32
-"""The inches that a rate takes below an axis."""
 
 
 def pages(analysis: Analysis, venue: Venue, metric: str) -> list[Page]:
@@ -35,8 +33,6 @@ def pages(analysis: Analysis, venue: Venue, metric: str) -> list[Page]:
     data = points(run, metric)
     if data.empty:
         raise AbsentError(f"No finished cell has a value of {METRICS[metric].label}.")
-    if not _with_lines(data):
-        raise AbsentError("No kind of noise has two rates for a line between them.")
     methods = select_methods(analysis)
     kinds, arenas = (list(dict.fromkeys(data[name])) for name in ("kind", "arena"))
     parts, shown = layout.split(kinds, arenas, (COLUMNS, ROWS))
@@ -44,7 +40,7 @@ def pages(analysis: Analysis, venue: Venue, metric: str) -> list[Page]:
     drawn = []
     for columns, rows in parts:
         part = data[data["arena"].isin(rows) & data["kind"].isin(columns)]
-        caption = _caption(metric, part, methods) + more
+        caption = _caption(run, metric, part, methods) + more
         drawn.append(Page(_figure(part, methods, metric, venue), part, caption))
     return drawn
 
@@ -52,15 +48,13 @@ def pages(analysis: Analysis, venue: Venue, metric: str) -> list[Page]:
 def points(run: Run, metric: str) -> pd.DataFrame:
     """Return ``mean``, ``low`` and ``high`` by ``arena``, ``kind``, ``x`` and ``method``.
 
-    ``x`` is the realised noise rate in percent, mean over cells. Clean labels are rate 0 of every
-    kind of noise. The ECE of a method has its own ``floor`` beside it.
+    ``x`` is the noise rate in percent: nominal, or realised where the noise states none. Clean
+    labels are rate 0 of every kind of noise. The ECE of a method has its own ``floor`` beside it.
     """
     by = ["arena", "kind", "x", "method"]
-    realised = run.last.groupby(["arena", "kind", "x"])["noise_rate_realised"].transform("mean")
-    rows = run.last.assign(x=realised)
-    table = stats.t_intervals(rows, by, metric)
+    table = stats.t_intervals(run.last, by, metric)
     if metric == "ece":
-        floor = rows.groupby(by)["ece_floor"].mean()
+        floor = run.last.groupby(by)["ece_floor"].mean()
         table = table.merge(floor.rename("floor").mul(100).reset_index())
     clean = table[table["kind"] == "clean"]
     noisy = table[table["kind"] != "clean"]
@@ -73,25 +67,16 @@ def points(run: Run, metric: str) -> pd.DataFrame:
     return table.sort_values(by, kind="stable").reset_index(drop=True)
 
 
-def _with_lines(data: pd.DataFrame) -> list[str]:
-    """Return the kinds of noise of two rates at least, beside clean labels.
-
-    Nothing was measured between clean labels and a single rate.
-    """
-    rates = data[data["x"] > 0].groupby(["kind", "arena"])["x"].nunique().groupby("kind").max()
-    return list(rates.index[rates > 1])
-
-
-def _caption(metric: str, data: pd.DataFrame, methods: MethodSelection) -> str:
+def _caption(run: Run, metric: str, data: pd.DataFrame, methods: MethodSelection) -> str:
     band = "Bands: 95% t intervals over seeds."
     if not methods.have_bands:
         band = "Bands are left out, as there are too many methods to tell them apart."
+    nameless = " (the realised one where a noise states none)"
+    rate = f"nominal noise rate{nameless if run.last['noise_rate'].isna().any() else ''}"
     text = (
-        f"{METRICS[metric].label} on clean test labels against the realised noise rate, mean over "
+        f"{METRICS[metric].label} on clean test labels against the {rate}, mean over "
         f"seeds at the last epoch. {band}"
     )
-    if set(data["kind"]) - set(_with_lines(data)):
-        text += " Of a kind of noise with a single rate no line is drawn, and whiskers are bands."
     if metric == "acc":
         text += " The axis does not start at zero."
     if _logarithmic(data, metric):
@@ -111,21 +96,15 @@ def _figure(data: pd.DataFrame, methods: MethodSelection, metric: str, venue: Ve
     figure = layout.new_figure(width, height + legend_height(methods.shown, width, venue))
     label = layout.y_label(metric)
     labels = {a: f"{layout.name_lines(a, 1.4, venue)}\n{label}" if a else label for a in arenas}
-    lines = _with_lines(data)
-    widths = [1.0 if kind in lines else 0.6 for kind in kinds]
-    grid = figure.subplots(
-        len(arenas), len(kinds), squeeze=False, sharey="row", width_ratios=widths
-    )
-    for axes, arena, kind in layout.facets(grid, venue, labels, kinds, "Realised noise rate (%)"):
+    grid = figure.subplots(len(arenas), len(kinds), squeeze=False, sharey="row")
+    for axes, arena, kind in layout.facets(grid, venue, labels, kinds, "Noise rate (%)"):
         row = data[data["arena"] == arena]
         rows = row[row["kind"] == kind]
         if rows.empty:
             axes.set_xticks([])
             layout.write_centred(axes, "no run")
-        elif kind in lines:
-            _draw_panel(axes, rows, methods, width / len(kinds))
         else:
-            _draw_whiskers(axes, rows, methods)
+            _draw_panel(axes, rows, methods)
         axes.set_yscale("log" if _logarithmic(data, metric) else "linear")
         _limit(axes, row, methods, metric)
     floor = Patch(color=_FLOOR, label="Floors: calibrated models")
@@ -133,51 +112,41 @@ def _figure(data: pd.DataFrame, methods: MethodSelection, metric: str, venue: Ve
     return figure
 
 
-def _draw_panel(axes: Axes, rows: pd.DataFrame, methods: MethodSelection, room: float) -> None:
-    """Draw a line for each method in a panel that is about so many inches wide."""
+def _draw_panel(axes: Axes, rows: pd.DataFrame, methods: MethodSelection) -> None:
     rates = sorted(rows["x"].unique())
-    draw_lines(axes, rows, methods)
-    floors = _floors(rows, methods)
-    if len(floors):
+    if len(rates) > 1:
+        draw_lines(axes, rows, methods)
+    else:
+        _draw_whiskers(axes, rows, methods)
+    if "floor" in rows:
+        shown = rows[rows["method"].isin(methods.shown)].groupby("x")["floor"]
         limits = axes.get_xlim()
-        ends = floors["min"], floors["max"]
-        axes.fill_between(floors.index, *ends, color=_FLOOR, linewidth=0.8, zorder=0.5)
+        repeats = 2 if len(rates) == 1 else 1  # of a single rate the band is as wide as the panel
+        x = limits if repeats == 2 else rates
+        low, high = (list(end) * repeats for end in (shown.min(), shown.max()))
+        axes.fill_between(x, low, high, color=_FLOOR, linewidth=0.8, zorder=0.5)
         axes.set_xlim(limits)
-    axes.set_xticks(layout.far_apart(rates, _LABEL / room))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
-
-
-def _floors(rows: pd.DataFrame, methods: MethodSelection) -> pd.DataFrame:
-    """Return the lowest and highest floor of the methods in colour, by rate; none of accuracy."""
-    if "floor" not in rows:
-        return pd.DataFrame()
-    return rows[rows["method"].isin(methods.shown)].groupby("x")["floor"].agg(["min", "max"])
+    axes.set_xticks(_spaced(rates))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
 
 
 def _draw_whiskers(axes: Axes, rows: pd.DataFrame, methods: MethodSelection) -> None:
-    """Draw methods side by side at each rate: between clean labels and one rate, nothing is."""
-    rates, count = sorted(rows["x"].unique()), len(methods.shown)
-    places = {rate: place for place, rate in enumerate(rates)}
-    grey = rows[rows["method"].isin(methods.others)]
-    middle = grey["x"].map(places)
-    axes.hlines(grey["mean"], middle - 0.4, middle + 0.4, color=GREY, linewidth=0.6)
+    """Draw methods side by side around a single rate, which has no lines."""
+    rate, count = float(rows["x"].iloc[0]), len(methods.shown)
+    grey = rows.loc[rows["method"].isin(methods.others), "mean"]
+    axes.hlines(grey, rate - 1, rate + 1, color=GREY, linewidth=0.6)
     for place, (method, look) in enumerate(methods.shown.items()):
-        points = rows[rows["method"] == method]
-        x = points["x"].map(places) + 0.7 * (place - (count - 1) / 2) / max(count, 6)
-        ends = [points["mean"] - points["low"], points["high"] - points["mean"]]
-        axes.errorbar(x, points["mean"], ends, fmt=look.marker, color=look.colour, capsize=1.5)
-    floors = _floors(rows, methods)
-    for rate, low, high in floors.itertuples():
-        across = [places[rate] - 0.4, places[rate] + 0.4]
-        axes.fill_between(across, low, high, color=_FLOOR, linewidth=0.8, zorder=0.5)
-    axes.set_xlim(-0.5, len(rates) - 0.5)
-    axes.set_xticks(range(len(rates)), [f"{rate:.3g}" for rate in rates])
+        point = rows[rows["method"] == method]
+        x = [rate + (place - (count - 1) / 2) / max(count, 6)] * len(point)
+        ends = [point["mean"] - point["low"], point["high"] - point["mean"]]
+        axes.errorbar(x, point["mean"], ends, fmt=look.marker, color=look.colour, capsize=1.5)
+    axes.set_xlim(rate - 1, rate + 1)
 
 
 def _limit(axes: Axes, rows: pd.DataFrame, methods: MethodSelection, metric: str) -> None:
     """Set the y axis to what a row of panels shows of a metric."""
     shown = ["mean", "low", "high"] if methods.have_bands else ["mean"]
-    alone = ~rows["kind"].isin(_with_lines(rows))  # with whiskers, not bands
+    alone = rows.groupby("kind")["x"].transform("nunique") == 1  # with whiskers, not bands
     whiskers = rows.loc[alone & rows["method"].isin(methods.shown), ["low", "high"]]
     reach = pd.concat([rows[shown], whiskers])
     low, high = reach.min().min(), reach.max().max()
@@ -194,3 +163,13 @@ def _limit(axes: Axes, rows: pd.DataFrame, methods: MethodSelection, metric: str
 def _logarithmic(data: pd.DataFrame, metric: str) -> bool:
     """Return whether one mean NLL would press all others to the floor of the figure."""
     return metric == "nll" and data["mean"].max() > WIDE * data["mean"].min() > 0
+
+
+def _spaced(rates: list[float]) -> list[float]:
+    """Return the rates that can be printed below an axis without touching."""
+    gap = 0.12 * (rates[-1] - rates[0])
+    kept: list[float] = []
+    for rate in rates:
+        if not kept or rate - kept[-1] >= gap:
+            kept.append(rate)
+    return kept

@@ -32,10 +32,10 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     data = points(analysis)
     if data.empty:
         raise AbsentError("No finished cell has kept its best epoch.")
-    looks, known = analysis.looks, set(data["method"])
-    order = [str(method) for method in analysis.ranking.index if method in known]
-    settings = [name for name in analysis.run.settings if name in set(data["setting"])]
-    parts, more = rows.split({method: looks[method].label for method in order}, settings)
+    known = set(data["method"])
+    looks = {method: look for method, look in analysis.looks.items() if method in known}
+    settings = [name for name in analysis.core_settings if name in set(data["setting"])]
+    parts, more = rows.split(venue, {m: look.label for m, look in looks.items()}, settings)
     drawn = []
     for methods, shown in parts:
         part = data[data["method"].isin(methods) & data["setting"].isin(shown)]
@@ -77,7 +77,7 @@ def _draw_panel(axes: Axes, data: pd.DataFrame, looks: Mapping[str, Look], venue
                 xytext=(4, 0),
                 textcoords="offset points",
                 va="center",
-                fontsize=venue.points - 2,
+                fontsize=venue.small,
                 color="0.3",
             )
     low, high = data[list(SELECTIONS)].min().min(), data[list(SELECTIONS)].max().max()

@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis, rows_of
 from benchmarks.report.figures import layout
-from benchmarks.report.figures.layout import AbsentError, Page, Venue
+from benchmarks.report.figures.layout import SMALLEST, AbsentError, Page, Venue
 from benchmarks.report.phrases import number
 
 MEAN = "mean"
@@ -27,7 +27,7 @@ _LABEL, _TITLE = 1.15, 0.8
 _PALE, _DARK, _WHITE = 0.05, 0.8, 0.72
 """The ends of the colours, and the share of them from which on numbers are white."""
 _NARROW = 0.4
-"""The inches of a column below which numbers are a point smaller."""
+"""The inches of a column up to which its numbers are as small as may be."""
 _COLOURS = colormaps["YlGnBu"]
 _SIGNS = {"equivalent": "=", "open": "~"}
 _CAPTION = (
@@ -47,7 +47,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     if len(settings) < 2:
         raise AbsentError("A heat map of one setting is a column of a table.")
     known = set(data["method"])
-    labels = {m: analysis.looks[m].label for m in map(str, analysis.ranking.index) if m in known}
+    labels = {m: look.label for m, look in analysis.looks.items() if m in known}
     about = _about(analysis, settings)
     room = _room(labels, venue) - _ENTRY - _GAP * len({group for group, _ in about.values()})
     across = max(1, int(room / _ENTRY))
@@ -126,11 +126,11 @@ def _figure(
         x += entry * len(own) + _GAP
     left[MEAN] = x
     place = {method: number for number, method in enumerate(labels)}
-    size = 2 if entry < _NARROW else 1
+    size = venue.small if entry > _NARROW else SMALLEST
     for row in rows_of(data[data["setting"].isin(left)]):
         share = (row.acc - limits[0]) / ((limits[1] - limits[0]) or 1.0)
         at = left[row.setting], place[row.method], entry
-        _draw_entry(axes, row.acc, row.mark, at, (share, venue.points - size))
+        _draw_entry(axes, row.acc, row.mark, at, (share, size))
     axes.set_xticks(
         [at + entry / 2 for at in left.values()], [*(n for _, n in about.values()), MEAN]
     )

@@ -13,8 +13,6 @@ COLUMNS = 5
 """Most panels side by side."""
 ROW = 0.122
 """The inches of a row whose label has one line."""
-TALLEST = 7.8
-"""The inches of a page that leaves room for a caption."""
 _AROUND = 0.62
 """The inches that a title and an axis take around a panel."""
 _FOOT = 0.4
@@ -25,9 +23,11 @@ _LABEL = 1.9
 Part = tuple[tuple[str, ...], tuple[str, ...]]
 
 
-def split(labels: Mapping[str, str], settings: Sequence[str]) -> tuple[list[Part], str]:
+def split(
+    venue: Venue, labels: Mapping[str, str], settings: Sequence[str]
+) -> tuple[list[Part], str]:
     """Return the methods and settings of each page, and what a caption says where not all fit."""
-    room = TALLEST - _FOOT
+    room = venue.tallest - _FOOT
     rows = int((room - _AROUND) / ROW)
     down = max(1, int(room / (_AROUND + ROW * min(rows, len(labels)))))
     pages, shown = layout.split(list(labels), settings, (rows, COLUMNS * down))

@@ -34,12 +34,11 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     data = points(analysis)
     if data.empty:
         raise AbsentError("No seed finished.")
-    looks = analysis.looks
     known = set(data["method"])
-    order = [str(method) for method in analysis.ranking.index if method in known]
-    labels = {method: looks[method].label for method in order}
+    looks = {method: look for method, look in analysis.looks.items() if method in known}
+    labels = {method: look.label for method, look in looks.items()}
     settings = [name for name in analysis.run.settings if name in set(data["setting"])]
-    parts, more = rows.split(labels, settings)
+    parts, more = rows.split(venue, labels, settings)
     drawn = []
     for methods, shown in parts:
         part = data[data["method"].isin(methods) & data["setting"].isin(shown)]
@@ -47,7 +46,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
         figure, panels = rows.draw(venue, own, shown, layout.y_label("acc"))
         for axes, setting in panels:
             here = part[part["setting"] == setting]
-            _draw_panel(axes, here, {m: looks[m] for m in methods}, venue.points - 2)
+            _draw_panel(axes, here, {m: looks[m] for m in methods}, venue.small)
         figure.legend(handles=_handles(part), loc="outside lower center", ncols=3)
         caption = _CAPTION + _MEDIAN * bool((part["low"].isna() & (part["done"] > 1)).any())
         caption += _LOST * bool((part["done"] < part["planned"]).any())
@@ -91,8 +90,8 @@ def _draw_panel(axes: Axes, data: pd.DataFrame, looks: Mapping[str, Look], size:
     axes.scatter(dots["acc"], heights, s=6, c=colours, alpha=0.75, linewidths=0, zorder=2)
     each = data.drop_duplicates("method")
     at = each["method"].map(row)
-    axes.hlines(at, each["low"], each["high"], color=_INK, linewidth=0.7)
     whole = each["low"].notna() & ~each["beyond"]
+    axes.hlines(at[whole], each["low"][whole], each["high"][whole], color=_INK, linewidth=0.7)
     axes.scatter(each["mean"][whole], at[whole], s=25, marker="|", c=_INK, linewidths=1.0)
     alone = each["low"].isna() & ~each["beyond"] & (each["done"] > 1)
     axes.plot(each["median"][alone], at[alone], color=_INK, linestyle="", **_DIAMOND)

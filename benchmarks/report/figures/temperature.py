@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -55,10 +54,9 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
         raise AbsentError("No finished cell has a temperature: the recipe holds no images out.")
     selection = select_methods(analysis)
     known = set(data["method"])
-    order = [str(m) for m in analysis.ranking.index if m in selection.shown and m in known]
-    labels = {method: selection.shown[method].label for method in order}
-    settings = [name for name in analysis.run.settings if name in set(data["setting"])]
-    parts, more = rows.split(labels, settings)
+    labels = {method: look.label for method, look in selection.shown.items() if method in known}
+    settings = [name for name in analysis.core_settings if name in set(data["setting"])]
+    parts, more = rows.split(venue, labels, settings)
     given = analysis.run.last["ts_fwd_given"].eq(1).any()
     caption = _CAPTION.format(
         given=" (given the true one where it estimates none)" if given else ""

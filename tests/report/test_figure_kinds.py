@@ -1,0 +1,226 @@
+"""The figures of what to take, of seeds, epochs, temperatures and hyper-parameters: what they show.
+
+One folder is drawn once, and every test reads what is on its pages.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+
+from benchmarks.question import Question
+from benchmarks.report.analysis import Analysis
+from benchmarks.report.data import load
+from benchmarks.report.figures import hyper_parameter, layout, overview, pages, seeds, temperature
+from benchmarks.report.figures.layout import VENUES, Page
+from tests.report.folders import Sweep, write
+
+VENUE = VENUES["neurips"]
+SMOOTHED = tuple(f"label_smoothing(smoothing={s})" for s in (-0.4, 0.0, 0.2, 0.4))
+METHODS = ("cross_entropy", "label_smoothing", *SMOOTHED, "elr")
+NOISES = ("clean", "symmetric(rate=0.2)", "symmetric(rate=0.4)", "asymmetric(rate=0.4)")
+KINDS = ("overview", "seeds", "overfitting", "temperature", "hyper_parameter")
+BOUND = np.exp(-10)
+
+
+def alter(row):
+    """Scaling halves an ECE, and one fit ends at a bound; -0.4 collapses; ELR loses a seed."""
+    if row["method"] == "label_smoothing":
+        row |= {"method_spec": "label_smoothing(smoothing=0.1)"}
+    if row["method"] == SMOOTHED[0]:
+        row |= {"acc": 0.1 + 0.001 * row["seed"]}
+    row |= {f"ts_{fit}_T": 1.5 for fit in ("noisy", "fwd", "clean")}
+    row |= {"ts_noisy_ece": 2 * row["ece"], "ts_fwd_ece": row["ece"], "ts_fwd_given": 1}
+    row |= {"ts_clean_ece": row["ece"] / 2}
+    if row["method"] == "elr" and row["seed"] == 0:
+        row |= {"ts_clean_T": BOUND, "ts_clean_ece": 0.9}
+    if row["method"] == "elr" and row["seed"] == 4 and row["noise"] == NOISES[2]:
+        row |= {"status": "diverged"}
+    return row
+
+
+@pytest.fixture(scope="module")
+def analysis(tmp_path_factory):
+    asked = Question("cross_entropy", ("elr",))
+    sweep = Sweep(METHODS, NOISES, epochs=3, question=asked, alter=alter)
+    return Analysis(load(write(tmp_path_factory.mktemp("kinds"), sweep)))
+
+
+@pytest.fixture(scope="module")
+def drawn(analysis):
+    with layout.paper_style(VENUE):
+        named = dict(pages(analysis, VENUE, KINDS))
+        assert set(named) == set(KINDS)
+        assert all(isinstance(page, Page) for page in named.values())
+        for page in named.values():
+            layout.freeze_layout(page.figure)
+    return named
+
+
+def accuracies(analysis, method, setting):
+    rows = analysis.run.last
+    own = rows[(rows["method"] == method) & (rows["setting"] == setting)]
+    return 100 * own.sort_values("seed")["acc"].to_numpy()
+
+
+def panels(page):
+    """The panels of a page by their titles."""
+    return {axes.get_title().replace("\n", " "): axes for axes in page.figure.axes}
+
+
+def test_the_map_is_sorted_by_the_mean_and_marks_what_the_claims_say(analysis, drawn):
+    page = drawn["overview"]
+    (axes,) = page.figure.axes
+    labels = [label.get_text().replace("\n", " ") for label in axes.get_yticklabels()]
+    assert labels == [look.label for look in analysis.looks.values()]
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["0", "39.8", "19.9", "39.8", "mean"]
+    shown = [text.get_text() for text in axes.texts]
+    assert shown[:3] == ["clean", "asymmetric", "symmetric"]
+    table = page.data.set_index(["method", "setting"])
+    for (method, setting), row in table.iterrows():
+        marks = analysis.marks("acc", None if setting == overview.MEAN else setting)
+        assert row["mark"] == marks.get(method, "")
+        sign = {"equivalent": "=", "open": "~"}.get(row["mark"], "")
+        assert f"{row['acc']:.1f}{sign}" in shown
+    frames = [patch for patch in axes.patches if not patch.get_fill()]
+    assert len(frames) == (table["mark"] == "best").sum() >= 5
+    bold = {text.get_text() for text in axes.texts if text.get_fontweight() == "bold"}
+    assert bold == {f"{acc:.1f}" for acc in table.loc[table["mark"] == "best", "acc"]}
+    grey = table[table["mark"] == "out"]
+    assert {SMOOTHED[0], "elr"} == set(grey.index.unique("method"))
+    assert "Grey" in page.caption
+
+
+def test_a_dot_is_a_seed_and_an_interval_that_of_their_mean(analysis, drawn):
+    page = drawn["seeds"]
+    axes = panels(page)["symmetric 20%"]
+    dots = axes.collections[0].get_offsets()
+    place = list(analysis.looks).index("cross_entropy")
+    own = accuracies(analysis, "cross_entropy", "symmetric 20%")
+    row = np.abs(dots[:, 1] - place) < 0.4
+    assert sorted(dots[row, 0]) == pytest.approx(sorted(own))
+    low, high = scipy.stats.ttest_1samp(own, 0).confidence_interval(0.95)
+    ends = [line[:, 0].tolist() for line in axes.collections[1].get_segments()]
+    assert any(each == pytest.approx([low, high]) for each in ends)
+
+
+def test_seeds_that_failed_are_counted_and_those_within_chance_lie_beyond_the_axis(analysis, drawn):
+    page = drawn["seeds"]
+    words = {name: [t.get_text() for t in axes.texts] for name, axes in panels(page).items()}
+    assert words["symmetric 40%"] == ["4/5", "\N{BLACK LEFT-POINTING SMALL TRIANGLE} 10.2"]
+    assert words["clean"] == ["\N{BLACK LEFT-POINTING SMALL TRIANGLE} 10.2"]
+    assert min(panels(page)["clean"].get_xlim()) > 50
+    assert len(panels(page)["clean"].collections[0].get_offsets()) == 5 * (len(METHODS) - 1)
+    assert "4/5" in page.caption
+    assert "beyond the axis" in page.caption
+    alone = analysis.run.results[analysis.run.results["method"] != SMOOTHED[0]]
+    assert not seeds.points(Analysis(replace(analysis.run, results=alone)))["beyond"].any()
+
+
+def test_a_median_stands_where_the_interval_of_the_mean_is_impossible(analysis):
+    run = analysis.run
+    uneven = np.where(run.results["seed"] == 0, 0.5, 0.999)
+    high = run.results["acc"].where(run.results["method"] != "elr", uneven)
+    table = seeds.points(Analysis(replace(run, results=run.results.assign(acc=high))))
+    own = table[(table["method"] == "elr") & (table["setting"] == "clean")]
+    assert own["low"].isna().all()
+    assert own["median"].iloc[0] == pytest.approx(np.median(own["acc"]))
+    assert table.loc[table["method"] == "cross_entropy", "low"].notna().all()
+
+
+def test_the_best_epoch_stands_beside_the_last_with_the_loss_between(analysis, drawn):
+    page = drawn["overfitting"]
+    rows = page.data.set_index(["method", "setting"])
+    means = {}
+    for name in ("last", "val", "oracle"):
+        at = analysis.run.at(name)
+        own = at[(at["method"] == "cross_entropy") & (at["setting"] == "symmetric 40%")]
+        means[name] = 100 * own["acc"].mean()
+        assert rows.loc[("cross_entropy", "symmetric 40%"), name] == pytest.approx(means[name])
+    axes = panels(page)["symmetric 40%"]
+    place = list(analysis.looks).index("cross_entropy")
+    for collection, name in zip(axes.collections[1:], ("oracle", "last", "val"), strict=True):
+        (x,) = [x for x, y in collection.get_offsets() if y == place]
+        assert x == pytest.approx(means[name])
+    loss = means["oracle"] - means["last"]
+    assert loss >= 2
+    assert f"{loss:.1f}" in [text.get_text() for text in axes.texts]
+    assert "not attainable" in page.caption
+
+
+def test_fits_at_a_bound_are_left_out_and_counted_and_each_floor_is_its_own(analysis, drawn):
+    page = drawn["temperature"]
+    rows = page.data.set_index(["method", "setting", "state"])
+    own = analysis.run.last.set_index(["method", "setting"]).sort_index()
+    elr, whole = (own.loc[key] for key in (("elr", "clean"), ("cross_entropy", "clean")))
+    kept = elr[elr["seed"] != 0]
+    assert rows.loc[("elr", "clean", "clean"), "ece"] == pytest.approx(50 * kept["ece"].mean())
+    assert rows.loc[("elr", "clean", "clean"), "seeds"] == 4
+    assert rows.loc[("elr", "clean", "trained"), "seeds"] == 5
+    for state, factor in (("trained", 100), ("noisy", 200), ("clean", 50)):
+        shown = rows.loc[("cross_entropy", "clean", state)]
+        assert shown["ece"] == pytest.approx(factor * whole["ece"].mean())
+        assert shown["floor"] == pytest.approx(100 * whole["ece_floor"].mean())
+    assert "Left out: 4 of " in page.caption
+    assert SMOOTHED[0] not in set(page.data["method"])
+    assert "within chance" in page.caption
+    axes = panels(page)["clean"]
+    assert axes.get_xscale() == "log"
+    trained = axes.lines[list(temperature.MARKS).index("trained")]
+    assert sorted(trained.get_xdata()) == pytest.approx(
+        sorted(rows.xs(("clean", "trained"), level=("setting", "state"))["ece"])
+    )
+
+
+def test_a_hyper_parameter_is_found_and_its_values_stand_on_the_axis(analysis, drawn):
+    page = drawn["hyper_parameter"]
+    (sweep,) = hyper_parameter.swept(analysis.run.last)
+    assert sweep.name == "smoothing"
+    assert sorted(sweep.numbers.values()) == [-0.4, 0.0, 0.1, 0.2, 0.4]
+    first = page.figure.axes[0]
+    assert first.get_xlabel() == "smoothing"
+    lines = {line.get_color(): line for line in first.lines}
+    assert len(lines) == len(NOISES)
+    for line in lines.values():
+        assert list(line.get_xdata()) == [0.0, 0.1, 0.2, 0.4]
+    assert "smoothing = \N{MINUS SIGN}0.4, within chance in 4 of 4 settings" in page.caption
+    legend = [text.get_text() for text in page.figure.legends[0].get_texts()]
+    assert legend == ["clean", "asymmetric 39.8%", "symmetric 19.9%", "symmetric 39.8%"]
+    own = accuracies(analysis, "label_smoothing", "symmetric 40%")
+    row = page.data.query("metric == 'acc' and x == 0.1 and setting == 'symmetric 40%'")
+    assert row["mean"].tolist() == pytest.approx([own.mean()])
+
+
+@pytest.mark.parametrize(
+    ("specs", "found"),
+    [
+        (("m(a=1, b='x')", "m(a=2, b='x')", "m(a=3, b='x')"), [("m", "a", 3)]),
+        (("m(a=1, b='x')", "m(a=2, b='x')", "m(a=3, b='y')"), []),
+        (("m(a=1)", "m(a=2)", "n(a=3)"), []),
+        (("m(a=True)", "m(a=False)", "m(a=1)"), []),
+        (("m(a=1, b=0)", "m(a=2, b=0)", "m(a=3, b=0)", "m(a=3, b=1)"), [("m", "a", 3)]),
+    ],
+)
+def test_only_numbers_that_vary_alone_are_swept(specs, found):
+    rows = pd.DataFrame({"method": specs, "method_spec": specs})
+    sweeps = [(s.method, s.name, len(s.numbers)) for s in hyper_parameter.swept(rows)]
+    assert sweeps == found
+
+
+def test_no_kind_is_drawn_without_its_data(analysis):
+    run = analysis.run
+    blank = run.results.filter(regex="^ts_").columns
+    bare = replace(run, results=run.results.assign(**dict.fromkeys(blank, np.nan)))
+    one = replace(run, settings=("clean",), results=run.results[run.results["setting"] == "clean"])
+    few = run.results[~run.results["method"].isin(SMOOTHED)]
+    last = run.results[run.results["selection"] == "last"]
+    for kind, case, why in (
+        ("temperature", bare, "holds no images out"),
+        ("overview", one, "a column of a table"),
+        ("hyper_parameter", replace(run, results=few, methods=("cross_entropy",)), "3 values"),
+        ("overfitting", replace(run, results=last), "best epoch"),
+    ):
+        ((_, reason),) = pages(Analysis(case), VENUE, [kind])
+        assert why in reason
