@@ -216,11 +216,13 @@ def test_no_kind_is_drawn_without_its_data(analysis):
     one = replace(run, settings=("clean",), results=run.results[run.results["setting"] == "clean"])
     few = run.results[~run.results["method"].isin(SMOOTHED)]
     last = run.results[run.results["selection"] == "last"]
+    same = pd.concat([last.assign(selection=name) for name in ("last", "val", "oracle")])
     for kind, case, why in (
         ("temperature", bare, "holds no images out"),
         ("overview", one, "a column of a table"),
         ("hyper_parameter", replace(run, results=few, methods=("cross_entropy",)), "3 values"),
         ("overfitting", replace(run, results=last), "best epoch"),
+        ("overfitting", replace(run, results=same), "best at its last epoch"),
     ):
         ((_, reason),) = pages(Analysis(case), VENUE, [kind])
         assert why in reason

@@ -16,6 +16,8 @@ from benchmarks.report.tables import ORACLE
 SELECTIONS = ("last", "val", "oracle")
 _LEAST = 2.0
 """The loss in points from the best epoch to the last from which on it is written."""
+_REACH = 1.0
+"""The least points that an axis covers."""
 _NUMBER = 0.32
 """The inches that such a number takes."""
 _CAPTION = (
@@ -32,6 +34,8 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     data = points(analysis)
     if data.empty:
         raise AbsentError("No finished cell has kept its best epoch.")
+    if (data["last"] == data["oracle"]).all():
+        raise AbsentError("Every cell was best at its last epoch.")
     known = set(data["method"])
     looks = {method: look for method, look in analysis.looks.items() if method in known}
     settings = [name for name in analysis.core_settings if name in set(data["setting"])]
@@ -81,7 +85,9 @@ def _draw_panel(axes: Axes, data: pd.DataFrame, looks: Mapping[str, Look], venue
                 color="0.3",
             )
     low, high = data[list(SELECTIONS)].min().min(), data[list(SELECTIONS)].max().max()
-    inch = ((high - low) or 1.0) / rows.inches(axes, venue)
+    more = max(_REACH - (high - low), 0.0) / 2
+    low, high = low - more, high + more
+    inch = (high - low) / rows.inches(axes, venue)
     axes.set_xlim(low - 0.06 * inch, high + _NUMBER * inch)
     ticks = layout.few_ticks(2).tick_values(low, min(high, 100))
     axes.set_xticks([tick for tick in ticks if low <= tick <= 100])
