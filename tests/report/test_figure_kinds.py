@@ -33,9 +33,9 @@ def alter(row):
         row |= {"acc": 0.1 + 0.001 * row["seed"]}
     row |= {f"ts_{fit}_T": 1.5 for fit in ("noisy", "fwd", "clean")}
     row |= {"ts_noisy_ece": 2 * row["ece"], "ts_fwd_ece": row["ece"], "ts_fwd_given": 1}
-    row |= {"ts_clean_ece": row["ece"] / 2}
+    row |= {"ts_clean_ece": row["ece"] / 2, "ts_at_bound": 0}
     if row["method"] == "elr" and row["seed"] == 0:
-        row |= {"ts_clean_T": BOUND, "ts_clean_ece": 0.9}
+        row |= {"ts_clean_T": BOUND, "ts_clean_ece": 0.9, "ts_at_bound": 1}
     if row["method"] == "elr" and row["seed"] == 4 and row["noise"] == NOISES[2]:
         row |= {"status": "diverged"}
     return row
@@ -163,7 +163,7 @@ def test_fits_at_a_bound_are_left_out_and_counted_and_each_floor_is_its_own(anal
         shown = rows.loc[("cross_entropy", "clean", state)]
         assert shown["ece"] == pytest.approx(factor * whole["ece"].mean())
         assert shown["floor"] == pytest.approx(100 * whole["ece_floor"].mean())
-    assert "Left out: 4 of " in page.caption
+    assert "Left out: 4 of 417 fits" in page.caption
     assert SMOOTHED[0] not in set(page.data["method"])
     assert "within chance" in page.caption
     axes = panels(page)["clean"]

@@ -17,7 +17,6 @@ from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import layout
 from benchmarks.report.figures.layout import AbsentError, Page, Venue
-from benchmarks.report.figures.temperature import at_bound
 from benchmarks.report.looks import resolve
 from benchmarks.report.phrases import MINUS
 
@@ -114,8 +113,6 @@ def points(analysis: Analysis, sweep: Swept) -> pd.DataFrame:
     rows = run.last[run.last["method"].isin(sweep.numbers)]
     rows = rows[~rows["method"].isin(_collapsed(analysis, sweep))]
     rows = rows[[m not in analysis.collapsed(s) for m, s in rows[keys].to_numpy()]]
-    bound = at_bound(rows, "clean")
-    rows = rows.assign(ts_clean_ece=rows["ts_clean_ece"].mask(bound))
     tables = [
         layout.with_bounds(stats.t_intervals(rows, keys, metric), metric).assign(metric=metric)
         for metric in SHOWN

@@ -12,6 +12,7 @@ from matplotlib.patches import Rectangle
 
 from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis, rows_of
+from benchmarks.report.data import Run
 from benchmarks.report.figures import layout
 from benchmarks.report.figures.layout import SMALLEST, AbsentError, Page, Venue
 from benchmarks.report.phrases import number
@@ -24,6 +25,8 @@ _ROW, _ENTRY, _WIDEST, _GAP = 0.19, 0.275, 0.62, 0.09
 """The inches of a row, of the narrowest and widest column, and between kinds of noise."""
 _LABEL, _TITLE = 1.15, 0.8
 """The most inches of a label's line, and the fewest of a title's."""
+_LINE = 0.122
+"""The inches of a line of a title or a label."""
 _PALE, _DARK, _WHITE = 0.05, 0.8, 0.72
 """The ends of the colours, and the share of them from which on numbers are white."""
 _NARROW = 0.4
@@ -40,32 +43,37 @@ _OUT = " Grey: lost runs or is within chance, and never marked."
 
 
 def pages(analysis: Analysis, venue: Venue) -> list[Page]:
-    """Draw methods, the best first, by settings, kinds of noise apart."""
-    data = points(analysis)
-    run = analysis.run
-    settings = [name for name in run.settings if name in set(data["setting"])]
-    if len(settings) < 2:
+    """Draw methods, the best first, by settings; a dataset, model and recipe has its own page."""
+    data, run = points(analysis), analysis.run
+    about = _about(run)
+    arenas = list(dict.fromkeys(arena for arena, *_ in about.values()))
+    if len(about) < 2:
         raise AbsentError("A heat map of one setting is a column of a table.")
     known = set(data["method"])
     labels = {m: look.label for m, look in analysis.looks.items() if m in known}
-    about = _about(analysis, settings)
-    room = _room(labels, venue) - _ENTRY - _GAP * len({group for group, _ in about.values()})
-    across = max(1, int(room / _ENTRY))
-    parts, shown = layout.split(list(labels), settings, (_ROWS, across))
     shared = len(analysis.shared_settings)
-    caption = _CAPTION.format(
-        shared="one setting" if shared == 1 else f"{shared} settings", alpha=stats.ALPHA
-    )
-    caption += _OUT * bool((data["mark"] == "out").any())
-    caption += layout.of_many(shown, len(settings), "settings")
-    marked = data[data["mark"] != "out"]["acc"]
-    limits = float(marked.min()), float(marked.max())
+    over = "one setting" if shared == 1 else f"{shared} settings"
+    caption = _CAPTION.format(shared=over, alpha=stats.ALPHA)
+    marked = data["mark"] != "out"
+    caption += _OUT * bool(~marked.all())
+    limits = float(data["acc"].min()), float(data["acc"].max())
+    if marked.any():
+        limits = float(data["acc"][marked].min()), float(data["acc"][marked].max())
+    kept = layout.spread(arenas, layout.PAGES)
+    caption += layout.of_many(len(kept), len(arenas), "datasets and models")
     drawn = []
-    for methods, columns in parts:
-        part = data[data["method"].isin(methods) & data["setting"].isin([*columns, MEAN])]
-        own = {method: labels[method] for method in methods}
-        figure = _figure(part, own, {name: about[name] for name in columns}, limits, venue)
-        drawn.append(Page(figure, part, caption))
+    for arena in kept:
+        here = {name: own for name, (place, *own) in about.items() if place == arena}
+        groups = len({kind for kind, _ in here.values()})
+        across = max(1, int((_room(labels, venue) - _ENTRY - _GAP * groups) / _ENTRY))
+        size = _ROWS, across
+        parts, shown = layout.split(list(labels), list(here), size, layout.PAGES // len(kept))
+        more = layout.of_many(shown, len(here), "settings")
+        for methods, columns in parts:
+            part = data[data["method"].isin(methods) & data["setting"].isin([*columns, MEAN])]
+            own = {method: labels[method] for method in methods}
+            figure = _figure(part, own, {name: here[name] for name in columns}, limits, venue)
+            drawn.append(Page(figure, part, caption + more, arena))
     return drawn
 
 
@@ -83,16 +91,19 @@ def points(analysis: Analysis) -> pd.DataFrame:
     return data.assign(acc=100 * data["mean"]).drop(columns="mean")
 
 
-def _about(analysis: Analysis, settings: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Return the name of the group and of the column of each setting."""
-    first = analysis.run.last.drop_duplicates("setting").set_index("setting")
-    realised = analysis.run.last.groupby("setting")["noise_rate_realised"].mean()
-    about = {}
-    for name in settings:
-        row = first.loc[name]
-        group = ", ".join(part for part in (row["arena"], row["kind"]) if part)
-        about[name] = (group, f"{100 * realised[name]:.1f}" if row["noisy"] else "0")
-    return about
+def _about(run: Run) -> dict[str, tuple[str, str, str]]:
+    """Return the arena, the kind of noise and the realised rate of each setting with a result."""
+    realised = run.last.groupby("setting")["noise_rate_realised"].mean()
+    first = {row.setting: row for row in rows_of(run.last.drop_duplicates("setting"))}
+    return {
+        name: (
+            first[name].arena,
+            first[name].kind,
+            f"{100 * realised[name]:.1f}" if first[name].noisy else "0",
+        )
+        for name in run.settings
+        if name in first
+    }
 
 
 def _room(labels: Mapping[str, str], venue: Venue) -> float:
@@ -105,25 +116,30 @@ def _room(labels: Mapping[str, str], venue: Venue) -> float:
 def _figure(
     data: pd.DataFrame,
     labels: Mapping[str, str],
-    about: Mapping[str, tuple[str, str]],
+    about: Mapping[str, Sequence[str]],
     limits: tuple[float, float],
     venue: Venue,
 ) -> Figure:
     groups = [list(own) for _, own in groupby(about, lambda name: about[name][0])]
-    room, gaps = _room(labels, venue), _GAP * len(groups)
-    entry = min((room - gaps) / (len(about) + 1), _WIDEST)
-    titles = [
-        layout.name_lines(about[own[0]][0], max(entry * len(own), _TITLE), venue) for own in groups
-    ]
-    head = 0.14 * max(title.count("\n") + 1 for title in titles) + 0.45
-    width = venue.width - room + entry * (len(about) + 1) + gaps
-    figure = layout.new_figure(width, _ROW * len(labels) + head)
+    titles = [layout.name_lines(about[own[0]][0], _TITLE, venue) for own in groups]
+    least = [max(map(len, title.split("\n"))) * venue.letter for title in titles]
+    room, entry = _room(labels, venue), _ENTRY
+    for _ in range(2):  # a title that is wider than its columns takes some of their room
+        wider = sum(max(w - entry * len(own), 0) for w, own in zip(least, groups, strict=True))
+        gaps = _GAP * len(groups) + wider
+        entry = min((room - gaps) / (len(about) + 1), _WIDEST)
+    lines = [layout.name_lines(label, _LABEL, venue) for label in labels.values()]
+    row_height = max(_ROW, 0.01 + _LINE * max(line.count("\n") + 1 for line in lines))
+    head = _LINE * max(title.count("\n") + 1 for title in titles) + 0.47
+    width = min(venue.width - room + entry * (len(about) + 1) + gaps, venue.width)
+    figure = layout.new_figure(width, row_height * len(labels) + head)
     axes, left, x = figure.subplots(), dict[str, float](), 0.0
-    for own, title in zip(groups, titles, strict=True):
-        middle = x + entry * len(own) / 2
-        axes.text(middle, -0.6, title, ha="center", va="bottom", fontsize=venue.points)
-        left |= {name: x + entry * place for place, name in enumerate(own)}
-        x += entry * len(own) + _GAP
+    for own, title, wide in zip(groups, titles, least, strict=True):
+        span = max(wide, entry * len(own))
+        axes.text(x + span / 2, -0.6, title, ha="center", va="bottom", fontsize=venue.points)
+        start = x + (span - entry * len(own)) / 2
+        left |= {name: start + entry * place for place, name in enumerate(own)}
+        x += span + _GAP
     left[MEAN] = x
     place = {method: number for number, method in enumerate(labels)}
     size = venue.small if entry > _NARROW else SMALLEST
@@ -134,9 +150,7 @@ def _figure(
     axes.set_xticks(
         [at + entry / 2 for at in left.values()], [*(n for _, n in about.values()), MEAN]
     )
-    axes.set_yticks(
-        np.arange(len(labels)), [layout.name_lines(k, _LABEL, venue) for k in labels.values()]
-    )
+    axes.set_yticks(np.arange(len(labels)), lines)
     axes.tick_params(length=0)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -71,7 +70,9 @@ def points(analysis: Analysis) -> pd.DataFrame:
     inside = (data["mean"] >= data["half"]) & (data["mean"] + data["half"] <= 1)
     half = data["half"].where(inside)
     data = data.assign(low=data["mean"] - half, high=data["mean"] + half)
-    out = np.array([each.method in analysis.collapsed(each.setting) for each in rows_of(data)])
+    out = data["acc"].isna()
+    for setting in set(data["setting"]):
+        out |= data["method"].isin(analysis.collapsed(setting)) & (data["setting"] == setting)
     least = data["acc"].where(~out).groupby(data["setting"]).transform("min")
     highest = data.groupby(keys)["acc"].transform("max")
     shown = ["acc", "mean", "low", "high", "median"]

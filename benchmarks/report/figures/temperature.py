@@ -9,13 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
+from benchmarks.report import scaling
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import layout, rows
 from benchmarks.report.figures.layout import AbsentError, Page, Venue
 from benchmarks.report.figures.methods import select_methods
 
-_BOUND = 10 - 1e-6
-"""A fit whose logarithm is as far from 0 ended at a bound, where the temperature means nothing."""
 _TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 _CAPTION = (
     "ECE on clean test labels at the last epoch, as trained and after scaling by a temperature "
@@ -40,19 +39,18 @@ class Mark(NamedTuple):
 
 MARKS = {
     "trained": Mark("o", "#1a1a1a", filled=True, label="as trained"),
-    "noisy": Mark("X", "#c0392b", filled=True, label="T from noisy labels"),
-    "fwd": Mark("^", "#8c6d1f", filled=False, label="T through the noise matrix"),
-    "clean": Mark("D", "#2f6db3", filled=True, label="T from clean labels"),
+    "noisy": Mark("X", "#c0392b", filled=True, label=scaling.FITS["noisy"]),
+    "fwd": Mark("^", "#8c6d1f", filled=False, label=scaling.FITS["fwd"]),
+    "clean": Mark("D", "#2f6db3", filled=True, label=scaling.FITS["clean"]),
 }
 """As trained, and the three fits by their names in ``results.csv``."""
 
 
 def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     """Draw methods, the best first, by settings."""
-    data, dropped, total = points(analysis)
-    if data.empty:
+    if not scaling.is_known(analysis):
         raise AbsentError("No finished cell has a temperature: the recipe holds no images out.")
-    selection = select_methods(analysis)
+    data, selection = points(analysis), select_methods(analysis)
     known = set(data["method"])
     labels = {method: look.label for method, look in selection.shown.items() if method in known}
     settings = [name for name in analysis.core_settings if name in set(data["setting"])]
@@ -63,8 +61,9 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     )
     if any(analysis.collapsed(setting) for setting in settings):
         caption += _OUT
-    if dropped:
-        caption += _DROPPED.format(count=dropped, all=total)
+    dropped = analysis.run.last["ts_at_bound"].dropna()
+    if dropped.any():
+        caption += _DROPPED.format(count=int(dropped.sum()), all=len(scaling.FITS) * len(dropped))
     drawn = []
     for methods, shown in parts:
         part = data[data["method"].isin(methods) & data["setting"].isin(shown)]
@@ -78,8 +77,8 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     return drawn
 
 
-def points(analysis: Analysis) -> tuple[pd.DataFrame, int, int]:
-    """Return the ``ece`` in percent of each ``state``, and how many fits of how many are left out.
+def points(analysis: Analysis) -> pd.DataFrame:
+    """Return the ``ece`` in percent by ``method``, ``setting`` and ``state``.
 
     ``state`` is one of ``MARKS``; ``floor`` is that of the method in the setting as it was
     trained, ``seeds`` how many a mean is over.
@@ -87,15 +86,10 @@ def points(analysis: Analysis) -> tuple[pd.DataFrame, int, int]:
     last = analysis.run.last
     known = [m not in analysis.collapsed(s) for m, s in last[["method", "setting"]].to_numpy()]
     last = last[known]
-    tables, dropped, total = [], 0, 0
+    tables = []
     for state in MARKS:
-        fitted = state != "trained"
-        column = f"ts_{state}_ece" if fitted else "ece"
+        column = "ece" if state == "trained" else f"ts_{state}_ece"
         own = last.assign(value=100 * last[column]).dropna(subset=["value"])
-        if fitted:
-            bound = at_bound(own, state)
-            dropped, total = dropped + int(bound.sum()), total + len(own)
-            own = own[~bound]
         means = own.groupby(["method", "setting"])["value"].agg(["mean", "size"]).reset_index()
         tables.append(means.assign(state=state))
     table = pd.concat(tables, ignore_index=True).rename(columns={"mean": "ece", "size": "seeds"})
@@ -103,13 +97,7 @@ def points(analysis: Analysis) -> tuple[pd.DataFrame, int, int]:
     table = table.merge(scaled)
     keys = zip(table["method"], table["setting"], strict=True)
     floor = [100 * analysis.floors.get(key, math.nan) for key in keys]
-    return table.assign(floor=floor), dropped, total
-
-
-def at_bound(rows: pd.DataFrame, fit: str) -> pd.Series:
-    """Return which rows have a temperature that ended at a bound, of the fit ``clean``, say."""
-    logarithm = rows[f"ts_{fit}_T"].map(math.log, na_action="ignore")
-    return logarithm.abs() > _BOUND
+    return table.assign(floor=floor)
 
 
 def _draw_panel(axes: Axes, data: pd.DataFrame, methods: Sequence[str]) -> None:
