@@ -38,8 +38,10 @@ def markdown(judgement: Judgement) -> str:
     if rows:
         names = "benchmark | file" if judgement.how in TIMED else "method | setting"
         interval = "of the runs" if judgement.how in TIMED else "90% interval"
-        lines += ["", f"| verdict | {names} | metric | change | {interval} | p |"]
-        lines += ["|---|---|---|---|---|---|---|", *map(_row, rows)]
+        again = " on the reserve |" if any(one.reserve for one in rows) else ""
+        lines += ["", f"| verdict | {names} | metric | change | {interval} | p |{again}"]
+        lines += ["|---|---|---|---|---|---|---|" + "---|" * bool(again)]
+        lines += [_row(one) + _on_reserve(one) * bool(again) for one in rows]
     lines += [f"\n{literal(note)}" for note in judgement.notes]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -51,6 +53,10 @@ def _row(one: Finding) -> str:
     names = (one.method, one.setting, LABELS[one.metric])
     cells = [one.verdict, *map(literal, names), f"{one.change:.3g}", interval, p]
     return f"| {' | '.join(cells)} |"
+
+
+def _on_reserve(one: Finding) -> str:
+    return " |" if one.again is None else f" {one.again:.3g} |"
 
 
 def junit(judgement: Judgement) -> str:

@@ -59,7 +59,10 @@ CHANGES = {
         method="label_smoothing",
     ),
     "elr_without_detach": Change(
-        "ELR's target is not detached", "elr, ", method="elr", models=("mlp", "convnet")
+        "ELR's target is not detached",
+        "elr, clean: NLL .* worse",
+        (Verdict.FAIL, Verdict.INCONCLUSIVE),
+        method="elr",
     ),
     "ece_bins": Change("30 bins in place of 15", "cross_entropy, .*: ECE .* worse"),
     "learning_rate": Change("the learning rate times 1.3", "cross_entropy, ", RESOLVED),
@@ -68,10 +71,10 @@ CHANGES = {
     ),
     "evaluation_in_training_mode": Change(
         "networks are evaluated in training mode",
-        "cross_entropy, ",
-        RESOLVED,
+        "cross_entropy, clean: NLL .* better",
+        (Verdict.CHANGED,),
         models=("convnet",),
-        noises=NOISY,
+        noises=("clean",),
     ),
     "last_test_batch": Change(
         "the last test batch is dropped",
@@ -84,7 +87,7 @@ CHANGES = {
     "temperature_of_the_test_set": Change(
         "the temperature is fitted on the test set",
         "label_smoothing, .*: ECE after temperature scaling .* better",
-        (Verdict.CHANGED,),
+        (Verdict.CHANGED, Verdict.INCONCLUSIVE),
         method="label_smoothing",
     ),
 }
@@ -181,6 +184,9 @@ suite `regress`; the code without the patch compares them with the same cells of
 `results/baseline/regress`, and what it flags at the reserve seeds. A change fails beyond its
 margin: 0.2 points of accuracy, AUROC and ECE (0.3 after temperature scaling) and 2 % of NLL over a
 method, 2.5 times as much in a cell.
+
+What is resolved among a few cells may not be among the tests of the whole suite: there, evaluation
+in training mode changes too little to be told from nothing.
 
 | planted | cells | verdict | named first | and then |
 |---|---:|---|---|---|

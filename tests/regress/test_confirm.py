@@ -60,7 +60,8 @@ def verdicts(judgement):
 
 def test_exactly_what_is_flagged_is_trained_on_the_reserve_beside_the_run_and_decides(judge):
     before = (judge.folder / "results.csv").read_bytes()
-    code, judgement, err = judge("--workers", 1)
+    page = judge.folder.with_name("page.md")
+    code, judgement, err = judge("--workers", 1, "--markdown", page)
     assert (code, judgement["verdict"]) == (4, "FAIL"), err
     assert (verdicts(judgement), judgement["faults"]) == ({WORSE: "FAIL", CHANCE: "PASS"}, [])
     culprit = judgement["findings"][0]
@@ -71,6 +72,8 @@ def test_exactly_what_is_flagged_is_trained_on_the_reserve_beside_the_run_and_de
     assert keys == {(name, seed) for name in (WORSE, CHANCE) for seed in RESERVE}
     assert (judge.folder / "results.csv").read_bytes() == before
     assert "6 cells, 0 done, 6 to train" in err
+    lines = [line.split(" | ") for line in page.read_text().splitlines() if line.startswith("| ")]
+    assert [line[-1] for line in lines[:2]] == ["on the reserve |", "0.1 |"]
 
     next((again / "parts").iterdir()).unlink()
     left = 6 - len(Parts(again).done())
