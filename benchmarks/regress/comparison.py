@@ -330,6 +330,15 @@ class _Values:
             ]
         return findings
 
+    def _mean(self, own: NDArray[np.bool_], side: Floats, other: Floats) -> float:
+        """Return the mean of a side of some cells, at the seeds that a test of them rests on."""
+        known = np.isfinite(side + other if self._plan.pairs else side)
+        for dataset in np.unique(self._dataset[own]):
+            rows = own & (self._dataset == dataset)
+            known[rows] &= known[rows].all(0)
+        known = known if known[own].any(1).all() else np.isfinite(side)
+        return float(np.nanmean(np.where(known, side, np.nan)[own], axis=1).mean())
+
     def _findings(
         self, metric: Tracked, judged: Judged, rows: Sequence[NDArray[np.bool_]]
     ) -> Iterator[Finding]:
@@ -348,8 +357,8 @@ class _Values:
                 settings=int(own.sum()),
                 metric=metric.id,
                 n=int(np.isfinite(new[own]).all(0).sum()),
-                base=float(np.nanmean(old[own])),
-                new=float(np.nanmean(new[own])),
+                base=self._mean(own, old, new),
+                new=self._mean(own, new, old),
                 change=change,
                 low=_finite(change - half[k]),
                 high=_finite(change + half[k]),

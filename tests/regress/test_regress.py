@@ -172,6 +172,14 @@ def test_what_was_trained_on_other_labels_is_no_pair_in_any_test(base, made):
     assert abs(own.change) < 0.001
 
 
+def test_what_a_change_is_from_and_to_are_means_of_the_seeds_that_have_both(base, made):
+    _, judgement = judged(made(setting("ece", np.nan, *CLEAN, [3])), base)
+    told = [f for f in judgement.findings if f.metric == "ece" and f.method == CLEAN[0]]
+    assert {f.n for f in told} == {4, 5}
+    for one in told:
+        assert one.new - one.base == pytest.approx(one.change, abs=1e-12)
+
+
 def test_a_new_cell_is_named_and_fails_nothing(base, made):
     def more(rows):
         return pd.concat([rows, rows[of(rows, *CLEAN)].assign(method="mae", cell_id="new")])
