@@ -47,3 +47,13 @@ class Follower:
             torch._foreach_add_(self._means, moves)
         self._begun = True
         self._count += 1
+
+    @property
+    def count(self) -> Tensor:
+        """How many steps were mixed in, 0-d."""
+        return self._count
+
+    def resume(self, count: Tensor) -> None:
+        """Go on after so many steps, whose average the tensors hold."""
+        self._count.copy_(count)
+        self._begun = bool(count)

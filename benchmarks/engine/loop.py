@@ -7,7 +7,7 @@ small networks. ``tests/engine/test_teams.py`` holds the two to 1e-10 of each ot
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -73,6 +73,13 @@ class Epoch(NamedTuple):
     state: State  # the method's own
 
 
+class Resumed(NamedTuple):
+    """The state of a team after some epochs, from which training goes on."""
+
+    epochs: int
+    tensors: Mapping[str, Tensor]  # of Team.tensors
+
+
 class Team(Protocol[Batches]):
     """The networks, optimisers and method states of a pack's ``K`` cells, however they are held."""
 
@@ -116,8 +123,16 @@ class Team(Protocol[Batches]):
     def states(self) -> list[State]:
         """Return the method's state of every cell."""
 
+    def tensors(self) -> dict[str, Tensor]:
+        """Return all that an epoch leaves for the next one, by name."""
 
-def train(team: Team[Batches], beat: Beat = silent) -> Iterator[list[Epoch]]:
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take up what a team like this one has left; its stage has begun, and no step is taken."""
+
+
+def train(
+    team: Team[Batches], beat: Beat = silent, resumed: Resumed | None = None
+) -> Iterator[list[Epoch]]:
     """Train the cells of a pack, and yield after each epoch what is known of every cell.
 
     The caller may stop at any epoch. Nothing is seeded here: what is random comes from the named
@@ -126,6 +141,7 @@ def train(team: Team[Batches], beat: Beat = silent) -> Iterator[list[Epoch]]:
     Args:
         team: the cells.
         beat: told after every step how many epochs are over.
+        resumed: what the same cells have left after some epochs; those are not trained again.
     """
     method, recipe = team.cells[0].method, team.cells[0].recipe
     device, images = team.data[0].noisy.device, EvaluationImages(team.data)
@@ -139,6 +155,12 @@ def train(team: Team[Batches], beat: Beat = silent) -> Iterator[list[Epoch]]:
         stage_recipe = replace(recipe, **stage.recipe)
         team.begin(i, stage, stage_recipe)
         for epoch_of_stage in range(stage.epochs):
+            if resumed and number < resumed.epochs:
+                number += 1
+                if number == resumed.epochs:
+                    team.restore(resumed.tensors)
+                    outputs = _outputs(team, images) if refits else None
+                continue
             began, epoch = time.perf_counter(), torch.full((), number, device=device)
             if outputs is not None:
                 team.refit(outputs, epoch)
@@ -182,6 +204,12 @@ def train(team: Team[Batches], beat: Beat = silent) -> Iterator[list[Epoch]]:
                 )
                 for loss, train_logits, val_logits, test_logits, whole, state in of_cells
             ]
+
+
+def _outputs(team: Team[Batches], images: "EvaluationImages") -> Tensor:
+    """Return the logits on the training set that a method learns from before an epoch."""
+    with products_of_evaluation(team.cells[0].precision, team.data[0].noisy.device):
+        return team.evaluate(images.of(SETS[0]))
 
 
 def _predicted(team: Team[Batches], logits: Sequence[Tensor]) -> list[list[Tensor]]:

@@ -4,7 +4,7 @@ This is what a step of training means. :class:`benchmarks.engine.stack.Stack` mu
 """
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -92,6 +92,19 @@ class OneByOne:
         """Return the method's state of every cell."""
         return [member.state for member in self.members]
 
+    def tensors(self) -> dict[str, Tensor]:
+        """Return all that an epoch leaves for the next one, by name."""
+        return {
+            f"{place}.{name}": own
+            for place, member in enumerate(self.members)
+            for name, own in member.tensors().items()
+        }
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take up what a team like this one has left."""
+        for place, member in enumerate(self.members):
+            member.restore(under(f"{place}.", tensors))
+
     @property
     def carried(self) -> list[State]:
         """The tensors that a step makes anew and the next one reads; others change in place."""
@@ -103,16 +116,23 @@ class OneByOne:
             member.state = state
 
 
+def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors whose names begin so, by the rest of their names."""
+    return {
+        name.removeprefix(prefix): own for name, own in tensors.items() if name.startswith(prefix)
+    }
+
+
 class Average:
     """The moving average of a network and its buffers, to be updated after every step."""
 
     def __init__(self, network: nn.Module, decay: float) -> None:
         self.network = copy.deepcopy(network).eval()
-        self._follower = Follower(_tensors(self.network), decay)
+        self.follower = Follower(_tensors(self.network), decay)
 
     def update(self, network: nn.Module) -> None:
         """Mix in what a step left behind; the first is taken as it is."""
-        self._follower.update(_tensors(network), first_as_it_is=True)
+        self.follower.update(_tensors(network), first_as_it_is=True)
 
 
 def _tensors(network: nn.Module) -> list[Tensor]:
@@ -202,6 +222,27 @@ class Member:
         """Let the averages, if there are any, follow a step."""
         for average, network in zip(self.averages, self.networks, strict=False):
             average.update(network)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return all that an epoch leaves for the next one, by name."""
+        tensors = {f"state.{name}": own for name, own in self.state.items()}
+        tensors |= {f"optimizer.{name}": own for name, own in self.optimizer.tensors().items()}
+        for kind, networks in (("network", self.networks), ("average", self.averaged)):
+            for i, network in enumerate(networks):
+                own = dict(network.named_parameters()) | dict(network.named_buffers())
+                tensors |= {f"{kind}{i}.{name}": value.detach() for name, value in own.items()}
+        counts = (average.follower.count for average in self.averages)
+        return tensors | {f"steps{i}": count for i, count in enumerate(counts)}
+
+    @torch.no_grad()
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take up what a cell like this one has left."""
+        self.state = under("state.", tensors)
+        self.optimizer.restore(under("optimizer.", tensors))
+        for i, average in enumerate(self.averages):
+            average.follower.resume(tensors[f"steps{i}"])
+        for name, own in self.tensors().items():
+            own.copy_(tensors[name])
 
     def _logits(self, image: Tensor, networks: Sequence[nn.Module]) -> Tensor:
         """Return logits ``(networks, views, B, C)``, axes of size 1 dropped, never half precision.

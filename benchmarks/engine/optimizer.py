@@ -5,7 +5,7 @@ weights of a small network, and imports the compiler, which takes a second in ev
 ``tests/engine/test_optimizer.py`` holds this one to torch's to the bit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -81,6 +81,22 @@ class Optimizer:
                 maximize=False,
                 **self._options,
             )
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return what it remembers of the steps so far, by name."""
+        if self._moments is None:
+            return {f"momentum{i}": own for i, own in enumerate(self._momentum) if own is not None}
+        first, second, _, counts = self._moments
+        lists = {"first": first, "second": second, "count": counts}
+        return {f"{name}{i}": own for name, each in lists.items() for i, own in enumerate(each)}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Remember the steps of an optimiser like this one."""
+        for i, param in enumerate(self.params):
+            if (momentum := tensors.get(f"momentum{i}")) is not None:
+                self._momentum[i] = torch.empty_like(param).copy_(momentum)
+        for name, own in self.tensors().items():
+            own.copy_(tensors[name])
 
     def set_learning_rate(self, lr: float) -> None:
         """Set the learning rate, in place where it is a tensor that a graph reads."""

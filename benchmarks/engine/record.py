@@ -15,6 +15,7 @@ from torch import Tensor
 
 from benchmarks import processes, schema
 from benchmarks.engine.batches import steps_of
+from benchmarks.engine.checkpoint import Checkpoints
 from benchmarks.engine.data import CellData, load_cell_data
 from benchmarks.engine.drivers import driver_name, team_of, why_no_graph
 from benchmarks.engine.loop import Beat, silent, train
@@ -43,6 +44,7 @@ class PackSetup(NamedTuple):
     width: int = 1  # of the pack, to which it is padded; 1 is one by one
     flags: tuple[str, ...] = ()  # of planning.options.FLAGS
     beat: Beat = silent  # told after every step how many epochs are over
+    checkpoints: Checkpoints | None = None  # where their state is kept; None keeps none
 
     def plain(self) -> "PackSetup":
         """Return the same with the plainest driver: one by one, each kernel launched by itself."""
@@ -80,12 +82,19 @@ def _trained(cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
     ]
     data = [load_cell_data(cell, setup.root, setup.device) for cell in cells]
     team = team_of(cells, data, setup.width, setup.flags)
-    for epochs in train(team, setup.beat):
+    checkpoint, resumed = None, None
+    if setup.checkpoints:
+        ids = [cell.id for cell in cells]
+        checkpoint = setup.checkpoints.of(ids, setup.width, setup.flags)
+        resumed = checkpoint.resume(histories, setup.device)
+    for epochs in train(team, setup.beat, resumed):
         for history, epoch, own in zip(histories, epochs, data, strict=False):
             if not history.reason:
                 history.note(epoch, own)
         if all(history.reason for history in histories):
             break
+        if checkpoint:
+            checkpoint.offer(team, histories, epochs[0].number)
     driver = driver_name(setup.width, setup.flags, why_no_graph(team))
     together = list(zip(cells, data, histories, strict=True))
     for _, own, history in together:

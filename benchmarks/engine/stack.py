@@ -15,6 +15,7 @@ from benchmarks.engine.averages import Follower
 from benchmarks.engine.batches import chunks, steps_of
 from benchmarks.engine.data import CellData, initial_state
 from benchmarks.engine.networks import fresh_networks, without_running_statistics
+from benchmarks.engine.one_by_one import under
 from benchmarks.engine.optimizer import Optimizer
 from benchmarks.engine.vmap import (
     BatchFields,
@@ -40,12 +41,12 @@ class StackedAverage:
             {name: value.detach().clone() for name, value in tree.items()}
             for tree in (params, buffers)
         )
-        self._follower = Follower([*self.params.values(), *self.buffers.values()], decay)
+        self.follower = Follower([*self.params.values(), *self.buffers.values()], decay)
 
     def update(self, params: Stacked, buffers: Stacked) -> None:
         """Mix in what a step left behind, in place: a graph may read the averages."""
         new = [params[name] for name in self.params], [buffers[name] for name in self.buffers]
-        self._follower.update([*new[0], *new[1]])
+        self.follower.update([*new[0], *new[1]])
 
 
 class Stack:
@@ -253,6 +254,27 @@ class Stack:
         return [
             {name: value[k] for name, value in self.state.items()} for k in range(len(self.cells))
         ]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return all that an epoch leaves for the next one, by name."""
+        trees = {"params": self.params, "buffers": self.buffers, "state": self.state}
+        trees["optimizer"] = self.optimizer.tensors()
+        if self.average is not None:
+            trees |= {"mean": self.average.params, "mean buffers": self.average.buffers}
+            trees["follower"] = {"steps": self.average.follower.count}
+        return {
+            f"{kind}.{n}": own.detach() for kind, tree in trees.items() for n, own in tree.items()
+        }
+
+    @torch.no_grad()
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take up what a team like this one has left."""
+        self.state, self.buffers = under("state.", tensors), under("buffers.", tensors)
+        self.optimizer.restore(under("optimizer.", tensors))
+        if self.average is not None:
+            self.average.follower.resume(tensors["follower.steps"])
+        for name, own in self.tensors().items():
+            own.copy_(tensors[name])
 
     @property
     def carried(self) -> tuple[State, Stacked]:

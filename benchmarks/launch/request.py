@@ -110,8 +110,10 @@ class Request:
         timeout: Seconds without a finished epoch after which a worker is taken to hang: it is
             ended, its pack is tried again cell by cell, and a cell that hangs by itself fails.
             [default: 600, or 20 epochs of its own where they take longer]
+        checkpoint_every: How often the state of a pack in training is kept, such as 10m, so that a
+            kill loses no more; it goes on from there, to the same bytes. [default: 10m]
         budget: The time after which the run stops, such as 90m or 8h, with exit code 75; running it
-            again continues. What is being trained at that moment is lost.
+            again continues, packs in training from their last checkpoint.
         launcher: Who trains: local, processes of this machine; ray, the nodes of a Ray cluster;
             slurm, jobs of Slurm, after which Slurm runs this command again until all is done.
         address: Of the Ray cluster, such as auto or ray://host:10001. [default: $RAY_ADDRESS, else
@@ -143,6 +145,7 @@ class Request:
     branches: bool | None = None
     deterministic: Annotated[bool, Parameter(negative="")] = False
     timeout: float | None = None
+    checkpoint_every: dt.timedelta | None = None
     budget: dt.timedelta | None = None
     launcher: LauncherName = "local"
     address: str | None = None

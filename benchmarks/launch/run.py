@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks import processes
 from benchmarks.data_files import fetch_files
+from benchmarks.engine import checkpoint
 from benchmarks.errors import RefusedError, count
 from benchmarks.launch import pool, tuning
 from benchmarks.launch.environment import commit
@@ -17,7 +18,7 @@ from benchmarks.launch.progress import Progress, Times, announce
 from benchmarks.launch.request import Request
 from benchmarks.launch.session import Session, prepare, prepare_trials, requested
 from benchmarks.launch.worker import CellSummary, Job
-from benchmarks.outputs import WritingError
+from benchmarks.outputs import WritingError, writing
 from benchmarks.planning.plan import Pack, packs
 from benchmarks.store import Parts, derive, locked, read_plan, remove_stale_files
 from benchmarks.store.plan_file import NAME as PLAN
@@ -180,6 +181,23 @@ def _refuse_gone(folder: Path) -> None:
         raise WritingError(errno.ENOENT, reason, str(folder))
 
 
+def _packs(session: Session, missing: Sequence[Cell]) -> list[Pack]:
+    """Return the packs of the missing cells: first, as they were, those that have been begun.
+
+    A checkpoint that none of them can go on from is removed.
+    """
+    left, again = {cell.id: cell for cell in missing}, []
+    for path, pack in checkpoint.begun(session.folder).items():
+        cells = tuple(left[i] for i in pack.cells if i in left) if pack else ()
+        if pack and len(cells) == len(pack.cells) and session.plan.width(cells[0]) == pack.width:
+            again.append(Pack(cells, pack.width))
+            left = {cell_id: cell for cell_id, cell in left.items() if cell_id not in pack.cells}
+        else:
+            with writing(path):
+                path.unlink(missing_ok=True)
+    return [*again, *packs([*left.values()], session.plan.widths)]
+
+
 def _launch(session: Session, missing: Sequence[Cell]) -> None:
     job = Job(
         folder=session.folder.resolve(),
@@ -191,8 +209,9 @@ def _launch(session: Session, missing: Sequence[Cell]) -> None:
         flags=session.plan.flags,
         timeout=session.timeout,
         seconds=session.budget,
+        checkpoint_every=session.checkpoint_every,
         cluster=session.cluster,
     )
     with Progress(missing, len(session.plan.cells)) as progress:
-        owed = packs(missing, session.plan.widths)
+        owed = _packs(session, missing)
         LAUNCHERS[session.cluster.launcher](job, owed, session.workers, progress.tell)

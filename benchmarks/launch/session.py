@@ -18,6 +18,7 @@ from benchmarks.errors import RefusedError, count
 from benchmarks.launch import pool, tuning
 from benchmarks.launch.cluster import LOCAL, Cluster
 from benchmarks.launch.request import Request
+from benchmarks.launch.worker import CHECKPOINT_SECONDS
 from benchmarks.noise import NOISES
 from benchmarks.planning.options import (
     FLAGS,
@@ -54,6 +55,7 @@ class Session:
     timeout: float | None = None  # seconds without a finished epoch
     unused: Sequence[str] = ()  # lines about what is wrong with entries of plugins
     budget: float | None = None  # seconds after which nothing is trained on
+    checkpoint_every: float = CHECKPOINT_SECONDS
     cluster: Cluster = LOCAL
 
     def missing(self) -> list[Cell]:
@@ -258,7 +260,11 @@ def _session(request: Request, wanted: Wanted, cells: Sequence[Cell], folder: Pa
         raise RefusedError(f"--workers must be a whole number of at least 1, got {workers}")
     if request.timeout is not None and not 0 < request.timeout < math.inf:
         raise RefusedError(f"--timeout must be a number of seconds above 0, got {request.timeout}")
-    root = data_root(request.data)
+    root, every = data_root(request.data), CHECKPOINT_SECONDS
+    if request.checkpoint_every is not None:
+        every = request.checkpoint_every.total_seconds()
+        if every <= 0:
+            raise RefusedError("--checkpoint-every must be above 0, such as 30s or 10m")
     return Session(
         folder=folder,
         root=root,
@@ -273,5 +279,6 @@ def _session(request: Request, wanted: Wanted, cells: Sequence[Cell], folder: Pa
         timeout=request.timeout,
         unused=wanted.unused,
         budget=None if request.budget is None else request.budget.total_seconds(),
+        checkpoint_every=every,
         cluster=cluster,
     )

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import torch
 
 from benchmarks import plugin_errors, processes
+from benchmarks.engine import checkpoint
+from benchmarks.engine.checkpoint import Checkpoints
 from benchmarks.engine.loop import Beat, silent
 from benchmarks.engine.record import PackSetup, add_numbers, release_memory, train_cells
 from benchmarks.launch import environment
@@ -22,6 +24,9 @@ from benchmarks.planning.options import flags_of_cell
 from benchmarks.store import CellFacts, CellKeys, CellMeta, Costs, Record, Stamp, write_part
 from benchmarks.sweep import Cell
 from methods.bounds import file_name
+
+CHECKPOINT_SECONDS = 600.0
+"""Seconds between two checkpoints of a pack where nothing is said."""
 
 ABSOLUTE = re.compile(
     r"""(?<=')(?:/|[A-Za-z]:\\)[^']+(?=') | (?<=")(?:/|[A-Za-z]:\\)[^"]+(?=")
@@ -44,6 +49,7 @@ class Job:
     flags: tuple[str, ...] = ()  # of FLAGS
     timeout: float | None = None  # seconds without a finished epoch; None: watch.QUIET or more
     seconds: float | None = None  # after which no pack is trained on
+    checkpoint_every: float = CHECKPOINT_SECONDS  # seconds between two of a pack
     cluster: Cluster = LOCAL
 
 
@@ -75,7 +81,8 @@ def train_pack(
     """
     cells = [Cell.build(spec) for spec in specs]
     flags = flags_of_cell(cells[0], job.flags)
-    return _train(job, cells, PackSetup(job.root, device, job.keep_all, width, flags, beat))
+    kept = Checkpoints(job.folder, job.checkpoint_every)
+    return _train(job, cells, PackSetup(job.root, device, job.keep_all, width, flags, beat, kept))
 
 
 def finish_pack(job: Job, records: Sequence[Record]) -> list[CellSummary]:
@@ -84,6 +91,7 @@ def finish_pack(job: Job, records: Sequence[Record]) -> list[CellSummary]:
     if not processes.has_parent():
         raise SystemExit("nobody waits for these cells")
     write_part(job.folder, records)
+    checkpoint.remove(job.folder, [record.cell_id for record in records])
     return [summary(record) for record in records]
 
 

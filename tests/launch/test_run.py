@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.engine.checkpoint import Checkpoints
 from benchmarks.engine.record import PackSetup, train_cells
 from benchmarks.engine.stack import Stack
 from benchmarks.launch import worker
 from benchmarks.launch.cluster import Cluster
 from benchmarks.launch.request import Request
-from benchmarks.launch.run import LAUNCHERS, RunSummary, train
+from benchmarks.launch.run import LAUNCHERS, RunSummary, _packs, train
 from benchmarks.launch.session import prepare
 from benchmarks.launch.worker import Job, finish_pack, train_pack
 from benchmarks.outputs import WritingError
@@ -83,6 +84,31 @@ def test_another_launcher_is_a_function_in_the_table(monkeypatch, tmp_path):
     assert parts.done() == {cell.id for cell in session.plan.cells}
     assert (tmp_path / "results.csv").is_file()
     assert prepare(request).missing() == []
+
+
+def test_packs_that_were_begun_are_trained_first_and_as_they_were(tmp_path):
+    """Whatever other packs their cells would be in now; what none can go on from is removed."""
+    options = {"methods": ["cross_entropy"], "recipes": ["small(epochs=2)"], "noises": ["clean"]}
+    session = prepare(Request(**options, seeds=[0, 1, 2, 3, 4], out=tmp_path, pack=3))
+    cells = session.plan.cells
+
+    def begun(ids, width):
+        killed = PackSetup(
+            NOWHERE, CPU, True, width, beat=killed_in_2, checkpoints=Checkpoints(tmp_path, 0.0)
+        )
+        with pytest.raises(KeyboardInterrupt):
+            train_cells([cells[i] for i in ids], killed)
+
+    def killed_in_2(epochs):
+        if epochs > 1:
+            raise KeyboardInterrupt
+
+    begun([1, 3], 3)
+    begun([0], 1)  # another width
+    (tmp_path / "checkpoints" / "0.npz").write_bytes(b"nothing")
+    owed = _packs(session, cells)
+    assert [pack.cells for pack in owed] == [cells[1:4:2], (cells[0], cells[2], cells[4])]
+    assert len(list((tmp_path / "checkpoints").iterdir())) == 1
 
 
 @pytest.mark.parametrize("later", [None, 1])

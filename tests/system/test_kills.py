@@ -1,5 +1,6 @@
 """A kill at any moment loses at most the pack in flight, and running again gives the same bytes."""
 
+import itertools
 import os
 import textwrap
 import time
@@ -243,6 +244,55 @@ def test_workers_that_cannot_start_fail_their_cells(tmp_path, fault, reason):
     code, _, err = run(*args, "--plugin", path, "--out", tmp_path / "out", "--workers", "2")
     assert code == 3, err
     assert [row["reason"] for row in rows(tmp_path / "out")] == [reason.format(path=path.name)] * 2
+
+
+DIES_ONCE = """
+    import os
+    import signal
+    from pathlib import Path
+
+    from methods import METHODS
+    from methods.cross_entropy import CrossEntropy
+
+    marker, seen = Path(os.environ["MARKER"]), Path(os.environ["SEEN"])
+
+    class DiesOnce(CrossEntropy):
+        def losses(self, logits, batch, state, epoch):
+            with seen.open("a") as file:
+                file.write(f"{int(epoch)}")
+            if epoch == 2 and not marker.exists():
+                marker.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return super().losses(logits, batch, state, epoch)
+
+    METHODS.register("dies_once", DiesOnce)
+"""
+
+
+def test_a_worker_that_is_killed_goes_on_from_the_last_epoch_that_was_kept(tmp_path, monkeypatch):
+    plugin, marker, seen = tmp_path / "dies.py", tmp_path / "marker", tmp_path / "seen"
+    plugin.write_text(textwrap.dedent(DIES_ONCE))
+    sweep = ["--plugin", plugin, "--methods", "dies_once", "--noises", "clean"]
+    sweep += ["--recipes", "small(epochs=5)", "--seeds", 0, "--no-report"]
+    sweep += ["--pack", 1, "--workers", 1, "--checkpoint-every", "0.001s", "--out"]
+    monkeypatch.setenv("MARKER", str(marker))
+    monkeypatch.setenv("SEEN", str(seen))
+    marker.touch()
+    code, _, err = run(*sweep, tmp_path / "undisturbed")
+    assert code == 0, err
+    marker.unlink()
+    first = seen.read_text()  # of epochs that the check of plugins tries, too
+    code, _, err = run(*sweep, tmp_path / "out")
+    assert code == 0, err
+    assert marker.exists()
+    once, again = (
+        "".join(epoch for epoch, _ in itertools.groupby(text))
+        for text in (first, seen.read_text().removeprefix(first))
+    )
+    assert once.endswith("01234")
+    assert again == once
+    assert contents(tmp_path / "out") == contents(tmp_path / "undisturbed")
+    assert not list((tmp_path / "out" / "checkpoints").iterdir())
 
 
 def test_a_run_whose_budget_is_spent_says_so_and_goes_on_when_run_again(tmp_path, expected):

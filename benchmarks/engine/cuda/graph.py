@@ -125,6 +125,7 @@ class Graphed(Generic[Batches]):
         self.set_learning_rate = team.set_learning_rate
         self.batches, self.mean = team.batches, team.mean
         self.refit, self.evaluate = team.refit, team.evaluate
+        self.tensors, self.restore = team.tensors, team.restore
 
     def begin(self, number: int, stage: Stage, recipe: Recipe) -> None:
         """Start a stage, with a graph of its own."""
