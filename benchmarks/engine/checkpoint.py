@@ -166,10 +166,13 @@ def path_of(folder: Path, cells: Sequence[str]) -> Path:
     return folder / FOLDER / f"{name}.npz"
 
 
-def remove(folder: Path, cells: Sequence[str]) -> None:
-    """Remove the file of a pack, and those of its cells by themselves."""
-    for ids in (cells, *([cell] for cell in cells)):
-        path_of(folder, ids).unlink(missing_ok=True)
+def remove(folder: Path, cells: Sequence[str]) -> bool:
+    """Remove the file of a pack, and those of its cells by themselves; return whether one was."""
+    paths = [path_of(folder, ids) for ids in (cells, *([cell] for cell in cells))]
+    found = [path for path in paths if path.exists()]
+    for path in found:
+        path.unlink(missing_ok=True)
+    return bool(found)
 
 
 class Begun(NamedTuple):

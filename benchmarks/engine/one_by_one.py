@@ -123,6 +123,17 @@ def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
+def refuse_others(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
+    """Refuse tensors that are not those of a team, by name, shape and type.
+
+    Raises:
+        ValueError: they are others.
+    """
+    forms = [{n: (t.shape, t.dtype) for n, t in each.items()} for each in (own, tensors)]
+    if forms[0] != forms[1]:
+        raise ValueError("a checkpoint has other tensors than this pack")
+
+
 class Average:
     """The moving average of a network and its buffers, to be updated after every step."""
 
@@ -237,8 +248,9 @@ class Member:
     @torch.no_grad()
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Take up what a cell like this one has left."""
+        self.optimizer.make_room(under("optimizer.", tensors))
+        refuse_others(self.tensors(), tensors)
         self.state = under("state.", tensors)
-        self.optimizer.restore(under("optimizer.", tensors))
         for i, average in enumerate(self.averages):
             average.follower.resume(tensors[f"steps{i}"])
         for name, own in self.tensors().items():

@@ -5,7 +5,7 @@ weights of a small network, and imports the compiler, which takes a second in ev
 ``tests/engine/test_optimizer.py`` holds this one to torch's to the bit.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import torch
@@ -90,13 +90,11 @@ class Optimizer:
         lists = {"first": first, "second": second, "count": counts}
         return {f"{name}{i}": own for name, each in lists.items() for i, own in enumerate(each)}
 
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Remember the steps of an optimiser like this one."""
+    def make_room(self, names: Container[str]) -> None:
+        """Have a tensor for everything of these names, which the first step would make."""
         for i, param in enumerate(self.params):
-            if (momentum := tensors.get(f"momentum{i}")) is not None:
-                self._momentum[i] = torch.empty_like(param).copy_(momentum)
-        for name, own in self.tensors().items():
-            own.copy_(tensors[name])
+            if f"momentum{i}" in names:
+                self._momentum[i] = torch.zeros_like(param)
 
     def set_learning_rate(self, lr: float) -> None:
         """Set the learning rate, in place where it is a tensor that a graph reads."""

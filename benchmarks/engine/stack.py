@@ -15,7 +15,7 @@ from benchmarks.engine.averages import Follower
 from benchmarks.engine.batches import chunks, steps_of
 from benchmarks.engine.data import CellData, initial_state
 from benchmarks.engine.networks import fresh_networks, without_running_statistics
-from benchmarks.engine.one_by_one import under
+from benchmarks.engine.one_by_one import refuse_others, under
 from benchmarks.engine.optimizer import Optimizer
 from benchmarks.engine.vmap import (
     BatchFields,
@@ -269,8 +269,9 @@ class Stack:
     @torch.no_grad()
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Take up what a team like this one has left."""
+        self.optimizer.make_room(under("optimizer.", tensors))
+        refuse_others(self.tensors(), tensors)
         self.state, self.buffers = under("state.", tensors), under("buffers.", tensors)
-        self.optimizer.restore(under("optimizer.", tensors))
         if self.average is not None:
             self.average.follower.resume(tensors["follower.steps"])
         for name, own in self.tensors().items():

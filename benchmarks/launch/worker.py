@@ -112,7 +112,8 @@ class _Failed(NamedTuple):
 def _train(job: Job, cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
     """Train a pack; one that fails is tried cell by cell, so that only the guilty one is lost.
 
-    One that does not fit into the device's memory is tried at half its width. A cell that fails by
+    One that does not fit into the device's memory is tried at half its width. One that went on from
+    a checkpoint is tried from its beginning first: the file may be to blame. A cell that fails by
     itself is tried once more by the plainest driver, which takes the least and does the least.
     """
     outcome = _attempt(cells, setup)
@@ -122,6 +123,9 @@ def _train(job: Job, cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
         return outcome
     _end_if_broken(setup.device, outcome.reason)
     release_memory(setup.device)
+    resumed = checkpoint.remove(job.folder, [cell.id for cell in cells])
+    if resumed and not outcome.too_large:
+        return _train(job, cells, setup)
     if outcome.too_large and setup.width > 1:
         half = setup._replace(width=setup.width // 2)
         parts = [cells[i : i + half.width] for i in range(0, len(cells), half.width)]

@@ -6,6 +6,7 @@ but an ``InputError``, a ``RefusedError`` or, for a field of a noise, a ``ValueE
 line, whatever the file holds.
 """
 
+import contextlib
 import functools
 import json
 import zlib
@@ -18,6 +19,10 @@ import numpy as np
 import torch
 
 from benchmarks.datasets import DATASETS
+from benchmarks.engine import checkpoint
+from benchmarks.engine.checkpoint import Checkpoints, path_of
+from benchmarks.engine.record import PackSetup, train_cells
+from benchmarks.launch.worker import Job, train_pack
 from benchmarks.noise import NOISES, Images, LabelSpace
 from benchmarks.outputs import manifest_path
 from benchmarks.planning import throughput
@@ -256,6 +261,45 @@ def recomputed(folder):
     return _part(folder, folder / "collected" / first.name, collected=True)
 
 
+def begun(folder):
+    """A checkpoint: whatever it holds, its pack is trained, from there or from the beginning."""
+    cell = build(model="mlp(first=4, second=4)", recipe="small(epochs=2, batch=1000)")
+    kept = Checkpoints(folder, 0.0)
+
+    def killed(epochs):
+        if epochs > 1:
+            raise KeyboardInterrupt
+
+    with contextlib.suppress(KeyboardInterrupt):
+        train_cells([cell], PackSetup(NOWHERE, CPU, keep_all=True, beat=killed, checkpoints=kept))
+    path = path_of(folder, [cell.id])
+    with np.load(path) as archive:
+        members = dict(archive)
+    meta = json.loads(members.pop("meta").tobytes())
+    job = Job(folder, NOWHERE, "cpu", keep_all=True, commit="")
+
+    def read():
+        checkpoint.begun(folder)
+        (trained,) = train_pack(job, [cell.specs()], 1, CPU)
+        assert trained.meta.status != "failed", trained.meta.trace
+
+    def mutant(random):
+        facts, own = meta, dict(members)
+        kind = random.randrange(3)
+        if kind == 0:
+            facts = damage.tree(meta, random)
+        text = damage.as_json(facts)
+        files = [("meta.npy", damage.npy(np.frombuffer(text, np.uint8)))]
+        files += [
+            (f"{n}.npy", damage.npy(a, random if kind == 1 else None)) for n, a in own.items()
+        ]
+        return damage.sealed(damage.members(files, random) if kind == 2 else files, random)
+
+    door = "benchmarks.engine.checkpoint."
+    last = "benchmarks.engine.one_by_one.refuse_others"
+    return Reader(path, mutant, read, (door + "read_arrays", door + "_remembered", last))
+
+
 def _part(folder, path, collected=False):
     with np.load(path) as archive:
         tables = {name: archive[name] for name in archive.files}
@@ -440,6 +484,7 @@ READERS = {
     "plan.json": plan_json,
     "part": part,
     "recomputed numbers": recomputed,
+    "checkpoint": begun,
     "results.csv": results_csv,
     "bins.csv": bins_csv,
     "results.csv, judged": judged_csv,
