@@ -8,8 +8,8 @@ from typing import Annotated, ClassVar, Literal
 from methods import Registry
 from methods.bounds import Added, Between, Bounded, Fraction, NonNegative, Rising
 
-FIRST, PEAK, LAST = 0.2, 0.23, 0.07
-"""The schedule triangle: its first rate, the share of a stage after which it is 1, and its last."""
+FIRST, PEAK = 0.2, 0.23
+"""The schedule triangle: its first rate, and the share of a stage after which it is 1."""
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,9 @@ class Recipe(Bounded):
     ``schedule`` sets the learning rate of each epoch: constant, cosine to 0, or steps, which
     multiplies it by 0.1 at each of ``drops``. These are shares of the epochs, so '0.6' is epoch 60
     of 100 and a shorter run drops earlier. The schedule triangle sets that of each step: it rises
-    from 0.2 to 1 times ``lr`` over the first 23 % of a stage and falls to 0.07 times at its end.
-    ``crop`` pads by that many zero pixels and crops back at a random place; ``flip`` mirrors half
+    from 0.2 to 1 times ``lr`` over the first 23 % of a stage and falls to ``end`` times at its end.
+    ``crop`` pads by that many pixels and crops back at a random place; the pixels are zeros or,
+    with ``mirror``, the image's own, as a mirror on its border shows them. ``flip`` mirrors half
     the images, drawn anew in each epoch, or with ``alternate`` in the first: then every other epoch
     mirrors the other half. ``rotation`` then turns each by an angle drawn between minus and plus
     that many degrees. ``clip_norm = 0`` does not clip. ``val_fraction`` of the noisy training set
@@ -45,6 +46,8 @@ class Recipe(Bounded):
     nesterov: Annotated[bool, Added(neutral=False)] = False  # read by sgd
     evaluate_every: Annotated[int, Between(1, 100_000), Added(1)] = 1  # epochs
     alternate: Annotated[bool, Added(neutral=False)] = False  # read by flip
+    mirror: Annotated[bool, Added(neutral=False)] = False  # read by crop
+    end: Annotated[Fraction, Added(0.07)] = 0.07  # read by triangle
 
     version: ClassVar[int] = 1
 
@@ -72,7 +75,7 @@ class Recipe(Bounded):
             share = epoch / epochs
             if share < PEAK:
                 return self.lr * (FIRST + (1 - FIRST) * share / PEAK)
-            return self.lr * (1 - (1 - LAST) * (share - PEAK) / (1 - PEAK))
+            return self.lr * (1 - (1 - self.end) * (share - PEAK) / (1 - PEAK))
         if self.schedule == "steps":
             passed = sum(epoch >= float(drop) * epochs for drop in self.drops.split())
             return self.lr * 0.1**passed
@@ -179,9 +182,9 @@ class AirbenchRecipe(Recipe):
         at commit f1c599c, file legacy/airbench94.py, whose rate and decay are for a sum of losses:
         here 11.5 / (1 + 1 / 0.15) and 0.0153 / 11.5.
     Differs from that code:
-        Labels are not smoothed, unless the method does; weights are not averaged; test images are
-        not augmented; borders are padded with zeros, not mirrored; the last, smaller batch of an
-        epoch is trained on too.
+        Labels are not smoothed, unless the method does, and test images are not augmented. Weights
+        are not averaged, so the rate falls to 0, there to 0.07 times the peak. The last, smaller
+        batch of an epoch is trained on too.
     """
 
     epochs: Annotated[int, Between(2, 100_000)] = 10
@@ -194,6 +197,8 @@ class AirbenchRecipe(Recipe):
     flip: bool = True
     nesterov: Annotated[bool, Added(neutral=False)] = True
     alternate: Annotated[bool, Added(neutral=False)] = True
+    mirror: Annotated[bool, Added(neutral=False)] = True
+    end: Annotated[Fraction, Added(0.07)] = 0.0
     evaluate_every: Annotated[int, Between(1, 100_000), Added(1)] = 5
 
 

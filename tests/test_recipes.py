@@ -46,7 +46,7 @@ def test_a_constant_schedule_is_constant():
 
 
 def test_the_triangle_is_that_of_its_authors_step_by_step():
-    recipe, steps = RECIPES.build("airbench(lr=2.0)"), 100
+    recipe, steps = RECIPES.build("airbench(lr=2.0, end=0.07)"), 100
 
     def authors(step):  # legacy/airbench94.py, get_lr, with 23 steps of warm-up
         if step < 23:
@@ -55,6 +55,12 @@ def test_the_triangle_is_that_of_its_authors_step_by_step():
 
     for step in range(steps):
         assert recipe.lr_at(step / 10, 10) == pytest.approx(2.0 * authors(step), rel=1e-12)
+
+
+def test_the_triangle_of_airbench_ends_at_0():
+    recipe = RECIPES.build("airbench")
+    rates = [recipe.lr_at(share * 10, 10) for share in (0, 0.23, 1)]
+    assert rates == pytest.approx([0.3, 1.5, 0.0], rel=1e-12, abs=0)
 
 
 def test_airbench_has_the_rate_and_decay_of_its_authors():

@@ -38,25 +38,39 @@ def draw(count: int, crop: int, generator: torch.Generator) -> Draws:
     return Draws(offsets, flips, 2 * turns - 1)
 
 
-def crop_and_flip(image: Tensor, offsets: Tensor, flips: Tensor, crop: int) -> Tensor:
-    """Pad with ``crop`` zero pixels, cut back at the offsets, and mirror where told: one gather.
+def crop_and_flip(
+    image: Tensor, offsets: Tensor, flips: Tensor, crop: int, *, mirror: bool = False
+) -> Tensor:
+    """Pad with ``crop`` pixels, cut back at the offsets, and flip where told: one gather.
 
     Args:
         image: ``(B, channels, H, W)``, any type.
         offsets: ``(B, 2)`` int64; ``crop`` in both leaves the image where it is.
         flips: ``(B,)`` bool; mirror left to right, after cropping.
         crop: pixels of padding on each side.
+        mirror: pad with the pixels behind the border, that of the border left out, not with zeros.
 
     Returns:
         A tensor of the shape and type of ``image``.
     """
     height, width = image.shape[-2:]
-    padded = torch.nn.functional.pad(image, (crop,) * 4)
     rows = torch.arange(height, device=image.device) + offsets[:, :1]  # (B, H)
     column = torch.arange(width, device=image.device)
     columns = torch.where(flips[:, None], width - 1 - column, column) + offsets[:, 1:]  # (B, W)
     one = torch.arange(len(image), device=image.device)[:, None, None]
+    if mirror:
+        padded = image
+        rows, columns = _mirrored(rows - crop, height), _mirrored(columns - crop, width)
+    else:
+        padded = torch.nn.functional.pad(image, (crop,) * 4)
     return padded.movedim(1, -1)[one, rows[:, :, None], columns[:, None, :]].movedim(-1, 1)
+
+
+def _mirrored(places: Tensor, size: int) -> Tensor:
+    """Return the pixel of ``size`` in a row that stands for each place, however far outside."""
+    period = max(1, 2 * (size - 1))
+    within = places.remainder(period)
+    return torch.minimum(within, period - within)
 
 
 def rotate(image: Tensor, degrees: Tensor) -> Tensor:

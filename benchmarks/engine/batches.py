@@ -141,7 +141,9 @@ def _view(cell: Cell, data: CellData, draws: Draws | None) -> Callable[[Tensor],
     def of(ids: Tensor) -> Tensor:
         image = every[ids]
         if recipe.crop or recipe.flip:
-            image = crop_and_flip(image, draws.offsets[ids], draws.flips[ids], recipe.crop)
+            image = crop_and_flip(
+                image, draws.offsets[ids], draws.flips[ids], recipe.crop, mirror=recipe.mirror
+            )
         return rotate(image, recipe.rotation * draws.turns[ids]) if recipe.rotation else image
 
     return of

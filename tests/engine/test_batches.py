@@ -1,5 +1,6 @@
 """The batches of an epoch: their order and sizes, and their images augmented as by torchvision."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -29,6 +30,20 @@ def test_crop_and_flip_equals_torchvisions_given_the_same_draws(images):
         assert torch.equal(result, tv.hflip(expected) if flip else expected)
     assert offsets.unique().tolist() == [0, 1, 2, 3, 4]
     assert 8 < flips.sum() < 32
+
+
+@pytest.mark.parametrize("crop", [2, 40])  # 40 pixels behind a border of 26 is mirrored twice
+def test_a_mirrored_border_is_that_of_numpy_and_of_torchvision(images, crop):
+    height, width = images.shape[-2:]
+    offsets, flips, _ = draw(40, crop, generator("draws"))
+    found = crop_and_flip(images, offsets, flips, crop, mirror=True)
+    padded = np.pad(images.numpy(), [(0, 0), (0, 0), (crop, crop), (crop, crop)], mode="reflect")
+    if crop < min(height, width):
+        expected = tv.pad(images, [crop] * 4, padding_mode="reflect")
+        assert torch.equal(expected, torch.from_numpy(padded))
+    for one, (top, left), flip, result in zip(padded, offsets.tolist(), flips, found, strict=True):
+        cut = torch.from_numpy(one[:, top : top + height, left : left + width])
+        assert torch.equal(result, tv.hflip(cut) if flip else cut)
 
 
 @pytest.mark.parametrize("largest", [20.0, 180.0])
