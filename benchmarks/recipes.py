@@ -174,7 +174,7 @@ class CIFARN(Recipe):
 
 @dataclass(frozen=True)
 class AirbenchRecipe(Recipe):
-    """The recipe of the speed records on CIFAR-10: ten epochs; the model is ``airbench``.
+    """The recipe of the speed records on CIFAR-10, of twice the length; the model is ``airbench``.
 
     Source:
         Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024.
@@ -182,12 +182,13 @@ class AirbenchRecipe(Recipe):
         at commit f1c599c, file legacy/airbench94.py, whose rate and decay are for a sum of losses:
         here 11.5 / (1 + 1 / 0.15) and 0.0153 / 11.5.
     Differs from that code:
-        Labels are not smoothed, unless the method does, and test images are not augmented. Weights
-        are not averaged, so the rate falls to 0, there to 0.07 times the peak. The last, smaller
-        batch of an epoch is trained on too.
+        Labels are not smoothed, unless the method does, and test images are not augmented: what
+        that costs of accuracy, 20 epochs in place of 9.9 make up for. Weights are not averaged, so
+        the rate falls to 0, there to 0.07 times the peak. The last, smaller batch of an epoch is
+        trained on too.
     """
 
-    epochs: Annotated[int, Between(2, 100_000)] = 10
+    epochs: Annotated[int, Between(2, 100_000)] = 20
     lr: NonNegative = 1.5
     momentum: Fraction = 0.85
     schedule: Literal["constant", "cosine", "steps", "triangle"] = "triangle"
