@@ -229,6 +229,21 @@ TABLES: dict[str, tuple[str, ...]] = {
 """Every CSV of a results folder. All but ``costs.csv`` are byte-identical from run to run."""
 
 
+TIMINGS_NAME = "timings.csv"
+TIMINGS = (
+    *KEYS,
+    "repetition",  # counted from 1
+    "train_seconds",  # of a cell that trained alone, in a process of its own
+    "memory_mb",  # that training took, beyond what the process had; on a GPU what was reserved
+    "load",  # of the machine as it began: processes that ran, mean over a minute
+    "device",
+    "driver",
+    "commit",
+    "finished_utc",
+)
+"""The columns of ``timings.csv``, which only ``run --timing`` writes."""
+
+
 def table_path(folder: Path, name: str) -> Path:
     """Return where a CSV of a results folder is: committed folders may keep it as ``.csv.gz``."""
     packed = folder / f"{name}.gz"

@@ -8,6 +8,7 @@ from benchmarks import processes
 from benchmarks.errors import Exit, RefusedError
 from benchmarks.launch.request import Specs
 from benchmarks.report import NEURIPS, Paper
+from benchmarks.schema import TIMINGS_NAME
 
 VenueName = Literal["neurips", "iclr", "icml", "tmlr", "jmlr"]
 
@@ -52,7 +53,9 @@ def report(  # noqa: PLR0913  options of a command
     else:
         with scratch_folder(out, "report") as tables:
             derive(folder, parts, into=tables)
-            shutil.copyfile(folder / "plan.json", tables / "plan.json")
+            for name in ("plan.json", TIMINGS_NAME):
+                if (folder / name).is_file():
+                    shutil.copyfile(folder / name, tables / name)
             try:
                 show(tables, out, force=force, paper=paper)
             except RefusedError as error:  # of tables that are gone when it is read

@@ -6,13 +6,13 @@ from benchmarks import processes, streams
 from benchmarks.cli.next_steps import next_steps
 from benchmarks.cli.report import show
 from benchmarks.errors import Exit, count
-from benchmarks.launch.request import DEFAULT, Request
+from benchmarks.launch.request import DEFAULT, Request, Whole
 from benchmarks.report import refuse_lost_files
 
 STARTED = time.perf_counter()
 
 
-def run(request: Request = DEFAULT, *, report: bool = True) -> Exit:
+def run(request: Request = DEFAULT, *, report: bool = True, timing: Whole = None) -> Exit:
     """Train every cell that has no result yet, write the CSV files, and draw the report.
 
     Then say what may come next.
@@ -20,8 +20,14 @@ def run(request: Request = DEFAULT, *, report: bool = True) -> Exit:
     Args:
         request: What to train.
         report: Draw the report.
+        timing: Then train one cell of each method alone, so many times, and keep the seconds and
+            memory of all in timings.csv, which the report tells of. Leave the machine idle.
     """
     streams.outlive_readers()
+    if timing is not None:
+        from benchmarks.launch.timing import refuse_repetitions, time_alone
+
+        refuse_repetitions(timing)
     if report:
         refuse_lost_files(request.folder() / "report")
     if request.device in {None, "cpu"} and not (request.folder() / "plan.json").exists():
@@ -37,6 +43,9 @@ def run(request: Request = DEFAULT, *, report: bool = True) -> Exit:
             "this again to go on, or `report` to draw what there is"
         )
         return Exit.STOPPED
+    if timing:
+        time_alone(request, timing)
+        times.lap("cells alone")
     if report and summary.statuses["done"]:
         show(summary.folder)
         times.lap("report")

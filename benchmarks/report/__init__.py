@@ -22,7 +22,7 @@ from benchmarks.outputs import (
     why_no_folder,
     write_atomically,
 )
-from benchmarks.schema import table_path
+from benchmarks.schema import TIMINGS_NAME, table_path
 
 _VERB = "report"
 _DIGEST = ".report-digest.json"
@@ -31,7 +31,7 @@ _AUDIT = "suspects/index.md"
 _INPUTS = (
     *("results.csv", "curves.csv", "bins.csv", "detection.csv"),
     *("losses.csv", "transitions.csv", "pairs.csv", "ensembles.csv"),
-    *("costs.csv", "plan.json", _AUDIT),
+    *("costs.csv", TIMINGS_NAME, "plan.json", _AUDIT),
 )
 _DRAWN_BY = (
     *("pandas", "numpy", "scipy", "networkx"),

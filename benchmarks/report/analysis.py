@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from benchmarks.errors import count
 from benchmarks.question import MARGINS, Question
 from benchmarks.report import claims, stats
-from benchmarks.report.data import Run
+from benchmarks.report.data import ARENA, Run
 from benchmarks.report.looks import BESIDE, PRIVILEGED, Look, base, resolve
 from benchmarks.report.stats import Aggregate, Floats, Ranks
 from benchmarks.schema import METRICS
@@ -265,6 +265,24 @@ class Analysis:
         cells["cost"] = (cells["forward"] + BACKWARD * cells["backward"]) / (1 + BACKWARD)
         groups = cells.groupby("method")
         return groups[list(COSTS)].mean().where(groups["cost"].count() == groups.size())
+
+    @cached_property
+    def timings(self) -> pd.DataFrame:
+        """What each method that was timed takes alone: median ``seconds``, ``low``, ``high``.
+
+        The ends are the least and the most of all ``repetitions``; ``memory`` is the median of
+        what training took, in MB. Of several datasets, models or recipes each is the mean.
+        """
+        rows = self.run.timings
+        rows = rows[rows["method"].isin(self.run.methods)]
+        each = rows.groupby(["method", *ARENA]).agg(
+            seconds=("train_seconds", "median"),
+            low=("train_seconds", "min"),
+            high=("train_seconds", "max"),
+            memory=("memory_mb", "median"),
+            repetitions=("repetition", "nunique"),
+        )
+        return each.groupby("method").mean()
 
     @_once
     def pairs(self, metric: str) -> pd.DataFrame:

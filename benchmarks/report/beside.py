@@ -25,8 +25,6 @@ REASONS = {
     "spelled_model": "another model",
     "spelled_recipe": "another recipe",
 }
-POOLED = ("losses.csv", "transitions.csv", "pairs.csv")
-"""The tables whose rows pool the seeds of a method in a setting."""
 
 
 class Beside(NamedTuple):
@@ -77,7 +75,7 @@ def joined(own: Folder, other: Folder, name: str) -> tuple[Tables, Beside]:
         kept += fits
         if reason:
             left_out.append(f"{at['dataset']}, {at['noise']}: {name} has {reason}.")
-    tables = {n: _with(own.tables[n], other.tables[n], n, theirs, kept) for n in own.tables}
+    tables = {n: _with(own.tables[n], other.tables[n], theirs, kept) for n in own.tables}
     methods = tuple(dict.fromkeys(theirs.loc[kept, "method"]))
     return tables, Beside(name, methods, len(kept), tuple(left_out))
 
@@ -109,10 +107,10 @@ def _kinds(there: pd.DataFrame) -> str:
 
 
 def _with(
-    own: pd.DataFrame, other: pd.DataFrame, name: str, theirs: pd.DataFrame, kept: list[str]
+    own: pd.DataFrame, other: pd.DataFrame, theirs: pd.DataFrame, kept: list[str]
 ) -> pd.DataFrame:
     """Return a table with the rows of the kept cells; of pooled rows those whose seeds all are."""
-    if name in POOLED:
+    if "cell_id" not in other:  # its rows pool the seeds of a method in a setting
         keys = [*PLACE, "method"]
         taken = theirs.assign(kept=theirs.index.isin(kept)).groupby(keys)["kept"].all()
         whole = taken.index[taken]

@@ -24,6 +24,8 @@ from benchmarks.schema import (
     SCHEMA_VERSION,
     TABLES,
     TEMPERATURE_FITS,
+    TIMINGS,
+    TIMINGS_NAME,
     table_path,
 )
 from benchmarks.store import PlanFile, PlannedCell, read_plan
@@ -39,6 +41,7 @@ TEXT = {
     *("device", "driver", "host", "cpu", "system", "torch", "python", "packages", "commit"),
     "finished_utc",
 }
+COLUMNS = TABLES | {TIMINGS_NAME: TIMINGS}
 ARENA = ("dataset", "model", "recipe")
 """The columns that stay the same along one curve over noise rates."""
 
@@ -64,6 +67,7 @@ class Run:
     pairs: pd.DataFrame
     ensembles: pd.DataFrame
     costs: pd.DataFrame
+    timings: pd.DataFrame  # as they are: cells trained alone, again and again
     plan: pd.DataFrame
     methods: tuple[str, ...]
     settings: tuple[str, ...]
@@ -145,6 +149,7 @@ def load(folder: Path, other: Path | None = None) -> Run:
         pairs=named["pairs.csv"],
         ensembles=named["ensembles.csv"],
         costs=costs,
+        timings=_table(folder, TIMINGS_NAME),
         plan=named["plan"],
         methods=order_methods(results["method"]),
         settings=tuple(dict.fromkeys(ordered["setting"])),
@@ -200,8 +205,8 @@ def costs(folder: Path) -> pd.DataFrame:
 def _table(folder: Path, name: str) -> pd.DataFrame:
     path = table_path(folder, name)
     if not path.is_file():
-        if name in LATER:
-            return pd.DataFrame(columns=list(TABLES[name]))
+        if name in LATER or name == TIMINGS_NAME:
+            return pd.DataFrame(columns=list(COLUMNS[name]))
         raise RefusedError(f"{path} is missing: a report needs {', '.join(READ)}")
     types = dict.fromkeys(TEXT, "str")
     try:
@@ -209,7 +214,7 @@ def _table(folder: Path, name: str) -> pd.DataFrame:
     except (ValueError, OSError, EOFError, zlib.error) as error:  # of pandas, and of gzip
         reason = " ".join(str(error).split())  # the parser of pandas ends with a new line
         raise RefusedError(f"{path} cannot be read: {reason}") from None
-    wanted = set(TABLES[name])
+    wanted = set(COLUMNS[name])
     have = {str(column) for column in table}
     missing, foreign = sorted(wanted - have - LATER_COLUMNS), sorted(have - wanted)
     if missing or foreign:

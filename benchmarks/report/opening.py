@@ -79,7 +79,7 @@ def beside(run: Run) -> Iterator[str]:
         cells, methods = run.beside.cells, len(run.beside.methods)
         yield (
             f"{BESIDE}: {count(cells, 'cell')} of {count(methods, 'method')} from "
-            f"{printable(run.beside.name)}, with the same labels, model and recipe."
+            f"the folder {printable(run.beside.name)}, with the same labels, model and recipe."
         )
         yield from map(printable, run.beside.left_out)
 
@@ -234,9 +234,11 @@ def _answer(analysis: Analysis, question: Asked) -> Iterator[str]:
     else:
         own, other = (question.names[m] for m in (question.candidates[0], question.reference))
         said = f"{_counts(accuracy, ('more accurate', 'less accurate'))}"
+        place = [*analysis.ranking["acc"].dropna().index].index(question.candidates[0]) + 1
+        said += f", {place} of {len(analysis.run.methods)} by mean accuracy"
         yield f"{capitalised(own)} against {other}: {said}{_memory(analysis, question)}."
         if len(ece):
-            yield f"Its calibration error (ECE) is {_counts(ece, ('lower', 'higher'))}."
+            yield f"Its calibration error (ECE): {_counts(ece, ('lower', 'higher'))}."
 
 
 def _counts(tests: pd.DataFrame, words: tuple[str, str]) -> str:
@@ -247,10 +249,11 @@ def _counts(tests: pd.DataFrame, words: tuple[str, str]) -> str:
         sizes = 100 * tests.loc[tests["outcome"] == outcome, "difference"].abs()
         if sizes.empty:
             continue
-        whole = "" if said else f" of {count(len(tests), 'setting')}"
+        whole = "" if said else f" of {len(tests)} settings"
         ends = dict.fromkeys(f"{end:.1f}" for end in (sizes.min(), sizes.max()))
         points = f" (by {' to '.join(ends)} points)" if outcome in {"better", "worse"} else ""
-        said.append(f"{each} in {len(sizes)}{whole}{points}")
+        where = "the one setting" if len(tests) == 1 else f"{len(sizes)}{whole}"
+        said.append(f"{each} in {where}{points}")
     return listing(said)
 
 

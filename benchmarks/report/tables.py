@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -72,6 +72,8 @@ SCORES = {
 """The scores of training labels, in words."""
 OUTCOMES = ("better", "same", "worse")
 """What stands between slashes in a table of probabilities."""
+IDLE = 1.5
+"""The load, in processes, up to which a machine counts as idle while one cell trains."""
 SURE = 0.95
 """A probability over settings that is marked."""
 INTERVALS = Note(
@@ -165,6 +167,10 @@ def ranking(analysis: Analysis) -> Table:
     text["Memorised %"] = [number("mem_frac", v) for v in numbers["mem_frac"]]
     if numbers["cost"].notna().any():
         text["Cost"] = [multiple(value) for value in numbers["cost"]]
+    if len(analysis.timings):
+        timed = analysis.timings.reindex(numbers.index)
+        text["Seconds"] = [_or_blank(t.seconds, _timed(t)) for t in rows_of(timed)]
+        text["Memory MB"] = [_or_blank(value, f"{value:.0f}") for value in timed["memory"]]
     text["Runs"] = [f"{a}/{b}" for a, b in zip(numbers["done"], numbers["planned"], strict=True)]
     marks = pd.DataFrame("", index=text.index, columns=text.columns)
     for metric, header in COMPARED.items():
@@ -199,6 +205,10 @@ def _seeds_in_words(seeds: str) -> str:
     return f"{seeds} {'seed' if seeds == '1' else 'seeds'}"
 
 
+def _timed(row: Any) -> str:  # noqa: ANN401  a row of a table
+    return f"{row.seconds:.3g} [{row.low:.3g}, {row.high:.3g}]"
+
+
 def _entries(metric: str, means: pd.Series, halves: pd.Series) -> list[str]:
     pairs = zip(means.astype(float), halves.astype(float), strict=True)
     return [with_half(metric, mean, half) for mean, half in pairs]
@@ -222,6 +232,14 @@ def _ranking_notes(analysis: Analysis, numbers: pd.DataFrame) -> tuple[str, ...]
     ]
     if numbers["cost"].notna().any():
         notes.append(f"{COST}.")
+    if len(analysis.timings):
+        load = analysis.run.timings["load"].astype(float).max()
+        beside = f", beside other work (load up to {load:.1f})" if load > IDLE else ""
+        notes.append(
+            "Seconds: of training one cell alone, in a process of its own; median with the least "
+            f"and the most of {span(analysis.timings['repetitions'].astype(int))} repetitions"
+            f"{beside}. Memory: what that took beyond the process itself."
+        )
     left_out = [name for name in analysis.run.settings if name not in shared]
     if left_out:
         who = _everyone(analysis)

@@ -89,6 +89,7 @@ class Asked(NamedTuple):
 def asked(analysis: Analysis) -> Asked | None:
     """Return what the suite asked; else every method against the first reference, if there is one.
 
+    What stands beside from another folder is not judged where something of this one is.
     Candidates stand in the order of their names, numbers in these by size.
     """
     run, question = analysis.run, analysis.question
@@ -96,7 +97,9 @@ def asked(analysis: Analysis) -> Asked | None:
         reference, candidates = question.reference, list(question.candidates)
     elif analysis.references and len(run.methods) > 1:
         reference = analysis.references[0]
-        candidates = [method for method in run.methods if method != reference]
+        others = run.beside.methods if run.beside else ()
+        here = [method for method in run.methods if method not in others and method != reference]
+        candidates = here or [method for method in run.methods if method != reference]
     else:
         return None
     names = named(analysis, candidates)

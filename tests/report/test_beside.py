@@ -12,6 +12,7 @@ from benchmarks.report import figures, tables
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import load
 from benchmarks.report.opening import first_screen
+from benchmarks.report.verdict import asked
 from tests.report.folders import SIX, Sweep, write
 
 NOISES = ("clean", "symmetric(rate=0.2)", "symmetric(rate=0.4)")
@@ -38,8 +39,9 @@ def test_methods_of_another_folder_stand_marked_beside_mine_at_the_same_labels(t
         assert sorted(mine["acc"]) == sorted(rows["acc"])
     assert not analysis.label("mine").endswith("\N{SECTION SIGN}")
     assert "\N{SECTION SIGN} from theirs." in tables.ranking(analysis).notes
-    assert "45 cells of 5 methods from theirs" in first_screen(analysis).about
+    assert "45 cells of 5 methods from the folder theirs" in first_screen(analysis).about
     assert analysis.baseline == "cross_entropy"
+    assert asked(analysis).candidates == ["gce", "mine"]  # what is judged is what ran here
     for name in ("curves", "bins", "detection"):
         table = getattr(run, name)
         assert set(table["cell_id"]) <= set(run.cells["cell_id"])
@@ -95,8 +97,8 @@ def test_a_seed_with_other_labels_is_left_out_alone(tmp_path):
 
 
 def test_a_question_is_of_what_ran_here_alone(tmp_path):
-    asked = Question("cross_entropy", ("elr", "mine"))
-    write(tmp_path / "mine", replace(MINE, question=asked, planned=None))
+    wanted = Question("cross_entropy", ("elr", "mine"))
+    write(tmp_path / "mine", replace(MINE, question=wanted, planned=None))
     run = load(tmp_path / "mine", write(tmp_path / "theirs", THEIRS))
     assert Analysis(run).question is None
     assert run.note == ""

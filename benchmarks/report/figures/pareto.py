@@ -26,6 +26,12 @@ _COST = (
     " Cost: passes of images through networks to train, one backwards counted as two forwards, as "
     "a multiple of what hard labels take; a log scale."
 )
+_SECONDS = (
+    " Seconds: of one cell that trains alone, the median and the least and most of all repetitions."
+)
+AXES = {"cost": "Cost (hard labels: 1)", "seconds": "Seconds, alone"}
+"""The axes beside the calibration error, by the column of what is drawn."""
+TIMED = ("seconds", "low", "high")
 _SAME = 1.01
 """Costs up to so many times another are the same."""
 _FEWEST_POINTS = 1.0
@@ -40,18 +46,18 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     if data.empty:
         raise AbsentError("No method finished a seed in every setting that all have tried.")
     looks = {m: k for m, k in analysis.looks.items() if m in data.index}
-    costly = bool(data["cost"].notna().any())
+    costs = [name for name in AXES if data[name].notna().any()]
     height = 2.3 + legend_height(looks, venue.width, venue)
     figure = layout.new_figure(venue.width, height)
-    grid = figure.subplots(1, 2 if costly else 1, squeeze=False, sharey=True)[0]
+    grid = figure.subplots(1, 1 + len(costs), squeeze=False, sharey=True)[0]
     _draw_panel(grid[0], data, looks, "ece")
     grid[0].set(xlabel=layout.y_label("ece"), ylabel=layout.y_label("acc"))
     grid[0].set_xlim(left=0)
     _widen(grid[0])
-    if costly:
-        _draw_panel(grid[1], data, looks, "cost")
-        grid[1].set_xlabel("Cost (hard labels: 1)")
-        _make_logarithmic(grid[1], data["cost"])
+    for axes, name in zip(grid[1:], costs, strict=True):
+        _draw_panel(axes, data, looks, name)
+        axes.set_xlabel(AXES[name])
+        _make_logarithmic(axes, data[name])
     draw_legend(figure, MethodSelection(looks, ()), venue)
     return [Page(figure, data.reset_index(), _caption(analysis, data))]
 
@@ -65,11 +71,14 @@ def points(analysis: Analysis) -> pd.DataFrame:
     means = analysis.ranking[["acc", "acc_half", "ece", "ece_half"]]
     data = 100 * means.reindex(list(analysis.run.methods))
     data[list(COSTS)] = analysis.costs.reindex(data.index)
+    data[list(TIMED)] = analysis.timings[list(TIMED)].reindex(data.index)
     data = data.dropna(subset=["acc", "ece"])
     gains, gaps = (_beaten(analysis, metric, data.index) for metric in ("acc", "ece"))
     cost = data["cost"].to_numpy(np.float64)
     out = data.index.isin(list(analysis.excluded()))
     data["front_ece"] = front(gains | gaps) & ~out
+    slow = data["low"].to_numpy(np.float64)[None] > data["high"].to_numpy(np.float64)[:, None]
+    data["front_seconds"] = front(gains | slow) & data["seconds"].notna() & ~out
     data["front_cost"] = front(gains | (_SAME * cost[:, None] < cost)) & np.isfinite(cost) & ~out
     return data
 
@@ -106,6 +115,8 @@ def _draw_panel(axes: Axes, data: pd.DataFrame, looks: Mapping[str, Look], cost:
     axes.vlines(x, *_interval(known, "acc"), colors=colours, linewidth=0.5, zorder=2)
     if cost == "ece":
         axes.hlines(y, *_interval(known, "ece"), colors=colours, linewidth=0.5, zorder=2)
+    if cost == "seconds":
+        axes.hlines(y, known["low"], known["high"], colors=colours, linewidth=0.5, zorder=2)
     for method, row in known.iterrows():
         on = bool(row[f"front_{cost}"])
         axes.plot(
@@ -150,11 +161,11 @@ def _make_logarithmic(axes: Axes, costs: pd.Series) -> None:
 def _caption(analysis: Analysis, data: pd.DataFrame) -> str:
     shared = len(analysis.shared_settings)
     settings = "one setting" if shared == 1 else f"{shared} settings"
-    costly = bool(data["cost"].notna().any())
-    found = bool(data[["front_ece", "front_cost"]].any(axis=None))
+    costly, timed = (bool(data[name].notna().any()) for name in AXES)
+    found = bool(data[["front_ece", "front_cost", "front_seconds"]].any(axis=None))
     text = _CAPTION.format(
         against="ECE and against cost" if costly else "ECE",
         settings=settings,
         front=_FRONT if found else " No front is resolved.",
     )
-    return text + (_COST if costly else " Costs are not known.")
+    return text + (_COST if costly else " Costs are not known.") + _SECONDS * timed

@@ -1,0 +1,55 @@
+"""Seconds are told of cells that trained alone, each repetition kept; and of no others."""
+
+import pandas as pd
+import pytest
+
+from benchmarks.report import tables
+from benchmarks.report.analysis import Analysis
+from benchmarks.report.data import load
+from benchmarks.report.figures import layout, pareto
+from benchmarks.schema import TIMINGS
+from tests.system.runs import run
+
+FAST = ("--recipes", "small(epochs=2)", "--models", "mlp(first=8, second=8)", "--workers", 1)
+
+
+def test_a_run_keeps_every_repetition_and_the_report_tells_of_all(tmp_path):
+    out = tmp_path / "out"
+    asked = ("--methods", "cross_entropy", "elr", "--noises", "clean", "symmetric(rate=0.4)")
+    sweep = ("run", *asked, "--seeds", 0, 1, "--no-report", "--out", out, *FAST)
+    code, said, err = run(*sweep, "--timing", 2)
+    assert (code, err) == (0, "")
+    rows = pd.read_csv(out / "timings.csv")
+    assert tuple(rows) == TIMINGS
+    assert rows["method"].tolist() == ["cross_entropy", "elr"] * 2  # a turn each, then again
+    assert rows["repetition"].tolist() == [1, 1, 2, 2]
+    assert set(rows["noise"]) == {"symmetric(rate=0.4)"}
+    assert set(rows["driver"]) == {"one_by_one"}
+    assert (rows[["train_seconds", "memory_mb"]] > 0).all(axis=None)
+    assert "[2/2, 2/2] elr" in said
+    before = (out / "results.csv").read_bytes()
+    assert run(*sweep)[0] == 0  # nothing is trained again, and the file stays
+    assert (out / "results.csv").read_bytes() == before
+    assert len(pd.read_csv(out / "timings.csv")) == 4
+
+    analysis = Analysis(load(out))
+    table = tables.ranking(analysis)
+    own = rows[rows["method"] == "elr"]["train_seconds"]
+    ends = f"{own.median():.3g} [{own.min():.3g}, {own.max():.3g}]"
+    assert table.text["Seconds"]["ELR"] == ends
+    assert {"Cost", "Memory MB"} <= set(table.text.columns)
+    assert any("one cell alone" in note and "of 2 repetitions" in note for note in table.notes)
+    with layout.paper_style(layout.VENUES["neurips"]):
+        (page,) = pareto.pages(analysis, layout.VENUES["neurips"])
+    assert page.figure.axes[-1].get_xlabel() == "Seconds, alone"
+    assert page.data.set_index("method").loc["elr", "high"] == pytest.approx(own.max())
+    (out / "timings.csv").unlink()
+    assert "Seconds" not in tables.ranking(Analysis(load(out))).text
+
+
+@pytest.mark.parametrize("times", [0, -1, 1001])
+def test_no_repetition_at_all_is_refused_before_anything_trains(tmp_path, times):
+    code, _, err = run("run", "--timing", times, "--out", tmp_path / "out", *FAST)
+    assert code == 2
+    assert f"--timing must be in [1, 1,000], got {times}" in err
+    assert not (tmp_path / "out").exists()
