@@ -1,7 +1,7 @@
 """The report itself: every file of it, written to an empty folder."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -70,9 +70,11 @@ def write(
     with draw_beside(analysis, place, processes) as wait_for_figures:
         shown, first = _tables(analysis, paper.columns), first_screen(analysis)
         context = latex.context_of(analysis, venue)
+        told = verdict(analysis)
+        for name, table in printed(analysis, shown, [first.guide, *told]).items():
+            _text(new / f"{name}.tex", latex.table(name, table, context))
         for name, table in shown.items():
             _text(new / f"{name}.md", render.markdown(table))
-            _text(new / f"{name}.tex", latex.table(name, table, context))
             _csv(new / f"{name}.csv", table.numbers, index=table.numbers.index.name is not None)
         _csv(new / "differences.csv", analysis.all_differences)
         found = [table for table in (*shown.values(), tables.detection(analysis)) if table]
@@ -86,7 +88,7 @@ def write(
             "Summary": [Words(render.bullets(first.summary))],
             "Guide": [first.guide] if first.guide else [],
             "Ranking": [shown["ranking"]],
-            "Verdict": verdict(analysis),
+            "Verdict": told,
             "Figures": [],
             "Accuracy in each setting": [shown["settings"]] if several else [],
             "ECE in each setting": [
@@ -141,6 +143,23 @@ def _tables(analysis: Analysis, columns: Sequence[str] = ()) -> dict[str, Table]
     shown["probabilities"] = tables.probabilities(analysis)
     shown["datasets"] = tables.datasets(analysis)
     return {name: table for name, table in shown.items() if table is not None}
+
+
+def printed(
+    analysis: Analysis, shown: Mapping[str, Table], first: Sequence[Block | None]
+) -> dict[str, Table]:
+    """Return every table that is written as LaTeX: the others, guide, verdict and detection.
+
+    Args:
+        analysis: what they are of.
+        shown: what is a file of its own.
+        first: the guide, if there is one, and the parts of the verdict.
+    """
+    guide, *verdicts = first
+    found = {"guide": guide, "detection": tables.detection(analysis)}
+    tests = [block for block in verdicts if isinstance(block, Table)]
+    found |= {f"verdict_{place + 1}": table for place, table in enumerate(tests)}
+    return {**shown, **{name: own for name, own in found.items() if isinstance(own, Table)}}
 
 
 def _csv(path: Path, numbers: pd.DataFrame, *, index: bool = False) -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -148,7 +148,8 @@ def table(analysis: Analysis, picks: Sequence[Choice]) -> Table:
     numbers = pd.DataFrame([asdict(pick) for pick in picks], columns=list(Choice.__annotations__))
     for column in ("equivalent", "unresolved", "privileged"):
         numbers[column] = [" ".join(methods) for methods in numbers[column]]
-    return unmarked(text, numbers, _notes(analysis, picks))
+    title = "The most accurate method by noise, at what cost, and what is not resolved from it"
+    return replace(unmarked(text, numbers, _notes(analysis, picks)), title=title)
 
 
 def _series(values: Sequence[float]) -> str:

@@ -363,7 +363,8 @@ def detection(analysis: Analysis) -> Table | None:
             "scores; by chance the share of right labels."
         )
     notes = (*incomplete(analysis), note, INTERVALS)
-    return labelled(analysis, unmarked(text, numbers, notes))
+    title = "How well scores of training labels rank the wrong ones first"
+    return labelled(analysis, replace(unmarked(text, numbers, notes), title=title))
 
 
 def _fractions(means: pd.Series, halves: pd.Series) -> list[str]:

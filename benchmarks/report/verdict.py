@@ -274,7 +274,13 @@ def _of_settings(
     method = about.names[about.candidates[0]]
     notes = [*_notes(analysis, about, tests["acc"])]
     notes.append(f"Each: that of {about.names[about.reference]}, then that of {method}.")
-    return Table(text, marks, pd.concat(tests.values()), tuple(notes))
+    return Table(text, marks, pd.concat(tests.values()), tuple(notes), title=_title(about))
+
+
+def _title(about: Asked, metric: str = "") -> str:
+    """Return what a table of differences is called in a paper."""
+    what = f"difference in {METRICS[metric].label}" if metric else "differences"
+    return f"{capitalised(about.words())}: paired {what}, with 95% intervals and what they show"
 
 
 def _filled(
@@ -385,7 +391,8 @@ def _of_candidates(analysis: Analysis, about: Asked, tests: Mapping[str, pd.Data
     first = next(iter(tests.values()))
     notes = (*_notes(analysis, about, first), "Runs: finished of attempted.")
     numbers = pd.concat(tests.values())
-    return Table(text.set_axis(index), marks.set_axis(index), numbers, notes)
+    text, marks = text.set_axis(index), marks.set_axis(index)
+    return Table(text, marks, numbers, notes, title=_title(about))
 
 
 def _counted(own: pd.DataFrame) -> str:
@@ -405,4 +412,4 @@ def _side_by_side(analysis: Analysis, about: Asked, metric: str, tests: pd.DataF
         marks.loc[test.setting, test.method] = test.outcome if test.outcome in MARKED else ""
     columns = [about.short(method) for method in about.candidates]
     text, marks = text.set_axis(columns, axis=1), marks.set_axis(columns, axis=1)
-    return Table(text, marks, tests, (SAME_NOTES,))
+    return Table(text, marks, tests, (SAME_NOTES,), title=_title(about, metric))

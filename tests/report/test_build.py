@@ -75,6 +75,7 @@ def test_every_promised_file_is_there(small):
     stems += ("aggregate", "seeds")
     tables = {f"{a}.{b}" for a in stems for b in ("md", "tex", "csv")}
     tables |= {"differences.csv", "values.tex", "references.bib", "guide.md", "guide.csv"}
+    tables |= {f"{name}.tex" for name in ("guide", "verdict_1", "detection")}
     kinds = ("png", "pdf", "svg", "csv")
     figures = {f"figures/{name}.{kind}" for name in FIGURES for kind in kinds}
     assert {name for name in names if name.startswith("figures/")} == figures

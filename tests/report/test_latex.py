@@ -17,6 +17,7 @@ from benchmarks.report.latex.references import references
 from tests.report import typeset
 from tests.report.folders import SIX, Sweep, analysed
 from tests.report.test_names import NAMES
+from tests.system.runs import run
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 ALL = sorted(path.name for path in REFERENCE.iterdir() if path.is_dir())
@@ -64,6 +65,17 @@ def test_reports_are_typeset_at_every_venue_without_a_warning(reports, tmp_path)
         elr = 100 * analyses["default"].scores("acc").loc["symmetric 40%", "elr"]
         promix = 100 * analyses["methods"].ranking.loc["promix", "ece"]
         assert f"<{elr:.1f}|{promix:.1f}>" in log
+
+
+def test_a_missing_latex_is_a_failure_only_where_it_is_needed(monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    monkeypatch.delenv(typeset.NEEDED, raising=False)
+    with pytest.raises(pytest.skip.Exception, match="no pdflatex"):
+        typeset.require()
+    monkeypatch.setenv(typeset.NEEDED, "1")
+    with pytest.raises(pytest.fail.Exception, match="no pdflatex"):
+        typeset.require()
+    assert f"export {typeset.NEEDED}=1" in (REFERENCE.parents[1] / ".ci" / "run").read_text()
 
 
 def test_a_wrong_key_and_a_suite_that_was_not_read_are_errors_that_name_it(full, tmp_path):
@@ -118,6 +130,22 @@ def test_what_stands_between_slashes_and_what_few_entries_have_in_brackets_is_ap
     assert "a: [3/4]; b: [0/4]." in code
 
 
+def test_words_behind_numbers_leave_these_in_line(context):
+    entries = ["+3.1 [+2.0, +4.1] better", "\N{MINUS SIGN}10.1 [0, 1] open", "equal", "1.5 to 12.3"]
+    lines = latex.table("x", bare({"ECE (points)": entries}), context).splitlines()
+    assert r"\begin{tabular}{@{}ll@{}}" in lines
+    (first, *_, last) = (line.split(" & ")[1] for line in body("\n".join(lines)))
+    assert first.startswith(r"\phantom{0}+3.1 [+2.0, +4.1] better")
+    assert last.startswith(r"\phantom{+0}1.5 to 12.3")
+
+
+def test_the_verb_report_takes_columns_of_the_ranking(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr("benchmarks.cli.report.show", lambda *_, paper, **__: asked.append(paper))
+    assert run("report", tmp_path, "--venue", "icml", "--columns", "Rank", "Brier")[0] == 0
+    assert [(paper.venue, paper.columns) for paper in asked] == [("icml", ("Rank", "Brier"))]
+
+
 def test_rates_of_a_noise_share_a_heading_and_methods_of_a_family_are_between_rules(full, context):
     table = document._tables(full)["settings"]
     code = latex.table("settings", table, context)
@@ -147,7 +175,7 @@ def test_the_ranking_prints_the_columns_that_are_asked_for_and_their_notes(full,
     assert "Rank: mean over settings" in code
     assert "not attainable in practice" in code
     with pytest.raises(RefusedError, match=r"must be one of Accuracy, .*; got 'Speed'"):
-        tables.with_columns(table, ["Speed"])
+        document._tables(full, ["Speed"])
 
 
 def test_a_caption_is_a_sentence_and_a_label_names_the_suite(full, context):

@@ -9,6 +9,8 @@ import pytest
 
 from benchmarks.report import document, latex, macros, tables
 from benchmarks.report.figures.layout import VENUES
+from benchmarks.report.opening import first_screen
+from benchmarks.report.verdict import verdict
 
 NEEDED = "PYTEST_NEEDS_LATEX"
 """The environment variable with which a missing LaTeX is a failure; ``.ci/run`` sets it."""
@@ -51,7 +53,8 @@ def written(analysis, folder, venue):
     text = latex.bibliography(context.references)
     (folder / "references.bib").write_text(text, encoding="utf-8")
     lines = [rf"\input{{{folder.name}/values}}"]
-    for name, table in shown.items():
+    parts = [first_screen(analysis).guide, *verdict(analysis)]
+    for name, table in document.printed(analysis, shown, parts).items():
         code = latex.table(name, table, context)
         (folder / f"{name}.tex").write_text(code, encoding="utf-8")
         columns = r"\onecolumn" if r"\begin{longtable}" in code else r"\twocolumn"

@@ -12,7 +12,7 @@ from benchmarks.schema import METRICS
 
 _NUMBER = re.compile(
     rf"(?P<sign>[+{MINUS}<>]?)(?P<whole>\d+)(?P<part>\.\d+)?"
-    r"(?: ± (?P<half>\d+)(?P<rest>\.\d+)?)?(?P<tail> \[.*\])?"
+    r"(?: ± (?P<half>\d+)(?P<rest>\.\d+)?)?(?P<tail> .+)?"
 )
 _TAIL = re.compile(r"(?P<text>.*) (?P<tail>\[[^\]]*\])")
 _RATE = re.compile(r"(?P<kind>.*\S) (?P<rate>\d[\d.]*%)")
@@ -34,13 +34,20 @@ _POINTS = " points"
 class Column(NamedTuple):
     """A column: headings from the outermost, cells as LaTeX, and the width of the widest.
 
-    The cells of ``prose`` are texts, which may be broken into lines.
+    The cells of ``prose`` are texts, which may be broken into lines; where words stand ``behind``
+    numbers, cells begin on the left.
     """
 
     headings: tuple[str, ...]
     cells: tuple[str, ...]
     width: float
     prose: bool = False
+    behind: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The letter for what stands on the left, and what is as wide as its column."""
+        return "l" if self.prose or self.behind else "c"
 
     @property
     def least(self) -> float:
@@ -75,6 +82,8 @@ def columns(table: Table) -> tuple[list[Column], str]:
         pieces = [printable(text).split(" / ") for text in texts]
         parts = max(map(len, pieces), default=1)
         names = table.parts if len(table.parts) == parts > 1 else ()
+        if not names:
+            pieces, parts = [[printable(text)] for text in texts], 1
         for part in range(parts):
             here = [piece[part] if part < len(piece) else "" for piece in pieces]
             headings = (*_headings(header), *names[part : part + 1])
@@ -138,9 +147,10 @@ def _column(own: _Raw) -> Column:
         for text, match, mark in zip(own.texts, found, marks, strict=True)
     )
     longest = "".join(most.values()) + (PLUS_MINUS if most["half"] else "")
-    others = [width(text) for text, match in zip(own.texts, found, strict=True) if not match]
-    bold = _BOLD if "best" in own.marks else 1
-    return Column(own.headings, cells, max([width(longest), *others]) * bold)
+    bold = _BOLD if {"best", "better", "worse"} & set(own.marks) else 1
+    widest = max([width(longest), *map(width, own.texts)]) * bold
+    behind = any(re.search("[A-Za-z]", match["tail"] or "") for match in found if match)
+    return Column(own.headings, cells, widest, behind=behind)
 
 
 def _aligned(match: re.Match[str], most: dict[str, str], mark: str) -> str:

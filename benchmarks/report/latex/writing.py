@@ -161,9 +161,10 @@ def _preamble(layout: Layout, panels: Sequence[Sequence[Column]]) -> str:
     """Return the kinds of columns: texts to the left, numbers, which are as wide, in the middle."""
     longest = max(panels, key=len)
     kinds = []
-    for broken, prose in zip(layout.texts, [True, *(c.prose for c in longest)], strict=False):
+    columns = [("l", True), *((column.kind, column.prose) for column in longest)]
+    for broken, (kind, prose) in zip(layout.texts, columns, strict=False):
         if broken is None or not prose:
-            kinds.append("l" if prose else "c")
+            kinds.append(kind)
         else:
             hanging = rf">{{\raggedright\hangindent=0.8em\arraybackslash}}p{{{broken:.1f}pt}}"
             kinds.append(hanging)
@@ -177,7 +178,7 @@ def _head(own: Printed, panel: Sequence[Column], wide: int) -> Iterator[str]:
     for level in range(lowest + 1):
         cells, rules = [own.head if level == lowest else ""], ""
         for heading, first, last in spans(panel, level):
-            kind = "l" if panel[first].prose else "c"
+            kind = panel[first].kind if level == lowest else "c"
             text = _stacked(heading, sum(widths[first : last + 1]), kind)
             cells.append(rf"\multicolumn{{{last - first + 1}}}{{{kind}}}{{{text}}}" if text else "")
             if heading and level < lowest:
