@@ -106,6 +106,7 @@ _TEMPERATURE = tuple(
         Metric(f"ts_{name}_nll", f"NLL, T ({name})", "lower", False, f"NLL with T from {on}"),
         Metric(f"ts_{name}_brier", f"Brier, T ({name})", "lower", False, f"Brier, T from {on}"),
         Metric(f"ts_{name}_ece", f"ECE, T ({name})", "lower", True, f"ECE with T from {on}"),
+        Metric(f"ts_{name}_ece_floor", f"ECE floor, T ({name})", "none", True, f"T from {on}"),
     )
 )
 _TEMPERATURE += (

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from benchmarks.metrics.calibration import equal_width
+from benchmarks.metrics.calibration import equal_width, floor
 from benchmarks.metrics.examples import Rows, measurable, rows_of
 from benchmarks.schema import BINS_COUNT, GRID, LOG_BOUND
 
@@ -153,13 +153,13 @@ def scaled_metrics(
         rows: what ``rows_of`` makes of logits and labels, where it is known already.
 
     Returns:
-        ``nll``, ``brier`` and ``ece`` as ``test_metrics`` defines them; NaN where it would be, and
-        where the temperature is NaN.
+        ``nll``, ``brier``, ``ece`` and ``ece_floor`` as ``test_metrics`` defines them; NaN where
+        they would be, and where the temperature is NaN.
 
     Raises:
         ValueError: the logits are no single slice, or there are not ``N`` labels.
     """
-    names = ("nll", "brier", "ece")
+    names = ("nll", "brier", "ece", "ece_floor")
     if rows is None and measurable(logits, label):
         rows = rows_of(logits, label)
     if rows is None or not bool(rows.finite) or not len(label) or math.isnan(temperature):
@@ -173,7 +173,10 @@ def scaled_metrics(
     bin_of = torch.bucketize(confidence, equal_width(BINS_COUNT, logits.device)[1:-1])
     gap = confidence.new_zeros(BINS_COUNT).index_add_(0, bin_of, rows.correct - confidence)
     nll, brier = (total.log() - at_label).mean(), (1 - 2 * own + square).mean()
-    values = torch.stack((nll, brier, gap.abs().sum() / len(label))).tolist()
+    sums = confidence.new_zeros(3, BINS_COUNT)
+    terms = torch.stack((torch.ones_like(confidence), confidence, confidence.square()))
+    least = floor(*sums.index_add_(1, bin_of, terms))
+    values = torch.stack((nll, brier, gap.abs().sum() / len(label), least / len(label))).tolist()
     return dict(zip(names, values, strict=True))
 
 
@@ -202,9 +205,9 @@ def temperature_metrics(
         validation: what the temperatures are fitted on.
 
     Returns:
-        the temperature ``ts_*_T`` of each fit, ``ts_*_nll``, ``ts_*_brier`` and ``ts_*_ece`` of the
-        test set under it, ``ts_fwd_given``, 1 if the true matrix was given, and ``ts_at_bound``,
-        the number of fits that ended at a bound.
+        the temperature ``ts_*_T`` of each fit, ``ts_*_nll``, ``ts_*_brier``, ``ts_*_ece`` and
+        ``ts_*_ece_floor`` of the test set under it, ``ts_fwd_given``, 1 if the true matrix was
+        given, and ``ts_at_bound``, the number of fits that ended at a bound.
     """
     known = validation.clean >= 0
     fits = {

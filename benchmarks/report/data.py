@@ -237,7 +237,7 @@ def _without_bounds(results: pd.DataFrame) -> pd.DataFrame:
     They mean nothing, and one of them is an NLL in the hundreds; ``ts_at_bound`` counts them.
     """
     for fit in TEMPERATURE_FITS:
-        names = [f"ts_{fit}_{name}" for name in ("T", "nll", "brier", "ece")]
+        names = [f"ts_{fit}_{name}" for name in ("T", "nll", "brier", "ece", "ece_floor")]
         ends = np.abs(np.log(results[names[0]].astype("float64"))) > LOG_BOUND - 1e-6
         results = results.assign(**{name: results[name].mask(ends) for name in names})
     return results

@@ -128,10 +128,13 @@ def in_settings(analysis: Analysis) -> Table | None:
     fits = {"ece": "as trained", **{f"ts_{fit}_ece": title for fit, title in FITS.items()}}
     rows, numbers = {}, []
     for method, (metric, fit) in product((reference, *best[: SHOWN - 1]), fits.items()):
-        means = analysis.setting_means(metric)
-        own = means[means["method"] == method].set_index("setting").reindex(run.settings)
+        means, floors = (
+            each[each["method"] == method].set_index("setting").reindex(run.settings)
+            for each in map(analysis.setting_means, (metric, f"{metric}_floor"))
+        )
+        own = means.assign(floor=floors["mean"])
         rows[f"{analysis.label(method)}, {fit}"] = [
-            _in_setting(analysis, (method, str(s)), metric, row) for s, row in own.iterrows()
+            _in_setting(analysis, (method, str(s)), row) for s, row in own.iterrows()
         ]
         numbers.append(own.reset_index().assign(method=method, metric=metric))
     text = pd.DataFrame.from_dict(rows, orient="index", columns=list(run.settings))
@@ -139,9 +142,10 @@ def in_settings(analysis: Analysis) -> Table | None:
     notes = (
         Note(
             "ECE in percent on clean test labels at the last epoch, mean over seeds ± half width "
-            "of the 95% t interval; as trained beside its floor, which chance alone would leave.",
-            "Mean over seeds with the half width of its 95% t interval; as trained beside the "
-            "floor, which chance alone would leave.",
+            "of the 95% t interval. After the slash: the floor, which chance alone would leave of "
+            "the same confidences; unknown after scaling in results of earlier versions.",
+            "Mean over seeds with the half width of its 95% t interval, and the floor, which "
+            "chance alone would leave of the same confidences.",
         ),
         *_notes(analysis),
         INTERVALS,
@@ -151,12 +155,13 @@ def in_settings(analysis: Analysis) -> Table | None:
     return replace(table, title=title, parts=("ECE", "floor"))
 
 
-def _in_setting(analysis: Analysis, key: tuple[str, str], metric: str, row: pd.Series) -> str:
+def _in_setting(analysis: Analysis, key: tuple[str, str], row: pd.Series) -> str:
+    """Return a mean with its floor, where that is known, and the seeds where some do not count."""
     if not np.isfinite(row["mean"]):
         return BLANK
     text = with_half("ece", row["mean"], row["half"])
-    if metric == "ece":
-        return f"{text} / {number('ece', analysis.floors[key])}"
+    if np.isfinite(row["floor"]):
+        text += f" / {number('ece', row['floor'])}"
     last = analysis.run.last
     owed = int(((last["method"] == key[0]) & (last["setting"] == key[1])).sum())
     return text if row["n"] == owed else f"{text} [{row['n']:.0f}/{owed}]"

@@ -27,6 +27,7 @@ def scaled(row):
             f"ts_{fit}_T": 1.5,
             f"ts_{fit}_ece": row["ece"] + gain + draws.normal(0, 0.002),
         }
+        row |= {f"ts_{fit}_ece_floor": 0.01 * len(fit)}
         row |= {f"ts_{fit}_nll": 0.9 * row["nll"] + draws.normal(0, 0.01), f"ts_{fit}_brier": 0.3}
     if lost:
         row |= {"ts_clean_T": 4.53999298e-05, "ts_clean_nll": 400.0, "ts_clean_ece": 0.9}
@@ -63,6 +64,10 @@ def test_a_fit_at_a_bound_counts_nowhere(analysis, tmp_path):
         assert rows.loc[~lost, names].notna().all(axis=None)
     table, parts = scaling.in_settings(analysis), scaling.overall(analysis)
     assert "1 of 144 fits ended at a bound" in " ".join(table.notes)
+    floors = {"of clean": "5.0", "through": "3.0", "of noisy": "5.0"}
+    for fit, floor in floors.items():
+        rows = table.text[table.text.index.str.contains(f"T {fit}")]
+        assert rows.map(lambda entry, floor=floor: f" / {floor}" in entry).all(axis=None)
     assert "[3/4]" in parts.text.loc["ELR", "Refinement‡"]
     assert not any("[" in entry for entry in parts.text.loc["ELR", ["ECE %", "T of noisy labels"]])
     assert "(for Importance reweighting: their own estimate of it)" in " ".join(parts.notes)
