@@ -22,6 +22,7 @@ from benchmarks.cli.data import data
 from benchmarks.cli.drop import drop
 from benchmarks.cli.ending import ending_of
 from benchmarks.cli.ls import ls
+from benchmarks.cli.merge import merge
 from benchmarks.cli.plan import plan
 from benchmarks.cli.probe import probe
 from benchmarks.cli.regress import regress
@@ -85,6 +86,7 @@ for verb in (run, plan, probe, status, report, collect, suspects, relabel, compa
 app.command(data)
 app.command(regress)
 app.command(drop)
+app.command(merge)
 app.command(check)
 VERBS = tuple(name for name in app if not name.startswith("-"))
 

@@ -46,7 +46,9 @@ def run(request: Request = DEFAULT, *, report: bool = True, timing: Whole = None
     if timing:
         time_alone(request, timing)
         times.lap("cells alone")
-    if report and summary.statuses["done"]:
+    if request.shard:
+        print(f"shard {request.shard} of {summary.folder} is done; `merge` brings all together")
+    elif report and summary.statuses["done"]:
         show(summary.folder)
         times.lap("report")
     print(f"time     {times}")

@@ -23,7 +23,7 @@ def announce(session: Session, noun: str) -> None:
         session: what is about to be trained.
         noun: what a cell of it is called.
     """
-    missing, planned = len(session.missing()), len(session.plan.cells)
+    missing, planned = len(session.missing()), len(session.own)
     workers = min(session.workers, missing)
     nouns = noun if planned == 1 else f"{noun}s"
     why = session.why_workers if workers == session.workers else f"one for each {noun} to train"

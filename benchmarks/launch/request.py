@@ -112,6 +112,8 @@ class Request:
             [default: 600, or 20 epochs of its own where they take longer]
         checkpoint_every: How often the state of a pack in training is kept, such as 10m, so that a
             kill loses no more; it goes on from there, to the same bytes. [default: 10m]
+        shard: Train one of n parts of the missing cells, written 3/16, where other machines train
+            the rest into folders of their own; `merge` brings them together.
         budget: The time after which the run stops, such as 90m or 8h, with exit code 75; running it
             again continues, packs in training from their last checkpoint.
         launcher: Who trains: local, processes of this machine; ray, the nodes of a Ray cluster;
@@ -146,6 +148,7 @@ class Request:
     deterministic: Annotated[bool, Parameter(negative="")] = False
     timeout: float | None = None
     checkpoint_every: dt.timedelta | None = None
+    shard: str | None = None
     budget: dt.timedelta | None = None
     launcher: LauncherName = "local"
     address: str | None = None
@@ -158,6 +161,21 @@ class Request:
         """Return what replaces the suite's axes, by the suite's names for them."""
         axes = ("dataset", "noise", "method", "model", "recipe", "seed")
         return {axis: getattr(self, f"{axis}s") for axis in axes}
+
+    def share(self) -> tuple[int, int]:
+        """Return which part of the cells is trained, from 1, and of how many.
+
+        Raises:
+            RefusedError: the shard is written otherwise.
+        """
+        if self.shard is None:
+            return 1, 1
+        read = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", self.shard)
+        if not read or not 1 <= int(read[1]) <= int(read[2]):
+            raise RefusedError(
+                f"--shard must be a part and their number, from 1/4 to 4/4, got {self.shard!r}"
+            )
+        return int(read[1]), int(read[2])
 
     def cluster(self) -> Cluster:
         """Return where packs are trained."""

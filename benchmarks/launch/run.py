@@ -115,9 +115,8 @@ def run(request: Request, times: Times, preload: Sequence[str] = ()) -> RunSumma
 
 def _summary(session: Session, parts: Parts) -> RunSummary:
     """Return how many cells of a session have which status, and why others have none."""
-    planned = {cell.id for cell in session.plan.cells}
-    statuses = Counter[str](meta.status for i, meta in parts.meta.items() if i in planned)
-    return RunSummary(session.folder, len(planned), statuses)
+    statuses = Counter[str](meta.status for i, meta in parts.meta.items() if i in session.own)
+    return RunSummary(session.folder, len(session.own), statuses)
 
 
 def train(session: Session) -> Parts:
@@ -212,6 +211,6 @@ def _launch(session: Session, missing: Sequence[Cell]) -> None:
         checkpoint_every=session.checkpoint_every,
         cluster=session.cluster,
     )
-    with Progress(missing, len(session.plan.cells)) as progress:
+    with Progress(missing, len(session.own)) as progress:
         owed = _packs(session, missing)
         LAUNCHERS[session.cluster.launcher](job, owed, session.workers, progress.tell)

@@ -56,7 +56,17 @@ class Session:
     unused: Sequence[str] = ()  # lines about what is wrong with entries of plugins
     budget: float | None = None  # seconds after which nothing is trained on
     checkpoint_every: float = CHECKPOINT_SECONDS
+    shard: tuple[int, int] = (1, 1)  # which part of the cells is trained, and of how many
     cluster: Cluster = LOCAL
+
+    @cached_property
+    def own(self) -> set[str]:
+        """The ids of the cells that are this session's to train, whatever is done already.
+
+        They are a fair sample: an id is a digest.
+        """
+        part, parts = self.shard
+        return set(sorted(cell.id for cell in self.plan.cells)[part - 1 :: parts])
 
     def missing(self) -> list[Cell]:
         """Return the cells that are asked for and had no result, in the order of the request."""
@@ -73,7 +83,7 @@ class Session:
         missing = []
         for each in self.plan.groups:
             _, *keys, _ = each.first.keys().values()
-            left = each.cells
+            left = [cell for cell in each.cells if self.shard[1] == 1 or cell.id in self.own]
             if any(each.first.files()):  # which may have had another name
                 left = [cell for cell in left if cell.id not in done]
             elif known := seeds.get(tuple(keys)):
@@ -147,6 +157,11 @@ def prepare_trials(request: Request, wanted: Wanted | None = None) -> Session | 
     wanted = wanted or requested(request)
     if wanted.tuned is None:
         return None
+    if request.shard:
+        raise RefusedError(
+            "--shard cannot be used with the profile tuned, whose trials every shard needs; train "
+            "without it, or name its choices as methods"
+        )
     folder = request.folder() / tuning.FOLDER
     return _session(request, wanted, tuning.trials(wanted.cells, wanted.tuned), folder)
 
@@ -280,5 +295,6 @@ def _session(request: Request, wanted: Wanted, cells: Sequence[Cell], folder: Pa
         unused=wanted.unused,
         budget=None if request.budget is None else request.budget.total_seconds(),
         checkpoint_every=every,
+        shard=request.share(),
         cluster=cluster,
     )

@@ -33,18 +33,18 @@ def write_part(folder: Path, records: Sequence[Record]) -> Path:
     """Write the records of a pack as one part and return its path."""
     ids = sorted(record.cell_id for record in records)
     path = folder / "parts" / f"{hashlib.sha256(' '.join(ids).encode()).hexdigest()[:16]}.npz"
-    with writing(_collected(path)):
-        _collected(path).unlink(missing_ok=True)  # was measured on what this part replaces
+    with writing(collected_path(path)):
+        collected_path(path).unlink(missing_ok=True)  # was measured on what this part replaces
     write_records(path, records)
     return path
 
 
 def write_collected(part: Path, records: Sequence[Recomputed]) -> None:
     """Write recomputed numbers next to a part; they replace its own wherever its cells are read."""
-    write_records(_collected(part), records)
+    write_records(collected_path(part), records)
 
 
-def _collected(part: Path) -> Path:
+def collected_path(part: Path) -> Path:
     """Return the path of the recomputed numbers of a part."""
     return part.parent.parent / "collected" / part.name
 
@@ -134,11 +134,11 @@ class Parts:
         every = {path for folder in folders for path in folder.glob("*.npz")}
         usable = sorted(every - {path for path, _ in (*self.damaged, *self.foreign)})
         for path in usable:
-            _read_collected(_collected(path), {}, ())  # refused before anything is changed
+            _read_collected(collected_path(path), {}, ())  # refused before anything is changed
         for path in usable:
             remove_cells(path, ids)
-            if _collected(path).exists():
-                remove_cells(_collected(path), ids)
+            if collected_path(path).exists():
+                remove_cells(collected_path(path), ids)
         self.meta = {i: meta for i, meta in self.meta.items() if i not in ids}
         self._where = {i: path for i, path in self._where.items() if i not in ids}
 
@@ -156,7 +156,7 @@ class Parts:
         """
         for path, ids in self.by_part(wanted).items():
             known = {cell_id: self.meta[cell_id] for cell_id in ids}
-            recomputed = _read_collected(_collected(path), known, names)
+            recomputed = _read_collected(collected_path(path), known, names)
             for trained in self._read(path, ids, names):
                 if later := recomputed.get(trained.cell_id):
                     own = {"metrics": later.meta.metrics, "metric_specs": later.meta.metric_specs}
