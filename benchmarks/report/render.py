@@ -6,7 +6,7 @@ from html import escape as escape_html
 from typing import NamedTuple
 
 from benchmarks.report.looks import BESIDE, PRIVILEGED
-from benchmarks.report.phrases import BLANK, printable
+from benchmarks.report.phrases import BLANK, MINUS, printable
 from benchmarks.report.tables import ORACLE, Table
 
 _MARKDOWN = {
@@ -49,6 +49,9 @@ class Words(str):
 
 Block = str | Table | Picture
 """A part of a section: prose in Markdown, or :class:`Words`; a table or a figure."""
+
+_NUMBER = re.compile(rf"[<>+{MINUS}-]?\.?\d|{BLANK}")
+"""How the entries of a column of numbers begin; a column that has none stands to the left."""
 
 _MARKUP = re.compile(
     r"[\\`*|$]|~(?=~)|<(?=[A-Za-z/!?])|&(?=#?\w+;)|\](?=[(\[:])|(?<![^\W_])_|_(?![^\W_])"
@@ -106,10 +109,16 @@ def markdown(table: Table) -> str:
 def html(table: Table) -> str:
     """Return a table, without its notes, in a box that scrolls; all text is escaped."""
     header = [escape_html(text) for text in _header(table)]
-    lines = ["".join(f'<th scope="col">{text}</th>' for text in header)]
+    numbers = [column.astype(str).str.match(_NUMBER).any() for _, column in table.text.items()]
+    kinds = ["" if known else ' class="text"' for known in numbers]
+    names = zip(header[1:], kinds, strict=True)
+    heads = "".join(f'<th scope="col"{kind}>{name}</th>' for name, kind in names)
+    lines = [f'<th scope="col">{header[0]}</th>{heads}']
     for label, entries in _rows(table):
-        cells = [f"<td>{_HTML[m].format(escape_html(text))}</td>" for text, m in entries]
-        lines.append(f'<th scope="row">{escape_html(label)}</th>{"".join(cells)}')
+        texts = [_HTML[mark].format(escape_html(text)) for text, mark in entries]
+        cells = zip(texts, kinds, strict=True)
+        row = "".join(f"<td{kind}>{text}</td>" for text, kind in cells)
+        lines.append(f'<th scope="row">{escape_html(label)}</th>{row}')
     head, *body = (f"<tr>{line}</tr>\n" for line in lines)
     name = f"Table: {', '.join(header[:4])}"
     return (

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.catalogue import catalogue
-from benchmarks.report import browser, build, claims, tables
+from benchmarks.report import browser, build, claims, render, tables
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.browser.embedded import GROUPS, MEASURES, embedded
 from benchmarks.report.data import load
@@ -31,7 +31,8 @@ def without_one(row):
     return row | dict.fromkeys(METRICS) | {"status": "diverged", "reason": "loss is nan"}
 
 
-SMALL = Sweep(methods=SIX[:4], noises=NOISES, seeds=4, epochs=4, alter=without_one)
+SMALL = Sweep(methods=SIX[:4], noises=NOISES, seeds=3, epochs=4, alter=without_one)
+TINY = Sweep(methods=SIX[:2], noises=NOISES[:1], seeds=1, epochs=1)
 QUIET = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -73,18 +74,26 @@ def chromium():
         started.close()
 
 
+@pytest.fixture(scope="module")
+def tab(chromium):
+    opened = chromium.new_page()
+    opened.faults, opened.requests = [], []
+    opened.on("pageerror", lambda error: opened.faults.append(str(error)))
+    opened.on("console", lambda message: opened.faults.append(message.text))
+    opened.on("request", lambda request: opened.requests.append(request.url))
+    return opened
+
+
 @pytest.fixture
-def page(chromium, folder):
-    opened = chromium.new_page(viewport={"width": 1400, "height": 900})
-    faults, requests = [], []
-    opened.on("pageerror", lambda error: faults.append(str(error)))
-    opened.on("console", lambda message: faults.append(message.text))
-    opened.on("request", lambda request: requests.append(request.url))
-    opened.goto(address(folder))
-    yield opened
-    assert faults == []
-    assert all(url.startswith(("file:", "data:", "blob:")) for url in requests)
-    opened.close()
+def page(tab, folder):
+    """The page, loaded anew, as on a wide screen."""
+    tab.set_viewport_size({"width": 1400, "height": 900})
+    tab.emulate_media(media="screen", color_scheme="light")
+    tab.goto("about:blank")  # a new hash alone would load nothing
+    tab.goto(address(folder))
+    yield tab
+    assert tab.faults == []
+    assert all(url.startswith(("file:", "data:", "blob:", "about:")) for url in tab.requests)
 
 
 def address(folder):
@@ -157,6 +166,9 @@ def test_it_opens_as_the_ranking_of_the_report_with_its_numbers_and_marks(page, 
     costs = {analysis.label(m): f"{cost:.2f}" for m, cost in analysis.costs["cost"].items()}
     assert {label: text for label, (text, _) in column(rows, "Cost").items()} == costs
     assert set(costs.values()) == {"1.00", "1.33"}
+    seeds = {analysis.label(m): str(n) for m, n in analysis.ranking["seeds"].items()}
+    assert {label: text for label, (text, _) in column(rows, "n").items()} == seeds
+    assert seeds["GCE"] == "2"  # of 3
     assert column(rows, "Paper")["GCE"][0] == "Zhang & Sabuncu, NeurIPS 2018"
     assert (
         page.locator("#board a", has_text="NeurIPS 2018")
@@ -178,7 +190,7 @@ def test_a_method_opens_to_its_settings_and_a_setting_to_its_runs(page, folder, 
     page.keyboard.press("Enter")
     runs = page.locator("#board .runs tbody tr")
     results = pd.read_csv(folder / "results.csv").query("selection == 'last'").set_index("cell_id")
-    assert runs.count() == 4
+    assert runs.count() == 3
     for row in runs.all():
         seed, acc, *_, status, _, _, cell, _ = row.locator("td").all_inner_texts()
         known = results.loc[cell]
@@ -264,7 +276,7 @@ def test_what_is_shown_can_be_saved(page, analysis, tmp_path):
     for row in means.itertuples():
         own = saved.loc[analysis.label(row.method)]
         assert own["acc"] == pytest.approx(row.mean, rel=1e-5)
-        assert own["acc_half"] == pytest.approx(row.half, rel=1e-3)
+        assert own["acc_half"] == pytest.approx(row.half, rel=1e-3, nan_ok=True)
     best = max(
         entries(tables.by_setting(analysis, "acc"), "symmetric 40%").values(),
         key=lambda entry: entry[1] == "best",
@@ -275,22 +287,21 @@ def test_what_is_shown_can_be_saved(page, analysis, tmp_path):
 
 
 def test_anchors_land_on_their_figure_and_nothing_is_wider_than_a_phone(page, folder):
-    page.goto(f"{address(folder)}#figure-ece")
-    figures = page.locator("figure")
-    assert figures.count() >= 5
-    for image in page.locator("figure img").all():
+    height = page.evaluate("document.documentElement.scrollHeight")
+    images = page.locator("figure img").all()
+    assert len(images) >= 5
+    for image in images:
         image.scroll_into_view_if_needed()
         assert image.evaluate("i => i.decode().then(() => i.naturalWidth)") > 100
         assert 10 < len(image.get_attribute("alt")) < 150
-    page.evaluate("location.hash = ''; location.hash = '#figure-ece'")
+        assert image.bounding_box()["width"] <= 900
+    # what is loaded later moves nothing
+    assert page.evaluate("document.documentElement.scrollHeight") == pytest.approx(height, abs=5)
+    page.goto(f"{address(folder)}#figure-ece")
     top = page.locator("#figure-ece").evaluate("figure => figure.getBoundingClientRect().top")
-    page.reload()  # nothing below has been loaded
-    assert page.locator("#figure-ece").evaluate(
-        "f => f.getBoundingClientRect().top"
-    ) == pytest.approx(top, abs=1)
     assert abs(top) < 2
     linked = {link.get_attribute("href") for link in page.locator("#figure-ece figcaption a").all()}
-    assert {f"figures/ece.{kind}" for kind in ("pdf", "svg", "png", "csv")} < linked
+    assert {f"figures/ece.{kind}" for kind in ("svg", "png", "csv")} < linked
     page.set_viewport_size({"width": 360, "height": 720})
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     for table in page.locator("section .wide > table:not(#board)").all():  # its first column stays
@@ -308,7 +319,7 @@ def test_it_is_accessible_on_screens_of_all_kinds_and_without_a_script(page, chr
         page.set_viewport_size({"width": width, "height": 900})
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
-            found = axe.run(page)
+            found = axe.run(page, options={"resultTypes": ["violations"]})
             assert found.violations_count == 0, f"{width} {scheme}: {found.generate_report()}"
     plain = chromium.new_page(java_script_enabled=False)
     plain.goto(address(folder))
@@ -328,21 +339,24 @@ def test_provenance_is_read_back_as_it_was_recorded(page, folder):
     for row, known in zip(machines, MACHINES, strict=True):
         own = costs[costs["host"] == known["host"]]
         assert row[:6] == [*map(str, known.values()), str(len(own))]
-        assert row[6] == f"{own['train_seconds'].sum() / 60:.1f} min"
         assert row[-1] == own["finished_utc"].max()[:16].replace("T", " ")
     assert {row[0] for row in software} == set(costs["commit"])
-    assert sum(int(row[-1]) for row in software) == len(costs) == 48
+    assert sum(int(row[-1]) for row in software) == len(costs) == 36
 
 
 def test_paper_gets_every_column_without_the_controls(page):
-    add_column(page, "seeds", "title", "acc_worst")
+    add_column(page, "brier", "title", "acc_worst")
     page.set_viewport_size({"width": 794, "height": 1123})  # A4
     page.emulate_media(media="print")
     assert not page.locator("#controls").is_visible()
     assert page.locator("#verdict").is_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 794
+    boxes = page.locator(".wide").evaluate_all(
+        "boxes => boxes.map(b => getComputedStyle(b).overflowY)"
+    )
+    assert set(boxes) == {"visible"}  # no row is cut off
     heads = page.locator("#board thead tr:last-child th")
-    assert heads.count() == 13
+    assert heads.count() == 14
     for cell in [*heads.all(), *page.locator("#board tbody tr").first.locator("td").all()]:
         assert cell.is_visible()
         box = cell.bounding_box()
@@ -363,7 +377,7 @@ def test_the_page_needs_no_other_file_and_links_only_what_lies_beside(folder):
 def test_what_a_message_brings_stays_text(tmp_path):
     bad = "</script><script>alert(1)</script><img src=x>"
 
-    analysis = analysed(tmp_path, replace(SMALL, alter=lambda row: row | {"reason": bad}))
+    analysis = analysed(tmp_path, replace(TINY, alter=lambda row: row | {"reason": bad}))
     (tmp_path / "new").mkdir()
     text = pd.DataFrame({bad: [bad]}, index=[bad])
     blocks = [bad, unmarked(text, text, (bad,))]
@@ -378,11 +392,12 @@ def test_what_a_message_brings_stays_text(tmp_path):
     assert bad in {run[5] for run in json.loads(data)["runs"]}
 
 
-def test_only_what_is_on_the_web_is_linked(analysis):
-    facts = {"gce": replace(catalogue()["gce"], url="javascript:alert(1)")}
-    methods = embedded(Analysis(replace(analysis.run, facts=facts)))["methods"]
-    assert {method["url"] for method in methods if method["spec"] == "gce"} == {""}
-    assert any(method["url"].startswith("https:") for method in methods)
+def test_only_what_is_on_the_web_is_linked(tmp_path):
+    run = analysed(tmp_path, TINY).run
+    facts = {SIX[1]: replace(catalogue()[SIX[1]], url="javascript:alert(1)")}
+    for known, scheme in (({}, "https"), (facts, "")):
+        _, second = embedded(Analysis(replace(run, facts=known)))["methods"]
+        assert second["url"].partition(":")[0] == scheme
 
 
 def test_the_library_is_the_file_that_was_vendored():
@@ -402,9 +417,9 @@ def test_every_measure_explains_itself_in_one_group(analysis):
         assert data["groups"][metric["group"]] == {"name": group.name, "meaning": group.meaning}
 
 
-@pytest.mark.parametrize("seeds", [1, 2, 5])
+@pytest.mark.parametrize("seeds", [2, 5])
 def test_places_leave_what_the_tests_leave(seeds, tmp_path):
-    analysis = analysed(tmp_path, Sweep(methods=SIX, noises=NOISES, seeds=seeds))
+    analysis = analysed(tmp_path, Sweep(noises=NOISES[1:2], seeds=seeds, epochs=1))
     places = claims.places(analysis.pairs("acc"), analysis.ranking["acc"])
     order = list(analysis.ranking.index)
     assert [place for place, _, _ in map(places.get, order)] == [1, 2, 3, 4, 5, 6]
@@ -414,3 +429,15 @@ def test_places_leave_what_the_tests_leave(seeds, tmp_path):
         assert first <= place <= last
     spans = {(first, last) for _, first, last in places.values()}
     assert (spans == {(1, 6)}) == (seeds < 3)
+
+
+def test_columns_of_words_stand_to_the_left_and_those_of_numbers_to_the_right():
+    columns = {
+        "a": ["1.0 ± 2", "--"],
+        "b": ["ELR, DYR (10%)", "GCE"],
+        "c": ["\N{MINUS SIGN}0.1", "<0.01"],
+    }
+    text = pd.DataFrame(columns, index=["x", "y"])
+    html = render.html(unmarked(text, text))
+    assert re.findall(r'<th scope="col" class="text">(\w)</th>', html) == ["b"]
+    assert re.findall(r'<td class="text">([^<]*)</td>', html) == columns["b"]

@@ -25,7 +25,7 @@ const initial = () => ({
   search: "",
   epoch: data.selections[0].id,
   sort: "place.asc",
-  columns: ["against", ...data.shown, "knowledge", "paper"],
+  columns: ["against", ...data.shown, "seeds", "knowledge", "paper"],
   ...Object.fromEntries(FILTERS.map(({ id }) => [id, []])),
 });
 const state = initial();
