@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.errors import RefusedError
+from benchmarks.outputs import WritingError
 from benchmarks.regress.baseline import Baseline
 from benchmarks.regress.comparison import judge, spare
 from benchmarks.regress.judgement import Judgement
@@ -45,5 +46,9 @@ def confirm(folder: Path, baseline: Baseline, train: Callable[[Waiting], Path]) 
         commits = frozenset(costs(folder)["commit"].dropna()) - {""}
         again = train(Waiting(ids, baseline.reserve, commits))
     except RefusedError as error:
-        return judge(folder, baseline, why_not=f"which cannot be done here: {error}")
-    return judge(folder, baseline, again)
+        reason = str(error)
+    except WritingError as error:
+        reason = f"cannot write to {error.filename}: {error.strerror}"
+    else:
+        return judge(folder, baseline, again)
+    return judge(folder, baseline, why_not=f"which cannot be done here: {reason}")

@@ -1,5 +1,6 @@
 """What the tests of a cell flag is trained at the reserve seeds of the baseline, and judged."""
 
+import errno
 import json
 import shutil
 
@@ -7,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.outputs import manifest_path
+from benchmarks.outputs import WritingError, manifest_path
 from benchmarks.regress.baseline import VERB
 from benchmarks.store import Parts
 from tests.system.runs import rows, run
@@ -103,11 +104,19 @@ def a_file_of_the_users(_patch, folder):
     (folder / "confirm" / "mine.txt").touch()
 
 
+def a_full_disk(patch, folder):
+    def refuse(_session):
+        raise WritingError(errno.ENOSPC, "No space left on device", str(folder / "confirm"))
+
+    patch("benchmarks.launch.reserve.train", refuse)
+
+
 HINDERED = {
     other_code: "and this is 0123456789ab-dirty",
     other_images: "what it is made of has changed since",
     no_images: "digits not in",
     no_plan: "it has no plan.json",
+    a_full_disk: "confirm: No space left on device",
     a_file_of_the_users: "such as 'mine.txt'",
 }
 
