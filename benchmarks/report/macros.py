@@ -21,6 +21,7 @@ TeX would read as something else.
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import cache
 from itertools import permutations
 
 import numpy as np
@@ -99,6 +100,7 @@ def latex(analysis: Analysis, suite: str, shown: Iterable[Table]) -> str:
     return "\n".join(lines) + "\n"
 
 
+@cache
 def key(name: str) -> str:
     r"""Return a name as it is looked up: in ASCII, without signs that mean something to TeX.
 
