@@ -9,11 +9,12 @@ import pytest
 
 from benchmarks.catalogue import Facts, catalogue
 from benchmarks.errors import RefusedError
-from benchmarks.report import document, latex, macros, tables
+from benchmarks.report import document, latex, looks, macros, tables
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import load
 from benchmarks.report.figures.layout import VENUES
 from benchmarks.report.latex.references import references
+from benchmarks.report.latex.signs import escaped
 from tests.report import typeset
 from tests.report.folders import SIX, Sweep, analysed
 from tests.report.test_names import NAMES
@@ -82,14 +83,20 @@ def test_a_wrong_key_and_a_suite_that_was_not_read_are_errors_that_name_it(full,
     typeset.require()
     body = typeset.written(full, tmp_path / "s", "icml").splitlines()[0]
     keys = ["{s}{acx}{elr}{clean}", "{s}{acc}{elrr}{clean}", "{t}{acc}{elr}{clean}"]
-    body += " ".join(rf"\nlb{key}" for key in keys)
-    log = typeset.typeset(tmp_path, "icml", body).replace("\n", "")
+    body += " ".join(rf"\nlb{key}" for key in keys) + r" \num{\nlb{s}{acc}{elr}{clean}}"
+    log = typeset.typeset(tmp_path, "icml", body, ",siunitx").replace("\n", "")
+    assert len(re.findall("! ", log)) == len(keys)
     for words in (
         "there is no number 'acx' of 'elr' in 'clean'",
         "the suite 's' has no 'elrr' in 'clean'",
         "no values of a suite 't' were read",
     ):
         assert words in log
+
+
+def test_every_mark_of_a_label_has_a_sign():
+    for mark in (tables.ORACLE, looks.PRIVILEGED, looks.BESIDE):
+        assert escaped(mark).startswith(("$^", r"\textsuperscript"))
 
 
 def test_any_name_is_typeset(context, tmp_path):

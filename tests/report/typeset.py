@@ -27,7 +27,7 @@ def require():
             pytest.fail(reason) if os.environ.get(NEEDED) else pytest.skip(reason)
 
 
-def page(venue):
+def page(venue, packages=""):
     """The first lines of a document with the text block of a venue, without its style file."""
     own = VENUES[venue]
     columns = ",twocolumn" if own.column < own.width else ""
@@ -35,7 +35,7 @@ def page(venue):
     block = f"letterpaper,textwidth={own.width}in,textheight={own.height}in,columnsep=0.25in"
     return rf"""\documentclass[{size}pt{columns}]{{article}}
 \usepackage[{block}]{{geometry}}
-\usepackage{{booktabs,array,longtable,xcolor,url}}
+\usepackage{{booktabs,array,longtable,xcolor,url{packages}}}
 \usepackage[round]{{natbib}}
 \raggedbottom
 \begin{{document}}
@@ -69,9 +69,9 @@ def references(*folders):
     return rf"\clearpage\raggedright\bibliographystyle{{plainnat}}\bibliography{{{names}}}"
 
 
-def typeset(folder, venue, body):
+def typeset(folder, venue, body, packages=""):
     """Typeset a document until nothing changes, and return the log of its last run."""
-    text = f"{page(venue)}{body}\n\\end{{document}}\n"
+    text = f"{page(venue, packages)}{body}\n\\end{{document}}\n"
     (folder / "paper.tex").write_text(text, encoding="utf-8")
     for run in range(RUNS):
         _ran(folder, "pdflatex", "-interaction=nonstopmode", "paper")

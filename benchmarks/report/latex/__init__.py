@@ -14,9 +14,9 @@ from benchmarks.report.latex.layout import fitted
 from benchmarks.report.latex.references import Reference, bibliography, references
 from benchmarks.report.latex.signs import longest_word, width
 from benchmarks.report.latex.writing import Printed, Row, written
-from benchmarks.report.looks import COLOURS, base
+from benchmarks.report.looks import BESIDE, COLOURS, PRIVILEGED, base
 from benchmarks.report.phrases import listing, printable
-from benchmarks.report.tables import Note, Table, stem
+from benchmarks.report.tables import ORACLE, Note, Table, stem
 
 __all__ = ["Context", "bibliography", "context_of", "table"]
 
@@ -79,10 +79,11 @@ def _printed(own: Table) -> Table:
     shown = " ".join([*map(str, chosen), *map(str, text.index), *text.astype(str).to_numpy().flat])
     others = tuple(f"{name}:" for name, column in stems.items() if column not in chosen)
     notes = [note.short if isinstance(note, Note) else note for note in own.notes]
+    signs = (ORACLE, PRIVILEGED, BESIDE, "[")
     notes = [
         note
         for note in notes
-        if note and not note.startswith(others) and (note[0] not in "†‡[" or note[0] in shown)
+        if note and not note.startswith(others) and (note[0] not in signs or note[0] in shown)
     ]
     return replace(own, text=text, marks=own.marks[chosen], notes=tuple(notes))
 
