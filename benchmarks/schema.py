@@ -251,6 +251,11 @@ def table_path(folder: Path, name: str) -> Path:
     return packed if packed.is_file() and not (folder / name).is_file() else folder / name
 
 
+def history_places(folder: Path) -> tuple[Path, Path]:
+    """Return where the history of a folder's suite is looked for: in the folder, then beside it."""
+    return folder / "history.csv", folder.absolute().parent / "history.csv"
+
+
 TEMPERATURE_FITS = ("noisy", "fwd", "clean")
 """The labels on which a temperature is fitted: the ``ts_*`` columns."""
 LOG_BOUND = 10.0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from benchmarks.errors import Exit, RefusedError, some
+from benchmarks.errors import Exit, RefusedError, count, some
 from benchmarks.launch.request import Plugins, Request, Seeds, Whole
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def judge(  # noqa: PLR0913  options of a command
     json: Path | None = None,
     markdown: Path | None = None,
     junit: Path | None = None,
+    history: Path | None = None,
     data: Path | None = None,
     plugin: Plugins = (),
     workers: Whole = None,
@@ -61,6 +62,8 @@ def judge(  # noqa: PLR0913  options of a command
         json: Write all that was found to this file.
         markdown: Write a page to this file.
         junit: Write a test case for each cell to this file.
+        history: Append a line for each method and metric to this CSV file, unless the run is in
+            it; the report of a results folder shows the history.csv in it or beside it.
         data: The folder of image files. [default: $NOISY_LABELS_DATA, else ./data]
         plugin: A Python file that registers entries of the run; may be given several times.
         workers: How many processes train. [default: as of `run`]
@@ -76,7 +79,14 @@ def judge(  # noqa: PLR0913  options of a command
             judgement = confirmation.confirm(folder, opened, train)
         else:
             judgement = comparison.judge(folder, opened, why_not="--no-confirm")
-    return _told(judgement, writers, strict=strict)
+    ending = _told(judgement, writers, strict=strict)
+    if history:
+        from benchmarks.regress.recording import record
+
+        first = [seed for seed in judgement.seeds if seed not in opened.reserve]
+        added = record(history, folder, first or judgement.seeds)
+        print(f"history  {history}: {count(added, 'line')} added")
+    return ending
 
 
 def _trained(folder: Path, given: Request, waiting: "Waiting") -> Path:

@@ -38,6 +38,7 @@ def report(  # noqa: PLR0913  options of a command
             same noisy labels, model and recipe; what has not is left out, and said why.
     """
     from benchmarks.outputs import scratch_folder
+    from benchmarks.schema import history_places
     from benchmarks.store import Parts, derive
     from benchmarks.store.plan_file import refuse_results
 
@@ -56,6 +57,8 @@ def report(  # noqa: PLR0913  options of a command
             for name in ("plan.json", TIMINGS_NAME):
                 if (folder / name).is_file():
                     shutil.copyfile(folder / name, tables / name)
+            for path in filter(Path.is_file, reversed(history_places(folder))):
+                shutil.copyfile(path, tables / path.name)
             try:
                 show(tables, out, force=force, paper=paper)
             except RefusedError as error:  # of tables that are gone when it is read

@@ -4,7 +4,7 @@ import hashlib
 import json
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ from benchmarks.outputs import (
     why_no_folder,
     write_atomically,
 )
-from benchmarks.schema import TIMINGS_NAME, table_path
+from benchmarks.schema import TIMINGS_NAME, history_places, table_path
 
 _VERB = "report"
 _DIGEST = ".report-digest.json"
@@ -35,7 +35,7 @@ _INPUTS = (
 )
 _DRAWN_BY = (
     *("pandas", "numpy", "scipy", "networkx"),
-    *("matplotlib", "seaborn", "jinja2", "markdown-it-py"),
+    *("matplotlib", "seaborn", "jinja2", "markdown-it-py", "ruptures"),
 )
 """The packages whose next version may draw or print the same numbers otherwise."""
 
@@ -157,9 +157,17 @@ def _fingerprint(folder: Path, paper: Paper) -> str:
     parts = {f"source {path.relative_to(here.parent)}": _sha256(path) for path in sources}
     for which, place in {"input": folder, "beside": paper.beside}.items():
         parts |= {f"{which} {n}": _sha256(table_path(place, n)) for n in _INPUTS if place}
+    parts |= {f"history {k}": _sha256(path) for k, path in enumerate(history_places(folder))}
     parts["paper"] = repr(paper)
-    parts |= {f"version of {name}": version(name) for name in _DRAWN_BY}
+    parts |= {f"version of {name}": _version(name) for name in _DRAWN_BY}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:  # of an extra
+        return "absent"
 
 
 def _sha256(path: Path) -> str:

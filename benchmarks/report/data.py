@@ -15,6 +15,7 @@ from msgspec.structs import asdict
 from benchmarks.catalogue import Facts
 from benchmarks.errors import RefusedError
 from benchmarks.question import Question
+from benchmarks.report import history
 from benchmarks.report.beside import Beside, Folder, joined
 from benchmarks.report.looks import order_methods
 from benchmarks.schema import (
@@ -78,6 +79,7 @@ class Run:
     question: Question | None = None  # that was asked before the first run
     classes: Mapping[str, int] = field(default_factory=dict)  # by dataset, where they are known
     licences: Mapping[str, str] = field(default_factory=dict)  # by dataset, likewise
+    history: pd.DataFrame = field(default_factory=pd.DataFrame)  # of earlier runs of the suite
     suite: str = ""  # the name of what was run, where there is a plan
     recipes: Mapping[str, str] = field(default_factory=dict)  # spelled out, where they are known
 
@@ -319,6 +321,19 @@ def planned(folder: Path) -> PlanFile | None:
     return (
         read_plan(folder, range(1, SCHEMA_VERSION + 1)) if (folder / "plan.json").exists() else None
     )
+
+
+def suite_of(folder: Path, plan: PlanFile | None) -> str:
+    """Return the name of a folder's suite in a history: without a plan, that of the folder."""
+    return plan.suite if plan else folder.absolute().name
+
+
+def _history(folder: Path, suite: str, methods: Container[str]) -> pd.DataFrame:
+    path = history.path_of(folder)
+    if path is None:
+        return pd.DataFrame()
+    rows = history.read(path)
+    return history.of_suite(rows[[method in methods for method in rows["method"]]], suite)
 
 
 def _wanted(plan: PlanFile, ended: Container[str]) -> list[PlannedCell]:

@@ -19,6 +19,7 @@ from benchmarks.report import (
     scaling,
     stats,
     tables,
+    trend,
 )
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.checklist import checklist
@@ -90,6 +91,7 @@ def write(
             "Ranking": [shown["ranking"]],
             "Verdict": told,
             "Figures": [],
+            "Trend": [],
             "Accuracy in each setting": [shown["settings"]] if several else [],
             "ECE in each setting": [
                 shown[name] for name in ("settings_ece", *SCALED) if name in shown
@@ -102,7 +104,10 @@ def write(
             "How the numbers were made": [_protocol(analysis)],
             "Provenance": provenance.section(run),
         }
-        sections["Figures"] = _figures(wait_for_figures())
+        drawn = wait_for_figures()
+        sections["Figures"] = _figures([one for one in drawn if not _is_trend(one)])
+        if not run.history.empty:
+            sections["Trend"] = [*filter(_is_trend, drawn), trend.words(analysis)]
         sections = {title: blocks for title, blocks in sections.items() if blocks}
     note = f"**{run.note}**\n\n" if run.note else ""
     head = f"# {render.literal(first.title)}\n\n{render.literal(first.about)}\n\n{note}"
@@ -110,6 +115,10 @@ def write(
     _text(new / "report.md", head + "\n".join(texts))
     browser.write(analysis, first, sections, new)
     return {"ranking": _plain(shown["ranking"]), "answer": _answer(first)}
+
+
+def _is_trend(drawn: Picture | str) -> bool:
+    return isinstance(drawn, Picture) and drawn.stem == "trend"
 
 
 def _plain(table: Table) -> str:

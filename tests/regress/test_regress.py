@@ -323,3 +323,29 @@ def test_the_committed_baseline_is_of_its_suite_and_its_reserve():
     assert set(cells["status"]) == {"done"}
     assert baseline.reserve == tuple(RESERVE)
     assert all((cells[column].str.len() == 64).all() for column in DRAWN)
+
+
+def test_a_run_is_in_a_history_once(original, base, tmp_path):
+    folders.stamp(shutil.copytree(original, tmp_path / "run"))
+    path = tmp_path / "history.csv"
+    words = ("regress", tmp_path / "run", "--baseline", base, "--history", path)
+    assert f"history  {path}: 14 lines added" in run(*words)[1]  # 3 methods, no temperature twice
+    first = path.read_bytes()
+    assert f"history  {path}: 0 lines added" in run(*words)[1]
+    assert path.read_bytes() == first
+    rows = pd.read_csv(path)
+    cells = pd.read_csv(original / "results.csv")
+    own = rows[(rows["method"] == "elr") & (rows["metric"] == "acc")].iloc[0]
+    expected = cells[(cells["method"] == "elr") & cells["seed"].isin(FIRST)]["acc"].mean()
+    assert own["value"] == pytest.approx(expected)
+    assert (own["settings"], own["seeds"], own["branch"]) == (3, 5, "s elr acc")
+    assert own["time"] == "2026-01-10T10:20:30+00:00"
+    costs = pd.read_csv(tmp_path / "run" / "costs.csv").assign(commit="fedcba987654")
+    costs.to_csv(tmp_path / "run" / "costs.csv", index=False)
+    run(*words)
+    assert path.read_bytes().startswith(first)
+    assert len(pd.read_csv(path)) == 2 * len(rows)
+    path.write_text("mine\n1\n")
+    code, _, err = run(*words)
+    assert (code, "is no history" in err) == (2, True)
+    assert path.read_text() == "mine\n1\n"

@@ -27,6 +27,12 @@ def of_page(text):
     ]
 
 
+def of_workflow(text):
+    """Return our commands in the steps of a workflow, each on a line or folded."""
+    folded = re.sub(r"(?<=\S)\n {10,}(?=\S)", " ", text).replace("run: >- ", "run: ")
+    return re.findall(r"^ +- run: (python run_all\.py .*)$", folded, re.MULTILINE)
+
+
 def of_line(line):
     """Return the commands of a line of a shell, without its comment."""
     words = shlex.split(line, comments=True) if "#" in line else None

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.launch.run import train
-from tests.system.printed import PAGES, ROOT, of_output, of_page, sites
+from tests.system.printed import PAGES, ROOT, of_output, of_page, of_workflow, sites
 from tests.system.runs import TINY, run
 
 NOT_RUN = {
@@ -38,6 +38,8 @@ NEEDS_A_GPU = ("--graph", "--branches")
 NEED_MORE = ("check", "compare", "regress", "relabel", "suspects")
 MEANT = {"<name>": "default", "SUITE": "default", "DIR": "results/default", "REF": "results/a"}
 MEANT |= {"HEAD~1:results/reference/default": "results/a"}  # in no repository here
+MEANT |= {f"speed-{k}.json": "results/a" for k in range(1, 5)}
+MEANT |= {f"../before/speed-{k}.json": "results/b" for k in range(1, 5)}
 """What stands for a word on a page that means no word of its own."""
 
 PAGE_OF = {
@@ -50,6 +52,7 @@ ON_PAGES = [
     for command, page in sorted(PAGE_OF.items())
     if command not in NOT_RUN
 ]
+WORKFLOW = (ROOT / ".github" / "workflows" / "regress.yml").read_text(encoding="utf-8")
 
 
 class AcceptedError(BaseException):
@@ -193,7 +196,7 @@ def test_a_command_that_a_verb_prints_is_accepted(accept, site):
         accept(printed)
 
 
-@pytest.mark.parametrize("command", ON_PAGES)
+@pytest.mark.parametrize("command", [*ON_PAGES, *of_workflow(WORKFLOW)])
 def test_a_command_on_a_page_is_accepted(accept, command):
     accept(command)
 

@@ -27,6 +27,7 @@ from benchmarks.report.figures import (
     seeds,
     temperature,
     transitions,
+    trend,
 )
 from benchmarks.report.figures.layout import (
     AbsentError,
@@ -58,6 +59,7 @@ FIGURES: dict[str, Callable[[Analysis, Venue], list[Page]]] = {
     "losses": loss_histogram.pages,
     "transitions": transitions.pages,
     "coverage": coverage.pages,
+    "trend": trend.pages,
 }
 """The kinds of figure by the stem of their files, in reading order.
 
