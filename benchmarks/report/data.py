@@ -164,6 +164,7 @@ def load(folder: Path, other: Path | None = None) -> Run:
         licences=plan.licences if plan else {},
         suite=plan.suite if plan else "",
         recipes={cell.recipe: cell.specs.recipe for cell in wanted},
+        history=_history(folder, suite_of(folder, plan), set(results["method"])),
     )
 
 

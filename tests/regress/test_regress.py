@@ -329,7 +329,7 @@ def test_a_run_is_in_a_history_once(original, base, tmp_path):
     folders.stamp(shutil.copytree(original, tmp_path / "run"))
     path = tmp_path / "history.csv"
     words = ("regress", tmp_path / "run", "--baseline", base, "--history", path)
-    assert f"history  {path}: 14 lines added" in run(*words)[1]  # 3 methods, no temperature twice
+    assert f"history  {path}: 15 lines added" in run(*words)[1]  # 3 methods, 5 metrics
     first = path.read_bytes()
     assert f"history  {path}: 0 lines added" in run(*words)[1]
     assert path.read_bytes() == first
@@ -339,7 +339,7 @@ def test_a_run_is_in_a_history_once(original, base, tmp_path):
     expected = cells[(cells["method"] == "elr") & cells["seed"].isin(FIRST)]["acc"].mean()
     assert own["value"] == pytest.approx(expected)
     assert (own["settings"], own["seeds"], own["branch"]) == (3, 5, "s elr acc")
-    assert own["time"] == "2026-01-10T10:20:30+00:00"
+    assert own["time"] == "2026-01-09T10:20:30+00:00"
     costs = pd.read_csv(tmp_path / "run" / "costs.csv").assign(commit="fedcba987654")
     costs.to_csv(tmp_path / "run" / "costs.csv", index=False)
     run(*words)
