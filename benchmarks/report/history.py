@@ -18,13 +18,15 @@ from scipy.stats import rankdata
 
 from benchmarks.errors import RefusedError
 from benchmarks.inputs import InputError, read_table, read_text
-from benchmarks.schema import history_places
+from benchmarks.schema import METRICS, Metric, history_places
 
 COLUMNS = (
     *("time", "branch", "run", "commit", "suite", "method", "metric", "value"),
     *("settings", "seeds"),
 )
 """``branch`` is what Apache Otava tells the series of one file apart by."""
+TRACKED = METRICS | {"auroc": Metric("auroc", "AUROC", "higher", False, "of wrong labels")}
+"""The metrics that a report can name."""
 SHORTEST = 5
 """The fewest runs between two change points, so that a single odd run is none."""
 _MOST = 10
@@ -106,7 +108,7 @@ def of_suite(rows: pd.DataFrame, suite: str) -> pd.DataFrame:
 
     Where a method has other settings or seeds than in its last run, its value is another mean.
     """
-    own = rows[rows["suite"] == suite]
+    own = rows[(rows["suite"] == suite) & rows["metric"].isin(list(TRACKED))]
     shape = own.groupby("branch")[["settings", "seeds"]].transform("last")
     own = own[(own[["settings", "seeds"]] == shape).all(axis=1)]
     return own.assign(number=pd.factorize(own["run"])[0] + 1).reset_index(drop=True)

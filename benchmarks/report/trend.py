@@ -4,9 +4,8 @@ from benchmarks.errors import RefusedError, count
 from benchmarks.report import history
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.history import Change
-from benchmarks.report.phrases import capitalised, number, unit
+from benchmarks.report.phrases import capitalised
 from benchmarks.report.render import Words, bullets
-from benchmarks.schema import METRICS
 
 
 def words(analysis: Analysis) -> Words:
@@ -27,13 +26,17 @@ def words(analysis: Analysis) -> Words:
 
 def _line(analysis: Analysis, one: Change) -> str:
     """Say which method changed, how, and which run was the first."""
-    metric, change = METRICS[one.metric], one.after - one.before
+    metric, change = history.TRACKED[one.metric], one.after - one.before
     better = (change > 0) == (metric.better == "higher")
-    sides = [number(one.metric, value) for value in (one.before, one.after)]
+    size, *sides = (
+        f"{100 * value:.1f}" if metric.percent else f"{value:.3f}"
+        for value in (abs(change), one.before, one.after)
+    )
     when = f"{one.first['time']:%Y-%m-%d}"
     by = f", commit {one.first['commit']}" if one.first["commit"] else ""
+    unit = " points" if metric.percent else ""
     return (
-        f"{analysis.label(one.method)}: {metric.label} {number(one.metric, abs(change))}"
-        f"{unit(one.metric)} {'better' if better else 'worse'} ({sides[0]} to {sides[1]}) since "
-        f"run {one.first['number']} ({when}{by})"
+        f"{analysis.label(one.method)}: {metric.label} {size}{unit} "
+        f"{'better' if better else 'worse'} ({sides[0]} to {sides[1]}) since run "
+        f"{one.first['number']} ({when}{by})"
     )

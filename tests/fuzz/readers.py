@@ -33,6 +33,7 @@ from benchmarks.regress.baseline import VERB, Baseline, accept, opened
 from benchmarks.regress.comparison import judge
 from benchmarks.regress.formats import junit, markdown
 from benchmarks.regress.speed import judge as judge_speed
+from benchmarks.report import history
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import load
 from benchmarks.store import Parts, derive, read_plan, write_collected, write_part
@@ -438,6 +439,23 @@ def benchmarks_json(folder):
     return Reader(path, mutant, read, (door + "decode_json", door + "_usable"))
 
 
+def history_csv(folder):
+    path = folder / "history.csv"
+    rows = [list(history.COLUMNS)]
+    for day in range(1, 13):
+        time = f"2026-01-{day:02}T00:00:00+00:00"
+        rows.append([time, "s elr acc", f"r{day}", "c", "s", "elr", "acc", f"0.{day}", "2", "5"])
+    path.write_bytes(damage.as_csv(rows))
+
+    def read():
+        own = history.of_suite(history.read(path), "s")
+        assert all(change.metric in history.TRACKED for change in history.changes(own))
+
+    door = "benchmarks.report.history."
+    decoders = (door + "read_table", door + "_fault", door + "change_points")
+    return Reader(path, functools.partial(damage.table, rows), read, decoders)
+
+
 def _tabbed(path):
     import pandas as pd  # noqa: PLC0415  the engine's readers do without
 
@@ -490,5 +508,6 @@ READERS = {
     "results.csv, judged": judged_csv,
     "baseline.json": baseline_json,
     "benchmarks, JSON": benchmarks_json,
+    "history.csv": history_csv,
     "reviewed table": reviewed,
 }

@@ -47,7 +47,7 @@ def write(path, runs=RUNS, loses=0.02, **changed):
     """The history of ELR and GCE in which ELR's accuracy loses so much with run 26."""
     lines = [history.line(history.COLUMNS)]
     for k in range(runs):
-        for method, metric in (("elr", "acc"), ("gce", "acc"), ("elr", "ece")):
+        for method, metric in (("elr", "acc"), ("gce", "acc"), ("elr", "auroc")):
             value = (
                 0.9 + 0.001 * NOISE[k] - loses * (k >= 25) * ((method, metric) == ("elr", "acc"))
             )
@@ -74,6 +74,7 @@ def analysed(results):
 def test_a_report_says_which_run_was_the_first_after_a_change(results, beside):
     write((results.parent if beside else results) / "history.csv")
     analysis = analysed(results)
+    assert set(analysis.run.history["metric"]) <= set(history.TRACKED)
     (page,) = trend.pages(analysis, VENUES["neurips"])
     changed = page.data[page.data["changed"]]
     assert changed[["method", "metric", "number", "commit"]].to_numpy().tolist() == [

@@ -17,7 +17,6 @@ from benchmarks.report.figures.methods import (
     legend_height,
     select_methods,
 )
-from benchmarks.schema import METRICS
 
 _HEIGHT = 1.1
 _FEWEST = 2
@@ -48,7 +47,7 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
         found = {(c.method, c.metric, c.first["run"]) for c in history.changes(rows)}
     except RefusedError:  # the report says so
         found = set()
-    scale = rows["metric"].map(lambda name: 100 if METRICS[name].percent else 1)
+    scale = rows["metric"].map(lambda name: 100 if history.TRACKED[name].percent else 1)
     keys = rows[["method", "metric", "run"]].itertuples(index=False, name=None)
     columns = ["metric", "method", "number", "time", "commit"]
     return rows[columns].assign(mean=rows["value"] * scale, changed=[key in found for key in keys])
@@ -68,9 +67,11 @@ def _figure(data: pd.DataFrame, methods: MethodSelection, venue: Venue) -> Figur
             axes.scatter(
                 own["number"], own["mean"], s=22, color="white", edgecolor=look.colour, zorder=4
             )
-        axes.set_ylabel(layout.name_lines(layout.y_label(metric), _HEIGHT, venue))
+        shown = history.TRACKED[metric]
+        label = shown.label + " (%)" * shown.percent
+        axes.set_ylabel(layout.name_lines(label, _HEIGHT, venue))
         axes.yaxis.set_major_locator(layout.few_ticks(4))
-    axes.set_xlabel("Run")
+    axes.set(xlabel="Run", xlim=(0.5, data["number"].max() + 0.5))
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     ring = Line2D([], [], marker="o", linestyle="", label="A change that lasts")
     ring.set(markerfacecolor="white", markeredgecolor="0.3")
