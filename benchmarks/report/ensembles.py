@@ -42,7 +42,7 @@ def ensembles(analysis: Analysis) -> Table | None:
     labels = noisy[["setting", "noise_sha256"]].drop_duplicates()
     own = (
         "Each seed has noisy labels of its own, so an ensemble has seen several labels of each "
-        "image, which is more than one noisy dataset tells: much of the change is due to that."
+        "image, which is more than one noisy dataset tells: much of the change may be due to that."
     )
     notes = [note, own] if labels["setting"].duplicated().any() else [note]
     table = unmarked(text, numbers, all_notes(analysis, *notes))
