@@ -148,7 +148,7 @@ def test_the_state_after_the_last_epoch_is_measured_and_only_there(folder):
 def test_without_validation_images_there_are_no_temperatures(folder):
     found = rows(folder, "cross_entropy")
     scaled = [name for name in schema.METRICS if name.startswith("ts_")]
-    assert len(scaled) == 14
+    assert len(scaled) == 17
     assert list(found.index) == ["last", "oracle"]
     assert (found[scaled] == "").all(axis=None)
     assert (found[["smece", "cwece", "aurc", "eaurc"]] != "").all(axis=None)
