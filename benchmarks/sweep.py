@@ -25,7 +25,7 @@ from benchmarks.models import MODELS, Model
 from benchmarks.noise import NOISES, GivenLabels, Images, LabelSpace, Noise
 from benchmarks.noise.field_files import digest
 from benchmarks.profiles import PROFILES, Conditions, Tuned, shown
-from benchmarks.question import MARGINS, Margins, Question
+from benchmarks.question import Margins, Question, WrittenQuestion
 from benchmarks.recipes import RECIPES, Recipe
 from benchmarks.seeds import refuse_odd
 from benchmarks.suites import FOLDER, is_file, names
@@ -253,14 +253,6 @@ MOST_CELLS = 1_000_000
 Specs = Annotated[list[str], msgspec.Meta(min_length=1)]
 
 
-class _Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A question as a TOML file has it; ``candidates = "all"`` stands for every other method."""
-
-    reference: str
-    candidates: Specs | str  # the only text is "all"
-    margin: dict[str, Annotated[float, msgspec.Meta(gt=0)]] = {}
-
-
 class _File(msgspec.Struct, forbid_unknown_fields=True):
     """A suite as its TOML file has it; ``method = "all"`` stands for every one, plugins' too."""
 
@@ -272,7 +264,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     seed: Annotated[list[int], msgspec.Meta(min_length=1)]
     profile: str = "default"
     plugin: list[str] = []  # files that register what the suite names, from its own folder on
-    question: _Question | None = None
+    question: WrittenQuestion | None = None
 
 
 @dataclass(frozen=True)
@@ -288,7 +280,7 @@ class Suite:
     seed: tuple[int, ...]
     profile: str = "default"
     plugin: tuple[Path, ...] = ()  # the files that register entries of its own
-    question: _Question | None = None
+    question: WrittenQuestion | None = None
     given: frozenset[str] = frozenset()  # the axes that options have replaced
 
     def __post_init__(self) -> None:
@@ -352,7 +344,8 @@ class Suite:
         if values["method"] == "all":
             values["method"] = list(METHODS)
         if values["question"]:
-            _check_question(values["question"], values["method"], path)
+            for reason, place in values["question"].faults(values["method"]):
+                raise InputError(path, reason, place)
         axes = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
         kept = {key: values for key, values in axes.items() if key not in replaced}
         axes |= _placed(kept, _beside(path, axes["seed"]))
@@ -467,27 +460,6 @@ class Suite:
 def _conditions(dataset: Dataset, noise: Noise) -> Conditions:
     kind = (NOISES.name(noise), NOISES.spec(noise))
     return Conditions(DATASETS.name(dataset), kind, noise.nominal_rate)
-
-
-def _check_question(question: _Question, methods: Sequence[str], path: Path) -> None:
-    """Refuse a question about methods that its suite does not have."""
-    candidates = question.candidates
-    for name in question.margin:
-        if name not in MARGINS:
-            reason = f"{name[:200]!r} is no metric that has one; {', '.join(MARGINS)} have"
-            raise InputError(path, reason, "question.margin")
-    if isinstance(candidates, str) and candidates != "all":
-        reason = f'a list is expected here, or the text "all", not {candidates[:200]!r}'
-        raise InputError(path, reason, "question.candidates")
-    named = [("reference", question.reference)]
-    named += [("candidates", spec) for spec in candidates if candidates != "all"]
-    for key, spec in named:
-        if spec not in methods:
-            reason = f"{spec[:200]!r} is not among the methods of the suite"
-            raise InputError(path, reason, f"question.{key}")
-    if question.reference in candidates:
-        reason = f"the reference {question.reference!r} is no candidate"
-        raise InputError(path, reason, "question.candidates")
 
 
 def _confirm(dataset: Dataset, noise: Noise, seeds: Sequence[int], root: Path) -> None:
