@@ -1,6 +1,5 @@
 """Two runs, cell by cell: what is missing or not the same, and what the gates say of the rest."""
 
-import gzip
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +10,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.errors import RefusedError, count, some
-from benchmarks.inputs import read_bytes
 from benchmarks.regress.baseline import Baseline, with_draws
 from benchmarks.regress.gates import (
     EQUIVALENCE_LEVEL,
@@ -40,6 +38,7 @@ from benchmarks.report.data import costs, outcomes
 from benchmarks.report.pairing import pair_same
 from benchmarks.report.stats import FEWEST_PAIRS
 from benchmarks.schema import table_path
+from benchmarks.store.tables import content_of
 
 SAME = {
     "noise_sha256": "trained on other noisy labels",
@@ -97,10 +96,7 @@ def _same_bytes(first: Path, second: Path) -> bool:
 
 def _content(folder: Path, name: str) -> bytes | None:
     path = table_path(folder, name)
-    if not path.is_file():
-        return None
-    data = read_bytes(path)
-    return gzip.decompress(data) if path.suffix == ".gz" else data
+    return content_of(path) if path.is_file() else None
 
 
 def _seeds(values: "pd.Series[int]") -> tuple[int, ...]:

@@ -90,15 +90,19 @@ def refuse_loss(
         )
 
 
+def content_of(path: Path) -> bytes:
+    """Return the bytes of a table, unpacked."""
+    data = read_bytes(path, path.stat().st_size)
+    return gzip.decompress(data) if path.suffix == ".gz" else data
+
+
 def finished_rows(folder: Path) -> set[str]:
     """Return the finished cells of ``results.csv``; none where it cannot be read as one."""
     path = schema.table_path(folder, "results.csv")
     if not path.is_file():
         return set()
     try:
-        data = read_bytes(path, path.stat().st_size)
-        data = gzip.decompress(data) if path.suffix == ".gz" else data
-        rows = csv.reader(io.StringIO(text_of(data, path), newline=""))
+        rows = csv.reader(io.StringIO(text_of(content_of(path), path), newline=""))
         header = next(rows, [])
         cell, status = header.index("cell_id"), header.index("status")
         return {row[cell] for row in rows if len(row) == len(header) and row[status] == "done"}
