@@ -13,7 +13,16 @@ import scipy.stats
 from benchmarks.question import Question
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import load
-from benchmarks.report.figures import hyper_parameter, layout, overview, pages, seeds, temperature
+from benchmarks.report.figures import (
+    hyper_parameter,
+    labels,
+    layout,
+    overview,
+    pages,
+    pareto,
+    seeds,
+    temperature,
+)
 from benchmarks.report.figures.layout import VENUES, Page
 from tests.report.folders import Sweep, write
 
@@ -226,3 +235,29 @@ def test_no_kind_is_drawn_without_its_data(analysis):
     ):
         ((_, reason),) = pages(Analysis(case), VENUE, [kind])
         assert why in reason
+
+
+def test_names_cover_neither_each_other_nor_a_point_and_one_without_room_is_left_out():
+    figure = layout.new_figure(3, 2)
+    axes = figure.subplots()
+    points = np.array([[x, y] for x in (0.4, 0.42, 0.44) for y in (0.5, 0.53, 0.56)])
+    axes.plot(*points.T, "o", markersize=4)
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    names = dict(enumerate([*"abcdefgh", "a name that is far too long for a panel " * 3]))
+    written = labels.write(axes, points, names, 8)
+    assert written == list(range(8))
+    texts = [text for text in axes.texts if text.get_text()]
+    assert [text.get_text() for text in texts] == list("abcdefgh")
+    boxes = [text.get_window_extent() for text in texts]
+    assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
+    inside = axes.transData.transform(points)
+    assert not any(box.contains(*point) for box in boxes for point in inside)
+
+
+def test_methods_are_named_beside_their_points_and_families_in_the_legend(analysis):
+    with layout.paper_style(VENUE):
+        (page,) = pareto.pages(analysis, VENUE)
+    words = {text.get_text() for text in page.figure.axes[0].texts}
+    assert {analysis.looks[m].label for m in ("cross_entropy", "label_smoothing")} <= words
+    legend = [text.get_text() for text in page.figure.legends[0].get_texts()]
+    assert legend == ["baseline", "targets", "early"]

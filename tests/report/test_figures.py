@@ -119,7 +119,7 @@ def test_legends_lie_within_the_figure_and_panels_are_large_enough_to_read(drawn
                 assert box.height > 0.16 * page.figure.dpi, name
 
 
-NAMED = ("accuracy", "nll", "ece", "memorisation", "profile", "pareto")
+NAMED = ("accuracy", "nll", "ece", "memorisation", "profile")
 
 
 def test_lines_are_named_once_in_the_legend_best_mean_accuracy_first(drawn):
@@ -130,7 +130,7 @@ def test_lines_are_named_once_in_the_legend_best_mean_accuracy_first(drawn):
     for name, page in figures.items():
         kind = name.partition("_")[0]
         if kind in NAMED:
-            shown = looks if kind == "pareto" else select_methods(Analysis(run)).shown
+            shown = select_methods(Analysis(run)).shown
             legend = [text.get_text() for text in page.figure.legends[0].get_texts()]
             assert legend[: len(shown)] == [look.label for look in shown.values()]
 

@@ -1,18 +1,20 @@
 """Accuracy against calibration error and against cost, with the front where it is resolved."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
 from benchmarks.report.analysis import COSTS, Analysis
-from benchmarks.report.figures import layout
+from benchmarks.report.figures import labels, layout
 from benchmarks.report.figures.layout import AbsentError, Page, Venue
-from benchmarks.report.figures.methods import MethodSelection, draw_legend, legend_height
-from benchmarks.report.looks import Look
+from benchmarks.report.figures.methods import select_methods
+from benchmarks.report.looks import COLOURS, Look
 
 _CAPTION = (
     "Accuracy against {against}, mean over {settings}, at the last epoch. Whiskers: 95% t "
@@ -32,6 +34,12 @@ _SECONDS = (
 AXES = {"cost": "Cost (hard labels: 1)", "seconds": "Seconds, alone"}
 """The axes beside the calibration error, by the column of what is drawn."""
 TIMED = ("seconds", "low", "high")
+_SMALL = (
+    " Large, with whiskers and named where there is room: {named} of {all} methods, those on a "
+    "front, what the others are compared with, and the best of each family by mean accuracy."
+)
+_HEIGHT, _ACROSS = 2.1, 5
+"""The inches of a panel, and the families beside each other in the legend."""
 _SAME = 1.01
 """Costs up to so many times another are the same."""
 _FEWEST_POINTS = 1.0
@@ -47,19 +55,44 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
         raise AbsentError("No method finished a seed in every setting that all have tried.")
     looks = {m: k for m, k in analysis.looks.items() if m in data.index}
     costs = [name for name in AXES if data[name].notna().any()]
-    height = 2.3 + legend_height(looks, venue.width, venue)
-    figure = layout.new_figure(venue.width, height)
-    grid = figure.subplots(1, 1 + len(costs), squeeze=False, sharey=True)[0]
-    _draw_panel(grid[0], data, looks, "ece")
-    grid[0].set(xlabel=layout.y_label("ece"), ylabel=layout.y_label("acc"))
+    families = _families(looks)
+    foot = 0.3 + 0.17 * -(-len(families) // _ACROSS)
+    figure = layout.new_figure(venue.width, _HEIGHT * (1 + len(costs)) + foot)
+    grid = figure.subplots(1 + len(costs), 1, squeeze=False, sharey=True)[:, 0]
+    fronts = data.filter(like="front_").any(axis=1)
+    named = {*select_methods(analysis).shown, *map(str, data.index[fronts])}
+    _draw_panel(grid[0], data, looks, ("ece", named))
+    grid[0].set_xlabel(layout.y_label("ece"))
     grid[0].set_xlim(left=0)
     _widen(grid[0])
     for axes, name in zip(grid[1:], costs, strict=True):
-        _draw_panel(axes, data, looks, name)
+        _draw_panel(axes, data, looks, (name, named))
         axes.set_xlabel(AXES[name])
         _make_logarithmic(axes, data[name])
-    draw_legend(figure, MethodSelection(looks, ()), venue)
-    return [Page(figure, data.reset_index(), _caption(analysis, data))]
+    for axes in grid:
+        axes.set_ylabel(layout.y_label("acc"))
+    figure.legend(handles=families, loc="outside lower center", ncols=_ACROSS)
+    for axes, name in zip(grid, ("ece", *costs), strict=True):
+        known = data.dropna(subset=[name]).sort_values("acc", ascending=False, kind="stable")
+        names = {
+            place: looks[method].label
+            for place, method in enumerate(map(str, known.index))
+            if method in named
+        }
+        labels.write(axes, known[[name, "acc"]].to_numpy(np.float64), names, venue.small)
+    small = _SMALL.format(named=len(named), all=len(data)) * (len(named) < len(data))
+    return [Page(figure, data.reset_index(), _caption(analysis, data) + small)]
+
+
+def _families(looks: Mapping[str, Look]) -> list[Line2D]:
+    """Return what the legend names: the families of methods."""
+    known = {look.family for look in looks.values()}
+    style: dict[str, Any] = {"marker": "o", "linestyle": "", "markersize": 4.5}
+    return [
+        Line2D([], [], color=colour, label=family, **style)
+        for family, colour in COLOURS.items()
+        if family in known
+    ]
 
 
 def points(analysis: Analysis) -> pd.DataFrame:
@@ -105,11 +138,16 @@ def front(beaten: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray((beaten | np.eye(len(beaten), dtype=np.bool_)).all(1))
 
 
-def _draw_panel(axes: Axes, data: pd.DataFrame, looks: Mapping[str, Look], cost: str) -> None:
+def _draw_panel(
+    axes: Axes, data: pd.DataFrame, looks: Mapping[str, Look], shown: tuple[str, Collection[str]]
+) -> None:
+    """Draw a panel of the cost that ``shown`` names, and intervals of the methods it names."""
+    cost, named = shown
     best = data[data[f"front_{cost}"]].sort_values([cost, "acc"])
     if len(best) > 1:
         axes.step(best[cost], best["acc"], where="post", color="0.6", linewidth=0.9, zorder=1)
-    known = data.dropna(subset=[cost])
+    points = data.dropna(subset=[cost])
+    known = points[points.index.isin(list(named))]
     x, y = known[cost], known["acc"]
     colours = [looks[str(method)].colour for method in known.index]
     axes.vlines(x, *_interval(known, "acc"), colors=colours, linewidth=0.5, zorder=2)
@@ -117,17 +155,18 @@ def _draw_panel(axes: Axes, data: pd.DataFrame, looks: Mapping[str, Look], cost:
         axes.hlines(y, *_interval(known, "ece"), colors=colours, linewidth=0.5, zorder=2)
     if cost == "seconds":
         axes.hlines(y, known["low"], known["high"], colors=colours, linewidth=0.5, zorder=2)
-    for method, row in known.iterrows():
-        on = bool(row[f"front_{cost}"])
+    for method, row in points.iterrows():
+        on, small = bool(row[f"front_{cost}"]), method not in named
         axes.plot(
             row[cost],
             row["acc"],
             looks[str(method)].marker,
             color=looks[str(method)].colour,
-            markersize=5 if on else 4.5,
+            markersize=5 if on else 3 if small else 4.5,
             markeredgecolor="black" if on else "white",
             markeredgewidth=0.6 if on else 0.3,
-            zorder=3,
+            alpha=0.6 if small else 1,
+            zorder=2.5 if small else 3,
         )
 
 
