@@ -248,7 +248,7 @@ def test_names_cover_neither_each_other_nor_a_point_and_one_without_room_is_left
     assert written == list(range(8))
     texts = [text for text in axes.texts if text.get_text()]
     assert [text.get_text() for text in texts] == list("abcdefgh")
-    boxes = [text.get_window_extent() for text in texts]
+    boxes = [text.get_window_extent().padded(-0.1) for text in texts]
     assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
     inside = axes.transData.transform(points)
     assert not any(box.contains(*point) for box in boxes for point in inside)
