@@ -85,6 +85,7 @@ def judge(
     places = cells[PLACE].drop_duplicates().itertuples(index=False)
     told = [Cell(str(method), str(setting), Verdict.PASS) for method, setting in places]
     how: How = "paired" if plan.pairs else "unpaired"
+    remarks += _made_otherwise(folder, baseline.folder)
     notes = (*_notes(cells, plan, baseline), *remarks, *_doubts(findings, baseline, why_not))
     return judgement(sides, how, plan.new, (told, [*faults, *values.lost()], findings), notes)
 
@@ -148,6 +149,32 @@ def _with_comparable_weights(
         "are taken for the same."
     )
     return cells.assign(weights_sha256_b=""), [note]
+
+
+MADE_WITH = ("python", "torch", "packages", "cpu", "device")
+"""What may move a number without any change of the code."""
+
+
+def _made_otherwise(folder: Path, base: Path) -> Iterator[str]:
+    """Yield a sentence on the versions and hardware of two runs, where both are known to differ."""
+    tables = [costs(one) for one in (folder, base)]
+    known = [name for name in MADE_WITH if all((table[name] != "").any() for table in tables)]
+    new, old = (_made_with(table[known]) for table in tables)
+    if new != old:
+        yield (
+            f"The run was made with {some(sorted(new - old))}, and the baseline with "
+            f"{some(sorted(old - new))}."
+        )
+
+
+def _made_with(table: pd.DataFrame) -> set[str]:
+    """Return the names and versions of what a run was made with."""
+    return {
+        f"{name} {part}" if name in {"python", "torch"} else part
+        for name in table
+        for value in set(table[name]) - {""}
+        for part in value.split(", ")
+    }
 
 
 class _Plan(NamedTuple):

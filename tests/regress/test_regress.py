@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.regress.baseline import DRAWN, opened
+from benchmarks.outputs import manifest_path
+from benchmarks.regress.baseline import DRAWN, VERB, opened
 from benchmarks.regress.judgement import Judgement
 from benchmarks.report.data import outcomes
 from benchmarks.schema import KEYS
@@ -209,6 +210,23 @@ def test_what_was_not_shown_ends_with_a_code_only_if_it_is_strict(base, made):
     code, judgement = judged(folder, base, "--strict")
     assert code == 6
     assert any("seeds 5, 6, 7, 8, 9, the reserve" in note for note in judgement.notes)
+
+
+def test_other_versions_are_told_beside_the_verdict(base, made, tmp_path):
+    folder, other = made(), shutil.copytree(base, tmp_path / "other")
+    manifest_path(other, VERB).unlink()
+    for place, torch, packages in (
+        (folder, "2.11.0", "numpy 2.4.6, scipy 1.17.1"),
+        (other, "2.14.1", "numpy 2.4.1, scipy 1.17.1"),
+    ):
+        costs = pd.read_csv(base / "costs.csv").assign(torch=torch, packages=packages)
+        costs.to_csv(place / "costs.csv", index=False)
+    _, judgement = judged(folder, other)
+    assert judgement.verdict == "PASS"
+    told = "The run was made with numpy 2.4.6, torch 2.11.0, and the baseline with numpy"
+    assert any(note.startswith(told) for note in judgement.notes)
+    _, judgement = judged(folder, base)
+    assert not any("made with" in note for note in judgement.notes)
 
 
 def test_other_definitions_of_the_metrics_are_refused(base, made):

@@ -20,19 +20,12 @@ from tests.speed.baselines import careful
 from tests.speed.baselines.official import NoisyImages
 from tests.speed.contest import BASELINES, MODELS, baseline, cells_of, engine, interleaved, interval
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 CPU, ROOT = torch.device("cpu"), Path("unused")  # digits need no files
 NOTHING = torch.empty(0, dtype=torch.long)
 SEEDS = 6
 FLOORS = {("tiny", "B1"): 2.0, ("tiny", "B2"): 1.5, ("mlp", "B1"): 1.4}
 FLOORS |= {("convnet", "B1"): 0.8, ("convnet", "B0"): 2.0}
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def spent():
