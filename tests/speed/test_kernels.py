@@ -30,7 +30,7 @@ def test_an_epoch(timed, tmp_path, workload, width):
 def test_drawing_noise(timed):
     noise = NOISES.build("symmetric(rate=0.4)")
     clean = torch.arange(IMAGES) % CLASSES
-    given = timed(noise.corrupt, clean, LabelSpace(CLASSES, IMAGES, {}), "invented", 0)
+    given = timed(noise.corrupt, clean, LabelSpace(CLASSES, IMAGES, {}), "invented", 0, rounds=20)
     assert (given.label != clean).double().mean() == pytest.approx(0.4, abs=0.02)
 
 
