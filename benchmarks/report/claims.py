@@ -149,9 +149,11 @@ def _with_images(rows: pd.DataFrame, pairs: pd.DataFrame, margin: float) -> pd.D
     told = rows[keys].astype(object).merge(every, "left", keys).set_index(rows.index)
     same = (told["difference"] - rows["difference"]).abs() <= stats.ROUNDING
     fits = same & (told["seeds"] == rows["n"]) & rows["low"].notna() & (told["var_both"] > 0)
-    told = told[fits]
-    mean, variance, *of = (told[name].to_numpy() for name in _NUMBERS)
-    tests = stats.MeanTests(mean, variance, stats.crossed_df(*of))
+    df = stats.crossed_df(*(told[name].to_numpy() for name in _NUMBERS[2:]))
+    negative = (told[["var_seeds", "var_images"]] < 0).any(axis=1)
+    fits &= ~negative & (df > 0) & np.isfinite(df)  # as it is unless the file is damaged
+    told, df = told[fits], df[fits]
+    tests = stats.MeanTests(told["difference"].to_numpy(), told["var_both"].to_numpy(), df)
     rows = rows.assign(p_seeds=rows["p"], over=OVER_SEEDS)
     rows.loc[fits, ["low", "high", "p"]] = np.column_stack(stats.t_test(tests))
     rows.loc[fits, "p_equivalent"] = stats.within_p(tests, margin)

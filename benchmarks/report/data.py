@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from msgspec.structs import asdict
 
@@ -241,7 +240,8 @@ def _without_bounds(results: pd.DataFrame) -> pd.DataFrame:
     """
     for fit in TEMPERATURE_FITS:
         names = [f"ts_{fit}_{name}" for name in ("T", "nll", "brier", "ece", "ece_floor")]
-        ends = np.abs(np.log(results[names[0]].astype("float64"))) > LOG_BOUND - 1e-6
+        inside = results[names[0]].between(math.exp(1e-6 - LOG_BOUND), math.exp(LOG_BOUND - 1e-6))
+        ends = ~inside & results[names[0]].notna()
         results = results.assign(**{name: results[name].mask(ends) for name in names})
     return results
 

@@ -16,7 +16,7 @@ def ensembles(analysis: Analysis) -> Table | None:
     """Return a row for each method with an ensemble in every shared setting; ``None`` of none."""
     shared = list(analysis.shared_settings)
     rows = analysis.run.ensembles
-    rows = rows[rows["setting"].isin(shared)]
+    rows = rows[rows["setting"].isin(shared)].dropna(subset="seeds")
     tried = rows.groupby("method")["setting"].nunique()
     order = [method for method in analysis.ranking.index if tried.get(method, 0) == len(shared)]
     if not order or not shared:

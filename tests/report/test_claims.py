@@ -148,6 +148,16 @@ def test_where_images_are_known_a_claim_is_over_seeds_and_images(tmp_path, chang
     assert (others["p"] == others["p_seeds"]).all()
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [{"groups": 1}, {"var_images": -1.0}, {"var_both": -1.0}, {"var_seeds": 0, "var_images": 0}],
+)
+def test_a_row_of_pairs_that_cannot_be_is_not_used(tmp_path, damage):
+    rows = with_pairs(tmp_path, **damage)[0].compared("cross_entropy", "acc")
+    assert set(rows["over"]) == {"seeds"}
+    assert (rows["p"] == rows["p_seeds"]).all()
+
+
 def told(analysis, methods):
     """All numbers that no further method may move: those of the question, floors, intervals."""
     every = analysis.all_differences

@@ -73,6 +73,14 @@ def test_a_fit_at_a_bound_counts_nowhere(analysis, tmp_path):
     assert "(for Importance reweighting: their own estimate of it)" in " ".join(parts.notes)
 
 
+@pytest.mark.parametrize("temperature", [-1.0, 0.0, 22026.4657948, np.inf])
+def test_a_temperature_that_cannot_be_counts_nowhere(tmp_path, temperature):
+    rows = outcomes(
+        write(tmp_path, replace(SWEEP, alter=lambda row: scaled(row) | {"ts_fwd_T": temperature}))
+    )
+    assert rows[["ts_fwd_T", "ts_fwd_ece"]].isna().all(axis=None)
+
+
 def test_the_nll_is_parted_within_the_seeds_whose_fits_count(analysis):
     rows = analysis.run.last
     numbers = scaling.overall(analysis).numbers

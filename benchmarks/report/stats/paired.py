@@ -131,9 +131,10 @@ def crossed_df(var_seeds: Floats, var_images: Floats, seeds: Floats, groups: Flo
     them for little of the variance, and its intervals cover 92%. These cover 94% and more
     (``results/reference/coverage.md``).
     """
-    share = np.where(np.isfinite(var_images), var_seeds / (var_seeds + var_images), 1.0)
-    others = np.where(np.isfinite(var_images), groups - 1, 1.0)
-    return np.asarray(1 / (share / (seeds - 1) + (1 - share) / others))
+    with np.errstate(all="ignore"):
+        share = np.where(np.isfinite(var_images), var_seeds / (var_seeds + var_images), 1.0)
+        others = np.where(np.isfinite(var_images), groups - 1, 1.0)
+        return np.asarray(1 / (share / (seeds - 1) + (1 - share) / others))
 
 
 def significant(adjusted: float | Floats | pd.Series) -> NDArray[np.bool_]:
