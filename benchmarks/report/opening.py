@@ -235,7 +235,7 @@ def _answer(analysis: Analysis, question: Asked) -> Iterator[str]:
         own, other = (question.names[m] for m in (question.candidates[0], question.reference))
         said = f"{_counts(accuracy, ('more accurate', 'less accurate'))}"
         place = [*analysis.ranking["acc"].dropna().index].index(question.candidates[0]) + 1
-        said += f", {place} of {len(analysis.run.methods)} by mean accuracy"
+        said += f"; it ranks {place} of {len(analysis.run.methods)} by mean accuracy"
         yield f"{capitalised(own)} against {other}: {said}{_memory(analysis, question)}."
         if len(ece):
             yield f"Its calibration error (ECE): {_counts(ece, ('lower', 'higher'))}."
@@ -263,7 +263,7 @@ def _memory(analysis: Analysis, question: Asked) -> str:
     if not (math.isfinite(own) and math.isfinite(other)):
         return ""
     return (
-        f"; it memorises {number('mem_frac', own)}% of the wrong labels, "
+        f" and memorises {number('mem_frac', own)}% of the wrong labels, "
         f"{question.names[question.reference]} {number('mem_frac', other)}%"
     )
 

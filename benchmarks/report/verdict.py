@@ -263,7 +263,7 @@ def _of_settings(
     settings = [s for s in analysis.run.settings if s in set(tests["acc"]["setting"])]
     text, marks = _filled(tests, settings, "setting")
     ends = {"ECE %, each": (tests["ece"], "ece", number)}
-    ends[f"Confidence {MINUS} accuracy, each"] = (gaps, "gap_signed", signed)
+    ends[f"Conf. {MINUS} acc., each"] = (gaps, "gap_signed", signed)
     for header, (rows, metric, shown) in ends.items():
         each = {
             row.setting: f"{shown(metric, row.other)} to {shown(metric, row.own)}"
@@ -310,11 +310,13 @@ def _notes(analysis: Analysis, about: Asked, tests: pd.DataFrame) -> list[str]:
             f"{span(tests['n'])} seeds, 95% t intervals {' or '.join(scopes)}. Better, worse: by "
             f"paired t tests, {corrected}, at {stats.ALPHA:g}. Equivalent: two one-sided "
             f"tests exclude a difference beyond {listing(margins(analysis))}. Open: no "
-            "difference detected, which does not say that there is none. Grey or small: lost "
-            "runs or is within chance, and is never praised."
+            "difference detected, which does not say that there is none."
         ),
         "Every p value is in differences.csv.",
     ]
+    out = {method for setting in analysis.run.settings for method in analysis.excluded(setting)}
+    if out & set(about.candidates):
+        notes.append("Grey or small: lost runs or is within chance, and is never praised.")
     privileges = analysis.run.privileges
     judged = [m for m in (about.reference, *about.candidates) if m in privileges]
     if judged:

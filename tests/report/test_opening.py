@@ -121,8 +121,8 @@ def test_the_first_screen_says_what_was_trained_on_what_and_answers(analysis):
     )
     assert answer == (
         "Label smoothing against hard labels: more accurate in 5 of 6 settings (by 5.0 points) and "
-        "no difference detected in 1, 4 of 6 by mean accuracy; it memorises 45.8% of the wrong "
-        "labels, hard labels 50.0%."
+        "no difference detected in 1; it ranks 4 of 6 by mean accuracy and memorises 45.8% of the "
+        "wrong labels, hard labels 50.0%."
     )
     assert calibration == (
         "Its calibration error (ECE): higher in 5 of 6 settings (by 0.5 points) and equivalent "
