@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import unquote
 
 import pandas as pd
@@ -20,6 +21,7 @@ from benchmarks.report.tables import unmarked
 from benchmarks.schema import METRICS
 from tests.report.folders import MACHINES, SIX, Sweep, analysed, stamp, write
 
+REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 NOISES = ("clean", "symmetric(rate=0.4)", "asymmetric(rate=0.4)")
 LOST = ("gce", "symmetric(rate=0.4)", 2)
 
@@ -311,16 +313,22 @@ def test_anchors_land_on_their_figure_and_nothing_is_wider_than_a_phone(page, fo
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def test_it_is_accessible_on_screens_of_all_kinds_and_without_a_script(page, chromium, folder):
+def refuse_barriers(page):
+    """Look at a page with an open row on screens of all kinds, through axe-core."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page.locator("#board button.open").first.click()
     page.locator("#board tr.setting button.open").first.click()
     for width in (1400, 390):
         page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
             found = axe.run(page, options={"resultTypes": ["violations"]})
             assert found.violations_count == 0, f"{width} {scheme}: {found.generate_report()}"
+
+
+def test_it_is_accessible_on_screens_of_all_kinds_and_without_a_script(page, chromium, folder):
+    refuse_barriers(page)
     plain = chromium.new_page(java_script_enabled=False)
     plain.goto(address(folder))
     assert plain.locator("#leaderboard tbody tr").count() == 4
@@ -415,6 +423,18 @@ def test_every_measure_explains_itself_in_one_group(analysis):
         assert MEASURES[metric["id"]].meaning == metric["meaning"]
         (group,) = [g for g in GROUPS if metric["id"] in g.metrics]
         assert data["groups"][metric["group"]] == {"name": group.name, "meaning": group.meaning}
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", sorted(p.name for p in REFERENCE.iterdir() if p.is_dir()))
+def test_the_reference_reports_are_accessible(name, tmp_path, chromium):
+    kept = shutil.ignore_patterns("report")
+    folder = shutil.copytree(REFERENCE / name, tmp_path / name, ignore=kept)
+    build(folder)
+    page = chromium.new_page()
+    page.goto(address(folder))
+    refuse_barriers(page)
+    page.close()
 
 
 @pytest.mark.parametrize("seeds", [2, 5])
