@@ -21,6 +21,7 @@ NOT_RUN = {
     "python -m pip install -e .": "it needs a network",
     "python -m pip install -e '.[test]'": "it needs a network",
     "pre-commit install": "it writes to the checkout",
+    "pre-commit install --hook-type pre-push": "likewise",
 }
 """What is not ours to try, and why."""
 
@@ -38,6 +39,7 @@ NEEDS_A_GPU = ("--graph", "--branches")
 NEED_MORE = ("check", "compare", "regress", "relabel", "suspects")
 MEANT = {"<name>": "default", "SUITE": "default", "DIR": "results/default", "REF": "results/a"}
 MEANT |= {"HEAD~1:results/reference/default": "results/a"}  # in no repository here
+MEANT |= {"RUN": "results/a", "AGAIN...": "results/a"}
 MEANT |= {f"speed-{k}.json": "results/a" for k in range(1, 5)}
 MEANT |= {f"../before/speed-{k}.json": "results/b" for k in range(1, 5)}
 """What stands for a word on a page that means no word of its own."""
