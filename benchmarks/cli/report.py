@@ -19,7 +19,11 @@ def report(  # noqa: PLR0913  options of a command
     out: Path | None = None,
     force: bool = False,
     venue: VenueName | None = None,
-    columns: Specs = None,
+    columns: Literal[1, 2] = 2,
+    methods: Specs = None,
+    noises: Specs = None,
+    metrics: Specs = None,
+    ranking: Specs = None,
     beside: Path | None = None,
 ) -> Exit:
     """Draw the figures and tables of a results folder, and say what they show.
@@ -32,7 +36,11 @@ def report(  # noqa: PLR0913  options of a command
         force: Draw them again even if nothing changed.
         venue: Whose page figures and tables fit at their natural size, and figures as PDF, too,
             which takes longer. [default: neurips, without PDF]
-        columns: Columns of the ranking in LaTeX, as in `--columns Accuracy Brier`.
+        columns: How many columns of that page a figure is as wide as.
+        methods: Draw figures of only these, with or without values; tables and words are of all.
+        noises: Draw figures of only these, with or without values.
+        metrics: Draw only these by noise rate and as differences: acc, nll, brier, ece, ...
+        ranking: Columns of the ranking in LaTeX, as in `--ranking Accuracy Brier`.
             [default: Accuracy, ECE, NLL, Memorised and Cost]
         beside: A results folder whose methods stand beside, marked, wherever its cells have the
             same noisy labels, model and recipe; what has not is left out, and said why.
@@ -44,7 +52,16 @@ def report(  # noqa: PLR0913  options of a command
 
     if out:
         refuse_results(out)
-    paper = Paper(venue or "neurips", tuple(columns or ()), venue is not None, beside)
+    paper = Paper(
+        venue=venue or "neurips",
+        pdf=venue is not None,
+        ranking=tuple(ranking or ()),
+        columns=columns,
+        methods=tuple(methods or ()),
+        noises=tuple(noises or ()),
+        metrics=tuple(metrics or ()),
+        beside=beside,
+    )
     parts = Parts(folder)
     if not (folder / "parts").is_dir():  # committed results have only the CSV files
         show(folder, out, force=force, paper=paper)

@@ -43,12 +43,20 @@ _MANY = 2**17  # bytes of results: about fifty cells
 
 
 class Paper(NamedTuple):
-    """The paper that figures and tables are for, and what it compares with."""
+    """The paper that figures and tables are for, what they show, and what they compare with.
+
+    All is shown where nothing is named; a method or a noise is named by its spec, or without
+    values for all of its specs.
+    """
 
     venue: str = "neurips"  # whose page widths and type sizes they have: of ``layout.VENUES``
-    columns: tuple[str, ...] = ()  # of the ranking in LaTeX; else those there is room for
+    ranking: tuple[str, ...] = ()  # columns of the ranking in LaTeX; else those there is room for
     pdf: bool = False  # whether figures are PDF, too
     beside: Path | None = None  # a results folder whose methods stand beside
+    columns: int = 2  # of the page, that a figure is as wide as
+    methods: tuple[str, ...] = ()  # in figures
+    noises: tuple[str, ...] = ()  # in figures
+    metrics: tuple[str, ...] = ()  # in figures of one metric
 
 
 NEURIPS = Paper()
@@ -98,8 +106,9 @@ def build(
         workers: how many processes draw; with few results this one alone is sooner done.
 
     Raises:
-        RefusedError: a CSV is missing, empty or of other columns, or its rows contradict; the
-            ranking lacks a column; or a file of the user's is where one of the report belongs.
+        RefusedError: a CSV is missing, empty or of other columns, or its rows contradict; what the
+            paper is to show is not there; or a file of the user's is where one of the report
+            belongs.
         WritingError: the report cannot be written.
     """
     for each in (folder, *([paper.beside] if paper.beside else [])):

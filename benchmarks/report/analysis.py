@@ -5,7 +5,8 @@ Tables, figures and words are made from what is here. A method is compared with 
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Container, Iterator, Mapping
 from functools import cached_property, wraps
 from itertools import pairwise, zip_longest
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
@@ -55,16 +56,15 @@ NEIGHBOURS = (
 )
 """The columns of a table of neighbours in the ranking."""
 
+A = TypeVar("A", bound="Analysis")
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def _once(
-    compute: Callable[Concatenate["Analysis", P], T],
-) -> Callable[Concatenate["Analysis", P], T]:
+def _once(compute: Callable[Concatenate[A, P], T]) -> Callable[Concatenate[A, P], T]:
     """Keep what a method of an analysis returns for each of its arguments."""
 
-    def kept(self: "Analysis", /, *args: P.args, **kwargs: P.kwargs) -> T:
+    def kept(self: A, /, *args: P.args, **kwargs: P.kwargs) -> T:
         key = (compute.__name__, *args, *kwargs.items())
         if key not in self.kept:
             self.kept[key] = compute(self, *args, **kwargs)
@@ -96,11 +96,22 @@ class Analysis:
         run, asked = self.run, self.question.candidates if self.question else ()
         subject = asked if 2 * len(asked) < len(run.methods) else ()
         looks = resolve(run.methods, run.privileges, run.facts, subject)
-        for method in run.beside.methods if run.beside else ():
-            mark = PRIVILEGED * (method in run.privileges)
-            label = looks[method].label.removesuffix(PRIVILEGED) + BESIDE + mark
-            looks[method] = dataclasses.replace(looks[method], label=label)
-        return {str(method): looks[str(method)] for method in self.ranking.index}
+        rows = run.cells.drop_duplicates("method")
+        specs = dict(zip(rows["method"], rows["method_spec"], strict=True))
+        beside = run.beside.methods if run.beside else ()
+        ordered = {}
+        for method in map(str, self.ranking.index):
+            name = looks[method].label.removesuffix(PRIVILEGED) + _values_among(method, specs)
+            name += BESIDE * (method in beside) + PRIVILEGED * (method in run.privileges)
+            ordered[method] = dataclasses.replace(looks[method], label=name)
+        return ordered
+
+    def restricted(self, methods: Container[str], settings: Container[str]) -> "Analysis":
+        """Return an analysis of some methods and settings, with the claims and looks of this one.
+
+        Only means over settings are other ones: over those that are left.
+        """
+        return _Part(self, self.run.restricted(methods, settings))
 
     def label(self, method: str) -> str:
         """Return the label of a method that ran or is planned."""
@@ -302,6 +313,7 @@ class Analysis:
             and ``noisy`` beside what is compared.
         """
         rows = claims.against(self.pairs(metric), reference, metric)
+        rows = rows[rows["method"].isin(self.run.methods)]
         rows = rows[(rows["setting"] != claims.OVERALL) & (rows["n"] > 0)]
         settings = self.run.results.drop_duplicates("setting").set_index("setting")
         about = settings[["dataset", "noisy"]].loc[rows["setting"]].set_index(rows.index)
@@ -311,6 +323,7 @@ class Analysis:
     def overall(self, reference: str, metric: str) -> pd.DataFrame:
         """Return :func:`claims.against` of every method, over means of the shared settings."""
         rows = claims.against(self.pairs(metric), reference, metric)
+        rows = rows[rows["method"].isin(self.run.methods)]
         return self._ordered(rows[(rows["setting"] == claims.OVERALL) & (rows["n"] > 0)], "method")
 
     @_once
@@ -546,12 +559,48 @@ class Analysis:
         }
 
 
+class _Part(Analysis):
+    """Some methods and settings of a run."""
+
+    def __init__(self, whole: Analysis, run: Run) -> None:
+        super().__init__(run)
+        self.whole = whole
+        self.looks = {m: look for m, look in whole.looks.items() if m in run.methods}
+        self.question, self.references = whole.question, whole.references
+        self.shared_settings = tuple(s for s in whole.shared_settings if s in run.settings)
+
+    @_once
+    def pairs(self, metric: str) -> pd.DataFrame:
+        """Return the comparisons of the whole run in these settings, and over them."""
+        run, shared = self.whole.run, self.shared_settings
+        each = self.whole.pairs(metric)
+        if shared == self.whole.shared_settings:
+            return each[each["setting"].isin([*run.settings, claims.OVERALL])]
+        over = claims.compare_all(run, metric, self.question, shared)
+        each = each[each["setting"].isin(self.run.settings)]
+        return pd.concat([each, over[over["setting"] == claims.OVERALL]], ignore_index=True)
+
+
 def _sizes(tests: pd.DataFrame, metric: str) -> dict[str, Floats]:
     """Return what each test could detect, and the seeds that would find what is sought."""
     effect = SOUGHT.get(metric, np.nan)
     least = [stats.detectable(sd, n) for sd, n in zip(tests["sd"], tests["n"], strict=True)]
     seeds = [stats.seeds_needed(effect, sd) for sd in tests["sd"]]
     return {"detectable": np.array(least, np.float64), "seeds": np.array(seeds, np.float64)}
+
+
+def _values_among(method: str, specs: Mapping[str, str]) -> str:
+    """Return the values by which the bare spec of a method differs from its others, if there are.
+
+    Args:
+        method: the name of a method or a spec.
+        specs: the full spec of each method of a run.
+    """
+    others = [spec for spec in specs if spec.startswith(f"{method}(")]
+    named = {name for spec in others for name in re.findall(r"(\w+)=", spec)}
+    own = re.findall(r"(?:^|[(,] *)((\w+)=[^,()]*)", specs[method].partition("(")[2])
+    values = [text for text, name in own if name in named]
+    return f" ({', '.join(values)})" if values else ""
 
 
 def _halving(count: int) -> list[int]:

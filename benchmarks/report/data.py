@@ -3,8 +3,8 @@
 import math
 import re
 import zlib
-from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from benchmarks.errors import RefusedError
 from benchmarks.question import Question
 from benchmarks.report import history
 from benchmarks.report.beside import Beside, Folder, joined
-from benchmarks.report.looks import order_methods
+from benchmarks.report.looks import base, order_methods
 from benchmarks.schema import (
     KEYS,
     LATER_COLUMNS,
@@ -42,6 +42,9 @@ TEXT = {
     "finished_utc",
 }
 COLUMNS = TABLES | {TIMINGS_NAME: TIMINGS}
+_WORDS = {"pdn": "part-dependent", "pmd": "margin-dependent", "pair_flip": "pair flip"}
+"""What noises with short names are called."""
+_VALUE = r"\w+=(?:'[^']*'|[^,()]*)"
 ARENA = ("dataset", "model", "recipe")
 """The columns that stay the same along one curve over noise rates."""
 
@@ -81,6 +84,24 @@ class Run:
     history: pd.DataFrame = field(default_factory=pd.DataFrame)  # of earlier runs of the suite
     suite: str = ""  # the name of what was run, where there is a plan
     recipes: Mapping[str, str] = field(default_factory=dict)  # spelled out, where they are known
+
+    def restricted(self, methods: Container[str], settings: Container[str]) -> "Run":
+        """Return the run without all other methods and settings."""
+        tables = {}
+        for name in ("results", "curves", "bins", "detection", "losses", "transitions", "plan"):
+            rows = getattr(self, name)
+            inside = [
+                method in methods and setting in settings
+                for method, setting in zip(rows["method"], rows["setting"], strict=True)
+            ]
+            tables[name] = rows[np.array(inside, dtype=bool)]
+        return replace(
+            self,
+            **tables,
+            methods=tuple(method for method in self.methods if method in methods),
+            settings=tuple(setting for setting in self.settings if setting in settings),
+            planned=None if self.planned is None else len(tables["plan"]),
+        )
 
     @cached_property
     def cells(self) -> pd.DataFrame:
@@ -133,7 +154,8 @@ def load(folder: Path, other: Path | None = None) -> Run:
     wanted = _wanted(plan, set(results["cell_id"])) if plan else []
     tables["plan"] = pd.DataFrame(map(asdict, wanted), columns=list(KEYS))
     varying = _varying_columns([results, tables["plan"]])
-    named = {name: _with_names(table, results, varying) for name, table in tables.items()}
+    called = _without_shared({*results["noise"], *tables["plan"]["noise"]})
+    named = {name: _with_names(table, results, varying, called) for name, table in tables.items()}
     results = named["results.csv"]
     _refuse_contradictions(results, folder / "results.csv")
     done = set(results.loc[results["status"] == "done", "cell_id"])
@@ -187,7 +209,8 @@ def outcomes(folder: Path) -> pd.DataFrame:
     """
     results, detection = (_table(folder, name) for name in ("results.csv", "detection.csv"))
     results = _without_bounds(results)
-    named = _with_names(results, results, _varying_columns([results]))
+    called = _without_shared(set(results["noise"]))
+    named = _with_names(results, results, _varying_columns([results]), called)
     _refuse_contradictions(named, folder / "results.csv")
     last = named[named["selection"] == "last"].reset_index(drop=True)
     found = detection.loc[detection["score"] == "loss"].drop_duplicates("cell_id")
@@ -275,25 +298,44 @@ def _varying_columns(tables: Sequence[pd.DataFrame]) -> list[str]:
     return [name for name in ARENA if len({value for t in tables for value in t[name]}) > 1]
 
 
-def _with_names(table: pd.DataFrame, results: pd.DataFrame, varying: list[str]) -> pd.DataFrame:
+def _with_names(
+    table: pd.DataFrame, results: pd.DataFrame, varying: list[str], called: Mapping[str, str]
+) -> pd.DataFrame:
     """Add ``setting``, ``arena``, ``panel``, ``kind``, ``x`` and the flag ``noisy``."""
     arena = [", ".join(values) for values in table[varying].to_numpy()]
     rate = table["noise_rate"].astype("float64")
     place = ["dataset", "noise"]
     realised = results.groupby(place)["noise_rate_realised"].mean().rename("x")
     x = rate.fillna(table[place].join(realised, on=place)["x"].astype("float64"))
-    noise = [noise_label(name, value) for name, value in zip(table["noise"], rate, strict=True)]
+    rated = rate.notna()
+    names = table["noise"].map(called).where(rated, table["noise"]).astype("object")
+    noise = [noise_label(name, value) for name, value in zip(names, rate, strict=True)]
     return table.assign(
         arena=arena,
         setting=[f"{a}, {b}" if a else b for a, b in zip(arena, noise, strict=True)],
         panel=noise,
-        kind=[
-            kind(name) if known else name
-            for name, known in zip(table["noise"], rate.notna(), strict=True)
-        ],
+        kind=[kind(name) if known else name for name, known in zip(names, rated, strict=True)],
         x=x,
         noisy=table["noise"] != "clean",
     )
+
+
+def _without_shared(noises: Collection[str]) -> dict[str, str]:
+    """Return each noise without the values, but its rate, that all of its name have.
+
+    >>> list(_without_shared(["pdn(rate=0.2, spread=1)", "pdn(rate=0.4, spread=1)"]).values())
+    ['pdn(rate=0.2)', 'pdn(rate=0.4)']
+    >>> list(_without_shared(["pdn(rate=0.2)", "pdn(rate=0.2, spread=1)"]).values())
+    ['pdn(rate=0.2)', 'pdn(rate=0.2, spread=1)']
+    """
+    values = {noise: set(re.findall(_VALUE, noise.partition("(")[2])) for noise in noises}
+    names = {}
+    for noise, own in values.items():
+        alike = [those for other, those in values.items() if base(other) == base(noise)]
+        kept = [v for v in re.findall(_VALUE, noise) if v in own - set.intersection(*alike)]
+        rate = [v for v in own if v.startswith("rate=") and v not in kept]
+        names[noise] = f"{base(noise)}({', '.join([*rate, *kept])})" if own else noise
+    return names
 
 
 @cache
@@ -304,7 +346,8 @@ def kind(noise: str) -> str:
     ('symmetric', 'symmetric(exact=True)', 'clean')
     """
     without = re.sub(r"\brate=[^,)]*(, )?", "", noise)
-    return without.replace(", )", ")").removesuffix("()")
+    short = without.replace(", )", ")").removesuffix("()")
+    return short.replace(base(short), _WORDS.get(base(short), base(short)), 1)
 
 
 def noise_label(noise: str, rate: float) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.errors import count
+from benchmarks.errors import RefusedError, count, refuse_unknown
 from benchmarks.question import MARGINS
 from benchmarks.report import (
     Paper,
@@ -25,8 +25,9 @@ from benchmarks.report.analysis import Analysis
 from benchmarks.report.checklist import checklist
 from benchmarks.report.data import Run, load
 from benchmarks.report.ensembles import ensembles
-from benchmarks.report.figures import Place, draw_beside
+from benchmarks.report.figures import Place, draw_beside, kinds
 from benchmarks.report.figures.layout import VENUES
+from benchmarks.report.looks import base
 from benchmarks.report.opening import FirstScreen, first_screen
 from benchmarks.report.phrases import capitalised, listing, span
 from benchmarks.report.render import Block, Picture, Words
@@ -61,15 +62,19 @@ def write(
     Args:
         folder: a results folder.
         new: the empty folder of the report.
-        paper: what figures and tables are for.
+        paper: what figures and tables are for, and what they show.
         processes: how many draw.
         audited: whether the suspects lie beside the report, to be linked.
+
+    Raises:
+        RefusedError: the folder does not have what the paper is to show.
     """
     analysis = Analysis(load(folder, paper.beside))
     run, venue = analysis.run, VENUES[paper.venue]
-    place = Place(new / "figures", venue, pdf=paper.pdf)
-    with draw_beside(analysis, place, processes) as wait_for_figures:
-        shown, first = _tables(analysis, paper.columns), first_screen(analysis)
+    drawn, which = chosen(analysis, paper, folder), kinds(paper.metrics)
+    place = Place(new / "figures", venue.of_columns(paper.columns), pdf=paper.pdf)
+    with draw_beside(drawn, place, processes, which) as wait_for_figures:
+        shown, first = _tables(analysis, paper.ranking), first_screen(analysis)
         context = latex.context_of(analysis, venue)
         told = verdict(analysis)
         for name, table in printed(analysis, shown, [first.guide, *told]).items():
@@ -131,6 +136,27 @@ def _answer(first: FirstScreen) -> str:
     parts = [first.title, "\n".join(lines), *([_plain(first.guide)] if first.guide else [])]
     parts += [textwrap.fill(line, WIDTH) for line in first.beside]
     return "\n\n".join(parts)
+
+
+def chosen(analysis: Analysis, paper: Paper, folder: Path) -> Analysis:
+    """Return the analysis of what the figures show, in which every claim is that of the whole.
+
+    Raises:
+        RefusedError: ``folder`` does not have it.
+    """
+    cells = analysis.run.cells
+    asked = {"method": paper.methods, "noise": paper.noises}
+    known = {axis: {*cells[axis], *map(base, cells[axis])} for axis in asked}
+    metrics = {"metric": paper.metrics}
+    refuse_unknown(f"no cell of {folder}", asked | metrics, {**known, "metric": METRICS})
+    if not paper.methods and not paper.noises:
+        return analysis
+    for axis, names in asked.items():
+        if names:
+            cells = cells[cells[axis].isin(names) | cells[axis].map(base).isin(names)]
+    if cells.empty:
+        raise RefusedError(f"no cell of {folder} has one of these methods and of these noises")
+    return analysis.restricted(set(cells["method"]), set(cells["setting"]))
 
 
 def _tables(analysis: Analysis, columns: Sequence[str] = ()) -> dict[str, Table]:

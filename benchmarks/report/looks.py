@@ -149,7 +149,8 @@ def _variant(own: Look, spec: str) -> Look:
     value = float((_numbers(spec) or [0.0])[0])
     place = 0.5 + 0.5 * value / (abs(value) + 0.3)  # from 0 to 1, densest where most values are
     hue, lightness, saturation = colorsys.rgb_to_hls(*_channels(own.colour))
-    turned = ((hue + 0.25 * (0.5 - place)) % 1, lightness * (1.3 - place), max(saturation, 0.4))
+    lightness *= 1 - 1.3 * (place - 0.5)
+    turned = ((hue + 0.25 * (0.5 - place)) % 1, lightness, max(saturation, 0.4))
     colour = _written(colorsys.hls_to_rgb(*turned))
     others = [dash for dash in FAMILY_DASHES if dash != own.dash]
     dash = others[zlib.crc32(spec.encode()) % len(others)]

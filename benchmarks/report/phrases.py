@@ -102,6 +102,16 @@ def with_half(metric: str, mean: float, half: float) -> str:
     return f"{text} [{number(metric, max(low, least))}, {number(metric, min(high, most))}]"
 
 
+def plus_minus(value: float, half: float, digits: int) -> str:
+    """Return a number with the half width of its interval, where that is known.
+
+    >>> plus_minus(0.951, 0.02, 2), plus_minus(12.34, math.nan, 1)
+    ('0.95 ± 0.02', '12.3')
+    """
+    text = f"{value:.{digits}f}"
+    return f"{text} ± {half:.{digits}f}" if math.isfinite(half) else text
+
+
 def unit(metric: str) -> str:
     """Return the unit of differences of this metric, after a space, or nothing."""
     return " points" if METRICS[metric].percent else ""

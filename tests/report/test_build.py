@@ -213,7 +213,7 @@ def test_a_damaged_report_is_built_again(standing, fault):
 
 
 def test_another_paper_and_another_version_of_what_draws_are_noticed(standing, monkeypatch):
-    for paper in (Paper("icml"), Paper("icml", ("Rank",))):
+    for paper in (Paper("icml"), Paper("icml", ("Rank",)), Paper("icml", methods=("elr",))):
         assert build(standing, paper=paper).rebuilt
         assert not build(standing, paper=paper).rebuilt
     monkeypatch.setattr("benchmarks.report.version", lambda name: f"{name} next")

@@ -8,17 +8,21 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
+from matplotlib.text import Text
 
 from benchmarks.catalogue import catalogue
+from benchmarks.errors import RefusedError
 from benchmarks.question import Question
-from benchmarks.report import browser
+from benchmarks.report import Paper, document
 from benchmarks.report.analysis import Analysis
+from benchmarks.report.browser.embedded import curves as small_curves
 from benchmarks.report.data import load
 from benchmarks.report.figures import (
     coverage,
     critical_difference,
     difference,
     forest,
+    kinds,
     layout,
     loss_histogram,
     memorisation,
@@ -32,7 +36,7 @@ from benchmarks.report.figures import (
 from benchmarks.report.figures.layout import VENUES, Page
 from benchmarks.report.figures.methods import select_methods
 from benchmarks.report.looks import COLOURS, resolve
-from benchmarks.schema import EPOCH_METRICS, LOSS_BINS, LOSS_RANGE
+from benchmarks.schema import EPOCH_METRICS
 from tests.report.folders import NOISES, SIX, Sweep, analysed, write
 
 VENUE = VENUES["neurips"]
@@ -160,22 +164,59 @@ def test_what_is_not_drawn_says_why_in_a_sentence(drawn):
         assert list(figures) == ["coverage"]
 
 
-@pytest.mark.parametrize("venue", VENUES)
-def test_figures_have_the_natural_width_of_their_venue(venue, run):
-    page = VENUES[venue]
-    one = replace(run, results=run.results[run.results["noise_kind"] != "asymmetric"])
-    cases = ((run, "acc", page.width), (run, "ece", page.width), (one, "acc", page.column))
+def test_text_blocks_are_those_of_the_style_files():
+    sizes = {name: (page.width, page.column, page.height) for name, page in VENUES.items()}
+    assert sizes == {
+        "neurips": (5.5, 5.5, 9.0),
+        "iclr": (5.5, 5.5, 9.0),
+        "icml": (6.75, 3.25, 9.0),
+        "tmlr": (6.5, 6.5, 9.0),
+        "jmlr": (6.0, 6.0, 8.5),
+    }
+
+
+@pytest.mark.parametrize("page", [VENUES["jmlr"], VENUES["icml"].of_columns(1)])
+def test_every_figure_fits_its_page_in_type_that_can_be_read(page, run):
+    """The lowest text block, and the narrowest column in the smallest type."""
     with layout.paper_style(page):
-        for results, metric, width in cases:
-            drawing = noise_rate.pages(Analysis(results), page, metric)[0]
-            assert drawing.figure.get_figwidth() == width
-    assert (page.width, page.column) == {
-        "neurips": (5.5, 5.5),
-        "iclr": (5.5, 5.5),
-        "icml": (6.75, 3.25),
-        "tmlr": (6.5, 6.5),
-        "jmlr": (6.0, 6.0),
-    }[venue]
+        drawn = {n: p for n, p in pages(Analysis(run), page) if isinstance(p, Page)}
+    assert max(drawing.figure.get_figwidth() for drawing in drawn.values()) == page.width
+    for name, drawing in drawn.items():
+        assert drawing.figure.get_figheight() <= page.height - layout.CAPTION + 1e-9, name
+        sizes = [t.get_fontsize() for t in drawing.figure.findobj(Text) if t.get_text()]
+        assert min(sizes) >= layout.SMALLEST, name
+
+
+def test_a_figure_of_fifty_methods_is_split_over_pages_that_fit(tmp_path):
+    sweep = Sweep(tuple(catalogue())[:50], NOISES[1:3], seeds=1, epochs=1)
+    kinds = ["forest", "delta", "reliability", "losses"]
+    page = VENUES["jmlr"]
+    with layout.paper_style(page):
+        named = dict(pages(analysed(tmp_path, sweep), page, kinds))
+    assert {"forest_2", "delta_2"} <= set(named)
+    for name, drawing in named.items():
+        assert drawing.figure.get_figheight() <= page.tallest + 1e-9, name
+    both = pd.concat([named["delta"].data, named["delta_2"].data])
+    assert both["method"].nunique() == 49
+    meshes = [named[name].figure.axes[0].collections[0] for name in ("delta", "delta_2")]
+    assert meshes[0].norm.vmax == meshes[1].norm.vmax
+    assert "(continued)" in named["delta_2"].caption
+
+
+def test_a_paper_shows_only_what_is_chosen_and_refuses_what_is_not_there(tmp_path):
+    analysis = analysed(tmp_path, BRIEF)
+    paper = Paper(methods=("label_smoothing",), noises=("symmetric",), metrics=("brier",))
+    part = document.chosen(analysis, paper, tmp_path)
+    with layout.paper_style(VENUE):
+        named = {n: p for n, p in pages(part, VENUE, kinds(paper.metrics)) if isinstance(p, Page)}
+    assert {"brier", "delta_brier", "forest"} <= set(named)
+    assert not {"accuracy", "ece", "delta"} & set(named)
+    for name in ("brier", "delta_brier", "reliability"):
+        assert set(named[name].data["method"]) == {"label_smoothing"}
+    assert set(named["delta_brier"].data["setting"]) == {"symmetric 20%", "symmetric 40%"}
+    for wrong in (Paper(methods=("label_smothing",)), Paper(noises=("symetric",))):
+        with pytest.raises(RefusedError, match=r"has the .* \(did you mean '(label_sm|symm)"):
+            document.chosen(analysis, wrong, tmp_path)
 
 
 def pages_of(figure, run, *about):
@@ -190,7 +231,9 @@ def run(tmp_path_factory):
 
 def test_bands_are_t_intervals_over_seeds(run):
     data = noise_rate.points(run, "acc")
-    (row,) = data.query("kind == 'symmetric' and x == 40 and method == 'elr'").to_dict("records")
+    here = "kind == 'symmetric' and rate == 40 and method == 'elr'"
+    (row,) = data.query(here).to_dict("records")
+    assert row["x"] == pytest.approx(0.995 * 40)  # what was realised
     test = scipy.stats.ttest_1samp(accuracies(run, "elr", "symmetric 40%"), 0)
     assert (row["low"], row["high"]) == pytest.approx(tuple(test.confidence_interval(0.95)))
 
@@ -206,7 +249,7 @@ def test_a_floor_is_that_of_its_method_and_the_band_holds_those_in_colour(run):
     draws = np.random.default_rng(0).uniform(0, 0.01, len(run.results))
     own = run.results["method"].map(SIX.index) * 0.02 + draws
     run = replace(run, results=run.results.assign(ece_floor=own))
-    data = noise_rate.points(run, "ece").set_index(["kind", "x", "method"])["floor"]
+    data = noise_rate.points(run, "ece").set_index(["kind", "rate", "method"])["floor"]
     ends = []
     for method in SIX:
         chosen = (run.last["method"] == method) & (run.last["setting"] == "symmetric 40%")
@@ -216,14 +259,46 @@ def test_a_floor_is_that_of_its_method_and_the_band_holds_those_in_colour(run):
         (page,) = noise_rate.pages(Analysis(run), VENUE, "ece")
     axes = next(axes for axes in page.figure.axes if axes.get_title() == "symmetric")
     band = axes.collections[-1].get_paths()[0].vertices
-    assert sorted({y for x, y in band if x == 40}) == pytest.approx([min(ends), max(ends)])
+    assert sorted({y for x, y in band if x == pytest.approx(0.995 * 40)}) == pytest.approx(
+        [min(ends), max(ends)]
+    )
 
 
-def test_bands_stay_within_what_is_possible(tmp_path):
-    far = replace(BRIEF, seeds=3, alter=lambda row: row | {"acc": min(row["seed"], 1)})
+def test_where_an_interval_is_impossible_stand_the_median_and_every_seed(tmp_path):
+    far = replace(
+        BRIEF, seeds=5, alter=lambda row: row | {"acc": [0.2, 0.9, 0.91, 0.92, 0.93][row["seed"]]}
+    )
     wide = load(write(tmp_path, far))
     data = noise_rate.points(wide, "acc")
-    assert (data["low"].min(), data["high"].max()) == (0, 100)
+    assert data["skewed"].all()
+    assert (data["low"].min(), data["centre"].min(), data["high"].max()) == (20, 91, 93)
+    (page,) = pages_of(noise_rate, wide, "acc")
+    drawn = {y for axes in page.figure.axes for c in axes.collections for _, y in c.get_offsets()}
+    assert {20, 90, 91, 92, 93} <= {round(float(y), 6) for y in drawn}
+    assert "the median is drawn in place of the mean" in page.caption
+    low, _ = page.figure.axes[0].get_ylim()
+    assert low > 20  # one seed does not rule the axis
+    assert "The axis is cut" in page.caption
+
+
+def test_no_line_is_drawn_where_nothing_was_measured(run):
+    one = replace(run, results=run.results[run.results["setting"] != "asymmetric 20%"])
+    (page,) = pages_of(noise_rate, one, "acc")
+    panels = {axes.get_title(): axes for axes in page.figure.axes}
+    ends = [len(line.get_xdata()) for line in panels["symmetric"].lines]
+    assert ends == [3] * len(SIX)
+    assert all(line.get_linestyle() == "None" for line in panels["asymmetric"].lines)
+    assert "Bands and whiskers: 95% t intervals" in page.caption
+
+
+def test_a_mean_over_the_seeds_that_finished_is_marked_and_said(run):
+    lost = (run.results["method"] == "gce") & (run.results["seed"] == 0) & run.results["noisy"]
+    some = replace(run, results=run.results.assign(status=np.where(lost, "diverged", "done")))
+    data = noise_rate.points(some, "acc")
+    assert set(data.loc[data["lost"], "method"]) == {"gce"}
+    for results, told in ((some, True), (run, False)):
+        (page,) = pages_of(noise_rate, results, "acc")
+        assert ("Open markers: means over the seeds that finished." in page.caption) == told
 
 
 def test_reliability_pools_the_bins_of_the_seeds_and_averages_their_ece(run):
@@ -240,10 +315,13 @@ def test_reliability_pools_the_bins_of_the_seeds_and_averages_their_ece(run):
     assert here["count"].sum() == raw["count"].sum()
     top = here[here["bin"] == 14].iloc[0]
     last = raw[raw["bin"] == 14]
-    right = round((last["count"] * last["accuracy"]).sum())
-    assert top["accuracy"] == pytest.approx(right / last["count"].sum(), abs=1e-7)
-    wilson = scipy.stats.binomtest(right, int(last["count"].sum())).proportion_ci(method="wilson")
-    assert (top["wilson_low"], top["wilson_high"]) == pytest.approx(tuple(wilson), abs=1e-6)
+    right, count = last["count"] * last["accuracy"], last["count"]
+    assert top["accuracy"] == pytest.approx(right.sum() / count.sum(), abs=1e-7)
+    off = right - right.sum() / count.sum() * count
+    error = np.sqrt(5 / 4 * (off**2).sum()) / count.sum()
+    half = scipy.stats.t.ppf(0.975, 4) * error  # of seeds, whatever images they share
+    assert top["seeds_high"] - top["accuracy"] == pytest.approx(half, rel=1e-5)
+    assert here["share"].sum() == pytest.approx(1)
 
 
 def test_more_than_four_settings_leave_the_clean_one_out_of_the_curves(tmp_path):
@@ -265,9 +343,39 @@ def test_curves_have_no_point_where_nothing_was_evaluated_and_say_so(tmp_path):
     pd.testing.assert_frame_equal(memorisation.points(run).reset_index(drop=True), drawn)
     caption = pages_of(memorisation, run)[0].caption
     assert caption.count(" Epochs that were not evaluated have no point.") == 1
-    (cell, *_) = browser._cells(run, ["acc"])
-    own = curves[(curves["cell_id"] == cell[3]) & curves["acc"].notna()]
-    assert cell[-1][0] == [round(1000 * value) for value in own["acc"]]
+    own = [rows["acc"] for _, rows in curves.dropna(subset=["acc"]).groupby("cell_id")]
+    small = [[round(1000 * value) for value in values] for values in own]
+    assert sorted(curve[0] for curve in small_curves(run)) == sorted(small)
+
+
+def test_a_choice_of_methods_and_noises_changes_no_claim_and_no_look(run):
+    whole = Analysis(replace(run, question=Question("cross_entropy", SIX[1:])))
+    part = whole.restricted({"elr", "gce"}, {"symmetric 20%", "symmetric 40%"})
+    assert list(part.looks) == [method for method in whole.looks if method in {"elr", "gce"}]
+    assert all(part.looks[method] == whole.looks[method] for method in part.looks)
+    keys, numbers = ["method", "setting"], ["p_adjusted", "outcome", "difference", "tests"]
+    own = part.compared("cross_entropy", "acc").set_index(keys)[numbers]
+    pd.testing.assert_frame_equal(
+        own, whole.compared("cross_entropy", "acc").set_index(keys).loc[own.index, numbers]
+    )
+    assert len(own) == 4
+    gains = [
+        accuracies(run, "elr", s) - accuracies(run, "cross_entropy", s) for s in part.run.settings
+    ]
+    overall = part.overall("cross_entropy", "acc").set_index("method")
+    assert overall.loc["elr", "difference"] == pytest.approx(np.mean(gains) / 100)
+    assert set(pages_of(forest, run)[0].data["setting"]) == {"all", *run.settings}
+
+
+def test_every_caption_says_data_model_recipe_and_seeds_once(drawn):
+    run, figures, _ = drawn
+    seeds = run.cells.groupby(["method", "setting"])["seed"].nunique().max()
+    for name, page in figures.items():
+        tail = page.caption.rpartition(" On ")[2]
+        assert "training and 2,000 test images" in tail, name
+        assert ", mlp, short, n = " in tail, name
+        assert f"{seeds} seed" in tail, name
+        assert page.caption.count(" On ") == 1, name
 
 
 def test_drawing_leaves_no_global_setting_behind(run):
@@ -289,21 +397,6 @@ def test_a_huge_nll_gets_a_logarithmic_axis_that_the_caption_names(tmp_path):
         page = noise_rate.pages(Analysis(run), VENUE, "nll")[0]
         assert {axes.get_yscale() for axes in page.figure.axes} == {scale}
         assert ("logarithmic" in page.caption) == (scale == "log")
-
-
-def test_no_whisker_of_many_methods_at_one_rate_is_cut_off(tmp_path):
-    def spread(row):
-        return row | {"acc": row["acc"] - 0.1 * row["seed"] * (row["method"] == "cross_entropy")}
-
-    sweep = Sweep(methods=KNOWN[:14], noises=NOISES[1:2], seeds=3, epochs=1, alter=spread)
-    with layout.paper_style(VENUE):
-        (drawing,) = noise_rate.pages(analysed(tmp_path, sweep), VENUE, "acc")
-    (axes,) = drawing.figure.axes
-    low, high = axes.get_ylim()
-    ends = [y for bar in axes.containers for y in bar.lines[2][0].get_segments()[0][:, 1]]
-    assert len(ends) > 4
-    assert low <= min(ends) < drawing.data["mean"].min() - 20
-    assert max(ends) <= high
 
 
 def accuracies(run, method, setting):
@@ -471,54 +564,20 @@ def test_a_bar_of_the_diagram_has_a_dot_for_each_method_of_its_clique_and_none_e
         assert inside == set(clique)
 
 
-def test_histograms_are_shares_of_each_kind_beside_the_auroc_of_the_score(run):
+def test_losses_are_shares_of_each_kind_below_a_loss_beside_the_auroc(run):
     data = loss_histogram.points(run)
-    sums = data.groupby(["setting", "method"])[["right", "wrong"]].sum()
-    assert sums.to_numpy() == pytest.approx(100)
-    here, scores = (
+    here, raw, scores = (
         table[(table["method"] == "elr") & (table["setting"] == "symmetric 40%")]
-        for table in (data, run.detection)
+        for table in (data, run.losses, run.detection)
     )
+    assert here[["right", "wrong"]].iloc[-1].tolist() == pytest.approx([100, 100])
+    below = raw[raw["low"] < 1]
+    share = 100 * below["wrong"].sum() / raw["wrong"].sum()
+    assert here.loc[here["low"] < 1, "wrong"].iloc[-1] == pytest.approx(share)
     assert here["auroc"].to_numpy() == pytest.approx(scores["auroc"].mean())
-
-
-def test_a_mixture_finds_two_normal_distributions_and_where_they_are_equally_likely():
-    draws = np.random.default_rng(0)
-    losses = np.exp(np.concatenate([draws.normal(-3, 1, 4000), draws.normal(0.5, 0.6, 2000)]))
-    images = np.histogram(losses, np.geomspace(*LOSS_RANGE, LOSS_BINS + 1))[0]
-    bins = pd.Series(range(LOSS_BINS))
-    fit = loss_histogram.mixture(bins, pd.Series(images))
-    for side, weight, mean, sd in (("low", 2 / 3, -3, 1), ("high", 1 / 3, 0.5, 0.6)):
-        assert fit[f"weight_{side}"] == pytest.approx(weight, abs=0.02)
-        assert np.log(fit[f"median_{side}"]) == pytest.approx(mean, abs=0.05)
-        assert fit[f"spread_{side}"] == pytest.approx(sd, rel=0.1)
-    densities = []
-    for side in ("low", "high"):
-        component = scipy.stats.norm(np.log(fit[f"median_{side}"]), fit[f"spread_{side}"])
-        densities.append(fit[f"weight_{side}"] * component.pdf(np.log(fit["cut"])))
-    assert densities[0] == pytest.approx(densities[1], rel=0.02)
-    beyond = pd.Series(images).where((bins > 0) & (bins < LOSS_BINS - 1), 9000)
-    assert loss_histogram.mixture(bins, beyond) == fit
-    assert loss_histogram.mixture(bins[:1], beyond[:1]) == {}
-    one = loss_histogram.mixture(bins[5:6], pd.Series([100], index=[5]))
-    assert np.isnan(one["cut"])
-
-
-def test_the_figure_draws_the_mixture_that_stands_in_its_numbers(tmp_path):
-    sweep = Sweep(methods=SIX[:2], noises=("symmetric(rate=0.4)",), seeds=2, epochs=1)
-    with layout.paper_style(VENUE):
-        (page,) = loss_histogram.pages(analysed(tmp_path, sweep), VENUE)
-    assert len(page.figure.axes) == 2
-    order = list(analysed(tmp_path, sweep).looks)
-    fits = page.data.drop_duplicates("method").set_index("method").loc[order].to_dict("records")
-    for axes, fit in zip(page.figure.axes, fits, strict=True):
-        low, high, cut = axes.lines
-        for line, side in ((low, "low"), (high, "high")):
-            peak = np.log(line.get_xdata()[np.argmax(line.get_ydata())])
-            assert peak == pytest.approx(np.log(fit[f"median_{side}"]), abs=0.4)
-            assert sum(line.get_ydata()) == pytest.approx(100)
-        assert set(cut.get_xdata()) == {fit["cut"]}
-        assert f"cut {fit['cut']:.2g}" in axes.texts[-1].get_text()
+    (page,) = pages_of(loss_histogram, run)
+    words = [text.get_text() for axes in page.figure.axes for text in axes.texts]
+    assert sum(f"AUROC {100 * scores['auroc'].mean():.1f} " in text for text in words) == 1
 
 
 def test_folders_of_an_earlier_version_have_no_histograms_and_say_why(tmp_path):
@@ -537,14 +596,35 @@ def test_folders_of_an_earlier_version_have_no_histograms_and_say_why(tmp_path):
 
 
 def test_matrices_are_drawn_as_they_were_estimated(run):
-    drawing = pages_of(transitions, run)[0]
-    row = run.transitions[run.transitions["setting"] == drawing.data["setting"].iloc[0]]
-    estimated = [[float(v) for v in text.split()] for text in row.sort_values("label")["estimated"]]
-    shown = drawing.figure.axes[1].images[0].get_array()
-    assert np.asarray(shown) == pytest.approx(np.array(estimated))
-    error = np.asarray(drawing.figure.axes[2].images[0].get_array())
-    told = drawing.figure.axes[2].get_xlabel()
-    assert told == f"L1 {np.mean([sum(abs(v) for v in line) for line in error]):.3f}"
+    (drawing,) = pages_of(transitions, run)
+    settings = [s for s in Analysis(run).core_settings if s != "clean"]
+    across = len(settings)
+    for place, setting in enumerate(settings):
+        row = run.transitions[run.transitions["setting"] == setting].sort_values("label")
+        realised, estimated = (
+            np.array([[float(v) for v in text.split()] for text in row[name]])
+            for name in ("realised", "estimated")
+        )
+        before, error = (drawing.figure.axes[place + k] for k in (0, across))
+        assert np.asarray(before.images[0].get_array()) == pytest.approx(realised)
+        assert np.asarray(error.images[0].get_array()) == pytest.approx(estimated - realised)
+        told = np.mean([sum(abs(v) for v in line) for line in estimated - realised])
+        assert error.get_title() == f"L1 {told:.3f}"
+
+
+def test_figures_of_many_panels_show_the_same_settings_of_every_kind_of_noise(tmp_path):
+    noises = ("clean", *(f"{k}(rate={r / 10})" for k in ("symmetric", "pdn") for r in range(1, 5)))
+    wide = analysed(tmp_path, Sweep((*SIX[:3], "elr"), noises, seeds=1, epochs=2))
+    kinds = ("part-dependent", "symmetric")
+    core = ("clean", *(f"{kind} {rate}%" for kind in kinds for rate in (10, 40)))
+    assert wide.core_settings == core
+    with layout.paper_style(VENUE):
+        named = dict(pages(wide, VENUE, ["reliability", "losses", "memorisation", "transitions"]))
+    for name, page in named.items():
+        assert set(page.data["setting"]) == {*core} - (
+            {"clean"} if name != "reliability" else set()
+        )
+        assert "Shown: " in page.caption, name
 
 
 def only(run, *settings):
@@ -593,7 +673,7 @@ def test_of_many_methods_the_references_and_the_best_of_each_family_are_in_colou
             best[colour] = method
     assert set(selection.shown) == {*best.values(), "cross_entropy", "label_smoothing"}
     assert set(selection.others) == set(names) - set(selection.shown)
-    assert "grey: the others" in selection.note
+    assert f"Shown: {len(selection.shown)} of 30 methods" in selection.note
     few = select_methods(analysed(tmp_path / "few", Sweep(names[:10], NOISES[2:3], 1, 1)))
     assert (len(few.shown), few.others, few.note) == (10, (), "")
 
@@ -605,4 +685,4 @@ def test_figures_stay_few_however_many_settings_there_are(tmp_path):
     with layout.paper_style(VENUE):
         named = dict(pages(Analysis(wide), VENUE, ["delta", "losses"]))
     assert list(named) == ["delta", "delta_2", "losses", "losses_2"]
-    assert all("Shown: " in page.caption for page in named.values())
+    assert all("Shown: " in named[kind].caption for kind in ("delta", "losses"))

@@ -66,7 +66,7 @@ def test_a_name_has_one_line_that_every_medium_can_show(name):
     assert resolve([f"plugin_{name}"], {}, FACTS)[f"plugin_{name}"].label.strip()
 
 
-@pytest.mark.parametrize("kind", ["accuracy", "forest", "pareto", "memorisation", "seeds"])
+@pytest.mark.parametrize("kind", ["forest", "pareto", "memorisation", "seeds"])
 def test_a_figure_shows_names_as_they_are(named, kind):
     with layout.paper_style(VENUE):
         drawn = [page for _, page in pages(named, VENUE, [kind])]

@@ -1,7 +1,8 @@
 """The standard figures, each with the numbers it shows. Importing this imports matplotlib."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from pebble import ProcessPool
 from benchmarks import processes
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import (
+    about,
     coverage,
     critical_difference,
     difference,
@@ -66,6 +68,31 @@ FIGURES: dict[str, Callable[[Analysis, Venue], list[Page]]] = {
 Each is a pure function that returns pages, or raises ``AbsentError`` where data do not suffice.
 """
 
+_DELTA = "delta_"
+
+
+def kinds(metrics: Sequence[str]) -> list[str]:
+    """Return the kinds of figure to draw, where those of one metric show only some metrics.
+
+    >>> [kind for kind in kinds(["ece", "brier"]) if kind not in kinds([])]
+    ['brier', 'delta_brier']
+    """
+    about = {
+        kind: getattr(drawer, "keywords", {}).get("metric") for kind, drawer in FIGURES.items()
+    }
+    if not metrics:
+        return list(FIGURES)
+    kept = [kind for kind, metric in about.items() if metric is None or metric in metrics]
+    more = [metric for metric in metrics if metric not in about.values()]
+    return [*more, *(f"{_DELTA}{metric}" for metric in more), *kept]
+
+
+def _drawer(kind: str) -> Callable[[Analysis, Venue], list[Page]]:
+    if kind in FIGURES:
+        return FIGURES[kind]
+    module = difference if kind.startswith(_DELTA) else noise_rate
+    return partial(module.pages, metric=kind.removeprefix(_DELTA))
+
 
 class Place(NamedTuple):
     """Where figures are written, and for whom."""
@@ -99,9 +126,12 @@ def pages(
     """Yield every page under its file's stem, and under its kind why a figure is absent."""
     for kind in kinds:
         try:
-            for number, page in enumerate(FIGURES[kind](analysis, venue), start=1):
+            drawn = _drawer(kind)(analysis, venue)
+            captions = about.captions(analysis, [(page.caption, page.data) for page in drawn])
+            for number, (page, caption) in enumerate(zip(drawn, captions, strict=True), start=1):
                 write_heading(page.figure, page.heading, analysis.run.note)
-                yield kind if number == 1 else f"{kind}_{number}", page
+                stem = kind if number == 1 else f"{kind}_{number}"
+                yield stem, replace(page, caption=caption)
         except AbsentError as reason:
             yield kind, str(reason)
 
@@ -115,21 +145,22 @@ _task: dict[str, Any] = {}
 
 @contextmanager
 def draw_beside(
-    analysis: Analysis, place: Place, count: int
+    analysis: Analysis, place: Place, count: int, kinds: Sequence[str]
 ) -> Iterator[Callable[[], list[Picture | str]]]:
     """Begin to draw, and yield a function that waits for it and returns the list of :func:`draw`.
 
-    As many processes draw as ``count``; if it is 1, this one does when it is waited for.
+    As many processes draw as ``count``; if it is 1, this one does when it is waited for. ``kinds``
+    are those of :func:`kinds`.
     """
     if count == 1:
-        yield lambda: draw(analysis, place)
+        yield lambda: draw(analysis, place, kinds)
         return
     context = processes.worker_context(processes.DRAWING)
     pool = ProcessPool(count, context=context, initializer=_start, initargs=(analysis, place))
     try:
-        order = sorted(FIGURES, key=lambda kind: kind not in SLOWEST)
+        order = sorted(kinds, key=lambda kind: kind not in SLOWEST)
         tasks = {kind: pool.schedule(_draw, args=(kind,)) for kind in order}
-        yield lambda: [each for kind in FIGURES for each in tasks[kind].result()]
+        yield lambda: [each for kind in kinds for each in tasks[kind].result()]
     finally:
         pool.stop()
         pool.join()

@@ -32,7 +32,8 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     data, run = points(analysis.run), analysis.run
     if (data["done"] == data["planned"]).all():
         raise AbsentError("Every planned cell finished.")
-    labels = {method: analysis.label(method) for method in order_methods(data["method"])}
+    others = order_methods(set(data["method"]) - set(analysis.looks))
+    labels = {method: analysis.label(method) for method in (*analysis.looks, *others)}
     known = set(data["setting"])
     settings = [s for s in run.settings if s in known]
     settings += sorted(known - set(settings))  # planned, nothing tried yet
@@ -41,7 +42,8 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     for rows, columns in parts:
         part = data[data["method"].isin(rows) & data["setting"].isin(columns)]
         counts = heat_map.entries(part, rows, columns, fill=0)
-        drawn.append(Page(_figure(counts, labels, venue), part, _CAPTION + more))
+        names = heat_map.setting_names(run)
+        drawn.append(Page(_figure(counts, labels, names, venue), part, _CAPTION + more))
     return drawn
 
 
@@ -60,7 +62,12 @@ def points(run: Run) -> pd.DataFrame:
     return counts.reset_index().rename_axis(columns=None)
 
 
-def _figure(counts: pd.DataFrame, labels: dict[str, str], venue: Venue) -> Figure:
+def _figure(
+    counts: pd.DataFrame,
+    labels: dict[str, str],
+    names: dict[str, heat_map.Setting],
+    venue: Venue,
+) -> Figure:
     planned, done = counts["planned"], counts["done"]
     fault = counts["diverged"] + counts["failed"] > 0
     conditions = [planned == 0, fault, done == planned, done > 0]
@@ -74,6 +81,7 @@ def _figure(counts: pd.DataFrame, labels: dict[str, str], venue: Venue) -> Figur
     figure = heat_map.draw(
         venue,
         labels,
+        names,
         entries,
         hatch_colour="0.35",
         cmap=ListedColormap(list(_STATES.values())),

@@ -1,9 +1,6 @@
 """The gain of each method on the reference in each setting, as a heat map."""
 
-from collections.abc import Mapping
-
 import pandas as pd
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from benchmarks.report import stats
@@ -22,7 +19,7 @@ def pages(analysis: Analysis, venue: Venue, metric: str) -> list[Page]:
         raise AbsentError("No seed finished with both a method and the reference.")
     if len(set(data["setting"])) == 1:
         raise AbsentError("A heat map of one setting is a column of a table.")
-    caption = _caption(analysis.label(reference), metric)
+    name = analysis.label(reference)
     shown = {m: k.label for m, k in analysis.looks.items() if m in set(data["method"])}
     settings = [s for s in analysis.run.settings if s in set(data["setting"])]
     parts, more = heat_map.split(venue, shown, settings)
@@ -31,7 +28,21 @@ def pages(analysis: Analysis, venue: Venue, metric: str) -> list[Page]:
     for rows, columns in parts:
         part = data[data["method"].isin(rows) & data["setting"].isin(columns)]
         entries = heat_map.entries(part, rows, columns)
-        figure = _figure(entries, shown, metric, limit, venue)
+        figure = heat_map.draw(
+            venue,
+            shown,
+            heat_map.setting_names(analysis.run),
+            _coloured(entries, metric),
+            hatch_colour="0.72",
+            cmap="RdBu" if METRICS[metric].better == "higher" else "RdBu_r",  # blue is better
+            vmin=-limit,
+            vmax=limit,
+            cbar_kws=_colour_bar(extended=data["difference"].abs().max() > limit),
+        )
+        figure.axes[-1].tick_params(length=0)
+        label = f"{METRICS[metric].label}, difference{_unit(metric)}"
+        figure.axes[-1].set_ylabel(layout.wrapped(label, figure.get_figheight() - 0.8, venue))
+        caption = _caption(name, metric, _coloured(entries, metric), limit)
         drawn.append(Page(figure, part, caption + more))
     return drawn
 
@@ -45,7 +56,7 @@ def the_reference(analysis: Analysis) -> str:
     if not analysis.references:
         names = " nor ".join(REFERENCES)
         raise AbsentError(f"The run has neither {names} to compare with.")
-    if len(analysis.run.methods) == 1:
+    if set(analysis.run.methods) <= {analysis.references[0]}:
         raise AbsentError("One method alone has nothing to be compared with.")
     return analysis.references[0]
 
@@ -74,27 +85,18 @@ def _limit(differences: pd.Series) -> float:
     return float(max(min(1.5 * sizes.quantile(0.8), sizes.max()), 1.0))
 
 
-def _figure(
-    entries: pd.DataFrame, labels: Mapping[str, str], metric: str, limit: float, venue: Venue
-) -> Figure:
+def _coloured(entries: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Return the value, the text and the hatching of every entry."""
     difference = entries["difference"]
-    entries = entries.assign(
+    return entries.assign(
         value=difference,
         text=difference.map(lambda d: signed(metric, d / _scale(metric))),
         hatched=difference.notna() & ~entries["outcome"].isin(["better", "worse"]),
     )
-    figure = heat_map.draw(
-        venue,
-        labels,
-        entries,
-        hatch_colour="0.72",
-        cmap="RdBu" if METRICS[metric].better == "higher" else "RdBu_r",  # blue is better
-        vmin=-limit,
-        vmax=limit,
-        cbar_kws=_colour_bar(extended=difference.abs().max() > limit),
-    )
-    figure.axes[-1].tick_params(length=0)
-    return figure
+
+
+def _unit(metric: str) -> str:
+    return " (points)" if METRICS[metric].percent else " (nats)" if metric == "nll" else ""
 
 
 def _colour_bar(*, extended: bool) -> dict[str, object]:
@@ -109,11 +111,17 @@ def _colour_bar(*, extended: bool) -> dict[str, object]:
     }
 
 
-def _caption(reference: str, metric: str) -> str:
-    return (
-        f"{METRICS[metric].label} in points above {reference}, mean over seeds of the paired "
-        "difference at the last epoch. Blue is better, red worse. Hatched: no difference detected "
-        f"by paired t tests over at least {stats.FEWEST_PAIRS} seeds (at {stats.ALPHA:g}: p after "
-        "Holm for what the suite asked, q for all else). Colours end at the bar's arrows; the "
-        "numbers do not."
+def _caption(reference: str, metric: str, entries: pd.DataFrame, limit: float) -> str:
+    text = (
+        f"{METRICS[metric].label}{_unit(metric)} above {reference}, mean over seeds of the paired "
+        "difference at the last epoch. Blue is better, red worse."
     )
+    if entries["hatched"].any():
+        text += (
+            " Hatched: no difference detected by paired t tests over at least "
+            f"{stats.FEWEST_PAIRS} seeds (at {stats.ALPHA:g}: p after Holm for what the suite "
+            "asked, q for all else)."
+        )
+    if entries["value"].abs().max() > limit:
+        text += f" Beyond {limit:.1f} either way all colours are alike; the numbers are not."
+    return text

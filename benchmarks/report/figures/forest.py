@@ -1,64 +1,121 @@
 """Paired differences from the reference with their intervals, and what is too small to matter."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from math import nan
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import layout
 from benchmarks.report.figures.difference import the_reference
 from benchmarks.report.figures.layout import AbsentError, Page, Venue
 from benchmarks.report.looks import Look
+from benchmarks.report.phrases import signed
 from benchmarks.schema import METRICS
+
+Ends = tuple[float, float]
 
 SHOWN = ("acc", "ece")
 _ROW = 0.165
 """The height of one method's row in inches."""
-_CAPTION = (
-    "Paired differences from {reference} at the last epoch. Large: mean over settings within each "
-    "seed, then over seeds, with its 95% t interval over seeds; filled where the interval lies "
-    "outside the grey band of {rope:g} points either way, which counts as practically equivalent. "
-    "Without a line: fewer than three seeds, or all with the same difference; without a mean: no "
-    "seed finished in all settings. Dots: the mean in each setting. Accuracy gains to the right, "
-    "calibration to the left."
-)
+_SHARED = 0.85
+_REACH = 4
+"""A mean so many times as far from 0 as three quarters of the others does not set the axis."""
 
 
 def pages(analysis: Analysis, venue: Venue) -> list[Page]:
-    """Draw a row for each method, the best first, in a panel for accuracy and one for ECE."""
+    """Draw a row for each method, in a panel for accuracy and one for ECE."""
     reference = the_reference(analysis)
     pooled, each = points(analysis, reference)
     if pooled.empty:
         raise AbsentError("No seed finished with both a method and the reference.")
-    looks = analysis.looks
-    accuracy = pooled[pooled["metric"] == "acc"].set_index("method")["mean"]
-    order = stats.tied_series(accuracy).sort_values(ascending=False, kind="stable").index
     several = len(analysis.run.settings) > 1  # of one setting, the mean is the setting
     dots = each if several else each.iloc[:0]
-    rows = {str(method): looks[str(method)] for method in [*order, *dots["method"]]}
-    labels = [layout.name_lines(look.label, 2.0, venue) for look in rows.values()]
-    height = layout.row_height(labels, _ROW, venue)
-    figure = layout.new_figure(venue.width, 0.85 + height * len(rows))
-    for axes, metric in zip(figure.subplots(1, len(SHOWN), sharey=True), SHOWN, strict=True):
-        means, single = (table[table["metric"] == metric] for table in (pooled, dots))
-        _draw_panel(axes, means, single, rows, 100 * analysis.margins[metric])
-        axes.set_xlabel(f"{METRICS[metric].label}, difference (points)")
-    figure.axes[0].set_yticks(range(len(rows)), labels)
-    dot = Line2D([], [], color="0.4", marker=".", linestyle="", markersize=3, label="one setting")
+    drawn = {*pooled["method"], *dots["method"]}
+    looks = {method: look for method, look in analysis.looks.items() if method in drawn}
+    labels = {m: layout.name_lines(look.label, 2.0, venue) for m, look in looks.items()}
+    row = layout.row_height(list(labels.values()), _ROW, venue)
+    data = pd.concat([pooled, each], ignore_index=True)
+    windows = {m: _window(pooled, dots, m, 100 * analysis.margins[m]) for m in SHOWN}
+    pages = []
+    for part in layout.chunks(list(looks), int((venue.tallest - _SHARED) / row)):
+        shown = {method: looks[method] for method in part}
+        figure = layout.new_figure(venue.width, _SHARED + row * len(part))
+        grid = figure.subplots(1, len(SHOWN), sharey=True)
+        words = _caption(analysis, reference, pooled, dots)
+        for axes, metric in zip(grid, SHOWN, strict=True):
+            inside = [t[(t["metric"] == metric) & t["method"].isin(part)] for t in (pooled, dots)]
+            axes.set_xlim(windows[metric])
+            _draw_panel(axes, inside[0], inside[1], shown, 100 * analysis.margins[metric])
+            axes.set_xlabel(f"{METRICS[metric].label}, difference (points)")
+        grid[0].set_yticks(range(len(part)), [labels[method] for method in part])
+        _draw_legend(figure, dots=len(dots) > 0)
+        here = pd.concat([pooled, dots])
+        words += _cut(here[here["method"].isin(part)], windows)
+        pages.append(Page(figure, data[data["method"].isin(part)], words))
+    return pages
+
+
+def _draw_legend(figure: Figure, *, dots: bool) -> None:
+    dot = Line2D([], [], color="0.3", marker=".", linestyle="", markersize=3, label="one setting")
     handles = [
         Line2D([], [], color="black", marker="o", markersize=4, label="mean, 95% interval"),
-        *([dot] if len(dots) else []),
+        *([dot] if dots else []),
         Patch(color="0.88", label="practically equivalent"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
-    caption = _CAPTION.format(reference=looks[reference].label, rope=100 * analysis.margins["acc"])
-    data = pd.concat([pooled, each], ignore_index=True)
-    return [Page(figure, data, caption)]
+
+
+def _caption(analysis: Analysis, reference: str, pooled: pd.DataFrame, dots: pd.DataFrame) -> str:
+    name, rope = analysis.label(reference), 100 * analysis.margins["acc"]
+    text = f"Paired differences from {name} at the last epoch. Large: "
+    text += (
+        "mean over settings within each seed, then over seeds" if len(dots) else "mean over seeds"
+    )
+    if pooled["low"].notna().any():
+        text += (
+            ", with its 95% t interval over seeds; filled where the interval lies outside the grey "
+            f"band of {rope:g} points either way, which counts as practically equivalent"
+        )
+    text += "."
+    if pooled["low"].isna().any():
+        text += " Without a line: fewer than three seeds, or all with the same difference."
+    if not {*dots["method"]} <= {*pooled["method"]}:
+        text += " Without a mean: no seed finished in all settings."
+    if len(dots):
+        text += " Dots: the mean in each setting."
+    return text + " Accuracy gains to the right, calibration to the left; colours: families."
+
+
+def _window(pooled: pd.DataFrame, dots: pd.DataFrame, metric: str, rope: float) -> Ends:
+    """Return the ends of an axis that a few methods far from all others do not set."""
+    pooled, dots = (table[table["metric"] == metric] for table in (pooled, dots))
+    sizes = pooled["mean"].abs()
+    reach = max(_REACH * float(sizes.quantile(0.75)), 4 * rope)
+    inside = pooled[sizes <= reach]
+    near = dots.loc[dots["method"].isin(inside["method"]), "mean"]
+    ends = pd.concat([inside["mean"], inside["low"], inside["high"], near])
+    ends = ends.clip(-reach, reach)
+    low, high = min(ends.min(), -2 * rope), max(ends.max(), 2 * rope)
+    pad = 0.06 * (high - low)
+    return low - pad, high + pad
+
+
+def _cut(shown: pd.DataFrame, windows: Mapping[str, Ends]) -> str:
+    """Return what is to be said of means and dots beyond the axes."""
+    low, high = (shown["metric"].map({m: w[end] for m, w in windows.items()}) for end in (0, 1))
+    beyond = (shown["mean"] < low) | (shown["mean"] > high)
+    text = ""
+    if (beyond & (shown["setting"] == "all")).any():
+        text += " The axes are cut; arrows with a number: means beyond."
+    if (beyond & (shown["setting"] != "all")).any():
+        text += " Some dots lie beyond the axes."
+    return text
 
 
 def points(analysis: Analysis, reference: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -85,12 +142,16 @@ def _draw_panel(
     axes.axvline(0, color="0.4", linewidth=0.6, zorder=0.6)
     place = {method: number for number, method in enumerate(rows)}
     colours = [rows[method].colour for method in dots["method"]]
-    axes.scatter(dots["mean"], dots["method"].map(place), s=3, c=colours, alpha=0.55, linewidths=0)
+    axes.scatter(dots["mean"], dots["method"].map(place), s=4, c=colours, linewidths=0)
     axes.hlines(
         pooled["method"].map(place), pooled["low"], pooled["high"], color="black", linewidth=0.9
     )
+    low, high = axes.get_xlim()
     for row in pooled.to_dict("records"):
         look = rows[row["method"]]
+        if not low <= row["mean"] <= high:
+            _draw_arrow(axes, row, place[row["method"]], look.colour)
+            continue
         beyond = row["low"] > rope or row["high"] < -rope
         axes.plot(
             row["mean"],
@@ -104,3 +165,20 @@ def _draw_panel(
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
+
+
+def _draw_arrow(axes: Axes, row: Mapping[Hashable, Any], place: int, colour: str) -> None:
+    """Point to a mean beyond an end of the axis, and write it."""
+    right = row["mean"] > 0
+    text = signed("acc", row["mean"] / 100)
+    axes.annotate(
+        text,
+        (1.0 if right else 0.0, place),
+        (-14 if right else 14, 0),
+        xycoords=axes.get_yaxis_transform(),
+        textcoords="offset points",
+        va="center",
+        ha="right" if right else "left",
+        fontsize=layout.SMALLEST,
+        arrowprops={"arrowstyle": "->", "color": colour, "linewidth": 1.0, "shrinkB": 0},
+    )

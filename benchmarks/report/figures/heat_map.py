@@ -1,25 +1,41 @@
 """Methods by settings as a heat map: how large it is, how it is split into pages and drawn."""
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from benchmarks.report.data import Run
 from benchmarks.report.figures import layout
 from benchmarks.report.figures.layout import Venue
 
-ROWS = 40
-"""Most methods on a page."""
-ENTRY = 0.33
+ENTRY = 0.29
 """The inches from which on an entry is wide enough for a number."""
 _ROW_HEIGHT = 0.18
 _LEVEL = 0.7
 """The inches from which on an entry has its setting's name written level below it."""
-_SMALLEST = 4
-"""The points below which nothing is written into entries."""
+_FOOT = 2.0
+"""The inches of the longest names of settings, with a bar or a legend below them."""
+
+Setting = tuple[str, str]
+"""The two lines of a setting's name: what it is called beside others, and what those share."""
+
+
+def setting_names(run: Run) -> dict[str, Setting]:
+    """Return how each setting is called below a heat map: ``20%`` of the group ``symmetric``."""
+    rows = run.results.drop_duplicates("setting")
+    names = {}
+    for row in rows.to_dict("records"):
+        kind, panel = row["kind"], row["panel"]
+        rate = panel.removeprefix(f"{kind} ") if panel.startswith(f"{kind} ") else panel
+        group = ", ".join(part for part in (row["arena"], kind if rate != panel else "") if part)
+        names[row["setting"]] = rate, group
+    return names
 
 
 def split(
@@ -31,8 +47,14 @@ def split(
     """
     room = _room(venue, labels)
     entry = ENTRY if len(settings) <= room // ENTRY else least
-    pages, shown = layout.split(list(labels), settings, (ROWS, max(1, int(room / entry))))
+    rows = int((venue.tallest - _FOOT) / _row_height(labels, venue))
+    pages, shown = layout.split(list(labels), settings, (rows, max(1, int(room / entry))))
     return pages, layout.of_many(shown, len(settings), "settings")
+
+
+def _row_height(labels: Mapping[str, str], venue: Venue) -> float:
+    wrapped = [layout.name_lines(label, 2.0, venue) for label in labels.values()]
+    return layout.row_height(wrapped, _ROW_HEIGHT, venue)
 
 
 def entries(
@@ -51,6 +73,7 @@ def _room(venue: Venue, labels: Mapping[str, str]) -> float:
 def draw(
     venue: Venue,
     labels: Mapping[str, str],
+    names: Mapping[str, Setting],
     entries: pd.DataFrame,
     hatch_colour: str,
     **options: object,
@@ -60,6 +83,7 @@ def draw(
     Args:
         venue: where it is printed.
         labels: the label of each method.
+        names: of :func:`setting_names`; a setting that it lacks is called by its key.
         entries: by method and setting, each pair of both, the number ``value``, the ``text``
             that is written where entries are large enough, and whether they are ``hatched``.
         hatch_colour: the colour of the thin lines over hatched entries.
@@ -70,24 +94,31 @@ def draw(
         pd.DataFrame(entries[name].to_numpy().reshape(len(methods), -1), methods, settings)
         for name in ("value", "text", "hatched")
     )
-    room = _room(venue, {method: labels[method] for method in methods})
+    labels = {method: labels[method] for method in methods}
+    room = _room(venue, labels)
     entry = min(room / len(settings), 1.1)
-    level = entry >= _LEVEL
-    names = [
-        layout.name_lines(name, entry, venue) if level else layout.shortened(name)
-        for name in settings
+    called = [names.get(setting, (setting, "")) for setting in settings]
+    level = entry >= _LEVEL or all(0.85 * len(name) * venue.letter <= entry for name, _ in called)
+    groups = [
+        layout.name_lines(group, entry * len(list(members)), venue)
+        for group, members in groupby(group for _, group in called)
     ]
-    foot = 0.14 * max(name.count("\n") + 1 for name in names)
+    short = [
+        layout.name_lines(name, entry, venue) if level else layout.shortened(name)
+        for name, _ in called
+    ]
+    foot = 0.14 * max(name.count("\n") + 1 for name in short)
     if not level:
-        foot = max(map(len, names)) * venue.letter * 0.9
+        foot = max(map(len, short)) * venue.letter * 0.9
+    below = max(group.count("\n") + 1 if group else 0 for group in groups)
     width = min(venue.width, venue.width - room + entry * len(settings) + 0.3)
-    wrapped = [layout.name_lines(labels[method], 2.0, venue) for method in methods]
-    height = layout.row_height(wrapped, _ROW_HEIGHT, venue)
-    figure = layout.new_figure(width, height * len(methods) + foot + 0.6)
-    axes, size = figure.subplots(), min(venue.points - 2, 24 * entry)
+    height = _row_height(labels, venue) * len(methods) + foot + 0.14 * below + 0.6
+    figure = layout.new_figure(width, height)
+    axes = figure.subplots()
+    size = venue.small if entry > 0.4 else layout.SMALLEST
     sns.heatmap(
         value,
-        annot=text if size > _SMALLEST else None,
+        annot=text if entry >= ENTRY else None,
         fmt="",
         annot_kws={"fontsize": size},
         linewidths=0.6,
@@ -97,11 +128,26 @@ def draw(
         **options,
     )
     axes.set(xlabel="", ylabel="")
-    axes.set_xticks(np.arange(len(names)) + 0.5, names, rotation=0 if level else 90)
+    axes.set_xticks(np.arange(len(short)) + 0.5, short, rotation=0 if level else 90)
+    wrapped = [layout.name_lines(label, 2.0, venue) for label in labels.values()]
     axes.set_yticks(np.arange(len(methods)) + 0.5, wrapped)
     axes.tick_params(length=0)
     axes.grid(visible=False)
+    if below:
+        _write_groups(axes, called, groups, pad=72 * foot + 3)
     for y, x in np.argwhere(hatched.to_numpy()):
         box = Rectangle((x, y), 1, 1, fill=False, hatch="/////", linewidth=0)
         axes.add_patch(box).set_edgecolor(hatch_colour)
     return figure
+
+
+def _write_groups(axes: Axes, called: Sequence[Setting], groups: Sequence[str], pad: float) -> None:
+    """Write what neighbouring settings share below their names, and part it by white lines."""
+    sizes = [len(list(members)) for _, members in groupby(group for _, group in called)]
+    ends = np.cumsum([0, *sizes])
+    axis = axes.secondary_xaxis("bottom")
+    axis.set_xticks((ends[1:] + ends[:-1]) / 2, groups)
+    axis.tick_params(length=0, pad=pad)
+    axis.spines[:].set_visible(False)
+    for end in ends[1:-1]:
+        axes.axvline(end, color="white", linewidth=3)

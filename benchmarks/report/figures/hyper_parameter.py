@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import layout
 from benchmarks.report.figures.layout import AbsentError, Page, Venue
@@ -104,7 +103,7 @@ def swept(rows: pd.DataFrame) -> Iterator[Swept]:
 
 
 def points(analysis: Analysis, sweep: Swept) -> pd.DataFrame:
-    """Return ``mean``, ``low`` and ``high`` by ``setting``, ``metric`` and value ``x``.
+    """Return :func:`layout.summarised` by ``setting``, ``metric`` and value ``x``.
 
     ``done`` of ``planned`` seeds finished. Values within chance in a setting have no rows of it,
     and none at all where that is so in most settings.
@@ -114,7 +113,7 @@ def points(analysis: Analysis, sweep: Swept) -> pd.DataFrame:
     rows = rows[~rows["method"].isin(_collapsed(analysis, sweep))]
     rows = rows[[m not in analysis.collapsed(s) for m, s in rows[keys].to_numpy()]]
     tables = [
-        layout.with_bounds(stats.t_intervals(rows, keys, metric), metric).assign(metric=metric)
+        layout.summarised(rows, keys, metric).assign(metric=metric)
         for metric in SHOWN
         if rows[metric].notna().any()
     ]
@@ -130,7 +129,8 @@ def points(analysis: Analysis, sweep: Swept) -> pd.DataFrame:
     )
     table = table.sort_values(["metric", "place", "x"], kind="stable").rename(columns={"n": "done"})
     columns = ["arena", "setting", "panel", "kind", "rate", "metric", "method", "x"]
-    return table[[*columns, "mean", "low", "high", "done", "planned"]].reset_index(drop=True)
+    columns += ["mean", "centre", "low", "high", "skewed", "done", "planned"]
+    return table[columns].reset_index(drop=True)
 
 
 def _collapsed(analysis: Analysis, sweep: Swept) -> dict[str, int]:
@@ -151,6 +151,7 @@ def _caption(analysis: Analysis, sweep: Swept, data: pd.DataFrame) -> str:
     for method, lost in _collapsed(analysis, sweep).items():
         value = _number(sweep.numbers[method])
         caption += _LEFT_OUT.format(name=sweep.name, value=value, lost=lost, total=total)
+    caption += layout.SKEWED * bool(data["skewed"].any())
     return caption + _OPEN * bool((data["done"] < data["planned"]).any())
 
 
@@ -220,12 +221,12 @@ def _draw_panel(axes: Axes, data: pd.DataFrame, looks: Mapping[str, tuple[str, s
     """Draw a line for each noise; a point of fewer seeds than planned is open."""
     for panel, (colour, marker) in looks.items():
         own = data[data["panel"] == panel]
-        axes.plot(own["x"], own["mean"], color=colour, linewidth=1.0, zorder=2)
+        axes.plot(own["x"], own["centre"], color=colour, linewidth=1.0, zorder=2)
         axes.vlines(own["x"], own["low"], own["high"], colors=colour, linewidth=0.7, zorder=1.9)
         fill = np.where(own["done"] < own["planned"], "white", colour)
         axes.scatter(
             own["x"],
-            own["mean"],
+            own["centre"],
             s=11,
             marker=marker,
             c=fill,

@@ -5,7 +5,7 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from itertools import product
 from pathlib import Path
@@ -21,6 +21,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks.report import stats
 from benchmarks.report.phrases import possible, printable
 from benchmarks.schema import METRICS
 
@@ -37,6 +38,12 @@ SMALLEST = 6.0
 
 CAPTION = 1.2
 """The inches of a page that a figure leaves to its caption."""
+
+SKEWED = (
+    " Where an interval would leave the possible values, the median is drawn in place of the mean, "
+    "from the least to the largest seed."
+)
+"""What a caption says where :func:`summarised` says ``skewed``."""
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -67,6 +74,10 @@ class Venue:
     def tallest(self) -> float:
         """The inches of the tallest figure that leaves room for its caption."""
         return self.height - CAPTION
+
+    def of_columns(self, count: int) -> "Venue":
+        """Return the page whose figures are as wide as the text block, or as one column."""
+        return self if count > 1 else replace(self, width=self.column)
 
     @property
     def letter(self) -> float:
@@ -197,13 +208,29 @@ def freeze_layout(figure: Figure) -> None:
         figure.set_layout_engine()  # none at all: "none" would leave one that draws twice
 
 
-def with_bounds(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Put ``mean``, ``half`` in drawing units; add ``low``, ``high``, cut to the legal range."""
+def summarised(rows: pd.DataFrame, by: Sequence[str], metric: str) -> pd.DataFrame:
+    """Return what is drawn of each group of seeds, in drawing units.
+
+    Returns:
+        the columns ``by``, ``mean``, ``half`` and ``n`` of the t interval, and ``centre``, ``low``
+        and ``high``: the mean and the ends of its interval, or, where that leaves the possible
+        values and so is not to be believed (``skewed``), the median, the least and the largest.
+    """
+    table = stats.t_intervals(rows, by, metric)
+    places = rows.dropna(subset=[metric]).groupby(list(by), sort=True)[metric]
+    spread = places.agg(["median", "min", "max"]).reset_index(drop=True)
+    low, high = table["mean"] - table["half"], table["mean"] + table["half"]
+    least, most = possible(metric)
+    skewed = (low < least - stats.ROUNDING) | (high > most + stats.ROUNDING)
     scale = 100 if METRICS[metric].percent else 1
-    mean, half = rows["mean"] * scale, rows["half"] * scale
-    ends = [scale * end for end in possible(metric)]
-    low, high = (mean - half).clip(*ends), (mean + half).clip(*ends)
-    return rows.assign(mean=mean, half=half, low=low, high=high)
+    return table.assign(
+        mean=scale * table["mean"],
+        half=scale * table["half"],
+        centre=scale * table["mean"].mask(skewed, spread["median"]),
+        low=scale * low.mask(skewed, spread["min"]),
+        high=scale * high.mask(skewed, spread["max"]),
+        skewed=skewed,
+    )
 
 
 def y_label(metric: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import pandas as pd
 from matplotlib.artist import Artist
@@ -11,24 +12,23 @@ from matplotlib.lines import Line2D
 
 from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis
-from benchmarks.report.data import Run
 from benchmarks.report.figures import layout
 from benchmarks.report.figures.layout import Venue
 from benchmarks.report.looks import Look, base
 
-GREY = "0.8"
-"""The colour of methods that the legend does not name."""
-
 CROWDED = 10
-"""Most methods that are all in colour, and whose bands do not cover each other."""
+"""Most methods that are all drawn, and whose bands do not cover each other."""
 
-GRID = 8, 5
-"""Most rows and columns on a page of methods by noises."""
+COLUMNS = 5
+"""Most noises beside each other in methods by noises."""
+
+_SHARED = 1.0
+"""The inches of methods by noises that are no rows: titles, the label of the axis, the legend."""
 
 
 @dataclass(frozen=True)
 class MethodSelection:
-    """The methods that a figure shows in colour, and those that are grey and have no name."""
+    """The methods that a figure shows, and those that only the tables name."""
 
     shown: dict[str, Look]
     others: tuple[str, ...]
@@ -36,16 +36,17 @@ class MethodSelection:
     @property
     def have_bands(self) -> bool:
         """True if the methods are few enough for their bands to be distinguishable."""
-        return not self.others and len(self.shown) <= CROWDED
+        return len(self.shown) <= CROWDED
 
     @property
     def note(self) -> str:
-        """The sentence on grey methods for a caption, or nothing."""
+        """The sentence on methods that are left out for a caption, or nothing."""
         if not self.others:
             return ""
+        total = len(self.shown) + len(self.others)
         return (
-            " In colour: what the others are compared with, and of each family the method with the "
-            "best mean accuracy; grey: the others, named in the tables and the CSV file."
+            f" Shown: {len(self.shown)} of {total} methods: what the others are compared with, and "
+            "the best of each family by mean accuracy; the tables have all."
         )
 
 
@@ -63,40 +64,44 @@ def select_methods(analysis: Analysis) -> MethodSelection:
     return MethodSelection(shown, tuple(method for method in looks if method not in kept))
 
 
-def draw_lines(axes: Axes, rows: pd.DataFrame, methods: MethodSelection, *, marks: int = 1) -> None:
+def draw_lines(
+    axes: Axes, rows: pd.DataFrame, methods: MethodSelection, *, marks: int = 1, steps: bool = False
+) -> None:
     """Draw a line for each method, with its band behind it where bands can be told apart.
 
     Args:
         axes: the panel.
-        rows: ``method``, ``x`` and ``mean``, and the bounds ``low`` and ``high`` of the band.
-        methods: which methods are in colour.
-        marks: how many points have one marker between them; 0 for no markers.
+        rows: ``method``, ``x`` and ``centre``, and the bounds ``low`` and ``high`` of the band.
+        methods: which methods are drawn.
+        marks: how many points have one marker between them.
+        steps: whether a value holds until the next.
     """
     by_method = {str(method): line for method, line in rows.groupby("method")}
-    for method in methods.others:
-        if method in by_method:
-            line = by_method[method]
-            axes.plot(line["x"], line["mean"], color=GREY, linewidth=0.6, zorder=1.5)
     for place, (method, look) in enumerate(methods.shown.items()):
         if method not in by_method:
             continue
         line = by_method[method]
         axes.plot(
             line["x"],
-            line["mean"],
+            line["centre"],
             color=look.colour,
             linestyle=look.dash,
             linewidth=line_width(look),
             zorder=3 if look.strong else 2,
-            marker=look.marker if marks else "",
-            markevery=(place % marks, marks) if marks else None,
+            drawstyle="steps-post" if steps else "default",
+            marker=look.marker,
+            markevery=(place % marks, marks),
             markeredgecolor="white",
             markeredgewidth=0.3,
         )
         band = line.dropna(subset=["low"])
         if methods.have_bands and len(band):
             axes.fill_between(
-                band["x"], band["low"], band["high"], color=look.colour, alpha=0.15, linewidth=0
+                *(band["x"], band["low"], band["high"]),
+                step="post" if steps else None,
+                color=look.colour,
+                alpha=0.15,
+                linewidth=0,
             )
 
 
@@ -120,9 +125,6 @@ def draw_legend(
         )
         for k in methods.shown.values()
     ]
-    if count := len(methods.others):
-        name = f"{count} other {'method' if count == 1 else 'methods'}"
-        handles.append(Line2D([], [], color=GREY, linewidth=0.8, label=name))
     handles += extra
     labels = [str(handle.get_label()) for handle in handles]
     rows = -(-len(labels) // _columns(labels, figure.get_figwidth(), venue))
@@ -160,6 +162,7 @@ class MethodGrid:
     noises: tuple[str, ...]
     data: pd.DataFrame  # with columns ``method`` and ``panel``
     note: str  # what a caption says of methods and noises that are left out
+    across: int  # panels beside each other: noises, or methods where there is one noise
 
     def figure(
         self, venue: Venue, row_height: float, x_label: str
@@ -169,16 +172,28 @@ class MethodGrid:
         A panel without rows says that there is no run. A row of panels is ``row_height`` inches
         high, and ``x_label`` stands below the lowest one.
         """
-        across, small = len(self.noises), replace(venue, points=venue.points - 1)
-        width = venue.width if across > 2 else 1.4 * across + 0.75
-        figure = layout.new_figure(width, row_height * len(self.looks) + 0.85)
-        labels = {
-            method: layout.name_lines(look.label, row_height - 0.13, small)
-            for method, look in self.looks.items()
-        }
-        grid = figure.subplots(len(labels), across, squeeze=False, sharex=True, sharey=True)
+        small = replace(venue, points=venue.small)
+        width = venue.width if self.across > 2 else min(1.4 * self.across + 0.75, venue.width)
+        down = -(-len(self.looks) * len(self.noises) // self.across)
+        figure = layout.new_figure(width, row_height * down + _SHARED)
+        grid = figure.subplots(down, self.across, squeeze=False, sharex=True, sharey=True)
+        places = product(self.looks, self.noises)
+        if len(self.noises) == 1:
+            inside = width / self.across - 0.3
+            for axes, look in zip(grid.flat, self.looks.values(), strict=False):
+                axes.set_title(layout.name_lines(look.label, inside, small), fontsize=small.points)
+            for axes in grid[-1]:
+                axes.set_xlabel(x_label)
+            for axes in grid.flat[len(self.looks) :]:
+                axes.set_axis_off()
+        else:
+            labels = {
+                method: layout.name_lines(look.label, row_height - 0.13, small)
+                for method, look in self.looks.items()
+            }
+            layout.facets(grid, venue, labels, self.noises, x_label)
         panels = []
-        for axes, method, noise in layout.facets(grid, venue, labels, self.noises, x_label):
+        for axes, (method, noise) in zip(grid.flat, places, strict=False):
             axes.grid(visible=False)
             axes.yaxis.label.set_fontsize(small.points)
             rows = self.data[(self.data["method"] == method) & (self.data["panel"] == noise)]
@@ -188,37 +203,56 @@ class MethodGrid:
         return figure, panels
 
 
-def method_grids(analysis: Analysis, data: pd.DataFrame) -> list[MethodGrid]:
-    """Share out data with ``arena``, ``panel`` and ``method`` among pages of methods by noises.
+def write_above(axes: Axes, text: str) -> None:
+    """Write a number above a panel, below its title if it has one."""
+    axes.annotate(
+        text,
+        (0.5, 1.0),
+        (0, 1.5),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        fontsize=layout.SMALLEST,
+    )
+    axes.set_title(axes.get_title(), fontsize=axes.title.get_fontsize(), pad=10)
 
-    Every method that :func:`select_methods` shows has a row; of arenas and noises there are as
-    many, evenly spaced, as the pages allow.
+
+def method_grids(
+    analysis: Analysis, data: pd.DataFrame, venue: Venue, row_height: float
+) -> list[MethodGrid]:
+    """Share out data with ``arena``, ``setting``, ``panel`` and ``method`` among pages.
+
+    Every method that :func:`select_methods` shows has a row, and every core setting a column; of
+    one setting, the methods stand beside each other.
     """
-    selection = select_methods(analysis)
+    selection, core = select_methods(analysis), analysis.core_settings
     methods = [method for method in selection.shown if method in set(data["method"])]
+    names = data.drop_duplicates("setting").set_index("setting")
     arenas = list(dict.fromkeys(data["arena"]))
-    kept = layout.spread(arenas, max(1, layout.PAGES // -(-len(methods) // GRID[0])))
-    grids, shown, total = [], 0, 0
+    kept = layout.spread(arenas, layout.PAGES)
+    rows = max(1, int((venue.tallest - _SHARED) / row_height))
+    columns = min(COLUMNS, max(1, int((venue.width - 0.75) / 0.9)))
+    grids = []
     for arena in kept:
-        here = data[data["arena"] == arena]
-        noises = _panels(analysis.run, arena, set(here["panel"]))
-        parts, count = layout.split(methods, noises, GRID, layout.PAGES // len(kept))
-        shown, total = shown + count, total + len(noises)
-        for rows, columns in parts:
-            part = here[here["method"].isin(rows) & here["panel"].isin(columns)]
-            looks = {method: selection.shown[method] for method in rows}
-            grids.append(MethodGrid(arena, looks, columns, part, ""))
-    note = layout.of_many(len(kept), len(arenas), "datasets and models")
-    note += layout.of_many(shown, total, "noises")
-    if selection.others:
-        note += (
-            f" Of {len(analysis.run.methods)} methods those are shown that others are compared "
-            "with, and of each family the one with the best mean accuracy."
-        )
+        here = [s for s in core if s in names.index and names.loc[s, "arena"] == arena]
+        noises = [str(names.loc[s, "panel"]) for s in here]
+        fits = rows * columns if len(noises) == 1 else rows
+        for across, down in product(layout.chunks(noises, columns), layout.chunks(methods, fits)):
+            inside = data["method"].isin(down) & data["panel"].isin(across)
+            looks = {method: selection.shown[method] for method in down}
+            part = data[inside & (data["arena"] == arena)]
+            beside = min(columns, len(down)) if len(noises) == 1 else len(across)
+            grids.append(MethodGrid(arena, looks, across, part, "", beside))
+    note = core_note(analysis, data["setting"]) + selection.note
+    note += layout.of_many(len(kept), len(arenas), "datasets and models")
     return [replace(grid, note=note) for grid in grids]
 
 
-def _panels(run: Run, arena: str, drawn: set[str]) -> list[str]:
-    known = run.results[run.results["arena"] == arena]
-    names = dict(zip(known["setting"], known["panel"], strict=True))
-    return [names[s] for s in run.settings if s in names and names[s] in drawn]
+def core_note(analysis: Analysis, settings: pd.Series) -> str:
+    """Return the sentence on settings with data that no figure of core settings shows, if any."""
+    total = settings.nunique()
+    shown = len(set(settings) & set(analysis.core_settings))
+    if shown == total:
+        return ""
+    return f" Shown: {shown} of {total} settings, the same in every figure of so many panels."

@@ -11,7 +11,7 @@ from benchmarks.report.figures.methods import draw_legend, draw_lines, legend_he
 
 LEAST = 3
 """The fewest settings: of fewer, a curve is a few steps of single runs."""
-_STEPS = 81
+_STEPS = 201
 _MARKERS = 8
 """The number of markers along a curve."""
 _CAPTION = (
@@ -34,15 +34,19 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     height = 2.4 + legend_height(methods.shown, venue.width, venue)
     figure = layout.new_figure(venue.width, height)
     axes = figure.subplots()
-    curves = data.rename(columns={"gap": "x", "share": "mean"})
-    draw_lines(axes, curves, methods, marks=_STEPS // _MARKERS)
+    curves = data.rename(columns={"gap": "x", "share": "centre"})
+    draw_lines(axes, curves, methods, marks=_STEPS // _MARKERS, steps=True)
     axes.set(xlim=(0, data["gap"].max()), ylim=(0, 101))
     axes.set(xlabel="Distance from the best accuracy (points)", ylabel="Runs within it (%)")
     for line in axes.lines:
         line.set_clip_on(False)  # whole markers where a curve meets the frame
     draw_legend(figure, methods, venue)
-    band = " Bands: 95% t intervals over seeds." if methods.have_bands else ""
-    return [Page(figure, data, _CAPTION.format(band) + methods.note)]
+    words = ""
+    if methods.have_bands and data["low"].notna().any():
+        words += " Bands: 95% t intervals over seeds."
+    if (least := data.groupby("method")["share"].max().loc[list(methods.shown)].min()) < 100:
+        words += f" The axis ends where every method has at least {least:.0f}% of its runs."
+    return [Page(figure, data, _CAPTION.format(words) + methods.note)]
 
 
 def points(analysis: Analysis) -> pd.DataFrame:

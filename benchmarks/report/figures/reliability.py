@@ -11,22 +11,22 @@ from matplotlib.ticker import FuncFormatter
 from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures.layout import AbsentError, Page, Venue
-from benchmarks.report.figures.methods import MethodGrid, method_grids
+from benchmarks.report.figures.methods import MethodGrid, method_grids, write_above
+from benchmarks.report.phrases import plus_minus
 
 OVER, UNDER = "#c8553d", "#3a7ca5"
 """The colours of a gap to the diagonal: right less often than believed, and more often."""
 
-_STRIP = 0.16
-"""The height of the tallest bar of the histogram, on the axis of accuracy."""
+_SHARE = "0.85"
 
-_PLENTY = 50
+_FAINT = 50
 """The number of images from which on a bin is drawn at full strength; fewer fade it."""
+_ROW = 1.25
 
 _CAPTION = (
-    "Accuracy against confidence on clean test labels, last epoch, the bins of all seeds pooled. "
-    "Points stand at the mean confidence of their bin with 95% Wilson intervals; red gaps are "
-    "overconfident, blue ones underconfident, and bins with few images are "
-    "faint. Grey bars: images per bin, on a log scale. The ECE is the mean over seeds."
+    "Accuracy against confidence on clean test labels, last epoch: the bins of all seeds together, "
+    "each at its mean confidence; bins of under {faint} images are faint. {lines}Grey bars, on the "
+    "same axis: the share of the images that lie in the bin. Above: the ECE, mean over seeds{half}."
 )
 
 
@@ -35,15 +35,25 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     data = pooled(analysis.run.bins)
     if data.empty:
         raise AbsentError("No finished cell has a reliability diagram.")
-    grids = method_grids(analysis, data)
-    return [Page(_figure(g, venue), g.data, _CAPTION + g.note, g.arena) for g in grids]
+    known = data["half"].notna().any()
+    lines = "Lines: 95% intervals that take seeds as what was drawn. " if known else ""
+    half = ", with its 95% t interval over them" if known else ""
+    caption = _CAPTION.format(faint=_FAINT, lines=lines, half=half)
+    start = float(data["low"].min())
+    return [
+        Page(_figure(grid, start, venue), grid.data, caption + grid.note, grid.arena)
+        for grid in method_grids(analysis, data, venue, _ROW)
+    ]
 
 
 def pooled(bins: pd.DataFrame) -> pd.DataFrame:
     """Sum the bins over seeds: counts add, confidence and accuracy are weighted by count.
 
-    ``ece`` is ``sum_b n_b / N |acc_b - conf_b|`` of each cell, then the mean over cells, so
-    that it agrees with the tables; the pooled bins alone would cancel between seeds.
+    The interval ``seeds_low`` to ``seeds_high`` of an accuracy is that of a ratio of sums over
+    seeds: ``p +- t_{S-1} sqrt(S / (S - 1) sum_s (r_s - p n_s)^2) / N``, cut to what is possible.
+    Test images that several seeds share so count once. ``ece`` is that of each cell,
+    ``sum_b n_b / N |acc_b - conf_b|``, then the mean over cells with its ``half`` width, so that
+    it agrees with the tables; the pooled bins alone would cancel between seeds.
     """
     rows = bins[bins["count"] > 0]
     rows = rows.assign(
@@ -51,60 +61,62 @@ def pooled(bins: pd.DataFrame) -> pd.DataFrame:
         right=rows["count"] * rows["accuracy"],
         off=rows["count"] * (rows["accuracy"] - rows["confidence"]).abs(),
     )
-    group = ["arena", "panel", "method"]
+    group = ["arena", "panel", "setting", "method"]
     cells = rows.groupby([*group, "cell_id"])[["off", "count"]].sum()
-    ece = (cells["off"] / cells["count"]).groupby(group).mean().rename("ece").reset_index()
-    sums = rows.groupby([*group, "bin", "low", "high"])[["count", "confident", "right"]].sum()
-    table = sums.reset_index()
+    cells = (cells["off"] / cells["count"]).rename("ece").reset_index()
+    ece = stats.t_intervals(cells, group, "ece").rename(columns={"mean": "ece", "n": "seeds"})
+    place = [*group, "bin", "low", "high"]
+    table = rows.groupby(place)[["count", "confident", "right"]].sum().reset_index()
     table["confidence"] = table["confident"] / table["count"]
     table["accuracy"] = table["right"] / table["count"]
-    right, count = (table[name].to_numpy(np.float64) for name in ("right", "count"))
-    table["wilson_low"], table["wilson_high"] = stats.wilson(right, count)
-    return table.drop(columns=["confident", "right"]).merge(ece, on=group)
+    rows = rows.merge(table[[*place, "accuracy"]], on=place, suffixes=("", "_all"))
+    rows["squared"] = (rows["right"] - rows["accuracy_all"] * rows["count"]) ** 2
+    spread = rows.groupby(place)["squared"].sum().reset_index()
+    table = table.drop(columns=["confident", "right"]).merge(ece, on=group).merge(spread, on=place)
+    seeds = table["seeds"].to_numpy(np.float64)
+    sd = np.sqrt(table.pop("squared") / np.maximum(seeds - 1, 1)) * seeds / table["count"]
+    half = stats.half_widths(sd.to_numpy(np.float64), seeds)
+    ends = {"seeds_low": table["accuracy"] - half, "seeds_high": table["accuracy"] + half}
+    total = table.groupby(group)["count"].transform("sum")
+    table = table.assign(share=table["count"] / total)
+    return table.assign(**{name: end.clip(0, 1) for name, end in ends.items()})
 
 
-def _figure(grid: MethodGrid, venue: Venue) -> Figure:
-    figure, panels = grid.figure(venue, 1.1, "Confidence")
-    start, fullest = float(grid.data["low"].min()), float(grid.data["count"].max())
+def _figure(grid: MethodGrid, start: float, venue: Venue) -> Figure:
+    figure, panels = grid.figure(venue, _ROW, "Confidence (%)")
     for axes, rows in panels:
-        axes.plot([start, 1], [start, 1], color="0.5", linewidth=0.6, linestyle=(0, (3, 2)))
+        axes.plot([start, 1], [start, 1], color="0.45", linewidth=0.6, linestyle=(0, (3, 2)))
         axes.set(xlim=(start, 1.0), ylim=(0, 1.02))
         axes.set_xticks([0.5, 0.75, 1] if start >= 0.45 else [0.5, 1])
         axes.set_yticks([0, 0.5, 1])
         for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
         if len(rows):
-            _draw_histogram(axes, rows, fullest)
-            _draw_gaps(axes, rows, venue.points - 2)
-    figure.supylabel("Accuracy", fontsize=venue.points)
+            _draw_bins(axes, rows)
+            row = rows.iloc[0]
+            ece = plus_minus(100 * row["ece"], 100 * row["half"], 1)
+            write_above(axes, f"ECE {ece}%")
+    figure.supylabel("Accuracy and share of images (%)", fontsize=venue.points)
     handles = [
         Line2D([], [], color=OVER, linewidth=4, alpha=0.7, label="overconfident"),
         Line2D([], [], color=UNDER, linewidth=4, alpha=0.7, label="underconfident"),
-        Line2D([], [], color="0.78", linewidth=4, label="images per bin (log)"),
+        Line2D([], [], color=_SHARE, linewidth=4, label="share of images"),
     ]
     ncols = 3 if figure.get_figwidth() > 4 else 1
     figure.legend(handles=handles, loc="outside lower center", ncols=ncols)
     return figure
 
 
-def _draw_gaps(axes: Axes, rows: pd.DataFrame, size: float) -> None:
-    """Draw each bin's point with its interval and its gap to the diagonal."""
+def _draw_bins(axes: Axes, rows: pd.DataFrame) -> None:
+    """Draw each bin's share of the images, its point, its interval and its gap to the diagonal."""
     x, y = rows["confidence"].to_numpy(), rows["accuracy"].to_numpy()
-    trust = np.clip(rows["count"].to_numpy() / _PLENTY, 0.15, 1)
+    trust = np.clip(rows["count"].to_numpy() / _FAINT, 0.15, 1)
     signs = [OVER if c > a else UNDER for c, a in zip(x, y, strict=True)]
     gaps = [to_rgba(sign, 0.7 * t) for sign, t in zip(signs, trust, strict=True)]
     black = [to_rgba("0.1", t) for t in trust]
-    axes.vlines(x, x, y, colors=gaps, linewidth=2.5)
-    axes.vlines(x, rows["wilson_low"], rows["wilson_high"], colors=black, linewidth=0.6)
-    axes.scatter(x, y, s=3.5, c=black, linewidths=0, clip_on=False)
-    box = {"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 0.5}
-    ece = f"ECE {100 * float(rows['ece'].iloc[0]):.1f}%"
-    axes.text(0.97, 0.2, ece, transform=axes.transAxes, ha="right", fontsize=size, bbox=box)
-
-
-def _draw_histogram(axes: Axes, rows: pd.DataFrame, fullest: float) -> None:
-    heights = _STRIP * np.log1p(rows["count"]) / np.log1p(fullest)
     widths = rows["high"] - rows["low"] - 0.006
-    axes.bar(
-        rows["low"] + 0.003, heights, widths, align="edge", color="0.82", linewidth=0, zorder=0.8
-    )
+    left = rows["low"] + 0.003
+    axes.bar(left, rows["share"], widths, align="edge", color=_SHARE, linewidth=0, zorder=0.8)
+    axes.vlines(x, x, y, colors=gaps, linewidth=2.5)
+    axes.vlines(x, rows["seeds_low"], rows["seeds_high"], colors=black, linewidth=0.6)
+    axes.scatter(x, y, s=3.5, c=black, linewidths=0, clip_on=False)

@@ -28,8 +28,9 @@ def split(
 ) -> tuple[list[Part], str]:
     """Return the methods and settings of each page, and what a caption says where not all fit."""
     room = venue.tallest - _FOOT
-    rows = int((room - _AROUND) / ROW)
-    down = max(1, int(room / (_AROUND + ROW * min(rows, len(labels)))))
+    row = layout.row_height(_names(venue, labels), ROW, venue)
+    rows = int((room - _AROUND) / row)
+    down = max(1, int(room / (_AROUND + row * min(rows, len(labels)))))
     pages, shown = layout.split(list(labels), settings, (rows, COLUMNS * down))
     return pages, layout.of_many(shown, len(settings), "settings")
 
@@ -47,8 +48,8 @@ def draw(
     """
     down = -(-len(settings) // COLUMNS)
     across = -(-len(settings) // down)
-    lines = [layout.name_lines(label, _LABEL, venue) for label in labels.values()]
-    height = ROW * sum(line.count("\n") + 1 for line in lines)
+    lines = _names(venue, labels)
+    height = layout.row_height(lines, ROW, venue) * len(lines)
     figure = layout.new_figure(venue.width, down * (height + _AROUND) + _FOOT)
     grid = figure.subplots(down, across, squeeze=False, sharey=True)
     titled = (venue.width - min(max(map(len, labels.values())) * venue.letter, _LABEL)) / across
@@ -65,6 +66,10 @@ def draw(
         axes.set_yticks(np.arange(len(lines)), lines)
     grid[0, 0].set_ylim(len(lines) - 0.4, -0.6)
     return figure, panels
+
+
+def _names(venue: Venue, labels: Mapping[str, str]) -> list[str]:
+    return [layout.name_lines(label, _LABEL, venue) for label in labels.values()]
 
 
 def inches(axes: Axes, venue: Venue) -> float:

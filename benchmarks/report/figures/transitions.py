@@ -1,107 +1,187 @@
-"""Estimated transition matrices beside what happened to the training labels."""
+"""What happened to the training labels, and how far estimated transition matrices are from it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import layout
 from benchmarks.report.figures.layout import AbsentError, Page, Venue
 from benchmarks.report.figures.loss_histogram import missing
+from benchmarks.report.figures.methods import core_note
 from benchmarks.report.phrases import MINUS
 from benchmarks.report.stats import Floats
 
-ROWS = 4
-_ERROR = f"estimated {MINUS} realised"
-TITLES = ("realised", "estimated", _ERROR)
+COLUMNS = 4
+"""Most matrices beside each other."""
+_SIDE = 1.5
+"""The inches of the largest matrix with what is written around it."""
+_SHARED = 1.1
+_TICKED = 10
+"""Most classes of which each has a number on the axes."""
 _WRITTEN = 5
 """Most classes for which the numbers are written into the matrices."""
+_ERROR = f"estimated {MINUS} realised"
 _CAPTION = (
-    "Transition matrices, true class down, given class across: the shares among the training "
-    "labels, the mean of the seeds' estimates, and the difference. L1: the absolute difference "
-    "summed over a row, mean over classes (0 to 2).{}"
+    "Grey: the share of each true class (down) that was given each label (across), among the "
+    "training labels. Coloured: how far the estimates are from that, mean over seeds. L1: the "
+    "absolute difference summed over a row, mean over classes (0 to 2). Classes are numbered as in "
+    "the dataset."
 )
 
-Matrices = tuple[Floats, Floats, Floats]
+Tables = Mapping[tuple[str, str], tuple[Floats, Floats]]
+"""The realised and the estimated matrix, ``(C, C)`` each, by method and setting."""
+
+
+class _Panel(NamedTuple):
+    title: str
+    row: str
+    matrix: Floats
+    estimated: bool
 
 
 def pages(analysis: Analysis, venue: Venue) -> list[Page]:
-    """Draw a row of three matrices for each method that estimates the noise, and setting."""
+    """Draw what was realised in each core setting, and below it every method's error."""
     run = analysis.run
     if run.transitions.empty:
         reason = missing(run, "transitions.csv", "no method of this run estimates the noise")
         raise AbsentError(reason)
-    looks = analysis.looks
-    tables = dict(list(run.transitions.groupby(["method", "setting"])))
-    wrong = set(run.cells.loc[run.cells["noisy"], "setting"])
-    order = product(run.methods, [setting for setting in run.settings if setting in wrong])
-    groups = [(str(m), str(s), _matrices(tables[m, s])) for m, s in order if (m, s) in tables]
-    if not groups:
+    data = run.transitions[run.transitions["noisy"]]
+    if data.empty:
         raise AbsentError("Every label is right where a method estimates the noise.")
-    shown = layout.spread(groups, ROWS * layout.PAGES)
-    more = layout.of_many(len(shown), len(groups), "methods and settings")
+    tables = {(str(m), str(s)): _matrices(t) for (m, s), t in data.groupby(["method", "setting"])}
+    settings = [s for s in analysis.core_settings if s in set(data["setting"])]
+    methods = [method for method in analysis.looks if method in set(data["method"])]
+    errors = [estimated - realised for realised, estimated in tables.values()]
+    limit = max(0.05, *(float(np.abs(error).max()) for error in errors))
+    across = min(COLUMNS, int(venue.width / 1.2))
+    down = int((venue.tallest - _SHARED) / _SIDE)
+    alone = len(settings) == 1  # then methods stand beside each other
+    caption = _CAPTION + core_note(analysis, data["setting"])
     drawn = []
-    for part in layout.chunks(shown, ROWS):
-        rows = {f"{looks[method].label}, {setting}": matrices for method, setting, matrices in part}
-        numbers = [_long(matrices).assign(setting=s, method=m) for m, s, matrices in part]
-        drawn.append(Page(_figure(rows, venue), pd.concat(numbers), _CAPTION.format(more)))
+    for columns, rows in product(
+        layout.chunks(settings, across),
+        layout.chunks(methods, across * down - 1 if alone else down - 1),
+    ):
+        shown = {(m, s): tables[m, s] for m, s in product(rows, columns) if (m, s) in tables}
+        panels = _panels(analysis, shown, alone=alone)
+        beside = min(across, len(panels)) if alone else len(columns)
+        figure = _figure(panels, beside, limit, venue)
+        numbers = [_long(table).assign(setting=s, method=m) for (m, s), table in shown.items()]
+        drawn.append(Page(figure, pd.concat(numbers), caption))
     return drawn
 
 
-def _matrices(table: pd.DataFrame) -> Matrices:
-    """Return the realised and the estimated matrix and their difference, ``(C, C)`` each."""
+def _matrices(table: pd.DataFrame) -> tuple[Floats, Floats]:
     ordered = table.sort_values("label")
     realised, estimated = (
         np.array([[float(v) for v in str(row).split()] for row in ordered[name]])
         for name in ("realised", "estimated")
     )
-    return realised, estimated, estimated - realised
+    return realised, estimated
 
 
-def _long(matrices: Matrices) -> pd.DataFrame:
-    realised, estimated, _ = matrices
+def _long(matrices: tuple[Floats, Floats]) -> pd.DataFrame:
+    realised, estimated = matrices
     true, given = np.indices(realised.shape)
     columns = {"true": true.ravel(), "given": given.ravel()}
     numbers = {"realised": realised.ravel(), "estimated": estimated.ravel()}
     return pd.DataFrame({**columns, **numbers})
 
 
-def _figure(rows: Mapping[str, Matrices], venue: Venue) -> Figure:
-    side = min((venue.width - 1.1) / 3, 1.5)
-    figure = layout.new_figure(side * 3 + 1.1, (side + 0.1) * len(rows) + 0.75)
-    limit = max(0.05, *(float(np.abs(error).max()) for *_, error in rows.values()))
-    labels = {name: layout.name_lines(name, side, venue) for name in rows}
-    grid = figure.subplots(len(rows), len(TITLES), squeeze=False)
-    images, panels = {}, layout.facets(grid, venue, labels, TITLES, x_label="")
-    for axes, name, title in panels:
-        values = rows[name][TITLES.index(title)]
-        low, colours = (-limit, "RdBu_r") if title == _ERROR else (0.0, "Blues")
-        high = limit if title == _ERROR else 1.0
-        images[title] = axes.imshow(values, colours, vmin=low, vmax=high, interpolation="nearest")
-        axes.set(xticks=[], yticks=[])
-        axes.grid(visible=False)
-        axes.spines[:].set(visible=True, color="0.7", linewidth=0.4)
-        if title == _ERROR:
-            error = float(np.abs(values).sum(1).mean())
-            axes.set_xlabel(f"L1 {error:.3f}", fontsize=venue.points - 1)
-        if len(values) <= _WRITTEN:
-            _write_numbers(axes, values, high, venue.points - 2.5)
-    for title, beside in ((TITLES[0], TITLES[:2]), (_ERROR, TITLES[2:])):
-        stolen = [axes for axes, _, name in panels if name in beside]
+def _panels(analysis: Analysis, tables: Tables, *, alone: bool) -> list[_Panel | None]:
+    """Return the panels row by row, ``None`` where a method has no estimate.
+
+    Args:
+        analysis: the run.
+        tables: what a page shows.
+        alone: whether there is one setting, whose methods stand beside each other.
+    """
+    realised = {setting: table for (_, setting), (table, _) in tables.items()}
+    methods = dict.fromkeys(method for method, _ in tables)
+    panels: list[_Panel | None] = [
+        _Panel("realised" if alone else s, "" if alone else "realised", table, estimated=False)
+        for s, table in realised.items()
+    ]
+    for method, setting in product(methods, realised):
+        if (method, setting) not in tables:
+            panels.append(None)
+            continue
+        before, after = tables[method, setting]
+        words = f"L1 {np.abs(after - before).sum(1).mean():.3f}"
+        label = analysis.looks[method].label
+        title, row = (f"{label}\n{words}", "") if alone else (words, label)
+        panels.append(_Panel(title, row, after - before, estimated=True))
+    return panels
+
+
+def _figure(panels: Sequence[_Panel | None], across: int, limit: float, venue: Venue) -> Figure:
+    down = -(-len(panels) // across)
+    side = min((venue.width - 0.5) / across, _SIDE)
+    figure = layout.new_figure(side * across + 0.5, side * down + _SHARED)
+    grid = figure.subplots(down, across, squeeze=False)
+    images = {}
+    for axes, panel, place in zip(grid.flat, panels, np.ndindex(grid.shape), strict=False):
+        if panel is None:
+            layout.write_centred(axes, "no run")
+            axes.set_axis_off()
+            continue
+        images[panel.estimated] = _draw_matrix(axes, panel, limit, venue)
+        if place[1] == 0:
+            name = layout.name_lines(panel.row, side - 0.3, venue)
+            axes.set_ylabel(f"{name}\ntrue class" if name else "true class")
+        if place[0] == down - 1 or not panel.row:
+            axes.set_xlabel("given class")
+    for axes in grid.flat[len(panels) :]:
+        axes.set_axis_off()
+    half = -(-across // 2)
+    for estimated, part, label in (
+        (False, grid[:, :half], "share given"),
+        (True, grid[:, half:], _ERROR),
+    ):
+        stolen = list(part.flat if part.size else grid.flat)
         bar = figure.colorbar(
-            images[title], ax=stolen, location="bottom", aspect=30, shrink=0.6, pad=0.02
+            images[estimated], ax=stolen, location="bottom", aspect=25, shrink=0.7, pad=0.02
         )
+        bar.set_label(label)
         bar.outline.set_visible(False)
         bar.locator = layout.few_ticks(3)
         bar.update_ticks()
     return figure
 
 
-def _write_numbers(axes: Axes, values: Floats, high: float, size: float) -> None:
-    for (i, j), value in np.ndenumerate(values):
-        colour = "white" if abs(value) > 0.6 * high else "black"
-        axes.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=size, color=colour)
+def _draw_matrix(axes: Axes, panel: _Panel, limit: float, venue: Venue) -> AxesImage:
+    values, high = panel.matrix, limit if panel.estimated else 1.0
+    image = axes.imshow(
+        values,
+        "RdBu_r" if panel.estimated else "Greys",
+        vmin=-limit if panel.estimated else 0.0,
+        vmax=high,
+        interpolation="nearest",
+    )
+    ticks = range(len(values)) if len(values) <= _TICKED else []
+    axes.set(xticks=ticks, yticks=ticks)
+    axes.tick_params(length=0, labelsize=layout.SMALLEST, pad=1)
+    axes.grid(visible=False)
+    axes.spines[:].set(visible=True, color="0.7", linewidth=0.4)
+    small = replace(venue, points=venue.small)
+    lines = [layout.name_lines(line, _SIDE - 0.3, small) for line in panel.title.split("\n")]
+    axes.set_title("\n".join(lines), fontsize=venue.small)
+    if len(values) <= _WRITTEN:
+        for (i, j), value in np.ndenumerate(values):
+            colour = "white" if abs(value) > 0.6 * high else "black"
+            axes.text(
+                *(j, i, f"{value:.2f}"),
+                ha="center",
+                va="center",
+                color=colour,
+                fontsize=layout.SMALLEST,
+            )
+    return image
