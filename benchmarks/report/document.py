@@ -71,9 +71,9 @@ def write(
     """
     analysis = Analysis(load(folder, paper.beside))
     run, venue = analysis.run, VENUES[paper.venue]
-    drawn, which = chosen(analysis, paper, folder), kinds(paper.metrics)
+    part, which = chosen(analysis, paper, folder), kinds(paper.metrics)
     place = Place(new / "figures", venue.of_columns(paper.columns), pdf=paper.pdf)
-    with draw_beside(drawn, place, processes, which) as wait_for_figures:
+    with draw_beside(part, place, processes, which) as wait_for_figures:
         shown, first = _tables(analysis, paper.ranking), first_screen(analysis)
         context = latex.context_of(analysis, venue)
         told = verdict(analysis)
