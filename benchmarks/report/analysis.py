@@ -6,7 +6,7 @@ Tables, figures and words are made from what is here. A method is compared with 
 
 import dataclasses
 import re
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property, wraps
 from itertools import pairwise, zip_longest
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
@@ -106,7 +106,7 @@ class Analysis:
             ordered[method] = dataclasses.replace(looks[method], label=name)
         return ordered
 
-    def restricted(self, methods: Container[str], settings: Container[str]) -> "Analysis":
+    def restricted(self, methods: Collection[str], settings: Collection[str]) -> "Analysis":
         """Return an analysis of some methods and settings, with the claims and looks of this one.
 
         Only means over settings are other ones: over those that are left.

@@ -85,16 +85,13 @@ class Run:
     suite: str = ""  # the name of what was run, where there is a plan
     recipes: Mapping[str, str] = field(default_factory=dict)  # spelled out, where they are known
 
-    def restricted(self, methods: Container[str], settings: Container[str]) -> "Run":
+    def restricted(self, methods: Collection[str], settings: Collection[str]) -> "Run":
         """Return the run without all other methods and settings."""
         tables = {}
         for name in ("results", "curves", "bins", "detection", "losses", "transitions", "plan"):
             rows = getattr(self, name)
-            inside = [
-                method in methods and setting in settings
-                for method, setting in zip(rows["method"], rows["setting"], strict=True)
-            ]
-            tables[name] = rows[np.array(inside, dtype=bool)]
+            inside = rows["method"].isin(methods) & rows["setting"].isin(settings)
+            tables[name] = rows[inside]
         return replace(
             self,
             **tables,

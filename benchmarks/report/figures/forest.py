@@ -43,16 +43,18 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     data = pd.concat([pooled, each], ignore_index=True)
     windows = {m: _window(pooled, dots, m, 100 * analysis.margins[m]) for m in SHOWN}
     pages = []
-    for part in layout.chunks(list(looks), int((venue.tallest - _SHARED) / row)):
+    narrow = 0.0 if venue.width > 4 else 0.6  # the legend and labels of axes take more lines
+    for part in layout.chunks(list(looks), int((venue.tallest - _SHARED - narrow) / row)):
         shown = {method: looks[method] for method in part}
-        figure = layout.new_figure(venue.width, _SHARED + row * len(part))
+        figure = layout.new_figure(venue.width, _SHARED + narrow + row * len(part))
         grid = figure.subplots(1, len(SHOWN), sharey=True)
         words = _caption(analysis, reference, pooled, dots)
         for axes, metric in zip(grid, SHOWN, strict=True):
             inside = [t[(t["metric"] == metric) & t["method"].isin(part)] for t in (pooled, dots)]
             axes.set_xlim(windows[metric])
             _draw_panel(axes, inside[0], inside[1], shown, 100 * analysis.margins[metric])
-            axes.set_xlabel(f"{METRICS[metric].label}, difference (points)")
+            label = f"{METRICS[metric].label}, difference (points)"
+            axes.set_xlabel(layout.wrapped(label, venue.width / 2 - 0.9, venue))
         grid[0].set_yticks(range(len(part)), [labels[method] for method in part])
         _draw_legend(figure, dots=len(dots) > 0)
         here = pd.concat([pooled, dots])
@@ -68,7 +70,8 @@ def _draw_legend(figure: Figure, *, dots: bool) -> None:
         *([dot] if dots else []),
         Patch(color="0.88", label="practically equivalent"),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    ncols = len(handles) if figure.get_figwidth() > 4 else 1
+    figure.legend(handles=handles, loc="outside lower center", ncols=ncols)
 
 
 def _caption(analysis: Analysis, reference: str, pooled: pd.DataFrame, dots: pd.DataFrame) -> str:
