@@ -30,7 +30,7 @@ VENUE = VENUES["neurips"]
 SMOOTHED = tuple(f"label_smoothing(smoothing={s})" for s in (-0.4, 0.0, 0.2, 0.4))
 METHODS = ("cross_entropy", "label_smoothing", *SMOOTHED, "elr")
 NOISES = ("clean", "symmetric(rate=0.2)", "symmetric(rate=0.4)", "asymmetric(rate=0.4)")
-KINDS = ("overview", "seeds", "overfitting", "temperature", "hyper_parameter")
+KINDS = ("overview", "wins", "seeds", "overfitting", "temperature", "hyper_parameter")
 BOUND = np.exp(-10)
 
 
@@ -261,3 +261,27 @@ def test_methods_are_named_beside_their_points_and_families_in_the_legend(analys
     assert {analysis.looks[m].label for m in ("cross_entropy", "label_smoothing")} <= words
     legend = [text.get_text() for text in page.figure.legends[0].get_texts()]
     assert legend == ["baseline", "targets", "early"]
+
+
+def test_wins_are_counted_run_by_run_and_ranks_have_t_intervals_over_seeds(analysis, drawn):
+    page, run = drawn["wins"], analysis.run
+    table = page.data.set_index("method")
+    runs = run.last.pivot_table("acc", ["setting", "seed"], "method")
+    own, other = runs["elr"], runs["label_smoothing"]
+    known = own.notna() & other.notna()
+    assert known.sum() == 19
+    won = (own > other)[known].mean() + (own == other)[known].mean() / 2
+    assert table.loc["elr", "label_smoothing"] == pytest.approx(100 * won)
+    ranks = runs.rank(axis=1, ascending=False, na_option="bottom").groupby("seed").mean()
+    low, high = scipy.stats.ttest_1samp(ranks["cross_entropy"], 0).confidence_interval(0.95)
+    shown = table.loc["cross_entropy"]
+    assert shown["rank"] == pytest.approx(ranks["cross_entropy"].mean())
+    assert (shown["low"], shown["high"]) == pytest.approx((low, high))
+    left, right, _ = page.figure.axes
+    order = [*analysis.looks]
+    labels = [f"{analysis.looks[m].label}  {n}" for n, m in enumerate(order, start=1)]
+    assert [text.get_text().replace("\n", " ") for text in left.get_yticklabels()] == labels
+    image = np.ma.getdata(right.images[0].get_array())
+    place = order.index("elr"), order.index("label_smoothing")
+    assert image[place] == pytest.approx(100 * won)
+    assert f"{100 * won:.0f}" in [text.get_text() for text in right.texts]

@@ -30,6 +30,7 @@ from benchmarks.report.figures import (
     temperature,
     transitions,
     trend,
+    wins,
 )
 from benchmarks.report.figures.layout import (
     AbsentError,
@@ -52,6 +53,7 @@ FIGURES: dict[str, Callable[[Analysis, Venue], list[Page]]] = {
     "forest": forest.pages,
     "pareto": pareto.pages,
     "profile": performance_profile.pages,
+    "wins": wins.pages,
     "ranks": critical_difference.pages,
     "seeds": seeds.pages,
     "overfitting": overfitting.pages,

@@ -1,0 +1,130 @@
+"""How often each method is more accurate than each other one, and its rank with an interval."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmarks.errors import count
+from benchmarks.report import stats
+from benchmarks.report.analysis import Analysis
+from benchmarks.report.figures import layout
+from benchmarks.report.figures.layout import AbsentError, Page, Venue
+from benchmarks.report.stats import Floats
+
+LEAST = 3
+"""The fewest methods: of two, the forest says all."""
+WRITTEN = 12
+"""Most methods for which shares are written into the matrix."""
+_ROW, _TALL = 0.115, 0.19
+"""The inches of a row, at least and where shares are written."""
+_LABEL = 1.7
+_CAPTION = (
+    "Left: rank by accuracy at the last epoch among all methods within a seed (1 is best), mean "
+    "over {settings}, then over {seeds}, with its 95% t interval over seeds. Right: how often the "
+    "method of a row was more accurate than that of a column, in percent of settings and seeds "
+    "that both finished; a tie counts half. Columns are numbered as rows are."
+)
+
+
+def pages(analysis: Analysis, venue: Venue) -> list[Page]:
+    """Draw one page, the best method first."""
+    data = points(analysis)
+    methods = [method for method in analysis.looks if method in set(data["method"])]
+    if len(methods) < LEAST:
+        raise AbsentError(f"Ranks and wins take {LEAST} methods at least.")
+    most = int((venue.tallest - 0.8) / _ROW)
+    shown = methods[:most]
+    caption = _CAPTION.format(
+        settings=count(len(analysis.shared_settings), "setting"),
+        seeds=count(int(data["seeds"].max()), "seed"),
+    )
+    if len(shown) < len(methods):
+        caption += f" Shown: the best {len(shown)} of {len(methods)} methods."
+    part = data[data["method"].isin(shown)]
+    return [Page(_figure(analysis, part, shown, venue), part, caption)]
+
+
+def points(analysis: Analysis) -> pd.DataFrame:
+    """Return the ``rank`` of each method with ``low`` and ``high``, and its wins by method.
+
+    A column for each other method says how often it was beaten, in percent; a method that finished
+    nothing in the shared settings has no row. Ranks are within a setting and seed, a run that
+    failed is last there, and intervals are over the ``seeds``.
+    """
+    run = analysis.run
+    table = analysis.values("acc")[np.isin(run.settings, analysis.shared_settings)]
+    places = np.flatnonzero(np.isfinite(table).any(axis=(0, 1)))
+    table, methods = table[..., places], [run.methods[place] for place in places]
+    if not table.size:
+        return pd.DataFrame(columns=["method", "seeds"])
+    flat = pd.DataFrame(table.reshape(-1, len(methods)))
+    ranks = flat.rank(axis=1, ascending=False, na_option="bottom").to_numpy()
+    by_seed = ranks.reshape(table.shape).mean(0)  # (seeds, methods)
+    mean, n = by_seed.mean(0), len(by_seed)
+    spread = by_seed.std(0, ddof=1) if n > 1 else np.full(len(methods), np.nan)
+    half = stats.half_widths(spread, np.full(len(methods), n))
+    columns = {"method": methods, "seeds": n, "rank": mean}
+    ends = {"low": np.maximum(mean - half, 1), "high": np.minimum(mean + half, len(methods))}
+    return pd.DataFrame(columns | ends).join(pd.DataFrame(_wins(table), columns=methods))
+
+
+def _wins(table: Floats) -> Floats:
+    """Return the percentages ``(methods, methods)`` in which a row's beats a column's."""
+    own, other = table[..., :, None], table[..., None, :]
+    known = np.isfinite(own) & np.isfinite(other)
+    won = np.where(known, (own > other) + 0.5 * (own == other), 0.0).sum((0, 1))
+    with np.errstate(invalid="ignore"):
+        share = np.asarray(100 * won / known.sum((0, 1)))
+    np.fill_diagonal(share, np.nan)
+    return share
+
+
+def _figure(analysis: Analysis, data: pd.DataFrame, methods: list[str], venue: Venue) -> Figure:
+    looks, small = analysis.looks, len(methods) <= WRITTEN
+    rows = data.set_index("method").loc[methods]
+    names = [layout.name_lines(looks[m].label, _LABEL, venue) for m in methods]
+    tall = max(name.count("\n") + 1 for name in names) * 0.12
+    height = max(_TALL if small else _ROW, tall if small else 0.0)
+    figure = layout.new_figure(venue.width, height * len(methods) + 0.75)
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1, 1.9))
+    at, colours = np.arange(len(methods)), [looks[m].colour for m in methods]
+    left.hlines(at, rows["low"], rows["high"], colors=colours, linewidth=1.0)
+    for place, method in enumerate(methods):
+        mark = {"marker": looks[method].marker, "color": looks[method].colour}
+        left.plot(rows["rank"].loc[method], place, markersize=3.5, **mark)
+    left.set_yticks(at, [f"{name}  {n}" for n, name in enumerate(names, start=1)])
+    left.set(xlabel="Rank (1 is best)", ylim=(len(methods) - 0.5, -0.5))
+    left.tick_params(axis="y", length=0)
+    left.xaxis.set_major_locator(layout.few_ticks(4))
+    _draw_matrix(right, rows[methods].to_numpy(np.float64), venue.small if small else 0.0)
+    bar = figure.colorbar(right.images[0], ax=right, fraction=0.04, pad=0.02, ticks=[0, 50, 100])
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(length=0)
+    return figure
+
+
+def _draw_matrix(axes: Axes, share: Floats, size: float) -> None:
+    """Draw how often rows beat columns; with numbers where ``size`` is not 0."""
+    axes.imshow(share, "RdBu", vmin=0, vmax=100, aspect="auto", interpolation="nearest")
+    step = 1 if size else 5
+    ticks = np.arange(step - 1, len(share), step)
+    axes.set_xticks(ticks, [str(tick + 1) for tick in ticks])
+    axes.set_xlabel("Beats the method of this number (%)")
+    axes.tick_params(length=0)
+    axes.tick_params(axis="y", labelleft=False)
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    if size:
+        for (row, column), value in np.ndenumerate(share):
+            if np.isfinite(value):
+                colour = "white" if abs(value - 50) > 25 else "black"
+                axes.text(
+                    column,
+                    row,
+                    f"{value:.0f}",
+                    ha="center",
+                    va="center",
+                    fontsize=size,
+                    color=colour,
+                )
