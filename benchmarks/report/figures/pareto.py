@@ -71,6 +71,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
         _make_logarithmic(axes, data[name])
     for axes in grid:
         axes.set_ylabel(layout.y_label("acc"))
+        axes.yaxis.set_major_locator(layout.few_ticks(6))
     figure.legend(handles=families, loc="outside lower center", ncols=_ACROSS)
     for axes, name in zip(grid, ("ece", *costs), strict=True):
         known = data.dropna(subset=[name]).sort_values("acc", ascending=False, kind="stable")
