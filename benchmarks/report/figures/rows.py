@@ -28,7 +28,7 @@ def split(
 ) -> tuple[list[Part], str]:
     """Return the methods and settings of each page, and what a caption says where not all fit."""
     room = venue.tallest - _FOOT
-    row = layout.row_height(_names(venue, labels), ROW, venue)
+    row = _row(_names(venue, labels), venue)
     rows = int((room - _AROUND) / row)
     down = max(1, int(room / (_AROUND + row * min(rows, len(labels)))))
     pages, shown = layout.split(list(labels), settings, (rows, COLUMNS * down))
@@ -49,7 +49,7 @@ def draw(
     down = -(-len(settings) // COLUMNS)
     across = -(-len(settings) // down)
     lines = _names(venue, labels)
-    height = layout.row_height(lines, ROW, venue) * len(lines)
+    height = _row(lines, venue) * len(lines)
     figure = layout.new_figure(venue.width, down * (height + _AROUND) + _FOOT)
     grid = figure.subplots(down, across, squeeze=False, sharey=True)
     titled = (venue.width - min(max(map(len, labels.values())) * venue.letter, _LABEL)) / across
@@ -70,6 +70,12 @@ def draw(
 
 def _names(venue: Venue, labels: Mapping[str, str]) -> list[str]:
     return [layout.name_lines(label, _LABEL, venue) for label in labels.values()]
+
+
+def _row(names: Sequence[str], venue: Venue) -> float:
+    """Return the inches of a row: names of one line each stand close."""
+    several = any("\n" in name for name in names)
+    return layout.row_height(names, ROW, venue) if several else ROW
 
 
 def inches(axes: Axes, venue: Venue) -> float:
