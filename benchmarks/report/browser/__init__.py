@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -134,4 +135,4 @@ def _figure(picture: Picture, folder: Path) -> str:
 
 def _title(picture: Picture) -> str:
     """Return how a caption begins, which is what the image is called."""
-    return re.split(r"[.:;](?: |$)", picture.caption, maxsplit=1)[0]
+    return textwrap.shorten(picture.caption.partition(". ")[0], 120, placeholder="...")

@@ -162,3 +162,8 @@ function start() {
 window.addEventListener("hashchange", () => location.hash.startsWith("#leaderboard?") && start());
 start();
 if (location.hash.startsWith("#leaderboard?")) at("leaderboard").scrollIntoView();
+
+/* Figures come after the leaderboard, and not only when they are scrolled to: they may be printed. */
+window.addEventListener("load", () => setTimeout(() => {
+  for (const image of document.images) image.loading = "eager";
+}));
