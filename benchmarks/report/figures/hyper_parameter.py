@@ -41,7 +41,7 @@ _SCALED = (
     " Scaling is by a temperature fitted on clean validation labels, which is clean knowledge; "
     "fits that ended at a bound are left out."
 )
-_OPEN = " Open markers: not all seeds finished."
+_OPEN = " Open markers: some seeds failed, or their fit ended at a bound."
 _LEFT_OUT = " Not drawn: {name} = {value}, within chance in {lost} of {total} settings."
 
 
