@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from benchmarks.report.analysis import Analysis, rows_of
 from benchmarks.report.figures import layout, rows
 from benchmarks.report.figures.layout import AbsentError, Page, Venue
+from benchmarks.report.figures.methods import core_note
 from benchmarks.report.looks import Look
 from benchmarks.report.tables import ORACLE
 
@@ -49,7 +50,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
         for axes, setting in panels:
             _draw_panel(axes, part[part["setting"] == setting], own, venue)
         figure.legend(handles=_handles(), loc="outside lower center", ncols=3)
-        drawn.append(Page(figure, part, _CAPTION + more))
+        drawn.append(Page(figure, part, _CAPTION + more + core_note(analysis, data["setting"])))
     return drawn
 
 

@@ -13,7 +13,7 @@ from benchmarks.report import scaling
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import layout, rows
 from benchmarks.report.figures.layout import AbsentError, Page, Venue
-from benchmarks.report.figures.methods import select_methods
+from benchmarks.report.figures.methods import core_note, select_methods
 
 _TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 _CAPTION = (
@@ -64,6 +64,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     dropped = analysis.run.last["ts_at_bound"].dropna()
     if dropped.any():
         caption += _DROPPED.format(count=int(dropped.sum()), all=len(scaling.FITS) * len(dropped))
+    caption += core_note(analysis, data["setting"])
     drawn = []
     for methods, shown in parts:
         part = data[data["method"].isin(methods) & data["setting"].isin(shown)]
@@ -73,7 +74,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
             _draw_panel(axes, part[part["setting"] == setting], methods)
             _make_logarithmic(axes, pd.concat([part["ece"], part["floor"]]))
         figure.legend(handles=_handles(), loc="outside lower center", ncols=3)
-        drawn.append(Page(figure, part, caption + more))
+        drawn.append(Page(figure, part, caption + more + selection.note))
     return drawn
 
 
