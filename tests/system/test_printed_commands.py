@@ -42,6 +42,7 @@ MEANT |= {"HEAD~1:results/reference/default": "results/a"}  # in no repository h
 MEANT |= {"RUN": "results/a", "AGAIN...": "results/a"}
 MEANT |= {f"speed-{k}.json": "results/a" for k in range(1, 5)}
 MEANT |= {f"../before/speed-{k}.json": "results/b" for k in range(1, 5)}
+MEANT |= {"results/mine": "results/few", "results/reference/methods": "results/a"}
 """What stands for a word on a page that means no word of its own."""
 
 PAGE_OF = {
@@ -65,8 +66,9 @@ class AcceptedError(BaseException):
 def prepared(undisturbed, tmp_path_factory):
     """A folder in which everything lies that the pages name."""
     folder = tmp_path_factory.mktemp("newcomer")
-    for name in ("default", "a", "b", "lost", "regress", "baseline/regress"):
+    for name in ("default", "a", "b", "few", "lost", "regress", "baseline/regress"):
         shutil.copytree(undisturbed, folder / "results" / name)
+    assert run("drop", folder / "results" / "few", "--methods", "reweighting")[0] == 0
     min((folder / "results" / "lost" / "parts").iterdir()).unlink()
     example = (ROOT / "benchmarks/examples/my_method.py").read_text(encoding="utf-8")
     (folder / "mine.py").write_text(example.replace('"my_method"', '"mine"'), encoding="utf-8")
