@@ -75,15 +75,16 @@ def _draw_legend(figure: Figure, *, dots: bool) -> None:
 
 
 def _caption(analysis: Analysis, reference: str, pooled: pd.DataFrame, dots: pd.DataFrame) -> str:
-    name, rope = analysis.label(reference), 100 * analysis.margins["acc"]
+    name = analysis.label(reference)
+    bands = [f"{100 * analysis.margins[m]:g} points of {METRICS[m].label}" for m in SHOWN]
     text = f"Paired differences from {name} at the last epoch. Large: "
     text += (
         "mean over settings within each seed, then over seeds" if len(dots) else "mean over seeds"
     )
     if pooled["low"].notna().any():
         text += (
-            ", with its 95% t interval over seeds; filled where the interval lies outside the grey "
-            f"band of {rope:g} points either way, which counts as practically equivalent"
+            ", with its 95% t interval over seeds; filled where a difference is detected (q over "
+            f"all pairs of methods). Grey: up to {' and '.join(bands)}, which is practically none"
         )
     text += "."
     if pooled["low"].isna().any():
@@ -128,7 +129,7 @@ def points(analysis: Analysis, reference: str) -> tuple[pd.DataFrame, pd.DataFra
     """
     pooled = [analysis.overall(reference, m).assign(setting="all") for m in SHOWN]
     each = [analysis.compared(reference, m).assign(low=nan, high=nan, n=1) for m in SHOWN]
-    columns = ["metric", "method", "setting", "mean", "low", "high", "n"]
+    columns = ["metric", "method", "setting", "mean", "low", "high", "n", "outcome"]
     tables = []
     for parts in (pooled, each):
         table = pd.concat(parts, ignore_index=True).rename(columns={"difference": "mean"})
@@ -155,13 +156,13 @@ def _draw_panel(
         if not low <= row["mean"] <= high:
             _draw_arrow(axes, row, place[row["method"]], look.colour)
             continue
-        beyond = row["low"] > rope or row["high"] < -rope
+        told = row["outcome"] in {"better", "worse"}
         axes.plot(
             row["mean"],
             place[row["method"]],
             look.marker,
             markersize=4.5,
-            markerfacecolor=look.colour if beyond else "white",
+            markerfacecolor=look.colour if told else "white",
             markeredgecolor=look.colour,
             markeredgewidth=0.9,
         )
