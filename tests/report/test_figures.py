@@ -474,10 +474,17 @@ def test_a_method_without_a_seed_in_all_settings_has_its_dots_below_the_others(r
 
 
 def test_a_marker_of_the_forest_is_filled_only_where_a_difference_is_detected(run):
+    rows = run.results.set_index(["setting", "seed", "selection"])
+    hard = rows.loc[rows["method"] == "cross_entropy", "acc"].reindex(rows.index)
+    small = rows["method"] == "label_smoothing"  # detected, and within what matters
+    wobble = 1e-4 * np.cos(5 * rows.index.get_level_values("seed").to_numpy())
+    rows["acc"] = rows["acc"].mask(small, hard + 0.002 + wobble)
+    run = replace(run, results=rows.reset_index())
     (drawing,) = pages_of(forest, run)
     pooled = drawing.data[(drawing.data["setting"] == "all") & (drawing.data["metric"] == "acc")]
     tests = Analysis(run).overall("cross_entropy", "acc").set_index("method")["p_adjusted"]
     told = {method for method in pooled["method"] if tests[method] < 0.05}
+    assert "label_smoothing" in told
     assert "0.5 points of Accuracy and 0.5 points of ECE" in drawing.caption
     looks = resolve(run.methods, run.privileges)
     large = [line for line in drawing.figure.axes[0].lines if line.get_markersize() == 4.5]
