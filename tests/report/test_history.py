@@ -23,6 +23,7 @@ PLANTED = {
     "a step": (NOISE - 3 * (RUN >= 25), [25]),
     "a step there and back": (NOISE - 6 * ((RUN >= 12) & (RUN < 28)), [12, 28]),
     "a spike": (NOISE - 50 * (RUN == 20), []),
+    "a step and a spike": (NOISE - 3 * (RUN >= 25) - 50 * (RUN == 10), [25]),
     "a drift": (NOISE - 0.1 * RUN, [20]),
     "a step of replays": (np.where(RUN < 34, 0.9, 0.8), [34]),
     "a spike in replays": (np.where(RUN == 20, 0.9, 0.8), []),
