@@ -20,6 +20,7 @@ from benchmarks.report.figures.methods import (
 
 _HEIGHT = 1.1
 _FEWEST = 2
+_MARKS = 8
 _CAPTION = (
     "Each run of the suite by its number, from {first} to {last}: means over settings of the means "
     "over seeds. A ring is the first run after a change of the median that lasts for at least "
@@ -42,7 +43,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
 
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return ``mean`` by metric, method and ``number`` of the run, and where a series changed."""
+    """Return ``centre`` by metric, method and ``number`` of the run, and where a series changed."""
     try:
         found = {(c.method, c.metric, c.first["run"]) for c in history.changes(rows)}
     except RefusedError:  # the report says so
@@ -50,7 +51,8 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
     scale = rows["metric"].map(lambda name: 100 if history.TRACKED[name].percent else 1)
     keys = rows[["method", "metric", "run"]].itertuples(index=False, name=None)
     columns = ["metric", "method", "number", "time", "commit"]
-    return rows[columns].assign(mean=rows["value"] * scale, changed=[key in found for key in keys])
+    changed = [key in found for key in keys]
+    return rows[columns].assign(centre=rows["value"] * scale, changed=changed)
 
 
 def _figure(data: pd.DataFrame, methods: MethodSelection, venue: Venue) -> Figure:
@@ -61,11 +63,11 @@ def _figure(data: pd.DataFrame, methods: MethodSelection, venue: Venue) -> Figur
     for axes, metric in zip(grid[:, 0], metrics, strict=True):
         rows = data[data["metric"] == metric]
         lines = rows.rename(columns={"number": "x"}).assign(low=float("nan"), high=float("nan"))
-        draw_lines(axes, lines, methods, marks=0)
+        draw_lines(axes, lines, methods, marks=max(1, data["number"].max() // _MARKS))
         for method, look in methods.shown.items():
             own = rows[(rows["method"] == method) & rows["changed"]]
             axes.scatter(
-                own["number"], own["mean"], s=22, color="white", edgecolor=look.colour, zorder=4
+                own["number"], own["centre"], s=22, color="white", edgecolor=look.colour, zorder=4
             )
         shown = history.TRACKED[metric]
         label = shown.label + " (%)" * shown.percent
