@@ -149,8 +149,8 @@ def test_words_behind_numbers_leave_these_in_line(context):
 def test_the_verb_report_takes_columns_of_the_ranking(monkeypatch, tmp_path):
     asked = []
     monkeypatch.setattr("benchmarks.cli.report.show", lambda *_, paper, **__: asked.append(paper))
-    assert run("report", tmp_path, "--venue", "icml", "--columns", "Rank", "Brier")[0] == 0
-    assert [(paper.venue, paper.columns) for paper in asked] == [("icml", ("Rank", "Brier"))]
+    assert run("report", tmp_path, "--venue", "icml", "--ranking", "Rank", "Brier")[0] == 0
+    assert [(paper.venue, paper.ranking) for paper in asked] == [("icml", ("Rank", "Brier"))]
 
 
 def test_rates_of_a_noise_share_a_heading_and_methods_of_a_family_are_between_rules(full, context):
