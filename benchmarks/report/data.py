@@ -305,7 +305,8 @@ def _with_names(
     realised = results.groupby(place)["noise_rate_realised"].mean().rename("x")
     x = rate.fillna(table[place].join(realised, on=place)["x"].astype("float64"))
     rated = rate.notna()
-    names = table["noise"].map(called).where(rated, table["noise"]).astype("object")
+    short = [called.get(noise, noise) for noise in table["noise"]]
+    names = pd.Series(short, table.index, "object").where(rated, table["noise"])
     noise = [noise_label(name, value) for name, value in zip(names, rate, strict=True)]
     return table.assign(
         arena=arena,

@@ -88,7 +88,7 @@ def test_a_graph_without_a_gpu_is_refused_in_a_sentence(flag, tmp_path):
 def test_a_state_that_remembers_another_of_before_is_kept_as_it_was():
     class Counting:
         cells = data = ()
-        set_learning_rate = batches = mean = refit = evaluate = None
+        set_learning_rate = batches = mean = refit = evaluate = tensors = restore = None
         carried = dict.fromkeys(("now", "before"), ONE)
 
         def begin(self, *_):
