@@ -1,8 +1,9 @@
 """A sweep on Slurm: jobs that are cancelled, nodes that are drained, time that runs out."""
 
+import json
+
 import pytest
 
-from benchmarks.launch.slurm import read_queue
 from tests.services.conftest import eventually
 from tests.system.runs import contents, start
 
@@ -28,6 +29,11 @@ def submit(slurm, gated, tmp_path, monkeypatch):
     slurm("scancel", "--user", "root")
 
 
+def jobs(out):
+    """What was submitted last."""
+    return json.loads((out / "slurm" / "queue.json").read_text())["jobs"]
+
+
 def running(slurm):
     """The names of the jobs that run."""
     return slurm("squeue", "--noheader", "--array", "--states=R", "--format=%i").split()
@@ -38,19 +44,19 @@ def test_what_a_cancelled_job_leaves_is_submitted_again(slurm, submit, gated):
     code, said = call()
     assert code == 75, said
     assert "4 cells submitted in 2 jobs" in said
-    sent = read_queue(out / "slurm").jobs
+    sent = jobs(out)
     eventually(lambda: len(running(slurm)) == 2, "an array of two jobs")
     code, said = call()
     assert (code, "4 cells in the queue of Slurm, nothing to submit" in said) == (75, True), said
-    slurm("scancel", sent[0].job)
+    slurm("scancel", sent[0]["job"])
     eventually(lambda: len(running(slurm)) == 1, "the end of the cancelled job")
     gate.unlink()
     eventually(lambda: not slurm("squeue", "--noheader"), "the end of all jobs", 400)
     code, said = call()
     assert (code, "4 done, 0 to train" in said) == (0, True), said
     assert contents(out) == gated[1]
-    again = [cell for each in read_queue(out / "slurm").jobs for cell in each.cells]
-    assert sorted(again) == sorted(sent[0].cells)
+    again = [cell for each in jobs(out) for cell in each["cells"]]
+    assert sorted(again) == sorted(sent[0]["cells"])
 
 
 @pytest.mark.soak

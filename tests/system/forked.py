@@ -51,7 +51,7 @@ STREAMS = {"gone": gone, "closed": os.close, "device": device}
 def drawn(_folder, new, *_, **__):
     """Write a report that takes no time."""
     (new / "report.md").write_text("drawn")
-    return {"ranking": "\N{RIGHTWARDS ARROW} the ranking", "verdict": "the verdict"}
+    return {"ranking": "\N{RIGHTWARDS ARROW} the ranking", "answer": "the verdict"}
 
 
 def enter(case):

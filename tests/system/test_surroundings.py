@@ -46,12 +46,14 @@ WRITERS = {
     "data get mnist": ["data", "get", "mnist", "--data", "OUT/data"],
     "relabel": [*RELABEL, "OUT/labels/{seed}.npy"],
     "drop": ["drop", "OUT", "--seeds", "1"],
+    "merge": ["merge", "OUT", "OUT", "--out", "OUT/merged"],
 }
 READERS = {
     "status": ["status", "OUT"],
     "plan": ["plan", *ONE, "--seeds", "0", "--out", "OUT"],
     "compare": ["compare", "OUT", "OUT"],
     "regress": ["regress", "OUT", "--baseline", "OUT"],
+    "regress speed": ["regress", "speed", "OUT", "--baseline", "OUT"],
     "report elsewhere": ["report", "OUT", "--out", "NEW/report"],
     "ls": ["ls"],
     "data info": ["data", "info"],
@@ -95,6 +97,7 @@ FULL = {
     "probe": "throughput.json: File too large",
     "relabel": "OUT/labels: File too large",
     "drop": "OUT/parts/",
+    "merge": "OUT/merged/plan.json: File too large",
 }
 CASES = [
     *(
