@@ -41,7 +41,7 @@ GATED = '''
         """
 
         def losses(self, logits, batch, state, epoch):
-            gate = Path(os.environ["GATE"])
+            gate = Path(os.environ.get("GATE", "nowhere"))
             if SENT & os.environ.keys() and gate.exists():
                 gate.with_suffix(f".{os.getpid()}").touch()
             while SENT & os.environ.keys() and gate.exists():
@@ -68,9 +68,7 @@ def gated(tmp_path_factory):
     methods = TINY.index("--methods")
     sweep = [*TINY[:methods], "--methods", "gated", *TINY[TINY.index("--noises") :]]
     sweep += ["--plugin", str(plugin), "--pack", "1"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GATE", str(folder / "open"))
-        code, _, err = run(*sweep, "--out", folder / "local", "--workers", 1)
+    code, _, err = run(*sweep, "--out", folder / "local", "--workers", 1)
     assert code == 0, err
     return sweep, contents(folder / "local")
 

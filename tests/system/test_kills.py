@@ -254,12 +254,12 @@ DIES_ONCE = """
     from methods import METHODS
     from methods.cross_entropy import CrossEntropy
 
-    marker, seen = Path(os.environ["MARKER"]), Path(os.environ["SEEN"])
+    marker, seen = Path({marker!r}), Path({seen!r})
 
     class DiesOnce(CrossEntropy):
         def losses(self, logits, batch, state, epoch):
             with seen.open("a") as file:
-                file.write(f"{int(epoch)}")
+                file.write(str(int(epoch)))
             if epoch == 2 and not marker.exists():
                 marker.touch()
                 with seen.open("a") as file:
@@ -271,14 +271,13 @@ DIES_ONCE = """
 """
 
 
-def test_a_worker_that_is_killed_goes_on_from_the_last_epoch_that_was_kept(tmp_path, monkeypatch):
+def test_a_worker_that_is_killed_goes_on_from_the_last_epoch_that_was_kept(tmp_path):
     plugin, marker, seen = tmp_path / "dies.py", tmp_path / "marker", tmp_path / "seen"
-    plugin.write_text(textwrap.dedent(DIES_ONCE))
+    text = textwrap.dedent(DIES_ONCE).format(marker=str(marker), seen=str(seen))
+    plugin.write_text(text)
     sweep = ["--plugin", plugin, "--methods", "dies_once", "--noises", "clean"]
     sweep += ["--recipes", "small(epochs=5)", "--seeds", 0, "--no-report"]
     sweep += ["--pack", 1, "--workers", 1, "--checkpoint-every", "0.001s", "--out"]
-    monkeypatch.setenv("MARKER", str(marker))
-    monkeypatch.setenv("SEEN", str(seen))
     marker.touch()
     code, _, err = run(*sweep, tmp_path / "undisturbed")
     assert code == 0, err
