@@ -42,7 +42,7 @@ def describe(session: Session) -> str:
     largest = max(_memory(plan, own[0]) for own in groups.values())
     lines += [
         f"cells    {count} planned, {count - owed} done, {owed} to do",
-        f"device   {session.device} ({precisions}), {session.workers} workers",
+        f"device   {session.device} ({precisions}), {_places(session)}",
         *(f"driver   {kind}: {_driver(plan, own[0])}" for kind, own in groups.items()),
         f"disk     {disk_bytes(cells, keep_all=plan.keep_all) / 2**20:.0f} MiB",
         f"memory   about {largest / 2**20:.0f} MiB a process, beside what {library} takes",
@@ -52,6 +52,13 @@ def describe(session: Session) -> str:
         *session.parts.damage("put aside by `run`, its cells are trained again"),
     ]
     return "\n".join(lines)
+
+
+def _places(session: Session) -> str:
+    """Say how many packs are trained side by side, which of a cluster nobody knows."""
+    if session.cluster.elsewhere:
+        return f"by {session.cluster.launcher.capitalize()}"
+    return f"{session.workers} workers"
 
 
 def _absent(session: Session) -> list[str]:
@@ -83,6 +90,8 @@ def time_left(session: Session) -> str:
     As fast as ``probe`` measured if it has measured all of them, else as the finished cells of the
     folder were.
     """
+    if session.cluster.elsewhere:
+        return f"as {session.cluster.launcher.capitalize()} has room"
     groups, throughput, plan = session.missing_groups, Throughput.read(), session.plan
     predicted = [
         throughput.seconds(

@@ -41,6 +41,13 @@ def test_what_does_not_fit_together_is_refused_in_a_sentence(words, said, tmp_pa
     assert not (tmp_path / "out").exists()
 
 
+def test_plan_does_not_pretend_to_know_the_room_of_a_cluster(tmp_path):
+    code, said, err = run("plan", *TINY[:-1], "--launcher", "ray", "--out", tmp_path / "out")
+    assert code == 0, err
+    assert "device   cpu (float32), by Ray\n" in said
+    assert "time     as Ray has room\n" in said
+
+
 @pytest.mark.parametrize(("name", "library"), [("ray", "ray"), ("slurm", "submitit")])
 def test_a_launcher_without_its_library_says_how_to_get_it(name, library, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, library, None)
