@@ -19,14 +19,15 @@ def submit(slurm, gated, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONUNBUFFERED", "1")
     out = tmp_path / "out"
 
-    def call(*more):
-        options = ["--out", out, "--launcher", "slurm", "--time", "2m", "--workers", 2]
-        process, said, err = start(*sweep, *options, *more)
+    def call(time="2m"):
+        options = ["--out", out, "--launcher", "slurm", "--time", time, "--workers", 2]
+        process, said, err = start(*sweep, *options)
         assert not err, err
         return process.returncode, said
 
     yield call, out, gate
-    slurm("scancel", "--user", "root")
+    for job in running(slurm):
+        slurm("scancel", job)
 
 
 def jobs(out):
@@ -79,13 +80,13 @@ def test_a_drained_node_keeps_jobs_waiting_and_loses_nothing(slurm, submit, gate
 def test_a_job_whose_time_is_over_ends_cleanly_and_the_rest_is_submitted(slurm, submit, gated):
     """Its cells wait at the gate for all of its minute; then Slurm opens the gate."""
     call, out, gate = submit
-    assert call("--time", "1m")[0] == 75
+    assert call("1m")[0] == 75
     eventually(lambda: len(running(slurm)) == 2, "an array of two jobs")
     eventually(lambda: not slurm("squeue", "--noheader"), "the end of all jobs", 400)
     log = "".join(path.read_text() for path in (out / "slurm" / "jobs").glob("*log.out"))
     assert "no cell was finished since the last round" in log
     gate.unlink()
-    assert call("--time", "1m")[0] == 75
+    assert call("1m")[0] == 75
     eventually(lambda: not slurm("squeue", "--noheader"), "the end of all jobs", 400)
-    assert call("--time", "1m")[0] == 0
+    assert call("1m")[0] == 0
     assert contents(out) == gated[1]
