@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.engine.loop import Epoch, Resumed, Team
+from benchmarks.engine.loop import SETS, Epoch, Resumed, Team
 from benchmarks.engine.one_by_one import under
 from benchmarks.engine.selection import History, SelectedEpoch
 from benchmarks.inputs import DAMAGES, InputError, arrays_of, read_arrays
@@ -34,9 +34,6 @@ VERSION = 1
 
 SUMS = ("loss_last", "loss_mean", "loss_sum", "predicted")
 """The tensors of a history that grow with its epochs."""
-
-SETS = ("train", "val", "test")
-"""The logits of an epoch."""
 
 
 class Waiting(msgspec.Struct, frozen=True):

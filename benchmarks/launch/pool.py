@@ -24,7 +24,15 @@ from pebble import ProcessExpired, ProcessPool
 from benchmarks import plugin_errors, plugins, processes, streams
 from benchmarks.errors import RefusedError
 from benchmarks.launch.watch import Beats, Watch
-from benchmarks.launch.worker import CellSummary, Job, failure, finish_pack, summary, train_pack
+from benchmarks.launch.worker import (
+    CellSummary,
+    Job,
+    built,
+    failure,
+    finish_pack,
+    summary,
+    train_pack,
+)
 from benchmarks.planning.options import gpus_of
 from benchmarks.planning.plan import Pack
 from benchmarks.store import write_part
@@ -316,10 +324,7 @@ def _work(
         beats.begin(task)
         if _worker["refusal"]:
             raise _worker["refusal"]
-        if [Cell.build(spec).id for spec in specs] != list(ids):
-            raise RefusedError(
-                "its plugin or a file of it was edited after the run began; run again"
-            )
+        built(specs, ids)
         beat = functools.partial(beats.epochs.__setitem__, task)
         records = train_pack(job, specs, width, _worker["device"], beat)
     return finish_pack(job, records)

@@ -13,7 +13,6 @@ from benchmarks.data_files import fetch_files
 from benchmarks.engine import checkpoint
 from benchmarks.errors import RefusedError, count
 from benchmarks.launch import pool, tuning
-from benchmarks.launch.environment import commit
 from benchmarks.launch.progress import Progress, Times, announce
 from benchmarks.launch.request import Request
 from benchmarks.launch.session import Session, prepare, prepare_trials, requested
@@ -198,19 +197,7 @@ def _packs(session: Session, missing: Sequence[Cell]) -> list[Pack]:
 
 
 def _launch(session: Session, missing: Sequence[Cell]) -> None:
-    job = Job(
-        folder=session.folder.resolve(),
-        root=session.root.resolve(),
-        device=str(session.device),
-        keep_all=session.plan.keep_all,
-        commit=commit(),
-        plugins=session.plugins,
-        flags=session.plan.flags,
-        timeout=session.timeout,
-        seconds=session.budget,
-        checkpoint_every=session.checkpoint_every,
-        cluster=session.cluster,
-    )
+    job = session.job()
     with Progress(missing, len(session.own)) as progress:
         owed = _packs(session, missing)
         LAUNCHERS[session.cluster.launcher](job, owed, session.workers, progress.tell)

@@ -17,8 +17,9 @@ from benchmarks.datasets import content, data_root
 from benchmarks.errors import RefusedError, count
 from benchmarks.launch import pool, tuning
 from benchmarks.launch.cluster import LOCAL, Cluster
+from benchmarks.launch.environment import commit
 from benchmarks.launch.request import Request
-from benchmarks.launch.worker import CHECKPOINT_SECONDS
+from benchmarks.launch.worker import CHECKPOINT_SECONDS, Job
 from benchmarks.noise import NOISES
 from benchmarks.planning.options import (
     FLAGS,
@@ -90,6 +91,22 @@ class Session:
                 left = [cell for cell in left if cell.seed not in known or cell.id not in done]
             missing += [Repeats(left)] if left else []
         return missing
+
+    def job(self) -> Job:
+        """Return what its packs have in common."""
+        return Job(
+            folder=self.folder.resolve(),
+            root=self.root.resolve(),
+            device=str(self.device),
+            keep_all=self.plan.keep_all,
+            commit=commit(),
+            plugins=self.plugins,
+            flags=self.plan.flags,
+            timeout=self.timeout,
+            seconds=self.budget,
+            checkpoint_every=self.checkpoint_every,
+            cluster=self.cluster,
+        )
 
     def values(self) -> dict[str, list[str | int]]:
         """Return the values of each axis of what is asked for."""

@@ -4,12 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from benchmarks import plugins
-from benchmarks.errors import RefusedError
 from benchmarks.launch import pool
-from benchmarks.launch.worker import CellSummary, Job
+from benchmarks.launch.worker import CellSummary, Job, built
 from benchmarks.planning.plan import Pack
 from benchmarks.store import Parts
-from benchmarks.sweep import Cell
 
 
 class SentPack(NamedTuple):
@@ -47,11 +45,6 @@ def train_share(
     done = Parts(job.folder).done()
     received = []
     for specs, ids, width in packs:
-        cells = [Cell.build(spec) for spec in specs]
-        if [cell.id for cell in cells] != list(ids):
-            raise RefusedError(
-                "its plugin or a file of it was edited after the run began; run again"
-            )
-        if left := tuple(cell for cell in cells if cell.id not in done):
+        if left := tuple(cell for cell in built(specs, ids) if cell.id not in done):
             received.append(Pack(left, width))
     pool.run(job, received, workers, tell)

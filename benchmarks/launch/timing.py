@@ -5,6 +5,7 @@ import datetime as dt
 import io
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,7 +13,6 @@ from pebble import ProcessPool
 
 from benchmarks import plugins, processes
 from benchmarks.errors import RefusedError
-from benchmarks.launch import environment
 from benchmarks.launch.request import Request
 from benchmarks.launch.session import Session, prepare, requested
 from benchmarks.launch.worker import Job, train_pack
@@ -41,15 +41,7 @@ def time_alone(request: Request, repetitions: int) -> None:
     refuse_repetitions(repetitions)
     session = prepare(request, requested(request))
     cells = _chosen(session)
-    job = Job(
-        folder=session.folder.resolve(),
-        root=session.root.resolve(),
-        device=str(session.device),
-        keep_all=False,
-        commit=environment.commit(),
-        plugins=session.plugins,
-        flags=session.plan.flags,
-    )
+    job = replace(session.job(), keep_all=False, checkpoint_every=None)  # from the beginning
     rows: list[dict[str, object]] = []
     for repetition in range(1, repetitions + 1):
         for place, cell in enumerate(cells, start=1):

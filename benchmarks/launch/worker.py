@@ -17,6 +17,7 @@ from benchmarks.engine import checkpoint
 from benchmarks.engine.checkpoint import Checkpoints
 from benchmarks.engine.loop import Beat, silent
 from benchmarks.engine.record import PackSetup, add_numbers, release_memory, train_cells
+from benchmarks.errors import RefusedError
 from benchmarks.launch import environment
 from benchmarks.launch.cluster import LOCAL, Cluster
 from benchmarks.planning.memory import is_out_of_memory
@@ -49,7 +50,7 @@ class Job:
     flags: tuple[str, ...] = ()  # of FLAGS
     timeout: float | None = None  # seconds without a finished epoch; None: watch.QUIET or more
     seconds: float | None = None  # after which no pack is trained on
-    checkpoint_every: float = CHECKPOINT_SECONDS  # seconds between two of a pack
+    checkpoint_every: float | None = CHECKPOINT_SECONDS  # seconds; None keeps and reads none
     cluster: Cluster = LOCAL
 
 
@@ -61,6 +62,18 @@ class CellSummary:
     status: str
     reason: str  # empty unless it failed or diverged
     seconds: float  # of training
+
+
+def built(specs: Sequence[Mapping[str, Any]], ids: Sequence[str]) -> list[Cell]:
+    """Return the cells of a pack that was sent here.
+
+    Raises:
+        RefusedError: they are others here than where the run began.
+    """
+    cells = [Cell.build(spec) for spec in specs]
+    if [cell.id for cell in cells] != list(ids):
+        raise RefusedError("its plugin or a file of it was edited after the run began; run again")
+    return cells
 
 
 def train_pack(
@@ -81,7 +94,8 @@ def train_pack(
     """
     cells = [Cell.build(spec) for spec in specs]
     flags = flags_of_cell(cells[0], job.flags)
-    kept = Checkpoints(job.folder, job.checkpoint_every)
+    every = job.checkpoint_every
+    kept = None if every is None else Checkpoints(job.folder, every)
     return _train(job, cells, PackSetup(job.root, device, job.keep_all, width, flags, beat, kept))
 
 

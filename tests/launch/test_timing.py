@@ -3,6 +3,9 @@
 import pandas as pd
 import pytest
 
+from benchmarks.engine.checkpoint import Checkpoint
+from benchmarks.launch import timing
+from benchmarks.launch.request import Request
 from benchmarks.report import tables
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import load
@@ -45,6 +48,25 @@ def test_a_run_keeps_every_repetition_and_the_report_tells_of_all(tmp_path):
     assert page.data.set_index("method").loc["elr", "high"] == pytest.approx(own.max())
     (out / "timings.csv").unlink()
     assert "Seconds" not in tables.ranking(Analysis(load(out))).text
+
+
+def test_a_cell_is_timed_from_its_beginning_whatever_a_killed_run_left(tmp_path, monkeypatch):
+    jobs = []
+
+    def in_this_process(job, cell):
+        jobs.append(job)
+        costs = timing._train(job, cell.specs())
+        assert not costs.pop("reason")
+        return costs
+
+    monkeypatch.setattr(timing, "_in_new_process", in_this_process)
+    monkeypatch.setattr(Checkpoint, "resume", lambda *_: pytest.fail("a checkpoint is read"))
+    request = Request(
+        methods=["elr"], noises=["clean"], recipes=["small(epochs=2)"], seeds=[0], out=tmp_path
+    )
+    monkeypatch.setattr(timing, "write_atomically", lambda *_: None)
+    timing.time_alone(request, 1)
+    assert [job.checkpoint_every for job in jobs] == [None]
 
 
 @pytest.mark.parametrize("times", [0, -1, 1001])
