@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.store.aggregates import Group, Row
 from benchmarks.store.by_method import ByMethod
 from benchmarks.store.part_file import Record
-from benchmarks.store.tested import Labels, Logits, each_image, ece, log_shares
+from benchmarks.store.tested import Labels, Logits, apart, each_image, ece, last_test, log_shares
 
 
 class Tested(NamedTuple):
@@ -24,19 +24,15 @@ class Ensembles(ByMethod[Tested]):
 
     def keep(self, record: Record) -> Tested:
         """Return the test images of a cell."""
-        meta, arrays = record
-        logits = arrays["logits"][meta.selections.index("last")]
-        return Tested(logits, arrays["label"].astype(np.int64), meta.own_images)
+        return Tested(*last_test(record), record.meta.own_images)
 
     def rows_of(self, group: Group, cells: dict[int, Tested]) -> Iterator[Row]:
         """Yield one row, if there is an ensemble."""
         members = [cells[seed] for seed in sorted(cells)]
-        label = members[0].label
-        apart = any(m.own_images or not np.array_equal(m.label, label) for m in members)
-        if len(members) < 2 or apart:
+        if len(members) < 2 or apart(members):
             return
         shares = [log_shares(member.logits) for member in members]
-        images = each_image(np.logaddexp.reduce(shares) - np.log(len(shares)), label)
+        images = each_image(np.logaddexp.reduce(shares) - np.log(len(shares)), members[0].label)
         yield {
             "seeds": len(members),
             "acc": float(images.acc.mean()),

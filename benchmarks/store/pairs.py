@@ -9,6 +9,7 @@ each of them gives the mean.
 import functools
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,16 @@ from numpy.typing import NDArray
 from benchmarks.store.aggregates import Group, Row
 from benchmarks.store.by_method import ByMethod
 from benchmarks.store.part_file import Record
-from benchmarks.store.tested import Floats, Images, Labels, each_image, gaps, log_shares
+from benchmarks.store.tested import (
+    Floats,
+    Images,
+    Labels,
+    apart,
+    each_image,
+    gaps,
+    last_test,
+    log_shares,
+)
 
 MEANS = ("acc", "nll", "brier")
 """The metrics that are means over images."""
@@ -122,8 +132,7 @@ class Pairs(ByMethod[Tested]):
 
     def keep(self, record: Record) -> Tested:
         """Return what each test image says of a cell, after its last epoch."""
-        meta, label = record.meta, record.arrays["label"].astype(np.int64)
-        logits = record.arrays["logits"][meta.selections.index("last")]
+        meta, (logits, label) = record.meta, last_test(record)
         images = each_image(log_shares(logits), label)
         terms = {name: getattr(images, name) for name in MEANS} | {"ece": pseudo_values(images)}
         return Tested(label, terms, meta.own_images, meta.facts.n_train)
@@ -144,14 +153,13 @@ def _rows(pairs: Sequence[tuple[Tested, Tested]]) -> Iterator[Row]:
     """Yield a row for each metric, of one pair of cells for each seed; none below two seeds."""
     if len(pairs) < 2:
         return
-    first = pairs[0][0]
-    apart = any(c.own_images or not np.array_equal(c.label, first.label) for p in pairs for c in p)
+    first, overlapping = pairs[0][0], apart(chain.from_iterable(pairs))
     for metric in (*MEANS, "ece"):
         table = np.array([own.terms[metric] - other.terms[metric] for own, other in pairs])
         of_seeds = table.mean(1)
         if metric == "ece":
             of_seeds, table = table[:, 0], table[:, 1:]
-        if apart:
+        if overlapping:
             ratio = len(first.label) / first.n_train if first.n_train else math.nan
             told, groups = nested(of_seeds, ratio), None
         else:

@@ -1,12 +1,14 @@
 """Every test image by itself: what a network, or an ensemble of them, says of it."""
 
 import functools
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.schema import BINS_COUNT, GRID
+from benchmarks.store.part_file import Record
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -20,6 +22,31 @@ class Images(NamedTuple):
     nll: Floats
     brier: Floats
     confidence: Floats
+
+
+class Cell(Protocol):
+    """What is kept of a cell that was tested."""
+
+    @property
+    def label(self) -> Labels:
+        """The class of each image, ``(N,)``."""
+
+    @property
+    def own_images(self) -> bool:
+        """Whether each seed is tested on images of its own."""
+
+
+def last_test(record: Record) -> tuple[Logits, Labels]:
+    """Return the test logits ``(N, C)`` of a finished cell after its last epoch, and the labels."""
+    logits = record.arrays["logits"][record.meta.selections.index("last")]
+    return logits, record.arrays["label"].astype(np.int64)
+
+
+def apart(cells: Iterable[Cell]) -> bool:
+    """Tell whether cells were not all tested on the same images."""
+    every = list(cells)
+    first = every[0].label
+    return any(cell.own_images or not np.array_equal(cell.label, first) for cell in every)
 
 
 def log_shares(logits: Logits) -> Floats:
