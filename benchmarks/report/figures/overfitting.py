@@ -40,17 +40,16 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     known = set(data["method"])
     looks = {method: look for method, look in analysis.looks.items() if method in known}
     settings = [name for name in analysis.core_settings if name in set(data["setting"])]
-    parts, more = rows.split(venue, {m: look.label for m, look in looks.items()}, settings)
+    labels = {method: look.label for method, look in looks.items()}
+    sheets, more = rows.sheets(venue, data, labels, settings, layout.y_label("acc"))
     drawn = []
-    for methods, shown in parts:
-        part = data[data["method"].isin(methods) & data["setting"].isin(shown)]
-        own = {method: looks[method] for method in methods}
-        labels = {method: look.label for method, look in own.items()}
-        figure, panels = rows.draw(venue, labels, shown, layout.y_label("acc"))
-        for axes, setting in panels:
-            _draw_panel(axes, part[part["setting"] == setting], own, venue)
-        figure.legend(handles=_handles(), loc="outside lower center", ncols=3)
-        drawn.append(Page(figure, part, _CAPTION + more + core_note(analysis, data["setting"])))
+    for sheet in sheets:
+        own = {method: looks[method] for method in sheet.methods}
+        for axes, here in sheet.panels:
+            _draw_panel(axes, here, own, venue)
+        sheet.figure.legend(handles=_handles(), loc="outside lower center", ncols=3)
+        caption = _CAPTION + more + core_note(analysis, data["setting"])
+        drawn.append(Page(sheet.figure, sheet.data, caption))
     return drawn
 
 

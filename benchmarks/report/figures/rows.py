@@ -1,8 +1,10 @@
 """Methods as the rows of panels, one for each setting."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -21,6 +23,41 @@ _LABEL = 1.9
 """The most inches of a label's line."""
 
 Part = tuple[tuple[str, ...], tuple[str, ...]]
+
+
+class Sheet(NamedTuple):
+    """A page of panels, of some methods and settings."""
+
+    figure: Figure
+    data: pd.DataFrame  # of these alone
+    methods: tuple[str, ...]
+    panels: list[tuple[Axes, pd.DataFrame]]  # with the data of the setting of each
+
+
+def sheets(
+    venue: Venue,
+    data: pd.DataFrame,
+    labels: Mapping[str, str],
+    settings: Sequence[str],
+    x_label: str,
+) -> tuple[list[Sheet], str]:
+    """Return a page for each part that fits, and what a caption says where not all settings do.
+
+    Args:
+        venue: where it is printed.
+        data: by ``method`` and ``setting``.
+        labels: the label of each method, in their order.
+        settings: the titles of the panels.
+        x_label: the label below the lowest panels.
+    """
+    parts, more = split(venue, labels, settings)
+    drawn = []
+    for methods, shown in parts:
+        part = data[data["method"].isin(methods) & data["setting"].isin(shown)]
+        figure, panels = draw(venue, {m: labels[m] for m in methods}, shown, x_label)
+        each = [(axes, part[part["setting"] == setting]) for axes, setting in panels]
+        drawn.append(Sheet(figure, part, methods, each))
+    return drawn, more
 
 
 def split(

@@ -37,20 +37,17 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     looks = {method: look for method, look in analysis.looks.items() if method in known}
     labels = {method: look.label for method, look in looks.items()}
     settings = [name for name in analysis.run.settings if name in set(data["setting"])]
-    parts, more = rows.split(venue, labels, settings)
+    sheets, more = rows.sheets(venue, data, labels, settings, layout.y_label("acc"))
     drawn = []
-    for methods, shown in parts:
-        part = data[data["method"].isin(methods) & data["setting"].isin(shown)]
-        own = {method: labels[method] for method in methods}
-        figure, panels = rows.draw(venue, own, shown, layout.y_label("acc"))
-        for axes, setting in panels:
-            here = part[part["setting"] == setting]
-            _draw_panel(axes, here, {m: looks[m] for m in methods}, venue.small)
-        figure.legend(handles=_handles(part), loc="outside lower center", ncols=3)
+    for sheet in sheets:
+        part, own = sheet.data, {method: looks[method] for method in sheet.methods}
+        for axes, here in sheet.panels:
+            _draw_panel(axes, here, own, venue.small)
+        sheet.figure.legend(handles=_handles(part), loc="outside lower center", ncols=3)
         caption = _CAPTION + _MEDIAN * bool((part["low"].isna() & (part["done"] > 1)).any())
         caption += _LOST * bool((part["done"] < part["planned"]).any())
         caption += _BEYOND * bool(part["beyond"].any())
-        drawn.append(Page(figure, part, caption + more))
+        drawn.append(Page(sheet.figure, part, caption + more))
     return drawn
 
 

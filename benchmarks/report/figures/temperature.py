@@ -54,7 +54,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     known = set(data["method"])
     labels = {method: look.label for method, look in selection.shown.items() if method in known}
     settings = [name for name in analysis.core_settings if name in set(data["setting"])]
-    parts, more = rows.split(venue, labels, settings)
+    sheets, more = rows.sheets(venue, data, labels, settings, layout.y_label("ece"))
     given = analysis.run.last["ts_fwd_given"].eq(1).any()
     caption = _CAPTION.format(
         given=" (given the true one where it estimates none)" if given else ""
@@ -66,15 +66,12 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
         caption += _DROPPED.format(count=int(dropped.sum()), all=len(scaling.FITS) * len(dropped))
     caption += core_note(analysis, data["setting"])
     drawn = []
-    for methods, shown in parts:
-        part = data[data["method"].isin(methods) & data["setting"].isin(shown)]
-        own = {method: labels[method] for method in methods}
-        figure, panels = rows.draw(venue, own, shown, layout.y_label("ece"))
-        for axes, setting in panels:
-            _draw_panel(axes, part[part["setting"] == setting], methods)
-            _make_logarithmic(axes, pd.concat([part["ece"], part["floor"]]))
-        figure.legend(handles=_handles(), loc="outside lower center", ncols=3)
-        drawn.append(Page(figure, part, caption + more + selection.note))
+    for sheet in sheets:
+        for axes, here in sheet.panels:
+            _draw_panel(axes, here, sheet.methods)
+            _make_logarithmic(axes, pd.concat([sheet.data["ece"], sheet.data["floor"]]))
+        sheet.figure.legend(handles=_handles(), loc="outside lower center", ncols=3)
+        drawn.append(Page(sheet.figure, sheet.data, caption + more + selection.note))
     return drawn
 
 
