@@ -239,12 +239,9 @@ def plan_json(folder):
         describe(folder)
         derive(folder, Parts(folder))
 
-    def mutant(random):
-        return damage.as_json(damage.tree(whole, random))
-
     door = "benchmarks.store.plan_file."
     decoders = (door + "decode_json", door + "_check", "benchmarks.store.status.Parts")
-    return Reader(path, mutant, read, decoders)
+    return Reader(path, _edited(whole), read, decoders)
 
 
 def part(folder):
@@ -284,21 +281,11 @@ def begun(folder):
         (trained,) = train_pack(job, [cell.specs()], 1, CPU)
         assert trained.meta.status != "failed", trained.meta.trace
 
-    def mutant(random):
-        facts, own = meta, dict(members)
-        kind = random.randrange(3)
-        if kind == 0:
-            facts = damage.tree(meta, random)
-        text = damage.as_json(facts)
-        files = [("meta.npy", damage.npy(np.frombuffer(text, np.uint8)))]
-        files += [
-            (f"{n}.npy", damage.npy(a, random if kind == 1 else None)) for n, a in own.items()
-        ]
-        return damage.sealed(damage.members(files, random) if kind == 2 else files, random)
-
     door = "benchmarks.engine.checkpoint."
     last = "benchmarks.engine.one_by_one.refuse_others"
-    return Reader(path, mutant, read, (door + "read_arrays", door + "_remembered", last))
+    return Reader(
+        path, _rewritten(meta, members), read, (door + "read_arrays", door + "_remembered", last)
+    )
 
 
 def _part(folder, path, collected=False):
@@ -313,14 +300,34 @@ def _part(folder, path, collected=False):
         describe(folder)
         return "".join(parts.damage())
 
+    door = "benchmarks.store.part_file."
+    last = "check_collected" if collected else "check_values"
+    decoders = (*(door + name for name in ("_members", "_tables", "_array")), door + last)
+    return Reader(path, _rewritten(meta, tables, _fields), read, decoders)
+
+
+def _edited(whole):
+    """Return what makes a JSON file in which a value is changed, renamed or gone."""
+    return lambda random: damage.as_json(damage.tree(whole, random))
+
+
+def _rewritten(meta, arrays, change=None):
+    """Return what makes an archive whose meta, arrays or members are changed.
+
+    Args:
+        meta: the content of its member of that name.
+        arrays: its others.
+        change: what is done to one of these besides.
+    """
+
     def mutant(random):
-        facts, own = meta, dict(tables)
+        facts, own = meta, dict(arrays)
         kind = random.randrange(3)
         if kind == 0:
             facts = damage.tree(meta, random)
-        elif kind == 1:
+        elif kind == 1 and change:
             name = random.choice(list(own))
-            own[name] = _fields(own[name], random)
+            own[name] = change(own[name], random)
         text = damage.as_json(facts)
         files = [("meta.npy", damage.npy(np.frombuffer(text, np.uint8)))]
         files += [
@@ -328,10 +335,7 @@ def _part(folder, path, collected=False):
         ]
         return damage.sealed(damage.members(files, random) if kind == 2 else files, random)
 
-    door = "benchmarks.store.part_file."
-    last = "check_collected" if collected else "check_values"
-    decoders = (*(door + name for name in ("_members", "_tables", "_array")), door + last)
-    return Reader(path, mutant, read, decoders)
+    return mutant
 
 
 def _fields(table, random):
@@ -410,11 +414,8 @@ def baseline_json(folder):
         with opened(str(folder / "base"), folder / "run") as base:
             assert isinstance(base.reserve, tuple)
 
-    def mutant(random):
-        return damage.as_json(damage.tree(whole, random))
-
     door = "benchmarks.regress.baseline."
-    return Reader(path, mutant, read, (door + "decode_json", door + "Baseline"))
+    return Reader(path, _edited(whole), read, (door + "decode_json", door + "Baseline"))
 
 
 def benchmarks_json(folder):
@@ -432,11 +433,8 @@ def benchmarks_json(folder):
         judgement = judge_speed([run] * 4, [run])
         return "".join([*judgement.lines(), markdown(judgement), junit(judgement)]) and None
 
-    def mutant(random):
-        return damage.as_json(damage.tree(whole, random))
-
     door = "benchmarks.regress.timings."
-    return Reader(path, mutant, read, (door + "decode_json", door + "_usable"))
+    return Reader(path, _edited(whole), read, (door + "decode_json", door + "_usable"))
 
 
 def history_csv(folder):
