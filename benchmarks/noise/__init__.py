@@ -14,7 +14,7 @@ from benchmarks.noise.files import Labels, Matrix
 from benchmarks.noise.human import CIFAR10N, CIFAR100N, Human
 from benchmarks.noise.instance import PDN
 from benchmarks.noise.margin import PMD
-from benchmarks.noise.open_set import OpenSet
+from benchmarks.noise.open_set import Combined, OpenSet
 from methods import Registry
 
 
@@ -35,6 +35,7 @@ NOISES: Registry[Noise] = Registry(
     pdn=PDN,
     pmd=PMD,
     open_set=OpenSet,
+    combined=Combined,
     cifar10n=CIFAR10N,
     cifar100n=CIFAR100N,
 )

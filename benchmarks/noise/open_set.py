@@ -1,14 +1,23 @@
-"""Open-set noise: training images that belong to none of the classes."""
+"""Open-set noise: training images of no class, alone or beside wrong labels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal, cast
 
 import torch
 from torch import Tensor
 
 from benchmarks.errors import suggestion
-from benchmarks.noise.base import Foreign, GivenLabels, LabelSpace, Noise, uniforms
+from benchmarks.noise.base import (
+    Foreign,
+    GivenLabels,
+    Images,
+    LabelSpace,
+    Noise,
+    sample,
+    uniforms,
+)
+from benchmarks.noise.class_conditional import Asymmetric, PairFlip, Symmetric
 from benchmarks.seeds import generator
 from methods.bounds import Fraction
 
@@ -55,8 +64,9 @@ class OpenSet(Noise):
         if self.source not in known:
             hint = suggestion(self.source, known)
             raise ValueError(
-                f"OpenSet.source must be {UNIFORM} or another dataset with images of the same "
-                f"shape ({', '.join(space.lenders) or 'there is none'}), got {self.source!r}{hint}"
+                f"{type(self).__name__}.source must be {UNIFORM} or another dataset with images of "
+                f"the same shape ({', '.join(space.lenders) or 'there is none'}), got "
+                f"{self.source!r}{hint}"
             )
 
     def matrix(self, space: LabelSpace) -> Tensor:
@@ -66,18 +76,82 @@ class OpenSet(Noise):
     def corrupt(self, label: Tensor, space: LabelSpace, dataset: str, seed: int) -> GivenLabels:
         """Return the labels as they are and the images that take the place of others."""
         if space.images is None:
-            raise ValueError("OpenSet needs the images of the dataset")
+            raise ValueError(f"{type(self).__name__} needs the images of the dataset")
         u, _ = uniforms(label, dataset, seed)
-        chosen = u.argsort(stable=True)[: int((u < self.rate).sum())]  # the k-th gets the k-th
-        source = generator("foreign images", dataset, seed)
-        shape = (len(chosen), *space.images.pixel.shape[1:])
+        foreign = self._foreign(u, u < self.rate, space, generator("foreign images", dataset, seed))
+        return GivenLabels(label, self.matrix(space), foreign)
+
+    def _foreign(
+        self, u: Tensor, struck: Tensor, space: LabelSpace, stream: torch.Generator
+    ) -> Foreign:
+        """Return the images that take the place of the struck ones: the k-th ``u`` gets the k-th.
+
+        Args:
+            u: ``(N,)`` float64 uniforms of the examples.
+            struck: ``(N,)`` bool.
+            space: the dataset's, with its images.
+            stream: what images, or which of the lent ones, are drawn from.
+        """
+        images = cast("Images", space.images)
+        order = u.argsort(stable=True)
+        chosen = order[struck[order]]
+        shape = (len(chosen), *images.pixel.shape[1:])
         if self.source == UNIFORM:
-            image = torch.randint(space.white + 1, shape, generator=source).to(torch.uint8)
+            image = torch.randint(space.white + 1, shape, generator=stream).to(torch.uint8)
         else:
-            lent = space.images.borrow(self.source)
-            image = lent[torch.randperm(len(lent), generator=source)[_ranks(len(chosen), lent)]]
+            lent = images.borrow(self.source)
+            image = lent[torch.randperm(len(lent), generator=stream)[_ranks(len(chosen), lent)]]
         position, order = chosen.sort()
-        return GivenLabels(label, self.matrix(space), Foreign(position, image[order]))
+        return Foreign(position, image[order])
+
+
+@dataclass(frozen=True)
+class Combined(OpenSet):
+    """Of the share ``rate`` that is wrong, ``open`` are foreign images and the rest wrong labels.
+
+    ``source`` is where foreign images come from, as in ``open_set``, which this is at ``open=1``;
+    ``flips`` says how the labels of the others change, as in the noises of these names, of which
+    this is one at ``open=0``. With ``asymmetric`` flips, an image of a class outside the map keeps
+    its label, so less is wrong than ``rate``. ``transition`` is that of the images of a class.
+
+    What is wrong at one rate is wrong in the same way at every higher rate.
+
+    Source:
+        Sachdeva et al., "EvidentialMix: learning with combined open-set and closed-set noisy
+        labels", WACV 2021. https://arxiv.org/abs/2011.05704; ragavsachdeva/EvidentialMix at commit
+        237de71, file dataloader_cifar.py.
+    Differs from these:
+        They strike exact counts, and draw a symmetric label from all classes, the true one
+        included: their wrong share of ten classes is smaller by a tenth of the closed part.
+    """
+
+    open: Fraction = 0.5
+    flips: Literal["symmetric", "asymmetric", "pair_flip"] = "symmetric"
+
+    def matrix(self, space: LabelSpace) -> Tensor:
+        """Return ``T`` of the images that are not foreign: they flip at the rate left to them."""
+        foreign = self.rate * self.open
+        left = (self.rate - foreign) / (1 - foreign) if foreign < 1 else 0.0
+        return FLIPS[self.flips](rate=left).matrix(space)
+
+    def corrupt(self, label: Tensor, space: LabelSpace, dataset: str, seed: int) -> GivenLabels:
+        """Return the labels, some of them wrong, and the images that take the place of others."""
+        if space.images is None:
+            raise ValueError(f"{type(self).__name__} needs the images of the dataset")
+        u, v = uniforms(label, dataset, seed)
+        w = torch.rand(
+            len(label), dtype=torch.float64, generator=generator("open or closed", dataset, seed)
+        )
+        struck, is_open = u < self.rate, w < self.open
+        all_wrong = sample(label, FLIPS[self.flips](rate=1.0).matrix(space), u, v, "random")
+        given = torch.where(struck & ~is_open, all_wrong, label)
+        foreign = self._foreign(
+            u, struck & is_open, space, generator("foreign images", dataset, seed)
+        )
+        return GivenLabels(given, self.matrix(space), foreign)
+
+
+FLIPS = {"symmetric": Symmetric, "asymmetric": Asymmetric, "pair_flip": PairFlip}
 
 
 def _ranks(count: int, lent: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ NOWHERE, CPU = Path("nowhere"), torch.device("cpu")
 SCALES = ("raw", "unit", "normalised")
 KINDS = ("I", "II", "III")
 OTHER = torch.arange(700).to(torch.uint8)[:, None, None, None].expand(700, *SHAPE)
-OF_IMAGES = ["pdn", "pdn(scale='unit')", "pmd", "pmd(kind='II')", "open_set"]
+OF_IMAGES = ["pdn", "pdn(scale='unit')", "pmd", "pmd(kind='II')", "open_set", "combined"]
 WITHOUT_RATE = [*OF_IMAGES, "symmetric", "asymmetric", "pair_flip", "symmetric(counts='per_class')"]
 
 
@@ -44,8 +44,15 @@ PIXEL = pixels()
 
 def space(pixel=PIXEL, **fields):
     images = Images(pixel, torch.arange(len(pixel)), NOWHERE, lambda _name: OTHER)
-    known = {"white": 255, "mean": MEAN, "std": STD, "lenders": ("other",), "images": images}
-    return LabelSpace(C, len(pixel), {}, **(known | fields))
+    known = {
+        "confusions": {},
+        "white": 255,
+        "mean": MEAN,
+        "std": STD,
+        "lenders": ("other",),
+        "images": images,
+    }
+    return LabelSpace(C, len(pixel), **(known | fields))
 
 
 def with_rate(unrated, rate):
@@ -121,6 +128,7 @@ def test_on_raw_pixels_the_wrong_label_is_a_function_of_the_image():
         ("pdn(rate=0.4)", "1f0cbc8f8629"),
         ("pdn(rate=0.4, scale='normalised')", "37f58b0cc1ed"),
         ("open_set(rate=0.4)", "d6b0296068fa"),
+        ("combined(rate=0.4)", "08e13443f676"),
     ],
 )
 def test_the_noise_of_a_seed_is_the_same_on_every_machine(spec, prefix):
@@ -287,6 +295,36 @@ def test_a_cell_with_foreign_images_trains_and_is_measured():
     assert values["mem_frac"] + values["other_frac"] == pytest.approx(1)
     assert math.isfinite(values["ts_clean_T"])
     assert 0 <= values["T_err_l1"] <= 2
+
+
+@pytest.mark.parametrize("flips", ["symmetric", "asymmetric", "pair_flip"])
+def test_combined_noise_is_open_set_noise_at_one_end_and_wrong_labels_at_the_other(flips):
+    known = {"confusions": {0: 1, 3: 2}} if flips == "asymmetric" else {}
+    wrong = drawn(NOISES.build(f"{flips}(rate=0.4)"), **known)
+    closed = drawn(NOISES.build(f"combined(rate=0.4, open=0.0, flips={flips!r})"), **known)
+    assert torch.equal(closed.label, wrong.label)
+    torch.testing.assert_close(closed.transition, wrong.transition, rtol=0, atol=1e-15)
+    assert len(closed.foreign.position) == 0
+    foreign = drawn(NOISES.build("open_set(rate=0.4)"), **known)
+    opened = drawn(NOISES.build(f"combined(rate=0.4, open=1.0, flips={flips!r})"), **known)
+    assert opened.sha256() == foreign.sha256()
+    assert torch.equal(opened.transition, foreign.transition)
+
+
+@pytest.mark.parametrize("flips", ["symmetric", "asymmetric", "pair_flip"])
+def test_combined_noise_has_the_shares_and_the_transition_that_it_states(flips):
+    known = {"confusions": {0: 1, 3: 2}} if flips == "asymmetric" else {}
+    given = drawn(NOISES.build(f"combined(rate=0.6, open=0.25, flips={flips!r})"), **known)
+    foreign = len(given.foreign.position)
+    assert abs(foreign - 0.15 * N) <= 4 * math.sqrt(N * 0.15 * 0.85)
+    kept = torch.ones(N, dtype=torch.bool)
+    kept[given.foreign.position] = False
+    assert torch.equal(given.label[~kept], LABEL[~kept])
+    for true, row in enumerate(given.transition.tolist()):
+        members = given.label[kept & LABEL.eq(true)].tolist()
+        for label, share in enumerate(row):
+            bound = 4.5 * math.sqrt(share * (1 - share) * len(members))
+            assert abs(members.count(label) - share * len(members)) <= bound
 
 
 # ----------------------------------------------------------------------------------- all of them
