@@ -18,6 +18,14 @@ class LogitClip(Method, label="LogitClip", family="bounded"):
     ``z <- z * min(1, tau / |z|)`` with the Euclidean norm, then any loss: the paper's is
     cross-entropy, and others can be named. Predictions use the logits as they are.
 
+    ``compat`` clips as both public codes do: what is longer than ``tau`` gets the length
+    ``1 / tau``, so that it is cut for ``tau > 1``, stretched for ``tau < 1``, and at 1 as in the
+    paper. With it, ``tau`` is ``--temp`` of the authors' code, whose example at symmetric noise of
+    0.5 on CIFAR-10 is 1.5, and ``1 / delta`` of Wang et al. 2024 (cswjl/eps-softmax,
+    ``losses.py``), whose table has 1 to 0.67 for symmetric and 0.4 for asymmetric noise there: the
+    two lie on different sides of 1, and their lengths are each other's inverse. Published numbers
+    of either stand on ``compat``; without it, the same ``tau`` is another method.
+
     Source:
         Hongxin Wei, Huiping Zhuang, Renchunzi Xie, Lei Feng, Gang Niu, Bo An & Yixuan Li,
         "Mitigating memorization of noisy labels by clipping the model prediction", ICML 2023.
@@ -25,9 +33,7 @@ class LogitClip(Method, label="LogitClip", family="bounded"):
         read at commit 7e45730, ``algorithms/clip.py``.
 
     Differs from that code:
-        It shortens vectors that are longer than ``tau`` to the length ``1 / tau``, as does
-        ``compat``; at 1 it is the same. Published numbers stand on the code, with ``tau`` chosen
-        for each noise: 1 and 0.67 for symmetric, 0.4 for asymmetric noise on CIFAR-10.
+        Without ``compat`` the length is ``tau``, as the paper has it.
     """
 
     tau: Annotated[float, Between(0.001, 1000.0)] = 1.0

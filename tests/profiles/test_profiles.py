@@ -67,11 +67,11 @@ def test_small_images_and_methods_of_before_keep_their_defaults():
     old = ("sce", "gce", "elr", "sop", "forward", "dividemix")
     old += ("co_teaching", "mixup", "gjs", "l2rw")
     for method in METHODS:
-        for dataset in ("digits", "mnist", "fashion_mnist") if method in old else ("digits",):
-            for profile in ("default", "paper"):
-                found = configured(profile, method, dataset, "symmetric(rate=0.4)")
-                assert found.method == METHODS[method]()
-                assert found.name == method
+        small = ("mnist", "fashion_mnist") if method in old else ()
+        for profile, dataset in (("paper", "digits"), *(("default", d) for d in ("digits", *small))):
+            found = configured(profile, method, dataset, "symmetric(rate=0.4)")
+            assert found.method == METHODS[method]()
+            assert found.name == method
 
 
 # ------------------------------------------------------------------------------------ precedence
@@ -108,6 +108,53 @@ def test_people_s_labels_have_no_rate_and_rows_of_their_own():
     found = configured("paper", "dividemix", "cifar10", "cifar10n").method
     assert found.unlabelled_weight == 0
     assert configured("paper", "gce", "cifar100", "cifar100n").method.q == 0.7
+
+
+GJS_SCRIPTS = """
+js  cifar10  symmetric  0.0 0.1, 0.2 0.7, 0.4 0.7, 0.6 0.9, 0.8 0.9
+js  cifar10  asymmetric 0.2 0.3, 0.4 0.3
+js  cifar100 symmetric  0.0 0.1, 0.2 0.1, 0.4 0.3, 0.6 0.5, 0.8 0.3
+js  cifar100 asymmetric 0.2 0.5, 0.4 0.5
+gjs cifar10  symmetric  0.0 0.5, 0.2 0.3, 0.4 0.9, 0.6 0.1, 0.8 0.1
+gjs cifar10  asymmetric 0.2 0.3, 0.4 0.3
+gjs cifar100 symmetric  0.0 0.3, 0.2 0.3, 0.4 0.5, 0.6 0.9, 0.8 0.1
+gjs cifar100 asymmetric 0.2 0.5, 0.4 0.1
+"""  # the first of js_weights in scripts/ of github.com/ErikEnglesson/GJS at 1a3c9e0
+
+
+@pytest.mark.parametrize("line", GJS_SCRIPTS.strip().splitlines())
+def test_js_and_gjs_have_every_published_weight(line):
+    method, dataset, noise, values = line.split(maxsplit=3)
+    for rate, pi in (pair.split() for pair in values.split(",")):
+        spec = f"{noise}(rate={rate})" if float(rate) else "clean"
+        assert configured("paper", method, dataset, spec).method.pi == float(pi)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "noise", "spec"),
+    [  # of the code that each row cites
+        ("cifar10", "clean", "pes(whole=0.125, second=0.035, third=0.025, upper=3, lr=0.0001)"),
+        ("cifar100", "clean", "pes(whole=0.15, second=0.035, third=0.025, upper=4, lr=0.0001)"),
+        ("cifar10", "clean", "negative_ls(pace=1e-05)"),
+        ("cifar10", "clean", "mw_net(per_class=100, lr=0.001)"),
+        ("cifar100", "clean", "mw_net(per_class=10, lr=0.001)"),
+        ("mnist", "clean", "co_teaching_plus(rate='true', warmup=0)"),
+        ("cifar10", "clean", "co_teaching_plus(rate='true', warmup=20)"),
+        ("cifar100", "clean", "co_teaching_plus(rate='true', warmup=5)"),
+        ("cifar100", "asymmetric(rate=0.4)", "sop(lr_u=1.0, lr_v=100.0)"),
+        ("mnist", "clean", "jocor(rate='true', agreement=0.95)"),
+        ("cifar100", "symmetric(rate=0.4)", "jocor(rate='true', agreement=0.85)"),
+        ("cifar100", "asymmetric(rate=0.4)", "jocor(forget_rate=0.2, agreement=0.85)"),
+        ("cifar10", "asymmetric(rate=0.4)", "logit_clip(tau=0.4, compat=True)"),
+        ("cifar10", "symmetric(rate=0.6)", "logit_clip(tau=0.6667, compat=True)"),
+        ("cifar100", "symmetric(rate=0.2)", "logit_clip(tau=2.0, compat=True)"),
+        ("cifar100", "clean", "jal_ce(alpha=5.0, beta=1.0, a=20.0, delta=5e-06)"),
+        ("mnist", "clean", "sce(alpha=0.01)"),
+    ],
+)
+def test_published_settings_are_those_of_the_authors_code(dataset, noise, spec):
+    name = spec.partition("(")[0]
+    assert configured("paper", name, dataset, noise).method == METHODS.build(spec)
 
 
 # -------------------------------------------------------------------------------------- identity
