@@ -151,7 +151,11 @@ class Combined(OpenSet):
         return GivenLabels(given, self.matrix(space), foreign)
 
 
-FLIPS: dict[str, type[Symmetric | Asymmetric | PairFlip]] = {"symmetric": Symmetric, "asymmetric": Asymmetric, "pair_flip": PairFlip}
+FLIPS: dict[str, type[Symmetric | Asymmetric | PairFlip]] = {
+    "symmetric": Symmetric,
+    "asymmetric": Asymmetric,
+    "pair_flip": PairFlip,
+}
 
 
 def _ranks(count: int, lent: Tensor) -> Tensor:

@@ -531,11 +531,20 @@ def test_a_lead_that_no_test_resolves_makes_no_front(run):
 
 
 @pytest.mark.parametrize("passes", [0.1, np.nextafter(0.1, 0), np.nextafter(0.1, 0.2)])
-def test_methods_that_all_cost_the_same_stand_above_each_other(run, passes):
-    same = dict.fromkeys(run.methods, passes)  # some become no bounds of a log axis
-    (drawing,) = pages_of(pareto, with_passes(run, **same))
-    low, high = drawing.figure.axes[-1].get_xlim()
-    assert low < 0.3 < high  # six passes each over two epochs
+def test_a_cost_that_all_methods_have_is_told_and_not_drawn(run, passes):
+    (drawing,) = pages_of(pareto, with_passes(run, **dict.fromkeys(run.methods, passes)))
+    assert len(drawing.figure.axes) == 1
+    assert "All cost the same." in drawing.caption
+
+
+def test_a_method_within_chance_does_not_set_the_scale_of_accuracy(run):
+    rows = run.results.copy()
+    rows.loc[rows["method"] == "gce", "acc"] = 0.1
+    analysis = Analysis(replace(run, results=rows, classes={"digits": 10}))
+    (drawing,) = pages_of(pareto, analysis.run)
+    assert "gce" not in set(drawing.data["method"])
+    assert f"Left out: {analysis.looks['gce'].label}, within chance." in drawing.caption
+    assert drawing.figure.axes[0].get_ylim()[0] > 20
 
 
 def test_the_profile_counts_the_runs_within_a_distance_of_the_best(run):

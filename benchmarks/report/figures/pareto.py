@@ -34,6 +34,8 @@ _SECONDS = (
 AXES = {"cost": "Cost (hard labels: 1)", "seconds": "Seconds, alone"}
 """The axes beside the calibration error, by the column of what is drawn."""
 TIMED = ("seconds", "low", "high")
+_ALIKE = " All cost the same."
+_CHANCE = " Left out: {methods}, within chance."
 _SMALL = (
     " Large, with whiskers and named where there is room: {named} of {all} methods, those on a "
     "front, what the others are compared with, and the best of each family by mean accuracy."
@@ -41,7 +43,7 @@ _SMALL = (
 _HEIGHT, _ACROSS = 2.1, 5
 """The inches of a panel, and the families beside each other in the legend."""
 _SAME = 1.01
-"""Costs up to so many times another are the same."""
+"""Costs up to so many times another are the same; where all are, no panel shows them."""
 _FEWEST_POINTS = 1.0
 """The least height of the axis of accuracy."""
 _FEWEST_DECADES = 0.3
@@ -54,7 +56,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     if data.empty:
         raise AbsentError("No method finished a seed in every setting that all have tried.")
     looks = {m: k for m, k in analysis.looks.items() if m in data.index}
-    costs = [name for name in AXES if data[name].notna().any()]
+    costs = [name for name in AXES if _differs(data[name])]
     families = _families(looks)
     foot = 0.3 + 0.17 * -(-len(families) // _ACROSS)
     figure = layout.new_figure(venue.width, _HEIGHT * (1 + len(costs)) + foot)
@@ -85,6 +87,11 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     return [Page(figure, data.reset_index(), _caption(analysis, data) + small)]
 
 
+def _differs(costs: pd.Series) -> bool:
+    """Return whether costs are known, and are not all the same."""
+    return bool(costs.max() > _SAME * costs.min())
+
+
 def _families(looks: Mapping[str, Look]) -> list[Line2D]:
     """Return what the legend names: the families of methods."""
     known = {look.family for look in looks.values()}
@@ -100,10 +107,11 @@ def points(analysis: Analysis) -> pd.DataFrame:
     """Return ``acc``, ``ece`` in percent with half widths, the cost and fronts by method.
 
     Over the settings that every method has tried, as the ranking is; a seed counts where it
-    finished in all.
+    finished in all. Methods within chance, which would set the scale of the others, are left out.
     """
     means = analysis.ranking[["acc", "acc_half", "ece", "ece_half"]]
-    data = 100 * means.reindex(list(analysis.run.methods))
+    methods = [m for m in analysis.run.methods if m not in _left_out(analysis)]
+    data = 100 * means.reindex(methods)
     data[list(COSTS)] = analysis.costs.reindex(data.index)
     data[list(TIMED)] = analysis.timings[list(TIMED)].reindex(data.index)
     data = data.dropna(subset=["acc", "ece"])
@@ -115,6 +123,12 @@ def points(analysis: Analysis) -> pd.DataFrame:
     data["front_seconds"] = front(gains | slow) & data["seconds"].notna() & ~out
     data["front_cost"] = front(gains | (_SAME * cost[:, None] < cost)) & np.isfinite(cost) & ~out
     return data
+
+
+def _left_out(analysis: Analysis) -> frozenset[str]:
+    """Return the methods within chance, unless all are."""
+    collapsed = analysis.collapsed()
+    return frozenset() if collapsed.issuperset(analysis.run.methods) else collapsed
 
 
 def _beaten(analysis: Analysis, metric: str, methods: pd.Index) -> NDArray[np.bool_]:
@@ -201,11 +215,15 @@ def _make_logarithmic(axes: Axes, costs: pd.Series) -> None:
 def _caption(analysis: Analysis, data: pd.DataFrame) -> str:
     shared = len(analysis.shared_settings)
     settings = "one setting" if shared == 1 else f"{shared} settings"
-    costly, timed = (bool(data[name].notna().any()) for name in AXES)
+    alike = bool(data["cost"].notna().any()) and not _differs(data["cost"])
+    costly, timed = (_differs(data[name]) for name in AXES)
     found = bool(data[["front_ece", "front_cost", "front_seconds"]].any(axis=None))
     text = _CAPTION.format(
         against="ECE and against cost" if costly else "ECE",
         settings=settings,
         front=_FRONT if found else " No front is resolved.",
     )
-    return text + (_COST if costly else " Costs are not known.") + _SECONDS * timed
+    text += _COST if costly else _ALIKE if alike else " Costs are not known."
+    left_out = _left_out(analysis)
+    out = [analysis.looks[m].label for m in analysis.run.methods if m in left_out]
+    return text + _SECONDS * timed + _CHANCE.format(methods=", ".join(out)) * bool(out)
