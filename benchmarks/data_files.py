@@ -57,7 +57,7 @@ def check_files(names: Sequence[str], root: Path, *, fetch: bool) -> Iterator[tu
         RefusedError: a name is unknown; nothing was downloaded.
     """
     humans = {name: entry for name, entry in NOISES.items() if issubclass(entry, Human)}
-    names = names or list(DATASETS)
+    names = names or [name for name, entry in DATASETS.items() if not entry.vectors]
     try:
         datasets = {name: DATASETS.build(name) for name in names if name not in humans}
     except ValueError as error:

@@ -51,13 +51,14 @@ def label_space(dataset: Dataset) -> LabelSpace:
         size=dataset.sizes[0],
         confusions=dataset.confusions,
         resplit=dataset.resplit,
-        dataset=DATASETS.name(dataset),
+        dataset=DATASETS.name(dataset.origin),
         superclass=tuple(superclass) if groups else (),
         white=dataset.white,
         mean=dataset.mean,
         std=dataset.std,
         lenders=tuple(name for name, entry in others if _shape(entry) == dataset.shape),
         classes=dataset.classes,
+        vectors=dataset.vectors,
     )
 
 
@@ -406,6 +407,8 @@ class Suite:
                 f"{MOST_CELLS:,}; ask for fewer seeds, noises or methods at a time"
             )
         if fetch and root:
+            if any(dataset.vectors for dataset in self._built("dataset")):
+                list(self._cells(precision, None))  # refuses what it can before minutes of work
             self._fetch(root)
         cells = list(self._cells(precision, root))
         with self._told_by("noise"):
@@ -444,6 +447,10 @@ class Suite:
                     names.setdefault(*profile.configure(spec, conditions))
                 for method, recipe in itertools.product(names, built["recipe"]):
                     _check_validation(method, recipe)
+                    _check_vectors(dataset, method, recipe)
+            with self._told_by("model"):
+                for model in built["model"] if dataset.vectors else ():
+                    model.check(dataset.shape)
             with self._told_by("dataset"):
                 data = data_of(dataset, noise, root) if root else ""
             with self._told_by("noise"):
@@ -506,6 +513,23 @@ def _names_files(cells: Collection[Cell]) -> bool:
         if any(any(registry.files(part)) for part in parts.values()):
             return True
     return False
+
+
+def _check_vectors(dataset: Dataset, method: Method, recipe: Recipe) -> None:
+    """Refuse to crop, flip, turn or shift what is no image."""
+    if not dataset.vectors:
+        return
+    name = DATASETS.name(dataset)
+    if recipe.augments:
+        raise ValueError(
+            f"{RECIPES.name(recipe)} crops, flips or rotates images, and {name} holds feature "
+            "vectors; name a recipe that does not, such as small"
+        )
+    if method.turns_images:
+        raise ValueError(
+            f"{METHODS.name(method)} makes strong views, which turn and shift images, and {name} "
+            "holds feature vectors; leave it out"
+        )
 
 
 def _check_validation(method: Method, recipe: Recipe) -> None:

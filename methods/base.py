@@ -134,6 +134,7 @@ class Method(Bounded):
 
     networks: ClassVar[int] = 1
     views: ClassVar[int] = 1  # independent augmentations of each image
+    turns_images: ClassVar[bool] = False  # makes strong views, which feature vectors have not
     peeks: ClassVar[bool] = False  # gets Batch.outputs: another forward pass, without gradient
     averaged: ClassVar[tuple[str, ...]] = ()  # what averaged weights are for: peeks, predictions
     stops_early: ClassVar[bool] = False  # ends at the epoch that is best on noisy validation labels
@@ -241,6 +242,6 @@ class Method(Bounded):
 
 def hooks_of(method: type[Method]) -> list[str]:
     """Return the hooks that a method has of its own, in the order of :class:`Method`."""
-    facts = {"label", "family", "colour", "facts"}
+    facts = {"label", "family", "colour", "facts", "turns_images"}
     hooks = [name for name in vars(Method) if not name.startswith("_") and name not in facts]
     return [name for name in hooks if getattr(method, name) != getattr(Method, name)]

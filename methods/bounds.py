@@ -41,10 +41,11 @@ class Added(NamedTuple):
 
 
 class SpecOf(NamedTuple):
-    """A mark of a text field that names an entry of the same catalogue by its spec."""
+    """A mark of a text field that names an entry of a catalogue by its spec."""
 
     canonical: Callable[[str], str]  # returns the shortest spec, or raises ValueError
     noun: str
+    registry: Callable[[], Any] | None = None  # returns the other catalogue; None: it is the same
 
 
 class FilePath(NamedTuple):

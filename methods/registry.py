@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields, replace
 from typing import Any, Generic, TypeVar
 
-from methods.bounds import Bounded, FilePath, file_name, suggestion
+from methods.bounds import Bounded, Field, FilePath, file_name, suggestion
 from methods.spelling import meant
 
 T = TypeVar("T", bound=Bounded)
@@ -151,8 +151,11 @@ class Registry(Mapping[str, type[T]], Generic[T]):
 
     def version(self, obj: T) -> int | str:
         """Return the version of ``obj``, with those of entries that its fields name, if raised."""
-        named = [self.build(getattr(obj, field.name)) for field in obj.fields() if field.spec]
-        raised = [self.version(entry) for entry in named if self.version(entry) != 1]
+        named = [
+            (self._of(field), getattr(obj, field.name)) for field in obj.fields() if field.spec
+        ]
+        versions = [registry.version(registry.build(spec)) for registry, spec in named]
+        raised = [version for version in versions if version != 1]
         return "+".join(map(str, [obj.version, *raised])) if raised else obj.version
 
     def spec(self, obj: T) -> str:
@@ -190,7 +193,8 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         for field in obj.fields():
             value = getattr(obj, field.name)
             if field.spec:
-                yield from self.files(self.build(value))
+                registry = self._of(field)
+                yield from registry.files(registry.build(value))
             elif field.file and value:
                 yield f"{type(obj).__name__}.{field.key}", field.file, value
 
@@ -220,12 +224,25 @@ class Registry(Mapping[str, type[T]], Generic[T]):
                 value, default = getattr(obj, field.name), defaults[field.name]
                 silent = field.added is not None and default == field.added.neutral
                 if keep(value != default, silent):
-                    value = write(self.build(value)) if field.spec else value
+                    value = self._named(field, value, write) if field.spec else value
                     value = path(value) if field.file else value
                     shown.append(f"{field.key}={value!r}")
             name = self.name(obj)
             self._written[write, obj] = f"{name}({', '.join(shown)})" if shown else name
         return self._written[write, obj]
+
+    def _of(self, field: Field) -> "Registry[Any]":
+        """Return the catalogue of the entries that a field names."""
+        if field.spec is None or field.spec.registry is None:
+            return self
+        registry: Registry[Any] = field.spec.registry()
+        return registry
+
+    def _named(self, field: Field, spec: str, write: Callable[[T], str]) -> str:
+        """Return how the method ``write`` writes the entry that a field names."""
+        registry = self._of(field)
+        text: str = getattr(registry, write.__name__)(registry.build(spec))
+        return text
 
     def _forget(self) -> None:
         """Forget what was built, as a spec may mean another entry now."""

@@ -28,9 +28,9 @@ def build(method="cross_entropy", **changes):
     return Cell.build(specs | changes)
 
 
-def few(cell, size=293, device=CPU):
+def few(cell, size=293, device=CPU, root=NOWHERE):
     """A small part of a cell's data."""
-    data = load_cell_data(cell, NOWHERE, device)
+    data = load_cell_data(cell, root, device)
     names = ("train", "noisy", "clean", "position")
     kept = {name: getattr(data, name)[:size] for name in names}
     kept |= {name: getattr(data, name)[:31] for name in ("val", "val_noisy", "val_clean")}

@@ -24,6 +24,14 @@ FIELDS = [
 ]
 
 
+NAMED = {
+    "dataset": ["cifar10", "digits", "cifar10(train=2000)"],
+    "backbone": ["random_conv", "random_conv(patches=99)"],
+    "": ["cross_entropy", "gce", "gce(q=0.5)"],
+}
+"""Specs of what a field names, by the noun for it; of the first that is in the field's."""
+
+
 def legal(field):
     """Values that the field allows, its bounds among them."""
     if field.choices:
@@ -31,7 +39,7 @@ def legal(field):
     if field.kind is bool:
         return [True, False]
     if field.spec:
-        return ["cross_entropy", "gce", "gce(q=0.5)"]
+        return next(specs for noun, specs in NAMED.items() if noun in field.spec.noun)
     if field.kind is str and not field.interval:
         return ["a.npy", "it's (1).csv"]
     low, high = field.interval

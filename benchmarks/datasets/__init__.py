@@ -3,6 +3,7 @@
 from benchmarks.datasets.base import ROOT_VARIABLE, Dataset, Split, data_root
 from benchmarks.datasets.cifar import CIFAR10, CIFAR100
 from benchmarks.datasets.digits import Digits
+from benchmarks.datasets.embedded import Embedded
 from benchmarks.datasets.mnist import KMNIST, MNIST, FashionMNIST
 from benchmarks.datasets.svhn import SVHN
 from methods import Registry
@@ -17,6 +18,7 @@ DATASETS: Registry[Dataset] = Registry(
     cifar10=CIFAR10,
     cifar100=CIFAR100,
     svhn=SVHN,
+    embedded=Embedded,
 )
 
 __all__ = ["DATASETS", "ROOT_VARIABLE", "Dataset", "Split", "data_root"]

@@ -19,9 +19,12 @@ ROOT_VARIABLE = "NOISY_LABELS_DATA"
 
 
 class Split(NamedTuple):
-    """Images and clean labels, in the publisher's order."""
+    """Images and clean labels, in the publisher's order.
 
-    image: Tensor  # (N, channels, height, width) uint8
+    A feature vector of ``D`` numbers is an image of shape ``(D, 1, 1)``, float32 and standardised.
+    """
+
+    image: Tensor  # (N, channels, height, width) uint8, or (N, D, 1, 1) float32
     label: Tensor  # (N,) int64
     position: Tensor | None = None  # (N,) int64, places in what was published; None: all, in order
 
@@ -43,6 +46,8 @@ class Card:
 class Dataset(Bounded):
     """A public image dataset with clean labels; noise is added later, by the suite."""
 
+    vectors: ClassVar[bool] = False  # holds feature vectors in place of images
+
     num_classes: ClassVar[int]
     classes: ClassVar[tuple[str, ...]]  # their names
     class_counts: ClassVar[tuple[int, ...]] = ()  # training images of each class; (): all alike
@@ -57,6 +62,11 @@ class Dataset(Bounded):
     sha256: ClassVar[str] = ""  # of all pixels and labels; "": see ``Card.integrity``
     version: ClassVar[int] = 1
     card: ClassVar[Card] = Card(source="not stated", paper="not stated", licence="not stated")
+
+    @property
+    def origin(self) -> "Dataset":
+        """The dataset whose labels and order these are: that of the images behind features."""
+        return self
 
     @property
     def sizes(self) -> tuple[int, int]:

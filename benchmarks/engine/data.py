@@ -20,11 +20,11 @@ FEW_PIXELS = 2**20
 class CellData(NamedTuple):
     """The data of one cell, resident on its device. Only ``noisy`` ever reaches a method."""
 
-    train: Tensor  # (N, channels, H, W) uint8 or normalised, publisher's order, without validation
+    train: Tensor  # (N, channels, H, W) uint8 or float, publisher's order, without validation
     noisy: Tensor  # (N,) int64, given labels
     clean: Tensor  # (N,) int64, for metrics only; NO_CLASS where no class is right
     position: Tensor  # (N,) int64, places in the training set that was loaded
-    val: Tensor  # (V, channels, H, W) uint8
+    val: Tensor  # (V, channels, H, W) uint8 or float
     val_noisy: Tensor  # (V,) int64, given labels
     val_clean: Tensor  # (V,) int64, for metrics only
     test: Split
@@ -37,9 +37,9 @@ class CellData(NamedTuple):
     trusted: Tensor  # (M,) int64, places in train of the examples whose clean label is given
 
     def pixels(self, image: Tensor) -> Tensor:
-        """Return normalised floating-point images, of bytes or of such."""
+        """Return normalised floating-point images, of bytes or of such; feature vectors are."""
         if image.is_floating_point():
-            return image
+            return image.to(self.mean.dtype)
         return (image.to(self.mean.dtype) - self.mean) / self.std
 
     def normalised_once(self) -> "CellData":

@@ -31,11 +31,16 @@ class Model(Bounded):
         """
 
     def check(self, shape: tuple[int, int, int]) -> None:
-        """Refuse images that the network would shrink to nothing.
+        """Refuse images that the network would shrink to nothing, and vectors that are none.
 
         Raises:
             ValueError: height or width is below ``smallest``.
         """
+        if shape[1:] == (1, 1) and self.smallest > 1:
+            raise ValueError(
+                f"{type(self).__name__} needs images, got feature vectors of {shape[0]} numbers; "
+                "linear and mlp take them"
+            )
         if min(shape[1:]) < self.smallest:
             raise ValueError(
                 f"{type(self).__name__} needs images of at least {self.smallest}x{self.smallest} "

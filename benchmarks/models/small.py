@@ -1,5 +1,6 @@
 """Small networks for small images."""
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -7,6 +8,15 @@ from torch import nn
 
 from benchmarks.models.base import Model, convolution, initialise_as_robust_losses
 from methods.bounds import Added, Between
+
+
+@dataclass(frozen=True)
+class Linear(Model):
+    """One layer from pixels or features to logits: multinomial logistic regression."""
+
+    def build(self, shape: tuple[int, int, int], num_classes: int) -> nn.Module:
+        """Return the network."""
+        return nn.Sequential(nn.Flatten(), nn.Linear(math.prod(shape), num_classes))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from benchmarks.noise.files import Labels, Matrix
 from benchmarks.noise.human import CIFAR10N, CIFAR100N, Human
 from benchmarks.noise.instance import PDN
 from benchmarks.noise.margin import PMD
+from benchmarks.noise.matched import Matched
 from benchmarks.noise.open_set import Combined, OpenSet
 from methods import Registry
 
@@ -38,6 +39,7 @@ NOISES: Registry[Noise] = Registry(
     combined=Combined,
     cifar10n=CIFAR10N,
     cifar100n=CIFAR100N,
+    matched=Matched,
 )
 
 __all__ = [

@@ -22,7 +22,7 @@ NO_CLASS = -1
 class Images(NamedTuple):
     """The training images behind the labels, for a noise that looks at them."""
 
-    pixel: Tensor  # (N, channels, height, width) uint8
+    pixel: Tensor  # (N, channels, height, width) uint8, or vectors (N, D, 1, 1) float32
     position: Tensor  # (N,) int64, places in the published training set
     root: Path  # the folder of published files
     borrow: Callable[[str], Tensor]  # the training images of another dataset, by its name
@@ -42,6 +42,7 @@ class LabelSpace(NamedTuple):
     std: tuple[float, ...] = ()
     lenders: tuple[str, ...] = ()  # datasets with images of the same shape
     classes: tuple[str, ...] = ()  # their names, where they have any
+    vectors: bool = False  # its images are feature vectors, (N, D, 1, 1) float32
     images: Images | None = None  # absent while a sweep is only being checked
 
 

@@ -32,7 +32,7 @@ def posterior(image: Tensor, label: Tensor, classes: int) -> Tensor:
     labels and ``b``, of ``SHARPNESS``, makes the labels most likely.
 
     Args:
-        image: ``(N, channels, height, width)`` uint8.
+        image: ``(N, channels, height, width)`` uint8, or feature vectors ``(N, D, 1, 1)``.
         label: ``(N,)`` int64 true labels.
         classes: ``C``.
 
@@ -65,10 +65,14 @@ def left_out(feature: Tensor, target: Tensor) -> Tensor:
 def features(image: Tensor) -> Tensor:
     """Return standardised responses to random patches, ``(N, 8 PATCHES)`` float64.
 
+    Feature vectors ``(N, D, 1, 1)`` stand for themselves, ``(N, D)``.
+
     Patches of every third place (of every place in images of less than 24 pixels) are brought to
     mean 0 and contrast 1, whitened, and projected on ``PATCHES`` of them; what is above a threshold
     in either direction is averaged over the quarters of the image.
     """
+    if image.is_floating_point():
+        return image.flatten(1).double()
     side = min(SIDE, max(2, image.shape[-1] // 2))
     step = 3 if image.shape[-1] >= 24 else 1
     source = generator("patches")

@@ -97,7 +97,8 @@ def of_cell(cell: Cell, precision: str = "") -> Memory:
     copies = 2 + moments + bool(method.averaged)
     graphs = LOOKAHEAD_GRAPHS if method.trusted_per_class else 1
     count = sum(dataset.sizes)
-    pixels, logits = math.prod(dataset.shape), 4 * method.networks * dataset.num_classes
+    pixels = math.prod(dataset.shape) * (4 if dataset.vectors else 1)
+    logits = 4 * method.networks * dataset.num_classes
     return Memory(
         network.weights * method.networks * copies,
         network.kept * recipe.batch * method.views * method.networks * graphs,

@@ -140,7 +140,8 @@ def test_training_does_not_change_when_the_clean_labels_are_garbage(method):
 
 @pytest.mark.parametrize("name", sorted(set(DATASETS) - {"digits"}))
 def test_missing_files_are_refused_in_one_sentence(tmp_path, name):
-    with pytest.raises(DataMissingError, match=r"is not available: looked in .*; fetch it with"):
+    match = r"is not available: (looked in .*; fetch it|its feature vectors .*; compute them) with"
+    with pytest.raises(DataMissingError, match=match):
         DATASETS.build(name).load(tmp_path, 0)
     assert list(tmp_path.iterdir()) == []
 

@@ -1,5 +1,6 @@
 """Spec strings and the fields behind them, for every catalogue of the suite."""
 
+import ast
 import math
 import re
 from dataclasses import MISSING, dataclass, fields, replace
@@ -81,7 +82,8 @@ def test_the_spec_of_the_defaults_is_the_name_and_the_full_one_names_every_field
                 assert registry.spec(built) == name
                 assert registry.build(name) == built
             assert registry.name(built) == name
-            named = re.findall(r"(\w+)=", registry.full(built))
+            call = ast.parse(registry.full(built), mode="eval").body
+            named = [keyword.arg for keyword in getattr(call, "keywords", ())]
             assert named == [field.key for field in built.fields()]
 
 

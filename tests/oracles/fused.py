@@ -19,6 +19,7 @@ from torch.func import (
 )
 from torch.utils import _pytree as pytree
 
+from benchmarks.datasets import DATASETS
 from benchmarks.engine.augmentation import crop_and_flip, draw
 from benchmarks.models import initialised
 from benchmarks.seeds import generator, seeded
@@ -102,7 +103,7 @@ def average(method, slow, fast, steps, cell, problem):
 
 def start(cell, problem):
     told = cell.method.privileges
-    with seeded("method", "digits", cell.seed, "init"):
+    with seeded("method", DATASETS.name(cell.dataset), cell.seed, "init"):
         return cell.method.init(
             Task(
                 problem.noisy,
@@ -116,7 +117,7 @@ def start(cell, problem):
 
 def stacked_networks(cells, part):
     nets = [
-        initialised(c.model, c.dataset.shape, 10, ("digits", c.seed, k, part))
+        initialised(c.model, c.dataset.shape, 10, (DATASETS.name(c.dataset), c.seed, k, part))
         for c in cells
         for k in range(c.method.networks)
     ]
@@ -134,16 +135,17 @@ def batches(cells, problems, epoch):
 
 def batches_of(cell, problem, epoch):
     recipe, method, size = cell.recipe, cell.method, len(problem.noisy)
-    order = torch.randperm(size, generator=generator("order", "digits", cell.seed, epoch))
-    salts = [("augment", "digits", cell.seed, epoch, v)[: 5 if v else 4] for v in range(9)]
+    name = DATASETS.name(cell.dataset)
+    order = torch.randperm(size, generator=generator("order", name, cell.seed, epoch))
+    salts = [("augment", name, cell.seed, epoch, v)[: 5 if v else 4] for v in range(9)]
     views = [draw(size, recipe.crop, generator(*salts[v])) for v in range(method.views)]
     sizes, left = [], size
     while left > 0:
         sizes.append(left if left - recipe.batch <= 1 else recipe.batch)
         left -= sizes[-1]
-    with seeded("method", "digits", cell.seed, epoch):
+    with seeded("method", name, cell.seed, epoch):
         draws = [method.draw(length) for length in sizes]
-    source = generator("trusted", "digits", cell.seed, epoch)
+    source = generator("trusted", name, cell.seed, epoch)
     for ids, drawn in zip(order.split(sizes), draws, strict=True):
         raw = problem.train[ids]
         shown = [crop_and_flip(raw, o[ids], f[ids] & recipe.flip, recipe.crop) for o, f, _ in views]

@@ -1,0 +1,9 @@
+"""Backbones: fixed maps from images to feature vectors, and the registry of them."""
+
+from benchmarks.embedding.base import Backbone, Fitted
+from benchmarks.embedding.random_conv import RandomConv
+from methods import Registry
+
+BACKBONES: Registry[Backbone] = Registry("backbone", Backbone, random_conv=RandomConv)
+
+__all__ = ["BACKBONES", "Backbone", "Fitted"]
