@@ -61,7 +61,8 @@ class OpenSet(Noise):
     def check(self, space: LabelSpace, seeds: Sequence[int]) -> None:
         """Refuse a source that has no images of the same shape."""
         if space.vectors:
-            raise ValueError("OpenSet replaces images, and this dataset holds feature vectors")
+            name = type(self).__name__
+            raise ValueError(f"{name} replaces images, and this dataset holds feature vectors")
         known = (UNIFORM, *space.lenders)
         if self.source not in known:
             hint = suggestion(self.source, known)
