@@ -139,8 +139,10 @@ class RandomConv(Backbone):
         """Return pooled responses ``(n, 2 * patches * pools^2)`` on the CPU."""
         there = {name: tensor.to(device) for name, tensor in fitted.items()}
         side = self._side((1, *image.shape[2:]))
-        pooled = []
-        for some in image.split(AT_ONCE.get(device.type, AT_ONCE["cuda"])):
+        parts, (pools, _) = image.split(_at_once(device)), fitted["pooling"].shape
+        shape = (len(image), pools, 2 * fitted["filters"].shape[1])
+        pooled = torch.empty(shape, dtype=torch.float32)
+        for some, place in zip(parts, pooled.split(_at_once(device)), strict=True):
             patch = _normalised(_patches(some.to(device), side))  # (n, places, channels * side^2)
             response = (patch @ there["white"] - there["mean"]) @ there["filters"]
             # Of s = max(0, z - t) - max(0, -z - t) and its size, half the sum and half the
@@ -148,10 +150,14 @@ class RandomConv(Backbone):
             beyond = F.softshrink(response, self.threshold)
             signed = there["pooling"] @ beyond
             size = there["pooling"] @ beyond.abs_()
-            pooled.append(
-                torch.cat(((size + signed) / 2, (size - signed) / 2), -1).flatten(1).cpu()
-            )
-        return torch.cat(pooled)
+            # Written in place: small results between large scratch would keep the heap from it.
+            place.copy_(torch.cat(((size + signed) / 2, (size - signed) / 2), -1))
+        return pooled.flatten(1)
+
+
+def _at_once(device: torch.device) -> int:
+    """Return how many images are responded to together."""
+    return AT_ONCE.get(device.type, AT_ONCE["cuda"])
 
 
 def _patches(image: Tensor, side: int) -> Tensor:
