@@ -68,7 +68,8 @@ def test_small_images_and_methods_of_before_keep_their_defaults():
     old += ("co_teaching", "mixup", "gjs", "l2rw")
     for method in METHODS:
         small = ("mnist", "fashion_mnist") if method in old else ()
-        for profile, dataset in (("paper", "digits"), *(("default", d) for d in ("digits", *small))):
+        others = [("default", dataset) for dataset in ("digits", *small)]
+        for profile, dataset in (("paper", "digits"), *others):
             found = configured(profile, method, dataset, "symmetric(rate=0.4)")
             assert found.method == METHODS[method]()
             assert found.name == method
