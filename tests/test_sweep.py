@@ -180,7 +180,7 @@ def test_a_suite_that_is_no_regular_file_is_refused_at_once(tmp_path):
         with pytest.raises(RefusedError, match=said):
             Suite.read(str(tmp_path / f"{name}.toml"))
     for name in ("../suites/default", "defaul\0", "y" * 300):
-        with pytest.raises(RefusedError, match=r"no suite .* known: default,"):
+        with pytest.raises(RefusedError, match=r"no suite .* known: .*default,"):
             Suite.read(name)
 
 

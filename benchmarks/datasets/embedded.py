@@ -13,6 +13,7 @@ from benchmarks.commands import command_line
 from benchmarks.datasets.base import Dataset, Split
 from benchmarks.embedding import BACKBONES, Backbone
 from benchmarks.embedding.cache import (
+    ABOUT,
     About,
     Arrays,
     Part,
@@ -102,8 +103,8 @@ class Embedded(Dataset):
         return self.images.sizes
 
     def is_there(self, root: Path) -> bool:
-        """Tell whether the vectors have been computed, or what they are computed from is there."""
-        return self.images.is_there(root)
+        """Tell whether the vectors have been computed."""
+        return (self.folder(root) / ABOUT).is_file()
 
     def fetch(self, root: Path) -> None:
         """Compute the vectors unless they are there, downloading the images where need be.

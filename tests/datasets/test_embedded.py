@@ -111,8 +111,10 @@ def test_data_get_computes_and_verify_only_looks(tmp_path, capsys):
     content.forget()
     assert main(["data", "verify", SPEC, "--data", str(tmp_path)]) == 5
     assert "have not been computed" in capsys.readouterr().out
+    assert not DATASETS.build(SPEC).is_there(tmp_path)
     assert main(["data", "get", SPEC, "--data", str(tmp_path)]) == 0
     assert "1078 training and 719 test images" in capsys.readouterr().out
+    assert DATASETS.build(SPEC).is_there(tmp_path)
     assert main(["data", "verify", SPEC, "--data", str(tmp_path)]) == 0
 
 
