@@ -22,10 +22,12 @@ ONE_SPLIT = 4
 METRIC_SPEC = "v1"
 """The definitions in ``benchmarks/metrics``; a row says by which it was computed."""
 
-SELECTIONS = ("last", "val", "oracle", "last10")
+SELECTIONS = ("last", "val", "label_wave", "oracle", "last10")
 """The rules that pick the epoch which a row describes.
 
 ``last`` is the headline. ``val`` is the epoch with the best accuracy on noisy validation labels.
+``label_wave`` is the one at which the count of changed training predictions, a moving average, has
+its first minimum: it needs no held-out labels. A cell of four evaluated epochs or fewer has none.
 ``oracle`` is the epoch with the best test accuracy: it needs clean labels, and is flagged wherever
 it is shown. ``last10`` is the mean of each metric of ``EPOCH_METRICS`` over the last ten epochs.
 """

@@ -534,7 +534,7 @@ def _check_vectors(dataset: Dataset, method: Method, recipe: Recipe) -> None:
 
 def _check_validation(method: Method, recipe: Recipe) -> None:
     """Refuse to stop early by noisy validation labels where none are held out."""
-    if method.stops_early and not recipe.val_fraction:
+    if method.stops_early == "val" and not recipe.val_fraction:
         name = RECIPES.name(recipe)
         raise ValueError(
             f"{METHODS.name(method)} stops by noisy validation labels, so "

@@ -4,7 +4,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -137,7 +137,7 @@ class Method(Bounded):
     turns_images: ClassVar[bool] = False  # makes strong views, which feature vectors have not
     peeks: ClassVar[bool] = False  # gets Batch.outputs: another forward pass, without gradient
     averaged: ClassVar[tuple[str, ...]] = ()  # what averaged weights are for: peeks, predictions
-    stops_early: ClassVar[bool] = False  # ends at the epoch that is best on noisy validation labels
+    stops_early: ClassVar[Literal["", "val", "label_wave"]] = ""  # ends where that selection says
     learnable: ClassVar[tuple[str, ...]] = ()  # entries of the state that get a gradient
 
     def __init_subclass__(cls, *, label: str = "", family: str = "", colour: str = "") -> None:

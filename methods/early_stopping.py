@@ -1,7 +1,7 @@
 """Early stopping."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -25,7 +25,7 @@ class EarlyStopping(Method, label="Early stopping", family="baseline"):
         (why noisy accuracy tells).
     """
 
-    stops_early: ClassVar[bool] = True
+    stops_early: ClassVar[Literal["", "val", "label_wave"]] = "val"
 
     def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the cross-entropy to the given labels."""

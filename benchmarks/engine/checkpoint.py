@@ -22,18 +22,18 @@ from torch import Tensor
 
 from benchmarks.engine.loop import SETS, Epoch, Resumed, Team
 from benchmarks.engine.one_by_one import under
-from benchmarks.engine.selection import History, SelectedEpoch
+from benchmarks.engine.selection import History, LabelWave, SelectedEpoch
 from benchmarks.inputs import DAMAGES, InputError, arrays_of, read_arrays
 from benchmarks.outputs import WritingError, make_folder, write_atomically
 
 FOLDER = "checkpoints"
 """The folder of a results folder that holds them, a file for each pack in training."""
 
-VERSION = 1
+VERSION = 2
 """Of the file; another one is not resumed from."""
 
-SUMS = ("loss_last", "loss_mean", "loss_sum", "predicted")
-"""The tensors of a history that grow with its epochs."""
+TENSORS = ("loss_last", "loss_mean", "loss_sum", "margin_mean", "margin_sum", "predicted", "called")
+"""The tensors of a history: sums that grow with its epochs, and predicted classes."""
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -62,6 +62,7 @@ class Past(msgspec.Struct, frozen=True):
     reason: str
     final: list[int]
     scored: int
+    wave: LabelWave
     train_seconds: float
     eval_seconds: float
     waiting_logits: int
@@ -206,7 +207,7 @@ def _past(history: History) -> Past:
 
 def _arrays_of(history: History) -> dict[str, Tensor]:
     """Return what is written of a history as arrays."""
-    arrays = {name: getattr(history, name) for name in SUMS}
+    arrays = {name: getattr(history, name) for name in TENSORS}
     arrays["rows"] = torch.tensor(history.rows, dtype=torch.float64)
     for name, each in history.chosen.items():
         arrays |= {f"{name}.test": each.test, f"{name}.val": each.val}
@@ -236,6 +237,6 @@ def _remembered(past: Past, history: History, arrays: Mapping[str, Tensor]) -> d
         for each in past.waiting
     ]
     own = {name: getattr(past, name) for name in Past.__struct_fields__}
-    sums = {name: arrays[name] for name in SUMS}
+    sums = {name: arrays[name] for name in TENSORS}
     rows: list[list[float]] = arrays["rows"].tolist()
     return {**own, **sums, "rows": rows, "chosen": chosen, "waiting": waiting}

@@ -15,13 +15,49 @@ from benchmarks.engine.data import CellData
 from benchmarks.engine.loop import Epoch
 from methods import State
 
-SELECTED = ("last", "val", "oracle")
+SELECTED = ("last", "val", "label_wave", "oracle")
+
+SMOOTHED = 3
+"""Counts of changed predictions whose mean :class:`LabelWave` follows."""
+
+MANY = 2.0**40
+"""More than any count of images or epochs."""
 
 BLANK = [math.nan] * (1 + len(schema.EPOCH_METRICS))
 """The numbers of an epoch that is not evaluated."""
 
 AT_ONCE = 2**20
 """Logits of a cell that wait until the metrics of their epochs are computed together."""
+
+
+@dataclass
+class LabelWave:
+    """The first minimum of how many training images are called another class than an epoch before.
+
+    The counts are smoothed by the mean of the last ``SMOOTHED``; an epoch is chosen until that mean
+    rises for the first time, so it is the first of the lowest means before. Neither held-out
+    labels nor clean ones are asked.
+
+    Source: Yuan, Feng & Liu, "Early stopping against label noise without validation data", ICLR
+    2024, https://arxiv.org/abs/2502.07551, who smooth by a moving average and stop at its first
+    minimum; their code (tmllab/2024_ICLR_LabelWave, commit cf3e9eb) prints the counts alone.
+    Here they are of images without augmentation after each evaluated epoch; there, of augmented
+    images while the epoch trains. The length of their average could not be read.
+    """
+
+    counts: list[int] = field(default_factory=list)  # the last ``SMOOTHED``
+    lowest: float = MANY  # mean so far
+    over: bool = False  # whether the mean has risen
+
+    def score(self, changed: int) -> float:
+        """Take in a count; return minus the mean, or minus infinity where no epoch is chosen."""
+        self.counts = [*self.counts, changed][-SMOOTHED:]
+        mean = sum(self.counts) / SMOOTHED
+        if self.over or len(self.counts) < SMOOTHED:
+            return -math.inf
+        self.over = mean > self.lowest
+        self.lowest = min(self.lowest, mean)
+        return -mean
 
 
 class SelectedEpoch(NamedTuple):
@@ -38,7 +74,7 @@ class History:
     """The metrics of one cell, epoch by epoch, and the epochs that selections chose so far."""
 
     keys: dict[str, Any]
-    stops_early: bool = False  # as its method says
+    stops_early: str = ""  # the selection by which its method ends
     rows: list[list[float]] = field(default_factory=list)  # per epoch, CURVE_VALUES
     final: list[int] = field(default_factory=list)  # positions in rows that belong to the method
     chosen: dict[str, SelectedEpoch] = field(default_factory=dict)
@@ -50,6 +86,8 @@ class History:
     margin_sum: Tensor = field(default_factory=lambda: torch.zeros(()))
     scored: int = 0  # epochs in it
     predicted: Tensor = field(default_factory=lambda: torch.zeros(()))  # (N,) where it ends
+    called: Tensor = field(default_factory=lambda: torch.zeros(0))  # (N,) at the last epoch so far
+    wave: LabelWave = field(default_factory=LabelWave)
     reason: str = ""  # why the cell has no result
     train_seconds: float = 0.0
     eval_seconds: float = 0.0
@@ -77,6 +115,7 @@ class History:
         began, epochs = time.perf_counter(), self.waiting
         self.waiting, self.waiting_logits = [], 0
         measured = iter(_measured([epoch for epoch in epochs if epoch.evaluated], data))
+        waves = iter(self._waves([e.train for e in epochs if e.evaluated and e.final_stage]))
         mine: dict[int, Tensor] = {}  # training logits of the method's own epochs, by row
         for epoch in epochs:
             values = next(measured) if epoch.evaluated else BLANK
@@ -84,18 +123,37 @@ class History:
                 self.final.append(len(self.rows))
                 if epoch.evaluated:
                     mine[len(self.rows)] = epoch.train
-                    self._select(epoch, *values[:2])
+                    self._select(epoch, (values[0], values[1], next(waves)))
             self.rows.append([epoch.number, epoch.lr, epoch.loss, *values])
             self.train_seconds += epoch.train_seconds
             self.eval_seconds += epoch.eval_seconds
         self._score(mine, data)
         self.eval_seconds += time.perf_counter() - began
 
-    def _select(self, epoch: Epoch, val_acc: float, acc: float) -> None:
-        """Keep an epoch that is the best so far of a selection."""
-        row = len(self.rows)
-        scores = {"last": val_acc if self.stops_early else float(row), "val": val_acc}
-        for name, score in (scores | {"oracle": acc}).items():
+    def _waves(self, train: Sequence[Tensor]) -> list[float]:
+        """Return the scores of :class:`LabelWave` of epochs with training logits ``(N, C)``."""
+        if not train:
+            return []
+        called = torch.stack([logits.argmax(-1) for logits in train])  # (E, N)
+        first = not len(self.called)
+        before = torch.cat([called[:1] if first else self.called[None].to(called), called[:-1]])
+        changed: list[int] = (called != before).sum(-1).tolist()
+        self.called = called[-1]
+        none = [-math.inf] * first  # nothing comes before the first epoch
+        return none + [self.wave.score(count) for count in changed[first:]]
+
+    def _select(self, epoch: Epoch, judged: tuple[float, float, float]) -> None:
+        """Keep an epoch that is the best so far of a selection.
+
+        Args:
+            epoch: evaluated.
+            judged: its accuracy on validation and test labels, and its score by Label Wave.
+        """
+        row, (val_acc, acc, wave) = len(self.rows), judged
+        scores = {"last": float(row), "val": val_acc, "label_wave": wave, "oracle": acc}
+        if self.stops_early:
+            scores["last"] = max(scores[self.stops_early], row - MANY)  # the last if none is better
+        for name, score in scores.items():
             best = self.chosen[name].score if name in self.chosen else -math.inf
             if score > best:  # the first of equals stays; NaN never comes
                 self.chosen[name] = SelectedEpoch(score, row, epoch.test, epoch.val)

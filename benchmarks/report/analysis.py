@@ -246,7 +246,7 @@ class Analysis:
             table[f"{metric}_half"] = means["half"]
             if metric == "acc":
                 table["seeds"] = means["n"].fillna(0).astype(int)
-        for selection in ("val", "oracle"):
+        for selection in ("val", "label_wave", "oracle"):
             chosen = self.seed_means("acc", selection).groupby("method")["acc"].mean()
             table[f"acc_{selection}"] = chosen.reindex(table.index)
         table["rank"] = mean_ranks(self.scores("acc").loc[list(self.shared_settings)])

@@ -6,9 +6,10 @@ key that does not exist is an error of LaTeX that names it.
 
 - Number: a column of ``results.csv`` after the last epoch, such as ``acc`` or ``ts_clean_ece``, or
   the header of a table without ``%``, such as ``IQM accuracy``. Behind it may stand ``half``, the
-  half width of its 95% t interval, ``low`` and ``high``, its ends where a table has these, ``val``
-  or ``oracle``, the accuracy at another selection of the epoch, or, of an entry with slashes, the
-  name of a part. ``n`` is how many runs finished, of ``overall`` how many seeds count.
+  half width of its 95% t interval, ``low`` and ``high``, its ends where a table has these,
+  ``val``, ``label_wave`` or ``oracle``, the accuracy at another selection of the epoch, or, of an
+  entry with slashes, the name of a part. ``n`` is how many runs finished, of ``overall`` how many
+  seeds count.
 - Method: its spec. ``a - b`` is the paired difference of two, whose other parts are ``p raw``,
   ``p`` (after Holm) where the suite asked or ``q`` where it did not, ``n``, and further columns of
   ``differences.csv``. ``all`` is the run: ``cells``, ``cells done``, ``settings``, ``seeds``.
@@ -125,7 +126,7 @@ def _means(analysis: Analysis) -> Iterator[Entry]:
     if not known:
         return
     yield from _with_halves(rows[["method", "setting", *known]])
-    for selection in ("val", "oracle"):
+    for selection in ("val", "label_wave", "oracle"):
         chosen = stats.t_intervals(analysis.run.at(selection), ["method", "setting"], "acc")
         for row in rows_of(chosen):
             yield row.method, row.setting, f"acc {selection}", number("acc", row.mean)

@@ -158,6 +158,8 @@ def ranking(analysis: Analysis) -> Table:
     text["Accuracy %"] = _entries("acc", numbers["acc"], numbers["acc_half"])
     if numbers["acc_val"].notna().any():
         text["val. epoch %"] = [number("acc", v) for v in numbers["acc_val"]]
+    if numbers["acc_label_wave"].notna().any():
+        text["Label Wave %"] = [number("acc", v) for v in numbers["acc_label_wave"]]
     if numbers["acc_oracle"].notna().any():
         text[f"best epoch{ORACLE} %"] = [number("acc", v) for v in numbers["acc_oracle"]]
     text["Rank"] = [_or_blank(v, f"{v:.1f}") for v in numbers["rank"]]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.engine import checkpoint
+from benchmarks.engine import checkpoint, selection
 from benchmarks.engine.checkpoint import Checkpoints
 from benchmarks.engine.record import PackSetup, train_cells
 from benchmarks.engine.selection import History
@@ -101,6 +101,12 @@ def test_so_does_every_method(tmp_path, monkeypatch):
                 goes_on(cells[:width], width, tmp_path / f"{method}{width}", patch)
 
 
+def test_so_do_the_sums_and_selections_of_metrics_that_do_not_wait(tmp_path, monkeypatch):
+    monkeypatch.setattr(selection, "AT_ONCE", 1)
+    (record,) = goes_on([build("label_wave", recipe="small(epochs=6)")], 1, tmp_path, monkeypatch)
+    assert "label_wave" in record.meta.selections
+
+
 def test_metrics_that_wait_and_a_cell_that_diverged_are_kept(tmp_path, monkeypatch):
     note = History.note
 
@@ -129,7 +135,7 @@ def test_a_checkpoint_that_is_damaged_or_foreign_is_begun_anew(harm, tmp_path):
         np.savez(path, **arrays, hostile=np.array([print], dtype=object))
     else:
         text = arrays.pop("meta").tobytes()
-        old, new = (b'"version":1', b'"version":0')
+        old, new = f'"version":{checkpoint.VERSION}'.encode(), b'"version":0'
         if harm == "of others":
             old, new = cells[0].id.encode(), b"c" + b"0" * 12
         assert old in text

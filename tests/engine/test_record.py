@@ -48,7 +48,44 @@ def test_selections_are_the_first_best_epochs_of_the_final_stage():
     record = trained(build(recipe="small(epochs=12)"))
     curves = record.arrays["curves"]
     val, acc = (curves[:, CURVE_VALUES.index(name)] for name in ("val_acc", "acc"))
-    assert record.arrays["selected"].tolist() == [11, int(val.argmax()), int(acc.argmax())]
+    selected = dict(zip(record.meta.selections, record.arrays["selected"].tolist(), strict=True))
+    expected = {"last": 11, "val": int(val.argmax()), "oracle": int(acc.argmax())}
+    assert {name: selected[name] for name in expected} == expected
+
+
+def first_minimum(epochs):
+    """The row where the changed predictions, a mean of three counts, stop falling: by loops."""
+    counts, lowest = [], None
+    for row in range(1, len(epochs)):
+        before, now = epochs[row - 1].train.tolist(), epochs[row].train.tolist()
+        pairs = zip(before, now, strict=True)
+        counts.append(sum(a.index(max(a)) != b.index(max(b)) for a, b in pairs))
+        if len(counts) < 3:
+            continue
+        mean = (counts[-1] + counts[-2] + counts[-3]) / 3
+        if lowest and mean > lowest[0]:
+            return lowest[1]
+        if not lowest or mean < lowest[0]:
+            lowest = mean, row
+    return lowest[1]
+
+
+def test_label_wave_selects_where_predictions_first_change_least(monkeypatch):
+    cell = build("label_wave", recipe="small(epochs=16, lr=0.1)")
+    record = trained(cell)
+    expected = first_minimum(alone(cell, load_cell_data(cell, NOWHERE, CPU)))
+    assert 3 < expected < 15
+    assert record.meta.selections == ("last", "val", "label_wave", "oracle")
+    assert record.arrays["selected"].tolist()[::2] == [expected, expected]
+    assert record.arrays["final"].tolist() == list(range(expected + 1))
+    monkeypatch.setattr(selection, "AT_ONCE", 1)
+    assert trained(cell).arrays["selected"].tolist() == record.arrays["selected"].tolist()
+
+
+def test_label_wave_ends_at_the_last_epoch_of_a_run_too_short_for_it():
+    record = trained(build("label_wave", recipe="small(epochs=3)"))
+    assert record.meta.selections == ("last", "val", "oracle")
+    assert record.arrays["selected"][0] == 2
 
 
 def test_without_validation_images_nothing_is_selected_on_them():

@@ -32,6 +32,7 @@ MOST_CELLS = 20_000
 MEANING = {
     "last": "After the last epoch.",
     "val": "After the epoch with the best accuracy on held-out noisy labels.",
+    "label_wave": "Where the changes of training predictions, smoothed, have their first minimum.",
     "oracle": "After the epoch with the best test accuracy: clean knowledge, only to compare.",
     "last10": "Mean over the last ten epochs.",
 }
