@@ -45,7 +45,8 @@ def fault_of(error: CycloptsError) -> str:
         case UnknownCommandError():
             said = _unknown_verb(error)
         case ConsumeMultipleError():
-            said = f"{error.keyword} needs at least one value"
+            few = error.actual_count < error.min_required
+            said = f"{error.keyword} {'needs at least' if few else 'takes at most'} one value"
         case MissingArgumentError():
             said = _missing(error)
         case RepeatArgumentError(token=token):

@@ -23,7 +23,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from benchmarks import plugin_errors, plugins, processes, streams
 from benchmarks.errors import RefusedError
-from benchmarks.launch.watch import Beats, Watch
+from benchmarks.launch.watch import NOT_BEGUN, Beats, Watch
 from benchmarks.launch.worker import (
     CellSummary,
     Job,
@@ -36,6 +36,7 @@ from benchmarks.launch.worker import (
 from benchmarks.planning.options import gpus_of
 from benchmarks.planning.plan import Pack
 from benchmarks.store import write_part
+from benchmarks.store.trainers import PackInTraining, Telling
 from benchmarks.sweep import Cell
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class _Pool:
         beats = Beats.shared(context, most)
         self._job, self._tasks, self._tell = job, tasks, tell
         self._watch, self._numbered = Watch(beats, job.timeout), 0
-        self._ends = ends
+        self._ends, self._workers = ends, workers
         self._left: list[_Task] = []
         self._running: dict[Future[list[CellSummary]], tuple[_Task, int]] = {}
         count = min(workers * processes_of_worker(device), len(tasks))
@@ -141,10 +142,15 @@ class _Pool:
 
     def run(self) -> list[_Task]:
         """Train; return the tasks that are left when the pool has broken."""
+        with Telling(self._job.folder, self._workers) as telling:
+            return self._trained(telling)
+
+    def _trained(self, telling: Telling) -> list[_Task]:
         try:
             for task in self._tasks:
                 self._schedule(task)
             while self._running and time.monotonic() <= self._ends:
+                telling.tell(self._in_training)
                 if self._started.value > self._starts:  # they die as they start, with exit code 0
                     return [*self._left, *(task for task, _ in self._running.values())]
                 finished, _ = concurrent.futures.wait(
@@ -157,6 +163,15 @@ class _Pool:
             self._pool.stop()  # at once; a part being written is a temporary file and is lost
             self._pool.join()
         return self._left
+
+    def _in_training(self) -> list[PackInTraining]:
+        """Return the packs that a worker has begun."""
+        seen = [(task, self._watch.beat(number)) for task, number in self._running.values()]
+        return [
+            PackInTraining(tuple(cell.id for cell in task.pack.cells), beat)
+            for task, beat in seen
+            if beat != NOT_BEGUN
+        ]
 
     def _schedule(self, task: _Task) -> None:
         cells, number = task.pack.cells, self._numbered

@@ -13,7 +13,7 @@ import socket
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -31,6 +31,7 @@ from benchmarks.launch.worker import CellSummary, Job
 from benchmarks.outputs import make_folder, write_atomically
 from benchmarks.planning.plan import Pack
 from benchmarks.store.parts import NAME
+from benchmarks.store.trainers import PackInTraining, Telling
 
 ATTEMPTS = 3
 """The number of tries of a pack whose node dies."""
@@ -65,7 +66,8 @@ def run(job: Job, packs: Sequence[Pack], workers: int, tell: Callable[[CellSumma
     device = torch.device(job.device)
     needed = {"num_cpus": processes_of_worker(device), "num_gpus": cluster.gpus_for(device)}
     ends = None if job.seconds is None else time.monotonic() + job.seconds
-    with _connected(cluster.address), _mark(job.folder) as mark:
+    told = Telling(job.folder, 0)
+    with _connected(cluster.address), _mark(job.folder) as mark, told as telling:
         train = ray.remote(_train).options(**needed, max_retries=ATTEMPTS - 1)
         most = min(workers, AHEAD * _room(ray.cluster_resources(), needed))
         waiting, running = deque(packs), dict[ray.ObjectRef, Pack]()
@@ -74,12 +76,18 @@ def run(job: Job, packs: Sequence[Pack], workers: int, tell: Callable[[CellSumma
                 for each in running:
                     ray.cancel(each, force=True)
                 return
+            telling.tell(lambda: _begun(running.values()))
             while waiting and len(running) < most:
                 pack = waiting.popleft()
                 running[train.remote(job, SentPack.of(pack), mark)] = pack
             finished, _ = ray.wait(list(running), num_returns=1, timeout=WAIT_SECONDS)
             for each in finished:
                 _settle(job, each, running.pop(each), tell)
+
+
+def _begun(packs: Iterable[Pack]) -> list[PackInTraining]:
+    """Return packs as told to whoever asks for the state of the folder."""
+    return [PackInTraining(tuple(cell.id for cell in pack.cells)) for pack in packs]
 
 
 def _room(resources: Mapping[str, float], needed: Mapping[str, float]) -> int:

@@ -22,6 +22,7 @@ from benchmarks.planning.plan import Pack, packs
 from benchmarks.store import Parts, derive, locked, read_plan, remove_stale_files
 from benchmarks.store.plan_file import NAME as PLAN
 from benchmarks.store.tables import refuse_loss, refuse_misplaced
+from benchmarks.store.trainers import remove_gone
 from benchmarks.sweep import Cell
 
 Launcher = Callable[[Job, Sequence[Pack], int, Callable[[CellSummary], None]], None]
@@ -136,6 +137,7 @@ def train(session: Session) -> Parts:
             derive(session.folder, session.parts, replaced)
         session.plan.write(session.folder)
         remove_stale_files(session.folder)
+        remove_gone(session.folder)
         session.parts.put_aside()
         try:
             if missing:

@@ -36,6 +36,7 @@ from benchmarks.profiles import PROFILES, Tuned
 from benchmarks.question import Question
 from benchmarks.store import Parts, read_current_plan, read_plan, refuse_foreign
 from benchmarks.store.held import AXES, held_lines
+from benchmarks.store.plan_file import WHOLE, share_of
 from benchmarks.sweep import REGISTRIES, Cell, Suite
 
 
@@ -57,17 +58,12 @@ class Session:
     unused: Sequence[str] = ()  # lines about what is wrong with entries of plugins
     budget: float | None = None  # seconds after which nothing is trained on
     checkpoint_every: float = CHECKPOINT_SECONDS
-    shard: tuple[int, int] = (1, 1)  # which part of the cells is trained, and of how many
     cluster: Cluster = LOCAL
 
     @cached_property
     def own(self) -> set[str]:
-        """The ids of the cells that are this session's to train, whatever is done already.
-
-        They are a fair sample: an id is a digest.
-        """
-        part, parts = self.shard
-        return set(sorted(cell.id for cell in self.plan.cells)[part - 1 :: parts])
+        """The ids of the cells that are this session's to train, whatever is done already."""
+        return share_of((cell.id for cell in self.plan.cells), self.plan.shard)
 
     def missing(self) -> list[Cell]:
         """Return the cells that are asked for and had no result, in the order of the request."""
@@ -81,10 +77,10 @@ class Session:
         for cell_id in done:
             *others, seed = astuple(self.parts.meta[cell_id].keys)[1:]
             seeds.setdefault(tuple(others), set()).add(seed)
-        missing = []
+        missing, whole = [], self.plan.shard == WHOLE
         for each in self.plan.groups:
             _, *keys, _ = each.first.keys().values()
-            left = [cell for cell in each.cells if self.shard[1] == 1 or cell.id in self.own]
+            left = [cell for cell in each.cells if whole or cell.id in self.own]
             if any(each.first.files()):  # which may have had another name
                 left = [cell for cell in left if cell.id not in done]
             elif known := seeds.get(tuple(keys)):
@@ -282,7 +278,7 @@ def _session(request: Request, wanted: Wanted, cells: Sequence[Cell], folder: Pa
     device = wanted.device
     plan = make_plan(folder, Path(request.suite).stem, cells, options_of(request, device))
     plugins = tuple(map(str, wanted.plugins))
-    plan = replace(plan, plugins=plugins, question=wanted.question)
+    plan = replace(plan, plugins=plugins, question=wanted.question, shard=request.share())
     cluster = request.cluster()
     cluster.check(budget=request.budget)
     workers, why = request.workers, "as asked for"
@@ -312,6 +308,5 @@ def _session(request: Request, wanted: Wanted, cells: Sequence[Cell], folder: Pa
         unused=wanted.unused,
         budget=None if request.budget is None else request.budget.total_seconds(),
         checkpoint_every=every,
-        shard=request.share(),
         cluster=cluster,
     )

@@ -23,15 +23,12 @@ import torch
 
 import benchmarks
 from benchmarks.errors import RefusedError, count
-from benchmarks.inputs import read_bytes
 from benchmarks.launch.pool import processes_of_worker
 from benchmarks.launch.share import SentPack, train_share
 from benchmarks.launch.worker import CellSummary, Job
 from benchmarks.outputs import make_folder, write_atomically
 from benchmarks.planning.plan import Pack
-
-FOLDER = "slurm"
-"""The folder of a results folder with the queue, and with what jobs print."""
+from benchmarks.store.slurm_queue import FOLDER, NAME, Queue, Sent, read_queue
 
 FOLLOWS = "NOISY_LABELS_FOLLOWS"
 """An environment variable of commands that Slurm runs again."""
@@ -41,20 +38,6 @@ MARGIN = 0.1
 
 LARGEST_ARRAY = 1001
 """Slurm's own limit of an array where its configuration says nothing."""
-
-
-class Sent(msgspec.Struct, frozen=True):
-    """A job in Slurm's queue and the cells that it trains."""
-
-    job: str  # of an array: 123_4
-    cells: tuple[str, ...]
-
-
-class Queue(msgspec.Struct, frozen=True):
-    """What was submitted: ``slurm/queue.json``."""
-
-    jobs: tuple[Sent, ...] = ()
-    missing: int = 0  # cells, when it was submitted
 
 
 def run(job: Job, packs: Sequence[Pack], workers: int, tell: Callable[[CellSummary], None]) -> None:
@@ -68,7 +51,7 @@ def run(job: Job, packs: Sequence[Pack], workers: int, tell: Callable[[CellSumma
     """
     del tell
     folder = job.folder / FOLDER
-    queue = read_queue(folder)
+    queue = read_queue(job.folder)
     waiting = _still_queued(queue.jobs) if queue.jobs else []
     with_slurm = {cell for sent in waiting for cell in sent.cells}
     every = [cell.id for pack in packs for cell in pack.cells]
@@ -85,7 +68,7 @@ def run(job: Job, packs: Sequence[Pack], workers: int, tell: Callable[[CellSumma
     shares = [left[start::number] for start in range(number)]
     sent, follower = _submit(job, shares)
     queue = Queue((*waiting, *sent), len(every))
-    write_atomically(folder / "queue.json", msgspec.json.encode(queue))
+    write_atomically(folder / NAME, msgspec.json.encode(queue))
     submitted = sum(len(each.cells) for each in sent)
     print(
         f"{said}; {count(submitted, 'cell')} submitted in {count(len(sent), 'job')}, after which "
@@ -172,23 +155,6 @@ def _follow(command: Sequence[str]) -> None:
         if name == "SLURM_CONF" or not name.startswith(("SLURM_", "SBATCH_", "SUBMITIT_"))
     }
     subprocess.run(command, env={**kept, FOLLOWS: "1"}, check=False)  # noqa: S603
-
-
-def read_queue(folder: Path) -> Queue:
-    """Return what was submitted, nothing where no run was; a file that is damaged says so.
-
-    Raises:
-        RefusedError: the file is damaged.
-    """
-    path = folder / "queue.json"
-    if not path.exists():
-        return Queue()
-    try:
-        return msgspec.json.decode(read_bytes(path), type=Queue)
-    except msgspec.MsgspecError as error:
-        raise RefusedError(
-            f"{path} is damaged ({error}); cancel the jobs of this folder and remove it"
-        ) from error
 
 
 def _without(pack: Pack, ids: set[str]) -> Pack:

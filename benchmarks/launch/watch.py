@@ -103,6 +103,10 @@ class Watch:
         self._tasks: dict[int, TaskProgress] = {}
         self._orphans: set[int] = set()
 
+    def beat(self, task: int) -> float:
+        """Return how many epochs of a task are over, ``NOT_BEGUN`` where no worker has begun it."""
+        return self._beats.epochs[task]
+
     def late(self, task: int) -> float | None:
         """Look at a task and return the seconds it was given if it hangs, else None."""
         progress, now = self._tasks.setdefault(task, TaskProgress()), time.monotonic()

@@ -22,7 +22,7 @@ from benchmarks.planning.repeats import Cells, Repeats, repeats
 from benchmarks.planning.throughput import Throughput
 from benchmarks.question import Question
 from benchmarks.store import CellSpecs, Driver, PlanFile, PlannedCell, read_current_plan, write_plan
-from benchmarks.store.plan_file import NAME, WIDEST, further, merged
+from benchmarks.store.plan_file import NAME, WHOLE, WIDEST, Shard, further, merged
 from benchmarks.sweep import Cell, data_of, label_space
 from methods import METHODS
 from methods.bounds import FilePath
@@ -45,6 +45,7 @@ class Plan:
     held: tuple[PlannedCell, ...] = ()  # the folder's further cells
     plugins: tuple[str, ...] = ()  # the files that were given, as they were
     question: Question | None = None
+    shard: Shard = WHOLE  # which part of the cells is trained, and of how many
 
     def ids(self) -> set[str]:
         """Return the ids of all cells, those of the folder too."""
@@ -82,6 +83,7 @@ class Plan:
             question=self.question,
             classes={name: each.num_classes for name, each in datasets.items()},
             licences={name: each.card.licence for name, each in datasets.items()},
+            shard=self.shard,
         )
         if (folder / NAME).exists():
             new = merged(read_current_plan(folder), new)

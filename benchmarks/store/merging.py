@@ -11,7 +11,7 @@ from benchmarks.inputs import read_bytes
 from benchmarks.outputs import make_folder, write_atomically
 from benchmarks.store.files import locked, refuse_foreign
 from benchmarks.store.parts import Parts, collected_path
-from benchmarks.store.plan_file import NAME, PlanFile, merged, read_current_plan, write_plan
+from benchmarks.store.plan_file import NAME, WHOLE, PlanFile, merged, read_current_plan, write_plan
 from benchmarks.store.tables import derive
 
 SETTINGS = ("device", "keep_all", "pack", "flags")
@@ -72,7 +72,7 @@ def _with_all(first: PlanFile, second: PlanFile) -> PlanFile:
     asked = {cell.cell_id for plan in (first, second) for cell in plan.cells if cell.requested}
     whole = merged(first, second)
     cells = (msgspec.structs.replace(cell, requested=cell.cell_id in asked) for cell in whole.cells)
-    return msgspec.structs.replace(whole, cells=tuple(cells))
+    return msgspec.structs.replace(whole, cells=tuple(cells), shard=WHOLE)
 
 
 def _refuse_other(first: PlanFile, second: PlanFile, names: tuple[Path, Path]) -> None:

@@ -56,17 +56,27 @@ class DamagedPart(NamedTuple):
     reason: str
 
 
+Version = tuple[int, int, int]
+"""What tells whether a file is the one that was read: its number, size and time."""
+
+
 class Parts:
     """The valid parts of a results folder, by cell; opening them changes nothing.
+
+    Args:
+        folder: the results folder.
+        before: its parts as they were read earlier; files that are the same are not read again.
 
     Attributes:
         meta: what is known of each cell, by its id.
         damaged: the parts that cannot be used.
         foreign: files among the parts that are none, and are not named as one.
         aside: damaged parts that an earlier run put aside.
+        read_as: every part that could be read, as it was then.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, before: "Parts | None" = None) -> None:
+        self.read_as: dict[Path, tuple[Version, list[CellMeta]]] = {}
         self.damaged: list[DamagedPart] = []
         self.foreign: list[DamagedPart] = []
         self.meta: dict[str, CellMeta] = {}
@@ -75,13 +85,24 @@ class Parts:
         self.aside = tuple(sorted((folder / "parts").glob(f"*{ASIDE}")))
         for path in sorted((folder / "parts").glob("*.npz")):
             try:
-                metas = read_meta(path)
+                metas = self._metas(path, before)
             except DamagedPartError as error:
                 own = self.damaged if NAME.fullmatch(path.name) else self.foreign
                 own.append(DamagedPart(path, str(error)))
                 continue
             for meta in metas:
                 self._add(meta, path)
+
+    def _metas(self, path: Path, before: "Parts | None") -> list[CellMeta]:
+        """Return what is known of each cell of a part, from an earlier reading where it can be."""
+        if not path.exists():
+            return read_meta(path)  # which says what it is
+        found = path.stat()
+        version = (found.st_ino, found.st_size, found.st_mtime_ns)
+        known = before and before.read_as.get(path)
+        metas = known[1] if known and known[0] == version else read_meta(path)
+        self.read_as[path] = version, metas
+        return metas
 
     def _add(self, meta: CellMeta, path: Path) -> None:
         """Take in a cell, unless another part holds it already."""

@@ -27,7 +27,11 @@ LARGEST = 2**31
 """The most bytes of a plan that is read: a few million cells."""
 
 Width = Annotated[int, msgspec.Meta(ge=1, le=WIDEST)]
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Shard = tuple[Positive, Positive]
+"""Which part of the cells is a folder's to train, from 1, and of how many."""
 
+WHOLE: Shard = (1, 1)
 
 Point = tuple[str, str, int]
 """Kind, noise and seed: what tells the cells of a folder apart, whatever version they are of."""
@@ -129,8 +133,9 @@ class PlanFile(msgspec.Struct, frozen=True, omit_defaults=True):
     method_facts: dict[str, Facts] = {}  # of the methods of plugins
     plugins: tuple[str, ...] = ()  # files of entries, as the runs of the folder were given them
     question: Question | None = None  # the first that was asked
-    classes: dict[str, Annotated[int, msgspec.Meta(ge=1)]] = {}  # by dataset
+    classes: dict[str, Positive] = {}  # by dataset
     licences: dict[str, str] = {}  # of the images, by dataset
+    shard: Shard = WHOLE  # of the requested cells, that the last run was to train
     cells_sha256: str = ""  # of the cells as they were written; blank in earlier plans
     schema: int = 0
 
@@ -150,6 +155,20 @@ class PlanFile(msgspec.Struct, frozen=True, omit_defaults=True):
     def ids(self) -> set[str]:
         """Return the ids of all cells."""
         return {cell.cell_id for cell in self.cells}
+
+    def own(self) -> set[str]:
+        """Return the ids of the requested cells that are this folder's to train."""
+        return share_of((cell.cell_id for cell in self.requested()), self.shard)
+
+
+def share_of(ids: Iterable[str], shard: Shard) -> set[str]:
+    """Return the part of some cells that a shard trains: a fair sample, as an id is a digest.
+
+    >>> sorted(share_of(["c4", "c1", "c3", "c2", "c5"], (2, 3)))
+    ['c2', 'c5']
+    """
+    part, parts = shard
+    return set(sorted(ids)[part - 1 :: parts])
 
 
 class _Version(msgspec.Struct):

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+import msgspec
 import numpy as np
 import torch
 
@@ -37,7 +38,10 @@ from benchmarks.report import history
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import load
 from benchmarks.store import Parts, derive, read_plan, write_collected, write_part
-from benchmarks.store.status import describe
+from benchmarks.store.slurm_queue import Queue, Sent
+from benchmarks.store.status import look
+from benchmarks.store.status_text import describe, page
+from benchmarks.store.trainers import PackInTraining, Trainer
 from benchmarks.suites import FOLDER
 from benchmarks.suspects.corrections import relabel
 from benchmarks.sweep import Suite
@@ -242,6 +246,36 @@ def plan_json(folder):
     door = "benchmarks.store.plan_file."
     decoders = (door + "decode_json", door + "_check", "benchmarks.store.status.Parts")
     return Reader(path, _edited(whole), read, decoders)
+
+
+def trainer(folder):
+    """What a pool of workers says it trains; left out by a note where it is damaged."""
+    plan(folder, "1", "2")
+    packs = (PackInTraining(("1", "2"), 0.5),)
+    told = msgspec.json.encode(Trainer("node", 7, 2, 1e9, 2e9, packs))
+    path = folder / "running" / "node-7.json"
+    return _seen_by_status(folder, path, told, "benchmarks.store.trainers.decode_json")
+
+
+def slurm_queue(folder):
+    """The list of what was handed to Slurm, likewise."""
+    plan(folder, "1", "2")
+    told = msgspec.json.encode(Queue((Sent("7_0", ("1",)), Sent("7_1", ("2",))), 2))
+    path = folder / "slurm" / "queue.json"
+    return _seen_by_status(folder, path, told, "benchmarks.store.slurm_queue.decode_json")
+
+
+def _seen_by_status(folder, path, told, door):
+    path.parent.mkdir()
+    path.write_bytes(told)
+
+    def read():
+        state, _ = look(folder)
+        msgspec.json.encode(state)
+        page(state)
+        return "".join(state.notes)
+
+    return Reader(path, _edited(json.loads(told)), read, (door,))
 
 
 def part(folder):
@@ -498,6 +532,8 @@ READERS = {
     "suite": suite,
     "measured rates": rates,
     "plan.json": plan_json,
+    "running": trainer,
+    "queue.json": slurm_queue,
     "part": part,
     "recomputed numbers": recomputed,
     "checkpoint": begun,

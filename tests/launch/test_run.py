@@ -1,5 +1,7 @@
 """Training what a session misses, by any launcher, and packs that fail."""
 
+import os
+import platform
 import weakref
 from collections import Counter
 from dataclasses import replace
@@ -13,11 +15,14 @@ from benchmarks.engine.record import PackSetup, train_cells
 from benchmarks.engine.stack import Stack
 from benchmarks.launch import worker
 from benchmarks.launch.cluster import Cluster
+from benchmarks.launch.progress import Progress
 from benchmarks.launch.request import Request
 from benchmarks.launch.run import LAUNCHERS, RunSummary, _packs, train
 from benchmarks.launch.session import prepare
 from benchmarks.launch.worker import Job, finish_pack, train_pack
 from benchmarks.outputs import WritingError
+from benchmarks.store import trainers
+from benchmarks.store.status import look
 from tests.cells import CPU, NOWHERE, build
 
 
@@ -84,6 +89,33 @@ def test_another_launcher_is_a_function_in_the_table(monkeypatch, tmp_path):
     assert parts.done() == {cell.id for cell in session.plan.cells}
     assert (tmp_path / "results.csv").is_file()
     assert prepare(request).missing() == []
+
+
+def test_a_run_is_seen_while_it_trains_and_not_when_it_has_ended(monkeypatch, tmp_path):
+    seen = []
+
+    def looking(_progress, _outcome):
+        seen.append(look(tmp_path)[0])
+
+    monkeypatch.setattr(Progress, "tell", looking)
+    monkeypatch.setattr(trainers, "TOLD_SECONDS", 0.0)
+    request = Request(
+        methods=["cross_entropy"],
+        noises=["clean"],
+        recipes=["small(epochs=3)"],
+        seeds=[0, 1, 2],
+        out=tmp_path,
+        pack=1,
+        workers=1,
+    )
+    train(prepare(request))
+    assert [state.state for state in seen] == ["training"] * 3
+    assert [state.cells.done for state in seen] == [1, 2, 3]
+    (pool,) = seen[-1].pools
+    assert (pool.host, pool.process, pool.workers) == (platform.node(), os.getpid(), 1)
+    assert {one.epochs for state in seen for one in state.running} <= {3}
+    after, _ = look(tmp_path)
+    assert (after.state, after.pools, after.left.work_seconds) == ("finished", [], 0.0)
 
 
 def test_packs_that_were_begun_are_trained_first_and_as_they_were(tmp_path):

@@ -30,7 +30,7 @@ from benchmarks.store import (
 )
 from benchmarks.store.cell_meta import ARRAYS
 from benchmarks.store.dropping import drop
-from benchmarks.store.status import describe
+from benchmarks.store.status_text import describe
 from tests.store.test_store import C, E, N, collected, edit_plan, plan, record
 from tests.store.test_store import planned as cell_of
 

@@ -1,5 +1,7 @@
 """Shards of a sweep, trained into folders of their own, and brought together."""
 
+import json
+
 import pytest
 
 from benchmarks.store import Parts
@@ -28,6 +30,16 @@ def test_shards_part_the_cells_and_come_together_as_one_run(shards, expected, tm
     code, said, _ = run(*TINY, "--out", out)
     assert (code, "12 cells, 12 done, 0 to train" in said) == (0, True)
     assert [Parts(folder).done() for folder in shards] == done
+
+
+def test_the_state_of_a_shard_counts_its_own_cells_and_that_of_all_every_one(shards, tmp_path):
+    said = "4 cells: 4 done; it is shard 1/3, and others train 8 cells elsewhere"
+    assert said in run("status", shards[0])[1]
+    out = tmp_path / "all"
+    assert run("merge", *shards[:2], "--out", out)[0] == 0
+    state = json.loads(run("status", out, "--json")[1])
+    assert (state["shard"], state["elsewhere"], state["state"]) == (None, 0, "stopped")
+    assert (state["cells"]["done"], state["cells"]["missing"]) == (8, 4)
 
 
 def test_a_shard_goes_on_by_itself(shards):

@@ -50,6 +50,8 @@ WRITERS = {
 }
 READERS = {
     "status": ["status", "OUT"],
+    "status --json": ["status", "OUT", "--json"],
+    "status --watch": ["status", "OUT", "--watch"],
     "plan": ["plan", *ONE, "--seeds", "0", "--out", "OUT"],
     "compare": ["compare", "OUT", "OUT"],
     "regress": ["regress", "OUT", "--baseline", "OUT"],
