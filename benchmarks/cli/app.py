@@ -21,6 +21,7 @@ from benchmarks.cli.compare import compare
 from benchmarks.cli.data import data
 from benchmarks.cli.drop import drop
 from benchmarks.cli.ending import ending_of
+from benchmarks.cli.export import export
 from benchmarks.cli.ls import ls
 from benchmarks.cli.merge import merge
 from benchmarks.cli.plan import plan
@@ -81,7 +82,7 @@ app = App(
     result_action="return_value",
 )
 
-for verb in (run, plan, probe, status, report, collect, suspects, relabel, compare, ls):
+for verb in (run, plan, probe, status, report, collect, suspects, relabel, compare, export, ls):
     app.command(verb)
 app.command(data)
 app.command(regress)

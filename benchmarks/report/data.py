@@ -169,7 +169,7 @@ def load(folder: Path, other: Path | None = None) -> Run:
         pairs=named["pairs.csv"],
         ensembles=named["ensembles.csv"],
         costs=costs,
-        timings=_table(folder, TIMINGS_NAME),
+        timings=checked_table(folder, TIMINGS_NAME),
         plan=named["plan"],
         methods=order_methods(results["method"]),
         settings=tuple(dict.fromkeys(ordered["setting"])),
@@ -187,7 +187,7 @@ def load(folder: Path, other: Path | None = None) -> Run:
 
 
 def _read(folder: Path) -> Folder:
-    tables = {name: _table(folder, name) for name in (*READ, *LATER)}
+    tables = {name: checked_table(folder, name) for name in (*READ, *LATER)}
     results = tables["results.csv"] = _without_bounds(tables["results.csv"])
     if results.empty:
         raise RefusedError(f"{folder / 'results.csv'} has no rows: no cell has ended yet")
@@ -204,7 +204,7 @@ def outcomes(folder: Path) -> pd.DataFrame:
     Raises:
         RefusedError: a file is missing or has other columns than the schema names.
     """
-    results, detection = (_table(folder, name) for name in ("results.csv", "detection.csv"))
+    results, detection = (checked_table(folder, name) for name in ("results.csv", "detection.csv"))
     results = _without_bounds(results)
     called = _without_shared(set(results["noise"]))
     named = _with_names(results, results, _varying_columns([results]), called)
@@ -221,10 +221,15 @@ def costs(folder: Path) -> pd.DataFrame:
     Raises:
         RefusedError: it has other columns than the schema names.
     """
-    return _table(folder, "costs.csv")
+    return checked_table(folder, "costs.csv")
 
 
-def _table(folder: Path, name: str) -> pd.DataFrame:
+def checked_table(folder: Path, name: str) -> pd.DataFrame:
+    """Return a table of a folder, empty where an earlier version wrote none.
+
+    Raises:
+        RefusedError: it is missing, or has other columns than the schema names.
+    """
     path = table_path(folder, name)
     if not path.is_file():
         if name in LATER or name == TIMINGS_NAME:

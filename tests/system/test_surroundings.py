@@ -35,6 +35,7 @@ RELABEL = ["relabel", "OUT", "NEW/reviewed.csv", "--out"]
 WRITERS = {
     "report": ["report", "OUT", "--force"],
     "collect": ["collect", "OUT"],
+    "export": ["export", "OUT", "--to", "tensorboard"],
     "suspects": ["suspects", "OUT", "--methods", "reweighting", "--seeds", "0", "--top", "1"],
     "compare --csv": ["compare", "OUT", "OUT", "--csv", "OUT/new.csv"],
     "regress --json": ["regress", "OUT", "--baseline", "OUT", "--json", "OUT/new.json"],
@@ -90,6 +91,7 @@ SHOWING = ("ls", "help", "status", "check")
 FULL = {
     "report": "OUT/report: File too large",
     "collect": "OUT/collected/",
+    "export": "OUT/tensorboard",
     "suspects": "OUT/suspects: File too large",
     "compare --csv": "OUT: File too large",
     "regress --json": "OUT: File too large",
