@@ -10,7 +10,7 @@ from torch import Tensor
 
 from benchmarks.datasets import DATASETS, Dataset
 from benchmarks.errors import RefusedError
-from benchmarks.noise import NOISES, Noise, realised
+from benchmarks.noise import NO_CLASS, NOISES, Noise, realised
 from benchmarks.outputs import read_manifest, refuse_foreign_files, replaced_files
 from benchmarks.seeds import refuse_odd
 from benchmarks.sweep import corrupted, label_space, published_index
@@ -72,6 +72,12 @@ def export(dataset: Dataset, noise: Noise, seed: int, root: Path, out: Path) -> 
     train = dataset.load(root, seed)[0]
     labels, true = corrupted(dataset, noise, seed, train, root), train.label
     given = labels.label
+    if out_of := int((given == NO_CLASS).sum()):
+        raise ValueError(
+            f"people gave {out_of} of the {len(true)} images a label outside the classes of "
+            f"{DATASETS.spec(dataset)}, which are left out of training: a file of labels has one "
+            "for each image"
+        )
     shares = realised(true, given, space.num_classes)
     out.mkdir(parents=True, exist_ok=True)
     np.save(out / f"labels-{seed}.npy", given.numpy())

@@ -58,6 +58,7 @@ def label_space(dataset: Dataset) -> LabelSpace:
         std=dataset.std,
         lenders=tuple(name for name, entry in others if _shape(entry) == dataset.shape),
         classes=dataset.classes,
+        numbers=dataset.numbers,
         vectors=dataset.vectors,
     )
 

@@ -41,7 +41,7 @@ def legal(field):
     if field.spec:
         return next(specs for noun, specs in NAMED.items() if noun in field.spec.noun)
     if field.kind is str and not field.interval:
-        return ["a.npy", "it's (1).csv"]
+        return ["0 1", "3, 5, 7"] if field.key == "classes" else ["a.npy", "it's (1).csv"]
     low, high = field.interval
     if field.kind is str:
         return [f"{low} {high}", f"{(low + high) / 3}"]

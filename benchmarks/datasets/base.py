@@ -69,6 +69,11 @@ class Dataset(Bounded):
         return self
 
     @property
+    def numbers(self) -> tuple[int, ...]:
+        """The publisher's number of each class."""
+        return tuple(range(self.num_classes))
+
+    @property
     def sizes(self) -> tuple[int, int]:
         """Training and test images that :meth:`load` returns."""
         return self.published

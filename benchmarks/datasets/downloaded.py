@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Annotated, ClassVar
 
 from benchmarks.commands import command_line
-from benchmarks.datasets.base import Dataset, Split, digest, stratified
+from benchmarks.datasets.base import Split, digest, stratified
+from benchmarks.datasets.chosen import Chosen
 from benchmarks.errors import DataMissingError
 from benchmarks.inputs import DAMAGES
 from benchmarks.outputs import refuse_unwritable
@@ -17,12 +18,13 @@ Kept = Annotated[int, Between(0, 1_000_000), Added(0)]
 
 
 @dataclass(frozen=True)
-class Downloaded(Dataset):
+class Downloaded(Chosen):
     """A dataset of published files with a published split.
 
-    ``train`` and ``test`` keep that many images, for a quick look; 0 keeps all. Classes keep their
-    shares, and a smaller choice is part of every larger one. Which images are kept does not depend
-    on the seed of a cell, so cells of all seeds train on the same ones.
+    ``classes`` keeps some of the classes, and of these ``train`` and ``test`` keep that many
+    images, for a quick look; 0 keeps all. Classes keep their shares, and a smaller choice is part
+    of every larger one. Which images are kept does not depend on the seed of a cell, so cells of
+    all seeds train on the same ones.
     """
 
     train: Kept = 0
@@ -35,7 +37,23 @@ class Downloaded(Dataset):
         """Yield what each field may hold: at most what was published."""
         published = dict(zip(("train", "test"), cls.published, strict=True))
         for field in super().fields():
-            yield field._replace(interval=Between(0, published[field.name]))
+            most = published.get(field.name)
+            yield field if most is None else field._replace(interval=Between(0, most))
+
+    def __post_init__(self) -> None:
+        """Refuse to keep more images than there are of the classes.
+
+        Raises:
+            ValueError: there are fewer, or a class is unknown.
+        """
+        super().__post_init__()
+        for name, there in zip(("train", "test"), self.published, strict=True):
+            if (wanted := getattr(self, name)) > there:
+                owner = f"{type(self).__name__}.{name}"
+                raise ValueError(
+                    f"{owner} must be at most {there}, which there are of these classes, got "
+                    f"{wanted}"
+                )
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -52,7 +70,7 @@ class Downloaded(Dataset):
 
     def load(self, root: Path, seed: int) -> tuple[Split, Split]:
         """Return the publisher's (train, test), or the part of them that is to be kept."""
-        train, test = self._checked(root, download=False)
+        train, test = map(self._of_classes, self._checked(root, download=False))
         return self._kept(train, self.train, "train"), self._kept(test, self.test, "test")
 
     def _checked(self, root: Path, *, download: bool) -> tuple[Split, Split]:
@@ -103,15 +121,15 @@ class Downloaded(Dataset):
                 f"their content has sha256 {sha256[:12]}…, the published one {self.sha256[:12]}…"
             )
             return "" if sha256 == self.sha256 else fault
-        counts = (
-            list(self.class_counts) or [self.published[0] // self.num_classes] * self.num_classes
-        )
-        wanted = [(size, *self.shape) for size in self.published]
+        whole = type(self)
+        alike = [whole.published[0] // whole.num_classes] * whole.num_classes
+        counts = list(whole.class_counts) or alike
+        wanted = [(size, *self.shape) for size in whole.published]
         if [tuple(split.image.shape) for split in (train, test)] != wanted:
             return f"they hold images of {tuple(train.image.shape)}, the published ones {wanted[0]}"
-        if len(test.label) != len(test.image) or int(test.label.max()) >= self.num_classes:
+        if len(test.label) != len(test.image) or int(test.label.max()) >= whole.num_classes:
             return "their test labels are not one of each image, or of other classes"
-        if train.label.bincount(minlength=self.num_classes).tolist() != counts:
+        if train.label.bincount(minlength=whole.num_classes).tolist() != counts:
             return "they hold other numbers of images of a class than the published ones"
         return ""
 
@@ -120,4 +138,5 @@ class Downloaded(Dataset):
         if not count:
             return split
         kept = stratified(split.label, count, generator("subset", self.folder, part))
-        return Split(split.image[kept], split.label[kept], kept)
+        position = kept if split.position is None else split.position[kept]
+        return Split(split.image[kept], split.label[kept], position)

@@ -98,6 +98,11 @@ class Embedded(Dataset):
         return self.images.origin
 
     @property
+    def numbers(self) -> tuple[int, ...]:
+        """The publisher's number of each class."""
+        return self.images.numbers
+
+    @property
     def sizes(self) -> tuple[int, int]:
         """Training and test images that :meth:`load` returns."""
         return self.images.sizes

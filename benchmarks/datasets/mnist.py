@@ -26,6 +26,10 @@ class MNIST(Downloaded):
         *(5923, 6742, 5958, 6131, 5842),
         *(5421, 5918, 6265, 5851, 5949),
     )
+    test_counts: ClassVar[tuple[int, ...]] = (
+        *(980, 1135, 1032, 1010, 982),
+        *(892, 958, 1028, 974, 1009),
+    )
     card = Card(
         source="torchvision.datasets.MNIST",
         paper=(
@@ -61,6 +65,7 @@ class FashionMNIST(MNIST):
     confusions: ClassVar[Mapping[int, int]] = {2: 6, 3: 4, 4: 3, 7: 5, 9: 7}
     sha256 = "ece172613115fb18b120bec8f6c02271af90b8b8f0a5af5c51cbd5ceed68e619"
     class_counts = ()
+    test_counts = ()
     classes = (
         *("T-shirt/top", "trouser", "pullover", "dress", "coat"),
         *("sandal", "shirt", "sneaker", "bag", "ankle boot"),
@@ -90,6 +95,7 @@ class KMNIST(MNIST):
     confusions: ClassVar[Mapping[int, int]] = {}
     sha256 = ""
     class_counts = ()
+    test_counts = ()
     classes = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
     card = Card(
         source="torchvision.datasets.KMNIST",

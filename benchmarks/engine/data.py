@@ -8,7 +8,7 @@ from torch import Tensor
 
 from benchmarks.datasets import DATASETS, Split
 from benchmarks.datasets.content import load
-from benchmarks.noise import NOISES
+from benchmarks.noise import NO_CLASS, NOISES
 from benchmarks.seeds import generator, seeded
 from benchmarks.sweep import Cell, corrupted
 from methods import METHODS, State, Task
@@ -58,8 +58,9 @@ def load_cell_data(cell: Cell, root: Path, device: torch.device) -> CellData:
     name = DATASETS.name(cell.dataset)
     given = corrupted(cell.dataset, cell.noise, cell.seed, train, root)
     noisy, clean, image = given.label, given.true(train.label), given.images(train.image)
-    held_out = round(cell.recipe.val_fraction * len(noisy))
     shuffled = torch.randperm(len(noisy), generator=generator("split", name, cell.seed))
+    shuffled = shuffled[noisy[shuffled] != NO_CLASS]  # the others are left out
+    held_out = round(cell.recipe.val_fraction * len(shuffled))
     val, index = shuffled[:held_out].sort().values, shuffled[held_out:].sort().values
     mean, std = (torch.tensor(v)[:, None, None] for v in (cell.dataset.mean, cell.dataset.std))
     return CellData(
@@ -75,7 +76,7 @@ def load_cell_data(cell: Cell, root: Path, device: torch.device) -> CellData:
         std=std.to(device),
         num_classes=cell.dataset.num_classes,
         noise_sha256=given.sha256(),
-        noise_rate=(noisy != clean).double().mean().item(),
+        noise_rate=(noisy != clean)[shuffled.sort().values].double().mean().item(),
         transition=given.transition.to(device=device, dtype=torch.get_default_dtype()),
         trusted=_trusted(cell, clean[index]).to(device),
     )

@@ -16,7 +16,9 @@ Counts = Literal["random", "per_class", "per_pair"]
 
 
 NO_CLASS = -1
-"""The true label of an image that belongs to none of the dataset's classes."""
+"""The true label of an image that belongs to none of the dataset's classes, and the given one of an
+image that people gave a label outside them: that image is left out of training.
+"""
 
 
 class Images(NamedTuple):
@@ -42,6 +44,7 @@ class LabelSpace(NamedTuple):
     std: tuple[float, ...] = ()
     lenders: tuple[str, ...] = ()  # datasets with images of the same shape
     classes: tuple[str, ...] = ()  # their names, where they have any
+    numbers: tuple[int, ...] = ()  # the publisher's, of each class
     vectors: bool = False  # its images are feature vectors, (N, D, 1, 1) float32
     images: Images | None = None  # absent while a sweep is only being checked
 
@@ -56,7 +59,7 @@ class Foreign(NamedTuple):
 class GivenLabels(NamedTuple):
     """The labels that a method sees, and the process that gave them."""
 
-    label: Tensor  # (N,) int64
+    label: Tensor  # (N,) int64, NO_CLASS where the image is left out
     transition: Tensor  # (C, C) float64, P(given j | true i)
     foreign: Foreign | None = None
 

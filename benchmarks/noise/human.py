@@ -14,7 +14,7 @@ from torch import Tensor
 from benchmarks.commands import command_line
 from benchmarks.errors import DataMissingError
 from benchmarks.inputs import InputError, read_bytes
-from benchmarks.noise.base import GivenLabels, LabelSpace, Noise, realised
+from benchmarks.noise.base import NO_CLASS, GivenLabels, LabelSpace, Noise, realised
 from benchmarks.outputs import make_folder, refuse_unwritable
 
 SOURCE = "https://github.com/UCSC-REAL/cifar-10-100n"
@@ -108,15 +108,25 @@ class Human(Noise):
         if space.images is None:
             raise ValueError(f"{type(self).__name__} needs the folder of its file")
         labels, place = self.read(space.images.root), space.images.position
-        apart = int((labels["clean_label"][place] != label).sum())
+        true, given = (among(labels[key][place], space) for key in ("clean_label", self.key))
+        apart = int((true != label).sum())
         if apart:
             raise ValueError(
                 f"{self.file} is not in the order of {dataset}: its clean_label differs from the "
                 f"labels of {apart} of {len(label)} images (other distributions of CIFAR order "
                 "them otherwise)"
             )
-        given = labels[self.key][place]
-        return GivenLabels(given, realised(label, given, space.num_classes))
+        kept = given != NO_CLASS
+        return GivenLabels(given, realised(label[kept], given[kept], space.num_classes))
+
+
+def among(label: Tensor, space: LabelSpace) -> Tensor:
+    """Return published labels as numbers of the dataset's classes, ``NO_CLASS`` for others."""
+    if not space.numbers:
+        return label
+    number = torch.full((1 + max(int(label.max()), *space.numbers),), NO_CLASS)
+    number[list(space.numbers)] = torch.arange(space.num_classes)
+    return number[label]
 
 
 @dataclass(frozen=True)

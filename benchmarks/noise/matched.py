@@ -7,8 +7,8 @@ from typing import Literal
 
 from torch import Tensor
 
-from benchmarks.noise.base import Counts, LabelSpace, Noise, realised
-from benchmarks.noise.human import CIFAR10N, CIFAR100N, Human
+from benchmarks.noise.base import NO_CLASS, Counts, LabelSpace, Noise, realised
+from benchmarks.noise.human import CIFAR10N, CIFAR100N, Human, among
 
 PEOPLE: dict[str, Human] = {
     "cifar10n:aggre": CIFAR10N("aggre"),
@@ -26,10 +26,10 @@ class Matched(Noise):
     """Labels drawn from the transition matrix of labels that people gave, image by image at random.
 
     ``T[i, j]`` is the share of images of class ``i`` that people called ``j``, in the whole
-    published file. So rate and confused classes are those of people, and which images are mistaken
-    is not: ``cifar10n(labels='worse')`` and ``matched(human='cifar10n:worse')`` differ in that
-    people mistake some images more than others. A kind of ``cifar10n`` stands behind its name and
-    a colon.
+    published file; of a part of the classes, among labels inside. So rate and confused classes are
+    those of people, and which images are mistaken is not: ``cifar10n(labels='worse')`` and
+    ``matched(human='cifar10n:worse')`` differ in that people mistake some images more than others.
+    A kind of ``cifar10n`` stands behind its name and a colon.
 
     Source:
         Wei et al., "Learning with noisy labels revisited: a study using real-world human
@@ -69,4 +69,7 @@ class Matched(Noise):
         if space.images is None:
             raise ValueError(f"{type(self).__name__} needs the folder of its file")
         labels = self.people.read(space.images.root)
-        return realised(labels["clean_label"], labels[self.people.key], space.num_classes)
+        keys = ("clean_label", self.people.key)
+        true, given = (among(labels[key], space) for key in keys)
+        kept = (true != NO_CLASS) & (given != NO_CLASS)
+        return realised(true[kept], given[kept], space.num_classes)

@@ -90,7 +90,7 @@ def out(undisturbed, tmp_path):
         (["--plugin", "nowhere.py"], "no plugin file nowhere.py"),
         (["status", "nowhere"], "nowhere does not exist"),
         (["report", "nowhere"], "nowhere does not exist"),
-        (["plan", "no/where"], "no suite 'no/where' and no such folder; known: default"),
+        (["plan", "no/where"], "no suite 'no/where' and no such folder; known: "),
         (
             ["data", "noise", "symmetric(rate=0.4)", "digits", "--out", "o"],
             "and 'symmetric' is a noise and 'digits' is a dataset; did you mean `python run_all.p",
