@@ -20,6 +20,7 @@ from benchmarks.cli.collect import collect
 from benchmarks.cli.compare import compare
 from benchmarks.cli.data import data
 from benchmarks.cli.drop import drop
+from benchmarks.cli.embed import embed
 from benchmarks.cli.ending import ending_of
 from benchmarks.cli.export import export
 from benchmarks.cli.ls import ls
@@ -87,6 +88,7 @@ for verb in (run, plan, probe, status, report, collect, suspects, relabel, compa
 app.command(data)
 app.command(regress)
 app.command(drop)
+app.command(embed)
 app.command(merge)
 app.command(check)
 VERBS = tuple(name for name in app if not name.startswith("-"))

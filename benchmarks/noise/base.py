@@ -97,6 +97,7 @@ class Noise(Bounded):
 
     version: ClassVar[int | str] = 1
     replaces: ClassVar[bool] = False  # gives other images beside labels
+    leaves_out: ClassVar[bool] = False  # may give images a label outside the dataset's classes
 
     @property
     def nominal_rate(self) -> float | None:

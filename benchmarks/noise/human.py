@@ -30,6 +30,7 @@ class Human(Noise):
     being asked for, and must be the published one, byte for byte.
     """
 
+    leaves_out: ClassVar[bool] = True
     file: ClassVar[str]
     sha256: ClassVar[str]  # of the file
     labels_of: ClassVar[str]  # the dataset

@@ -15,7 +15,7 @@ from benchmarks.datasets import DATASETS
 from benchmarks.engine.drivers import driver_name
 from benchmarks.errors import RefusedError
 from benchmarks.models import MODELS
-from benchmarks.noise import NOISES
+from benchmarks.noise import NOISES, Noise
 from benchmarks.planning.memory import LARGEST_NETWORK, free_bytes, weights_of, widest
 from benchmarks.planning.options import FLAGS, TrainingOptions, flags_of_cell, gpus_of
 from benchmarks.planning.repeats import Cells, Repeats, repeats
@@ -318,8 +318,7 @@ def packs(cells: Cells, widths: Mapping[str, int]) -> list[Pack]:
     Groups are cut evenly: 25 cells and a width of 8 make packs of 7, 6, 6 and 6.
     """
     cut = []
-    for kind, group in kinds(cells).items():
-        width = widths[kind]
+    for width, group in _alike(cells, widths):
         count = math.ceil(len(group) / width)
         cut += [Pack(tuple(group[start::count]), width) for start in range(count)]
     return sorted(cut, key=lambda p: -sum(c.method.networks * c.recipe.epochs for c in p.cells))
@@ -327,7 +326,20 @@ def packs(cells: Cells, widths: Mapping[str, int]) -> list[Pack]:
 
 def pack_count(cells: Cells, widths: Mapping[str, int]) -> int:
     """Return how many packs :func:`packs` makes of these cells."""
-    return sum(math.ceil(len(group) / widths[kind]) for kind, group in kinds(cells).items())
+    return sum(math.ceil(len(group) / width) for width, group in _alike(cells, widths))
+
+
+def _alike(cells: Cells, widths: Mapping[str, int]) -> Iterator[tuple[int, list[Cell]]]:
+    """Yield the width of packs, and the cells of which these are cut.
+
+    A noise that may leave images out has training sets of a size of its own.
+    """
+    for kind, group in kinds(cells).items():
+        apart: dict[Noise | None, list[Cell]] = {}
+        for cell in group:
+            apart.setdefault(cell.noise if cell.noise.leaves_out else None, []).append(cell)
+        for own in apart.values():
+            yield widths[kind], own
 
 
 def disk_bytes(cells: Cells, *, keep_all: bool) -> int:

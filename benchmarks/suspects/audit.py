@@ -1,5 +1,6 @@
 """The audit of a results folder: a table to fill in, contact sheets, and an index page."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from benchmarks.commands import command_line
 from benchmarks.datasets import Split
-from benchmarks.errors import RefusedError
+from benchmarks.errors import DataMissingError, RefusedError
 from benchmarks.outputs import read_manifest, refuse_foreign_files, replaced_files, sha256_of
 from benchmarks.suspects.class_names import class_name
 from benchmarks.suspects.corrections import distinguishing
@@ -51,7 +52,7 @@ class Audit:
     rows: int  # of the table
     lines: tuple[str, ...]  # one for each ranking: what it is, and how well it ranks
     notes: tuple[str, ...]  # what the table leaves out, in sentences
-    undrawn: int  # rankings without a sheet
+    undrawn: int  # rankings without a sheet, as there are many
     reviewed: Path  # where the table that was filled in is to be kept
     relabel: str  # the command line that applies it
 
@@ -100,9 +101,11 @@ def audit(folder: Path, root: Path, cells: CellFilter, options: AuditOptions) ->
         if len(held_out):
             _write(held_out, new / HELD_OUT)
         size = min(options.top or SHEET_IMAGES, SHEET_IMAGES)
+        pictured = ((each, published.images(each.cell)) for each in shown)
         sheets = tuple(
-            draw_sheet(each, published.images(each.cell), size, new, reveal=options.reveal)
-            for each in shown
+            draw_sheet(each, images, size, new, reveal=options.reveal)
+            for each, images in pictured
+            if images is not None
         )
         page = Page(rankings, options.top, _unranked(cells, finished, options.score))
         text = page.text(out / TABLE, out / REVIEWED, relabel, sheets)
@@ -114,7 +117,7 @@ def audit(folder: Path, root: Path, cells: CellFilter, options: AuditOptions) ->
         rows=len(table),
         lines=page.lines,
         notes=page.notes,
-        undrawn=len(rankings) - len(sheets),
+        undrawn=len(rankings) - len(shown),
         reviewed=out / REVIEWED,
         relabel=relabel,
     )
@@ -156,8 +159,16 @@ class _Published:
             self._loaded[key] = cell.dataset.load(self._root, cell.seed)[0]
         return self._loaded[key]
 
-    def images(self, cell: Cell) -> Tensor:
-        """Return the ``(N, channels, H, W)`` images that a cell was trained on."""
+    def images(self, cell: Cell) -> Tensor | None:
+        """Return the ``(N, channels, H, W)`` images that a cell was trained on.
+
+        Of feature vectors they are those that these were computed from, None where they are gone.
+        """
+        if cell.dataset.vectors:
+            with contextlib.suppress(DataMissingError):
+                images = cell.dataset.origin
+                return None if images.vectors else images.load(self._root, cell.seed)[0].image
+            return None
         train = self._train(cell)
         if not cell.noise.replaces:
             return train.image

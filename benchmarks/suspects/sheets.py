@@ -36,7 +36,7 @@ def draw_sheet(
     ``reveal`` frames the labels that are known to be wrong, which a reviewer should not know.
     """
     rows = ranking.table.head(top)
-    names, white = ranking.cell.dataset.classes, ranking.cell.dataset.white
+    names, white = ranking.cell.dataset.classes, ranking.cell.dataset.origin.white
     caption = (
         f"The {len(rows)} most doubtful of {len(ranking.table)} training labels: "
         f"{ranking.title}. Given label, then the predicted one"

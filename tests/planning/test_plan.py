@@ -14,9 +14,10 @@ from benchmarks.launch.forecast import describe, forecast
 from benchmarks.launch.request import Request
 from benchmarks.launch.session import options_of, prepare
 from benchmarks.models import MODELS
+from benchmarks.noise import NOISES
 from benchmarks.planning import memory
 from benchmarks.planning.options import TrainingOptions, choose_device, default_precision
-from benchmarks.planning.plan import kind_of, kinds, make_plan, packs
+from benchmarks.planning.plan import kind_of, kinds, make_plan, pack_count, packs
 from benchmarks.planning.throughput import (
     Measured,
     SecondsPerImage,
@@ -139,6 +140,20 @@ def test_a_folder_has_its_flags_from_its_start(tmp_path):
     (tmp_path / "plan.json").write_text(written.replace('"deterministic"', '"compile"'))
     with pytest.raises(RefusedError, match="started with --compile, which this version does not"):
         make_plan(tmp_path, "mine", cells, TrainingOptions(CPU))
+
+
+def test_noise_that_may_leave_images_out_has_packs_of_its_own():
+    noises = ("clean", "cifar10n(labels='aggre')", "symmetric(rate=0.4)", "cifar10n")
+    cells = [
+        build(dataset="cifar10(classes='cat dog')", noise=noise, seed=seed)
+        for noise in noises
+        for seed in (0, 1, 2)
+    ]
+    cut = packs(cells, dict.fromkeys(kinds(cells), 8))
+    held = [{NOISES.spec(cell.noise) for cell in pack.cells} for pack in cut]
+    assert {"clean", "symmetric(rate=0.4)"} in held
+    assert sorted(map(len, held)) == [1, 1, 2]
+    assert pack_count(cells, dict.fromkeys(kinds(cells), 8)) == len(cut)
 
 
 def test_branches_are_as_many_as_were_measured_and_packs_say_nothing_of_them(tmp_path):

@@ -19,19 +19,19 @@ def cells_of(*points, **specs):
     return [build(**specs, **dict(zip(names, point, strict=True))) for point in points]
 
 
-def labels_of(cell):
+def labels_of(cell, root=NOWHERE):
     """The true and the given labels of a cell's training set, and their hash."""
-    train = cell.dataset.load(NOWHERE, cell.seed)[0]
-    given = corrupted(cell.dataset, cell.noise, cell.seed, train, NOWHERE)
+    train = cell.dataset.load(root, cell.seed)[0]
+    given = corrupted(cell.dataset, cell.noise, cell.seed, train, root)
     return train.label.numpy(), given.label.numpy(), given.sha256()
 
 
-def write(folder, cells, scores=("loss_mean",), held_out=0):
+def write(folder, cells, scores=("loss_mean",), held_out=0, root=NOWHERE):
     """Write a folder whose cells find wrong labels more doubtful, and hold out the first images."""
     folder.mkdir(exist_ok=True)
     make_plan(folder, "audit", cells, TrainingOptions(CPU, 1)).write(folder)
     for cell in cells:
-        clean, given, sha256 = labels_of(cell)
+        clean, given, sha256 = labels_of(cell, root)
         doubt = (clean != given) + np.random.default_rng(cell.seed).random(len(clean))
         at, classes = np.arange(held_out, len(clean)), cell.dataset.num_classes
         arrays = {

@@ -420,3 +420,21 @@ def test_where_numbers_are_names_the_terminal_says_so(small, monkeypatch, capsys
     said = "a number is read as a name and not counted from 0, so that 1 is the class 1"
     assert said in capsys.readouterr().out
     assert (small / "suspects" / "index.md").read_text().count(said) == 1
+
+
+def test_vectors_are_shown_by_the_images_behind_them(tmp_path):
+    spec = "embedded(dataset='digits', backbone='random_conv(patches=3, size=2)')"
+    root = tmp_path / "data"
+    DATASETS.build(spec).fetch(root)
+    sheets = {}
+    for name in ("digits", spec):
+        cells = cells_of((NOISE, "cross_entropy", 0), dataset=name)
+        folder = write(tmp_path / name[:6], cells, root=root)
+        found = audit(folder, root, CellFilter(), AuditOptions(top=20))
+        (sheet,) = found.sheets
+        pixels = matplotlib.image.imread(sheet)
+        sheets[name] = pixels[-180:]  # below the caption, which names the dataset
+        assert found.undrawn == 0
+    digits, vectors = sheets.values()
+    assert digits.shape == vectors.shape
+    assert np.array_equal(digits, vectors)

@@ -32,6 +32,7 @@ METHODS.register("printing", Printing)
 RUN = ["run", "--plugin", "NEW/printing.py", "--methods", "printing", *ONE[2:], "--no-report"]
 RUN += ["--seeds", "5"]
 RELABEL = ["relabel", "OUT", "NEW/reviewed.csv", "--out"]
+SMALL = ["--backbone", "random_conv(patches=3, size=2)"]
 WRITERS = {
     "report": ["report", "OUT", "--force"],
     "collect": ["collect", "OUT"],
@@ -45,6 +46,7 @@ WRITERS = {
     "probe": ["probe", *ONE, "--seeds", "0"],
     "data get": ["data", "get", "cifar10n", "--data", "OUT/data"],
     "data get mnist": ["data", "get", "mnist", "--data", "OUT/data"],
+    "embed": ["embed", "digits", *SMALL, "--data", "OUT/data", "--out", "OUT/features.npz"],
     "relabel": [*RELABEL, "OUT/labels/{seed}.npy"],
     "drop": ["drop", "OUT", "--seeds", "1"],
     "merge": ["merge", "OUT", "OUT", "--out", "OUT/merged"],
@@ -99,6 +101,7 @@ FULL = {
     "run": "OUT/plan.json: File too large",
     "data noise": "OUT/noise: File too large",
     "probe": "throughput.json: File too large",
+    "embed": "OUT/data/embedded/",
     "relabel": "OUT/labels: File too large",
     "drop": "OUT/parts/",
     "merge": "OUT/merged/plan.json: File too large",
