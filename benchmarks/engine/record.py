@@ -130,17 +130,20 @@ def _digest(position: Tensor) -> str:
     return hashlib.sha256(position.numpy().astype("<i8").tobytes()).hexdigest()
 
 
-def add_numbers(records: Sequence[Record], device: torch.device, *, keep_all: bool) -> None:
+def add_numbers(
+    records: Sequence[Record], device: torch.device, *, keep_all: bool, workers: int = 1
+) -> None:
     """Measure the finished ones of some cells; of their logits, leave those that are kept.
 
     Args:
         records: of a pack that has been trained.
         device: where. Of a GPU, its share of the processor's cores measure side by side.
         keep_all: whether the logits of every selection are kept.
+        workers: how many train side by side, and share the cores.
     """
     count, done = 1, [record for record in records if record.meta.status == "done"]
     if device.type != "cpu" and processes.FORKS:
-        count = processes.cores() // max(1, torch.cuda.device_count())
+        count = max(1, processes.cores() // workers)
     for record, numbers in zip(done, measure_all(done, count), strict=True):
         costs, arrays = record.meta.costs, record.arrays
         arrays |= numbers.arrays

@@ -17,7 +17,7 @@ OWN_OPTIONS = {
     "address": ("ray",),
     "partition": ("slurm",),
     "time": ("slurm",),
-    "gpus": ("ray", "slurm"),
+    "gpus": ("local", "ray", "slurm"),
 }
 """The launchers that read an option."""
 
@@ -39,7 +39,7 @@ class Cluster:
         launcher: who sends them there.
         address: of a Ray cluster; None asks ``RAY_ADDRESS``, and else starts one here.
         partition: of Slurm; None takes its default.
-        gpus: for each pack on Ray, of which several may share one, or for each job of Slurm.
+        gpus: for each pack, of which several may share one, or for each job of Slurm.
         time: that each job of Slurm may take.
     """
 
@@ -67,6 +67,11 @@ class Cluster:
                 )
         if self.gpus is not None and self.gpus < 0:
             raise RefusedError(f"--gpus must be 0 or more, got {self.gpus:g}")
+        if self.launcher == "local" and self.gpus is not None and not 0 < self.gpus <= 1:
+            raise RefusedError(
+                "--gpus must be a share of a GPU for each worker, above 0 and at most 1, got "
+                f"{self.gpus:g}"
+            )
         if self.launcher == "slurm" and self.gpus is not None and self.gpus % 1:
             raise RefusedError(f"--gpus must be a whole number with Slurm, got {self.gpus:g}")
         if self.gpus is not None and self.gpus > 1 and self.gpus % 1:
@@ -98,6 +103,15 @@ class Cluster:
     def seconds(self) -> float:
         """The seconds that a job of Slurm may take."""
         return math.inf if self.time is None else self.time.total_seconds()
+
+    @property
+    def slots(self) -> int:
+        """How many packs share a GPU.
+
+        >>> [Cluster(gpus=share).slots for share in (None, 2, 0.5, 0.3, 0.1)]
+        [1, 1, 2, 3, 10]
+        """
+        return max(1, math.floor(1 / (self.gpus or 1) + 1e-9))
 
     def gpus_for(self, device: "torch.device") -> float:
         """Return how many GPUs a pack, or a job, is given."""

@@ -41,10 +41,13 @@ def packages() -> str:
     return ", ".join(installed)
 
 
-def of_gpu() -> str:
+def of_gpu(gpus: int = 0) -> str:
     """Return ``CUDA 13.0, cuDNN 9.24.0, driver 580.65.06, 2 GPUs`` and what is rounded.
 
     Of a machine with a GPU; parts that the system does not tell are left out.
+
+    Args:
+        gpus: how many the machine has, where this process sees fewer.
     """
     cudnn = torch.backends.cudnn.version() or 0
     major, rest = divmod(cudnn, 10_000)
@@ -52,7 +55,7 @@ def of_gpu() -> str:
         f"CUDA {torch.version.cuda}",
         f"cuDNN {major}.{rest // 100}.{rest % 100}",
         f"driver {driver}" if (driver := _driver()) else "",
-        count(torch.cuda.device_count(), "GPU"),
+        count(gpus or torch.cuda.device_count(), "GPU"),
     ]
     return ", ".join(text for text in [*found, arithmetic.IN_WORDS] if text)
 

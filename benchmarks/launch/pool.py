@@ -10,12 +10,14 @@ import functools
 import gc
 import math
 import os
+import pickle
 import signal
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -23,6 +25,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from benchmarks import plugin_errors, plugins, processes, streams
 from benchmarks.errors import RefusedError
+from benchmarks.launch import slots
 from benchmarks.launch.watch import NOT_BEGUN, Beats, Watch
 from benchmarks.launch.worker import (
     CellSummary,
@@ -40,7 +43,7 @@ from benchmarks.store.trainers import PackInTraining, Telling
 from benchmarks.sweep import Cell
 
 if TYPE_CHECKING:
-    from multiprocessing.sharedctypes import Synchronized, SynchronizedArray
+    from multiprocessing.sharedctypes import SynchronizedArray
 
 ATTEMPTS = 2
 """The number of tries of a pack whose worker dies: one death may be an accident."""
@@ -59,12 +62,19 @@ def processes_of_worker(device: torch.device) -> int:
     return 2 if device.type != "cpu" and processes.FORKS else 1
 
 
-def default_workers(device: torch.device) -> processes.Workers:
-    """Return how many workers train by default: as many as cores and memory allow, one per GPU."""
+def default_workers(device: torch.device, slots: int = 1) -> processes.Workers:
+    """Return how many workers train by default: as many as cores and memory allow, one per GPU.
+
+    Args:
+        device: where they train.
+        slots: how many share a GPU.
+    """
     gpus = gpus_of(device)
     if not gpus:
         return processes.choose_workers()
-    return processes.Workers(gpus, "one GPU" if gpus == 1 else "one for each GPU")
+    number = "one" if slots == 1 else str(slots)
+    each = "for one GPU" if gpus == 1 else "for each GPU"
+    return processes.Workers(gpus * slots, "one GPU" if gpus == slots == 1 else f"{number} {each}")
 
 
 def run(job: Job, packs: Sequence[Pack], workers: int, tell: Callable[[CellSummary], None]) -> None:
@@ -135,10 +145,14 @@ class _Pool:
         self._left: list[_Task] = []
         self._running: dict[Future[list[CellSummary]], tuple[_Task, int]] = {}
         count = min(workers * processes_of_worker(device), len(tasks))
-        self._started, slots = context.Value("i", 0), context.Array("q", count)
-        start = (job, self._started, slots, context.Array("q", min(workers, count)), beats)
+        self._started, taken = context.Value("i", 0), context.Array("q", count)
+        workers = min(workers, count)
+        gpus = torch.cuda.device_count() if device.type == "cuda" else 0
+        told = pickle.dumps(replace(job, workers=workers, gpus=gpus))
+        shared = slots.Shared(self._started, taken, context.Array("q", workers), beats)
+        start = (told, slots.gpus_to_see(job.device, gpus), shared)
         self._starts = count * (1 + ATTEMPTS)  # so many are no sign that none survives its start
-        self._pool = ProcessPool(count, context=context, initializer=_start, initargs=start)
+        self._pool = ProcessPool(count, context=context, initializer=slots.begin, initargs=start)
 
     def run(self) -> list[_Task]:
         """Train; return the tasks that are left when the pool has broken."""
@@ -237,20 +251,13 @@ def record_failure(job: Job, cell: Cell, reason: str, trace: str = "") -> CellSu
     return summary(record)
 
 
-def _start(
-    job: Job,
-    started: "Synchronized[int]",
-    slots: "SynchronizedArray[int]",
-    turns: "SynchronizedArray[int]",
-    beats: Beats,
-) -> None:
-    """Set up a process: one thread, its device, the user's plugins.
+def set_up(job: Job, turn: "tuple[SynchronizedArray[int], int] | None", beats: Beats) -> None:
+    """Set up a process to train: one thread, its device, the user's plugins.
 
     Args:
         job: what the packs have in common.
-        started: how many processes have been started.
-        slots: which process has which number.
-        turns: which process of each worker trains now.
+        turn: which process of each worker trains now, and which worker this is part of; None
+            where it is one by itself.
         beats: what the processes say of their tasks.
     """
     streams.make_safe()
@@ -263,32 +270,15 @@ def _start(
     if "deterministic" in job.flags:
         torch.use_deterministic_algorithms(mode=True)
         torch.backends.cudnn.benchmark = False
-    with started.get_lock():
-        started.value += 1
-        number = take_slot(slots)
-    worker, shared = number % len(turns), len(turns) < len(slots)
-    turn = functools.partial(_turn, turns, worker) if shared else contextlib.nullcontext
-    _worker.update(job=job, device=torch.device(job.device), turn=turn, beats=beats, refusal=None)
+    take_turn = functools.partial(_turn, *turn) if turn else contextlib.nullcontext
+    device = torch.device(job.device)
+    _worker.update(job=job, device=device, turn=take_turn, beats=beats, refusal=None)
     try:
-        _worker["device"] = _use_device(job.device, worker)
+        _worker["device"] = _use_device(device)
         plugins.load(*job.plugins)
     except (RefusedError, RuntimeError) as error:  # here and not in the parent: its cells fail
         _worker["refusal"] = error
     gc.freeze()  # what was imported is not searched for garbage after each pack
-
-
-def take_slot(slots: "SynchronizedArray[int]") -> int:
-    """Return the number of the first slot whose worker is gone, which is this process's now.
-
-    >>> slots = [os.getpid(), 0, 0]
-    >>> take_slot(slots), slots[1] == os.getpid()
-    (1, True)
-    """
-    numbers = range(len(slots))
-    left = (i for i in numbers if not (slots[i] and processes.is_running(slots[i])))
-    number = next(left, len(slots) - 1)
-    slots[number] = os.getpid()
-    return number
 
 
 @contextlib.contextmanager
@@ -311,17 +301,10 @@ def _taken(turns: "SynchronizedArray[int]", worker: int) -> bool:
     return True
 
 
-def _use_device(name: str, number: int) -> torch.device:
-    """Return the device of a worker; a GPU is made the one that streams and graphs are of.
-
-    Args:
-        name: the device that was asked for; workers for ``cuda`` are spread over all GPUs.
-        number: the worker's.
-    """
-    if name == "cuda":
-        name = f"cuda:{number % torch.cuda.device_count()}"
-    device = torch.device(name)
+def _use_device(device: torch.device) -> torch.device:
+    """Return the device of a worker; a GPU is made the one that streams and graphs are of."""
     if device.type == "cuda":
+        device = torch.device("cuda", 0)  # the only one that this process sees
         torch.cuda.set_device(device)
     if device.type != "cpu":
         processes.start_fork_server(

@@ -121,7 +121,7 @@ class Request:
         address: Of the Ray cluster, such as auto or ray://host:10001. [default: $RAY_ADDRESS, else
             one is started here]
         partition: Of Slurm. [default: Slurm's]
-        gpus: For each pack on Ray, where 0.5 lets two share one; for each job of Slurm.
+        gpus: For each worker, or pack on Ray, where 0.5 lets two share one; for each job of Slurm.
             [default: 1 with --device cuda]
         time: That each job of Slurm may take, such as 30m or 8h; it trains as many packs of its
             share as it can by then.

@@ -268,10 +268,24 @@ def options_of(request: Request, device: torch.device) -> TrainingOptions:
     if said["branches"] and said["graph"] is False:
         raise RefusedError("--branches are those of a graph, got --no-graph; leave one of them out")
     without = tuple(name for name in ON_CUDA if said[name] is False)
-    sharing = math.ceil(1 / (request.gpus or 1))
-    if not request.cluster().elsewhere:
-        sharing = max(1, math.ceil((request.workers or 1) / max(1, gpus_of(device))))
+    cluster, gpus = request.cluster(), max(1, gpus_of(device))
+    sharing = cluster.slots
+    if request.workers and not cluster.elsewhere:
+        sharing = max(1, math.ceil(request.workers / gpus))
     return TrainingOptions(device, request.pack, flags, without, sharing)
+
+
+def _refuse_shares(request: Request, device: torch.device) -> None:
+    """Refuse shares of GPUs for workers here that have none, or whose number says otherwise."""
+    if request.gpus is None or request.cluster().elsewhere:
+        return
+    if device.type != "cuda":
+        raise RefusedError(f"--gpus needs --device cuda, got {device.type}; leave it out")
+    if request.workers is not None:
+        raise RefusedError(
+            "--workers says how many processes train and --gpus how much of a GPU each has; leave "
+            "one of them out"
+        )
 
 
 def _session(request: Request, wanted: Wanted, cells: Sequence[Cell], folder: Path) -> Session:
@@ -281,9 +295,10 @@ def _session(request: Request, wanted: Wanted, cells: Sequence[Cell], folder: Pa
     plan = replace(plan, plugins=plugins, question=wanted.question, shard=request.share())
     cluster = request.cluster()
     cluster.check(budget=request.budget)
+    _refuse_shares(request, device)
     workers, why = request.workers, "as asked for"
     if workers is None:
-        workers, why = cluster.most() or pool.default_workers(device)
+        workers, why = cluster.most() or pool.default_workers(device, cluster.slots)
     if workers < 1:
         raise RefusedError(f"--workers must be a whole number of at least 1, got {workers}")
     if request.timeout is not None and not 0 < request.timeout < math.inf:

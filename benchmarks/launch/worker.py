@@ -52,6 +52,8 @@ class Job:
     seconds: float | None = None  # after which no pack is trained on
     checkpoint_every: float | None = CHECKPOINT_SECONDS  # seconds; None keeps and reads none
     cluster: Cluster = LOCAL
+    workers: int = 1  # that train side by side on a machine
+    gpus: int = 0  # of the machine; 0 as many as a worker sees
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,8 @@ def train_pack(
 
 def finish_pack(job: Job, records: Sequence[Record]) -> list[CellSummary]:
     """Measure the cells of a trained pack, write its part, and return the outcome of each."""
-    add_numbers(records, torch.device(job.device), keep_all=job.keep_all)
+    device = torch.device(job.device)
+    add_numbers(records, device, keep_all=job.keep_all, workers=job.workers)
     if not processes.has_parent():
         raise SystemExit("nobody waits for these cells")
     write_part(job.folder, records)
@@ -194,7 +197,7 @@ def without_folders(text: str) -> str:
 
 def stamp(job: Job) -> Stamp:
     """Return where and when a cell was trained, and by which code."""
-    gpu = [environment.of_gpu()] if job.device.startswith("cuda") else []
+    gpu = [environment.of_gpu(job.gpus)] if job.device.startswith("cuda") else []
     return Stamp(
         host=platform.node(),
         cores=os.cpu_count() or 0,

@@ -50,6 +50,37 @@ def test_cells_are_trained_on_every_gpu_by_graphs_stacks_and_branches(command, t
     assert "out was started with --graph" in ran.stderr
 
 
+SEEING = """
+import os
+from pathlib import Path
+
+import torch
+
+from methods import METHODS
+from methods.cross_entropy import CrossEntropy
+
+with Path("seen").open("a") as file:
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES"), torch.cuda.device_count(), os.getpid()
+    print(*seen, file=file)
+METHODS.register("seeing", type("Seeing", (CrossEntropy,), {}))
+"""
+
+
+def test_workers_share_a_gpu_by_slots_and_see_no_other_one(command, tmp_path):
+    (tmp_path / "seeing.py").write_text(SEEING)
+    words = ("--plugin", "seeing.py", "--methods", "seeing", "--pack", "1", "--no-report")
+    ran = command(*words, "--device", "cuda", "--gpus", "0.5", devices=2)
+    assert "4 to train on cuda in 4 processes (2 for each GPU)" in ran.stdout, ran.stderr
+    seen = [line.split() for line in (tmp_path / "seen").read_text().splitlines()]
+    processes = {(gpu, count): set() for gpu, count, _ in seen}
+    for gpu, count, process in seen:
+        processes[gpu, count].add(process)
+    assert processes.pop(("None", "2"))  # of the parent
+    assert processes.keys() == {("0", "1"), ("1", "1")}
+    with (tmp_path / "out" / "costs.csv").open() as file:
+        assert all("2 GPUs" in row["packages"] for row in csv.DictReader(file))
+
+
 def test_a_probe_goes_on_after_what_does_not_fit_and_keeps_all_it_finds(command, tmp_path):
     ran = command("probe", "--methods", "l2rw", "--device", "cuda:1", devices=2, memory=600 * 2**20)
     assert ran.returncode == 0, ran.stderr

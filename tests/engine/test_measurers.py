@@ -93,8 +93,7 @@ def _work(pipe, records):
 def test_the_cores_of_a_gpu_measure_its_cells_and_a_worker_of_the_processor_its_own(monkeypatch):
     counts = []
     monkeypatch.setattr(processes, "cores", lambda: 16)
-    monkeypatch.setattr(record.torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(record, "measure_all", lambda _, count: counts.append(count) or [])
     for device in ("cpu", "cuda:1"):
-        record.add_numbers([], record.torch.device(device), keep_all=False)
+        record.add_numbers([], record.torch.device(device), keep_all=False, workers=2)
     assert counts == [1, 8]

@@ -22,7 +22,8 @@ SLURM = ("--launcher", "slurm", "--time")
     [
         (("--address", "auto"), "--address is read by --launcher ray, and this run has --launcher"),
         (("--launcher", "ray", "--time", "1h"), "--time is read by --launcher slurm"),
-        (("--gpus", "1"), "--gpus is read by --launcher ray or slurm"),
+        (("--gpus", "2"), "a share of a GPU for each worker, above 0 and at most 1, got 2"),
+        (("--device", "cpu", "--gpus", "0.5"), "--gpus needs --device cuda, got cpu"),
         (("--launcher", "slurm"), "--launcher slurm needs --time, which each of its jobs may take"),
         ((*SLURM, "30s"), "a minute or more, such as 30m or 8h"),
         ((*SLURM, "1h", "--gpus", "0.5"), "--gpus must be a whole number with Slurm, got 0.5"),

@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -9,7 +11,7 @@ import torch
 from pebble import ProcessExpired, ProcessPool
 
 from benchmarks import processes
-from benchmarks.launch import pool
+from benchmarks.launch import pool, slots
 from benchmarks.launch.worker import Job
 from benchmarks.planning.plan import Pack
 from benchmarks.store import Parts
@@ -20,8 +22,8 @@ _here = {}
 
 def test_a_worker_that_begins_again_takes_the_place_of_the_one_that_died():
     context = processes.worker_context(processes.TRAINING)
-    slots = context.Array("q", 2)
-    with ProcessPool(2, context=context, initializer=_begin, initargs=(slots,)) as workers:
+    taken = context.Array("q", 2)
+    with ProcessPool(2, context=context, initializer=_begin, initargs=(taken,)) as workers:
         while len(before := _numbers(workers)) < 2:
             pass
         assert sorted(before.values()) == [0, 1]
@@ -34,9 +36,9 @@ def test_a_worker_that_begins_again_takes_the_place_of_the_one_that_died():
     assert before[lives] == after[lives]
 
 
-def _begin(slots):
-    with slots.get_lock():
-        _here["number"] = pool.take_slot(slots)
+def _begin(taken):
+    with taken.get_lock():
+        _here["number"] = slots.take_slot(taken)
 
 
 def _numbers(workers):
@@ -50,15 +52,52 @@ def _number():
 
 
 @pytest.mark.parametrize(
-    ("asked", "workers", "used"), [("cuda", 8, [3, 2, 0]), ("cuda:3", 1, [3, 3, 3])]
+    ("asked", "told", "seen"),
+    [
+        ("cuda", None, list("01234567")),
+        ("cuda:3", None, ["3"]),
+        ("cuda", "5, 6", ["5", "6"]),
+        ("cuda:1", "GPU-a,GPU-b", ["GPU-b"]),
+        ("cpu", "5", []),
+    ],
 )
-def test_workers_are_spread_over_all_gpus_unless_one_is_named(monkeypatch, asked, workers, used):
-    chosen = []
+def test_workers_are_spread_over_all_gpus_unless_one_is_named(monkeypatch, asked, told, seen):
+    monkeypatch.delenv(slots.VISIBLE, raising=False)
+    if told:
+        monkeypatch.setenv(slots.VISIBLE, told)
+    assert slots.gpus_to_see(asked, 8) == seen
+
+
+@pytest.mark.parametrize(("asked", "sharing", "workers"), [("cuda", 1, 8), ("cuda", 3, 24)])
+def test_every_gpu_has_as_many_workers_as_slots(monkeypatch, asked, sharing, workers):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
-    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
-    assert pool.default_workers(torch.device(asked)).number == workers
-    devices = [torch.device("cuda", index) for index in used]
-    assert [pool._use_device(asked, number) for number in (3, 2, 8)] == chosen == devices
+    assert pool.default_workers(torch.device(asked), sharing).number == workers
+    assert pool.default_workers(torch.device("cuda:3"), sharing).number == sharing
+
+
+CHOSEN_FIRST = """
+import multiprocessing
+import os
+import sys
+
+class Witness:
+    def find_spec(self, name, *_):
+        if name == "torch":
+            print(os.environ.get("CUDA_VISIBLE_DEVICES"))
+            sys.exit()
+
+sys.meta_path.insert(0, Witness())
+from benchmarks.launch import slots
+
+taken = multiprocessing.Array("q", [os.getpid(), 0, 0, 0])
+turns = multiprocessing.Array("q", 2)
+slots.begin(b"", ["7", "9"], slots.Shared(multiprocessing.Value("i", 0), taken, turns, None))
+"""
+
+
+def test_a_worker_chooses_its_gpu_before_pytorch_is_imported():
+    words = [sys.executable, "-c", CHOSEN_FIRST]
+    assert subprocess.run(words, capture_output=True, text=True, check=True).stdout == "9\n"
 
 
 def test_the_turn_of_a_process_that_died_is_another_s():
@@ -79,7 +118,7 @@ import signal
 import time
 from pathlib import Path
 
-from benchmarks.launch import pool
+from benchmarks.launch import pool, slots
 from methods import METHODS
 from methods.cross_entropy import CrossEntropy
 

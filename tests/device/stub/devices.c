@@ -1,4 +1,5 @@
-/* The devices, FAKE_CUDA_DEVICES of them and one unless told: each has the numbers of an H100. */
+/* The devices, FAKE_CUDA_DEVICES of them and one unless told: each has the numbers of an H100.
+   CUDA_VISIBLE_DEVICES hides all but those that it names. */
 #define _GNU_SOURCE
 #include "stub.h"
 
@@ -9,8 +10,14 @@ __thread int current_device;
 
 int device_count(void) {
     static int count;
-    const char *asked = getenv("FAKE_CUDA_DEVICES");
-    if (!count) count = asked ? atoi(asked) : 1;
+    const char *asked = getenv("FAKE_CUDA_DEVICES"), *seen = getenv("CUDA_VISIBLE_DEVICES");
+    if (count) return count;
+    count = asked ? atoi(asked) : 1;
+    if (seen && *seen) {
+        int named = 1;
+        for (; *seen; seen++) named += *seen == ',';
+        if (named < count) count = named;
+    }
     return count;
 }
 
