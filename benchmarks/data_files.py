@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import plugin_errors
-from benchmarks.datasets import DATASETS
+from benchmarks.datasets import DATASETS, published
 from benchmarks.datasets.content import fetch as fetch_entry
 from benchmarks.errors import Exit, RefusedError
 from benchmarks.noise import NOISES, Human
@@ -57,7 +57,7 @@ def check_files(names: Sequence[str], root: Path, *, fetch: bool) -> Iterator[tu
         RefusedError: a name is unknown; nothing was downloaded.
     """
     humans = {name: entry for name, entry in NOISES.items() if issubclass(entry, Human)}
-    names = names or [name for name, entry in DATASETS.items() if not entry.vectors]
+    names = names or [name for name in published() if not DATASETS[name].vectors]
     try:
         datasets = {name: DATASETS.build(name) for name in names if name not in humans}
     except ValueError as error:

@@ -22,6 +22,9 @@ ONE_SPLIT = 4
 METRIC_SPEC = "v1"
 """The definitions in ``benchmarks/metrics``; a row says by which it was computed."""
 
+UNKNOWN_CLASS = -2
+"""The clean label, in a part, of an image of which nobody knows it; -1 is of no class."""
+
 SELECTIONS = ("last", "val", "label_wave", "oracle", "last10")
 """The rules that pick the epoch which a row describes.
 
@@ -143,7 +146,7 @@ EPOCH_METRICS = (*TEST_METRICS, *TRAIN_METRICS)
 """The metrics that are known after every epoch; the others only of epochs that are selected."""
 LATER_METRICS = METRICS.keys() - set(EPOCH_METRICS) | {"ece_over", "ece_under", "mce", "rmsce"}
 """The metrics that the first version of the results lacked."""
-LATER_COLUMNS = LATER_METRICS | {"backward_passes", "cpu", "system", "packages", "missed"}
+LATER_COLUMNS = LATER_METRICS | {"backward_passes", "cpu", "system", "packages", "missed", "truth"}
 """The columns that are blank where a CSV of an earlier version lacks them."""
 
 KEYS = (
@@ -167,6 +170,7 @@ RESULTS = (
     "precision",  # float32 | bfloat16
     "noise_rate_realised",
     "noise_sha256",  # of the whole noisy label vector, little-endian int64
+    "truth",  # known | unknown: whether the dataset has clean labels to measure against
     "metric_spec",
     "status",  # done | diverged | failed
     "reason",

@@ -18,7 +18,7 @@ from torch import Tensor
 from benchmarks import plugin_errors
 from benchmarks.datasets import DATASETS, Dataset, Split, content
 from benchmarks.datasets.content import is_brought, load
-from benchmarks.errors import DataMissingError, RefusedError, suggestion
+from benchmarks.errors import DataMissingError, RefusedError, some, suggestion
 from benchmarks.file_names import home_expanded
 from benchmarks.inputs import TOML_BYTES, InputError, decode_toml, read_bytes
 from benchmarks.models import MODELS, Model
@@ -60,6 +60,8 @@ def label_space(dataset: Dataset) -> LabelSpace:
         classes=dataset.classes,
         numbers=dataset.numbers,
         vectors=dataset.vectors,
+        truth=dataset.truth,
+        gives_labels=dataset.gives_labels,
     )
 
 
@@ -83,8 +85,10 @@ def corrupted(dataset: Dataset, noise: Noise, seed: int, train: Split, root: Pat
         published_index(train),
         root,
         lambda name: load(DATASETS.build(name), root, seed)[0].image,
+        train.given,
     )
-    space = label_space(dataset)._replace(images=images)
+    mean, std = dataset.normalisation(root)
+    space = label_space(dataset)._replace(images=images, mean=mean, std=std)
     return noise.corrupt(train.label, space, space.dataset, seed)
 
 
@@ -446,6 +450,7 @@ class Suite:
             with self._told_by("method"):
                 for spec in self.method:
                     names.setdefault(*profile.configure(spec, conditions))
+                _check_privileges(dataset, names)
                 for method, recipe in itertools.product(names, built["recipe"]):
                     _check_validation(method, recipe)
                     _check_vectors(dataset, method, recipe)
@@ -530,6 +535,20 @@ def _check_vectors(dataset: Dataset, method: Method, recipe: Recipe) -> None:
         raise ValueError(
             f"{METHODS.name(method)} makes strong views, which turn and shift images, and {name} "
             "holds feature vectors; leave it out"
+        )
+
+
+def _check_privileges(dataset: Dataset, methods: Collection[Method]) -> None:
+    """Refuse methods that are given clean knowledge of a dataset that has none.
+
+    Raises:
+        ValueError: there is one.
+    """
+    told = [METHODS.spec(method) for method in methods if method.privileges]
+    if told and dataset.truth == "unknown":
+        raise ValueError(
+            f"{DATASETS.spec(dataset)} has no clean labels, and these methods are told something "
+            f"of them: {some(told)}; leave them out"
         )
 
 

@@ -37,19 +37,20 @@ def verify(names: Specs = None, *, data: Path | None = None, plugin: Plugins = (
 
 
 @data.command
-def info(names: Specs = None, *, plugin: Plugins = ()) -> Exit:
+def info(names: Specs = None, *, data: Path | None = None, plugin: Plugins = ()) -> Exit:
     """Describe datasets: source, licence, sizes, classes, known errors in their "clean" labels.
 
     Args:
-        names: Which datasets. [default: all]
+        names: Which datasets, such as "arrays(file='data.npz')". [default: all published ones]
+        data: The folder of image files. [default: $NOISY_LABELS_DATA, else ./data]
         plugin: A Python file that registers entries of your own; may be given several times.
     """
-    from benchmarks.datasets import DATASETS
+    from benchmarks.datasets import published
     from benchmarks.datasets.cards import card
 
-    _load(plugin, None)
+    _load(plugin, data)
     try:
-        print("\n\n".join(card(name) for name in names or DATASETS))
+        print("\n\n".join(card(name, data) for name in names or published()))
     except ValueError as error:
         raise RefusedError(str(error)) from error
     return Exit.DONE

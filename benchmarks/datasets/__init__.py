@@ -1,10 +1,12 @@
-"""Public image datasets with clean labels, and the registry of them."""
+"""Public image datasets with clean labels, data of one's own, and the registry of both."""
 
+from benchmarks.datasets.arrays import Arrays
 from benchmarks.datasets.base import ROOT_VARIABLE, Dataset, Split, data_root
 from benchmarks.datasets.cifar import CIFAR10, CIFAR100
 from benchmarks.datasets.digits import Digits
 from benchmarks.datasets.embedded import Embedded
 from benchmarks.datasets.mnist import KMNIST, MNIST, FashionMNIST
+from benchmarks.datasets.own import OwnData
 from benchmarks.datasets.svhn import SVHN
 from methods import Registry
 
@@ -19,6 +21,13 @@ DATASETS: Registry[Dataset] = Registry(
     cifar100=CIFAR100,
     svhn=SVHN,
     embedded=Embedded,
+    arrays=Arrays,
 )
 
-__all__ = ["DATASETS", "ROOT_VARIABLE", "Dataset", "Split", "data_root"]
+
+def published() -> tuple[str, ...]:
+    """Return the names of the datasets that are the same for everybody, plugins' among them."""
+    return tuple(name for name, entry in DATASETS.items() if not issubclass(entry, OwnData))
+
+
+__all__ = ["DATASETS", "ROOT_VARIABLE", "Dataset", "OwnData", "Split", "data_root", "published"]

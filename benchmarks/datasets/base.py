@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ ROOT_VARIABLE = "NOISY_LABELS_DATA"
 
 
 class Split(NamedTuple):
-    """Images and clean labels, in the publisher's order.
+    """Images and labels, in the publisher's order: clean ones, where the dataset has any.
 
     A feature vector of ``D`` numbers is an image of shape ``(D, 1, 1)``, float32 and standardised.
     """
@@ -27,6 +27,7 @@ class Split(NamedTuple):
     image: Tensor  # (N, channels, height, width) uint8, or (N, D, 1, 1) float32
     label: Tensor  # (N,) int64
     position: Tensor | None = None  # (N,) int64, places in what was published; None: all, in order
+    given: Tensor | None = None  # (N,) int64, labels that came with the images beside clean ones
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Dataset(Bounded):
-    """A public image dataset with clean labels; noise is added later, by the suite."""
+    """An image dataset, as a rule with clean labels; noise is added later, by the suite."""
 
     vectors: ClassVar[bool] = False  # holds feature vectors in place of images
 
@@ -59,6 +60,8 @@ class Dataset(Bounded):
     std: ClassVar[tuple[float, ...]]
     confusions: ClassVar[Mapping[int, int]] = {}  # published asymmetric map: class -> flipped to
     resplit: ClassVar[bool] = False  # train and test are drawn anew from each seed
+    truth: ClassVar[Literal["known", "unknown"]] = "known"  # unknown: labels need not be clean
+    gives_labels: ClassVar[bool] = False  # whether ``given`` is a noise of it
     sha256: ClassVar[str] = ""  # of all pixels and labels; "": see ``Card.integrity``
     version: ClassVar[int] = 1
     card: ClassVar[Card] = Card(source="not stated", paper="not stated", licence="not stated")
@@ -89,6 +92,10 @@ class Dataset(Bounded):
             DataMissingError: the files are absent or damaged and could not be fetched.
         """
 
+    def edition(self) -> object:
+        """Return, at once, what changes when files of one's own that are loaded are written to."""
+        return ()
+
     def load(self, root: Path, seed: int) -> tuple[Split, Split]:
         """Return (train, test).
 
@@ -100,6 +107,14 @@ class Dataset(Bounded):
             DataMissingError: the files are absent or damaged.
         """
         raise NotImplementedError(f"{type(self).__name__} defines no load")
+
+    def normalisation(self, root: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Return the mean and the deviation of each channel, of raw values.
+
+        Raises:
+            DataMissingError: they are those of the images, whose files are absent or damaged.
+        """
+        return self.mean, self.std
 
     def content(self, root: Path) -> str:
         """Return a text that changes whenever what :meth:`load` returns does, such as a digest.
@@ -116,11 +131,13 @@ def data_root(given: Path | None) -> Path:
 
 
 def digest(*splits: Split) -> str:
-    """Return the sha256 of every pixel and label, in order."""
+    """Return the sha256 of every pixel and label, in order, given labels among them."""
     sha256 = hashlib.sha256()
     for split in splits:
         sha256.update(np.ascontiguousarray(split.image.numpy()).data)
         sha256.update(np.ascontiguousarray(split.label.numpy().astype("<i8", copy=False)).data)
+        if split.given is not None:
+            sha256.update(split.given.numpy().astype("<i8").tobytes())
     return sha256.hexdigest()
 
 

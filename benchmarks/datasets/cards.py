@@ -3,8 +3,10 @@
 import inspect
 import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 
-from benchmarks.datasets import DATASETS, Dataset
+from benchmarks.datasets import DATASETS, Dataset, data_root
+from benchmarks.datasets.content import load
 
 WIDTH = 100
 INDENT = 15
@@ -12,25 +14,29 @@ GLUE = "\xa0"
 """A space at which no line is broken."""
 
 
-def card(name: str) -> str:
+def card(spec: str, root: Path | None = None) -> str:
     """Return what is known about a dataset, as text of at most ``WIDTH`` columns.
 
     Args:
-        name: its name in the catalogue, or its spec.
+        spec: its spec.
+        root: the folder of the image files, the usual one if None; only of data of one's own is
+            anything read.
 
     Raises:
         ValueError: there is no such dataset.
+        RefusedError: it is data of one's own, and its files are not there or hold something else.
     """
-    dataset = DATASETS.build(name)
+    dataset = DATASETS.build(spec)
+    name = DATASETS.spec(dataset)
     about = (inspect.getdoc(dataset) or "").partition("\n\n")[0].replace("\n", " ")
-    rows = [_row(label, text) for label, text in _facts(dataset)]
+    rows = [_row(label, text) for label, text in _facts(dataset, data_root(root))]
     traps = [_row("" if place else "traps", trap) for place, trap in enumerate(dataset.card.traps)]
     return "\n".join([*textwrap.wrap(f"{name}: {about}", WIDTH), *rows, *traps])
 
 
-def _facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
+def _facts(dataset: Dataset, root: Path) -> Iterator[tuple[str, str]]:
     """Yield what is said, in order."""
-    train, test = dataset.published
+    train, test = dataset.sizes
     split = ", split anew for each seed" if dataset.resplit else ""
     yield "source", dataset.card.source
     yield "paper", dataset.card.paper
@@ -46,8 +52,10 @@ def _facts(dataset: Dataset) -> Iterator[tuple[str, str]]:
         yield "" if place else "classes", f"{group}: {_numbered(dataset, members)}"
     yield "balance", _balance(dataset)
     if not dataset.vectors:
-        shares = (_shares(dataset, values) for values in (dataset.mean, dataset.std))
+        shares = (_shares(dataset, values) for values in dataset.normalisation(root))
         yield "normalisation", " mean, ".join(shares) + " std"
+    if dataset.gives_labels:
+        yield "truth", _truth(dataset, root)
     yield "asymmetric", _asymmetric(dataset)
     yield "label errors", dataset.card.label_errors
     yield "integrity", dataset.card.integrity
@@ -75,6 +83,16 @@ def _balance(dataset: Dataset) -> str:
 def _shares(dataset: Dataset, values: tuple[float, ...]) -> str:
     """Write values as shares of the largest one, as ``torchvision.transforms.Normalize`` wants."""
     return "(" + ", ".join(f"{value / dataset.white:.4f}" for value in values) + ")"
+
+
+def _truth(dataset: Dataset, root: Path) -> str:
+    """Say whether there are clean labels, and then how many of the given ones are others."""
+    if dataset.truth == "unknown":
+        return "unknown: there are no clean labels, and results are agreement with the given ones"
+    train = load(dataset, root, 0)[0]
+    wrong = 0 if train.given is None else int((train.given != train.label).sum())
+    rate = wrong / len(train.label)
+    return f"known: {wrong:,} of {len(train.label):,} given training labels are wrong ({rate:.1%})"
 
 
 def _asymmetric(dataset: Dataset) -> str:

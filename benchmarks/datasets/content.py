@@ -16,7 +16,7 @@ _digests: dict[tuple[Dataset, Path], str] = {}
 
 
 @functools.lru_cache(maxsize=8)
-def _load(dataset: Dataset, root: Path, seed: int) -> Splits:
+def _load(dataset: Dataset, root: Path, seed: int, _edition: object) -> Splits:
     return dataset.load(root, seed)
 
 
@@ -33,7 +33,7 @@ def load(dataset: Dataset, root: Path, seed: int, known: str = "") -> Splits:
         DataMissingError: the files are absent or damaged.
         RefusedError: they hold something else by now.
     """
-    splits = _load(dataset, root, seed if dataset.resplit else 0)
+    splits = _load(dataset, root, seed if dataset.resplit else 0, dataset.edition())
     if known and content(dataset, root, None if dataset.resplit else splits) != known:
         name = type(dataset).__name__
         raise RefusedError(f"the data of {name} were edited after the run had begun; run again")
@@ -109,7 +109,7 @@ def content(dataset: Dataset, root: Path, splits: Splits | None = None) -> str:
 def _digest(dataset: Dataset, root: Path, splits: Splits | None) -> str:
     if stated := dataset.content(root):
         return hashlib.sha256(str(stated).encode()).hexdigest()[:12]
-    return digest(*(splits or _load(dataset, root, 0)))[:12]
+    return digest(*(splits or _load(dataset, root, 0, dataset.edition())))[:12]
 
 
 def release() -> None:

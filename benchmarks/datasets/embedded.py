@@ -28,7 +28,10 @@ from methods.bounds import SpecOf
 FOLDER = "embedded"
 """The folder of feature vectors, in that of the image files."""
 
-FACTS = ("num_classes", "classes", "class_counts", "superclasses", "published", "confusions")
+FACTS = (
+    *("num_classes", "classes", "class_counts", "superclasses", "published", "confusions"),
+    *("truth", "gives_labels"),
+)
 """What is said of the images and is true of their vectors."""
 
 
@@ -121,7 +124,7 @@ class Embedded(Dataset):
         try:
             if read_about(folder) is None:
                 self.images.fetch(root)
-                train, test = (Part(*split) for split in self.images.load(root, 0))
+                train, test = (Part(*split[:3]) for split in self.images.load(root, 0))
                 exact = BACKBONES.exact(self.network)
                 about = About(self.dataset, exact, self.shape[0], sha256="")
                 compute(folder, about, self.network, train, test)
@@ -139,7 +142,11 @@ class Embedded(Dataset):
             arrays = read_vectors(self.folder(root), about)
         except InputError as error:
             raise DataMissingError(str(error)) from error
-        return _split(arrays, "train"), _split(arrays, "test")
+        train, test = _split(arrays, "train"), _split(arrays, "test")
+        if not self.gives_labels:
+            return train, test
+        given = (split.given for split in self.images.load(root, seed))
+        return train._replace(given=next(given)), test._replace(given=next(given))
 
     def content(self, root: Path) -> str:
         """Return the digest of vectors and labels.

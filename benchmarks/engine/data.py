@@ -9,6 +9,7 @@ from torch import Tensor
 from benchmarks.datasets import DATASETS, Split
 from benchmarks.datasets.content import load
 from benchmarks.noise import NO_CLASS, NOISES
+from benchmarks.schema import UNKNOWN_CLASS
 from benchmarks.seeds import generator, seeded
 from benchmarks.sweep import Cell, corrupted
 from methods import METHODS, State, Task
@@ -22,7 +23,8 @@ class CellData(NamedTuple):
 
     train: Tensor  # (N, channels, H, W) uint8 or float, publisher's order, without validation
     noisy: Tensor  # (N,) int64, given labels
-    clean: Tensor  # (N,) int64, for metrics only; NO_CLASS where no class is right
+    clean: Tensor  # (N,) int64, for metrics only; NO_CLASS where no class is right, or
+    # UNKNOWN_CLASS where nobody knows which
     position: Tensor  # (N,) int64, places in the training set that was loaded
     val: Tensor  # (V, channels, H, W) uint8 or float
     val_noisy: Tensor  # (V,) int64, given labels
@@ -32,8 +34,8 @@ class CellData(NamedTuple):
     std: Tensor
     num_classes: int
     noise_sha256: str  # of the given labels of the whole training set, and of foreign images
-    noise_rate: float  # share of wrong labels in it
-    transition: Tensor  # (C, C), P(given j | true i)
+    noise_rate: float  # share of wrong labels in it, NaN where it is not known
+    transition: Tensor  # (C, C), P(given j | true i), likewise
     trusted: Tensor  # (M,) int64, places in train of the examples whose clean label is given
 
     def pixels(self, image: Tensor) -> Tensor:
@@ -58,11 +60,16 @@ def load_cell_data(cell: Cell, root: Path, device: torch.device) -> CellData:
     name = DATASETS.name(cell.dataset)
     given = corrupted(cell.dataset, cell.noise, cell.seed, train, root)
     noisy, clean, image = given.label, given.true(train.label), given.images(train.image)
+    transition = given.transition
+    if cell.dataset.truth == "unknown":
+        clean = clean.masked_fill(clean != NO_CLASS, UNKNOWN_CLASS)
+        transition = torch.full_like(transition, torch.nan)
     shuffled = torch.randperm(len(noisy), generator=generator("split", name, cell.seed))
     shuffled = shuffled[noisy[shuffled] != NO_CLASS]  # the others are left out
+    known = (noisy != NO_CLASS) & (clean != UNKNOWN_CLASS)
     held_out = round(cell.recipe.val_fraction * len(shuffled))
     val, index = shuffled[:held_out].sort().values, shuffled[held_out:].sort().values
-    mean, std = (torch.tensor(v)[:, None, None] for v in (cell.dataset.mean, cell.dataset.std))
+    mean, std = (torch.tensor(v)[:, None, None] for v in cell.dataset.normalisation(root))
     return CellData(
         train=image[index].to(device),
         noisy=noisy[index].to(device),
@@ -76,8 +83,8 @@ def load_cell_data(cell: Cell, root: Path, device: torch.device) -> CellData:
         std=std.to(device),
         num_classes=cell.dataset.num_classes,
         noise_sha256=given.sha256(),
-        noise_rate=(noisy != clean)[shuffled.sort().values].double().mean().item(),
-        transition=given.transition.to(device=device, dtype=torch.get_default_dtype()),
+        noise_rate=(noisy != clean)[known].double().mean().item(),
+        transition=transition.to(device=device, dtype=torch.get_default_dtype()),
         trusted=_trusted(cell, clean[index]).to(device),
     )
 

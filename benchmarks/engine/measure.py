@@ -53,11 +53,13 @@ def measure(record: Record) -> dict[str, NDArray[Any]]:
         own = values | (_of_method(arrays) if name == "last" else {})
         rows.append([own.get(metric, math.nan) for metric in schema.METRICS])
         bins.append(table.numpy())
-    wrong = arrays["noisy"] != arrays["clean"]
+    wrong, known = arrays["noisy"] != arrays["clean"], arrays["clean"] != schema.UNKNOWN_CLASS
     return {
         "measured": np.array(rows),
         "bins": np.stack(bins),  # (selections, bins, 3)
-        "detection": np.array([metrics.detection(s, wrong) for s in arrays["train_scores"]]),
+        "detection": np.array(
+            [metrics.detection(s[known], wrong[known]) for s in arrays["train_scores"]]
+        ),
     }
 
 
@@ -96,7 +98,13 @@ def _of_epoch(record: Record, i: int) -> tuple[dict[str, float], Tensor]:
 def _of_method(arrays: Arrays) -> dict[str, float]:
     """Measure what the method's own state says of the labels, where it says anything."""
     names = [name for name in ("noisy", "clean", "kept", "estimate") if name in arrays]
-    evidence = {name: _tensor(arrays[name]) for name in names}
+    known = arrays["clean"] != schema.UNKNOWN_CLASS
+    if not known.any():
+        return {}
+    evidence = {
+        name: _tensor(arrays[name] if name == "estimate" else arrays[name][..., known])
+        for name in names
+    }
     return metrics.compute(evidence | {"right": evidence["noisy"] == evidence["clean"]})
 
 

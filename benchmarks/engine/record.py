@@ -2,6 +2,7 @@
 
 import gc
 import hashlib
+import math
 import platform
 from collections.abc import Sequence
 from itertools import cycle, islice
@@ -120,7 +121,9 @@ def _record(cell: Cell, data: CellData, history: History, setup: PackSetup, driv
     if meta.status == "done":
         meta.selections = tuple(name for name in SELECTED if name in history.chosen)
         meta.scores = (*SCORES, OWN) if "clean" in history.state else SCORES
-        meta.mislabelled = int((data.noisy != data.clean).sum())
+        known = data.clean != schema.UNKNOWN_CLASS
+        if known.any():
+            meta.mislabelled = int((data.noisy != data.clean)[known].sum())
         meta.metrics = tuple(schema.METRICS)
         arrays |= _arrays(history, data, meta.selections)
     return Record(meta, arrays)
@@ -159,8 +162,9 @@ def _facts(cell: Cell, data: CellData) -> CellFacts:
         profile=cell.profile,
         privileges=" ".join(cell.method.privileges),
         precision=cell.precision,
-        noise_rate_realised=data.noise_rate,
+        noise_rate_realised=None if math.isnan(data.noise_rate) else data.noise_rate,
         noise_sha256=data.noise_sha256,
+        truth=cell.dataset.truth,
         metric_spec=schema.METRIC_SPEC,
         n_train=len(data.noisy),
         n_test=len(data.test.label),

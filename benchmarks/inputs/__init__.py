@@ -5,25 +5,28 @@ arrays or rows are decoded once, into types that the rest of the program can rel
 is wrong with it is one sentence with the file and the place, an :class:`InputError`.
 """
 
-from benchmarks.inputs.arrays import DAMAGES, arrays_of, read_arrays
+from benchmarks.inputs.arrays import DAMAGES, ArrayFile, arrays_of, open_arrays, read_arrays
 from benchmarks.inputs.error import InputError
 from benchmarks.inputs.records import TOML_BYTES, decode_json, decode_toml
-from benchmarks.inputs.regular import read_bytes, read_text, text_of
+from benchmarks.inputs.regular import read_bytes, read_text, sha256_of, text_of
 from benchmarks.inputs.tables import Table, read_table, records_of, table_of
 
 __all__ = [
     "DAMAGES",
     "TOML_BYTES",
+    "ArrayFile",
     "InputError",
     "Table",
     "arrays_of",
     "decode_json",
     "decode_toml",
+    "open_arrays",
     "read_arrays",
     "read_bytes",
     "read_table",
     "read_text",
     "records_of",
+    "sha256_of",
     "table_of",
     "text_of",
 ]

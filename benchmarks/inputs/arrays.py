@@ -1,5 +1,6 @@
 """Arrays in ``.npy`` and ``.npz`` files: what a header claims is checked before memory is taken."""
 
+import contextlib
 import io
 import math
 import struct
@@ -7,18 +8,23 @@ import tokenize
 import warnings
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.inputs.error import InputError
-from benchmarks.inputs.regular import FILE_BYTES, read_bytes, size
+from benchmarks.inputs.regular import FILE_BYTES, open_regular, read_bytes, size
 
 ARRAY_BYTES = FILE_BYTES
 """The size of all arrays of a file together."""
+DATA_BYTES = 2**35
+"""Likewise of a file of data: images, features and their labels."""
 MEMBERS = 10_000
+AT_ONCE = 2**24
+"""Bytes that are copied at a time."""
 HEADER_BYTES = 10_000
 """As numpy: a longer header may take for ever to parse."""
 
@@ -47,69 +53,164 @@ def arrays_of(data: bytes, where: Path | str) -> dict[str, NDArray[Any]]:
     """Return the arrays in the bytes of a file, as :func:`read_arrays` does."""
     if not data:
         raise InputError(where, "is empty")
-    if data.startswith(b"PK"):
-        return _archive(data, where)
-    return {"": _array(data, where, "")}
+    file = ArrayFile(io.BytesIO(data), where, ARRAY_BYTES)
+    return {name: file.read(name) for name in file.names}
 
 
-def _archive(data: bytes, where: Path | str) -> dict[str, NDArray[Any]]:
-    arrays: dict[str, NDArray[Any]] = {}
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = archive.infolist()
-            _refuse_large(members, where)
+@contextlib.contextmanager
+def open_arrays(path: Path | str) -> Iterator["ArrayFile"]:
+    """Open a ``.npy`` or ``.npz`` file of data, of which single arrays are read as they are needed.
+
+    Raises:
+        InputError: as :func:`read_arrays`; arrays may have ``DATA_BYTES`` together.
+    """
+    with open_regular(path) as stream:
+        yield ArrayFile(stream, path, DATA_BYTES)
+
+
+class ArrayFile:
+    """The arrays of an open ``.npy`` or ``.npz`` file, one of which is read at a time.
+
+    Attributes:
+        names: of the arrays; that of a ``.npy`` file is ``""``.
+    """
+
+    def __init__(self, stream: BinaryIO, where: Path | str, limit: int) -> None:
+        """Read the directory of the file, whose arrays have at most ``limit`` bytes together.
+
+        Raises:
+            InputError: it is damaged, has two arrays of one name, or claims more.
+        """
+        self._stream, self._where = stream, where
+        self._archive: zipfile.ZipFile | None = None
+        self._members: dict[str, zipfile.ZipInfo] = {}
+        stream.seek(0, io.SEEK_END)
+        self._length = stream.tell()
+        stream.seek(0)
+        self.names: tuple[str, ...] = ("",)
+        if stream.read(2) != b"PK":
+            return
+        with self._damages():
+            self._archive = zipfile.ZipFile(stream)
+            members = self._archive.infolist()
+            _refuse_large(members, where, limit)
             for member in members:
                 name = member.filename.removesuffix(".npy")
-                if name in arrays:
+                if name in self._members:
                     raise InputError(where, f"has two arrays {name!r}")
-                arrays[name] = _array(_unpacked(archive, member), where, name)
-    except DAMAGES as error:
-        raise InputError(where, f"is damaged: {error or type(error).__name__}") from error
-    return arrays
+                self._members[name] = member
+        self.names = tuple(self._members)
+
+    def kind(self, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        """Return the shape and the type of an array, of which only the header is read.
+
+        Raises:
+            InputError: it is no array, holds Python objects, or claims more than is there.
+        """
+        with self._opened(name) as (stream, length):
+            shape, _, dtype = self._checked(stream, length, name)
+            return shape, dtype
+
+    def read(self, name: str) -> NDArray[Any]:
+        """Return an array, in memory of its own.
+
+        Raises:
+            InputError: as :meth:`kind`; or its bytes are damaged.
+        """
+        with self._opened(name) as (stream, length):
+            shape, fortran, dtype = self._checked(stream, length, name)
+            array = np.empty(shape, dtype, order="F" if fortran else "C")
+            if array.nbytes:
+                flat = (array.T if fortran else array).reshape(-1).view(np.uint8)
+                _fill(flat, stream)
+            stream.read(1)  # at its end an archive compares checksums
+            return np.asarray(array, order="C")
+
+    @contextlib.contextmanager
+    def _opened(self, name: str) -> Iterator[tuple[IO[bytes], int]]:
+        """Open an array at its header, with the number of bytes that it has."""
+        with self._damages():
+            if self._archive is None:
+                self._stream.seek(0)
+                yield self._stream, self._length
+                return
+            member = self._members[name]
+            if member.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+                kind = f"compression {member.compress_type}"
+                raise NotImplementedError(f"{kind} is not one of numpy's")
+            with self._archive.open(member) as stream:
+                yield stream, member.file_size
+
+    @contextlib.contextmanager
+    def _damages(self) -> Iterator[None]:
+        try:
+            yield
+        except InputError:
+            raise
+        except DAMAGES as error:
+            raise InputError(self._where, f"is damaged: {error or type(error).__name__}") from error
+
+    def _checked(
+        self, stream: IO[bytes], length: int, name: str
+    ) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+        """Return shape, order and type of an array that has as many bytes as it claims."""
+        place = f"array {name!r}" if name else ""
+        block = _Counted(stream)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # of headers that Python 2 wrote
+                shape, fortran, dtype = _header(cast("BinaryIO", block))
+        except (zlib.error, zipfile.BadZipFile):
+            raise  # of the archive
+        except DAMAGES as error:
+            raise InputError(self._where, f"is no array of numpy: {error}", place) from error
+        if dtype.hasobject:
+            raise InputError(self._where, "holds Python objects, which are not read", place)
+        if any(type(extent) is not int or extent < 0 for extent in shape):
+            reason = f"has an array of the impossible shape {shape}"
+            raise InputError(self._where, reason, place)
+        claimed, held = math.prod(shape) * dtype.itemsize, length - block.count
+        if claimed != held or math.prod(shape) > DATA_BYTES:
+            raise InputError(
+                self._where,
+                f"claims an array of {claimed:,} bytes, shape {shape}, and holds {held:,} bytes "
+                "of it",
+                place,
+            )
+        return shape, fortran, dtype
 
 
-def _refuse_large(members: list[zipfile.ZipInfo], where: Path | str) -> None:
+def _fill(block: NDArray[np.uint8], stream: IO[bytes]) -> None:
+    """Read as many bytes as there are places for."""
+    filled = 0
+    while filled < len(block):
+        part = stream.read(min(AT_ONCE, len(block) - filled))
+        if not part:
+            raise EOFError("it ends too soon")
+        block[filled : filled + len(part)] = np.frombuffer(part, np.uint8)
+        filled += len(part)
+
+
+class _Counted:
+    """A stream of which the bytes that are read are counted."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream, self.count = stream, 0
+
+    def read(self, count: int = -1) -> bytes:
+        data = self._stream.read(count)
+        self.count += len(data)
+        return data
+
+
+def _refuse_large(members: list[zipfile.ZipInfo], where: Path | str, limit: int) -> None:
     claimed = sum(member.file_size for member in members)
-    if len(members) > MEMBERS or claimed > ARRAY_BYTES:
+    if len(members) > MEMBERS or claimed > limit:
         raise InputError(
             where,
-            f"at most {MEMBERS:,} arrays of {size(ARRAY_BYTES)} together are read, this one has "
+            f"at most {MEMBERS:,} arrays of {size(limit)} together are read, this one has "
             f"{len(members):,} of {claimed:,} bytes",
         )
-
-
-def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    """Return the bytes of a member, no more than the directory says, after checking them."""
-    if member.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-        raise NotImplementedError(f"compression {member.compress_type} is not one of numpy's")
-    with archive.open(member) as stream:
-        return stream.read()
-
-
-def _array(data: bytes, where: Path | str, name: str) -> NDArray[Any]:
-    """Return the array whose ``.npy`` file this is, in memory of its own."""
-    place = f"array {name!r}" if name else ""
-    block = io.BytesIO(data)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of headers that Python 2 wrote
-            shape, fortran, dtype = _header(block)
-    except DAMAGES as error:
-        raise InputError(where, f"is no array of numpy: {error}", place) from error
-    if dtype.hasobject:
-        raise InputError(where, "holds Python objects, which are not read", place)
-    if any(type(extent) is not int or extent < 0 for extent in shape):
-        raise InputError(where, f"has an array of the impossible shape {shape}", place)
-    begin, count = block.tell(), math.prod(shape)
-    claimed, held = count * dtype.itemsize, len(data) - begin
-    if claimed != held or count > ARRAY_BYTES:
-        raise InputError(
-            where,
-            f"claims an array of {claimed:,} bytes, shape {shape}, and holds {held:,} bytes of it",
-            place,
-        )
-    view = np.ndarray(shape, dtype, data, begin, order="F" if fortran else "C")
-    return view.copy(order="C")
 
 
 def _header(block: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

@@ -1,8 +1,12 @@
 """Bytes and text of regular files, bounded in size."""
 
 import codecs
+import contextlib
+import hashlib
 import os
 import stat
+from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
 
 from benchmarks.inputs.error import InputError
@@ -35,20 +39,44 @@ def read_bytes(path: Path | str, limit: int = FILE_BYTES) -> bytes:
     Raises:
         InputError: it cannot be read, is a pipe, device or directory, or is larger.
     """
+    with open_regular(path) as file:
+        data = file.read(limit + 1) if os.fstat(file.fileno()).st_size <= limit else None
+    if data is None or len(data) > limit:
+        raise InputError(path, f"a file of at most {size(limit)} is read, and this one is larger")
+    return data
+
+
+@contextlib.contextmanager
+def open_regular(path: Path | str) -> Iterator[BufferedReader]:
+    """Open a regular file of any size.
+
+    Raises:
+        InputError: it cannot be read, or is a pipe, device or directory.
+    """
     try:
         kind = stat.S_IFMT(Path(path).stat().st_mode)  # first: opening a pipe waits
         if kind != stat.S_IFREG:
             what = KINDS.get(kind, "something else")
             raise InputError(path, f"a regular file is needed, and this is {what}")
-        with Path(path).open("rb") as file:
-            data = file.read(limit + 1) if os.fstat(file.fileno()).st_size <= limit else None
-    except OSError as error:
-        raise InputError(path, f"cannot be read: {error.strerror or error}") from error
     except ValueError as error:  # a zero byte in its name
         raise InputError(repr(str(path)), f"cannot be read: {error}") from error
-    if data is None or len(data) > limit:
-        raise InputError(path, f"a file of at most {size(limit)} is read, and this one is larger")
-    return data
+    except OSError as error:
+        raise InputError(path, f"cannot be read: {error.strerror or error}") from error
+    try:
+        with Path(path).open("rb") as file:
+            yield file
+    except OSError as error:
+        raise InputError(path, f"cannot be read: {error.strerror or error}") from error
+
+
+def sha256_of(path: Path | str) -> str:
+    """Return the sha256 of a regular file of any size, in hexadecimal.
+
+    Raises:
+        InputError: as :func:`open_regular`.
+    """
+    with open_regular(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_text(path: Path | str, limit: int = TEXT_BYTES) -> str:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.metrics.examples import predict
-from benchmarks.schema import TRAIN_METRICS
+from benchmarks.schema import TRAIN_METRICS, UNKNOWN_CLASS
 
 
 def train_metrics(train_logits: Tensor, noisy: Tensor, clean: Tensor) -> dict[str, Tensor]:
@@ -17,7 +17,8 @@ def train_metrics(train_logits: Tensor, noisy: Tensor, clean: Tensor) -> dict[st
     Args:
         train_logits: ``(..., N, C)``, of the training images without augmentation.
         noisy: ``(N,)`` classes that were trained on.
-        clean: ``(N,)`` true classes; negative for an image that belongs to none.
+        clean: ``(N,)`` true classes; -1 for an image that belongs to none, -2 where
+            nobody knows the class, and then the image is left out.
 
     Returns:
         float64 ``(...)`` under each id of ``TRAIN_METRICS``.
@@ -29,15 +30,16 @@ def train_metrics(train_logits: Tensor, noisy: Tensor, clean: Tensor) -> dict[st
         Liu et al., NeurIPS 2020, https://arxiv.org/abs/2007.00151 (figure 1 draws the shares)
     """
     _, predicted, finite = predict(train_logits, noisy, clean)
-    wrong = noisy != clean
+    wrong = (noisy != clean) & (clean != UNKNOWN_CLASS)
+    right = noisy == clean
     mislabelled = wrong.sum().double()
     memorised = ((predicted == noisy) & wrong).sum(-1)
     recovered = ((predicted == clean) & wrong).sum(-1)
-    fitted = ((predicted == clean) & ~wrong).sum(-1)
+    fitted = ((predicted == clean) & right).sum(-1)
     shares = {
         "mem_frac": memorised / mislabelled,
         "clean_recovery": recovered / mislabelled,
         "other_frac": (mislabelled - memorised - recovered) / mislabelled,
-        "fit_clean": fitted / (~wrong).sum().double(),
+        "fit_clean": fitted / right.sum().double(),
     }
     return {name: shares[name].masked_fill(~finite, torch.nan) for name in TRAIN_METRICS}

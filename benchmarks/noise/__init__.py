@@ -11,6 +11,7 @@ from benchmarks.noise.base import (
 )
 from benchmarks.noise.class_conditional import Asymmetric, Clean, PairFlip, Symmetric
 from benchmarks.noise.files import Labels, Matrix
+from benchmarks.noise.given import Given
 from benchmarks.noise.human import CIFAR10N, CIFAR100N, Human
 from benchmarks.noise.instance import PDN
 from benchmarks.noise.margin import PMD
@@ -33,6 +34,7 @@ NOISES: Registry[Noise] = Registry(
     pair_flip=PairFlip,
     matrix=Matrix,
     labels=Labels,
+    given=Given,
     pdn=PDN,
     pmd=PMD,
     open_set=OpenSet,
@@ -46,6 +48,7 @@ __all__ = [
     "NOISES",
     "NO_CLASS",
     "Clean",
+    "Given",
     "GivenLabels",
     "Human",
     "Images",

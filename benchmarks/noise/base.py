@@ -28,6 +28,7 @@ class Images(NamedTuple):
     position: Tensor  # (N,) int64, places in the published training set
     root: Path  # the folder of published files
     borrow: Callable[[str], Tensor]  # the training images of another dataset, by its name
+    given: Tensor | None = None  # (N,) int64, labels that came with the images beside clean ones
 
 
 class LabelSpace(NamedTuple):
@@ -46,6 +47,8 @@ class LabelSpace(NamedTuple):
     classes: tuple[str, ...] = ()  # their names, where they have any
     numbers: tuple[int, ...] = ()  # the publisher's, of each class
     vectors: bool = False  # its images are feature vectors, (N, D, 1, 1) float32
+    truth: Literal["known", "unknown"] = "known"  # whether the labels are clean
+    gives_labels: bool = False  # whether such as need not be come with the images
     images: Images | None = None  # absent while a sweep is only being checked
 
 

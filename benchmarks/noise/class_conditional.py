@@ -20,6 +20,14 @@ class Clean(Noise):
         """Return 0: no label is wrong."""
         return 0.0
 
+    def check(self, space: LabelSpace, seeds: Sequence[int]) -> None:
+        """Refuse a dataset that has no clean labels."""
+        if space.truth == "unknown":
+            raise ValueError(
+                f"the noise clean trains on clean labels, and {space.dataset or 'this dataset'} "
+                "has none here; given trains on the labels as they are"
+            )
+
     def matrix(self, space: LabelSpace) -> Tensor:
         """Return the identity."""
         return torch.eye(space.num_classes, dtype=torch.float64)

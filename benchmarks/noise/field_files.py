@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import hashlib
 import re
 import time
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.inputs import InputError, arrays_of, read_bytes, records_of, text_of
+from benchmarks.inputs import InputError, arrays_of, read_bytes, records_of, sha256_of, text_of
 
 REAL = re.compile(r"[-+]?([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][-+]?[0-9]{1,3})?")
 SETTLED_NS = 2 * 10**9
@@ -57,7 +56,7 @@ def digest(path: Path, owner: str) -> str:
 
 
 def _digest(path: Path) -> str:
-    return hashlib.sha256(read_bytes(path)).hexdigest()[:12]
+    return sha256_of(path)[:12]
 
 
 def read_numbers(path: Path, owner: str) -> NDArray[np.float64]:

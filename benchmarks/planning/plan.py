@@ -82,6 +82,7 @@ class Plan:
             plugins=self.plugins,
             question=self.question,
             classes={name: each.num_classes for name, each in datasets.items()},
+            truth={name: each.truth for name, each in datasets.items() if each.truth != "known"},
             licences={name: each.card.licence for name, each in datasets.items()},
             shard=self.shard,
         )
@@ -96,7 +97,7 @@ def _entry(cell: Cell, folder: Path) -> PlannedCell:
 
 
 def _specs(cell: Cell, folder: Path) -> CellSpecs:
-    """Return how a cell is built again; a noise's files by relative paths where it can be."""
+    """Return how a cell is built again; its files by relative paths where they can be."""
 
     def place(text: str, _mark: FilePath) -> str:
         for root in (folder.resolve(), Path.cwd()):
@@ -104,8 +105,9 @@ def _specs(cell: Cell, folder: Path) -> CellSpecs:
                 return str(Path(text).relative_to(root))
         return text
 
-    noise = NOISES.moved(cell.noise, place)
-    moved = cell if noise is cell.noise else replace(cell, noise=noise)
+    dataset, noise = DATASETS.moved(cell.dataset, place), NOISES.moved(cell.noise, place)
+    same = dataset is cell.dataset and noise is cell.noise
+    moved = cell if same else replace(cell, dataset=dataset, noise=noise)
     specs: dict[str, Any] = moved.specs()
     return CellSpecs(**specs)
 

@@ -27,11 +27,12 @@ class LossHistograms:
         arrays = record.arrays
         if "train_scores" not in arrays or "loss" not in record.meta.scores:
             return
-        wrong = arrays["noisy"] != arrays["clean"]
+        known = arrays["clean"] != schema.UNKNOWN_CLASS
+        wrong = (arrays["noisy"] != arrays["clean"])[known]
         if not wrong.any():
             return
         loss = arrays["train_scores"][record.meta.scores.index("loss")]
-        place = loss_bin(loss)
+        place = loss_bin(loss[known])
         counts = [np.bincount(place[wrong == w], minlength=schema.LOSS_BINS) for w in (0, 1)]
         group = group_of(record)
         self._counts[group] = self._counts.get(group, 0) + np.stack(counts)

@@ -42,6 +42,7 @@ class CellFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     precision: str = ""
     noise_rate_realised: float | None = None
     noise_sha256: str = ""
+    truth: Literal["known", "unknown"] = "known"
     metric_spec: str = ""
     n_train: Count | None = None
     n_test: Count | None = None
@@ -137,11 +138,11 @@ ARRAYS: Mapping[str, Wanted] = {
     "train_scores": Wanted("f", ("scores", "train")),
     "predicted": Wanted("iu", _TRAIN, "classes", optional=True),  # unknown to earlier versions
     "noisy": Wanted("iu", _TRAIN, "classes"),
-    "clean": Wanted("iu", _TRAIN, "classes", least=-1),  # -1 for an image of no class
+    "clean": Wanted("iu", _TRAIN, "classes", least=-2),  # -1: of no class, -2: nobody knows
     "position": Wanted("iu", _TRAIN),
     "val_logits": Wanted("f", ("kept selections", "validation", "classes"), optional=True),
     "val_noisy": Wanted("iu", ("validation",), "classes", optional=True),
-    "val_clean": Wanted("iu", ("validation",), "classes", least=-1, optional=True),
+    "val_clean": Wanted("iu", ("validation",), "classes", least=-2, optional=True),
     "transition": Wanted("f", _CLASSES, optional=True),
     "estimate": Wanted("f", _CLASSES, optional=True),
 }

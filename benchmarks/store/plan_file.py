@@ -7,7 +7,7 @@ import re
 import shlex
 from collections.abc import Container, Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -136,6 +136,7 @@ class PlanFile(msgspec.Struct, frozen=True, omit_defaults=True):
     classes: dict[str, Positive] = {}  # by dataset
     licences: dict[str, str] = {}  # of the images, by dataset
     shard: Shard = WHOLE  # of the requested cells, that the last run was to train
+    truth: dict[str, Literal["known", "unknown"]] = {}  # by dataset; of others it is known
     cells_sha256: str = ""  # of the cells as they were written; blank in earlier plans
     schema: int = 0
 
@@ -320,6 +321,7 @@ def merged(before: PlanFile, request: PlanFile) -> PlanFile:
         question=before.question or request.question,
         classes=before.classes | request.classes,
         licences=before.licences | request.licences,
+        truth=before.truth | request.truth,
     )
 
 

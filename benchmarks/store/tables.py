@@ -297,14 +297,15 @@ def _detection(record: Record) -> Iterator[Row]:
     meta, arrays = record
     if "detection" not in arrays:
         return
-    wrong = arrays["noisy"] != arrays["clean"]
+    known = arrays["clean"] != schema.UNKNOWN_CLASS
+    wrong = (arrays["noisy"] != arrays["clean"])[known]
     each = zip(meta.scores, arrays["detection"], arrays["train_scores"], strict=True)
     for name, (auroc, ap), score in each:
         yield {
             "score": name,
             "auroc": float(auroc),
             "ap": float(ap),
-            "missed": missed(score, wrong),
+            "missed": missed(score[known], wrong),
             "mislabelled": meta.mislabelled,
             "n_train": meta.facts.n_train,
         }

@@ -43,7 +43,11 @@ def frozen(entry, name):
         + neutral.get(f.name, "")
         for f in fields(entry)
     ]
-    constants = [f"{key}={getattr(entry, key)}" for key in CONSTANTS if hasattr(entry, key)]
+    constants = [  # those of one's own data are of its files
+        f"{key}={getattr(entry, key)}"
+        for key in CONSTANTS
+        if hasattr(entry, key) and not isinstance(getattr(entry, key), property)
+    ]
     return " ".join([f"{name}({', '.join(defaults)})", f"version={entry.version}", *constants])
 
 

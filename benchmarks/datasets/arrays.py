@@ -1,0 +1,174 @@
+"""Images and labels in the arrays of a file."""
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmarks.datasets.own import (
+    Labelled,
+    OwnData,
+    Share,
+    coded,
+    drawn_test,
+    edition,
+    refuse_empty,
+)
+from benchmarks.errors import suggestion
+from benchmarks.inputs import ArrayFile, InputError, open_arrays
+from methods.bounds import FilePath
+
+KNOWN = (
+    *("image", "label", "clean_label", "classes"),
+    *("test_image", "test_label", "test_clean_label"),
+)
+CHANNELS = 4
+"""The most channels of an image."""
+
+
+@dataclass(frozen=True)
+class Arrays(OwnData):
+    """Images and labels of your own, in the arrays of a ``.npz`` file.
+
+    * ``image``: ``(N, H, W)``, ``(N, H, W, channels)`` or ``(N, channels, H, W)`` of uint8, with 1
+      to 4 channels;
+    * ``label``: ``(N,)``, the number of the class of each image, from 0, or its name;
+    * ``clean_label``, optional: likewise, the true ones, which nothing but metrics and the noise
+      ``clean`` sees. The noise ``given`` trains on ``label``;
+    * ``classes``, optional: the names of the classes, in order;
+    * ``test_image`` and ``test_label``, and ``test_clean_label`` beside ``clean_label``. Without
+      them ``test`` is the share of the images that is drawn for testing, the same for all seeds and
+      so that classes keep their shares.
+    """
+
+    file: Annotated[str, FilePath()]
+    test: Share = 0.0
+
+    def labelled(self) -> Labelled:
+        """Return what the file says, read again once it was written to."""
+        return _labelled(self, self.edition())
+
+    def edition(self) -> object:
+        """Return the inode, size and time of the file."""
+        return edition(Path(self.file))
+
+    def images(self, root: Path) -> tuple[Tensor, Tensor]:
+        """Return training and test images."""
+        own = self.labelled()
+        with open_arrays(self.file) as file:
+            image = _channels_first(file.read("image"))
+            if "test_image" in file.names:
+                return image, _channels_first(file.read("test_image"))
+        is_test = torch.from_numpy(own.is_test)
+        return image[~is_test], image[is_test]
+
+    def is_there(self, root: Path) -> bool:
+        """Tell whether the file is there."""
+        return Path(self.file).is_file()
+
+
+@functools.lru_cache(maxsize=8)
+def _labelled(dataset: Arrays, _edition: object) -> Labelled:
+    path = Path(dataset.file)
+    with open_arrays(path) as file:
+        _refuse_names(path, file.names, dataset)
+        shape = _shape(path, file, "image")
+        images = [file.kind("image")[0][0]]
+        if "test_image" in file.names:
+            images.append(file.kind("test_image")[0][0])
+            if (test := _shape(path, file, "test_image")) != shape:
+                reason = f"test images are {_by(test)} and training images {_by(shape)}"
+                raise InputError(path, reason, "array 'test_image'")
+        labels = {name: file.read(name) for name in file.names if "label" in name}
+        names = _names(path, file.read("classes")) if "classes" in file.names else ()
+    sizes = dict(zip(("", "test_"), images, strict=False))
+    for name, values in labels.items():
+        wanted = sizes["test_" if name.startswith("test_") else ""]
+        if values.shape != (wanted,):
+            reason = f"{wanted} labels are needed, one of each image, and its shape is"
+            raise InputError(path, f"{reason} {values.shape}", f"array {name!r}")
+    classes, numbers = coded(path, labels, names)
+
+    def joined(kind: str) -> NDArray[np.int64]:
+        return np.concatenate([numbers[part + kind] for part in sizes])
+
+    position = np.concatenate([np.arange(size) for size in sizes.values()])
+    clean = joined("clean_label") if "clean_label" in labels else None
+    own = Labelled(classes, shape, joined("label"), clean, position < 0, position)
+    is_test = np.arange(len(position)) >= images[0]
+    if len(sizes) == 1:
+        is_test = drawn_test(own.label, dataset.test)
+    own = own._replace(is_test=is_test)
+    refuse_empty(path, own)
+    return own
+
+
+def _refuse_names(path: Path, names: tuple[str, ...], dataset: Arrays) -> None:
+    """Refuse a file without the arrays that belong together, or with others."""
+    for name in names:
+        if name not in KNOWN:
+            hint = suggestion(name, KNOWN) or f"; known: {', '.join(KNOWN)}"
+            raise InputError(path, f"unknown array {name!r}{hint}")
+    needs = {"": ("image", "label"), "test_image": ("test_label",), "test_label": ("test_image",)}
+    if "test_image" in names:
+        needs |= {"clean_label": ("test_clean_label",)}
+    needs |= {"test_clean_label": ("clean_label", "test_image")}
+    for name, others in needs.items():
+        missing = [other for other in others if other not in names]
+        if missing and (not name or name in names):
+            beside = f" beside {name!r}" if name else ""
+            raise InputError(path, f"an array {missing[0]!r} is needed{beside}")
+    if "test_image" in names and dataset.test:
+        raise InputError(path, f"it has test images, so leave out test={dataset.test:g}")
+    if "test_image" not in names and not dataset.test:
+        raise InputError(
+            path,
+            "it has no test images; Arrays.test says which share of the images to draw for "
+            "testing, as in test=0.2",
+        )
+
+
+def _names(path: Path, values: NDArray[Any]) -> tuple[str, ...]:
+    names = tuple(str(name).strip() for name in values.tolist()) if values.ndim == 1 else ()
+    if values.dtype.kind != "U" or len(set(names)) < len(names) or not all(names):
+        raise InputError(path, "different names of the classes are needed", "array 'classes'")
+    return names
+
+
+def _shape(path: Path, file: ArrayFile, name: str) -> tuple[int, int, int]:
+    """Return channels, height and width of the images in an array."""
+    shape, dtype = file.kind(name)
+    place = f"array {name!r}"
+    if dtype != np.uint8:
+        hint = "; scale them to 0 to 255 and round" if dtype.kind == "f" else ""
+        raise InputError(path, f"images are of uint8, not of the type {dtype}{hint}", place)
+    if len(shape) not in {3, 4} or 0 in shape:
+        reason = f"images are (N, H, W), (N, H, W, channels) or (N, channels, H, W), not {shape}"
+        raise InputError(path, reason, place)
+    if len(shape) == 3:
+        return (1, *shape[1:])
+    first, last = shape[1] <= CHANNELS, shape[3] <= CHANNELS
+    if first == last:
+        which = "both the second and the last axis are" if first else "neither axis is"
+        raise InputError(
+            path, f"images have 1 to {CHANNELS} channels, and {which} so short: {shape}", place
+        )
+    return (shape[1], shape[2], shape[3]) if first else (shape[3], shape[1], shape[2])
+
+
+def _by(shape: tuple[int, int, int]) -> str:
+    return f"{shape[0]} channels of {shape[1]} x {shape[2]}"
+
+
+def _channels_first(image: NDArray[Any]) -> Tensor:
+    """Return images ``(N, channels, H, W)``."""
+    tensor = torch.from_numpy(image)
+    if tensor.dim() == 3:
+        return tensor[:, None]
+    is_first = tensor.shape[1] <= CHANNELS
+    return tensor if is_first else tensor.movedim(-1, 1).contiguous()
