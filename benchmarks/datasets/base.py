@@ -156,11 +156,24 @@ def stratified(label: Tensor, count: int, stream: torch.Generator) -> Tensor:
     Returns:
         ``(count,)`` int64 positions, rising.
     """
+    order, rank = _shuffled(label, stream)
+    shuffled = label[order]
+    key = (rank + 0.5) / shuffled.bincount()[shuffled]  # (N,)
+    return order[key.argsort(stable=True)[:count]].sort().values
+
+
+def ranks_in_class(label: Tensor, stream: torch.Generator) -> Tensor:
+    """Return the place of each example among those of its class in a shuffle, ``(N,)`` from 0."""
+    order, rank = _shuffled(label, stream)
+    return torch.empty_like(rank).index_copy(0, order, rank)
+
+
+def _shuffled(label: Tensor, stream: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Return a shuffle of the examples, and the rank of each of it in its class, ``(N,)`` each."""
     order = torch.randperm(len(label), generator=stream)
     shuffled = label[order]
     counts = shuffled.bincount()
     rank = torch.empty_like(order)
     by_class = shuffled.argsort(stable=True)
     rank[by_class] = torch.arange(len(label)) - (counts.cumsum(0) - counts)[shuffled[by_class]]
-    key = (rank + 0.5) / counts[shuffled]  # (N,)
-    return order[key.argsort(stable=True)[:count]].sort().values
+    return order, rank

@@ -44,7 +44,7 @@ class Downloaded(Chosen):
         """Refuse to keep more images than there are of the classes.
 
         Raises:
-            ValueError: there are fewer, or a class is unknown.
+            ValueError: there are fewer, or a class is unknown, or a part of a tail is asked for.
         """
         super().__post_init__()
         for name, there in zip(("train", "test"), self.published, strict=True):
@@ -54,6 +54,11 @@ class Downloaded(Chosen):
                     f"{owner} must be at most {there}, which there are of these classes, got "
                     f"{wanted}"
                 )
+        if self.train and self.imbalance > 1:
+            raise ValueError(
+                f"{type(self).__name__}.train must be 0 where imbalance says how many images of "
+                f"each class stay, got {self.train}"
+            )
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -70,7 +75,7 @@ class Downloaded(Chosen):
 
     def load(self, root: Path, seed: int) -> tuple[Split, Split]:
         """Return the publisher's (train, test), or the part of them that is to be kept."""
-        train, test = map(self._of_classes, self._checked(root, download=False))
+        train, test = self.chosen(*self._checked(root, download=False), self.folder)
         return self._kept(train, self.train, "train"), self._kept(test, self.test, "test")
 
     def _checked(self, root: Path, *, download: bool) -> tuple[Split, Split]:

@@ -13,6 +13,7 @@ from benchmarks.commands import quoted
 from benchmarks.errors import RefusedError
 from benchmarks.file_names import file_stem
 from benchmarks.inputs import InputError, Table, read_table
+from benchmarks.noise import NO_CLASS
 from benchmarks.outputs import refuse_foreign_files, replaced_files
 from benchmarks.report.phrases import listing
 from benchmarks.store import Parts, read_plan
@@ -179,6 +180,11 @@ class _Reader:
                 f"{cell_id} was trained on: its file or the dataset has changed since"
             )
         dataset, noise = entry.dataset, entry.noise
+        if (labels.label == NO_CLASS).any():
+            raise ValueError(
+                f"the noise {noise} leaves out images of {dataset}, and a file of labels has one "
+                "for each; correct the labels of all classes"
+            )
         if (dataset, noise, digest) not in self._vectors:
             given = labels.label.numpy()
             places = {number: k for k, number in enumerate(published_index(train).tolist())}

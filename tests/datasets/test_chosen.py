@@ -75,6 +75,43 @@ def test_classes_that_there_are_not_are_refused(spec, sentence):
         DATASETS.build(spec)
 
 
+# ---------------------------------------------------------------------------------- long tails
+
+
+def tail_of(factor):
+    return DATASETS.build(f"digits(imbalance={factor})").load(NOWHERE, 0)
+
+
+def test_long_tails_have_the_sizes_that_are_published():
+    assert DATASETS.build("cifar10(imbalance=100)").sizes[0] == 12_406
+    assert DATASETS.build("cifar100(imbalance=100)").sizes[0] == 10_847
+
+
+@pytest.mark.parametrize("spec", ["digits(imbalance=20)", "digits(classes='3 8', imbalance=4)"])
+def test_a_tail_has_the_images_of_each_class_that_are_stated(spec):
+    dataset = DATASETS.build(spec)
+    train, test = dataset.load(NOWHERE, 0)
+    assert dataset.sizes == (len(train.label), len(test.label))
+    assert dataset.class_counts == tuple(train.label.bincount().tolist())
+    assert train.label.bincount()[-1] == 109 // 20 if dataset.num_classes > 2 else 110 // 4
+    whole = DATASETS.build("digits").load(NOWHERE, 0)[0]
+    places = {place: row for row, place in enumerate(whole.position.tolist())}
+    rows = [places[place] for place in train.position.tolist()]
+    assert torch.equal(train.image, whole.image[rows])
+    assert [dataset.numbers[k] for k in train.label] == whole.label[rows].tolist()
+
+
+def test_a_longer_tail_is_part_of_a_shorter_one_and_the_test_set_stays():
+    longest, long, whole = (set(tail_of(f)[0].position.tolist()) for f in (50, 5, 1))
+    assert longest < long < whole
+    assert torch.equal(tail_of(50)[1].label, tail_of(1)[1].label)
+
+
+def test_a_part_of_a_tail_is_refused():
+    with pytest.raises(ValueError, match=r"CIFAR10\.train must be 0 where imbalance says"):
+        DATASETS.build("cifar10(imbalance=10, train=100)")
+
+
 # ------------------------------------------------------------------------ labels that people gave
 
 
