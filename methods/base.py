@@ -42,6 +42,13 @@ class Trusted(NamedTuple):
     label: Tensor  # (M,) int64, clean
 
 
+class TrustedLabels(NamedTuple):
+    """Where in the training set the trusted examples are, and their true labels."""
+
+    ids: Tensor  # (M,) int64, rising
+    label: Tensor  # (M,) int64, clean
+
+
 class Task(NamedTuple):
     """The knowledge of a method before training; clean knowledge only by declared privilege."""
 
@@ -50,6 +57,13 @@ class Task(NamedTuple):
     epochs: int
     rate: float | None = None  # share of wrong labels; privilege ``rate``
     transition: Tensor | None = None  # (C, C), P(given j | true i); privilege ``T``
+    trusted: TrustedLabels | None = None  # privilege ``clean_subset``
+
+    def trusted_labels(self) -> TrustedLabels:
+        """Return the true labels that are given; without the privilege, raise a ``ValueError``."""
+        if self.trusted is None:
+            raise ValueError("this method needs the privilege clean_subset")
+        return self.trusted
 
 
 class Batch(NamedTuple):
@@ -169,6 +183,11 @@ class Method(Bounded):
         """The number of clean examples of each class in the privilege ``clean_subset``."""
         return 0
 
+    @classmethod
+    def looks_ahead(cls) -> bool:
+        """Tell whether the method has the hook :meth:`lookahead`, for which a step costs more."""
+        return cls.lookahead is not Method.lookahead
+
     def decay(self, steps: int, epochs: int) -> float:
         """Return the share of its averaged weights that a step keeps; an epoch has ``steps``."""
         raise NotImplementedError(f"{type(self).__name__} has averaged weights and no decay")
@@ -242,6 +261,6 @@ class Method(Bounded):
 
 def hooks_of(method: type[Method]) -> list[str]:
     """Return the hooks that a method has of its own, in the order of :class:`Method`."""
-    facts = {"label", "family", "colour", "facts", "turns_images"}
+    facts = {"label", "family", "colour", "facts", "turns_images", "looks_ahead"}
     hooks = [name for name in vars(Method) if not name.startswith("_") and name not in facts]
     return [name for name in hooks if getattr(method, name) != getattr(Method, name)]

@@ -11,7 +11,7 @@ from torch.utils import _pytree as pytree
 
 from benchmarks.seeds import seeded
 from methods import Batch, Method, Network, State, Task, Trusted
-from methods.base import Weights
+from methods.base import TrustedLabels, Weights
 
 N, B, C, CELLS, EPOCHS = 41, 8, 5, 3, 13
 SHAPE = (1, 3, 2)  # channels, height, width
@@ -27,7 +27,8 @@ def task(seed: int = 0, *, classes: int = C) -> Task:
     others = torch.randint(classes, (N,), generator=source)
     label = torch.cat([torch.arange(classes), others])[:N]
     transition = (torch.eye(classes) + torch.rand(classes, classes, generator=source)).softmax(-1)
-    return Task(label, classes, EPOCHS, rate=0.3, transition=transition)
+    trusted = TrustedLabels(torch.arange(1, N, 7), torch.arange(len(range(1, N, 7))) % classes)
+    return Task(label, classes, EPOCHS, 0.3, transition, trusted)
 
 
 def batch_of(training: Task, seed: int = 0, size: int = B) -> Batch:
@@ -97,7 +98,7 @@ def led_up(
     image = images_of(method, rows, seed)
     with seeded("draws", seed):
         batch = batch._replace(draws=method.draw(rows))
-    if method.trusted_per_class:
+    if method.looks_ahead():
         batch = batch._replace(trusted=trusted_of(seed, classes))
         state = method.lookahead(network_of(seed, classes), image[0], batch, state)
     if method.peeks and batch.outputs is None:

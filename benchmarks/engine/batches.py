@@ -151,7 +151,7 @@ def _view(cell: Cell, data: CellData, draws: Draws | None) -> Callable[[Tensor],
 
 def _trusted_order(cell: Cell, data: CellData, epoch: int) -> Iterator[Tensor]:
     """Yield places in the clean subset without end, a batch at a time, or nothing without one."""
-    if not (size := len(data.trusted)):
+    if not (size := len(data.trusted)) or not cell.method.looks_ahead():
         return
     source = generator("trusted", DATASETS.name(cell.dataset), cell.seed, epoch)
     while True:

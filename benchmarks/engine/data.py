@@ -13,6 +13,7 @@ from benchmarks.schema import UNKNOWN_CLASS
 from benchmarks.seeds import generator, seeded
 from benchmarks.sweep import Cell, corrupted
 from methods import METHODS, State, Task
+from methods.base import TrustedLabels
 
 FEW_PIXELS = 2**20
 """So many pixels of training images stay normalised where nothing augments them."""
@@ -98,12 +99,14 @@ def initial_state(cell: Cell, data: CellData) -> State:
 def task_of(cell: Cell, data: CellData) -> Task:
     """Return what the method may know: clean knowledge only where it declares the privilege."""
     privileges = cell.method.privileges
+    trusted = TrustedLabels(data.trusted, data.clean[data.trusted])
     return Task(
         data.noisy,
         data.num_classes,
         cell.recipe.epochs,
         rate=data.noise_rate if "rate" in privileges else None,
         transition=data.transition if "T" in privileges else None,
+        trusted=trusted if "clean_subset" in privileges else None,
     )
 
 

@@ -190,7 +190,7 @@ class Member:
             )
         params = trainable_parameters(self.networks, stage.fresh_layers)
         self.blueprint = None
-        if method.trusted_per_class:
+        if method.looks_ahead():
             self.blueprint = without_running_statistics(self.networks[0])
         self.optimizer = Optimizer(recipe, params, capturable=self._capturable)
         self.clip_norm = recipe.clip_norm

@@ -266,7 +266,7 @@ def passes(cell: Cell, n: int, epochs: int, trusted: int = 0) -> Passes:
         forward *= 2
     if type(method).refit is not Method.refit:
         forward += n * max(epochs - 1, 0) * method.networks
-    if trusted:
+    if trusted and method.looks_ahead():
         batch = cell.recipe.batch
         sizes = [min(batch, trusted - start) for start in range(0, trusted, batch)]
         seen = epochs * sum(islice(cycle(sizes), steps_of(cell, n)))  # every epoch begins anew

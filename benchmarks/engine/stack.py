@@ -79,7 +79,7 @@ class Stack:
         starts_anew = not number or stage.fresh_networks
         if starts_anew or stage.fresh_layers:
             self.blueprint, params, buffers = self._fresh(number)
-            if self.method.trusted_per_class:
+            if self.method.looks_ahead():
                 self.ahead = without_running_statistics(self.blueprint)
         if starts_anew:
             self.params, self.buffers, self.average = params, buffers, None
@@ -137,7 +137,7 @@ class Stack:
         (image, fields), state = batches, self.state
         method, hooks = self.method, self._hooks
         self.blueprint.train()
-        if method.trusted_per_class:
+        if method.looks_ahead():
             state = hooks.lookahead(*self._as_functions(), image[:, 0], fields, state)
         if method.peeks:
             fields = {**fields, "outputs": self._peek(image)}

@@ -95,7 +95,7 @@ def of_cell(cell: Cell, precision: str = "") -> Memory:
     )
     moments = 2 if recipe.optimizer == "adam" else int(recipe.momentum > 0)
     copies = 2 + moments + bool(method.averaged)
-    graphs = LOOKAHEAD_GRAPHS if method.trusted_per_class else 1
+    graphs = LOOKAHEAD_GRAPHS if method.looks_ahead() else 1
     count = sum(dataset.sizes)
     pixels = math.prod(dataset.shape) * (4 if dataset.vectors else 1)
     logits = 4 * method.networks * dataset.num_classes

@@ -352,3 +352,25 @@ def test_gjs_tends_to_cross_entropy_and_to_the_absolute_error():
         far = [(loss - goal).abs().max().item() for loss in each_pi]
         assert far == sorted(far, reverse=True)
         assert far[-1] < 0.15 * far[0]
+
+
+def test_l_dmi_against_the_loop():
+    epoch = torch.tensor(9)
+    assert [stage.epochs for stage in METHODS["l_dmi"]().stages(13)] == [7, 6]
+    for rows, batch, loss, gradient, _ in visits("l_dmi(pace=0.25)", epoch):
+        labels = batch.label.tolist()
+        holds(
+            rows, loss, gradient, lambda moved, y=labels: 0.25 * oracles.l_dmi(moved, y), rtol=1e-6
+        )
+    agrees("l_dmi", plain.cross_entropy, torch.tensor(6))
+
+
+@pytest.mark.parametrize("name", ["total_variation", "jensen_shannon", "pearson", "kl", "jeffrey"])
+def test_f_divergences_against_the_loop(name):
+    spec = f"f_divergence(divergence='{name}')"
+    assert [stage.epochs for stage in METHODS.build(spec).stages(13)] == [6, 7]
+    for rows, batch, loss, gradient, _ in visits(spec, torch.tensor(6)):
+        labels, partner = batch.label.tolist(), batch.draws["partner"].tolist()
+        others = [labels[j] for j in partner]
+        holds(rows, loss, gradient, oracles.f_divergence, labels, others, name)
+    agrees(spec, plain.cross_entropy, torch.tensor(5))

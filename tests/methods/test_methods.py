@@ -11,6 +11,7 @@ from torch.overrides import TorchFunctionMode
 
 from benchmarks.contract.samples import (
     CELLS,
+    EPOCHS,
     B,
     C,
     N,
@@ -26,7 +27,7 @@ from benchmarks.contract.samples import (
     step,
     task,
 )
-from methods import METHODS, Batch, Method
+from methods import METHODS, Batch, Method, Task
 from tests.agreement import case, same
 from tests.spec_inputs import legal
 
@@ -56,7 +57,8 @@ def test_permuting_the_classes_permutes_nothing_but_their_names(name):
     for rename, order in ((torch.arange(C), torch.arange(C)), (new, old)):
         plain = task()
         transition = plain.transition[order][:, order]
-        training = plain._replace(label=rename[plain.label], transition=transition)
+        trusted = plain.trusted._replace(label=rename[plain.trusted.label])
+        training = Task(rename[plain.label], C, EPOCHS, plain.rate, transition, trusted)
         state, visits = started(method, training), []
         kept = started(method, plain)  # of what has a class for its last axis, before any renaming
         by_class = [k for k, v in state.items() if v.shape[-2:] == (N, C)]
@@ -67,7 +69,7 @@ def test_permuting_the_classes_permutes_nothing_but_their_names(name):
             batch = batch_of(training, visit)
             if method.peeks:
                 batch = batch._replace(outputs=logits_of(method, B, seed=9 + visit)[..., order])
-            if method.trusted_per_class:  # a network would have to be permuted too
+            if method.looks_ahead():  # a network would have to be permuted too
                 own = torch.full((N,), 0.1 + visit)
                 state = {k: own if k == "weight" else v for k, v in state.items()}
             else:

@@ -175,3 +175,24 @@ def test_another_loss_can_rank_and_teach(spec):
         each = [ranks[0]] if "jocor" in spec else gce
         total = sum(oracles.mean([own[i] for i in taught[k]]) for k, own in enumerate(each))
         assert loss == pytest.approx(total, rel=1e-12)
+
+
+def test_decoupling_against_the_loop():
+    seen = []
+    for rows, batch, loss, gradient, state in visits("decoupling(least=0.9)"):
+        labels = batch.label.tolist()
+        holds(rows, loss, gradient, selection.decoupled, labels, 0.9, rtol=1e-6)
+        kept = state["kept"][batch.ids].tolist()
+        assert [i for i, keep in enumerate(kept) if keep] == selection.disagreed(rows)
+        seen.append(sum(kept) / len(kept))
+    assert min(seen) < 0.9 < max(seen)
+
+
+def test_decoupling_learns_nothing_where_both_networks_agree():
+    method, training = METHODS["decoupling"](), task()
+    batch, logits = batch_of(training), logits_of(METHODS["gce"](), 8)
+    loss, after = method.loss(
+        torch.stack([logits, 2 * logits]), batch, started(method, training), torch.tensor(1)
+    )
+    assert loss == 0
+    assert not after["kept"].any()

@@ -153,3 +153,40 @@ def eps_softmax(row, y, alpha, beta, m):
     top = max(range(len(p)), key=p.__getitem__)
     pushed = max((p[y] + m * (top == y)) / (m + 1), 1e-8)
     return -alpha * math.log(pushed) + beta * 2 * (1 - p[y])
+
+
+def determinant(matrix):
+    """The determinant, by the first row's minors."""
+    if not matrix:
+        return 1.0
+    minors = [[row[:k] + row[k + 1 :] for row in matrix[1:]] for k in range(len(matrix))]
+    return sum((-1) ** k * matrix[0][k] * determinant(minors[k]) for k in range(len(matrix)))
+
+
+def l_dmi(rows, labels):
+    """Minus the log of the determinant of labels against predictions (Xu et al. 2019, eq. 4)."""
+    classes = range(len(rows[0]))
+    joint = [[0.0] * len(rows[0]) for _ in classes]
+    for row, y in zip(rows, labels, strict=True):
+        p = softmax(row)
+        joint[y] = [a + b for a, b in zip(joint[y], p, strict=True)]
+    return -math.log(abs(determinant(joint)) + 0.001)
+
+
+def f_divergence(rows, labels, others, name):
+    """What belongs against what does not (Wei & Liu 2021, table 1): activation and conjugate."""
+    losses = []
+    for row, y, other in zip(rows, labels, others, strict=True):
+        p, q = softmax(row)[y], softmax(row)[other]
+        if name == "total_variation":
+            losses.append(math.tanh(q) / 2 - math.tanh(p) / 2)
+        elif name == "jensen_shannon":
+            belongs = math.log(2 / (1 + math.exp(-p)))
+            losses.append(-math.log(2 - 2 / (1 + math.exp(-q))) - belongs)
+        elif name == "pearson":
+            losses.append(q * q / 4 + q - p)
+        elif name == "kl":
+            losses.append(math.exp(q - 1) - p)
+        else:
+            losses.append(q + q * q / 4 + q**3 / 16 - p)
+    return losses

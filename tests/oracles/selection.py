@@ -107,3 +107,31 @@ def pruned_by_noise_rate(labels, posterior, joint):
             if j != k:
                 gone |= set(own[: half_up(joint[k][j])])
     return gone
+
+
+def decoupled(nets, labels, least):
+    """Both networks' losses where they disagree (Malach & Shalev-Shwartz 2017, algorithm 1)."""
+    best = [[row.index(max(row)) for row in net] for net in nets]
+    apart = [i for i, (a, b) in enumerate(zip(*best, strict=True)) if a != b]
+    total = sum(cross_entropy(net, labels)[i] for net in nets for i in apart)
+    return total / max(len(apart), least * len(labels))
+
+
+def mean_over(rows, labels, kept):
+    """The mean loss of those that are kept; without any, 0."""
+    losses = [x for x, keep in zip(cross_entropy(rows, labels), kept, strict=True) if keep]
+    return mean(losses) if losses else 0.0
+
+
+def draws(weights, points):
+    """How often each example is drawn: lengths on a line in a random order, and falls on it."""
+    order = sorted(range(len(weights)), key=lambda i: points[i][0])
+    counts, total = [0] * len(weights), math.fsum(weights)
+    for _, fall in points:
+        reached = 0.0
+        for i in order:
+            reached += weights[i] / total
+            if fall < reached:
+                break
+        counts[i] += 1
+    return counts
