@@ -200,6 +200,17 @@ PAIRS = (
     "var_both",
 )
 ENSEMBLES = (*POOLED_KEYS, "seeds", "acc", "nll", "brier", "ece")
+CONFUSION = (
+    *POOLED_KEYS,
+    "seeds",
+    "label",  # a true class
+    "tested",  # test images of the class at each seed, in the order of the seeds
+    "correct",  # likewise those predicted right
+    "predicted",  # as which class, of all seeds: C counts
+    "given",  # training images of the class by given label, likewise
+)
+RISK_COVERAGE = (*POOLED_KEYS, "seeds", "coverage", "errors")
+PRECISION_RECALL = (*POOLED_KEYS, "seeds", "score", "recall", "precisions")
 DETECTION = (*KEYS, "score", "auroc", "ap", "missed", "mislabelled", "n_train")
 COSTS = (
     "cell_id",
@@ -231,6 +242,9 @@ TABLES: dict[str, tuple[str, ...]] = {
     "transitions.csv": TRANSITIONS,
     "pairs.csv": PAIRS,
     "ensembles.csv": ENSEMBLES,
+    "confusion.csv": CONFUSION,
+    "risk_coverage.csv": RISK_COVERAGE,
+    "precision_recall.csv": PRECISION_RECALL,
     "costs.csv": COSTS,
 }
 """Every CSV of a results folder. All but ``costs.csv`` are byte-identical from run to run."""
@@ -272,3 +286,5 @@ GRID = 2.0**36
 """Confidences are multiples of one over this: see ``metrics/examples.py``."""
 LOSS_BINS, LOSS_RANGE = 36, (1e-4, 1e2)
 """The bins of ``losses.csv``: six a decade, in nats; the first and last hold what lies beyond."""
+COVERAGE_STEPS, RECALL_STEPS = 20, 10
+"""The equal steps of ``risk_coverage.csv`` and ``precision_recall.csv``, of which the last is 1."""

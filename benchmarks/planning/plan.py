@@ -83,6 +83,7 @@ class Plan:
             question=self.question,
             classes={name: each.num_classes for name, each in datasets.items()},
             truth={name: each.truth for name, each in datasets.items() if each.truth != "known"},
+            class_names={name: each.classes for name, each in datasets.items()},
             licences={name: each.card.licence for name, each in datasets.items()},
             shard=self.shard,
         )

@@ -16,6 +16,7 @@ from benchmarks.errors import RefusedError
 from benchmarks.question import Question
 from benchmarks.report import history
 from benchmarks.report.beside import Beside, Folder, joined
+from benchmarks.report.lists import LISTS, fault_of_lists
 from benchmarks.report.looks import base, order_methods
 from benchmarks.schema import (
     KEYS,
@@ -31,13 +32,17 @@ from benchmarks.schema import (
 from benchmarks.store import PlanFile, PlannedCell, read_plan
 
 READ = ("results.csv", "curves.csv", "bins.csv", "detection.csv")
-LATER = ("losses.csv", "transitions.csv", "pairs.csv", "ensembles.csv", "costs.csv")
+LATER = (
+    *("losses.csv", "transitions.csv", "pairs.csv", "ensembles.csv"),
+    *("confusion.csv", "risk_coverage.csv", "precision_recall.csv", "costs.csv"),
+)
 """The tables that are empty where a folder of an earlier version lacks the file."""
 TEXT = {
     *(set(KEYS) - {"noise_rate", "seed"}),
     *("method_spec", "profile", "privileges", "precision", "noise_sha256"),
-    *("metric_spec", "status", "reason", "selection", "score", "estimated", "realised"),
+    *("metric_spec", "status", "reason", "selection", "score"),
     *("reference", "metric"),
+    *(column for lists in LISTS.values() for column in lists),
     *("device", "driver", "host", "cpu", "system", "torch", "python", "packages", "commit"),
     "finished_utc",
 }
@@ -45,6 +50,11 @@ COLUMNS = TABLES | {TIMINGS_NAME: TIMINGS}
 _WORDS = {"pdn": "part-dependent", "pmd": "margin-dependent", "pair_flip": "pair flip"}
 """What noises with short names are called."""
 _VALUE = r"\w+=(?:'[^']*'|[^,()]*)"
+_RESTRICTED = (
+    *("results", "curves", "bins", "detection", "losses", "transitions"),
+    *("confusion", "risk_coverage", "precision_recall", "plan"),
+)
+"""The tables that a choice of methods and settings leaves less of."""
 ARENA = ("dataset", "model", "recipe")
 """The columns that stay the same along one curve over noise rates."""
 
@@ -56,9 +66,9 @@ class Run:
     A setting is dataset, noise, model and recipe; its ``panel`` is its name without the arena.
     A kind is a noise without its rate, ``x`` the nominal rate (the realised one where the
     noise has no nominal rate). All but ``results`` hold finished cells only, and ``bins`` only
-    the selection ``last``. ``losses``, ``transitions``, ``pairs`` and ``ensembles`` pool
-    seeds, ``costs`` has cell ids only. ``plan`` has the cells that were asked for or have a row:
-    none where the folder has no plan.
+    the selection ``last``. From ``losses`` to ``precision_recall`` a row pools seeds, ``costs`` has
+    cell ids only. ``plan`` has the cells that were asked for or have a row: none where the folder
+    has no plan.
     """
 
     results: pd.DataFrame
@@ -69,6 +79,9 @@ class Run:
     transitions: pd.DataFrame
     pairs: pd.DataFrame
     ensembles: pd.DataFrame
+    confusion: pd.DataFrame
+    risk_coverage: pd.DataFrame
+    precision_recall: pd.DataFrame
     costs: pd.DataFrame
     timings: pd.DataFrame  # as they are: cells trained alone, again and again
     plan: pd.DataFrame
@@ -80,7 +93,8 @@ class Run:
     beside: Beside | None = None  # what is from another folder
     question: Question | None = None  # that was asked before the first run
     classes: Mapping[str, int] = field(default_factory=dict)  # by dataset, where they are known
-    licences: Mapping[str, str] = field(default_factory=dict)  # by dataset, likewise
+    class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # likewise
+    licences: Mapping[str, str] = field(default_factory=dict)  # likewise
     history: pd.DataFrame = field(default_factory=pd.DataFrame)  # of earlier runs of the suite
     suite: str = ""  # the name of what was run, where there is a plan
     recipes: Mapping[str, str] = field(default_factory=dict)  # spelled out, where they are known
@@ -88,7 +102,7 @@ class Run:
     def restricted(self, methods: Collection[str], settings: Collection[str]) -> "Run":
         """Return the run without all other methods and settings."""
         tables = {}
-        for name in ("results", "curves", "bins", "detection", "losses", "transitions", "plan"):
+        for name in _RESTRICTED:
             rows = getattr(self, name)
             inside = rows["method"].isin(methods) & rows["setting"].isin(settings)
             tables[name] = rows[inside]
@@ -168,6 +182,9 @@ def load(folder: Path, other: Path | None = None) -> Run:
         transitions=named["transitions.csv"],
         pairs=named["pairs.csv"],
         ensembles=named["ensembles.csv"],
+        confusion=named["confusion.csv"],
+        risk_coverage=named["risk_coverage.csv"],
+        precision_recall=named["precision_recall.csv"],
         costs=costs,
         timings=checked_table(folder, TIMINGS_NAME),
         plan=named["plan"],
@@ -179,6 +196,7 @@ def load(folder: Path, other: Path | None = None) -> Run:
         facts=plan.method_facts if plan else {},
         question=plan.question if plan else None,
         classes=plan.classes if plan else {},
+        class_names=plan.class_names if plan else {},
         licences=plan.licences if plan else {},
         suite=plan.suite if plan else "",
         recipes={cell.recipe: cell.specs.recipe for cell in wanted},
@@ -255,7 +273,10 @@ def checked_table(folder: Path, name: str) -> pd.DataFrame:
     absent = {name: "" if name in TEXT else math.nan for name in sorted(wanted - have)}
     table = table.assign(**absent)
     text = [column for column in table if column in TEXT]
-    return table.assign(**{column: table[column].fillna("") for column in text})
+    table = table.assign(**{column: table[column].fillna("") for column in text})
+    if fault := fault_of_lists(table, name):
+        raise RefusedError(f"{path} {fault}")
+    return table
 
 
 def _without_bounds(results: pd.DataFrame) -> pd.DataFrame:

@@ -104,12 +104,12 @@ class TransitionMatrices:
                     **dict(zip(schema.POOLED_KEYS, group, strict=True)),
                     "seeds": len(pairs),
                     "label": label,
-                    "estimated": _numbers(told),
-                    "realised": _numbers(happened),
+                    "estimated": numbers(told),
+                    "realised": numbers(happened),
                 }
 
 
-def _numbers(values: NDArray[np.float64]) -> str:
+def numbers(values: NDArray[np.float64]) -> str:
     """Return numbers with blanks between them, of four significant digits."""
     return " ".join(f"{value:.4g}" for value in values.tolist())
 

@@ -134,6 +134,7 @@ class PlanFile(msgspec.Struct, frozen=True, omit_defaults=True):
     plugins: tuple[str, ...] = ()  # files of entries, as the runs of the folder were given them
     question: Question | None = None  # the first that was asked
     classes: dict[str, Positive] = {}  # by dataset
+    class_names: dict[str, tuple[str, ...]] = {}  # by dataset
     licences: dict[str, str] = {}  # of the images, by dataset
     shard: Shard = WHOLE  # of the requested cells, that the last run was to train
     truth: dict[str, Literal["known", "unknown"]] = {}  # by dataset; of others it is known
@@ -320,6 +321,7 @@ def merged(before: PlanFile, request: PlanFile) -> PlanFile:
         plugins=tuple(dict.fromkeys((*before.plugins, *request.plugins))),
         question=before.question or request.question,
         classes=before.classes | request.classes,
+        class_names=before.class_names | request.class_names,
         licences=before.licences | request.licences,
         truth=before.truth | request.truth,
     )

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from msgspec.structs import asdict, astuple, replace
@@ -22,11 +22,13 @@ from benchmarks.inputs import InputError, read_bytes, text_of
 from benchmarks.outputs import write_atomically
 from benchmarks.store.aggregates import LossHistograms, Row, TransitionMatrices
 from benchmarks.store.cell_meta import CellKeys
+from benchmarks.store.confusion import Confusions
 from benchmarks.store.ensembles import Ensembles
 from benchmarks.store.pairs import Pairs
 from benchmarks.store.part_file import Record
 from benchmarks.store.parts import Parts
 from benchmarks.store.plan_file import NAME, PlanFile, read_plan
+from benchmarks.store.ranked import PrecisionRecall, RiskCoverage
 
 CURVE_VALUES = schema.CURVES[len(schema.KEYS) :]
 """The columns of ``curves.csv`` that are no keys, in order."""
@@ -39,6 +41,16 @@ ARRAYS = (
 """The arrays of a record that the tables need."""
 HARD_LABELS = "cross_entropy"
 """The method that others are compared with, whatever was asked."""
+
+
+class _Aggregate(Protocol):
+    """A table whose rows take several cells."""
+
+    def add(self, record: Record) -> None:
+        """Take in one cell."""
+
+    def rows(self) -> Iterator[Row]:
+        """Yield all rows in the order of their keys."""
 
 
 def refuse_misplaced(folder: Path) -> None:
@@ -140,11 +152,14 @@ def derive(
         "costs.csv": _costs,
     }
     methods, references = _by_method(plan, gone)
-    aggregates: dict[str, LossHistograms | TransitionMatrices | Pairs | Ensembles] = {
+    aggregates: dict[str, _Aggregate] = {
         "losses.csv": LossHistograms(),
         "transitions.csv": TransitionMatrices(),
         "pairs.csv": Pairs(references),
         "ensembles.csv": Ensembles(),
+        "confusion.csv": Confusions(),
+        "risk_coverage.csv": RiskCoverage(),
+        "precision_recall.csv": PrecisionRecall(),
     }
     cells = []
     for trained in chain.from_iterable(parts.records(ids, ARRAYS) for ids in methods):

@@ -11,7 +11,7 @@ import functools
 import json
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
@@ -404,6 +404,13 @@ def bins_csv(folder):
     return _tables(folder, "bins.csv")
 
 
+def confusion_csv(folder):
+    sweep = folders.Sweep(("elr",), folders.NOISES[1:3], seeds=2, classes=3)
+    folders.write(folder, sweep)
+    reader = _tables(folder, "confusion.csv")
+    return replace(reader, decoders=("benchmarks.report.data.fault_of_lists", *reader.decoders))
+
+
 def _tables(folder, name):
     path = folder / name
 
@@ -539,6 +546,7 @@ READERS = {
     "checkpoint": begun,
     "results.csv": results_csv,
     "bins.csv": bins_csv,
+    "confusion.csv": confusion_csv,
     "results.csv, judged": judged_csv,
     "baseline.json": baseline_json,
     "benchmarks, JSON": benchmarks_json,

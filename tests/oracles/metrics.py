@@ -198,7 +198,7 @@ def cwece(logits, label):
     return total / len(logits[0])
 
 
-def aurc(logits, label):
+def risks(logits, label):
     """At each coverage, the errors of the surer groups and a tied group's share of its own."""
     rest = [
         math.fsum(math.exp(z - max(row)) for k, z in enumerate(row) if k != top(row))
@@ -206,12 +206,16 @@ def aurc(logits, label):
     ]
     keys = [float(f"{r:.10e}") for r in rest]
     wrong = [1 - h for h in hits(logits, label)]
-    risks, errors, ranked = [], 0.0, 0
+    found, errors, ranked = [], 0.0, 0
     for key in sorted(set(keys)):
         tied = [w for k, w in zip(keys, wrong, strict=True) if k == key]
-        risks += [(errors + j * mean(tied)) / (ranked + j) for j in range(1, len(tied) + 1)]
+        found += [(errors + j * mean(tied)) / (ranked + j) for j in range(1, len(tied) + 1)]
         errors, ranked = errors + sum(tied), ranked + len(tied)
-    return mean(risks)
+    return found
+
+
+def aurc(logits, label):
+    return mean(risks(logits, label))
 
 
 def eaurc(logits, label):

@@ -12,7 +12,14 @@ import pandas as pd
 from benchmarks.question import Question
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import load
-from benchmarks.schema import KEYS, LOSS_BINS, LOSS_RANGE, TABLES
+from benchmarks.schema import (
+    COVERAGE_STEPS,
+    KEYS,
+    LOSS_BINS,
+    LOSS_RANGE,
+    RECALL_STEPS,
+    TABLES,
+)
 from benchmarks.store import CellSpecs, Driver, PlanFile, PlannedCell, write_plan
 
 COLUMNS = {name.removesuffix(".csv"): columns for name, columns in TABLES.items()}
@@ -113,6 +120,7 @@ def _pool(tables: dict[str, list[dict]], sweep: Sweep, key: tuple[str, str, str]
     keys = _pooled(*key) | {"seeds": sweep.seeds}
     draws = stream("pool", *key)
     edges = np.geomspace(*LOSS_RANGE, LOSS_BINS + 1)
+    _rank(tables, sweep, keys, draws)
     if rate:
         right = np.histogram(np.exp(draws.normal(-3, 1.5, 900)), edges)[0]
         wrong = np.histogram(np.exp(draws.normal(0.5, 0.8, round(1000 * rate))), edges)[0]
@@ -130,6 +138,35 @@ def _pool(tables: dict[str, list[dict]], sweep: Sweep, key: tuple[str, str, str]
             | {"realised": " ".join(f"{v:.4g}" for v in realised[c])}
             for c in range(classes)
         ]  # fmt: skip
+
+
+def _rank(
+    tables: dict[str, list[dict]], sweep: Sweep, keys: dict, draws: np.random.Generator
+) -> None:
+    """Confusion, and curves over ranked images, of every method."""
+    rate, classes, seeds = keys["noise_rate"], sweep.classes, range(sweep.seeds)
+    size = 2000 // classes
+    lost = rate * (1 - GAIN.get(keys["method"].partition("(")[0], 0.5))
+    for label in range(classes):
+        right = [int(size * (0.95 - 0.6 * lost - 0.1 * draws.random())) for _ in seeds]
+        wrong = sweep.seeds * size - sum(right)
+        predicted, given = np.zeros((2, classes), int)
+        predicted[label], given[label] = sum(right), sweep.seeds * round(100 * (1 - rate))
+        predicted[(label + 1) % classes] += wrong
+        given[(label + 1) % classes] += sweep.seeds * round(100 * rate)
+        numbers = {"tested": [size for _ in seeds], "correct": right}
+        numbers |= {"predicted": predicted, "given": given}
+        row = {name: " ".join(map(str, values)) for name, values in numbers.items()}
+        tables["confusion"].append(keys | {"label": label} | row)
+    for share in np.arange(1, COVERAGE_STEPS + 1) / COVERAGE_STEPS:
+        errors = " ".join(f"{share * (0.1 + lost) + 0.01 * draws.random():.4g}" for _ in seeds)
+        tables["risk_coverage"].append(keys | {"coverage": share, "errors": errors})
+    for score in ("loss", "loss_mean") if rate else ():
+        for share in np.arange(1, RECALL_STEPS + 1) / RECALL_STEPS:
+            found = [1 - (1 - rate) * share**2 - 0.02 * draws.random() for _ in seeds]
+            row = {"score": score, "recall": share}
+            row |= {"precisions": " ".join(f"{value:.4g}" for value in found)}
+            tables["precision_recall"].append(keys | row)
 
 
 def _cell(tables: dict[str, list[dict]], sweep: Sweep, key: tuple[str, str, str, int]) -> None:

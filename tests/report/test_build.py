@@ -23,7 +23,8 @@ from tests.report.folders import SIX, Sweep, write
 SMALL = Sweep(methods=SIX[:2], noises=("clean", "symmetric(rate=0.4)"), seeds=5, epochs=2)
 FIGURES = (
     *("overview", "accuracy", "nll", "ece", "delta", "delta_ece", "forest", "pareto"),
-    *("seeds", "overfitting", "memorisation", "reliability", "losses"),
+    *("seeds", "overfitting", "memorisation", "reliability", "risk_coverage", "losses"),
+    *("precision_recall", "classes", "confusion"),
 )
 
 

@@ -13,6 +13,7 @@ from benchmarks import processes
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import (
     about,
+    confusion,
     coverage,
     critical_difference,
     difference,
@@ -24,7 +25,9 @@ from benchmarks.report.figures import (
     overfitting,
     overview,
     pareto,
+    per_class,
     performance_profile,
+    ranked,
     reliability,
     seeds,
     temperature,
@@ -60,8 +63,12 @@ FIGURES: dict[str, Callable[[Analysis, Venue], list[Page]]] = {
     "memorisation": memorisation.pages,
     "temperature": temperature.pages,
     "reliability": reliability.pages,
+    "risk_coverage": partial(ranked.pages, curve=ranked.RISK),
     "losses": loss_histogram.pages,
+    "precision_recall": partial(ranked.pages, curve=ranked.PRECISION),
     "transitions": transitions.pages,
+    "classes": per_class.pages,
+    "confusion": confusion.pages,
     "coverage": coverage.pages,
     "trend": trend.pages,
 }

@@ -212,17 +212,33 @@ def summarised(rows: pd.DataFrame, by: Sequence[str], metric: str) -> pd.DataFra
     """Return what is drawn of each group of seeds, in drawing units.
 
     Returns:
+        the columns ``by`` and those of :func:`summarised_between`.
+    """
+    scale = 100 if METRICS[metric].percent else 1
+    return summarised_between(rows, by, metric, possible(metric), scale)
+
+
+def summarised_shares(rows: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFrame:
+    """Return what is drawn of each group of seeds of a share, in percent."""
+    return summarised_between(rows, by, value, (0.0, 1.0), 100)
+
+
+def summarised_between(
+    rows: pd.DataFrame, by: Sequence[str], value: str, ends: tuple[float, float], scale: float
+) -> pd.DataFrame:
+    """Return what is drawn of each group of seeds of a number that lies between two ends.
+
+    Returns:
         the columns ``by``, ``mean``, ``half`` and ``n`` of the t interval, and ``centre``, ``low``
         and ``high``: the mean and the ends of its interval, or, where that leaves the possible
         values and so is not to be believed (``skewed``), the median, the least and the largest.
     """
-    table = stats.t_intervals(rows, by, metric)
-    places = rows.dropna(subset=[metric]).groupby(list(by), sort=True)[metric]
+    table = stats.t_intervals(rows, by, value)
+    places = rows.dropna(subset=[value]).groupby(list(by), sort=True)[value]
     spread = places.agg(["median", "min", "max"]).reset_index(drop=True)
     low, high = table["mean"] - table["half"], table["mean"] + table["half"]
-    least, most = possible(metric)
+    least, most = ends
     skewed = (low < least - stats.ROUNDING) | (high > most + stats.ROUNDING)
-    scale = 100 if METRICS[metric].percent else 1
     return table.assign(
         mean=scale * table["mean"],
         half=scale * table["half"],

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,10 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from benchmarks.report.analysis import Analysis
-from benchmarks.report.figures import layout
+from benchmarks.report.figures import layout, matrices
 from benchmarks.report.figures.layout import AbsentError, Page, Venue
 from benchmarks.report.figures.loss_histogram import missing
+from benchmarks.report.figures.matrices import Names
 from benchmarks.report.figures.methods import core_note
+from benchmarks.report.lists import matrix_of
 from benchmarks.report.phrases import MINUS
 from benchmarks.report.stats import Floats
 
@@ -24,16 +26,13 @@ COLUMNS = 4
 _SIDE = 1.5
 """The inches of the largest matrix with what is written around it."""
 _SHARED = 1.1
-_TICKED = 10
-"""Most classes of which each has a number on the axes."""
 _WRITTEN = 5
 """Most classes for which the numbers are written into the matrices."""
 _ERROR = f"estimated {MINUS} realised"
 _CAPTION = (
     "Grey: the share of each true class (down) that was given each label (across), among the "
     "training labels. Coloured: how far the estimates are from that, mean over seeds. L1: the "
-    "absolute difference summed over a row, mean over classes (0 to 2). Classes are numbered as in "
-    "the dataset."
+    "absolute difference summed over a row, mean over classes (0 to 2)."
 )
 
 Tables = Mapping[tuple[str, str], tuple[Floats, Floats]]
@@ -45,6 +44,7 @@ class _Panel(NamedTuple):
     row: str
     matrix: Floats
     estimated: bool
+    names: Names
 
 
 def pages(analysis: Analysis, venue: Venue) -> list[Page]:
@@ -64,7 +64,8 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     across = min(COLUMNS, int(venue.width / 1.2))
     down = int((venue.tallest - _SHARED) / _SIDE)
     alone = len(settings) == 1  # then methods stand beside each other
-    caption = _CAPTION + core_note(analysis, data["setting"])
+    caption = _CAPTION + matrices.numbered(run, data)
+    caption += core_note(analysis, data["setting"])
     drawn = []
     for columns, rows in product(
         layout.chunks(settings, across),
@@ -80,12 +81,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
 
 
 def _matrices(table: pd.DataFrame) -> tuple[Floats, Floats]:
-    ordered = table.sort_values("label")
-    realised, estimated = (
-        np.array([[float(v) for v in str(row).split()] for row in ordered[name]])
-        for name in ("realised", "estimated")
-    )
-    return realised, estimated
+    return matrix_of(table, "realised"), matrix_of(table, "estimated")
 
 
 def _long(matrices: tuple[Floats, Floats]) -> pd.DataFrame:
@@ -105,9 +101,17 @@ def _panels(analysis: Analysis, tables: Tables, *, alone: bool) -> list[_Panel |
         alone: whether there is one setting, whose methods stand beside each other.
     """
     realised = {setting: table for (_, setting), (table, _) in tables.items()}
+    rows = analysis.run.transitions.drop_duplicates("setting")
+    datasets = dict(zip(rows["setting"], rows["dataset"], strict=True))
+    names = {
+        setting: matrices.names_beside(analysis.run, datasets[setting], len(table))
+        for setting, table in realised.items()
+    }
     methods = dict.fromkeys(method for method, _ in tables)
     panels: list[_Panel | None] = [
-        _Panel("realised" if alone else s, "" if alone else "realised", table, estimated=False)
+        _Panel("realised", "", table, False, names[s])
+        if alone
+        else _Panel(s, "realised", table, False, names[s])
         for s, table in realised.items()
     ]
     for method, setting in product(methods, realised):
@@ -118,26 +122,34 @@ def _panels(analysis: Analysis, tables: Tables, *, alone: bool) -> list[_Panel |
         words = f"L1 {np.abs(after - before).sum(1).mean():.3f}"
         label = analysis.looks[method].label
         title, row = (f"{label}\n{words}", "") if alone else (words, label)
-        panels.append(_Panel(title, row, after - before, estimated=True))
+        panels.append(_Panel(title, row, after - before, True, names[setting]))
     return panels
 
 
 def _figure(panels: Sequence[_Panel | None], across: int, limit: float, venue: Venue) -> Figure:
     down = -(-len(panels) // across)
-    side = min((venue.width - 0.5) / across, _SIDE)
-    figure = layout.new_figure(side * across + 0.5, side * down + _SHARED)
+    known = [panel.names for panel in panels if panel]
+    longest = max(names.inches for names in known)
+    upright = longest * any(names.turned for names in known)
+    side = min((venue.width - 0.5 - longest) / across, _SIDE)
+    width = side * across + 0.5 + longest
+    figure = layout.new_figure(width, side * down + _SHARED + upright)
     grid = figure.subplots(down, across, squeeze=False)
     images = {}
-    for axes, panel, place in zip(grid.flat, panels, np.ndindex(grid.shape), strict=False):
+    for number, (axes, panel) in enumerate(zip(grid.flat, panels, strict=False)):
         if panel is None:
             layout.write_centred(axes, "no run")
             axes.set_axis_off()
             continue
         images[panel.estimated] = _draw_matrix(axes, panel, limit, venue)
-        if place[1] == 0:
+        before = panels[number - 1] if number % across else None
+        if before is None or before.names != panel.names:
+            matrices.name_beside(axes, panel.names)
+        if number % across == 0:
             name = layout.name_lines(panel.row, side - 0.3, venue)
             axes.set_ylabel(f"{name}\ntrue class" if name else "true class")
-        if place[0] == down - 1 or not panel.row:
+        if number + across >= len(panels):
+            matrices.name_below(axes, panel.names)
             axes.set_xlabel("given class")
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
@@ -159,18 +171,10 @@ def _figure(panels: Sequence[_Panel | None], across: int, limit: float, venue: V
 
 def _draw_matrix(axes: Axes, panel: _Panel, limit: float, venue: Venue) -> AxesImage:
     values, high = panel.matrix, limit if panel.estimated else 1.0
-    image = axes.imshow(
-        values,
-        "RdBu_r" if panel.estimated else "Greys",
-        vmin=-limit if panel.estimated else 0.0,
-        vmax=high,
-        interpolation="nearest",
-    )
-    ticks = range(len(values)) if len(values) <= _TICKED else []
-    axes.set(xticks=ticks, yticks=ticks)
-    axes.tick_params(length=0, labelsize=layout.SMALLEST, pad=1)
-    axes.grid(visible=False)
-    axes.spines[:].set(visible=True, color="0.7", linewidth=0.4)
+    scale: dict[str, Any] = {"cmap": "Greys", "vmin": 0.0, "vmax": 1.0}
+    if panel.estimated:
+        scale = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
+    image = matrices.draw(axes, values, scale)
     small = replace(venue, points=venue.small)
     lines = [layout.name_lines(line, _SIDE - 0.3, small) for line in panel.title.split("\n")]
     axes.set_title("\n".join(lines), fontsize=venue.small)

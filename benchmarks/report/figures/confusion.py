@@ -1,0 +1,166 @@
+"""What the images of each class are taken for, beside what the training labels called them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+
+from benchmarks.report.analysis import Analysis
+from benchmarks.report.figures import layout, matrices
+from benchmarks.report.figures.layout import AbsentError, Page, Venue
+from benchmarks.report.figures.loss_histogram import missing
+from benchmarks.report.figures.methods import core_note
+from benchmarks.report.lists import matrix_of
+from benchmarks.report.stats import Floats
+
+COLUMNS = 4
+"""Most matrices beside each other."""
+_SIDE = 1.4
+"""The inches of the largest matrix with its title."""
+_AROUND = 1.0
+"""The inches that the colours and the labels of the axes take."""
+GIVEN = "given"
+"""In place of a method: the labels of the training images."""
+_TICKS = (1, 10, 25, 50, 100)
+_CAPTION = (
+    "What the images of each true class (down) are taken for (across), in percent of the class, "
+    "all seeds together. Above: the training labels as they were given. Below: the predictions of "
+    "{methods} on the test images, last epoch. The colours are those of the square root, so that "
+    "few images are seen."
+)
+
+
+class _Panel(NamedTuple):
+    setting: str
+    method: str  # or GIVEN
+    shares: Floats  # (C, C), percent
+
+
+def pages(analysis: Analysis, venue: Venue) -> list[Page]:
+    """Draw core settings side by side: the labels above, the reference, and the best method."""
+    run, data = analysis.run, of_core(analysis)
+    shown = [*analysis.references[:1], *(m for m in analysis.looks if m in set(data["method"]))]
+    methods = list(dict.fromkeys(m for m in shown if m in analysis.looks))[:2]
+    caption = _CAPTION.format(methods=_words(analysis, methods))
+    caption += matrices.numbered(run, data)
+    caption += core_note(analysis, run.confusion["setting"])
+    drawn = []
+    for arena, here in data.groupby("arena", sort=False):
+        settings = list(dict.fromkeys(here["setting"]))
+        for columns in layout.chunks(settings, min(COLUMNS, int((venue.width - 0.5) / 1.15))):
+            part = here[here["setting"].isin(columns) & here["method"].isin(methods)]
+            panels = _panels(part, columns)
+            figure = _figure(analysis, panels, part, venue)
+            drawn.append(Page(figure, _numbers(analysis, panels, part), caption, str(arena)))
+    kept = layout.spread(drawn, layout.PAGES)
+    more = layout.of_many(len(kept), len(drawn), "pages")
+    return [replace(page, caption=page.caption + more) for page in kept]
+
+
+def of_core(analysis: Analysis) -> pd.DataFrame:
+    """Return the confusion of the core settings, in their order; the clean ones only if alone.
+
+    Raises:
+        AbsentError: there is none.
+    """
+    run = analysis.run
+    if run.confusion.empty:
+        raise AbsentError(missing(run, "confusion.csv", "no finished cell was tested"))
+    place = {setting: number for number, setting in enumerate(analysis.core_settings)}
+    data = run.confusion[run.confusion["setting"].isin(place)]
+    data = data[data["noisy"]] if data["noisy"].any() else data
+    return data.sort_values("setting", key=lambda names: names.map(place), kind="stable")
+
+
+def percent(rows: pd.DataFrame, column: str) -> Floats:
+    """Return the shares of each true class, ``(C, C)``; nan of a class without images."""
+    counted = matrix_of(rows, column)
+    total = counted.sum(1, keepdims=True)
+    return 100 * counted / np.where(total > 0, total, np.nan)
+
+
+def given_of(rows: pd.DataFrame) -> Floats:
+    """Return what the labels of a setting were given, of the method with the most seeds."""
+    most = rows["method"].to_numpy()[int(rows["seeds"].argmax())]
+    return percent(rows[rows["method"] == most], "given")
+
+
+def _words(analysis: Analysis, methods: Sequence[str]) -> str:
+    names = [analysis.looks[method].label for method in methods]
+    if len(names) < 2:
+        return names[0]
+    return f"{names[0]} and of the best method by mean accuracy, {names[1]},"
+
+
+def _panels(data: pd.DataFrame, settings: Sequence[str]) -> list[_Panel]:
+    panels = []
+    for setting in settings:
+        rows = data[data["setting"] == setting]
+        panels.append(_Panel(setting, GIVEN, given_of(rows)))
+        for method, own in rows.groupby("method"):
+            panels.append(_Panel(setting, str(method), percent(own, "predicted")))
+    return panels
+
+
+def _numbers(analysis: Analysis, panels: Sequence[_Panel], data: pd.DataFrame) -> pd.DataFrame:
+    """Return the numbers of a page, an entry of a matrix a row."""
+    tables = []
+    for panel in panels:
+        true, taken = np.indices(panel.shares.shape)
+        (dataset,) = data.loc[data["setting"] == panel.setting, "dataset"].unique()
+        names = matrices.class_names(analysis.run, dataset, len(panel.shares))
+        table = pd.DataFrame(
+            {
+                "true": [names[label] for label in true.ravel()],
+                "taken_for": [names[label] for label in taken.ravel()],
+                "percent": panel.shares.ravel(),
+            }
+        )
+        tables.append(table.assign(setting=panel.setting, what=panel.method))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _figure(
+    analysis: Analysis, panels: Sequence[_Panel], data: pd.DataFrame, venue: Venue
+) -> Figure:
+    settings = list(dict.fromkeys(panel.setting for panel in panels))
+    rows = [m for m in (GIVEN, *analysis.looks) if m in {panel.method for panel in panels}]
+    reference = [m for m in analysis.references[:1] if m in rows]
+    rows = list(dict.fromkeys([GIVEN, *reference, *rows]))
+    (dataset,) = data["dataset"].unique()
+    names = matrices.names_beside(analysis.run, dataset, len(panels[0].shares))
+    side = min((venue.width - 0.5 - names.inches) / len(settings), _SIDE)
+    upright = names.inches * names.turned
+    size = side * len(settings) + 0.5 + names.inches, side * len(rows) + _AROUND + upright
+    figure = layout.new_figure(*size)
+    grid = figure.subplots(len(rows), len(settings), squeeze=False)
+    scale: dict[str, Any] = {"cmap": "Greys", "norm": PowerNorm(0.5, 0, 100)}
+    small = replace(venue, points=venue.small)
+    by_place = {(panel.method, panel.setting): panel.shares for panel in panels}
+    for row, method in enumerate(rows):
+        label = "given labels" if method == GIVEN else analysis.looks[method].label
+        for column, setting in enumerate(settings):
+            axes = grid[row, column]
+            if (method, setting) not in by_place:
+                layout.write_centred(axes, "no run")
+                axes.set_axis_off()
+                continue
+            image = matrices.draw(axes, by_place[method, setting], scale)
+            if row == 0:
+                axes.set_title(layout.name_lines(setting, side - 0.2, small), fontsize=venue.small)
+            if column == 0:
+                matrices.name_beside(axes, names)
+                axes.set_ylabel(f"{layout.name_lines(label, side - 0.2, small)}\ntrue class")
+            if row == len(rows) - 1:
+                matrices.name_below(axes, names)
+                axes.set_xlabel("taken for")
+    bar = figure.colorbar(
+        image, ax=list(grid.flat), location="bottom", aspect=30, shrink=0.7, pad=0.02, ticks=_TICKS
+    )
+    bar.set_label("Share of the true class (%)")
+    bar.outline.set_visible(False)
+    return figure

@@ -1,0 +1,153 @@
+"""The accuracy of each class, beside what the training labels called its images."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+
+from benchmarks.report.analysis import Analysis
+from benchmarks.report.figures import layout, matrices
+from benchmarks.report.figures.confusion import given_of, of_core
+from benchmarks.report.figures.layout import Page, Venue
+from benchmarks.report.figures.methods import (
+    MethodSelection,
+    core_note,
+    draw_legend,
+    legend_height,
+    select_methods,
+)
+from benchmarks.report.lists import each_seed
+
+_ROW, _METHOD = 0.07, 0.024
+"""The inches of a class, and of each method in it."""
+_AROUND, _FOOT = 0.3, 0.45
+"""The inches of a panel's title, and of the labels below the lowest one."""
+_MATRIX = 0.36
+"""The share of the width that the matrix takes."""
+_KEYS = ["arena", "setting", "dataset", "method", "label"]
+_CAPTION = (
+    "Left: the share of the training images of each true class (down) that were given each label "
+    "(across), all seeds together; the colours are those of the square root. Right, in the same "
+    "rows: the accuracy on the test images of the class at the last epoch, mean over seeds{}."
+)
+_WORST = (
+    " Shown on the right: the {} of {} classes of the lowest accuracy, mean over methods; the "
+    "matrix has all, in the order of the dataset."
+)
+
+
+def pages(analysis: Analysis, venue: Venue) -> list[Page]:
+    """Draw a row of panels for each core setting; the clean ones only if alone."""
+    run, rows, methods = analysis.run, of_core(analysis), select_methods(analysis)
+    data = points(rows[rows["method"].isin(methods.shown)])
+    known = data["low"].notna().any()
+    caption = _CAPTION.format(" with its 95% t interval" if known else "")
+    caption += layout.SKEWED * bool(known and data["skewed"].any())
+    caption += matrices.numbered(run, rows)
+    caption += core_note(analysis, run.confusion["setting"]) + methods.note
+    drawn = []
+    for arena, here in data.groupby("arena", sort=False):
+        count = _classes(rows, here)
+        words = _WORST.format(matrices.NAMED, count) if count > matrices.NAMED else ""
+        band = _band(min(count, matrices.NAMED), methods)
+        room = venue.tallest - _FOOT - legend_height(methods.shown, venue.width, venue)
+        settings = list(dict.fromkeys(here["setting"]))
+        for some in layout.chunks(settings, max(1, int(room / (band + _AROUND)))):
+            part = here[here["setting"].isin(some)]
+            figure = _figure(analysis, rows, part, venue)
+            names = matrices.class_names(run, str(part["dataset"].iloc[0]), count)
+            named = part.assign(name=[names[int(label)] for label in part["label"]])
+            drawn.append(Page(figure, named, caption + words, str(arena)))
+    kept = layout.spread(drawn, layout.PAGES)
+    more = layout.of_many(len(kept), len(drawn), "pages")
+    return [replace(page, caption=page.caption + more) for page in kept]
+
+
+def points(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return what is drawn of the accuracy of each class, in percent, by ``_KEYS``."""
+    each = each_seed(rows, "correct")
+    tested = each_seed(rows, "tested")["tested"].to_numpy()
+    each = each.assign(acc=each["correct"].to_numpy() / np.where(tested > 0, tested, np.nan))
+    order = {setting: number for number, setting in enumerate(dict.fromkeys(rows["setting"]))}
+    table = layout.summarised_shares(each, _KEYS, "acc")
+    return table.sort_values("setting", key=lambda names: names.map(order), kind="stable")
+
+
+def _classes(rows: pd.DataFrame, data: pd.DataFrame) -> int:
+    """Return how many classes the dataset of some points has."""
+    return int(rows.loc[rows["setting"].isin(data["setting"]), "label"].max()) + 1
+
+
+def _band(classes: int, methods: MethodSelection) -> float:
+    return classes * (_ROW + _METHOD * len(methods.shown))
+
+
+def _figure(analysis: Analysis, rows: pd.DataFrame, data: pd.DataFrame, venue: Venue) -> Figure:
+    methods = select_methods(analysis)
+    shown = {m: look for m, look in methods.shown.items() if m in set(data["method"])}
+    settings = list(dict.fromkeys(data["setting"]))
+    count, dataset = _classes(rows, data), str(data["dataset"].iloc[0])
+    every = matrices.class_names(analysis.run, dataset, count)
+    beside = matrices.names_beside(analysis.run, dataset, count)
+    classes = list(range(count))
+    if count > matrices.NAMED:
+        lowest = data.groupby("label")["centre"].mean().sort_values(kind="stable").index
+        classes = sorted(map(int, lowest[: matrices.NAMED]))
+    band = _band(len(classes), methods)
+    foot = _FOOT + beside.inches * beside.turned
+    height = (band + _AROUND) * len(settings) + foot + legend_height(shown, venue.width, venue)
+    figure = layout.new_figure(venue.width, height)
+    grid = figure.subplots(
+        len(settings), 2, squeeze=False, sharex="col", width_ratios=[_MATRIX, 1 - _MATRIX]
+    )
+    scale: dict[str, Any] = {"cmap": "Greys", "norm": PowerNorm(0.5, 0, 100)}
+    least = float(data[["centre", "low"]].min().min())
+    for (left, right), setting in zip(grid, settings, strict=True):
+        given = given_of(rows[rows["setting"] == setting])
+        matrices.draw(left, given, scale)
+        left.set_aspect("auto")
+        left.set_title("given labels")
+        left.set_ylabel("true class")
+        part = data[data["setting"] == setting]
+        _draw_dots(right, part, shown, classes)
+        right.set_title(layout.name_lines(setting, (1 - _MATRIX) * venue.width - 0.3, venue))
+        if beside.names:
+            matrices.name_beside(left, beside)
+            right.set_yticks(range(len(classes)), [])
+        else:
+            right.set_yticks(range(len(classes)), [matrices.shortened(every[c]) for c in classes])
+            right.tick_params(axis="y", labelsize=layout.SMALLEST)
+    matrices.name_below(left, beside)
+    left.set_xlabel("given class")
+    right.set_xlabel("Accuracy of the class (%)")
+    right.set_xlim(max(least - 3, -1.5), 101.5)
+    right.xaxis.set_major_locator(layout.few_ticks(5))
+    draw_legend(figure, replace(methods, shown=shown), venue)
+    return figure
+
+
+def _draw_dots(axes: Axes, data: pd.DataFrame, looks: dict[str, Any], classes: list[int]) -> None:
+    """Draw the accuracy of each class, methods below each other in its row."""
+    row = {label: number for number, label in enumerate(classes)}
+    for place, (method, look) in enumerate(looks.items()):
+        own = data[(data["method"] == method) & data["label"].isin(row)]
+        y = own["label"].map(row) + 0.8 * ((place + 0.5) / len(looks) - 0.5)
+        axes.hlines(y, own["low"], own["high"], color=look.colour, linewidth=0.6, alpha=0.6)
+        axes.plot(
+            *(own["centre"], y),
+            color=look.colour,
+            marker=look.marker,
+            linestyle="",
+            markersize=3.2 if look.strong else 2.6,
+            markeredgewidth=0,
+            clip_on=False,
+        )
+    for edge in range(1, len(classes)):
+        axes.axhline(edge - 0.5, color="0.85", linewidth=0.5, zorder=0.5)
+    axes.set_ylim(len(classes) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0)
