@@ -36,6 +36,18 @@ class DataMissingError(RefusedError):
     code = Exit.DATA_MISSING
 
 
+def on_one_line(text: str) -> str:
+    """Return a text on one line, in which nothing moves the cursor of a terminal.
+
+    A file may be named so that what is said of it would look like something else.
+
+    >>> on_one_line(f"a{chr(10)}b {chr(27)}[2Jc é") == "a b " + chr(92) + "x1b[2Jc é"
+    True
+    """
+    line = " ".join(text.splitlines())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
+
 def suggestion(name: str, known: Sequence[str]) -> str:
     """Return ``"; did you mean 'elr'?"`` when a known name is near, else nothing.
 

@@ -9,6 +9,7 @@ an uncompressed ``.npz`` archive of plain arrays; its member ``meta`` is a JSON 
 import contextlib
 import hashlib
 import io
+import re
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -23,11 +24,14 @@ from torch import Tensor
 from benchmarks.engine.loop import SETS, Epoch, Resumed, Team
 from benchmarks.engine.one_by_one import under
 from benchmarks.engine.selection import History, LabelWave, SelectedEpoch
-from benchmarks.inputs import DAMAGES, InputError, arrays_of, read_arrays
+from benchmarks.inputs import DAMAGES, TEXT_BYTES, InputError, arrays_of, read_arrays
 from benchmarks.outputs import WritingError, make_folder, write_atomically
 
 FOLDER = "checkpoints"
 """The folder of a results folder that holds them, a file for each pack in training."""
+
+NAME = re.compile("[0-9a-f]{16}[.]npz")
+"""The names of checkpoints."""
 
 VERSION = 2
 """Of the file; another one is not resumed from."""
@@ -181,12 +185,21 @@ class Begun(NamedTuple):
 
 
 def begun(folder: Path) -> dict[Path, Begun | None]:
-    """Return the packs that have a checkpoint by file, None where it cannot be read."""
+    """Return the packs that have a checkpoint by file, None where it cannot be read.
+
+    What is no regular file, or has another name than ours, is somebody else's and left out.
+    """
     found: dict[Path, Begun | None] = {}
     for path in sorted((folder / FOLDER).glob("*.npz")):
+        if not NAME.fullmatch(path.name) or not path.is_file():  # opening a pipe waits
+            continue
         found[path] = None
         with contextlib.suppress(*DAMAGES, InputError, msgspec.MsgspecError):
             with zipfile.ZipFile(path) as archive:
+                if (
+                    archive.getinfo("meta.npy").file_size > TEXT_BYTES
+                ):  # that it claims to unpack to
+                    continue
                 text = arrays_of(archive.read("meta.npy"), path)[""].tobytes()
             meta = msgspec.json.decode(text, type=Meta)
             if meta.version == VERSION:

@@ -8,11 +8,12 @@ is wrong with it is one sentence with the file and the place, an :class:`InputEr
 from benchmarks.inputs.arrays import DAMAGES, ArrayFile, arrays_of, open_arrays, read_arrays
 from benchmarks.inputs.error import InputError
 from benchmarks.inputs.records import TOML_BYTES, decode_json, decode_toml
-from benchmarks.inputs.regular import read_bytes, read_text, sha256_of, text_of
+from benchmarks.inputs.regular import TEXT_BYTES, read_bytes, read_text, sha256_of, text_of
 from benchmarks.inputs.tables import Table, read_table, records_of, table_of
 
 __all__ = [
     "DAMAGES",
+    "TEXT_BYTES",
     "TOML_BYTES",
     "ArrayFile",
     "InputError",

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks.errors import RefusedError
+from benchmarks.errors import RefusedError, on_one_line
 
 LONGEST = 500
 """Characters of a reason: what a file holds may be part of it."""
@@ -23,4 +23,4 @@ class InputError(RefusedError):
         """Return the sentence, whatever the file's name holds, on one line."""
         where = f"{self.path}, {self.place}" if self.place else f"{self.path}"
         reason = self.reason if len(self.reason) <= LONGEST else f"{self.reason[:LONGEST]}…"
-        return " ".join(f"{where}: {reason}".splitlines())
+        return on_one_line(f"{where}: {reason}")

@@ -1,5 +1,6 @@
 """A results folder as checked tables, with names for its settings."""
 
+import io
 import math
 import re
 import zlib
@@ -13,6 +14,7 @@ from msgspec.structs import asdict
 
 from benchmarks.catalogue import Facts
 from benchmarks.errors import RefusedError
+from benchmarks.inputs import InputError
 from benchmarks.question import Question
 from benchmarks.report import history
 from benchmarks.report.beside import Beside, Folder, joined
@@ -30,6 +32,7 @@ from benchmarks.schema import (
     table_path,
 )
 from benchmarks.store import PlanFile, PlannedCell, read_plan
+from benchmarks.store.tables import content_of
 
 READ = ("results.csv", "curves.csv", "bins.csv", "detection.csv")
 LATER = (
@@ -255,7 +258,10 @@ def checked_table(folder: Path, name: str) -> pd.DataFrame:
         raise RefusedError(f"{path} is missing: a report needs {', '.join(READ)}")
     types = dict.fromkeys(TEXT, "str")
     try:
-        table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
+        content = io.BytesIO(content_of(path))
+        table = pd.read_csv(content, dtype=types, keep_default_na=False, na_values=[""])
+    except InputError:
+        raise
     except (ValueError, OSError, EOFError, zlib.error) as error:  # of pandas, and of gzip
         reason = " ".join(str(error).split())  # the parser of pandas ends with a new line
         raise RefusedError(f"{path} cannot be read: {reason}") from None

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from benchmarks.errors import RefusedError, count
+from benchmarks.errors import RefusedError, count, on_one_line
 from benchmarks.outputs import writing
 from benchmarks.store.cell_meta import CellMeta, Names
 from benchmarks.store.part_file import (
@@ -134,7 +134,7 @@ class Parts:
                 f"{count(len(self.aside), 'damaged part')} put aside by an earlier run: "
                 f"{self.aside[0].parent}/*{ASIDE}"
             )
-        return lines
+        return [on_one_line(line) for line in lines]
 
     def put_aside(self) -> None:
         """Rename the damaged parts, so that their cells can be trained again; the lock is held."""

@@ -1,5 +1,8 @@
 """Packs that are killed and go on from their checkpoint: to the bytes of one that was not."""
 
+import os
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -142,3 +145,23 @@ def test_a_checkpoint_that_is_damaged_or_foreign_is_begun_anew(harm, tmp_path):
         np.savez(path, **arrays, meta=np.frombuffer(text.replace(old, new), np.uint8))
     whole = train_cells(cells, PackSetup(NOWHERE, CPU, True, 2))
     assert bytes_of(trained(cells, tmp_path, 2)) == bytes_of(whole)
+
+
+def test_what_somebody_else_put_among_checkpoints_is_left_alone_and_nothing_waits_for_it(tmp_path):
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    np.savez(folder / "features.npz", x=np.zeros(3))
+    os.mkfifo(folder / f"{1:016}.npz")
+    (folder / f"{2:016}.npz").mkdir()
+    (folder / f"{3:016}.npz").write_bytes(b"damaged")
+    assert checkpoint.begun(tmp_path) == {folder / f"{3:016}.npz": None}
+
+
+def test_a_checkpoint_that_unpacks_to_more_than_one_holds_is_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "TEXT_BYTES", 1000)
+    monkeypatch.setattr(zipfile.ZipFile, "read", None)  # nothing is unpacked
+    path = tmp_path / "checkpoints" / f"{1:016}.npz"
+    path.parent.mkdir()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("meta.npy", bytes(100_000))
+    assert checkpoint.begun(tmp_path) == {path: None}

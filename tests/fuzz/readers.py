@@ -8,6 +8,8 @@ line, whatever the file holds.
 
 import contextlib
 import functools
+import gzip
+import hashlib
 import json
 import zlib
 from collections.abc import Callable
@@ -19,13 +21,20 @@ import msgspec
 import numpy as np
 import torch
 
+from benchmarks import report
 from benchmarks.datasets import DATASETS
+from benchmarks.embedding import cache
 from benchmarks.engine import checkpoint
 from benchmarks.engine.checkpoint import Checkpoints, path_of
 from benchmarks.engine.record import PackSetup, train_cells
 from benchmarks.launch.worker import Job, train_pack
 from benchmarks.noise import NOISES, Images, LabelSpace
-from benchmarks.outputs import manifest_path
+from benchmarks.outputs import (
+    manifest_path,
+    read_manifest,
+    refuse_foreign_files,
+    replaced_files,
+)
 from benchmarks.planning import throughput
 from benchmarks.planning.options import TrainingOptions
 from benchmarks.planning.plan import make_plan
@@ -41,6 +50,7 @@ from benchmarks.store import Parts, derive, read_plan, write_collected, write_pa
 from benchmarks.store.slurm_queue import Queue, Sent
 from benchmarks.store.status import look
 from benchmarks.store.status_text import describe, page
+from benchmarks.store.tables import finished_rows
 from benchmarks.store.trainers import PackInTraining, Trainer
 from benchmarks.suites import FOLDER
 from benchmarks.suspects.corrections import relabel
@@ -392,6 +402,93 @@ def _fields(table, random):
     return changed
 
 
+def finished(folder):
+    """A packed table, of whose finished cells none may be lost."""
+    sweep = folders.Sweep(methods=("elr",), noises=folders.NOISES[:1], seeds=2)
+    folders.write(folder, sweep)
+    path = folder / "results.csv.gz"
+    rows = [line.split("\t") for line in _tabbed(folder / "results.csv")]
+    (folder / "results.csv").unlink()
+    path.write_bytes(gzip.compress(damage.as_csv(rows), mtime=0))
+
+    def mutant(random):
+        return gzip.compress(damage.table(rows, random), 1, mtime=0)
+
+    def read():
+        assert all(isinstance(cell, str) for cell in finished_rows(folder))
+
+    door = "benchmarks.store.tables."
+    return Reader(path, mutant, read, (door + "content_of", door + "text_of", door + "csv.reader"))
+
+
+def manifest(folder):
+    """The list of the files that a verb wrote."""
+    with replaced_files(folder, "audit") as new:
+        for name in ("table.csv", "gone.csv"):
+            (new / name).write_text(name, encoding="utf-8")
+    path = manifest_path(folder, "audit")
+    whole = json.loads(path.read_text(encoding="utf-8"))
+    whole["coming"] = {"table.csv": whole["files"]["gone.csv"]}
+
+    def read():
+        refuse_foreign_files(folder, "audit", ["table.csv", "new.csv"])
+
+    door = "benchmarks.outputs."
+    decoders = (door + "decode_json", door + "Manifest.refuse_other_places", door + "sha256_of")
+    return Reader(path, _edited(whole), read, decoders)
+
+
+def report_digest(folder):
+    """What is kept of a report, which is drawn anew where it cannot be read."""
+    with replaced_files(folder, "report", title="of it") as new:
+        (new / "report.md").write_text("drawn", encoding="utf-8")
+    path = folder / report._DIGEST
+    whole = {"digest": "of it", "ranking": "first", "answer": "the first"}
+    path.write_bytes(damage.as_json(whole))
+
+    def read():
+        report._recall(folder, "of it")
+
+    door = "benchmarks.report."
+    return Reader(path, _edited(whole), read, (door + "decode_json", door + "Report"))
+
+
+def former_digest(folder):
+    """What a version without manifests kept of a report: its files, by their paths."""
+    (folder / "report.md").write_text("drawn", encoding="utf-8")
+    (folder.parent / "outside.md").write_text("of the user", encoding="utf-8")
+    path = folder / report._FORMER_DIGEST
+    whole = {"digest": "of it", "outputs": ["report.md", "../outside.md", "figures/one.png"]}
+    path.write_bytes(damage.as_json(whole))
+
+    def read():
+        manifest_path(folder, "report").unlink(missing_ok=True)
+        report._adopt_former(folder)
+        names = read_manifest(folder, "report").names()
+        assert names <= {"report.md", path.name}
+
+    door = "benchmarks.report."
+    return Reader(path, _edited(whole), read, (door + "decode_json", door + "adopt_files"))
+
+
+def features(folder):
+    """What a folder of feature vectors says that it holds."""
+    vectors = np.arange(12, dtype=np.float32).reshape(4, 3)
+    data = damage.sealed([("train.npy", damage.npy(vectors))])
+    (folder / cache.VECTORS).write_bytes(data)
+    path = folder / cache.ABOUT
+    about = cache.About("digits", "random_conv", 3, hashlib.sha256(data).hexdigest())
+    path.write_bytes(msgspec.json.encode(about))
+
+    def read():
+        if (known := cache.read_about(folder)) is not None:
+            assert cache.read_vectors(folder, known)["train"].shape == (4, 3)
+
+    door = "benchmarks.embedding.cache."
+    decoders = (door + "decode_json", door + "read_vectors", door + "read_arrays")
+    return Reader(path, _edited(json.loads(path.read_bytes())), read, decoders)
+
+
 def results_csv(folder):
     sweep = folders.Sweep(methods=("cross_entropy", "elr"), noises=folders.NOISES[:2], seeds=2)
     folders.write(folder, sweep)
@@ -544,6 +641,11 @@ READERS = {
     "part": part,
     "recomputed numbers": recomputed,
     "checkpoint": begun,
+    "results.csv.gz, finished": finished,
+    "manifest": manifest,
+    "report digest": report_digest,
+    "former report digest": former_digest,
+    "features": features,
     "results.csv": results_csv,
     "bins.csv": bins_csv,
     "confusion.csv": confusion_csv,

@@ -137,7 +137,7 @@ def test_packs_that_were_begun_are_trained_first_and_as_they_were(tmp_path):
 
     begun([1, 3], 3)
     begun([0], 1)  # another width
-    (tmp_path / "checkpoints" / "0.npz").write_bytes(b"nothing")
+    (tmp_path / "checkpoints" / f"{0:016}.npz").write_bytes(b"nothing")
     owed = _packs(session, cells)
     assert [pack.cells for pack in owed] == [cells[1:4:2], (cells[0], cells[2], cells[4])]
     assert len(list((tmp_path / "checkpoints").iterdir())) == 1

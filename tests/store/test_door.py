@@ -277,6 +277,14 @@ def test_a_users_file_among_the_parts_is_told_and_left_alone(tmp_path):
     assert path.read_bytes() == before
 
 
+def test_a_name_that_would_write_on_a_terminal_is_told_on_one_line(tmp_path):
+    plan(tmp_path, "1")
+    path = write_part(tmp_path, [record("1")])
+    path.with_name("x\n\x1b[2Jdone.npz").write_bytes(b"hostile")
+    (line,) = Parts(tmp_path).damage()
+    assert "x \\x1b[2Jdone.npz is no part of these results" in line
+
+
 def test_a_second_damaged_part_of_a_name_is_put_aside_beside_the_first(tmp_path):
     for content in (b"1", b"2"):
         write_part(tmp_path, [record("1")]).write_bytes(content)

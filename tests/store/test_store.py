@@ -1,6 +1,7 @@
 """Parts are there whole or not at all, and the CSV files follow from them."""
 
 import csv
+import gzip
 import json
 from itertools import permutations
 from pathlib import Path
@@ -29,7 +30,7 @@ from benchmarks.store import (
     write_part,
     write_plan,
 )
-from benchmarks.store.tables import missed
+from benchmarks.store.tables import content_of, finished_rows, missed
 
 E, N, C = 12, 4, 3
 
@@ -351,3 +352,11 @@ def test_what_a_budget_misses_is_counted_over_every_order_of_equal_scores(score)
     assert missed(score, wrong) == pytest.approx(np.mean(shares))
     assert np.isnan([missed(score, wrong | True), missed(score, wrong & False)]).all()
     assert np.isnan(missed(np.full(7, np.nan), wrong))
+
+
+def test_a_table_that_unpacks_to_more_than_one_holds_is_refused(tmp_path):
+    path = tmp_path / "results.csv.gz"
+    path.write_bytes(gzip.compress(b"\0" * 2**27))
+    with pytest.raises(RefusedError, match=r"results\.csv\.gz.* packed to a 200th at best"):
+        content_of(path)
+    assert finished_rows(tmp_path) == set()
