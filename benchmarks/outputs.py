@@ -23,7 +23,7 @@ from benchmarks.errors import RefusedError
 from benchmarks.inputs import InputError, decode_json, read_bytes
 
 STALE_SECONDS = 3600.0
-"""A folder of unfinished files that is older belongs to a run that was killed."""
+"""A file or folder that is unfinished and older belongs to a run that was killed."""
 
 FULL = {errno.ENOSPC, errno.EROFS, errno.EFBIG, *([errno.EDQUOT] if os.name == "posix" else [])}
 """The numbers of errors that only writing has."""
@@ -319,11 +319,14 @@ def _make_folders(folder: Path) -> list[Path]:
 
 
 def _clear(folder: Path, verb: str) -> None:
-    """Remove what runs that were killed long ago left unfinished."""
-    for path in folder.glob(f"{_scratch_prefix(verb)}*"):
+    """Remove what runs that were killed long ago left unfinished: folders, and hidden files."""
+    for path in (*folder.glob(f"{_scratch_prefix(verb)}*"), *folder.glob("..*.tmp")):
         with contextlib.suppress(OSError):
             if not path.is_symlink() and time.time() - path.stat().st_mtime > STALE_SECONDS:
-                shutil.rmtree(path, ignore_errors=True)
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink()
 
 
 @contextlib.contextmanager

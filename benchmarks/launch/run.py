@@ -19,8 +19,9 @@ from benchmarks.launch.session import Session, prepare, prepare_trials, requeste
 from benchmarks.launch.worker import CellSummary, Job
 from benchmarks.outputs import WritingError, writing
 from benchmarks.planning.plan import Pack, packs
-from benchmarks.store import Parts, derive, locked, read_plan, remove_stale_files
+from benchmarks.store import Parts, derive, locked, read_plan
 from benchmarks.store.plan_file import NAME as PLAN
+from benchmarks.store.plan_file import plan_digest
 from benchmarks.store.tables import refuse_loss, refuse_misplaced
 from benchmarks.store.trainers import remove_gone
 from benchmarks.sweep import Cell
@@ -129,6 +130,7 @@ def train(session: Session) -> Parts:
     missing = session.missing()
     fetch_files(missing, session.root)
     with locked(session.folder):
+        _refuse_changed(session)
         refuse_misplaced(session.folder)
         planned, again = session.plan.ids(), [cell.id for cell in missing]
         replaced = _planned_before(session.folder) - planned  # by edited files of the same names
@@ -136,7 +138,6 @@ def train(session: Session) -> Parts:
         if replaced:
             derive(session.folder, session.parts, replaced)
         session.plan.write(session.folder)
-        remove_stale_files(session.folder)
         remove_gone(session.folder)
         session.parts.put_aside()
         try:
@@ -147,6 +148,18 @@ def train(session: Session) -> Parts:
                 _derived(session)
             raise
         return _derived(session)
+
+
+def _refuse_changed(session: Session) -> None:
+    """Refuse to train by what a folder held before another run wrote to it and ended.
+
+    Raises:
+        RefusedError: its plan is another now, whose cells this session does not know.
+    """
+    if plan_digest(session.folder) != session.read:
+        raise RefusedError(
+            f"another run has written to {session.folder} since this one began; run this again"
+        )
 
 
 def _planned_before(folder: Path) -> set[str]:

@@ -36,7 +36,7 @@ from benchmarks.profiles import PROFILES, Tuned
 from benchmarks.question import Question
 from benchmarks.store import Parts, read_current_plan, read_plan, refuse_foreign
 from benchmarks.store.held import AXES, held_lines
-from benchmarks.store.plan_file import WHOLE, share_of
+from benchmarks.store.plan_file import WHOLE, plan_digest, share_of
 from benchmarks.sweep import REGISTRIES, Cell, Suite
 
 
@@ -59,6 +59,7 @@ class Session:
     budget: float | None = None  # seconds after which nothing is trained on
     checkpoint_every: float = CHECKPOINT_SECONDS
     cluster: Cluster = LOCAL
+    read: str = ""  # the digest of the plan that the folder had at the start
 
     @cached_property
     def own(self) -> set[str]:
@@ -289,7 +290,7 @@ def _refuse_shares(request: Request, device: torch.device) -> None:
 
 
 def _session(request: Request, wanted: Wanted, cells: Sequence[Cell], folder: Path) -> Session:
-    device = wanted.device
+    device, read = wanted.device, plan_digest(folder)
     plan = make_plan(folder, Path(request.suite).stem, cells, options_of(request, device))
     plugins = tuple(map(str, wanted.plugins))
     plan = replace(plan, plugins=plugins, question=wanted.question, shard=request.share())
@@ -324,4 +325,5 @@ def _session(request: Request, wanted: Wanted, cells: Sequence[Cell], folder: Pa
         budget=None if request.budget is None else request.budget.total_seconds(),
         checkpoint_every=every,
         cluster=cluster,
+        read=read,
     )

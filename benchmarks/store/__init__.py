@@ -15,7 +15,7 @@ from benchmarks.store.cell_meta import (
     Draws,
     Stamp,
 )
-from benchmarks.store.files import locked, refuse_foreign, remove_stale_files
+from benchmarks.store.files import locked, refuse_foreign
 from benchmarks.store.part_file import Recomputed, Record
 from benchmarks.store.parts import Parts, write_collected, write_part
 from benchmarks.store.plan_file import (
@@ -51,7 +51,6 @@ __all__ = [
     "read_plan",
     "refuse_foreign",
     "refuse_loss",
-    "remove_stale_files",
     "write_collected",
     "write_part",
     "write_plan",

@@ -1,22 +1,26 @@
 """A results folder as files: its lock, and what killed runs leave behind."""
 
 import contextlib
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import filelock
 
 from benchmarks.errors import RefusedError, count
-from benchmarks.outputs import WritingError, make_folder, refuse_no_place
+from benchmarks.outputs import WritingError, make_folder, refuse_no_place, writing
 
 STALE_SECONDS = 60
 """A temporary file that is older belongs to a run that was killed."""
+
+PLACES = ("", "parts", "collected", "checkpoints", "running", "slurm")
+"""The folders of a results folder, and itself, in which files are written."""
 
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Make the folder if need be and hold its lock, which the system frees if this process dies.
+
+    What runs that were killed have left unfinished is removed.
 
     Raises:
         RefusedError: another run holds the lock.
@@ -31,18 +35,26 @@ def locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise WritingError.at(folder, error) from error
     try:
+        _remove_stale_files(folder)
         yield
     finally:
         lock.release()
 
 
-def remove_stale_files(folder: Path) -> None:
-    """Remove the temporary files of runs that were killed."""
-    places = (folder, folder / "parts", folder / "collected")
-    for path in (path for place in places for path in place.glob(".*.tmp")):
+def _remove_stale_files(folder: Path) -> None:
+    """Remove the temporary files of runs that were killed.
+
+    Their age is told by the clock that stamps the files, which on a shared disk is another
+    machine's. A file from the future is of a time when that clock was wrong.
+    """
+    with writing(folder / ".lock"):
+        (folder / ".lock").touch()
+        now = (folder / ".lock").stat().st_mtime
+    for path in (path for place in PLACES for path in (folder / place).glob(".*.tmp")):
         with contextlib.suppress(FileNotFoundError):
-            if time.time() - path.stat().st_mtime > STALE_SECONDS:
-                path.unlink()
+            if abs(now - path.stat().st_mtime) > STALE_SECONDS:
+                with writing(path):
+                    path.unlink(missing_ok=True)
 
 
 def refuse_foreign(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """The file ``plan.json`` of a results folder, as typed records."""
 
 import ast
+import contextlib
 import functools
 import hashlib
 import re
@@ -15,7 +16,7 @@ from benchmarks import schema
 from benchmarks.catalogue import Facts
 from benchmarks.errors import RefusedError
 from benchmarks.inputs import InputError, decode_json, read_bytes
-from benchmarks.outputs import why_no_folder, write_atomically
+from benchmarks.outputs import sha256_of, why_no_folder, write_atomically
 from benchmarks.question import Question
 from benchmarks.store.cell_meta import CellKeys, Seed
 
@@ -286,6 +287,14 @@ def _check_names(cell: PlannedCell, rate: float | None, path: Path, place: str) 
     if cell.noise_rate != rate:
         reason = f"its noise_rate is {cell.noise_rate}, and another cell of its noise has {rate}"
         raise InputError(path, reason, place)
+
+
+def plan_digest(folder: Path) -> str:
+    """Return the SHA-256 of the plan of a folder, nothing where it has none that can be read."""
+    path = folder / NAME
+    with contextlib.suppress(OSError):
+        return sha256_of(path) if path.is_file() else ""
+    return ""
 
 
 def write_plan(folder: Path, plan: PlanFile) -> None:

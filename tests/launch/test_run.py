@@ -13,6 +13,7 @@ import torch
 from benchmarks.engine.checkpoint import Checkpoints
 from benchmarks.engine.record import PackSetup, train_cells
 from benchmarks.engine.stack import Stack
+from benchmarks.errors import RefusedError
 from benchmarks.launch import worker
 from benchmarks.launch.cluster import Cluster
 from benchmarks.launch.progress import Progress
@@ -116,6 +117,22 @@ def test_a_run_is_seen_while_it_trains_and_not_when_it_has_ended(monkeypatch, tm
     assert {one.epochs for state in seen for one in state.running} <= {3}
     after, _ = look(tmp_path)
     assert (after.state, after.pools, after.left.work_seconds) == ("finished", [], 0.0)
+
+
+def test_a_run_that_began_before_another_one_ended_does_not_undo_what_that_one_asked(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setitem(LAUNCHERS, "here", in_this_process)
+    options = {"noises": ["clean"], "recipes": ["small(epochs=2)"], "seeds": [0], "out": tmp_path}
+    first, second = (
+        replace(prepare(Request(**options, methods=[method])), cluster=Cluster("here"))
+        for method in ("cross_entropy", "gce")
+    )
+    train(first)
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("*.*")}
+    with pytest.raises(RefusedError, match=r"another run has written to .* run this again"):
+        train(second)
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("*.*")} == before
 
 
 def test_packs_that_were_begun_are_trained_first_and_as_they_were(tmp_path):

@@ -163,6 +163,14 @@ FAULTS = {
     "deadly": (KILL_WORKER, "its worker died 2 times, last with exit code -9"),
     "vanishing": ("posix._exit(0)", "its worker died 2 times, last with exit code 0"),
     "hanging": ("while True: pass", "it hung: no epoch was finished within 5 s (--timeout)"),
+    "stopped": (
+        "os.kill(os.getpid(), signal.SIGSTOP)",
+        "it hung: no epoch was finished within 5 s (--timeout)",
+    ),
+    "crowded": (
+        "import torch; raise torch.OutOfMemoryError('CUDA out of memory. Tried 20 GiB.')",
+        "out of memory: CUDA out of memory. Tried 20 GiB.",
+    ),
     "raising": (
         "raise OSError('no such layer')",
         "OSError: no such layer (raising.py:11)",
