@@ -34,7 +34,8 @@ class AdaCorr(Method, label="AdaCorr", family="targets"):
         Songzhu Zheng, Pengxiang Wu, Aman Goswami, Mayank Goswami, Dimitris Metaxas & Chao Chen,
         "Error-bounded correction of noisy labels", ICML 2020. https://arxiv.org/abs/2011.10077
         (algorithm 1). The authors' code pingqingsheng/LRT, ``LRTcorrect.py``, was read at commit
-        ba1ede6, of which the defaults are, as shares of its 180 epochs: 30, 10, 25 and 40.
+        ba1ede6, of which the defaults are, as shares of its 180 epochs: 30, 10, 25 and 40. Over a
+        whole training in float64 losses and gradients differ by 2e-15, labels by none.
 
     Differs from that code:
         ``rho`` there lacks ``1e-4 / (C - 1)``, as here. It trains with RAdam, made anew each epoch,

@@ -26,7 +26,7 @@ class Decoupling(Method, label="Decoupling", family="selection"):
         Eran Malach & Shai Shalev-Shwartz, "Decoupling 'when to update' from 'how to
         update'", NeurIPS 2017. https://arxiv.org/abs/1706.02613 (algorithm 1). The authors' code
         emalach/UpdateByDisagreement, ``train.py``, was read at commit 86d01a8: no warm-up, and the
-        divisor.
+        divisor, with which loss and gradient differ by 9e-16 in float64.
     """
 
     networks: ClassVar[int] = 2

@@ -48,7 +48,8 @@ class FDivergence(Method, label="f-divergence", family="outputs"):
     Source:
         Jiaheng Wei & Yang Liu, "When optimizing f-divergence is robust with label noise", ICLR
         2021. https://arxiv.org/abs/2011.03687 (equation 4, table 1). The authors' code
-        weijiaheng/Robust-f-divergence-measures, ``CIFAR-10/runner.py``, was read at commit 93d9efe.
+        weijiaheng/Robust-f-divergence-measures, ``CIFAR-10/runner.py``, was read at commit 93d9efe;
+        of the same peers, loss and gradient differ by 1e-16 in float64.
 
     Differs from that code:
         It draws peers from the whole training set, images and labels apart, by another pass; here

