@@ -147,6 +147,7 @@ EPOCH_METRICS = (*TEST_METRICS, *TRAIN_METRICS)
 LATER_METRICS = METRICS.keys() - set(EPOCH_METRICS) | {"ece_over", "ece_under", "mce", "rmsce"}
 """The metrics that the first version of the results lacked."""
 LATER_COLUMNS = LATER_METRICS | {"backward_passes", "cpu", "system", "packages", "missed", "truth"}
+LATER_COLUMNS |= {"energy_joules", "earlier"}
 """The columns that are blank where a CSV of an earlier version lacks them."""
 
 KEYS = (
@@ -221,6 +222,7 @@ COSTS = (
     "forward_passes",  # images times networks sent forwards to train; blank if not known
     "backward_passes",  # likewise backwards
     "peak_memory_mb",
+    "energy_joules",  # blank if not measured
     "device",
     "driver",
     "host",
@@ -232,6 +234,7 @@ COSTS = (
     "packages",
     "commit",
     "finished_utc",
+    "earlier",  # the environments in which it began, where it went on from a checkpoint in another
 )
 TABLES: dict[str, tuple[str, ...]] = {
     "results.csv": RESULTS,

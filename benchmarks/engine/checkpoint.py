@@ -83,24 +83,24 @@ class Meta(msgspec.Struct, frozen=True):
     flags: tuple[str, ...]
     epochs: int = 0  # that are over
     past: tuple[Past, ...] = ()  # of each cell
+    places: tuple[str, ...] = ()  # the environments in which these epochs were trained, in words
 
 
 class Checkpoint:
     """The file of one pack, written at most once in so many seconds.
 
     Args:
-        folder: of the results.
+        kept: where and how often it is kept.
         cells: ids, in the order of the pack.
         width: that the pack is padded to.
         flags: of its driver.
-        seconds: that pass between two checkpoints.
     """
 
     def __init__(
-        self, folder: Path, cells: Sequence[str], width: int, flags: Sequence[str], seconds: float
+        self, kept: "Checkpoints", cells: Sequence[str], width: int, flags: Sequence[str]
     ) -> None:
-        self._path, self._seconds = path_of(folder, cells), seconds
-        self._of = Meta(VERSION, tuple(cells), width, tuple(flags))
+        self._path, self._seconds = path_of(kept.folder, cells), kept.seconds
+        self._of, self._place = Meta(VERSION, tuple(cells), width, tuple(flags)), kept.place
         self._saved = time.monotonic()
 
     def resume(self, histories: Sequence[History], device: torch.device) -> Resumed | None:
@@ -113,7 +113,8 @@ class Checkpoint:
         try:
             arrays = read_arrays(self._path)
             meta = msgspec.json.decode(arrays.pop("meta").tobytes(), type=Meta)
-            if msgspec.structs.replace(self._of, epochs=meta.epochs, past=meta.past) != meta:
+            later = {"epochs": meta.epochs, "past": meta.past, "places": meta.places}
+            if msgspec.structs.replace(self._of, **later) != meta:
                 return None
             tensors = {name: torch.from_numpy(own).to(device) for name, own in arrays.items()}
             pasts = [
@@ -125,7 +126,12 @@ class Checkpoint:
         for history, past in zip(histories, pasts, strict=True):
             for name, value in past.items():
                 setattr(history, name, value)
+        self._of = msgspec.structs.replace(self._of, places=meta.places)
         return Resumed(meta.epochs, under("team.", tensors))
+
+    def earlier(self) -> tuple[str, ...]:
+        """Return the environments but this one that epochs before a resumption were trained in."""
+        return tuple(place for place in self._of.places if place != self._place)
 
     def offer(self, team: Team[Any], histories: Sequence[History], epochs: int) -> None:
         """Write the file, if it is time to; where the disk is full, training goes on without.
@@ -140,7 +146,8 @@ class Checkpoint:
         for place, history in enumerate(histories):
             past.append(_past(history))
             arrays |= {f"history{place}.{name}": own for name, own in _arrays_of(history).items()}
-        meta = msgspec.structs.replace(self._of, epochs=epochs, past=tuple(past))
+        places = (*self.earlier(), self._place) if self._place else self._of.places
+        meta = msgspec.structs.replace(self._of, epochs=epochs, past=tuple(past), places=places)
         members = {name: own.detach().cpu().numpy() for name, own in arrays.items()}
         members["meta"] = np.frombuffer(msgspec.json.encode(meta), np.uint8)
         block = io.BytesIO()
@@ -156,10 +163,11 @@ class Checkpoints(NamedTuple):
 
     folder: Path  # of the results
     seconds: float
+    place: str = ""  # the environment of this process, in words
 
     def of(self, cells: Sequence[str], width: int, flags: Sequence[str]) -> Checkpoint:
         """Return the checkpoint of a pack."""
-        return Checkpoint(self.folder, cells, width, flags, self.seconds)
+        return Checkpoint(self, cells, width, flags)
 
 
 def path_of(folder: Path, cells: Sequence[str]) -> Path:

@@ -23,7 +23,16 @@ from benchmarks.engine.loop import Beat, silent, train
 from benchmarks.engine.measurers import measure_all
 from benchmarks.engine.networks import initial_weights
 from benchmarks.engine.selection import SELECTED, History
-from benchmarks.store import CURVE_VALUES, CellFacts, CellKeys, CellMeta, Costs, Draws, Record
+from benchmarks.store import (
+    CURVE_VALUES,
+    CellFacts,
+    CellKeys,
+    CellMeta,
+    Costs,
+    Draws,
+    Record,
+    Stamp,
+)
 from benchmarks.sweep import Cell
 from methods import Method
 
@@ -100,7 +109,10 @@ def _trained(cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
     together = list(zip(cells, data, histories, strict=True))
     for _, own, history in together:
         history.measure(own)
-    return [_record(cell, own, history, setup, driver) for cell, own, history in together]
+    records = [_record(cell, own, history, setup, driver) for cell, own, history in together]
+    for record in records:
+        record.meta.stamp = Stamp(earlier="; ".join(checkpoint.earlier() if checkpoint else ()))
+    return records
 
 
 def _record(cell: Cell, data: CellData, history: History, setup: PackSetup, driver: str) -> Record:

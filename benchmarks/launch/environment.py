@@ -12,6 +12,7 @@ import torch
 
 from benchmarks.engine import arithmetic
 from benchmarks.errors import count
+from benchmarks.store import Stamp
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "torchvision", "triton")
 """Packages beside torch whose version may change results or timings."""
@@ -58,6 +59,23 @@ def of_gpu(gpus: int = 0) -> str:
         count(gpus or torch.cuda.device_count(), "GPU"),
     ]
     return ", ".join(text for text in [*found, arithmetic.IN_WORDS] if text)
+
+
+def in_words(stamp: Stamp) -> str:
+    """Return the environment of a cell without the name of its machine, nor when it ended.
+
+    >>> in_words(Stamp(host="a", cpu="Blue 1", torch="2.14.1", python="3.11.7", commit="0123"))
+    'Blue 1, torch 2.14.1, Python 3.11.7, commit 0123'
+    """
+    parts = (
+        stamp.cpu,
+        stamp.system,
+        stamp.torch and f"torch {stamp.torch}",
+        stamp.python and f"Python {stamp.python}",
+        stamp.packages,
+        stamp.commit and f"commit {stamp.commit}",
+    )
+    return ", ".join(part for part in parts if part)
 
 
 def _driver() -> str:

@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import torch
 
 from benchmarks import plugin_errors, processes
 from benchmarks.engine import checkpoint
-from benchmarks.engine.checkpoint import Checkpoints
+from benchmarks.engine.checkpoint import Checkpoints, path_of
 from benchmarks.engine.loop import Beat, silent
 from benchmarks.engine.record import PackSetup, add_numbers, release_memory, train_cells
 from benchmarks.errors import RefusedError
-from benchmarks.launch import environment
+from benchmarks.launch import energy, environment
 from benchmarks.launch.cluster import LOCAL, Cluster
 from benchmarks.planning.memory import is_out_of_memory
 from benchmarks.planning.options import flags_of_cell
@@ -97,8 +98,18 @@ def train_pack(
     cells = [Cell.build(spec) for spec in specs]
     flags = flags_of_cell(cells[0], job.flags)
     every = job.checkpoint_every
-    kept = None if every is None else Checkpoints(job.folder, every)
-    return _train(job, cells, PackSetup(job.root, device, job.keep_all, width, flags, beat, kept))
+    here = environment.in_words(stamp(job))
+    kept = None if every is None else Checkpoints(job.folder, every, here)
+    begun = kept is not None and path_of(job.folder, [cell.id for cell in cells]).exists()
+    alone = job.workers <= max(1, job.gpus)
+    setup = PackSetup(job.root, device, job.keep_all, width, flags, beat, kept)
+    if begun or not alone:  # what was spent before is not known, nor what others spend
+        return _train(job, cells, setup)
+    with energy.spent(device) as joules:
+        records = _train(job, cells, setup)
+    for record in records:
+        record.meta.costs.energy_joules = joules.each(len(cells))
+    return records
 
 
 def finish_pack(job: Job, records: Sequence[Record]) -> list[CellSummary]:
@@ -136,7 +147,8 @@ def _train(job: Job, cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
     outcome = _attempt(cells, setup)
     if not isinstance(outcome, _Failed):
         for record in outcome:
-            record.meta.stamp = stamp(job)
+            earlier = record.meta.stamp.earlier
+            record.meta.stamp = msgspec.structs.replace(stamp(job), earlier=earlier)
         return outcome
     _end_if_broken(setup.device, outcome.reason)
     release_memory(setup.device)

@@ -47,7 +47,7 @@ TEXT = {
     *("reference", "metric"),
     *(column for lists in LISTS.values() for column in lists),
     *("device", "driver", "host", "cpu", "system", "torch", "python", "packages", "commit"),
-    "finished_utc",
+    *("finished_utc", "earlier"),
 }
 COLUMNS = TABLES | {TIMINGS_NAME: TIMINGS}
 _WORDS = {"pdn": "part-dependent", "pmd": "margin-dependent", "pair_flip": "pair flip"}

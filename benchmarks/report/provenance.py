@@ -74,7 +74,12 @@ def _summary(rows: pd.DataFrame) -> str:
         state = f"{dirty} by code with uncommitted changes (`{DIRTY}`)."
     if (rows["commit"] == BLANK).all():
         state = "No commit was recorded: the code was not in a git repository."
-    return f"{count(len(rows), 'cell')}{dates}. {state}"
+    began = rows.loc[rows["earlier"] != "", "earlier"].value_counts().sort_index()
+    elsewhere = [
+        f" {count(number, 'cell')} went on from a checkpoint of another environment: {words}."
+        for words, number in began.items()
+    ]
+    return f"{count(len(rows), 'cell')}{dates}. {state}{''.join(elsewhere)}"
 
 
 def _machines(rows: pd.DataFrame) -> Table:

@@ -57,6 +57,7 @@ class Costs(msgspec.Struct, omit_defaults=True):
     forward_passes: Count | None = None
     backward_passes: Count | None = None
     peak_memory_mb: float | None = None
+    energy_joules: float | None = None
     device: str = ""
     driver: str = ""
 
@@ -80,6 +81,7 @@ class Stamp(msgspec.Struct, frozen=True, omit_defaults=True):
     packages: str = ""
     commit: str = ""
     finished_utc: str = ""
+    earlier: str = ""  # environments in which it began, where it went on in another
 
 
 class CellMeta(msgspec.Struct, omit_defaults=True):

@@ -34,14 +34,14 @@ class Killed(BaseException):
     """Raised in place of a kill."""
 
 
-def trained(cells, folder, width, until=None):
+def trained(cells, folder, width, until=None, place=""):
     """The records of cells, killed in the middle of an epoch if told so."""
 
     def beat(epochs):
         if until is not None and until < epochs < until + 1:
             raise Killed
 
-    kept = Checkpoints(folder, 0.0)
+    kept = Checkpoints(folder, 0.0, place)
     return train_cells(cells, PackSetup(NOWHERE, CPU, True, width, beat=beat, checkpoints=kept))
 
 
@@ -165,3 +165,15 @@ def test_a_checkpoint_that_unpacks_to_more_than_one_holds_is_none(tmp_path, monk
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("meta.npy", bytes(100_000))
     assert checkpoint.begun(tmp_path) == {path: None}
+
+
+def test_a_cell_tells_in_which_other_environments_it_began(tmp_path):
+    cells = [build(recipe="small(epochs=5)")]
+    for until, place in ((1, "here"), (2, "there"), (3, "here")):
+        with pytest.raises(Killed):
+            trained(cells, tmp_path, 1, until, place)
+    (record,) = trained(cells, tmp_path, 1, place="beyond")
+    assert record.meta.stamp.earlier == "there; here"
+    checkpoint.remove(tmp_path, [cells[0].id])
+    (record,) = trained(cells, tmp_path, 1, place="beyond")
+    assert record.meta.stamp.earlier == ""

@@ -65,3 +65,12 @@ def test_a_cell_is_stamped_with_every_column_that_costs_has(tmp_path):
     assert stamped["cpu"] == environment.cpu_model()
     assert stamped["torch"] == torch.__version__
     assert f"numpy {np.__version__}" in str(stamped["packages"])
+
+
+def test_an_environment_in_which_cells_only_began_is_named(tmp_path):
+    folder = stamp(write(tmp_path, SMALL))
+    costs = pd.read_csv(folder / "costs.csv")
+    costs["earlier"] = ["Blue 3, torch 2.13.0", "Blue 3, torch 2.13.0", *[""] * (len(costs) - 2)]
+    costs.to_csv(folder / "costs.csv", index=False)
+    words = "2 cells went on from a checkpoint of another environment: Blue 3, torch 2.13.0."
+    assert words in section(folder)
