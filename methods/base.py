@@ -188,6 +188,26 @@ class Method(Bounded):
         """Tell whether the method has the hook :meth:`lookahead`, for which a step costs more."""
         return cls.lookahead is not Method.lookahead
 
+    @classmethod
+    def sees_features(cls) -> bool:
+        """Tell whether the method has the hook :meth:`refit_features`."""
+        return cls.refit_features is not Method.refit_features
+
+    @classmethod
+    def refits(cls) -> bool:
+        """Tell whether the method learns from its outputs on the whole training set."""
+        return cls.refit is not Method.refit or cls.sees_features()
+
+    def refitted(self, outputs: Tensor, state: State, epoch: Tensor, classes: int) -> State:
+        """Return the state with which ``epoch`` starts, after both hooks that refit.
+
+        ``outputs`` are ``(networks, N, C)``, or ``(networks, N, C + D)`` with features behind.
+        """
+        state = self.refit(outputs[..., :classes], state, epoch)
+        if self.sees_features():
+            state = self.refit_features(outputs[..., classes:], state, epoch)
+        return state
+
     def decay(self, steps: int, epochs: int) -> float:
         """Return the share of its averaged weights that a step keeps; an epoch has ``steps``."""
         raise NotImplementedError(f"{type(self).__name__} has averaged weights and no decay")
@@ -244,6 +264,14 @@ class Method(Bounded):
         """
         return state
 
+    def refit_features(self, features: Tensor, state: State, epoch: Tensor) -> State:
+        """Return the state after :meth:`refit`, from what the networks see in the images.
+
+        ``features`` ``(networks, N, D)`` are what the last dense layer of each network gets, of the
+        same passes as ``outputs``. A method that leaves this alone pays nothing for it.
+        """
+        return state
+
     def stages(self, epochs: int) -> Sequence[Stage]:
         """Divide the recipe's epochs; the lengths add up to ``epochs``."""
         return [Stage(epochs)]
@@ -262,5 +290,6 @@ class Method(Bounded):
 def hooks_of(method: type[Method]) -> list[str]:
     """Return the hooks that a method has of its own, in the order of :class:`Method`."""
     facts = {"label", "family", "colour", "facts", "turns_images", "looks_ahead"}
+    facts |= {"sees_features", "refits", "refitted"}
     hooks = [name for name in vars(Method) if not name.startswith("_") and name not in facts]
     return [name for name in hooks if getattr(method, name) != getattr(Method, name)]

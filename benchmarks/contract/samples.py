@@ -55,6 +55,11 @@ def outputs_of(method: Method, seed: int = 0) -> Tensor:
     return torch.randn(method.networks, N, C, generator=_source(400 + seed))
 
 
+def features_of(method: Method, seed: int = 0) -> Tensor:
+    """Return features ``(networks, N, D)`` of the whole training set, as a method sees them."""
+    return torch.randn(method.networks, N, 7, generator=_source(800 + seed))
+
+
 def images_of(method: Method, rows: int, seed: int = 0) -> Tensor:
     """Return images ``(views, rows, channels, height, width)``."""
     return torch.randn(method.views, rows, *SHAPE, generator=_source(500 + seed))
@@ -126,6 +131,7 @@ def drawn(method: Method, seed: int = 0) -> tuple[Tensor, Batch, State]:
     batch = batch_of(training, seed)
     epoch = torch.tensor(start_of_training_proper(method))
     state = method.refit(outputs_of(method, seed), started(method, training, seed), epoch)
+    state = method.refit_features(features_of(method, seed), state, epoch)
     _, batch, state = led_up(method, training, batch, state, epoch)
     state = step(method, logits_of(method, B, seed + 50), batch, state, epoch)[1]
     return logits_of(method, B, seed), batch, state

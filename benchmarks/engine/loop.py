@@ -19,7 +19,7 @@ from benchmarks.engine.batches import steps_of
 from benchmarks.engine.data import CellData
 from benchmarks.recipes import Recipe
 from benchmarks.sweep import Cell
-from methods import Method, Stage, State
+from methods import Stage, State
 
 EVALUATION_BATCH = 256
 """A convolution's activations stay in the cache; batches of 1,000 take three times as long."""
@@ -113,11 +113,12 @@ class Team(Protocol[Batches]):
     def refit(self, outputs: Tensor, epoch: Tensor) -> None:
         """Let the method learn from the logits ``(K, networks, N, C)`` on the training set."""
 
-    def evaluate(self, images: Iterable[Tensor]) -> Tensor:
+    def evaluate(self, images: Iterable[Tensor], *, features: bool = False) -> Tensor:
         """Return logits ``(K, networks, N, C)`` in evaluation mode and float32.
 
         Args:
             images: chunks ``(K, n, channels, H, W)``, normalised.
+            features: whether what the last layers get follows, ``(K, networks, N, C + D)``.
         """
 
     def states(self) -> list[State]:
@@ -148,7 +149,7 @@ def train(
     exact_products(device)
     stages = method.stages(recipe.epochs)
     evaluated = recipe.evaluated(stage.epochs for stage in stages)
-    refits = type(method).refit is not Method.refit
+    refits, features = method.refits(), method.sees_features()
     number, outputs = 0, None
     steps = steps_of(team.cells[0], len(team.data[0].noisy))
     for i, stage in enumerate(stages):
@@ -179,7 +180,10 @@ def train(
             mean_losses, trained = team.mean(losses), time.perf_counter()
             shown = SETS if evaluated[number] else SETS[:refits]
             with products_of_evaluation(team.cells[0].precision, device):
-                logits = [team.evaluate(images.of(name)) for name in shown]
+                logits = [
+                    team.evaluate(images.of(name), features=features and name == SETS[0])
+                    for name in shown
+                ]
             outputs = logits[0] if logits else None
             predicted = _predicted(team, logits if evaluated[number] else [])
             finite = torch.stack([own.isfinite().all() for own in predicted[-1]]).tolist()
@@ -209,7 +213,8 @@ def train(
 def _outputs(team: Team[Batches], images: "EvaluationImages") -> Tensor:
     """Return the logits on the training set that a method learns from before an epoch."""
     with products_of_evaluation(team.cells[0].precision, team.data[0].noisy.device):
-        return team.evaluate(images.of(SETS[0]))
+        features = team.cells[0].method.sees_features()
+        return team.evaluate(images.of(SETS[0]), features=features)
 
 
 def _predicted(team: Team[Batches], logits: Sequence[Tensor]) -> list[list[Tensor]]:
@@ -218,7 +223,8 @@ def _predicted(team: Team[Batches], logits: Sequence[Tensor]) -> list[list[Tenso
     if not logits:
         nothing = data[0].mean.new_empty(0, data[0].num_classes)
         return [[nothing] * len(data) for _ in SETS]
-    return [[method.predict(own) for own in sets] for sets in logits]
+    classes = data[0].num_classes  # features may come behind
+    return [[method.predict(own[..., :classes]) for own in sets] for sets in logits]
 
 
 class EvaluationImages:

@@ -3,7 +3,7 @@
 import copy
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -83,6 +83,28 @@ def trainable_parameters(networks: Sequence[nn.Module], count: int) -> list[nn.P
 def without_running_statistics(network: nn.Module) -> nn.Module:
     """Return a copy in which batch normalisation uses the batch and remembers nothing."""
     return replace_all_batch_norm_modules_(copy.deepcopy(network))
+
+
+def with_features(network: nn.Module, call: Callable[[], Tensor]) -> Tensor:
+    """Return logits and, behind them, what the last dense layer got: ``(B, C + D)``.
+
+    Args:
+        network: the architecture.
+        call: what sends images through it, with whatever weights.
+
+    Raises:
+        ValueError: the network has no dense layer.
+    """
+    dense = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
+    if not dense:
+        raise ValueError(f"{type(network).__name__} has no dense layer whose input are features")
+    seen: list[Tensor] = []
+    hook = dense[-1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    try:
+        logits = call()
+    finally:
+        hook.remove()
+    return torch.cat([logits, seen[-1].flatten(1).to(logits.dtype)], 1)
 
 
 def channels_last(image: Tensor) -> Tensor:

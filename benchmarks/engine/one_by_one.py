@@ -5,6 +5,7 @@ This is what a step of training means. :class:`benchmarks.engine.stack.Stack` mu
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from benchmarks.engine.networks import (
     fresh_networks,
     replace_last_layers,
     trainable_parameters,
+    with_features,
     without_running_statistics,
 )
 from benchmarks.engine.optimizer import Optimizer
@@ -72,11 +74,12 @@ class OneByOne:
     def refit(self, outputs: Tensor, epoch: Tensor) -> None:
         """Let the method learn from the logits on the training set."""
         for member, own in zip(self.members, outputs, strict=True):
-            member.state = member.method.refit(own, member.state, epoch)
+            classes = member.data.num_classes
+            member.state = member.method.refitted(own, member.state, epoch, classes)
 
     @torch.no_grad()
-    def evaluate(self, images: Iterable[Tensor]) -> Tensor:
-        """Return logits ``(K, networks, N, C)``."""
+    def evaluate(self, images: Iterable[Tensor], *, features: bool = False) -> Tensor:
+        """Return logits ``(K, networks, N, C)``, features behind where they are wanted."""
         shown = [member.predictors for member in self.members]
         for network in (network for own in shown for network in own):
             if network.training:  # until the next epoch's batches
@@ -84,7 +87,9 @@ class OneByOne:
         logits = []
         for chunk in images:
             pairs = zip(map(channels_last, chunk), shown, strict=True)
-            logits.append(torch.stack([network(x) for x, own in pairs for network in own]))
+            calls = [(network, partial(network, x)) for x, own in pairs for network in own]
+            found = [with_features(*each) if features else each[1]() for each in calls]
+            logits.append(torch.stack(found))
         every: Tensor = torch.cat(logits, 1).unflatten(0, (len(shown), -1))
         return every
 

@@ -34,7 +34,6 @@ from benchmarks.store import (
     Stamp,
 )
 from benchmarks.sweep import Cell
-from methods import Method
 
 SCORES = ("loss", "loss_mean", "margin_mean")  # of a training example; means over epochs
 OWN = "own"  # one less the method's own probability that a label is right, where it has one
@@ -276,7 +275,7 @@ def passes(cell: Cell, n: int, epochs: int, trusted: int = 0) -> Passes:
     forward = backward = n * epochs * method.networks * method.views
     if method.peeks:
         forward *= 2
-    if type(method).refit is not Method.refit:
+    if method.refits():
         forward += n * max(epochs - 1, 0) * method.networks
     if trusted and method.looks_ahead():
         batch = cell.recipe.batch

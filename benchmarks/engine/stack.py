@@ -29,7 +29,7 @@ from benchmarks.engine.vmap import (
 from benchmarks.models.base import last_layers
 from benchmarks.recipes import Recipe
 from benchmarks.sweep import Cell
-from methods import Method, Network, Stage, State, Trusted
+from methods import Network, Stage, State, Trusted
 from methods.base import Weights
 
 
@@ -227,13 +227,14 @@ class Stack:
 
     def refit(self, outputs: Tensor, epoch: Tensor) -> None:
         """Let the method learn from the logits on the training set, cell by cell: never mapped."""
-        if type(self.method).refit is not Method.refit:
+        if self.method.refits():
             pairs = zip(outputs, self.states(), strict=True)
-            self.state = stacked([self.method.refit(*pair, epoch) for pair in pairs])
+            classes = self.data[0].num_classes
+            self.state = stacked([self.method.refitted(*pair, epoch, classes) for pair in pairs])
 
     @torch.no_grad()
-    def evaluate(self, images: Iterable[Tensor]) -> Tensor:
-        """Return logits ``(K, networks, N, C)``."""
+    def evaluate(self, images: Iterable[Tensor], *, features: bool = False) -> Tensor:
+        """Return logits ``(K, networks, N, C)``, features behind where they are wanted."""
         shown = (self.params, self.buffers)
         if self.average is not None and "predictions" in self.method.averaged:
             shown = (self.average.params, self.average.buffers)
@@ -244,7 +245,10 @@ class Stack:
         logits = []
         for chunk in images:
             each = (of_network((params, buffers), k) for k in range(self.method.networks))
-            found = [forward(self.blueprint, weights, chunk[:own])[0] for weights in each]
+            found = [
+                forward(self.blueprint, weights, chunk[:own], features=features)[0]
+                for weights in each
+            ]
             logits.append(torch.stack(found, 1))
         every = torch.cat(logits, 2)
         return torch.cat([every, *[every[-1:]] * (len(self.cells) - own)])

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch.func import functional_call, vmap
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
 
-from benchmarks.engine.networks import autocast
+from benchmarks.engine.networks import autocast, with_features
 from methods import Batch, Method, Network, State
 from methods.base import Weights
 
@@ -89,7 +90,11 @@ def mapped_autocast(precision: str, device: torch.device) -> Iterator[None]:
 
 
 def forward(
-    network: nn.Module, weights: tuple[Stacked, Stacked], image: Tensor
+    network: nn.Module,
+    weights: tuple[Stacked, Stacked],
+    image: Tensor,
+    *,
+    features: bool = False,
 ) -> tuple[Tensor, Stacked]:
     """Send each cell's images through its own network; return logits and running statistics.
 
@@ -99,14 +104,17 @@ def forward(
         network: the architecture, in training or evaluation mode.
         weights: parameters and buffers, ``(K, ...)``.
         image: ``(K, B, channels, H, W)``.
+        features: whether what the last layer gets follows the logits, ``(K, B, C + D)``.
     """
     params, buffers = weights
     if is_chain_of_products(network):
-        return _dense(network, params, image), buffers
+        logits, last = _dense(network, params, image)
+        return (torch.cat([logits, last], -1) if features else logits), buffers
 
     def one(params: Weights, buffers: Weights, image: Tensor) -> tuple[Tensor, Weights]:
         own = {name: value.clone() for name, value in buffers.items()}
-        logits: Tensor = functional_call(network, (params, own), (image,))
+        call = partial(functional_call, network, (params, own), (image,))
+        logits: Tensor = with_features(network, call) if features else call()
         return logits, own
 
     mapped: tuple[Tensor, Stacked] = vmap(one)(params, buffers, image)
@@ -124,8 +132,10 @@ def of_network(weights: tuple[Stacked, Stacked], k: int) -> tuple[Stacked, Stack
     return params, buffers
 
 
-def _dense(network: nn.Module, params: Stacked, image: Tensor) -> Tensor:
+def _dense(network: nn.Module, params: Stacked, image: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what a chain of dense layers gives, and what the last product got."""
     values, ours = image, False  # only what was made here may be written to
+    last = image
     for name, layer in network.named_children():
         if isinstance(layer, nn.Flatten):
             values = values.flatten(2)
@@ -133,8 +143,9 @@ def _dense(network: nn.Module, params: Stacked, image: Tensor) -> Tensor:
             values = values.relu_() if ours else values.relu()
         else:
             weight, bias = params[f"{name}.weight"], params[f"{name}.bias"]
+            last = values
             values, ours = torch.baddbmm(bias[:, None], values, weight.mT), True
-    return values
+    return values, last
 
 
 @dataclass(frozen=True)

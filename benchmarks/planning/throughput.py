@@ -21,7 +21,6 @@ from benchmarks.outputs import make_folder, write_atomically
 from benchmarks.planning.memory import of_cell, weights_of
 from benchmarks.planning.options import is_dense
 from benchmarks.sweep import Cell
-from methods import Method
 
 STARTED_SECONDS = 4.0  # a worker: importing torch, reading data
 CELL_SECONDS = 0.1  # a cell: its noise, the metrics of selected epochs, its part
@@ -59,7 +58,7 @@ class SecondsPerImage(NamedTuple):
         n, test = cell.dataset.sizes
         trained, recipe = round(n * (1 - cell.recipe.val_fraction)), cell.recipe
         full = sum(recipe.evaluated(stage.epochs for stage in cell.method.stages(recipe.epochs)))
-        refits = type(cell.method).refit is not Method.refit
+        refits = cell.method.refits()
         shown = full * (n + test) + refits * (recipe.epochs - full) * trained
         return recipe.epochs * trained * self.train + shown * self.evaluate
 

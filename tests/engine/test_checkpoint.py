@@ -25,6 +25,7 @@ TELLING = {
     "mw_net": "a network that looks ahead",
     "cdr": "a hook for gradients",
     "t_revision": "stages with fresh networks",
+    "ssr": "features of the last layer",
     "early_stopping": "an epoch that is chosen early",
 }
 """Methods, and what of theirs one epoch leaves for the next."""
