@@ -7,6 +7,7 @@ from itertools import takewhile
 from typing import Any
 
 from benchmarks import schema
+from benchmarks.embedding import BACKBONES
 from benchmarks.profiles import PROFILES
 from benchmarks.suites import FOLDER, names
 from benchmarks.sweep import REGISTRIES, Suite
@@ -17,10 +18,10 @@ def listing(kind: str | None) -> str:
     """Return the names of one kind, or of all, each with its defaults and a sentence about it.
 
     Args:
-        kind: ``datasets``, ``noises``, ``methods``, ``models``, ``recipes``, ``profiles``,
-            ``metrics`` or ``suites``; None means all.
+        kind: ``datasets``, ``noises``, ``methods``, ``models``, ``recipes``,
+            ``backbones``, ``profiles``, ``metrics`` or ``suites``; None means all.
     """
-    registries = {**REGISTRIES, "profile": PROFILES}
+    registries = {**REGISTRIES, "backbone": BACKBONES, "profile": PROFILES}
     blocks = {f"{name}s": list(_entries(registry)) for name, registry in registries.items()}
     blocks["metrics"] = [f"{m.id}: {m.label}; {m.meaning}" for m in schema.METRICS.values()]
     blocks["suites"] = list(_suites())

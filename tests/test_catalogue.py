@@ -30,7 +30,7 @@ def test_a_page_that_counts_the_methods_counts_those_that_there_are(path):
 
 
 def test_the_list_of_what_can_be_named_cuts_no_sentence():
-    for kind in ("suites", "methods", "noises", "datasets", "models", "recipes", "profiles"):
+    for kind in ("suites", "methods", "noises", "datasets", "models", "recipes", "backbones"):
         lines = listing(kind).splitlines()[1:]
         assert lines
         ends = [re.sub(r" \([^()]*\)$", "", line) for line in lines]  # the family of a method

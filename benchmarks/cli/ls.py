@@ -6,7 +6,15 @@ from benchmarks.errors import Exit
 from benchmarks.launch.request import Plugins
 
 Kind = Literal[
-    "datasets", "noises", "methods", "models", "recipes", "profiles", "metrics", "suites"
+    "datasets",
+    "noises",
+    "methods",
+    "models",
+    "recipes",
+    "backbones",
+    "profiles",
+    "metrics",
+    "suites",
 ]
 
 

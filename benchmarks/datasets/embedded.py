@@ -23,6 +23,7 @@ from benchmarks.embedding.cache import (
 )
 from benchmarks.errors import DataMissingError
 from benchmarks.inputs import InputError
+from benchmarks.outputs import sha256_of
 from methods.bounds import SpecOf
 
 FOLDER = "embedded"
@@ -43,8 +44,9 @@ def _dataset(spec: str) -> str:
 
 
 def _backbone(spec: str) -> str:
-    """Return the shortest spec of a backbone."""
-    return BACKBONES.spec(BACKBONES.build(spec))
+    """Return the shortest spec of a backbone; of one with a file, the spec with its folder."""
+    backbone = BACKBONES.build(spec)
+    return BACKBONES.exact(backbone) if any(BACKBONES.files(backbone)) else BACKBONES.spec(backbone)
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,11 @@ class Embedded(Dataset):
         return self._about(root).sha256
 
     def folder(self, root: Path) -> Path:
-        """Return where the vectors are kept, by what they are computed from."""
+        """Return where the vectors are kept, by what they are computed from.
+
+        Raises:
+            OSError: a file of the backbone cannot be read.
+        """
         from benchmarks.datasets import DATASETS  # noqa: PLC0415  which imports this module
         from benchmarks.datasets.content import content  # noqa: PLC0415  likewise
 
@@ -165,6 +171,7 @@ class Embedded(Dataset):
         parts = (
             *(DATASETS.identity(images), DATASETS.version(images), content(images, root)),
             *(BACKBONES.identity(network), BACKBONES.version(network)),
+            *(sha256_of(Path(path)) for _, _, path in BACKBONES.files(network)),
         )
         digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
         names = (DATASETS.name(images), BACKBONES.name(network), digest)

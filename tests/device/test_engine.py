@@ -193,3 +193,31 @@ print(json.dumps({"types": [[str(layer.dtype) for layer in layers] for layers in
         alone, mapped = line["types"]
         assert alone == mapped
         assert len(alone) > 9
+
+
+def test_feature_vectors_are_trained_on_the_device_by_every_driver(on_the_stub):
+    program = """
+from tests.device.matrix import DRIVERS
+SPEC = "embedded(dataset='digits', backbone='random_conv(patches=12, size=10)')"
+def vectors(data):
+    def of(images):
+        return torch.rand(len(images), 10, 1, 1)
+    flat = {"train": of(data.train), "val": of(data.val), "mean": torch.zeros(10, 1, 1)}
+    test = data.test._replace(image=of(data.test.image))
+    return data._replace(**flat, std=torch.ones(10, 1, 1), test=test)
+ends = {}
+for driver, (width, flags) in DRIVERS.items():
+    for model in ("linear", "mlp(first=19, second=13)"):
+        chosen = {"dataset": SPEC, "model": model, "recipe": "small(epochs=2, batch=40)"}
+        own = [build("mixup", seed=seed, **chosen) for seed in range(width)]
+        digits = [few(build(seed=seed)) for seed in range(width)]
+        data = [on(torch.device("cuda"), vectors(each)) for each in digits]
+        team = team_of(own, data, width, flags)
+        epochs = list(train(team))
+        where = {epoch.test.device.type for epoch in epochs[-1]}
+        ends[f"{driver} {model}"] = [len(epochs), getattr(team, "reason", ""), sorted(where)]
+print(json.dumps(ends))
+"""
+    (line,) = on_the_stub("-c", SETUP + program)
+    assert len(line) == 10
+    assert {repr(end) for end in line.values()} == {repr([2, "", ["cuda"]])}
