@@ -14,7 +14,7 @@ def embed(
     data: Path | None = None,
     plugin: Plugins = (),
 ) -> Exit:
-    """Write the feature vectors of a dataset, with its labels.
+    """Write the feature vectors of a dataset, with its labels, to train on by features(file=...).
 
     They are computed in pieces under the folder of image files, where a run that was killed is
     gone on with and `embedded(dataset=...)` finds them. A suite that names that computes them by
@@ -40,7 +40,7 @@ def embed(
         print(export_features(dataset, backbone, data_root(data), out))
     except ValueError as error:
         raise RefusedError(str(error)) from error
-    spec = f"embedded(dataset={dataset!r}, backbone={backbone!r})"
-    own = ("--datasets", spec, "--models", "linear", "mlp", *repeated_options(data, plugin))
+    spec = f"features(file={str(out)!r})"
+    own = ("--datasets", spec, "--models", "linear", "mlp", *repeated_options(None, plugin))
     print(f"train    {command_line(*own, '--out', 'results/features')}")
     return Exit.DONE

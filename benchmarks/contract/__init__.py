@@ -292,11 +292,14 @@ def refuse_images(models: Sequence[str], datasets: Sequence[str]) -> None:
 
 
 def example(entry: type[Bounded]) -> Bounded:
-    """Return an entry at its defaults; what has none gets a third of its range."""
-    values = {}
+    """Return an entry at its defaults; what has none gets a third of its range, or a choice."""
+    values: dict[str, object] = {}
     needed = {field.name for field in fields(entry) if field.default is MISSING}
     for field in entry.fields():
         if field.name not in needed:
+            continue
+        if field.choices:
+            values[field.name] = field.choices[0]
             continue
         if field.interval is None:
             raise BrokenContractError(f"{entry.__name__}.{field.name} needs a default or a range")

@@ -5,6 +5,7 @@ from benchmarks.datasets.base import ROOT_VARIABLE, Dataset, Split, data_root
 from benchmarks.datasets.cifar import CIFAR10, CIFAR100
 from benchmarks.datasets.digits import Digits
 from benchmarks.datasets.embedded import Embedded
+from benchmarks.datasets.features import Features
 from benchmarks.datasets.mnist import KMNIST, MNIST, FashionMNIST
 from benchmarks.datasets.own import OwnData
 from benchmarks.datasets.svhn import SVHN
@@ -22,6 +23,7 @@ DATASETS: Registry[Dataset] = Registry(
     svhn=SVHN,
     embedded=Embedded,
     arrays=Arrays,
+    features=Features,
 )
 
 

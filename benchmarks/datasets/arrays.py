@@ -1,9 +1,10 @@
 """Images and labels in the arrays of a file."""
 
 import functools
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -20,15 +21,24 @@ from benchmarks.datasets.own import (
     refuse_empty,
 )
 from benchmarks.errors import suggestion
-from benchmarks.inputs import ArrayFile, InputError, open_arrays
+from benchmarks.inputs import InputError, open_arrays
 from methods.bounds import FilePath
 
-KNOWN = (
-    *("image", "label", "clean_label", "classes"),
-    *("test_image", "test_label", "test_clean_label"),
-)
+LABELS = ("label", "clean_label", "classes", "test_label", "test_clean_label")
 CHANNELS = 4
 """The most channels of an image."""
+
+
+class NamedArrays(Protocol):
+    """Arrays by name, of which single ones are read as they are needed."""
+
+    names: tuple[str, ...]
+
+    def kind(self, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        """Return the shape and the type of an array."""
+
+    def read(self, name: str) -> NDArray[Any]:
+        """Return an array."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,8 @@ class Arrays(OwnData):
     file: Annotated[str, FilePath()]
     test: Share = 0.0
 
+    held: ClassVar[str] = "image"  # the name of the array beside the labels
+
     def labelled(self) -> Labelled:
         """Return what the file says, read again once it was written to."""
         return _labelled(self, self.edition())
@@ -60,10 +72,10 @@ class Arrays(OwnData):
     def images(self, root: Path) -> tuple[Tensor, Tensor]:
         """Return training and test images."""
         own = self.labelled()
-        with open_arrays(self.file) as file:
-            image = _channels_first(file.read("image"))
-            if "test_image" in file.names:
-                return image, _channels_first(file.read("test_image"))
+        with self.opened() as file:
+            image = self.tensor(file.read(self.held))
+            if f"test_{self.held}" in file.names:
+                return image, self.tensor(file.read(f"test_{self.held}"))
         is_test = torch.from_numpy(own.is_test)
         return image[~is_test], image[is_test]
 
@@ -71,19 +83,40 @@ class Arrays(OwnData):
         """Tell whether the file is there."""
         return Path(self.file).is_file()
 
+    def opened(self) -> AbstractContextManager[NamedArrays]:
+        """Open the file.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        return open_arrays(self.file)
+
+    def shape_in(self, file: NamedArrays, name: str) -> tuple[int, int, int]:
+        """Return channels, height and width of the images in an array.
+
+        Raises:
+            InputError: it holds something else.
+        """
+        return _shape(Path(self.file), file, name)
+
+    def tensor(self, image: NDArray[Any]) -> Tensor:
+        """Return images ``(N, channels, H, W)``."""
+        return _channels_first(image)
+
 
 @functools.lru_cache(maxsize=8)
 def _labelled(dataset: Arrays, _edition: object) -> Labelled:
     path = Path(dataset.file)
-    with open_arrays(path) as file:
+    held, tests = dataset.held, f"test_{dataset.held}"
+    with dataset.opened() as file:
         _refuse_names(path, file.names, dataset)
-        shape = _shape(path, file, "image")
-        images = [file.kind("image")[0][0]]
-        if "test_image" in file.names:
-            images.append(file.kind("test_image")[0][0])
-            if (test := _shape(path, file, "test_image")) != shape:
-                reason = f"test images are {_by(test)} and training images {_by(shape)}"
-                raise InputError(path, reason, "array 'test_image'")
+        shape = dataset.shape_in(file, held)
+        images = [file.kind(held)[0][0]]
+        if tests in file.names:
+            images.append(file.kind(tests)[0][0])
+            if (test := dataset.shape_in(file, tests)) != shape:
+                reason = f"test {held}s are {_by(test)} and training {held}s {_by(shape)}"
+                raise InputError(path, reason, f"array {tests!r}")
         labels = {name: file.read(name) for name in file.names if "label" in name}
         names = _names(path, file.read("classes")) if "classes" in file.names else ()
     sizes = dict(zip(("", "test_"), images, strict=False))
@@ -110,25 +143,27 @@ def _labelled(dataset: Arrays, _edition: object) -> Labelled:
 
 def _refuse_names(path: Path, names: tuple[str, ...], dataset: Arrays) -> None:
     """Refuse a file without the arrays that belong together, or with others."""
+    held, tests, owner = dataset.held, f"test_{dataset.held}", type(dataset).__name__
+    known = (held, tests, *LABELS)
     for name in names:
-        if name not in KNOWN:
-            hint = suggestion(name, KNOWN) or f"; known: {', '.join(KNOWN)}"
+        if name not in known:
+            hint = suggestion(name, known) or f"; known: {', '.join(known)}"
             raise InputError(path, f"unknown array {name!r}{hint}")
-    needs = {"": ("image", "label"), "test_image": ("test_label",), "test_label": ("test_image",)}
-    if "test_image" in names:
+    needs = {"": (held, "label"), tests: ("test_label",), "test_label": (tests,)}
+    if tests in names:
         needs |= {"clean_label": ("test_clean_label",)}
-    needs |= {"test_clean_label": ("clean_label", "test_image")}
+    needs |= {"test_clean_label": ("clean_label", tests)}
     for name, others in needs.items():
         missing = [other for other in others if other not in names]
         if missing and (not name or name in names):
             beside = f" beside {name!r}" if name else ""
             raise InputError(path, f"an array {missing[0]!r} is needed{beside}")
-    if "test_image" in names and dataset.test:
-        raise InputError(path, f"it has test images, so leave out test={dataset.test:g}")
-    if "test_image" not in names and not dataset.test:
+    if tests in names and dataset.test:
+        raise InputError(path, f"it has test {held}s, so leave out test={dataset.test:g}")
+    if tests not in names and not dataset.test:
         raise InputError(
             path,
-            "it has no test images; Arrays.test says which share of the images to draw for "
+            f"it has no test {held}s; {owner}.test says which share of the {held}s to draw for "
             "testing, as in test=0.2",
         )
 
@@ -140,7 +175,7 @@ def _names(path: Path, values: NDArray[Any]) -> tuple[str, ...]:
     return names
 
 
-def _shape(path: Path, file: ArrayFile, name: str) -> tuple[int, int, int]:
+def _shape(path: Path, file: NamedArrays, name: str) -> tuple[int, int, int]:
     """Return channels, height and width of the images in an array."""
     shape, dtype = file.kind(name)
     place = f"array {name!r}"
@@ -162,6 +197,8 @@ def _shape(path: Path, file: ArrayFile, name: str) -> tuple[int, int, int]:
 
 
 def _by(shape: tuple[int, int, int]) -> str:
+    if shape[1:] == (1, 1):
+        return f"of {shape[0]} numbers"
     return f"{shape[0]} channels of {shape[1]} x {shape[2]}"
 
 

@@ -37,10 +37,11 @@ FACTS = (
 
 
 def _dataset(spec: str) -> str:
-    """Return the shortest spec of a dataset."""
+    """Return the shortest spec of a dataset; of one with a file, the spec with its folder."""
     from benchmarks.datasets import DATASETS  # noqa: PLC0415  which imports this module
 
-    return DATASETS.spec(DATASETS.build(spec))
+    dataset = DATASETS.build(spec)
+    return DATASETS.exact(dataset) if any(DATASETS.files(dataset)) else DATASETS.spec(dataset)
 
 
 def _backbone(spec: str) -> str:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.embedding.base import Backbone
-from benchmarks.inputs import InputError, decode_json, read_arrays, read_bytes
+from benchmarks.inputs import InputError, decode_json, open_arrays, read_arrays, read_bytes
 from benchmarks.outputs import make_folder, sha256_of, write_atomically, writing
 
 ABOUT, VECTORS, FITTED = "about.json", "vectors.npz", "fitted.npz"
@@ -65,7 +65,8 @@ def read_vectors(folder: Path, about: About) -> Arrays:
     path = folder / VECTORS
     if not path.is_file() or sha256_of(path) != about.sha256:
         raise InputError(path, f"is damaged: remove {folder}, and it is computed anew")
-    return read_arrays(path)
+    with open_arrays(path) as file:
+        return {name: file.read(name) for name in file.names}
 
 
 def compute(folder: Path, about: About, backbone: Backbone, train: Part, test: Part) -> None:
@@ -116,7 +117,8 @@ def _fitted(
     if not path.is_file():
         fitted = backbone.fit(image, device)
         write_atomically(path, _bytes_of({name: each.numpy() for name, each in fitted.items()}))
-    return {name: torch.from_numpy(array) for name, array in read_arrays(path).items()}
+    with open_arrays(path) as file:
+        return {name: torch.from_numpy(file.read(name)) for name in file.names}
 
 
 def _chunks(  # noqa: PLR0913, PLR0917  of one function, in pieces

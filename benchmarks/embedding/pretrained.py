@@ -1,10 +1,8 @@
 """Networks that torchvision has weights of, without their last layer."""
 
-import io
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import torch
@@ -12,11 +10,8 @@ from torch import Tensor, nn
 
 from benchmarks.embedding.base import Backbone, Fitted
 from benchmarks.errors import DataMissingError
-from benchmarks.inputs import DAMAGES, InputError, read_bytes
+from benchmarks.inputs import DAMAGES, InputError, open_regular
 from methods.bounds import FilePath, suggestion
-
-WEIGHTS_BYTES = 2**32
-"""The size of a file of weights."""
 
 AT_ONCE = 32
 """Images that go through the network together."""
@@ -126,10 +121,10 @@ class Pretrained(Backbone):
         """Return the weights of the file, or those that are published."""
         if self.file:
             try:
-                data = read_bytes(Path(self.file), WEIGHTS_BYTES)
-                state: dict[str, Any] = torch.load(
-                    io.BytesIO(data), weights_only=True, map_location="cpu"
-                )
+                with open_regular(self.file) as stream:
+                    state: dict[str, Any] = torch.load(
+                        stream, weights_only=True, map_location="cpu"
+                    )
             except InputError as error:
                 raise DataMissingError(str(error)) from error
             except (*DAMAGES, LookupError, AttributeError, pickle.UnpicklingError) as error:

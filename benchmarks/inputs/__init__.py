@@ -8,8 +8,16 @@ is wrong with it is one sentence with the file and the place, an :class:`InputEr
 from benchmarks.inputs.arrays import DAMAGES, ArrayFile, arrays_of, open_arrays, read_arrays
 from benchmarks.inputs.error import InputError
 from benchmarks.inputs.records import TOML_BYTES, decode_json, decode_toml
-from benchmarks.inputs.regular import TEXT_BYTES, read_bytes, read_text, sha256_of, text_of
+from benchmarks.inputs.regular import (
+    TEXT_BYTES,
+    open_regular,
+    read_bytes,
+    read_text,
+    sha256_of,
+    text_of,
+)
 from benchmarks.inputs.tables import Table, read_table, records_of, table_of
+from benchmarks.inputs.tensors import read_safetensors
 
 __all__ = [
     "DAMAGES",
@@ -22,8 +30,10 @@ __all__ = [
     "decode_json",
     "decode_toml",
     "open_arrays",
+    "open_regular",
     "read_arrays",
     "read_bytes",
+    "read_safetensors",
     "read_table",
     "read_text",
     "records_of",

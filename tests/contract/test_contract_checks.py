@@ -15,7 +15,7 @@ from benchmarks.sweep import REGISTRIES
 from methods import METHODS, Method, Stage
 from methods.cross_entropy import CrossEntropy
 
-FILES = {"matrix", "labels", "cifar10n", "cifar100n", "given"}  # noises that need files
+FILES = {"matrix", "labels", "cifar10n", "cifar100n", "matched", "given"}  # noises that need files
 OURS = [
     (kind, name)
     for kind in ("method", "noise", "model")
