@@ -620,6 +620,73 @@ def reviewed(folder):
     return Reader(path, functools.partial(damage.table, rows), read, decoders)
 
 
+# ------------------------------------------------------------------------------- vectors
+
+
+def _features(path, mutant, decoders):
+    dataset = DATASETS.build(f"features(file={str(path)!r}, test=0.25)")
+
+    def read():
+        train, test = dataset.load(NOWHERE, 0)
+        assert len(train.image) + len(test.image) == len(train.label) + len(test.label)
+        assert train.image.isfinite().all()
+
+    door = "benchmarks.datasets."
+    decoders = (*decoders, door + "arrays._refuse_names", door + "arrays.coded")
+    return Reader(path, mutant, read, decoders)
+
+
+VECTORS = {"feature": np.arange(3.0 * N).reshape(N, 3), "label": GIVEN, "clean_label": TRUE}
+
+
+def features_npz(folder):
+    path = folder / "features.npz"
+    files = [(f"{name}.npy", damage.npy(values)) for name, values in VECTORS.items()]
+    path.write_bytes(damage.sealed(files))
+    mutant = functools.partial(_npz, VECTORS)
+    return _features(path, mutant, ("benchmarks.datasets.features.open_arrays",))
+
+
+def features_safetensors(folder):
+    from safetensors.numpy import save  # noqa: PLC0415  an extra
+
+    path, content = folder / "features.safetensors", save(VECTORS)
+    path.write_bytes(content)
+    size = int.from_bytes(content[:8], "little")
+    header, rest = json.loads(content[8 : 8 + size]), content[8 + size :]
+
+    def mutant(random):
+        changed = json.loads(json.dumps(header))
+        one = changed[random.choice(list(VECTORS))]
+        key = random.choice(list(one))
+        values = {
+            "dtype": ["F32", "BF16", "F8_E4M3", "I64", "U8", "BOOL", "O", 7, None],
+            "shape": [[N], [N, 3], [0, 3], [2**62, 4], [-1], [], "x", None],
+            "data_offsets": [[0, 8 * N], [8, 0], [2**63, 2**64], [0], [-8, 8], None],
+        }
+        one[key] = random.choice(values[key])
+        text = json.dumps(changed).encode()
+        return len(text).to_bytes(8, "little") + text + rest
+
+    return _features(path, mutant, ("benchmarks.datasets.features.read_safetensors",))
+
+
+def embedded(folder):
+    dataset = DATASETS.build(
+        "embedded(dataset='digits', backbone='random_conv(patches=2, size=2)')"
+    )
+    dataset.fetch(folder)
+    path = dataset.folder(folder) / "about.json"
+    whole = json.loads(path.read_text(encoding="utf-8"))
+
+    def read():
+        train, _ = dataset.load(folder, 0)
+        assert train.image.shape == (1078, 2, 1, 1)
+
+    door = "benchmarks.embedding.cache."
+    return Reader(path, _edited(whole), read, (door + "decode_json", door + "sha256_of"))
+
+
 def _digits():
     from benchmarks.sweep import label_space  # noqa: PLC0415
 
@@ -654,4 +721,7 @@ READERS = {
     "benchmarks, JSON": benchmarks_json,
     "history.csv": history_csv,
     "reviewed table": reviewed,
+    "features, .npz": features_npz,
+    "features, .safetensors": features_safetensors,
+    "embedded vectors": embedded,
 }
