@@ -34,7 +34,7 @@ def forecast(request: Request) -> str:
 def describe(session: Session) -> str:
     """Describe the cells of a session and what training the missing ones takes."""
     plan, cells, missing = session.plan, session.plan.groups, session.missing_groups
-    count, owed = len(plan.cells), sum(map(len, missing))
+    count, owed = len(plan.cells), sum(map(len, missing)) + len(session.again)
     lines = [f"{axis:8} {some(values, SHOWN, '  ')}" for axis, values in session.values().items()]
     groups = kinds(cells)
     precisions = " and ".join(dict.fromkeys(own[0].precision for own in groups.values()))

@@ -114,6 +114,10 @@ class Request:
             kill loses no more; it goes on from there, to the same bytes. [default: 10m]
         shard: Train one of n parts of the missing cells, written 3/16, where other machines train
             the rest into folders of their own; `merge` brings them together.
+        rerun: Train these of the cells and no others, whether or not they have a result: failed,
+            missing (not tried), diverged, done, or values such as method=elr seed=0; of several
+            words all must hold, of values of one axis any. A new result takes the place of the old
+            one; a try that fails leaves it. [default: failed missing]
         budget: The time after which the run stops, such as 90m or 8h, with exit code 75; running it
             again continues, packs in training from their last checkpoint.
         launcher: Who trains: local, processes of this machine; ray, the nodes of a Ray cluster;
@@ -149,6 +153,7 @@ class Request:
     timeout: float | None = None
     checkpoint_every: dt.timedelta | None = None
     shard: str | None = None
+    rerun: Specs = None
     budget: dt.timedelta | None = None
     launcher: LauncherName = "local"
     address: str | None = None

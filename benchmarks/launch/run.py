@@ -4,15 +4,15 @@ import contextlib
 import errno
 import importlib
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks import processes
 from benchmarks.data_files import fetch_files
 from benchmarks.engine import checkpoint
 from benchmarks.errors import RefusedError, count
-from benchmarks.launch import pool, tuning
+from benchmarks.launch import pool, rerun, tuning
 from benchmarks.launch.progress import Progress, Times, announce
 from benchmarks.launch.request import Request
 from benchmarks.launch.session import Session, prepare, prepare_trials, requested
@@ -65,6 +65,7 @@ class RunSummary:
     folder: Path
     planned: int  # cells
     statuses: Counter[str]  # of the planned cells that were trained, now or earlier
+    kept: int = 0  # of the planned cells, those whose earlier result stays, as the new try failed
 
     @property
     def untried(self) -> int:
@@ -77,7 +78,8 @@ class RunSummary:
         diverged = self.statuses["diverged"]
         none = self.planned - self.statuses["done"] - diverged
         every = count(self.planned, "cell")
-        became = ((diverged, "diverged"), (none, "have no result"))
+        stays = "failed again and keep their earlier result"
+        became = ((diverged, "diverged"), (none, "have no result"), (self.kept, stays))
         return ", ".join(f"{number} of {every} {what}" for number, what in became if number)
 
 
@@ -111,12 +113,24 @@ def run(request: Request, times: Times, preload: Sequence[str] = ()) -> RunSumma
     parts = train(session)
     costs = [meta.costs for cell_id, meta in parts.meta.items() if cell_id in missing]
     times.trained(costs, min(session.workers, len(missing)))
-    return _summary(session, parts)
+    return _trained_again(session, times) if session.again else _summary(session, parts)
 
 
-def _summary(session: Session, parts: Parts) -> RunSummary:
-    """Return how many cells of a session have which status, and why others have none."""
-    statuses = Counter[str](meta.status for i, meta in parts.meta.items() if i in session.own)
+def _trained_again(session: Session, times: Times) -> RunSummary:
+    """Train the cells of a session again that have a result, and put new ones in their place."""
+    inner = rerun.session_of(session)
+    announce(inner, "cell")
+    tried = train(inner).meta.keys() & inner.own
+    kept = rerun.put_into_place(session.folder) if tried == inner.own else 0
+    times.lap("cells again")
+    summary = _summary(session, Parts(session.folder), inner.own - tried)
+    return replace(summary, kept=kept)
+
+
+def _summary(session: Session, parts: Parts, but: Collection[str] = ()) -> RunSummary:
+    """Return how many cells of a session have which status, but for those that are untried."""
+    own = session.own.difference(but)
+    statuses = Counter[str](meta.status for i, meta in parts.meta.items() if i in own)
     return RunSummary(session.folder, len(session.own), statuses)
 
 

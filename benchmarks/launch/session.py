@@ -35,6 +35,7 @@ from benchmarks.plugins import Entry
 from benchmarks.profiles import PROFILES, Tuned
 from benchmarks.question import Question
 from benchmarks.store import Parts, read_current_plan, read_plan, refuse_foreign
+from benchmarks.store.choice import Choice
 from benchmarks.store.held import AXES, held_lines
 from benchmarks.store.plan_file import WHOLE, plan_digest, share_of
 from benchmarks.sweep import REGISTRIES, Cell, Suite
@@ -60,11 +61,24 @@ class Session:
     checkpoint_every: float = CHECKPOINT_SECONDS
     cluster: Cluster = LOCAL
     read: str = ""  # the digest of the plan that the folder had at the start
+    rerun: Choice | None = None  # which of the cells are trained; None: those without a result
 
     @cached_property
     def own(self) -> set[str]:
         """The ids of the cells that are this session's to train, whatever is done already."""
-        return share_of((cell.id for cell in self.plan.cells), self.plan.shard)
+        own = share_of((cell.id for cell in self.plan.cells), self.plan.shard)
+        if self.rerun is None:
+            return own
+        keys = [cell.keys() for cell in self.plan.cells if cell.id in own]
+        return self.rerun.ids(keys, self.parts.meta)
+
+    @cached_property
+    def again(self) -> list[Cell]:
+        """The cells that had a result at the start and are to be trained all the same."""
+        if self.rerun is None:
+            return []
+        chosen = self.own & self.parts.done()
+        return [cell for cell in self.plan.cells if cell.id in chosen]
 
     def missing(self) -> list[Cell]:
         """Return the cells that are asked for and had no result, in the order of the request."""
@@ -78,7 +92,7 @@ class Session:
         for cell_id in done:
             *others, seed = astuple(self.parts.meta[cell_id].keys)[1:]
             seeds.setdefault(tuple(others), set()).add(seed)
-        missing, whole = [], self.plan.shard == WHOLE
+        missing, whole = [], self.plan.shard == WHOLE and self.rerun is None
         for each in self.plan.groups:
             _, *keys, _ = each.first.keys().values()
             left = [cell for cell in each.cells if whole or cell.id in self.own]
@@ -126,6 +140,8 @@ class Session:
                 f"{self.folder} holds {cells} that cannot be built now ({reason}{more}); results "
                 f"stay as they are{self.lost_plugins}"
             )
+        if self.rerun is not None and not self.own:
+            lines.append("no cell is as --rerun asks for, so none is trained")
         return [*lines, *self.unused]
 
 
@@ -177,7 +193,8 @@ def prepare_trials(request: Request, wanted: Wanted | None = None) -> Session | 
             "without it, or name its choices as methods"
         )
     folder = request.folder() / tuning.FOLDER
-    return _session(request, wanted, tuning.trials(wanted.cells, wanted.tuned), folder)
+    trials = tuning.trials(wanted.cells, wanted.tuned)
+    return _session(replace(request, rerun=None), wanted, trials, folder)
 
 
 def requested(request: Request, *, fetch: bool = False) -> Wanted:
@@ -326,4 +343,5 @@ def _session(request: Request, wanted: Wanted, cells: Sequence[Cell], folder: Pa
         checkpoint_every=every,
         cluster=cluster,
         read=read,
+        rerun=None if request.rerun is None else Choice.read(request.rerun),
     )

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec.structs import asdict
+
 from benchmarks.commands import command_line
 from benchmarks.errors import RefusedError, count, refuse_unknown
-from benchmarks.store.cell_meta import CellKeys
+from benchmarks.store.choice import fits
 from benchmarks.store.files import locked
 from benchmarks.store.parts import Parts
 from benchmarks.store.plan_file import read_current_plan, without, write_plan
@@ -56,11 +58,11 @@ def drop(folder: Path, wanted: Mapping[str, Sequence[str | int]]) -> Dropped:
     read_current_plan(folder)
     with locked(folder):
         plan, parts = read_current_plan(folder), Parts(folder)
-        keys: dict[str, CellKeys] = {i: meta.keys for i, meta in parts.meta.items()}
-        keys |= {cell.cell_id: cell for cell in plan.cells}
-        known = {axis: {getattr(cell, axis) for cell in keys.values()} for axis in wanted}
+        keys = {i: asdict(meta.keys) for i, meta in parts.meta.items()}
+        keys |= {cell.cell_id: asdict(cell) for cell in plan.cells}
+        known = {axis: {one[axis] for one in keys.values()} for axis in wanted}
         refuse_unknown(f"no cell of {folder}", wanted, known)
-        ids = {i for i, one in keys.items() if _fits(one, wanted)}
+        ids = {i for i, one in keys.items() if fits(one, wanted)}
         if not ids:
             raise RefusedError(f"no cell of {folder} has all that is asked for; nothing is dropped")
         refuse_misplaced(folder)
@@ -70,7 +72,3 @@ def drop(folder: Path, wanted: Mapping[str, Sequence[str | int]]) -> Dropped:
         derive(folder, parts, ids)
         write_plan(folder, without(plan, ids))
     return Dropped(folder, len(ids), results, len(left), parts.damage())
-
-
-def _fits(cell: CellKeys, wanted: Mapping[str, Sequence[str | int]]) -> bool:
-    return all(not values or getattr(cell, axis) in values for axis, values in wanted.items())

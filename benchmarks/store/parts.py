@@ -145,15 +145,19 @@ class Parts:
             with writing(path):
                 path.replace(target)
 
-    def remove(self, ids: Collection[str]) -> None:
+    def remove(self, ids: Collection[str], but: Collection[Path] = ()) -> None:
         """Take cells out of all parts, and of the recomputed numbers beside them; the lock is held.
 
         Each part is rewritten whole, with the other cells as they were; whenever this is killed,
         doing it again goes on.
+
+        Args:
+            ids: of the cells.
+            but: parts that stay as they are.
         """
         folders = {path.parent for path in self._where.values()}
         every = {path for folder in folders for path in folder.glob("*.npz")}
-        usable = sorted(every - {path for path, _ in (*self.damaged, *self.foreign)})
+        usable = sorted(every - {path for path, _ in (*self.damaged, *self.foreign)} - set(but))
         for path in usable:
             _read_collected(collected_path(path), {}, ())  # refused before anything is changed
         for path in usable:

@@ -178,7 +178,7 @@ class _Version(msgspec.Struct):
     schema: int
 
 
-KEPT = ("parts", "collected", "tuning", "suspects", "confirm")
+KEPT = ("parts", "collected", "tuning", "suspects", "confirm", "rerun")
 """The folders in a results folder that hold nothing else."""
 
 
