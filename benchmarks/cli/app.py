@@ -16,6 +16,7 @@ from cyclopts import App, CycloptsError
 
 from benchmarks import suites
 from benchmarks.cli.check import check
+from benchmarks.cli.clean import clean
 from benchmarks.cli.collect import collect
 from benchmarks.cli.compare import compare
 from benchmarks.cli.data import data
@@ -90,6 +91,7 @@ app.command(regress)
 app.command(drop)
 app.command(embed)
 app.command(merge)
+app.command(clean)
 app.command(check)
 VERBS = tuple(name for name in app if not name.startswith("-"))
 

@@ -321,18 +321,13 @@ def packs(cells: Cells, widths: Mapping[str, int]) -> list[Pack]:
     Groups are cut evenly: 25 cells and a width of 8 make packs of 7, 6, 6 and 6.
     """
     cut = []
-    for width, group in _alike(cells, widths):
+    for width, group in alike(cells, widths):
         count = math.ceil(len(group) / width)
         cut += [Pack(tuple(group[start::count]), width) for start in range(count)]
     return sorted(cut, key=lambda p: -sum(c.method.networks * c.recipe.epochs for c in p.cells))
 
 
-def pack_count(cells: Cells, widths: Mapping[str, int]) -> int:
-    """Return how many packs :func:`packs` makes of these cells."""
-    return sum(math.ceil(len(group) / width) for width, group in _alike(cells, widths))
-
-
-def _alike(cells: Cells, widths: Mapping[str, int]) -> Iterator[tuple[int, list[Cell]]]:
+def alike(cells: Cells, widths: Mapping[str, int]) -> Iterator[tuple[int, list[Cell]]]:
     """Yield the width of packs, and the cells of which these are cut.
 
     A noise that may leave images out has training sets of a size of its own.
@@ -343,15 +338,3 @@ def _alike(cells: Cells, widths: Mapping[str, int]) -> Iterator[tuple[int, list[
             apart.setdefault(cell.noise if cell.noise.leaves_out else None, []).append(cell)
         for own in apart.values():
             yield widths[kind], own
-
-
-def disk_bytes(cells: Cells, *, keep_all: bool) -> int:
-    """Estimate what the parts of these cells take: logits, and a few numbers per training image."""
-    total = 0
-    for each in repeats(cells):
-        dataset, recipe = each.first.dataset, each.first.recipe
-        n, test = dataset.sizes
-        shown = test + round(recipe.val_fraction * n)
-        logits = 4 * shown * dataset.num_classes * (3 if keep_all else 1)
-        total += len(each) * (logits + 34 * n + 8 * 30 * recipe.epochs + 9000)
-    return total

@@ -9,6 +9,9 @@ import filelock
 from benchmarks.errors import RefusedError, count
 from benchmarks.outputs import WritingError, make_folder, refuse_no_place, writing
 
+LOCK = ".lock"
+"""The name of the lock, a file that stays: it is held while a process has it locked."""
+
 STALE_SECONDS = 60
 """A temporary file that is older belongs to a run that was killed."""
 
@@ -26,7 +29,7 @@ def locked(folder: Path) -> Iterator[None]:
         RefusedError: another run holds the lock.
         WritingError: the folder cannot be written.
     """
-    lock = filelock.FileLock(folder / ".lock", timeout=0)
+    lock = filelock.FileLock(folder / LOCK, timeout=0)
     make_folder(folder)
     try:
         lock.acquire()
@@ -45,16 +48,29 @@ def _remove_stale_files(folder: Path) -> None:
     """Remove the temporary files of runs that were killed.
 
     Their age is told by the clock that stamps the files, which on a shared disk is another
-    machine's. A file from the future is of a time when that clock was wrong.
+    machine's.
     """
-    with writing(folder / ".lock"):
-        (folder / ".lock").touch()
-        now = (folder / ".lock").stat().st_mtime
+    with writing(folder / LOCK):
+        (folder / LOCK).touch()
+        now = (folder / LOCK).stat().st_mtime
+    for path in stale_files(folder, now):
+        with writing(path):
+            path.unlink(missing_ok=True)
+
+
+def stale_files(folder: Path, now: float) -> Iterator[Path]:
+    """Yield the temporary files of runs that were killed.
+
+    A file from the future is of a time when the clock that stamps it was wrong.
+
+    Args:
+        folder: a results folder.
+        now: the time, in seconds since 1970, UTC.
+    """
     for path in (path for place in PLACES for path in (folder / place).glob(".*.tmp")):
         with contextlib.suppress(FileNotFoundError):
             if abs(now - path.stat().st_mtime) > STALE_SECONDS:
-                with writing(path):
-                    path.unlink(missing_ok=True)
+                yield path
 
 
 def refuse_foreign(folder: Path) -> None:
@@ -80,4 +96,4 @@ def refuse_foreign(folder: Path) -> None:
 def _is_ours(path: Path) -> bool:
     if path.name == "tuning" and path.is_dir():
         return (path / "plan.json").exists() or all(map(_is_ours, path.iterdir()))
-    return path.name == ".lock" or (path.name.startswith(".") and path.name.endswith(".tmp"))
+    return path.name == LOCK or (path.name.startswith(".") and path.name.endswith(".tmp"))

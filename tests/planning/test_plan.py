@@ -17,7 +17,7 @@ from benchmarks.models import MODELS
 from benchmarks.noise import NOISES
 from benchmarks.planning import memory
 from benchmarks.planning.options import TrainingOptions, choose_device, default_precision
-from benchmarks.planning.plan import kind_of, kinds, make_plan, pack_count, packs
+from benchmarks.planning.plan import kind_of, kinds, make_plan, packs
 from benchmarks.planning.throughput import (
     Measured,
     SecondsPerImage,
@@ -153,7 +153,6 @@ def test_noise_that_may_leave_images_out_has_packs_of_its_own():
     held = [{NOISES.spec(cell.noise) for cell in pack.cells} for pack in cut]
     assert {"clean", "symmetric(rate=0.4)"} in held
     assert sorted(map(len, held)) == [1, 1, 2]
-    assert pack_count(cells, dict.fromkeys(kinds(cells), 8)) == len(cut)
 
 
 def test_branches_are_as_many_as_were_measured_and_packs_say_nothing_of_them(tmp_path):

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks.durations import in_words
 from benchmarks.engine.data import load_cell_data
 from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.errors import DataMissingError, RefusedError
-from benchmarks.launch.forecast import time_left
+from benchmarks.launch.duration import Packs, lines, makespan
 from benchmarks.launch.request import Request
 from benchmarks.launch.session import prepare, requested
 from benchmarks.planning import memory, probe, throughput
@@ -51,10 +52,10 @@ def test_probing_measures_every_kind_once_at_every_width_and_the_plan_uses_it(
         (networks, width) for networks in (1, 2) for width in widths
     ]
     assert all(cost.train > 0 and cost.evaluate > 0 for _, _, cost in found)
-    assert "as fast as probe measured" in time_left(prepare(request))
+    assert "as fast as probe measured" in told(prepare(request))
     for (cell, _, cost), width in zip(found, 2 * probe.WIDTHS, strict=True):
         assert Throughput.read().entries[work_of(cell, CPU)].widths[width] == cost
-    assert "unknown" in time_left(prepare(replace(request, methods=("gce",))))
+    assert "unknown" in told(prepare(replace(request, methods=("gce",))))
 
 
 def probed(cell, setup=SETUP):
@@ -297,5 +298,39 @@ def test_finished_cells_predict_the_others(tmp_path):
     session = prepare(request)
     assert session.missing() == [second]
     passes = first.recipe.epochs * round(0.9 * 1078)
-    seconds = 40 / passes * first.recipe.epochs * 1078
-    assert time_left(session) == f"about {seconds:.0f} s, as fast as the finished cells"
+    seconds = 40 / passes * first.recipe.epochs * 1078 + throughput.CELL_SECONDS
+    wall = in_words(seconds + throughput.STARTED_SECONDS)
+    assert lines(session, session.missing_groups) == [
+        f"time     about {wall}, as fast as the finished cells",
+        f"work     {seconds / 3600:.2g} core-hours",
+    ]
+
+
+def told(session):
+    return lines(session, session.missing_groups)[0]
+
+
+def test_a_forecast_is_what_was_measured_of_each_pack_on_as_many_workers(monkeypatch, tmp_path):
+    """By hand: ten cells in packs of four are three packs, and five slower ones are two."""
+    recipe = "small(epochs=4, val_fraction=0.5)"
+    slow, fast = build("elr", recipe=recipe), build(recipe=recipe)
+    known = measured(slow, {4: (0.03, 0.0)}).entries | measured(fast, {4: (0.01, 0.0)}).entries
+    monkeypatch.setattr(Throughput, "read", lambda: Throughput(known))
+    request = Request(noises=["clean"], recipes=[recipe], pack=4, workers=2)
+    groups, widths = [], {}
+    for method, number in (("cross_entropy", 10), ("elr", 5)):
+        own = replace(request, methods=[method], seeds=list(range(number)), out=tmp_path / method)
+        session = prepare(own)
+        groups += session.missing_groups
+        widths |= session.plan.widths
+    session = replace(session, plan=replace(session.plan, widths=widths))
+    second = 4 * 539 * 0.03 + throughput.CELL_SECONDS
+    first = 4 * 539 * 0.01 + throughput.CELL_SECONDS
+    assert makespan([Packs(3, 10 / 3 * first), Packs(2, 2.5 * second)], 2) == pytest.approx(
+        2.5 * second + 2 * 10 / 3 * first  # a slow pack each, then two of the three others
+    )
+    wall = 2.5 * second + 20 / 3 * first + throughput.STARTED_SECONDS
+    assert lines(session, groups) == [
+        f"time     about {in_words(wall)}, as fast as probe measured",
+        f"work     {(10 * first + 5 * second) / 3600:.2g} core-hours",
+    ]

@@ -50,11 +50,13 @@ WRITERS = {
     "relabel": [*RELABEL, "OUT/labels/{seed}.npy"],
     "drop": ["drop", "OUT", "--seeds", "1"],
     "merge": ["merge", "OUT", "OUT", "--out", "OUT/merged"],
+    "clean": ["clean", "OUT"],
 }
 READERS = {
     "status": ["status", "OUT"],
     "status --json": ["status", "OUT", "--json"],
     "status --watch": ["status", "OUT", "--watch"],
+    "clean --dry-run": ["clean", "OUT", "--dry-run"],
     "plan": ["plan", *ONE, "--seeds", "0", "--out", "OUT"],
     "compare": ["compare", "OUT", "OUT"],
     "regress": ["regress", "OUT", "--baseline", "OUT"],
@@ -185,7 +187,9 @@ def reviewed(undisturbed, tmp_path_factory):
 
 
 def furnish(out, new, reviewed):
-    """Put what the command lines name beside the results."""
+    """Put what the command lines name beside the results, and what ``clean`` takes away."""
+    (out / "checkpoints").mkdir()
+    (out / "checkpoints" / f"{0:016}.npz").touch()
     (out / "0.npy").mkdir()
     (new / "printing.py").write_text(PRINTING, encoding="utf-8")
     shutil.copy(reviewed, new)
