@@ -20,6 +20,7 @@ from benchmarks.question import MARGINS, Question
 from benchmarks.report import claims, stats
 from benchmarks.report.data import ARENA, Run
 from benchmarks.report.looks import BESIDE, PRIVILEGED, Look, base, resolve
+from benchmarks.report.phrases import listing
 from benchmarks.report.stats import Aggregate, Floats, Ranks
 from benchmarks.schema import METRICS
 
@@ -80,7 +81,10 @@ class Analysis:
 
     Attributes:
         run: the tables that everything is computed from.
+        choice: the sentence on what was chosen of the run to be shown; nothing where all is.
     """
+
+    choice = ""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -568,6 +572,16 @@ class _Part(Analysis):
         self.looks = {m: look for m, look in whole.looks.items() if m in run.methods}
         self.question, self.references = whole.question, whole.references
         self.shared_settings = tuple(s for s in whole.shared_settings if s in run.settings)
+        axes = {
+            "method": (run.methods, whole.run.methods),
+            "setting": (run.settings, whole.run.settings),
+        }
+        chosen = [
+            f"{len(few)} of {count(len(every), noun)}"
+            for noun, (few, every) in axes.items()
+            if len(few) < len(every)
+        ]
+        self.choice = f"Chosen to be shown: {listing(chosen)}." if chosen else ""
 
     @_once
     def pairs(self, metric: str) -> pd.DataFrame:

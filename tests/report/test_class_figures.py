@@ -149,8 +149,13 @@ def test_a_choice_of_methods_and_noises_is_drawn_alone(folder):
         found = dict(pages(part, VENUE, KINDS))
     for kind in KINDS:
         assert set(found[kind].data["setting"]) == {"symmetric 40%"}
+        assert "Chosen to be shown: 1 of 3 methods and 1 of 5 settings." in found[kind].caption
     assert set(found["classes"].data["method"]) == {"reweighting"}
     assert set(found["confusion"].data["what"]) == {"given", "reweighting"}
+
+
+def test_a_caption_says_nothing_of_a_choice_where_all_is_shown(drawn):
+    assert not [name for name, page in drawn.items() if "Chosen" in page.caption]
 
 
 def test_a_folder_without_the_tables_says_which_it_lacks(tmp_path):

@@ -24,7 +24,8 @@ def captions(analysis: Analysis, each: list[tuple[str, pd.DataFrame]]) -> list[s
     """
     known: set[str] = set()
     texts = []
-    for words, data in each:
+    for said, data in each:
+        words = f"{said} {analysis.choice}".rstrip()
         first, *others = re.split(r"(?<=\.) (?=[A-Z])", words)
         new = [sentence for sentence in others if sentence not in known]
         begun = f"{first.removesuffix('.')} (continued)." if known else first
