@@ -21,8 +21,8 @@ COLUMNS = 4
 """Most matrices beside each other."""
 _SIDE = 1.4
 """The inches of the largest matrix with its title."""
-_AROUND = 1.0
-"""The inches that the colours and the labels of the axes take."""
+_BESIDE, _AROUND = 0.75, 1.0
+"""The inches that labels on the left take, and what stands above and below all matrices."""
 GIVEN = "given"
 """In place of a method: the labels of the training images."""
 _TICKS = (1, 10, 25, 50, 100)
@@ -51,7 +51,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     drawn = []
     for arena, here in data.groupby("arena", sort=False):
         settings = list(dict.fromkeys(here["setting"]))
-        for columns in layout.chunks(settings, min(COLUMNS, int((venue.width - 0.5) / 1.15))):
+        for columns in layout.chunks(settings, min(COLUMNS, int((venue.width - _BESIDE) / 1.1))):
             part = here[here["setting"].isin(columns) & here["method"].isin(methods)]
             panels = _panels(part, columns)
             figure = _figure(analysis, panels, part, venue)
@@ -133,9 +133,9 @@ def _figure(
     rows = list(dict.fromkeys([GIVEN, *reference, *rows]))
     (dataset,) = data["dataset"].unique()
     names = matrices.names_beside(analysis.run, dataset, len(panels[0].shares))
-    side = min((venue.width - 0.5 - names.inches) / len(settings), _SIDE)
+    side = min((venue.width - _BESIDE - names.inches) / len(settings), _SIDE)
     upright = names.inches * names.turned
-    size = side * len(settings) + 0.5 + names.inches, side * len(rows) + _AROUND + upright
+    size = side * len(settings) + _BESIDE + names.inches, side * len(rows) + _AROUND + upright
     figure = layout.new_figure(*size)
     grid = figure.subplots(len(rows), len(settings), squeeze=False)
     scale: dict[str, Any] = {"cmap": "Greys", "norm": PowerNorm(0.5, 0, 100)}
