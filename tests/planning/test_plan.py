@@ -80,6 +80,8 @@ def test_a_folder_keeps_the_first_question_and_gains_what_is_known_of_new_datase
     asked = prepare(Request(methods=["elr"], out=tmp_path / "new")).plan.question
     assert asked == Suite.read("default").asked()
     assert written.classes == {"digits": 10, "cifar100": 100}
+    assert written.class_names["digits"] == tuple("0123456789")
+    assert len(written.class_names["cifar100"]) == 100
     assert written.licences["digits"] == "CC BY 4.0"
     assert "states none" in written.licences["cifar100"]
 
