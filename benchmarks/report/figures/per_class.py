@@ -13,6 +13,7 @@ from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import layout, matrices
 from benchmarks.report.figures.confusion import given_of, of_core
 from benchmarks.report.figures.layout import Page, Venue
+from benchmarks.report.figures.matrices import Names
 from benchmarks.report.figures.methods import (
     MethodSelection,
     core_note,
@@ -53,8 +54,9 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     for arena, here in data.groupby("arena", sort=False):
         count = _classes(rows, here)
         words = _WORST.format(matrices.NAMED, count) if count > matrices.NAMED else ""
-        band = _band(min(count, matrices.NAMED), methods)
-        room = venue.tallest - _FOOT - legend_height(methods.shown, venue.width, venue)
+        beside = matrices.names_beside(run, str(here["dataset"].iloc[0]), count)
+        room = _room(beside, methods, venue)
+        band = _band(min(count, matrices.NAMED), methods, room)
         settings = list(dict.fromkeys(here["setting"]))
         for some in layout.chunks(settings, max(1, int(room / (band + _AROUND)))):
             part = here[here["setting"].isin(some)]
@@ -82,8 +84,15 @@ def _classes(rows: pd.DataFrame, data: pd.DataFrame) -> int:
     return int(rows.loc[rows["setting"].isin(data["setting"]), "label"].max()) + 1
 
 
-def _band(classes: int, methods: MethodSelection) -> float:
-    return classes * (_ROW + _METHOD * len(methods.shown))
+def _room(beside: Names, methods: MethodSelection, venue: Venue) -> float:
+    """Return the inches of a page that are left for rows of panels."""
+    below = _FOOT + beside.inches * beside.turned
+    return venue.tallest - below - legend_height(methods.shown, venue.width, venue)
+
+
+def _band(classes: int, methods: MethodSelection, room: float) -> float:
+    """Return the inches of so many classes: with very many methods, no more than fit."""
+    return min(classes * (_ROW + _METHOD * len(methods.shown)), room - _AROUND)
 
 
 def _figure(analysis: Analysis, rows: pd.DataFrame, data: pd.DataFrame, venue: Venue) -> Figure:
@@ -97,9 +106,8 @@ def _figure(analysis: Analysis, rows: pd.DataFrame, data: pd.DataFrame, venue: V
     if count > matrices.NAMED:
         lowest = data.groupby("label")["centre"].mean().sort_values(kind="stable").index
         classes = sorted(map(int, lowest[: matrices.NAMED]))
-    band = _band(len(classes), methods)
-    foot = _FOOT + beside.inches * beside.turned
-    height = (band + _AROUND) * len(settings) + foot + legend_height(shown, venue.width, venue)
+    room = _room(beside, methods, venue)
+    height = (_band(len(classes), methods, room) + _AROUND) * len(settings) + venue.tallest - room
     figure = layout.new_figure(venue.width, height)
     grid = figure.subplots(
         len(settings), 2, squeeze=False, sharex="col", width_ratios=[_MATRIX, 1 - _MATRIX]
