@@ -1,6 +1,7 @@
 """The parts of a results folder, and the recomputed numbers beside them."""
 
 import hashlib
+import itertools
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from benchmarks.errors import RefusedError, count, on_one_line
+from benchmarks.inputs import InputError
 from benchmarks.outputs import writing
 from benchmarks.store.cell_meta import CellMeta, Names
 from benchmarks.store.part_file import (
@@ -31,12 +33,30 @@ _LISTS = ("curves", "selections", "scores", "metrics")
 
 def write_part(folder: Path, records: Sequence[Record]) -> Path:
     """Write the records of a pack as one part and return its path."""
-    ids = sorted(record.cell_id for record in records)
-    path = folder / "parts" / f"{hashlib.sha256(' '.join(ids).encode()).hexdigest()[:16]}.npz"
+    path = _place(folder / "parts", sorted(record.cell_id for record in records))
     with writing(collected_path(path)):
         collected_path(path).unlink(missing_ok=True)  # was measured on what this part replaces
     write_records(path, records)
     return path
+
+
+def _place(parts: Path, ids: Sequence[str]) -> Path:
+    """Return the path for a part of these cells, none that holds others.
+
+    A part whose name belongs to these cells has been renamed, and may be all that is left of its.
+    """
+    texts = (" ".join([*ids, str(number)] if number else ids) for number in itertools.count())
+    names = (hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts)
+    paths = (parts / f"{name}.npz" for name in names)
+    return next(path for path in paths if not _holds_others(path, ids))
+
+
+def _holds_others(path: Path, ids: Collection[str]) -> bool:
+    """Return whether a part is there that can be read and holds other cells, too."""
+    try:
+        return any(meta.keys.cell_id not in ids for meta in read_meta(path))
+    except (DamagedPartError, InputError):  # or there is none
+        return False
 
 
 def write_collected(part: Path, records: Sequence[Recomputed]) -> None:

@@ -360,3 +360,13 @@ def test_a_table_that_unpacks_to_more_than_one_holds_is_refused(tmp_path):
     with pytest.raises(RefusedError, match=r"results\.csv\.gz.* packed to a 200th at best"):
         content_of(path)
     assert finished_rows(tmp_path) == set()
+
+
+def test_a_part_is_never_written_over_one_of_other_cells_that_was_given_its_name(tmp_path):
+    first, second = (write_part(tmp_path, [record(i, seed=int(i))]) for i in "12")
+    second.write_bytes(first.read_bytes())
+    first.unlink()  # the second has its cell and no other place
+    write_part(tmp_path, [record("2", seed=2)])
+    assert Parts(tmp_path).done() == {"1", "2"}
+    write_part(tmp_path, [record("2", seed=2)])
+    assert len(list((tmp_path / "parts").iterdir())) == 2
