@@ -98,6 +98,7 @@ class File(NamedTuple):
     kind: str
     field: str
     path: Path
+    folder: bool = False
 
 
 Precision = str | Callable[[Model, Dataset], str]
@@ -173,6 +174,8 @@ class Cell:
         parts = {name: reg.identity(getattr(self, name)) for name, reg in REGISTRIES.items()}
         versions = {name: reg.version(getattr(self, name)) for name, reg in REGISTRIES.items()}
         for file in self.files():
+            if file.folder:
+                continue  # its content is among the cell's data
             versions[file.kind] = f"{versions[file.kind]}+{digest(file.path, file.field)}"
         identity = {**parts, "seed": self.seed, "precision": self.precision}
         if self.data:
@@ -184,7 +187,7 @@ class Cell:
         """Yield the files behind the cell."""
         for kind in self._with_files:
             for owner, mark, text in REGISTRIES[kind].files(getattr(self, kind)):
-                yield File(kind, owner, Path(mark.path(text, self.seed)))
+                yield File(kind, owner, Path(mark.path(text, self.seed)), mark.folder)
 
     @cached_property
     def _with_files(self) -> tuple[str, ...]:

@@ -52,10 +52,12 @@ class FilePath(NamedTuple):
     """A mark of a text field that is the path of a file.
 
     What the file holds is part of a cell's identity; where it lies is not, and results show the
-    file's name alone. An empty text stands for no file.
+    file's name alone. An empty text stands for no file. What a folder holds is for its entry to
+    say.
     """
 
     by_seed: bool = False  # ``{seed}`` in it stands for the seed of the cell
+    folder: bool = False  # it is the path of a folder
 
     def path(self, text: str, seed: int) -> str:
         """Return the path of the file of a seed."""

@@ -6,6 +6,7 @@ from benchmarks.datasets.cifar import CIFAR10, CIFAR100
 from benchmarks.datasets.digits import Digits
 from benchmarks.datasets.embedded import Embedded
 from benchmarks.datasets.features import Features
+from benchmarks.datasets.image_files import Folder, TableOfPictures
 from benchmarks.datasets.mnist import KMNIST, MNIST, FashionMNIST
 from benchmarks.datasets.own import OwnData
 from benchmarks.datasets.svhn import SVHN
@@ -24,6 +25,8 @@ DATASETS: Registry[Dataset] = Registry(
     embedded=Embedded,
     arrays=Arrays,
     features=Features,
+    folder=Folder,
+    table=TableOfPictures,
 )
 
 

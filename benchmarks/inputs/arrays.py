@@ -68,6 +68,20 @@ def open_arrays(path: Path | str) -> Iterator["ArrayFile"]:
         yield ArrayFile(stream, path, DATA_BYTES)
 
 
+def map_array(path: Path | str) -> NDArray[Any]:
+    """Map the array of a ``.npy`` file of ours into memory, of which nothing is read at once.
+
+    Raises:
+        InputError: it cannot be read, is damaged, or is too short for what it claims.
+    """
+    with open_regular(path):
+        pass
+    try:
+        return np.lib.format.open_memmap(path, mode="c")
+    except DAMAGES as error:
+        raise InputError(path, f"is damaged: {error}") from error
+
+
 class ArrayFile:
     """The arrays of an open ``.npy`` or ``.npz`` file, one of which is read at a time.
 

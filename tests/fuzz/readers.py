@@ -10,6 +10,7 @@ import contextlib
 import functools
 import gzip
 import hashlib
+import io
 import json
 import zlib
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from random import Random
 import msgspec
 import numpy as np
 import torch
+from PIL import Image
 
 from benchmarks import report
 from benchmarks.datasets import DATASETS
@@ -27,6 +29,7 @@ from benchmarks.embedding import cache
 from benchmarks.engine import checkpoint
 from benchmarks.engine.checkpoint import Checkpoints, path_of
 from benchmarks.engine.record import PackSetup, train_cells
+from benchmarks.inputs.images import read_picture
 from benchmarks.launch.worker import Job, train_pack
 from benchmarks.noise import NOISES, Images, LabelSpace
 from benchmarks.outputs import (
@@ -153,6 +156,67 @@ def _npz(arrays, random):
         one = damage.array(values, random) if name == chosen else values
         files.append((f"{name}.npy", damage.npy(one, random if name == chosen else None)))
     return damage.sealed(damage.members(files, random) if random.random() < 0.4 else files, random)
+
+
+def own_arrays(folder):
+    path = folder / "data.npz"
+    image = (np.arange(N * 20) % 251).astype(np.uint8).reshape(N, 5, 4)
+    arrays = {"image": image, "label": GIVEN, "clean_label": TRUE, "classes": np.array(NAMES)}
+    content = damage.sealed([(f"{n}.npy", damage.npy(a)) for n, a in arrays.items()])
+    path.write_bytes(content)
+    dataset = DATASETS.build(f"arrays(file={str(path)!r}, test=0.2)")
+
+    def read():
+        for split in dataset.load(NOWHERE, 0):
+            assert split.image.shape == (len(split.label), *dataset.shape)
+            assert 0 <= split.given.min() <= split.given.max() < dataset.num_classes
+
+    door = "benchmarks.datasets.arrays."
+    decoders = (*(door + name for name in ("open_arrays", "_shape", "coded", "_channels_first")),)
+    return Reader(path, lambda random: _npz(arrays, random), read, decoders)
+
+
+def _pictures(folder):
+    for number in range(12):
+        pixels = np.full((6 + number % 3, 7, 3), 20 * number, np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    return [["path", "label", "clean_label"]] + [
+        [f"{number}.png", NAMES[number % 3], NAMES[number // 2 % 3]] for number in range(12)
+    ]
+
+
+def own_table(folder):
+    path, rows = folder / "labels.csv", _pictures(folder)
+    path.write_bytes(damage.as_csv(rows))
+    dataset = DATASETS.build(f"table(file={str(path)!r}, test=0.3, size=4)")
+
+    def read():
+        assert dataset.num_classes >= 2
+        assert all(dataset.load(folder / "data", 0)[0].given >= 0)
+
+    door = "benchmarks.datasets.image_files."
+    decoders = (door + "read_table", door + "_table", door + "coded", door + "decoded")
+    return Reader(path, functools.partial(damage.table, rows), read, decoders)
+
+
+def own_picture(folder):
+    _pictures(folder)
+    path = folder / "5.png"
+    whole = path.read_bytes()
+
+    def mutant(random):
+        other = io.BytesIO()
+        image = Image.open(io.BytesIO(whole)).resize((random.randint(1, 40), random.randint(1, 9)))
+        mode = random.choice(["RGB", "L", "P", "1", "CMYK", "RGBA"])
+        kind = "TIFF" if mode == "CMYK" else random.choice(["PNG", "TIFF"])
+        image.convert(mode).save(other, kind)
+        return other.getvalue()
+
+    def read():
+        assert read_picture(path, 4, "squash").pixel.shape == (3, 4, 4)
+
+    door = "benchmarks.inputs.images."
+    return Reader(path, mutant, read, (door + "read_bytes", door + "_in_colour"))
 
 
 def matrix(folder):
@@ -698,6 +762,9 @@ READERS = {
     "labels, text": label_text,
     "labels, .npy": label_npy,
     "labels, .npz": label_npz,
+    "arrays of one's own": own_arrays,
+    "table of pictures": own_table,
+    "picture": own_picture,
     "matrix": matrix,
     "probabilities": probabilities,
     "suite": suite,
