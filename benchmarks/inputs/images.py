@@ -41,7 +41,7 @@ def read_picture(path: Path, size: int, fit: Fit) -> Picture:
     Raises:
         InputError: it cannot be read, is no picture of a known format, or is damaged or too large.
     """
-    from PIL import Image, ImageOps  # noqa: PLC0415  only data of one's own need it
+    from PIL import Image, ImageOps, UnidentifiedImageError  # noqa: PLC0415  only data of one's own need it
 
     data = read_bytes(path, IMAGE_BYTES)
     try:
@@ -58,7 +58,7 @@ def read_picture(path: Path, size: int, fit: Fit) -> Picture:
     except InputError:
         raise
     except (*DAMAGES, Image.DecompressionBombError) as error:
-        known = isinstance(error, Image.UnidentifiedImageError)
+        known = isinstance(error, UnidentifiedImageError)
         reason = "is no picture of a known format" if known else f"is damaged: {error}"
         raise InputError(path, reason) from error
     pixel = np.ascontiguousarray(np.asarray(upright).transpose(2, 0, 1))

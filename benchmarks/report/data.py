@@ -42,7 +42,7 @@ LATER = (
 """The tables that are empty where a folder of an earlier version lacks the file."""
 TEXT = {
     *(set(KEYS) - {"noise_rate", "seed"}),
-    *("method_spec", "profile", "privileges", "precision", "noise_sha256"),
+    *("method_spec", "profile", "privileges", "precision", "noise_sha256", "truth"),
     *("metric_spec", "status", "reason", "selection", "score"),
     *("reference", "metric"),
     *(column for lists in LISTS.values() for column in lists),
