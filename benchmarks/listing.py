@@ -7,6 +7,7 @@ from itertools import takewhile
 from typing import Any
 
 from benchmarks import schema
+from benchmarks.catalogue import passports
 from benchmarks.embedding import BACKBONES
 from benchmarks.profiles import PROFILES
 from benchmarks.suites import FOLDER, names
@@ -19,8 +20,11 @@ def listing(kind: str | None) -> str:
 
     Args:
         kind: ``datasets``, ``noises``, ``methods``, ``models``, ``recipes``,
-            ``backbones``, ``profiles``, ``metrics`` or ``suites``; None means all.
+            ``backbones``, ``profiles``, ``metrics`` or ``suites``; None means all of these.
+            ``passports`` tell what is certain of each of our methods.
     """
+    if kind == "passports":
+        return "\n".join(["passports:", *(f"  {name}: {p}." for name, p in passports().items())])
     registries = {**REGISTRIES, "backbone": BACKBONES, "profile": PROFILES}
     blocks = {f"{name}s": list(_entries(registry)) for name, registry in registries.items()}
     blocks["metrics"] = [f"{m.id}: {m.label}; {m.meaning}" for m in schema.METRICS.values()]

@@ -263,7 +263,7 @@ Specs = Annotated[list[str], msgspec.Meta(min_length=1)]
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
-    """A suite as its TOML file has it; ``method = "all"`` stands for every one, plugins' too."""
+    """A suite as its TOML file has it; the method ``"all"`` stands for every one, plugins' too."""
 
     dataset: Specs
     noise: Specs
@@ -350,8 +350,9 @@ class Suite:
             raise InputError(path, reason, "method")
         values["plugin"] = [path.parent / home_expanded(plugin) for plugin in values["plugin"]]
         load(values["plugin"])
-        if values["method"] == "all":
-            values["method"] = list(METHODS)
+        listed = ["all"] if values["method"] == "all" else values["method"]
+        every = ([*METHODS] if spec == "all" else [spec] for spec in listed)
+        values["method"] = [*itertools.chain.from_iterable(every)]
         if values["question"]:
             for reason, place in values["question"].faults(values["method"]):
                 raise InputError(path, reason, place)

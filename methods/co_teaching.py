@@ -30,7 +30,7 @@ class CoTeaching(SmallLoss, label="Co-teaching", family="selection"):
         It divides an already averaged loss by the number kept; we average once.
         It sets ``forget_rate`` to the true noise rate, which nobody knows; here it is a fixed 0.2
         unless ``rate="true"``.
-        It truncates the number kept; we round.
+        It truncates the number kept; we round. ``R`` ends its rise an epoch earlier.
         It evaluates the networks one by one.
     """
 

@@ -30,8 +30,9 @@ class CoTeachingPlus(SmallLoss, label="Co-teaching+", family="selection"):
     Differs from the authors' code (xingruiyu/coteaching_plus, ``loss.py`` at commit 5a935d1):
         There, the softmax is taken twice where networks disagree, an averaged loss is divided by
         the number kept, the example with index 0 never counts as disagreed upon, and a batch in
-        which all agree is skipped after 5,000 steps. It forgets at the true rate, as here with
-        ``rate="true"``, and truncates the number kept.
+        which all agree is learnt whole, each network by the mean over all examples, or skipped
+        after 5,000 steps. It forgets at the true rate, as here with ``rate="true"``, truncates the
+        number kept, and ends the rise of ``R`` an epoch earlier.
     """
 
     warmup: Epochs = 20

@@ -1,8 +1,10 @@
 """CORES2: confidence regularisation and a sieve."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from methods.base import Batch, LossAndState, Method, State, Task
@@ -31,11 +33,21 @@ class CORES(Method, label="CORES2", family="weights"):
         authors' 10, 40 and 30 of 100 epochs.
 
     Differs from the paper:
-        The sieve sees the network as it is, and ``p`` is ``p + 1e-8`` in the logarithm, which
-        bounds the loss from below; both as in the authors' code (UCSC-REAL/cores, ``loss.py``).
-        That divides the learning rate by ``1 + b``, here the loss, which is the same under SGD. A
-        batch without kept examples trains on none. The semi-supervised CORES2* is left out.
+        The sieve sees the network as it is, and in the logarithms of the reward and of the mean
+        ``p`` is ``p + 1e-8``, which bounds the loss from below; both as in the authors' code
+        (UCSC-REAL/cores, ``loss.py`` at commit cf0945e). A batch without kept examples trains on
+        none.
+
+    Differs from that code:
+        It divides the learning rate by ``1 + b``, here the loss, which is the same under SGD
+        without weight decay. Before every epoch it counts the prior anew, over the examples that
+        the epoch before kept; here it is that of all given labels, as in the paper. Its ``b``
+        reaches ``beta`` an epoch earlier.
+
+    Left out: the semi-supervised second phase of CORES2*.
     """
+
+    version: ClassVar[int | str] = 2
 
     beta: NonNegative = 2.0
     warmup: Fraction = 0.1
@@ -56,7 +68,7 @@ class CORES(Method, label="CORES2", family="weights"):
     def loss(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the mean regularised loss of the kept examples."""
         each = -(logits.softmax(-1) + 1e-8).log()  # (B, C)
-        hard = each.gather(1, batch.label[:, None]).squeeze(1)
+        hard = F.cross_entropy(logits, batch.label, reduction="none")
         rise = (epoch / state["epochs"] - self.warmup) / max(self.full - self.warmup, 1e-9)
         beta = self.beta * rise.clamp(0, 1)
         regularised = (hard - beta * (each @ state["prior"])) / (1 + beta)

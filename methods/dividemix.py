@@ -39,10 +39,18 @@ class DivideMix(Method, label="DivideMix", family="mixed"):
     Differs from the authors' code (LiJunnan1992/DivideMix, ``Train_cifar.py``):
         A batch holds labelled and unlabelled examples as they come, not as many of each, so an
         epoch is as long as any other. Both networks learn in the same step and mix the same
-        pairs. They predict with the mean of probabilities, not of logits.
-        The paper sets ``unlabelled_weight`` by the noise (0 to 150) and, if it is asymmetric, adds
-        an entropy term to the warm-up; here it is one value, and there is no such term.
+        pairs. They predict with the mean of probabilities, not of logits. Labels are guessed by
+        networks in training mode, there in evaluation mode, which matters to batch normalisation;
+        ``lambda`` rises from epoch to epoch, there from step to step; the warm-up counts both
+        views, there one. The mixture starts from the best two groups, there from those that k-means
+        happens on, and always takes 10 steps; at a rate of 0.9 there it sees the mean loss of five
+        epochs.
+        The paper sets ``unlabelled_weight`` by the noise (0 to 150); here it is one value.
+
+    Left out: the entropy term in the warm-up under asymmetric noise.
     """
+
+    version: ClassVar[int | str] = 2
 
     networks: ClassVar[int] = 2
     views: ClassVar[int] = 2

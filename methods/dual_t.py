@@ -41,9 +41,10 @@ class DualT(Method, label="Dual-T", family="transition"):
         It chooses the network of the first stage by noisy validation accuracy; here that stage has
         a fixed length. A class that is never predicted has a row of zeros there, here the identity.
 
-    On digits its ``T`` has a larger error than that of anchor points alone (0.43 against 0.23 at
-    symmetric noise of 0.4), as the anchor rows of an early network are soft, and go through a
-    second matrix that is soft too; yet it is more accurate than ``forward`` (91.6 against 88.5 %).
+    The product is right where the network is surer than it should be, as deep ones are. Of one that
+    is calibrated, either factor alone is ``T``, and their product is ``T`` squared: on digits at
+    symmetric noise of 0.4 its error is 0.43, that of ``T`` squared 0.44, and of anchor points alone
+    0.23; yet it is more accurate than ``forward`` there (91.6 against 88.5 %).
     """
 
     warmup: Annotated[float, Between(0.01, 0.99)] = 0.2

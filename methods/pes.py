@@ -40,7 +40,8 @@ class PES(Method, label="PES", family="early"):
     Differs from the authors' code (tmllab/2021_NeurIPS_PES, ``PES_cs.py``):
         On CIFAR-10 with ResNet-18 its stages have 25, 7 and 5 to 7 of 200 epochs of 350 steps, the
         rate is 1e-4, and the upper layers are two blocks and the classifier:
-        ``second=0.035, third=0.025, upper=3, lr=0.0001``. On few images that is too little for new
+        ``second=0.035, third=0.025, upper=3, lr=0.0001``; on CIFAR-100 with ResNet-34 the first has
+        30, and the same blocks are ``upper=4``. On few images that is too little for new
         layers to learn anything, hence the longer stages and the higher rate.
         There the optimiser of the last stage still holds the layers before they were renewed, so
         it trains the others only; here it trains all, as the paper says. Predictions that select

@@ -42,11 +42,13 @@ class ProMix(Method, label="ProMix", family="mixed"):
         https://arxiv.org/abs/2207.10276 (section 3; the defaults are those of CIFAR-10).
 
     Differs from the authors' code (Justherozen/ProMix, ``Train_promix.py`` at commit 40d8378):
-        There a second head takes the last part of the loss. It adds FMix, more changes in strong
-        views, an entropy term in the warm-up if noise is asymmetric, and ends ``u`` once it has
-        risen. Both networks mix the same pairs here, and predict with the mean of probabilities.
-        Counts of 600 epochs are shares: ``ramp`` (50), ``guess`` (250), ``memory`` of ``pi`` (51,
-        for steps that keep 0.9999). A mean over nothing is 0.
+        There a second head takes the last part of the loss, which ends once it has risen; here the
+        only head keeps it. Both networks mix the same pairs here, and predict with the mean of
+        probabilities. Counts of 600 epochs are shares: ``ramp`` (50), ``guess`` (250), ``memory``
+        of ``pi`` (51, for steps that keep 0.9999). A mean over nothing is 0.
+
+    Left out: the second head, FMix, some changes of strong views, and the entropy term in the
+    warm-up under asymmetric noise.
     """
 
     networks: ClassVar[int] = 2

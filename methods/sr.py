@@ -1,13 +1,18 @@
 """Sparse regularisation."""
 
+import math
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.base import Batch, LossAndState, Method, State
+from methods.base import Batch, LossAndState, Method, State, Task
 from methods.bounds import Between, NonNegative
+
+LOWEST = math.log(1e-7)
+"""The logarithm of the smallest probability that the penalty tells from others."""
 
 
 @dataclass(frozen=True)
@@ -16,19 +21,28 @@ class SR(Method, label="Sparse regularisation", family="outputs"):
 
     ``loss = -log p_y + lam * rho^floor(epoch / every) * sum_k p_k^norm`` with
     ``p = softmax(z / (|z| * tau))``: a sharpened prediction, and a penalty that is least for a
-    one-hot one and weighs more from epoch to epoch. ``normalise=False`` leaves out ``|z|``.
+    one-hot one and weighs more from epoch to epoch. ``normalise=False`` leaves out ``|z|``. In the
+    penalty ``p`` is at least 1e-7, below which it pulls no more.
+
+    ``rho`` and ``every`` are those of ``span`` epochs: in ``E`` epochs an epoch counts as
+    ``span / E``, so that the penalty weighs the same at the same share of training.
+
+    State:
+        pace: 0-d, ``span / E``.
 
     Source:
         Xiong Zhou, Xianming Liu, Chenyang Wang, Deming Zhai, Junjun Jiang & Xiangyang Ji, "Learning
         with noisy labels via sparse regularization", ICCV 2021. https://arxiv.org/abs/2108.00192
         (equations 9 and 10). The authors' code hitcszx/lnl_sr was read at commit cd3ed32,
         ``main.py``, ``norm.py`` and ``config.py``. The defaults are those of CIFAR-10; MNIST has no
-        ``normalise``, ``tau=0.1, lam=4, rho=2, every=5``.
+        ``normalise``, ``tau=0.1, lam=4, rho=2, every=5, span=50``. The bound of 1e-7 is the code's.
 
     Differs from that code:
         It is evaluated by accuracy alone, on which the sharpening has no influence. Here the
         sharpened distribution, which is what was trained, is also what predicts.
     """
+
+    version: ClassVar[int | str] = 2
 
     tau: Annotated[float, Between(0.001, 1000.0)] = 0.5
     norm: Annotated[float, Between(0.001, 1.0)] = 0.1
@@ -36,13 +50,20 @@ class SR(Method, label="Sparse regularisation", family="outputs"):
     rho: Annotated[float, Between(1.0, 100.0)] = 1.03
     every: Annotated[int, Between(1, 100_000)] = 1
     normalise: bool = True
+    span: Annotated[int, Between(1, 100_000)] = 120
+
+    def init(self, task: Task) -> State:
+        """Find how fast the penalty rises."""
+        return {"pace": torch.tensor(self.span / task.epochs, device=task.label.device)}
 
     def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the cross-entropy of the sharpened prediction plus the penalty on density."""
         log_p = self._sharpened(logits).log_softmax(-1)
         hard = F.nll_loss(log_p, batch.label, reduction="none")
-        sparsity = (self.norm * log_p).exp().sum(-1)
-        weight = self.lam * self.rho ** (epoch / self.every).floor()
+        sparsity = (self.norm * log_p.clamp(min=LOWEST)).exp().sum(-1)
+        # A hair more, lest a whole number be rounded to the one below.
+        step = (epoch * state["pace"] / self.every + 1e-4).floor()
+        weight = self.lam * self.rho**step
         return hard + weight * sparsity, state
 
     def predict(self, outputs: Tensor) -> Tensor:

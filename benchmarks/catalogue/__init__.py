@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 PATH = Path(__file__).with_name("methods.csv")
+PASSPORTS = Path(__file__).with_name("passports.csv")
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,29 @@ class Facts:
     colour: str = ""  # that a plugin's method asks for, as #rrggbb
 
 
+@dataclass(frozen=True)
+class Passport:
+    """What is certain of a method, in words: see ``benchmarks/catalogue/passport.py``."""
+
+    implemented: str
+    settings: str
+    checked: str
+    reproduced: str
+
+    def __str__(self) -> str:
+        """Return the four facts on one line."""
+        return "; ".join(f"{fact}: {said}" for fact, said in vars(self).items())
+
+
 @cache
 def catalogue() -> Mapping[str, Facts]:
     """Return the facts of our methods by name: by family, year and name."""
     with PATH.open(encoding="utf-8", newline="") as file:
         return {row.pop("method"): Facts(**row) for row in csv.DictReader(file)}
+
+
+@cache
+def passports() -> Mapping[str, Passport]:
+    """Return the passports of our methods by name, in the order of :func:`catalogue`."""
+    with PASSPORTS.open(encoding="utf-8", newline="") as file:
+        return {row.pop("method"): Passport(**row) for row in csv.DictReader(file)}

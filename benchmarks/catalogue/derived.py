@@ -3,10 +3,12 @@
 import csv
 import io
 import re
+from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 
-from benchmarks.catalogue import PATH
+from benchmarks.catalogue import PASSPORTS, PATH
+from benchmarks.catalogue.passport import passport
 from methods import METHODS
 from methods.base import FAMILIES, hooks_of
 
@@ -16,15 +18,16 @@ ROOT = Path(__file__).parents[2]
 def derived() -> dict[Path, str]:
     """Return the text of each file that follows from the methods, in whole or between marks."""
     return {
-        PATH: _table(),
+        PATH: _table({name: method.facts() for name, method in METHODS.items()}),
+        PASSPORTS: _table({name: passport(name) for name in METHODS}),
         ROOT / "README.md": _between(ROOT / "README.md", _families()),
         ROOT / "methods" / "HOOKS.md": _between(ROOT / "methods" / "HOOKS.md", _hooks()),
     }
 
 
-def _table() -> str:
+def _table(facts: Mapping[str, Mapping[str, str]]) -> str:
     text = io.StringIO()
-    rows = [{"method": name, **method.facts()} for name, method in METHODS.items()]
+    rows = [{"method": name, **each} for name, each in facts.items()]
     table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     table.writeheader()
     table.writerows(rows)

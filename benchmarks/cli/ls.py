@@ -15,6 +15,7 @@ Kind = Literal[
     "profiles",
     "metrics",
     "suites",
+    "passports",
 ]
 
 
@@ -22,7 +23,8 @@ def ls(kind: Kind | None = None, *, plugin: Plugins = ()) -> Exit:
     """List what can be named: datasets, noises, methods, models, profiles, metrics and so on.
 
     Args:
-        kind: Only these.
+        kind: Only these; passports say of each method what is left out, which settings are
+            published, whose code it was compared with, and what was reproduced.
         plugin: A Python file that registers entries of your own; may be given several times.
     """
     from benchmarks import plugins

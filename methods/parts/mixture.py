@@ -7,8 +7,8 @@ from torch import Tensor
 def lower_component(value: Tensor, steps: int = 10, floor: float = 5e-4) -> Tensor:
     """Return the posterior ``(N,)`` of the lower of two Gaussians fitted to ``value``.
 
-    Expectation-maximisation from the extremes of the data: means at the smallest and the largest
-    value, the common variance, equal shares.
+    Expectation-maximisation from the two groups whose values vary least within, as k-means would
+    leave them at its best: a single value far above all others is no group of its own then.
 
     Args:
         value: ``(N,)``, in ``[0, 1]``.
@@ -20,11 +20,10 @@ def lower_component(value: Tensor, steps: int = 10, floor: float = 5e-4) -> Tens
         JRSS B 1977. https://doi.org/10.1111/j.2517-6161.1977.tb01600.x
     """
     x = value[:, None]
-    mean = torch.stack([value.min(), value.max()])
-    variance = value.var(unbiased=False).expand(2) + floor
-    share = torch.full_like(mean, 0.5)
-    weight = _posterior(x, mean, variance, share)  # (N, 2)
-    for _ in range(steps):
+    low = (value <= _divide(value)).to(value.dtype)
+    low = torch.where(value.amax() > value.amin(), low, 0.5)  # equal values have no groups
+    weight = torch.stack([low, 1 - low], -1)  # (N, 2)
+    for _ in range(steps + 1):
         size = weight.sum(0).clamp(min=torch.finfo(value.dtype).tiny)
         mean = (weight * x).sum(0) / size
         variance = (weight * (x - mean).square()).sum(0) / size + floor
@@ -32,6 +31,17 @@ def lower_component(value: Tensor, steps: int = 10, floor: float = 5e-4) -> Tens
         weight = _posterior(x, mean, variance, share)
     lower = mean.argmin()
     return weight.index_select(1, lower[None]).squeeze(1)
+
+
+def _divide(value: Tensor) -> Tensor:
+    """Return the highest value of the lower of the two groups that vary least within, 0-d."""
+    ordered = value.sort().values
+    count = torch.arange(1, len(value), device=value.device).to(value.dtype)  # of the lower group
+    below = ordered.cumsum(0)[:-1]
+    above = ordered.sum() - below
+    # The squares within are least where the means are farthest apart, weighed by both sizes.
+    between = below.square() / count + above.square() / (len(value) - count)
+    return ordered[:-1].gather(0, between.argmax()[None]).squeeze(0)
 
 
 def higher_beta_component(value: Tensor, steps: int = 10) -> Tensor:

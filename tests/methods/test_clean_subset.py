@@ -109,17 +109,27 @@ def step_of_the_paper(weigh, optimizer, network, examples, trusted):
     optimizer.step()
 
 
+def test_l2rw_bounds_the_gradient_where_it_is_asked_to():
+    assert METHODS["l2rw"]().stages(9)[0].recipe == {}
+    assert METHODS.build("l2rw(clip_norm=1.5)").stages(9)[0].recipe == {"clip_norm": 1.5}
+
+
+@pytest.mark.parametrize("normalised", [False, True])
 @every_network
-def test_mw_net_learns_its_weights_as_the_virtual_step_of_the_paper(make_network):
+def test_mw_net_learns_its_weights_as_the_virtual_step_of_the_paper(make_network, normalised):
     network, method = (
         double_of(make_network()),
-        METHODS.build("mw_net(hidden=7, lr=0.02, weight_decay=0.1)"),
+        METHODS.build(f"mw_net(hidden=7, lr=0.02, weight_decay=0.1, normalised={normalised})"),
     )
-    weigh = weighting_network(started(method, task())["net"])
-    optimizer = torch.optim.Adam(weigh.parameters(), 0.02, weight_decay=0.1)
+    units = weighting_network(started(method, task())["net"])
+
+    def weigh(losses):
+        return units(losses) / units(losses).mean() if normalised else units(losses)
+
+    optimizer = torch.optim.Adam(units.parameters(), 0.02, weight_decay=0.1)
     for image, batch, before, state in lookaheads(method, network):
         step_of_the_paper(weigh, optimizer, network, (image, batch.label), batch.trusted)
-        after = torch.cat([p.detach().flatten() for p in weigh.parameters()])
+        after = torch.cat([p.detach().flatten() for p in units.parameters()])
         assert (after - before["net"]).abs().max() > 1e-3
         same(state["net"], after, atol=1e-9, rtol=1e-9)
         logits = network.forward(network.params, image).requires_grad_()

@@ -63,9 +63,13 @@ ORACLES = {
         [oracles.clipped(z, 4, 0.25)], [y]
     )[0],
     "js(pi=0.3)": lambda z, y: oracles.js(z, y, 0.3),
-    "sr(every=3)": lambda z, y: oracles.sr(z, y, 0.5, 0.1, 1.2 * 1.03, normalise=True),
-    "sr(tau=2, norm=0.4, rho=2, normalise=False)": lambda z, y: oracles.sr(
+    "sr(every=3, span=13)": lambda z, y: oracles.sr(z, y, 0.5, 0.1, 1.2 * 1.03, normalise=True),
+    "sr(every=3, span=26)": lambda z, y: oracles.sr(z, y, 0.5, 0.1, 1.2 * 1.03**2, normalise=True),
+    "sr(tau=2, norm=0.4, rho=2, span=13, normalise=False)": lambda z, y: oracles.sr(
         z, y, 2, 0.4, 1.2 * 2**4, normalise=False
+    ),
+    "sr(tau=0.1, lam=4, rho=2, every=5, span=13, normalise=False)": lambda z, y: oracles.sr(
+        z, y, 0.1, 0.1, 4, normalise=False
     ),
     "eps_softmax": lambda z, y: oracles.eps_softmax(z, y, 0.03, 1, 1e4),
     "eps_softmax(alpha=2, m=3)": lambda z, y: oracles.eps_softmax(z, y, 2, 1, 3),
@@ -199,7 +203,7 @@ def test_sparse_regularisation_predicts_with_what_it_trains():
 
 def losses(spec, logits, label):
     batch = Batch(torch.arange(len(label)), label)
-    return METHODS.build(spec).losses(logits, batch, {}, EPOCH)[0]
+    return METHODS.build(spec).losses(logits, batch, {"pace": torch.tensor(1.0)}, EPOCH)[0]
 
 
 def sample(scale=2):

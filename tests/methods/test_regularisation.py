@@ -10,7 +10,7 @@ from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.errors import RefusedError
 from benchmarks.store import CURVE_VALUES
 from benchmarks.sweep import Suite
-from methods import METHODS, Batch
+from methods import METHODS, Batch, Task
 from methods.parts.mixture import higher_beta_component
 from tests.agreement import same
 from tests.cells import build
@@ -139,7 +139,7 @@ def test_sop_starts_tiny_and_random():
 def test_sop_against_the_loop_over_three_overlapping_visits():
     rng = torch.Generator().manual_seed(3)
     u, v = torch.rand(N, generator=rng), 1.3 * torch.rand(N, C, generator=rng)
-    state = {"u": u, "v": v}
+    state = {"u": u, "v": v, "pace": torch.tensor(1.5)}
     u, v = u.tolist(), v.tolist()
     for rows, batch, loss, gradient, after in visits("sop(lr_u=3.0, lr_v=2.0)", EPOCH, state):
         ids, labels = batch.ids.tolist(), batch.label.tolist()
@@ -153,12 +153,32 @@ def test_sop_against_the_loop_over_three_overlapping_visits():
         errors = [oracles.sop_error(row, y, u[i], v[i]) for row, i, y in each]
         assert loss == pytest.approx(paper(rows) + oracles.mean(errors), rel=1e-12)
         same(gradient, torch.tensor(oracles.slope(paper, rows)), atol=1e-8, rtol=1e-6)
-        rates = (3.0 / size, 2.0 / size)
+        rates = (1.5 * 3.0 / size, 1.5 * 2.0 / size)
         for row, i, y in each:
             u[i], v[i] = oracles.sop_step(row, y, u[i], v[i], rates)
         same(after["u"], torch.tensor(u), atol=1e-7, rtol=1e-6)
         same(after["v"], torch.tensor(v), atol=1e-7, rtol=1e-6)
         u, v = after["u"].tolist(), after["v"].tolist()
+
+
+@pytest.mark.parametrize("epochs", [30, 100, 300])
+def test_sop_wakes_before_half_of_training_is_over_however_short_it_is(epochs):
+    """A wrong label that the network never believes is explained away by ``v`` and ``u``."""
+    method, label = METHODS["sop"](), torch.zeros(128, dtype=torch.int64)
+    state = method.init(Task(label, C, epochs))
+    state |= {name: torch.full_like(state[name], 1e-8) for name in ("u", "v")}
+    batch, logits = Batch(torch.arange(128), label), torch.zeros(128, C)
+    logits[:, 1] = 9.0
+    awake = []
+    for epoch in range(epochs):
+        own = {name: state[name].requires_grad_() for name in method.learnable}
+        loss, after = method.loss(logits, batch, {**state, **own}, torch.tensor(epoch))
+        slopes = dict(zip(own, torch.autograd.grad(loss, list(own.values())), strict=True))
+        state = {k: x.detach() for k, x in method.learn(after, slopes, torch.tensor(epoch)).items()}
+        if state["v"].square().max() > 0.5:
+            awake.append(epoch / epochs)
+    assert 0.15 < awake[0] < 0.45
+    assert state["u"].square().min() > 0.5
 
 
 def test_sop_without_own_parameters_is_cross_entropy_to_the_network():
@@ -259,14 +279,24 @@ def test_dyr_trusts_labels_and_balances_nothing_in_its_warmup():
         assert loss == pytest.approx(papers.dyr(logits, targets, 0.0))
 
 
-def test_elr_plus_against_the_loop_over_three_overlapping_visits():
+@pytest.mark.parametrize("more", ["", ", trusting=True, rise=0.5"])
+def test_elr_plus_against_the_loop_over_three_overlapping_visits(more):
+    weight = 2.0 * math.exp(-5 * (1 - 4 / (0.5 * 13)) ** 2) if more else 2.0
+
+    def weighed(given, target):
+        if not more:
+            return given
+        both = [a * b for a, b in zip(given, target, strict=True)]
+        return [share / math.fsum(both) for share in both]
+
     def paper(nets, given, targets):
         each = (zip(net, given, own, strict=True) for net, own in zip(nets, targets, strict=True))
         return math.fsum(
-            oracles.mean([papers.elr_plus(row, y, t, 2.0) for row, y, t in net]) for net in each
+            oracles.mean([papers.elr_plus(row, weighed(y, t), t, weight) for row, y, t in net])
+            for net in each
         )
 
-    spec = "elr_plus(beta=0.6, weight=2.0, alpha=2.0)"
+    spec = f"elr_plus(beta=0.6, weight=2.0, alpha=2.0{more})"
     expected = [[[0.0] * C for _ in range(N)] for _ in range(2)]
     for logits, batch, loss, gradient, state in visits(spec):
         ids, outputs = batch.ids.tolist(), batch.outputs.tolist()

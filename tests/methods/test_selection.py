@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from benchmarks.contract.samples import EPOCHS, batch_of, logits_of, started, task
-from methods import METHODS, Batch
+from methods import METHODS, Batch, Task
 from tests.agreement import same
 from tests.methods.visits import holds, visits
 from tests.oracles import methods as oracles
@@ -29,6 +29,19 @@ def test_cores_against_the_loop(epoch):
         same(state["prior"], torch.tensor(prior))
 
 
+def test_cores_pulls_at_a_label_however_unlikely_it_is_to_the_network():
+    """The bound on ``p`` is the reward's: cross-entropy has none in the authors' code."""
+    method, training = METHODS["cores"](), task()
+    label = training.label[:1]
+    for gap in (5.0, 15.0, 25.0):
+        logits = (gap * torch.nn.functional.one_hot((label + 1) % 5, 5).double()).requires_grad_()
+        batch, state = Batch(torch.tensor([0]), label), started(method, training)
+        loss, _ = method.loss(logits, batch, state, torch.tensor(0))
+        (slope,) = torch.autograd.grad(loss, logits)
+        (hard,) = torch.autograd.grad(torch.nn.functional.cross_entropy(logits, label), logits)
+        same(slope, hard)
+
+
 def test_cores_is_cross_entropy_at_first_and_trains_on_nothing_when_nothing_is_kept():
     method, training = METHODS["cores"](), task()
     state = started(method, training)
@@ -48,6 +61,25 @@ def test_peer_loss_against_the_loop(epoch, alpha):
         labels, partners = batch.label.tolist(), batch.draws["partner"].tolist()
         assert sorted(partners) == list(range(len(labels)))
         holds(rows, loss, gradient, selection.peer, labels, partners, alpha, rtol=1e-6)
+
+
+def test_the_published_weights_of_peer_loss_are_those_of_the_authors_code():
+    """``f_alpha`` in ``runner.py`` of weijiaheng/Multi-class-Peer-Loss-functions, CIFAR-10."""
+    lengths, label = (20, 20, 50, 50, 100, 100), torch.zeros(2, dtype=torch.int64)
+    ends = {
+        "uniform": [(0, 0), (0, 0.1), (1, 2), (2, 2.5), (2.5, 3.3), (3.3, 5)],
+        "sparse": [(0, 0), (0, 1), (1, 2), (2, 5), (5, 10), (10, 20)],
+    }
+    for schedule, pairs in ends.items():
+        theirs = torch.cat([torch.linspace(*p, n) for p, n in zip(pairs, lengths, strict=True)])
+        method = METHODS["peer_loss"](schedule=schedule)
+        state = method.init(Task(label, 2, 300))
+        batch = Batch(torch.arange(2), label, target=1 - label)
+        logits = torch.tensor([[2.0, 0.0], [2.0, 0.0]])
+        own, other = -(logits[0].softmax(0) + 1e-5).log()
+        for epoch, alpha in enumerate(theirs[:300]):
+            loss, _ = method.loss(logits, batch, state, torch.tensor(epoch))
+            same(loss, (own - alpha * other) / (1 + alpha), atol=1e-6, rtol=1e-6)
 
 
 def test_peer_loss_over_all_partners_is_the_confidence_reward_of_cores():

@@ -141,10 +141,10 @@ def js(row, y, pi):
 
 
 def sr(row, y, tau, power, weight, *, normalise):
-    """Zhou et al. 2021, equations 9 and 10."""
+    """Zhou et al. 2021, equations 9 and 10, and the bound of their code."""
     norm = math.sqrt(math.fsum(z * z for z in row)) if normalise else 1.0
     p = softmax([z / norm / tau for z in row])
-    return -math.log(p[y]) + weight * sum(q**power for q in p)
+    return -math.log(p[y]) + weight * sum(max(q, 1e-7) ** power for q in p)
 
 
 def eps_softmax(row, y, alpha, beta, m):

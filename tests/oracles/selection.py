@@ -14,8 +14,8 @@ def cores_sieve(rows, labels):
     """Which losses are at most the mean over all labels (Cheng et al. 2021, equation 5)."""
     kept = []
     for row, y in zip(rows, labels, strict=True):
-        losses = [-math.log(p + 1e-8) for p in softmax(row)]
-        kept.append(losses[y] <= mean(losses))
+        p = softmax(row)
+        kept.append(-math.log(p[y]) <= mean([-math.log(q + 1e-8) for q in p]))
     return kept
 
 
@@ -23,10 +23,11 @@ def cores(rows, labels, kept, prior, beta):
     """Mean of the kept, confidence rewarded (Cheng et al. 2021, equations 3 and 4)."""
     corrected = []
     for row, y, keep in zip(rows, labels, kept, strict=True):
-        losses = [-math.log(p + 1e-8) for p in softmax(row)]
+        p = softmax(row)
+        losses = [-math.log(q + 1e-8) for q in p]
         reward = math.fsum(q * loss for q, loss in zip(prior, losses, strict=True))
         if keep:
-            corrected.append((losses[y] - beta * reward) / (1 + beta))
+            corrected.append((-math.log(p[y]) - beta * reward) / (1 + beta))
     return math.fsum(corrected) / max(len(corrected), 1)
 
 

@@ -71,11 +71,11 @@ function opener(key, text, label) {
 }
 
 function methodNode(method) {
-  const { label, colour, full, summary: idea } = data.methods[method];
+  const { label, colour, full, summary: idea, passport } = data.methods[method];
   const swatch = make("span", { className: "swatch" });
   swatch.style.background = colour;
   const button = opener(String(method), label, `${label}: its settings`);
-  button.title = `${full} ${idea}`;
+  button.title = [full, idea, passport].filter(Boolean).join("\n");
   return make("span", {}, swatch, button);
 }
 

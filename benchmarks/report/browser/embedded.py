@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import pandas as pd
 
-from benchmarks.catalogue import Facts, catalogue
+from benchmarks.catalogue import Facts, catalogue, passports
 from benchmarks.report import claims, stats
 from benchmarks.report.analysis import BACKWARD, Analysis
 from benchmarks.report.data import ARENA, Run
@@ -201,6 +201,7 @@ def _methods(analysis: Analysis) -> list[dict[str, Any]]:
                 "family": look.family,
                 "knowledge": run.privileges.get(method, "none"),
                 "summary": facts.summary,
+                "passport": str(passports().get(base(method), "")),
                 "paper": _cited(facts),
                 "authors": facts.authors,
                 "title": facts.title,

@@ -1,0 +1,249 @@
+"""Which function of whose code a method is held against, and how both are called."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from methods import METHODS, Batch, Method, State, Task
+from tests.authors.code import Names
+
+C, N, B, EPOCHS = 10, 60, 24, 100
+
+Loss = Callable[[Tensor, Tensor, Tensor, int], Tensor]
+"""Of logits, labels, positions and the visit: the loss of a batch, as the authors have it."""
+
+
+class Comparison(NamedTuple):
+    """A method's spec, and where the code is that it is held against."""
+
+    spec: str
+    repository: str
+    path: str
+    theirs: Callable[[Names], Loss]
+    stubs: dict[str, Any] = {}  # noqa: RUF012  nobody writes to it
+    epoch: int = 60  # of EPOCHS, at which both are asked
+
+
+class Difference(NamedTuple):
+    """The largest absolute differences over all visits."""
+
+    visits: int
+    value: float
+    gradient: float
+
+
+def plain(build: Callable[[Names], Callable[..., Any]]) -> Callable[[Names], Loss]:
+    """Return a loss that takes logits and labels alone."""
+
+    def loss(names: Names) -> Loss:
+        theirs = build(names)
+        return lambda logits, label, _ids, _visit: theirs(logits, label)
+
+    return loss
+
+
+def _config(weight: float) -> Any:
+    class Parser:
+        @staticmethod
+        def get_instance() -> dict[str, Any]:
+            return {"train_loss": {"args": {"lambda": weight}}, "num_classes": C}
+
+    return Parser
+
+
+def _elr(names: Names) -> Loss:
+    theirs = names["elr_loss"](N, C, beta=0.7)
+    return lambda logits, label, ids, _visit: theirs(ids, logits, label)
+
+
+def _sat(names: Names) -> Loss:
+    theirs = names["SelfAdaptiveTrainingCE"](labels(), C, momentum=0.9, es=30)
+    theirs.soft_labels = theirs.soft_labels.double()
+    return lambda logits, label, ids, _visit: theirs(logits, label, ids, 60)
+
+
+def _truncated(names: Names) -> Loss:
+    theirs = names["TruncatedLoss"](trainset_size=N).double()
+    constant = (1 - 0.5**0.7) / 0.7  # that ours leaves in
+    return lambda logits, label, ids, _visit: theirs(logits, label, ids) + constant
+
+
+def _sparse(names: Names) -> Loss:
+    norm = names["pNorm"](0.1)
+
+    def loss(logits: Tensor, label: Tensor, _ids: Tensor, _visit: int) -> Tensor:
+        return F.cross_entropy(logits / 0.1, label) + 4 * 2**4 * norm(logits / 0.1)
+
+    return loss
+
+
+def _cores(epoch: int) -> Callable[[Names], Loss]:
+    def build(names: Names) -> Loss:
+        room, prior = torch.zeros(N, EPOCHS).numpy(), F.one_hot(labels(), C).double().mean(0)
+
+        def loss(logits: Tensor, label: Tensor, ids: Tensor, _visit: int) -> Tensor:
+            found = names["loss_cores"](
+                epoch, logits, label, C, ids.numpy(), None, room, room.copy(), prior[None]
+            )
+            return found[0] / (1 + names["f_beta"](epoch))
+
+        return loss
+
+    return build
+
+
+def _peer(names: Names) -> Loss:
+    theirs = names["CrossEntropyLossStable"]()
+
+    def loss(logits: Tensor, label: Tensor, _ids: Tensor, _visit: int) -> Tensor:
+        return (theirs(logits, label) - theirs(logits, label.roll(1))) / 2
+
+    return loss
+
+
+def _co_teaching(names: Names) -> Loss:
+    def loss(logits: Tensor, label: Tensor, ids: Tensor, _visit: int) -> Tensor:
+        clean = torch.ones(N).numpy()
+        found = names["loss_coteaching"](*logits, label, 0.25, ids.numpy(), clean)
+        return (found[0] + found[1]) * 18  # which that code divides by once more
+
+    return loss
+
+
+def _jocor(names: Names) -> Loss:
+    def loss(logits: Tensor, label: Tensor, ids: Tensor, _visit: int) -> Tensor:
+        clean = torch.ones(N).numpy()
+        return names["loss_jocor"](*logits, label, 0.25, ids.numpy(), clean, 0.9)[0]
+
+    return loss
+
+
+def _jensen_shannon(weights: str) -> Callable[[Names], Loss]:
+    def build(names: Names) -> Loss:
+        theirs = names["JensenShannonDivergenceWeightedScaled"](C, weights)
+        views = lambda logits: list(logits) if logits.dim() == 3 else logits  # noqa: E731
+        return lambda logits, label, _ids, _visit: theirs(views(logits), label)
+
+    return build
+
+
+def labels() -> Tensor:
+    """Return the labels of the training set."""
+    return torch.randint(C, (N,), generator=torch.Generator().manual_seed(1))
+
+
+ACTIVE, NEGATIVE = "Virusdoll/Active-Negative-Loss", "loss.py"
+
+
+def _active(spec: str, function: str, **config: float) -> Comparison:
+    def build(names: Names) -> Loss:
+        theirs = names[function](C, {"delta": 0.0, "min_prob": 1e-7, "gamma": 0.5, **config})
+        if function.startswith("anl"):
+            return lambda logits, label, _ids, _visit: theirs(logits, label, nn.Linear(1, 1))
+        return lambda logits, label, _ids, _visit: theirs(logits, label)
+
+    return Comparison(spec, ACTIVE, NEGATIVE, build)
+
+
+HONG, EPSILON = "hongxin001/JoCoR", "cswjl/eps-softmax"
+
+COMPARISONS = (
+    Comparison("mae", ACTIVE, NEGATIVE, plain(lambda n: n["mae"](C))),
+    Comparison("gce(q=0.7)", ACTIVE, NEGATIVE, plain(lambda n: n["gce"](C, {"q": 0.7}))),
+    _active("sce(alpha=0.1, beta=1.0)", "sce", alpha=0.1, beta=1.0),
+    _active("nce_mae(alpha=1.0, beta=1.0)", "nce_mae", alpha=1.0, beta=1.0),
+    _active("nce_rce(alpha=10.0, beta=0.1)", "nce_rce", alpha=10.0, beta=0.1),
+    _active("nfl_mae(detach=True)", "nfl_mae", alpha=1.0, beta=1.0),
+    _active("nfl_rce(detach=True)", "nfl_rce", alpha=10.0, beta=0.1),
+    _active("nce_agce", "nce_agce", alpha=10.0, beta=0.1, a=1.8, q=3.0),
+    _active("nce_aul", "nce_aul", alpha=10.0, beta=0.015, a=6.0, q=3.0),
+    _active("nce_ael", "nce_ael", alpha=1.0, beta=4.0, a=5.0),
+    _active("anl_ce", "anl_ce", alpha=5.0, beta=5.0),
+    _active("anl_fl(detach=True)", "anl_fl", alpha=5.0, beta=5.0),
+    Comparison("focal(detach=True)", ACTIVE, NEGATIVE, plain(lambda n: n["FocalLoss"](gamma=0.5))),
+    Comparison(
+        "label_smoothing(smoothing=0.1)",
+        "UCSC-REAL/negative-label-smoothing",
+        "loss.py",
+        plain(lambda n: lambda z, y: n["loss_gls"](0, z, y, 0.1)),
+    ),
+    Comparison(
+        "negative_ls(rate=-1.0, pace=1.0)",
+        "UCSC-REAL/negative-label-smoothing",
+        "loss.py",
+        plain(lambda n: lambda z, y: n["loss_gls"](0, z, y, -1.0)),
+    ),
+    Comparison(
+        "phuber_ce(tau=2.0)",
+        "dmizr/phuber",
+        "phuber/loss.py",
+        plain(lambda n: n["PHuberCrossEntropy"](2.0)),
+    ),
+    Comparison(
+        "eps_softmax(alpha=0.03, beta=1.0, m=10000.0)",
+        EPSILON,
+        "losses.py",
+        plain(lambda n: n["ECEandMAE"](m=1e4, alpha=0.03, beta=1.0)),
+    ),
+    Comparison(
+        "logit_clip(tau=0.4, compat=True)",
+        EPSILON,
+        "losses.py",
+        plain(lambda n: n["CEandLC"](2.5)),
+    ),
+    Comparison(
+        "jal_ce(alpha=1.0, beta=1.0, a=30.0)",
+        "cswjl/joint-asymmetric-loss",
+        "losses.py",
+        plain(lambda n: n["NCEandAMSE"](alpha=1.0, beta=1.0, a=30.0)),
+    ),
+    Comparison("js(pi=0.3)", "ErikEnglesson/GJS", "losses.py", _jensen_shannon("0.3 0.7")),
+    Comparison("gjs(pi=0.3)", "ErikEnglesson/GJS", "losses.py", _jensen_shannon("0.3 0.35 0.35")),
+    Comparison(
+        "sr(tau=0.1, norm=0.1, lam=4.0, rho=2.0, every=5, span=40, normalise=False)",
+        "hitcszx/lnl_sr",
+        "norm.py",
+        _sparse,
+    ),
+    Comparison("gce_trunc", "AlanChou/Truncated-Loss", "TruncatedLoss.py", _truncated),
+    Comparison("elr", "shengliu66/ELR", "ELR/model/loss.py", _elr, {"ConfigParser": _config(3.0)}),
+    Comparison("sat(warmup=0.3)", "LayneH/self-adaptive-training", "losses/loss.py", _sat),
+    Comparison("cores", "UCSC-REAL/cores", "loss.py", _cores(60)),
+    Comparison(
+        "peer_loss",
+        "weijiaheng/Multi-class-Peer-Loss-functions",
+        "CIFAR-10/runner.py",
+        _peer,
+    ),
+    Comparison("co_teaching(forget_rate=0.25)", "bhanML/Co-teaching", "loss.py", _co_teaching),
+    Comparison("jocor(forget_rate=0.25, agreement=0.9)", HONG, "algorithm/loss.py", _jocor),
+)
+
+
+def ours(method: Method, state: State, batch: Batch, logits: Tensor, epoch: int) -> Any:
+    """Return the loss of our method and the next state."""
+    if method.draw(2):
+        batch = batch._replace(target=batch.label.roll(1))
+    return method.loss(logits, batch, state, torch.tensor(epoch))
+
+
+def compare(comparison: Comparison, names: Names, visits: int = 6) -> Difference:
+    """Return the differences over visits of overlapping batches, logits from small to large."""
+    method, source = METHODS.build(comparison.spec), torch.Generator().manual_seed(0)
+    state, theirs = method.init(Task(labels(), C, EPOCHS)), comparison.theirs(names)
+    value = gradient = 0.0
+    for visit in range(visits):
+        ids = torch.randperm(N, generator=source)[:B]
+        shape = [size for size in (method.networks, method.views) if size > 1]
+        logits = torch.randn([*shape, B, C], generator=source) * (0.5, 2, 5)[visit % 3]
+        logits.requires_grad_()
+        batch = Batch(ids, labels()[ids])
+        mine, state = ours(method, state, batch, logits, comparison.epoch)
+        other = theirs(logits, batch.label, ids, visit)
+        slopes = [torch.autograd.grad(each, logits)[0] for each in (mine, other)]
+        value = max(value, abs(mine.item() - other.item()))
+        gradient = max(gradient, (slopes[0] - slopes[1]).abs().max().item())
+    return Difference(visits, value, gradient)
