@@ -587,7 +587,7 @@ def _table(path, read, last):
     rows = [line.split("\t") for line in _tabbed(path)]
     mutant = functools.partial(damage.table, rows)
     door = "benchmarks.report.data."
-    decoders = (door + "_table", door + "_refuse_text", door + "_with_names", last)
+    decoders = (door + "checked_table", door + "_refuse_text", door + "_with_names", last)
     return Reader(path, mutant, read, decoders)
 
 
