@@ -23,6 +23,8 @@ _SIDE = 1.4
 """The inches of the largest matrix with its title."""
 _BESIDE, _AROUND = 0.75, 1.0
 """The inches that labels on the left take, and what stands above and below all matrices."""
+_LEAST = 3.2
+"""The inches of the narrowest figure, above which its heading has room."""
 GIVEN = "given"
 """In place of a method: the labels of the training images."""
 _TICKS = (1, 10, 25, 50, 100)
@@ -135,8 +137,8 @@ def _figure(
     names = matrices.names_beside(analysis.run, dataset, len(panels[0].shares))
     side = min((venue.width - _BESIDE - names.inches) / len(settings), _SIDE)
     upright = names.inches * names.turned
-    size = side * len(settings) + _BESIDE + names.inches, side * len(rows) + _AROUND + upright
-    figure = layout.new_figure(*size)
+    width = max(side * len(settings) + _BESIDE + names.inches, _LEAST)
+    figure = layout.new_figure(width, side * len(rows) + _AROUND + upright)
     grid = figure.subplots(len(rows), len(settings), squeeze=False)
     scale: dict[str, Any] = {"cmap": "Greys", "norm": PowerNorm(0.5, 0, 100)}
     small = replace(venue, points=venue.small)
