@@ -92,6 +92,10 @@ _TRAIN = (
 _SMOOTH = (
     Metric("smece", "Smooth ECE", "lower", True, "kernel-smoothed calibration error, no bins"),
 )
+_BY_CLASS = (
+    Metric("acc_balanced", "Balanced accuracy", "higher", True, "mean recall of the classes"),
+    Metric("f1_macro", "Macro F1", "higher", True, "mean F1 score of the classes"),
+)
 _CLASSWISE = (
     Metric("cwece", "Classwise ECE", "lower", True, "mean over classes: not comparable across C"),
 )
@@ -130,6 +134,7 @@ _BY_FUNCTION = {
     "train_metrics": _TRAIN,
     "smooth_ece": _SMOOTH,
     "classwise_ece": _CLASSWISE,
+    "class_metrics": _BY_CLASS,
     "risk_coverage": _RISK,
     "temperature_metrics": _TEMPERATURE,
     "selection": _SELECTION,

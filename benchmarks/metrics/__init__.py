@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from benchmarks import schema
+from benchmarks.metrics.by_class import class_metrics as class_metrics
 from benchmarks.metrics.calibration import classwise_ece as classwise_ece
 from benchmarks.metrics.calibration import reliability as reliability
 from benchmarks.metrics.calibration import smooth_ece as smooth_ece

@@ -32,6 +32,7 @@ def values(logits, label):
 def selected(logits, label):
     """What is measured of selected epochs only, apart from temperatures."""
     found = metrics.risk_coverage(logits, label)
+    found |= metrics.class_metrics(logits, label)
     found |= {"smece": metrics.smooth_ece(logits, label)}
     return found | {"cwece": metrics.classwise_ece(logits, label)}
 

@@ -74,6 +74,13 @@ def test_accuracy_and_proper_scores_equal_scikit_learn(classes):
     assert found["acc_worst"] == pytest.approx(
         sk.recall_score(label, predicted, average=None).min()
     )
+    balanced = metrics.class_metrics(logits, label)
+    assert balanced["acc_balanced"].item() == pytest.approx(
+        sk.balanced_accuracy_score(label, predicted)
+    )
+    assert balanced["f1_macro"].item() == pytest.approx(
+        sk.f1_score(label, predicted, average="macro")
+    )
     assert found["nll"] == pytest.approx(sk.log_loss(label, probs, labels=names), abs=1e-9)
     positive = probs if classes > 2 else probs[:, 1]
     assert found["brier"] == pytest.approx(sk.brier_score_loss(label, positive, **halves), abs=1e-9)

@@ -41,6 +41,23 @@ def acc_worst(logits, label):
     return min(mean(h for h, y in zip(right, label, strict=True) if y == k) for k in set(label))
 
 
+def acc_balanced(logits, label):
+    right = hits(logits, label)
+    classes = sorted(set(label))
+    return mean(mean(h for h, y in zip(right, label, strict=True) if y == k) for k in classes)
+
+
+def f1_macro(logits, label):
+    predicted = [row.index(max(row)) for row in logits]
+    scores = []
+    for k in sorted({*label, *predicted}):
+        pairs = list(zip(predicted, label, strict=True))
+        found = sum(p == k == y for p, y in pairs)
+        wrong = sum((p == k) != (y == k) for p, y in pairs)
+        scores.append(2 * found / (2 * found + wrong))
+    return mean(scores)
+
+
 def nll(logits, label):
     loss = []
     for row, y in zip(logits, label, strict=True):
@@ -281,3 +298,4 @@ TRAIN = {
     "fit_clean": fit_clean,
 }
 SELECTED = {"smece": smece, "cwece": cwece, "aurc": aurc, "eaurc": eaurc}
+SELECTED |= {"acc_balanced": acc_balanced, "f1_macro": f1_macro}
