@@ -37,20 +37,33 @@ def verify(names: Specs = None, *, data: Path | None = None, plugin: Plugins = (
 
 
 @data.command
-def info(names: Specs = None, *, data: Path | None = None, plugin: Plugins = ()) -> Exit:
+def info(
+    names: Specs = None,
+    *,
+    sheet: Path | None = None,
+    data: Path | None = None,
+    plugin: Plugins = (),
+) -> Exit:
     """Describe datasets: source, licence, sizes, classes, known errors in their "clean" labels.
 
     Args:
         names: Which datasets, such as "arrays(file='data.npz')". [default: all published ones]
+        sheet: A PNG to write: the first images of every class of the one dataset that is named.
         data: The folder of image files. [default: $NOISY_LABELS_DATA, else ./data]
         plugin: A Python file that registers entries of your own; may be given several times.
     """
-    from benchmarks.datasets import published
+    from benchmarks.datasets import DATASETS, data_root, published
     from benchmarks.datasets.cards import card
+    from benchmarks.datasets.sheet import draw_sheet
 
+    if sheet and len(names or ()) != 1:
+        raise RefusedError("--sheet shows one dataset; name it")
     _load(plugin, data)
     try:
         print("\n\n".join(card(name, data) for name in names or published()))
+        if sheet and names:
+            draw_sheet(DATASETS.build(names[0]), data_root(data), sheet)
+            print(f"sheet    {sheet}")
     except ValueError as error:
         raise RefusedError(str(error)) from error
     return Exit.DONE
