@@ -52,20 +52,21 @@ def record(cell_id, status="done", **changes):
     if status != "done":
         return Record(meta, {})
     rng = np.random.default_rng(int(cell_id, 16))
-    meta.selections, meta.scores, meta.mislabelled = ("last", "val", "oracle"), ("loss",), 3
+    meta.selections = ("last", "val", "label_wave", "oracle")
+    meta.scores, meta.mislabelled = ("loss",), 3
     meta.curves, meta.metrics = store.CURVE_VALUES, tuple(schema.METRICS)
     curves = rng.random((E, len(store.CURVE_VALUES)))
     curves[:, 0] = np.arange(1, E + 1)
-    bins = np.zeros((3, schema.BINS_COUNT, 3))
+    bins = np.zeros((4, schema.BINS_COUNT, 3))
     bins[:, 4] = [4, 1.2, 1.0]
     arrays = {
         "curves": curves,
-        "selected": np.array([E - 1, 5, 3]),
+        "selected": np.array([E - 1, 5, 2, 3]),
         "final": np.arange(E),
-        "measured": rng.random((3, len(schema.METRICS))),
+        "measured": rng.random((4, len(schema.METRICS))),
         "bins": bins,
         "detection": np.array([[0.75, np.nan]]),
-        "logits": rng.random((3, 5, C), np.float32),
+        "logits": rng.random((4, 5, C), np.float32),
         "label": rng.integers(C, size=5).astype(np.int16),
         "train_scores": rng.random((1, N)),
         "noisy": np.zeros(N, np.int64),
@@ -114,7 +115,8 @@ def test_rows_say_what_the_record_holds(tmp_path):
     curves, measured = one.arrays["curves"], one.arrays["measured"]
     column = store.CURVE_VALUES.index("ece")
     assert list(rows) == list(schema.SELECTIONS)
-    for i, (name, position) in enumerate((("last", E - 1), ("val", 5), ("oracle", 3))):
+    chosen = {"last": E - 1, "val": 5, "label_wave": 2, "oracle": 3}
+    for i, (name, position) in enumerate(chosen.items()):
         for j, metric in enumerate(schema.METRICS):
             assert float(rows[name][metric]) == pytest.approx(measured[i, j], rel=1e-8)
         assert rows[name]["epoch"] == str(position + 1)
