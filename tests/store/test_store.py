@@ -205,7 +205,7 @@ def test_a_damaged_part_is_left_until_it_is_put_aside_and_its_cell_is_missing(tm
 def collected(one, **arrays):
     names = ["acc", "gone", "ece"]  # of another version: fewer, and one that is no more
     meta = CollectedMeta(one.meta.keys, tuple(names), {"last": "v0"})
-    return Recomputed(meta, {"measured": np.full((3, 3), 0.25), **arrays})
+    return Recomputed(meta, {"measured": np.full((4, 3), 0.25), **arrays})
 
 
 def test_recomputed_numbers_replace_those_of_training(tmp_path):
@@ -233,7 +233,7 @@ def test_a_part_written_again_has_no_recomputed_numbers(tmp_path):
     write_collected(write_part(tmp_path, [record("1")]), [collected(record("1"))])
     write_part(tmp_path, [record("1")])
     (again,) = Parts(tmp_path).records({"1"})
-    assert again.arrays["measured"].shape == (3, len(schema.METRICS))
+    assert again.arrays["measured"].shape == (4, len(schema.METRICS))
 
 
 def test_damaged_recomputed_numbers_are_refused_not_skipped(tmp_path):
