@@ -221,7 +221,7 @@ def test_recomputed_numbers_replace_those_of_training(tmp_path):
         for i in "12"
     )
     assert {r["metric_spec"] for r in untouched.values()} == {"v1"}
-    assert [r["metric_spec"] for r in new.values()] == ["v0", "v1", "v1"]
+    assert [r["metric_spec"] for r in new.values()] == ["v0", "v1", "v1", "v1"]
     assert {(r["acc"], r["ece"], r["nll"]) for r in new.values()} == {("0.25", "0.25", "")}
     assert "0.25" not in {r["acc"] for r in untouched.values()}
     assert [r["auroc"] for r in read(tmp_path / "detection.csv")] == ["0.75", "0.5"]
