@@ -33,12 +33,12 @@ class Watched(Metered):
         self.rounded["step"].add(flags())
         return self._counted("step", self._team.step)(*args)
 
-    def evaluate(self, images: Any) -> Any:
+    def evaluate(self, images: Any, **asked: bool) -> Any:
         """Evaluate images, and note how many at once."""
         self.rounded["evaluate"].add(flags())
         chunks = list(images)
         self.sizes += [chunk.shape[1] for chunk in chunks]
-        return self._counted("evaluate", self._team.evaluate)(chunks)
+        return self._counted("evaluate", self._team.evaluate)(chunks, **asked)
 
 
 def flags() -> tuple[bool, bool]:

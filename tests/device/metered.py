@@ -30,9 +30,9 @@ class Metered:
         return self._counted(name, found) if name in PARTS else found
 
     def _counted(self, name: str, function: Any) -> Any:
-        def call(*args: Any) -> Any:
+        def call(*args: Any, **options: Any) -> Any:
             before = self._stub.counts()
-            result = function(*args)
+            result = function(*args, **options)
             self.calls[name] += 1
             self.spent[name] += self._stub.counts() - before
             return result

@@ -193,10 +193,10 @@ RECORDS = {
     "a selected epoch below": array("selected", np.array([-1, 0, 0])),
     "a selected epoch that is a fraction": array("selected", np.array([1.0, 0, 0])),
     "final epochs beyond": array("final", np.arange(E) + 1),
-    "bins of another number": array("bins", np.zeros((3, 10, 3))),
-    "bins that are not finite": array("bins", np.full((3, schema.BINS_COUNT, 3), np.inf)),
+    "bins of another number": array("bins", np.zeros((4, 10, 3))),
+    "bins that are not finite": array("bins", np.full((4, schema.BINS_COUNT, 3), np.inf)),
     "a scalar for detection": array("detection", np.array(0.5)),
-    "logits of more selections": array("logits", np.zeros((4, 5, C), np.float32)),
+    "logits of more selections": array("logits", np.zeros((5, 5, C), np.float32)),
     "a label of no class": array("label", np.array([C, 0, 0, 0, 0], np.int16)),
     "a given label below 0": array("noisy", np.array([-1, 0, 0, 0])),
     "labels of other images": array("noisy", np.zeros(N + 1, int)),
@@ -204,7 +204,7 @@ RECORDS = {
     "a position below 0": array("position", np.array([-1, 0, 1, 2])),
     "an estimate of other classes": array("estimate", np.eye(C + 1)),
     "a choice of other images": array("kept", np.ones(N + 1, bool)),
-    "validation logits alone": array("val_logits", np.zeros((3, 2, C), np.float32)),
+    "validation logits alone": array("val_logits", np.zeros((4, 2, C), np.float32)),
 }
 
 
