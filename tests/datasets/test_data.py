@@ -94,7 +94,7 @@ PRIVILEGED = ["forward(source='given')", *METHODS]
 
 @pytest.mark.parametrize("method", PRIVILEGED)
 def test_a_method_is_told_what_it_declares_and_nothing_else(method):
-    assert Task._fields == ("label", "num_classes", "epochs", "rate", "transition")
+    assert Task._fields == ("label", "num_classes", "epochs", "rate", "transition", "trusted")
     assert Batch._fields == ("ids", "label", "draws", "outputs", "target", "trusted")
     one = cell(method=method)
     problem = load_cell_data(one, NOWHERE, CPU)
@@ -103,9 +103,11 @@ def test_a_method_is_told_what_it_declares_and_nothing_else(method):
     assert given.rate == (problem.noise_rate if "rate" in told else None)
     assert (given.transition is not None) == ("T" in told)
     assert len(problem.trusted) == (10 * 10 if "clean_subset" in told else 0)
+    assert (given.trusted is not None) == ("clean_subset" in told)
+    looks_ahead = "clean_subset" in told and one.method.looks_ahead()
     for _, batch in batches_of(one, problem, 0):
         assert torch.equal(batch.label, problem.noisy[batch.ids])
-        assert (batch.trusted is not None) == ("clean_subset" in told)
+        assert (batch.trusted is not None) == looks_ahead
         assert batch.outputs is batch.target is None
 
 

@@ -59,7 +59,7 @@ def out(undisturbed, tmp_path):
         (["report", "--venue", "NIPS"], "iclr, icml, tmlr, jmlr, got 'NIPS'; did you mean 'neur"),
         (
             ["ls", "method"],
-            "KIND must be one of datasets, noises, methods, models, recipes, profiles",
+            "KIND must be one of datasets, noises, methods, models, recipes, backbones, profiles",
         ),
         (["report", "--force=maybe"], "--force must be true or false, got 'maybe'"),
         (["plan", "--timeout", "1,5"], "--timeout must be a number, got '1,5'"),
