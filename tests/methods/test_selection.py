@@ -199,7 +199,7 @@ def test_another_loss_can_rank_and_teach(spec):
         count, ranks = oracles.kept(len(labels), 0.4, 0, 4), gce[::-1]
         if "jocor" in spec:
             apart = selection.jocor_losses(nets, labels, 1.0)
-            joint = [0.1 * (a + b) + 0.9 * c for a, b, c in zip(*gce, apart, strict=True)]
+            joint = [0.5 * (a + b) + 0.5 * c for a, b, c in zip(*gce, apart, strict=True)]
             ranks = [joint, joint]
         if "plus" not in spec:  # it ranks what the networks disagree on
             easiest = [sorted(range(len(labels)), key=rank.__getitem__)[:count] for rank in ranks]
