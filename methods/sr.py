@@ -14,6 +14,9 @@ from methods.bounds import Between, NonNegative
 LOWEST = math.log(1e-7)
 """The logarithm of the smallest probability that the penalty tells from others."""
 
+GROWTH = 80.0
+"""The logarithm of the most by which the penalty rises, short of what float32 holds."""
+
 
 @dataclass(frozen=True)
 class SR(Method, label="Sparse regularisation", family="outputs"):
@@ -63,7 +66,7 @@ class SR(Method, label="Sparse regularisation", family="outputs"):
         sparsity = (self.norm * log_p.clamp(min=LOWEST)).exp().sum(-1)
         # A hair more, lest a whole number be rounded to the one below.
         step = (epoch * state["pace"] / self.every + 1e-4).floor()
-        weight = self.lam * self.rho**step
+        weight = self.lam * self.rho ** step.clamp(max=GROWTH / max(math.log(self.rho), 1e-9))
         return hard + weight * sparsity, state
 
     def predict(self, outputs: Tensor) -> Tensor:
