@@ -2,10 +2,21 @@
 
 from importlib.util import find_spec
 
-EXTRAS = {"ray": "ray", "slurm": "submitit"}  # launchers, and the libraries that they import
+EXTRAS = {
+    "launch/ray": ("ray",),
+    "launch/slurm": ("submitit",),
+    "trackers/mlflow": ("mlflow", "alembic", "sqlalchemy"),
+    "trackers/wandb": ("wandb",),
+    "trackers/tensorboard": ("tensorboard",),
+}
+"""Modules, and the libraries that they import."""
 
 pytest_plugins = ["tests.world"]
 collect_ignore = [
     "benchmarks/examples/my_method.py",  # imported, it would register a method
-    *(f"benchmarks/launch/{name}.py" for name, library in EXTRAS.items() if not find_spec(library)),
+    *(
+        f"benchmarks/{name}.py"
+        for name, needed in EXTRAS.items()
+        if not all(map(find_spec, needed))
+    ),
 ]

@@ -1,5 +1,6 @@
 """L_DMI: mutual information by a determinant."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -66,8 +67,9 @@ def determinant_loss(logits: Tensor, label: Tensor) -> Tensor:
     So the determinant neither overflows nor vanishes with the size of the batch.
     """
     size, classes = logits.shape
-    scale = torch.tensor(size / classes, dtype=logits.dtype, device=logits.device)
+    scale, numbers = size / classes, torch.finfo(logits.dtype)
     joint = one_hot(label, logits).T @ logits.softmax(-1) / scale
-    least = (1e-3 * scale.pow(-classes)).clamp(min=torch.finfo(logits.dtype).tiny)
-    loss: Tensor = -(torch.linalg.det(joint).abs() + least).log() - classes * scale.log()
+    rise = math.log(1e-3) - classes * math.log(scale)
+    least = math.exp(min(max(rise, math.log(numbers.tiny)), math.log(numbers.max)))
+    loss: Tensor = -(torch.linalg.det(joint).abs() + least).log() - classes * math.log(scale)
     return loss

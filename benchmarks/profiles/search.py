@@ -57,11 +57,15 @@ def space_of(method: Method) -> Mapping[str, Axis]:
 
 
 def _default_axes(method: Method) -> Iterator[tuple[str, Axis]]:
-    """Yield an axis around each positive number, within the field's range."""
+    """Yield an axis around each positive number, within the field's range.
+
+    How many true labels a method is told stays as it is.
+    """
     values = fields_of(method)
     for key, field in zip(values, method.fields(), strict=True):
         value = values[key]
-        if field.kind in {int, float} and value > 0:
+        told = key == "per_class" and method.trusted_per_class
+        if field.kind in {int, float} and value > 0 and not told:
             low, high = field.interval or (0.0, math.inf)
             yield key, Axis(max(low, value / FACTOR), min(high, value * FACTOR), log=True)
 

@@ -213,12 +213,13 @@ def test_where_only_the_last_logits_are_kept_the_others_keep_their_numbers(tmp_p
     before = contents(folder)
     (record,) = Parts(folder).records(Parts(folder).done())
     assert len(record.arrays["logits"]) == len(record.arrays["val_logits"]) == 1
-    assert len(record.arrays["measured"]) == 3
+    assert len(record.arrays["measured"]) == 4
     assert collect(folder) == (1, 1, [])
     assert contents(folder) == before
     monkeypatch.setattr(schema, "METRIC_SPEC", "v9")
     collect(folder)
-    assert rows(folder)["metric_spec"].to_dict() == {"last": "v9", "val": "v1", "oracle": "v1"}
+    specs = rows(folder)["metric_spec"].to_dict()
+    assert specs == {"last": "v9", "val": "v1", "label_wave": "v1", "oracle": "v1"}
 
 
 def test_damaged_parts_are_named_and_the_others_measured(copy):

@@ -263,12 +263,12 @@ def test_any_text_is_a_spec_or_a_refusal(text):
 
 def test_looking_up_an_unknown_name_suggests_too():
     with pytest.raises(ValueError, match="did you mean 'gce'"):
-        METHODS["gec"]
+        METHODS["gcee"]
 
 
 def test_asking_whether_a_name_is_known_is_no_mistake():
     assert "gce" in METHODS
-    assert "gec" not in METHODS
+    assert "gcee" not in METHODS
 
 
 def test_the_example_that_users_copy_registers_nothing_where_all_tests_are_collected():
@@ -304,7 +304,7 @@ def test_a_new_version_of_a_loss_is_a_new_version_of_what_takes_it(monkeypatch):
 @pytest.mark.parametrize(
     ("spec", "why"),
     [
-        ("gec", "unknown method 'gec'; did you mean 'gce'?"),
+        ("gcee", "unknown method 'gcee'; did you mean 'gce'?"),
         ("elr(beta=0.9)", "elr also has init; known: cross_entropy, "),
         ("gjs", "gjs also has views; known: "),
         ("co_teaching", "co_teaching also has an injected loss; known: "),
