@@ -255,9 +255,12 @@ def y_label(metric: str) -> str:
     return METRICS[metric].label + unit
 
 
-_BREAKS = ((r" (?![^()]*\))", " "), (r"(?<=.)(?=\()", ""), (r"(?<=,) ", " "))
+_BREAKS = (
+    *((r" (?![^()]*\))", " "), (r"(?<=.)(?=\()", ""), (r"(?<=,) ", " ")),
+    (r"(?<=[=:])(?=['\w])", ""),
+)
 """Where a line may end, and what joins its pieces: between words that no bracket holds, else before
-a bracket, else behind a comma in it."""
+a bracket, else behind a comma in it, else behind a colon or the name of a field."""
 
 
 def wrapped(text: str, inches: float, venue: Venue) -> str:
