@@ -90,7 +90,7 @@ def test_label_wave_ends_at_the_last_epoch_of_a_run_too_short_for_it():
 
 def test_without_validation_images_nothing_is_selected_on_them():
     record = trained(build(recipe="small(val_fraction=0.0)"), keep_all=False)
-    assert record.meta.selections == ("last", "oracle")
+    assert record.meta.selections == ("last", "label_wave", "oracle")
     assert record.arrays["logits"].shape[0] == 1
 
 
