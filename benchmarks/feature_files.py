@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,8 @@ def export_features(dataset: str, backbone: str, root: Path, out: Path) -> str:
     """Write the feature vectors of a dataset and its labels, and return a line about them.
 
     The file has the arrays ``feature`` ``(N, D)`` float32 and ``label`` ``(N,)``, ``test_feature``
-    and ``test_label``, and ``classes``, the names of the classes, in the publisher's order.
+    and ``test_label``, ``clean_label`` and ``test_clean_label`` where clean ones are known, and
+    ``classes``, the names of the classes, in the publisher's order.
 
     Args:
         dataset: the spec of a dataset of images.
@@ -33,15 +35,14 @@ def export_features(dataset: str, backbone: str, root: Path, out: Path) -> str:
     refuse_foreign_files(out.parent, VERB, [out.name])
     embedded.fetch(root)
     train, test = embedded.load(root, 0)
+    arrays: dict[str, Any] = {"classes": np.array(embedded.classes)}
+    for part, split in (("", train), ("test_", test)):
+        given = split.label if split.given is None else split.given
+        arrays |= {f"{part}feature": split.image.flatten(1).numpy(), f"{part}label": given.numpy()}
+        if embedded.truth == "known":
+            arrays[f"{part}clean_label"] = split.label.numpy()
     block = io.BytesIO()
-    np.savez(
-        block,
-        feature=train.image.flatten(1).numpy(),
-        label=train.label.numpy(),
-        test_feature=test.image.flatten(1).numpy(),
-        test_label=test.label.numpy(),
-        classes=np.array(embedded.classes),
-    )
+    np.savez(block, **arrays)
     title = DATASETS.spec(embedded)
     with replaced_files(out.parent, VERB, title=title, adds=True) as new:
         (new / out.name).write_bytes(block.getbuffer())

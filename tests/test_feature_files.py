@@ -31,6 +31,7 @@ def test_a_file_has_vectors_labels_and_names_in_order(embed, tmp_path, capsys):
     for split, part in zip(dataset.load(tmp_path / "data", 0), ("", "test_"), strict=True):
         assert np.array_equal(arrays[f"{part}feature"], split.image.flatten(1))
         assert np.array_equal(arrays[f"{part}label"], split.label)
+        assert np.array_equal(arrays[f"{part}clean_label"], split.label)
     assert arrays["classes"].tolist() == list(dataset.classes)
     assert embed() == 0  # its own file is replaced
 

@@ -163,12 +163,16 @@ def answer(arguments):
     return [] if "--help" in arguments else of_output(out + err)
 
 
+SMALL = "random_conv(patches=16, size=16)"
+VECTORS = f"embedded(dataset='digits', backbone={SMALL!r})"
 PRINTED = {
     "cli/app.py:_refuse_late_verb": ("--seeds 0 plan", 2),
     "cli/data.py:noise": ("data noise digits clean --out new", 0),
     "cli/data.py:_refuse_swapped": ("data noise clean digits --out new", 2),
+    "cli/embed.py:embed": (f"embed digits --backbone {shlex.quote(SMALL)} --out vectors.npz", 0),
     "cli/next_steps.py:next_steps": None,  # at the end of a run, see below
     "datasets/downloaded.py:_checked": ("data verify mnist --data nowhere", 5),
+    "datasets/embedded.py:_about": (f"data verify {shlex.quote(VECTORS)} --data nowhere", 5),
     "launch/forecast.py:_absent": ("plan --datasets mnist --seeds 0 --data nowhere", 0),
     "noise/human.py:read": ("data verify cifar10n --data nowhere", 5),
     "store/dropping.py:lines": ("drop results/default --methods co_teaching", 0),
