@@ -218,10 +218,10 @@ def test_copies_that_pad_a_stack_of_products_are_not_evaluated(model, networks, 
     alike = [[*both, both[-1], both[-1]] for both in (cells, data)]
     *_, plain = train(Stack(*alike))
 
-    def noted(network, weights, image):
+    def noted(network, weights, image, **asked):
         if not network.training:
             seen.add(len(image))
-        return forward(network, weights, image)
+        return forward(network, weights, image, **asked)
 
     monkeypatch.setattr("benchmarks.engine.stack.forward", noted)
     *_, epochs = train(Stack(*alike, copies=2))
