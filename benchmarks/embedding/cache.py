@@ -140,7 +140,7 @@ def _chunks(  # noqa: PLR0913, PLR0917  of one function, in pieces
         (found,) = read_arrays(path).values()
         yield found
         done += len(image)
-        if done == total or sys.stderr.isatty():
+        if sys.stderr.isatty():
             print(
                 f"\rembedded {done:,} of {total:,} images of {about.dataset}",
                 end="\n" if done == total else "",

@@ -67,7 +67,7 @@ def fresh(model):
     return fresh_networks(cell, few(cell), 0)[0]
 
 
-@pytest.mark.parametrize("model", [m for m in MODELS if m not in {"mlp", "resnet34"}])
+@pytest.mark.parametrize("model", [m for m in MODELS if m not in {"linear", "mlp", "resnet34"}])
 def test_every_layer_of_a_stack_has_the_type_that_autocast_gives_it(model):
     network, image = fresh(model), torch.randn(2, 1, 8, 8)
     with autocast("bfloat16", CPU):
@@ -77,8 +77,9 @@ def test_every_layer_of_a_stack_has_the_type_that_autocast_gives_it(model):
     assert len(expected) > 10
 
 
-def test_every_layer_of_a_dense_stack_has_the_type_and_values_that_autocast_gives_it():
-    network, image = fresh("mlp"), torch.randn(2, 1, 8, 8)
+@pytest.mark.parametrize("model", ["linear", "mlp"])
+def test_every_layer_of_a_dense_stack_has_the_type_and_values_that_autocast_gives_it(model):
+    network, image = fresh(model), torch.randn(2, 1, 8, 8)
     for length in range(1, len(network) + 1):
         with autocast("bfloat16", CPU):
             expected = network[:length](image)
