@@ -206,7 +206,8 @@ for owner, names in {names!r}.items():
 import benchmarks, methods
 for package in (benchmarks, methods):
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-        if not module.name.endswith(("__main__", ".ray", ".slurm")):  # Ray and Slurm have less, too
+        # Ray and Slurm have less, too; trackers import libraries that are extras.
+        if not module.name.endswith(("__main__", ".ray", ".slurm", ".mlflow", ".wandb")):
             importlib.import_module(module.name)
 from benchmarks import processes
 assert processes.peak_memory() is None
