@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from methods.base import Batch, LossAndState, Method, State, Task
@@ -67,13 +66,14 @@ class CORES(Method, label="CORES2", family="weights"):
 
     def loss(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the mean regularised loss of the kept examples."""
-        each = -(logits.softmax(-1) + 1e-8).log()  # (B, C)
-        hard = F.cross_entropy(logits, batch.label, reduction="none")
+        exact = logits.log_softmax(-1)  # (B, C)
+        log_p = (exact.exp() + 1e-8).log()
+        hard = -exact.gather(1, batch.label[:, None]).squeeze(1)
         rise = (epoch / state["epochs"] - self.warmup) / max(self.full - self.warmup, 1e-9)
         beta = self.beta * rise.clamp(0, 1)
-        regularised = (hard - beta * (each @ state["prior"])) / (1 + beta)
+        regularised = (hard + beta * (log_p @ state["prior"])) / (1 + beta)
         early = epoch <= self.sieve * state["epochs"]
-        kept = early | (hard <= each.mean(-1)).detach()
+        kept = early | (hard <= -log_p.mean(-1)).detach()
         share = kept.to(hard.dtype) / kept.sum().clamp(min=1)
         after = {**state, "kept": state["kept"].index_copy(0, batch.ids, kept)}
         return (share * regularised).sum(), after

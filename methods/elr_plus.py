@@ -29,7 +29,7 @@ class ELRPlus(Method, label="ELR+", family="mixed"):
 
     State:
         target: (2, N, C), the running average ``t`` of each network; zero before the first visit.
-        epochs: 0-d int64, all there are.
+        epochs: 0-d int64, all there are; only where the weight rises.
 
     Source:
         Sheng Liu, Jonathan Niles-Weed, Narges Razavian & Carlos Fernandez-Granda, "Early-learning
@@ -65,6 +65,8 @@ class ELRPlus(Method, label="ELR+", family="mixed"):
         """Return empty targets."""
         label = task.label
         target = torch.zeros(2, len(label), task.num_classes, device=label.device)
+        if not self.rise:
+            return {"target": target}
         return {"target": target, "epochs": torch.tensor(task.epochs, device=label.device)}
 
     def draw(self, size: int) -> dict[str, Tensor]:

@@ -69,5 +69,9 @@ class SOP(Method, label="SOP", family="early"):
 
     def learn(self, state: State, slopes: State, epoch: Tensor) -> State:
         """Take a plain gradient step on both."""
-        u = state["u"] - state["pace"] * self.lr_u * slopes["u"]
-        return {**state, "u": u, "v": state["v"] - state["pace"] * self.lr_v * slopes["v"]}
+        rates = {"u": self.lr_u, "v": self.lr_v}
+        after = {
+            name: torch.addcmul(state[name], state["pace"], slopes[name], value=-rate)
+            for name, rate in rates.items()
+        }
+        return {**state, **after}

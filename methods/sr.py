@@ -31,7 +31,7 @@ class SR(Method, label="Sparse regularisation", family="outputs"):
     ``span / E``, so that the penalty weighs the same at the same share of training.
 
     State:
-        pace: 0-d, ``span / E``.
+        weight: (E,), of the penalty in each epoch.
 
     Source:
         Xiong Zhou, Xianming Liu, Chenyang Wang, Deming Zhai, Junjun Jiang & Xiangyang Ji, "Learning
@@ -56,18 +56,19 @@ class SR(Method, label="Sparse regularisation", family="outputs"):
     span: Annotated[int, Between(1, 100_000)] = 120
 
     def init(self, task: Task) -> State:
-        """Find how fast the penalty rises."""
-        return {"pace": torch.tensor(self.span / task.epochs, device=task.label.device)}
+        """Plan how the penalty rises."""
+        epochs = torch.arange(task.epochs, dtype=torch.float64)
+        # A hair more, lest a whole number be rounded to the one below.
+        steps = (epochs * self.span / task.epochs / self.every + 1e-4).floor()
+        growth = (steps * math.log(self.rho)).clamp(max=GROWTH).exp()
+        return {"weight": (self.lam * growth).to(task.label.device, torch.get_default_dtype())}
 
     def losses(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the cross-entropy of the sharpened prediction plus the penalty on density."""
         log_p = self._sharpened(logits).log_softmax(-1)
         hard = F.nll_loss(log_p, batch.label, reduction="none")
         sparsity = (self.norm * log_p.clamp(min=LOWEST)).exp().sum(-1)
-        # A hair more, lest a whole number be rounded to the one below.
-        step = (epoch * state["pace"] / self.every + 1e-4).floor()
-        weight = self.lam * self.rho ** step.clamp(max=GROWTH / max(math.log(self.rho), 1e-9))
-        return hard + weight * sparsity, state
+        return hard + state["weight"].index_select(0, epoch.view(1)) * sparsity, state
 
     def predict(self, outputs: Tensor) -> Tensor:
         """Return the sharpened logits."""

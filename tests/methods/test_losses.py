@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmarks.contract.samples import EPOCHS, C, N, logits_of, network_of, outputs_of, task
-from methods import METHODS, Batch
+from methods import METHODS, Batch, Task
 from tests.agreement import same
 from tests.methods.visits import EPOCH, agrees, holds, visits
 from tests.oracles import losses as oracles
@@ -202,8 +202,9 @@ def test_sparse_regularisation_predicts_with_what_it_trains():
 
 
 def losses(spec, logits, label):
-    batch = Batch(torch.arange(len(label)), label)
-    return METHODS.build(spec).losses(logits, batch, {"pace": torch.tensor(1.0)}, EPOCH)[0]
+    method, batch = METHODS.build(spec), Batch(torch.arange(len(label)), label)
+    state = method.init(Task(label, logits.shape[-1], 120))
+    return method.losses(logits, batch, state, EPOCH)[0]
 
 
 def sample(scale=2):

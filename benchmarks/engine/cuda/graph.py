@@ -214,7 +214,7 @@ class _Graph(Generic[Batches]):
 
         def apart(old: Tensor, new: Tensor) -> Tensor:
             """Copy a tensor that is another one of before, which is soon overwritten."""
-            shared = new is not old and new.untyped_storage().data_ptr() in places
+            shared = not _same(old, new) and new.untyped_storage().data_ptr() in places
             return new.clone() if shared else new
 
         self._team.carried = tree_map(apart, self._carried, self._team.carried)
@@ -224,6 +224,14 @@ class _Graph(Generic[Batches]):
         """Write what a step carries over to the storage that stays."""
         _copy_into(self._carried, self._team.carried)
         self._team.carried = self._carried
+
+
+def _same(old: Tensor, new: Tensor) -> bool:
+    """Return whether two tensors are the same numbers in memory, as what passes ``vmap`` is."""
+    return old is new or (
+        old.data_ptr() == new.data_ptr()
+        and (old.shape, old.stride(), old.dtype) == (new.shape, new.stride(), new.dtype)
+    )
 
 
 def _copy(tree: Tree) -> Tree:
@@ -237,7 +245,7 @@ def _copy_into(kept: object, tree: object) -> None:
     """Overwrite the tensors of a tree with those of another of its form: a kernel for each type."""
     by_type: dict[object, tuple[list[Tensor], list[Tensor]]] = {}
     for old, new in zip(tree_leaves(kept), tree_leaves(tree), strict=True):
-        if isinstance(old, Tensor) and old is not new:
+        if isinstance(old, Tensor) and not _same(old, new):
             alike = old.dtype, old.stride() == new.stride()  # one of another order costs all theirs
             olds, news = by_type.setdefault(alike, ([], []))
             olds.append(old)
