@@ -13,8 +13,8 @@ from methods.parts.transition import (
     dual_transition,
     forward_cross_entropy,
     state_before_estimate,
-    warmup_stages,
 )
+from methods.parts.warm_up import warmup_stages
 
 
 @dataclass(frozen=True)

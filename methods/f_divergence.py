@@ -11,6 +11,7 @@ from torch import Tensor
 
 from methods.base import Batch, ImageAndBatch, LossAndState, Method, Stage, State, Task
 from methods.bounds import Between
+from methods.parts.warm_up import warmup_stages
 
 Pair = tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]
 
@@ -66,8 +67,7 @@ class FDivergence(Method, label="f-divergence", family="outputs"):
 
     def stages(self, epochs: int) -> Sequence[Stage]:
         """Plan a warm-up, and training on from its weights."""
-        first = min(max(round(self.warmup * epochs), 1), epochs - 1)
-        return [Stage(first), Stage(epochs - first)]
+        return warmup_stages(self.warmup, epochs, anew=False)
 
     def init(self, task: Task) -> State:
         """Note when the warm-up ends."""

@@ -12,7 +12,8 @@ from methods.base import Batch, LossAndState, Stage, State, Task
 from methods.bounds import Between
 from methods.parts.clean_subset import CleanSubset
 from methods.parts.labels import one_hot
-from methods.parts.transition import forward_cross_entropy, warmup_stages
+from methods.parts.transition import forward_cross_entropy
+from methods.parts.warm_up import warmup_stages
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from methods.base import Batch, ImageAndBatch, LossAndState, Method, Stage, Stat
 from methods.bounds import Between
 from methods.parts.beta_mixture import BetaMixture, beta_density, beta_distribution, moved_mixture
 from methods.parts.strong_views import draw_changes, strong_view
+from methods.parts.warm_up import warmup_stages
 
 LEAST = 1e-6
 """How far from 0 and 1 the counts of wrong events are kept."""
@@ -63,8 +64,7 @@ class IDO(Method, label="IDO", family="weights"):
 
     def stages(self, epochs: int) -> Sequence[Stage]:
         """Plan the counting, and training on from its weights."""
-        first = min(max(round(self.first * epochs), 1), epochs - 1)
-        return [Stage(first), Stage(epochs - first)]
+        return warmup_stages(self.first, epochs, anew=False)
 
     def init(self, task: Task) -> State:
         """Count from 0."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from methods.base import Batch, LossAndState, Method, Stage, State, Task
 from methods.bounds import Between, NonNegative
 from methods.parts.labels import one_hot
+from methods.parts.warm_up import warmup_stages
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,7 @@ class LDMI(Method, label="L_DMI", family="outputs"):
 
     def stages(self, epochs: int) -> Sequence[Stage]:
         """Plan a warm-up, and training on from its weights."""
-        first = min(max(round(self.warmup * epochs), 1), epochs - 1)
-        return [Stage(first), Stage(epochs - first)]
+        return warmup_stages(self.warmup, epochs, anew=False)
 
     def init(self, task: Task) -> State:
         """Note when the warm-up ends."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from methods.base import Batch, LossAndState, Method, Stage, State, Task
 from methods.bounds import Between
+from methods.parts.warm_up import warmup_stages
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,7 @@ class Retraining(Method, label="Retraining", family="targets"):
 
     def stages(self, epochs: int) -> Sequence[Stage]:
         """Plan a first network and a second one."""
-        first = min(max(round(self.first * epochs), 1), epochs - 1)
-        return [Stage(first), Stage(epochs - first, fresh_networks=True)]
+        return warmup_stages(self.first, epochs)
 
     def init(self, task: Task) -> State:
         """Believe the given labels."""

@@ -14,8 +14,8 @@ from methods.parts.transition import (
     clean_posterior,
     estimate_transition,
     state_before_estimate,
-    warmup_stages,
 )
+from methods.parts.warm_up import warmup_stages
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,7 @@ from benchmarks.embedding.cache import (
     read_vectors,
 )
 from benchmarks.errors import DataMissingError
-from benchmarks.inputs import InputError
-from benchmarks.outputs import sha256_of
+from benchmarks.inputs import InputError, sha256_of
 from methods.bounds import SpecOf
 
 FOLDER = "embedded"

@@ -15,8 +15,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.embedding.base import Backbone
-from benchmarks.inputs import InputError, decode_json, open_arrays, read_arrays, read_bytes
-from benchmarks.outputs import make_folder, sha256_of, write_atomically, writing
+from benchmarks.inputs import (
+    InputError,
+    decode_json,
+    open_arrays,
+    read_arrays,
+    read_bytes,
+    sha256_of,
+)
+from benchmarks.outputs import make_folder, write_atomically, writing
 
 ABOUT, VECTORS, FITTED = "about.json", "vectors.npz", "fitted.npz"
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from methods.base import Method, Stage, State, Task
 from methods.bounds import Added, Between, Fraction
 from methods.parts.labels import one_hot
+from methods.parts.warm_up import warmup_stages
 
 
 def anchor_transition(posterior: Tensor, quantile: float) -> Tensor:
@@ -73,12 +74,6 @@ def clean_posterior(posterior: Tensor, transition: Tensor) -> Tensor:
     total = clean.sum(-1, keepdim=True).clamp(min=torch.finfo(clean.dtype).tiny)
     scaled: Tensor = clean / total
     return scaled
-
-
-def warmup_stages(warmup: float, epochs: int) -> list[Stage]:
-    """Divide the epochs into a warm-up and training proper from new weights."""
-    first = min(max(round(warmup * epochs), 1), epochs - 1)
-    return [Stage(first), Stage(epochs - first, fresh_networks=True)]
 
 
 def state_before_estimate(task: Task, start: int) -> State:
