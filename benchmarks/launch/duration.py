@@ -12,6 +12,7 @@ from benchmarks.planning.options import flags_of_cell, gpus_of
 from benchmarks.planning.plan import alike
 from benchmarks.planning.repeats import Repeats
 from benchmarks.planning.throughput import CELL_SECONDS, STARTED_SECONDS, Throughput
+from benchmarks.store.pace import seconds_of
 
 MOST_PLACED = 10_000
 """So many packs are given to workers one by one; of more the mean is as good."""
@@ -85,9 +86,9 @@ def _probed(session: Session, groups: Sequence[Repeats]) -> list[float] | None:
 
 def _pace(session: Session) -> float | None:
     """Return the seconds that finished cells took for each image sent forwards."""
-    costs = [meta.costs for meta in session.parts.meta.values() if meta.costs.forward_passes]
-    taken = sum(cost.forward_passes or 0 for cost in costs)
-    spent = sum((cost.train_seconds or 0.0) + (cost.eval_seconds or 0.0) for cost in costs)
+    metas = [meta for meta in session.parts.meta.values() if meta.costs.forward_passes]
+    taken = sum(meta.costs.forward_passes or 0 for meta in metas)
+    spent = sum(map(seconds_of, metas))
     return spent / taken if taken else None
 
 
