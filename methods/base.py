@@ -189,6 +189,11 @@ class Method(Bounded):
         return cls.lookahead is not Method.lookahead
 
     @classmethod
+    def perturbs(cls) -> bool:
+        """Tell whether the method has the hook :meth:`perturb`, for which a step costs double."""
+        return cls.perturb is not Method.perturb
+
+    @classmethod
     def sees_features(cls) -> bool:
         """Tell whether the method has the hook :meth:`refit_features`."""
         return cls.refit_features is not Method.refit_features
@@ -244,11 +249,23 @@ class Method(Bounded):
         losses, state = self.losses(logits, batch, state, epoch)
         return losses.mean(), state
 
+    def perturb(self, params: Weights, grads: Weights, state: State, epoch: Tensor) -> Weights:
+        """Return the weights of one network at which the gradient is taken that counts.
+
+        Called once for each network, after the backward pass. A second pass follows, of the same
+        prepared images at these weights, with the loss and the state as they were in the first;
+        its gradient replaces the first one, and moves ``params``. All else is of the first pass:
+        the loss that is recorded, the next state, the slopes of ``learnable`` entries, and the
+        running statistics of batch normalisation, which in the second uses the batch alone.
+        """
+        return params
+
     def gradient(self, params: Weights, grads: Weights, state: State, epoch: Tensor) -> Weights:
         """Return the gradient of one network as the optimiser is to get it.
 
-        Called once for each network, after the backward pass. The recipe clips afterwards, so its
-        bound holds for what this returns; weight decay and momentum, the optimiser's, come last.
+        Called once for each network, after the last backward pass. The recipe clips afterwards, so
+        its bound holds for what this returns; weight decay and momentum, the optimiser's, come
+        last.
         """
         return grads
 
@@ -290,6 +307,6 @@ class Method(Bounded):
 def hooks_of(method: type[Method]) -> list[str]:
     """Return the hooks that a method has of its own, in the order of :class:`Method`."""
     facts = {"label", "family", "colour", "facts", "turns_images", "looks_ahead"}
-    facts |= {"sees_features", "refits", "refitted"}
+    facts |= {"sees_features", "refits", "refitted", "perturbs"}
     hooks = [name for name in vars(Method) if not name.startswith("_") and name not in facts]
     return [name for name in hooks if getattr(method, name) != getattr(Method, name)]

@@ -156,6 +156,7 @@ def changes_nothing_in_place(method: Method) -> None:
     samples.step(method, logits, batch, state, EPOCH)
     method.refit(outputs, state, EPOCH)
     method.gradient(params, grads, state, EPOCH)
+    method.perturb(params, grads, state, EPOCH)
     method.predict(outputs)
     same = [
         torch.equal(value, tensor) and version == tensor._version  # noqa: SLF001  counts writings
@@ -235,13 +236,19 @@ def maps_over_cells(method: Method) -> None:
 
 
 def hands_on_a_gradient_for_every_weight(method: Method) -> None:
-    """Check that the gradient that a method hands on has a finite value for every weight."""
+    """Check that the gradient that a method hands on has a finite value for every weight.
+
+    So must the weights have that it asks for a gradient.
+    """
     grads = samples.network_of(seed=1).params
     state = samples.drawn(method)[2]
-    changed = method.gradient(samples.network_of().params, grads, state, EPOCH)
-    fits = {n: g.shape for n, g in changed.items()} == {n: g.shape for n, g in grads.items()}
-    demand(fits, "the gradient that it hands on has other keys or shapes")
-    demand(all(bool(g.isfinite().all()) for g in changed.values()), "that gradient is not finite")
+    for hook, noun in ((method.gradient, "gradient"), (method.perturb, "perturbed weights")):
+        changed = hook(samples.network_of().params, grads, state, EPOCH)
+        fits = {n: g.shape for n, g in changed.items()} == {n: g.shape for n, g in grads.items()}
+        demand(fits, f"the {noun} that it hands on must have the keys and shapes of the weights")
+        demand(
+            all(bool(g.isfinite().all()) for g in changed.values()), f"the {noun} must be finite"
+        )
 
 
 def stays_finite_on_huge_logits(method: Method) -> None:

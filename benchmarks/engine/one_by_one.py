@@ -4,7 +4,7 @@ This is what a step of training means. :class:`benchmarks.engine.stack.Stack` mu
 """
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 import torch
@@ -151,6 +151,22 @@ class Average:
         self.follower.update(_tensors(network), first_as_it_is=True)
 
 
+def _trained(network: nn.Module) -> dict[str, nn.Parameter]:
+    """Return the parameters of a network that its stage trains."""
+    return {name: p for name, p in network.named_parameters() if p.requires_grad}
+
+
+def _weights_and_gradient(own: Mapping[str, nn.Parameter]) -> tuple[Weights, Weights]:
+    params = {name: param.detach() for name, param in own.items()}
+    return params, {name: param.grad for name, param in own.items() if param.grad is not None}
+
+
+def _at_weights(network: nn.Module, weights: Weights) -> Callable[[Tensor], Tensor]:
+    """Return what a network computes at other weights; it leaves running statistics alone."""
+    buffers = {name: value.clone() for name, value in network.named_buffers()}
+    return partial(functional_call, network, {**buffers, **weights})
+
+
 def _tensors(network: nn.Module) -> list[Tensor]:
     return [value.detach() for value in (*network.parameters(), *network.buffers())]
 
@@ -217,11 +233,13 @@ class Member:
                 batch = batch._replace(outputs=self._logits(image, peeker))
         image, batch = method.prepare(image, batch, state, epoch)
         leaves = {name: state[name].detach().requires_grad_() for name in method.learnable}
-        logits = self._logits(image, self.networks)
-        loss, state = method.loss(logits, batch, {**state, **leaves}, epoch)
+        logits, before = self._logits(image, self.networks), state
+        loss, state = method.loss(logits, batch, {**before, **leaves}, epoch)
         self.optimizer.zero_grad()
         loss.backward()
         state = {name: value.detach() for name, value in state.items()}
+        if method.perturbs():
+            self._take_gradient_elsewhere(image, batch, (before, state), epoch)
         if type(method).gradient is not Method.gradient:
             self._change_gradient(state, epoch)
         if self.clip_norm:
@@ -261,12 +279,12 @@ class Member:
         for name, own in self.tensors().items():
             own.copy_(tensors[name])
 
-    def _logits(self, image: Tensor, networks: Sequence[nn.Module]) -> Tensor:
+    def _logits(self, image: Tensor, networks: Sequence[Callable[[Tensor], Tensor]]) -> Tensor:
         """Return logits ``(networks, views, B, C)``, axes of size 1 dropped, never half precision.
 
         Args:
             image: ``(views, B, channels, H, W)``. Batch normalisation sees all views together.
-            networks: those of the method, or their averages.
+            networks: those of the method, or their averages, or either at other weights.
         """
         flat = channels_last(image.flatten(0, 1))
         with autocast(self.cell.precision, image.device):
@@ -278,11 +296,33 @@ class Member:
     def _change_gradient(self, state: State, epoch: Tensor) -> None:
         """Give the optimiser what the method makes of each network's gradient."""
         for network in self.networks:
-            own = {name: p for name, p in network.named_parameters() if p.requires_grad}
-            params = {name: param.detach() for name, param in own.items()}
-            grads = {name: param.grad for name, param in own.items() if param.grad is not None}
-            for name, grad in self.method.gradient(params, grads, state, epoch).items():
+            own = _trained(network)
+            changed = self.method.gradient(*_weights_and_gradient(own), state, epoch)
+            for name, grad in changed.items():
                 own[name].grad = grad
+
+    def _take_gradient_elsewhere(
+        self, image: Tensor, batch: Batch, states: tuple[State, State], epoch: Tensor
+    ) -> None:
+        """Replace each network's gradient by that at the weights which the method names.
+
+        Args:
+            image: as the first pass got it.
+            batch: likewise.
+            states: that with which the first pass had its loss, and the next one.
+            epoch: 0-d.
+        """
+        each = [_trained(network) for network in self.networks]
+        moved = [self.method.perturb(*_weights_and_gradient(o), states[1], epoch) for o in each]
+        leaves = [{n: own.detach().requires_grad_() for n, own in one.items()} for one in moved]
+        pairs = zip(self.networks, leaves, strict=True)
+        logits = self._logits(image, [_at_weights(network, own) for network, own in pairs])
+        loss, _ = self.method.loss(logits, batch, states[0], epoch)
+        wanted = [leaf for own in leaves for leaf in own.values()]
+        grads = iter(torch.autograd.grad(loss, wanted, materialize_grads=True))
+        for own, there in zip(each, leaves, strict=True):
+            for name in there:
+                own[name].grad = next(grads)
 
     def _as_function(self, blueprint: nn.Module) -> Network:
         """Return the first network as a function of its weights."""

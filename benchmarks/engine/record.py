@@ -260,10 +260,10 @@ class Passes(NamedTuple):
 def passes(cell: Cell, n: int, epochs: int, trusted: int = 0) -> Passes:
     """Count what training takes, from what the method declares.
 
-    Each network sees every view of every image, forwards and backwards; for a method that peeks,
-    forwards once more. Refitting takes the outputs on the whole training set before every epoch but
-    the first. Looking ahead takes ``LOOKAHEAD`` passes of the batch, and one forwards and one
-    backwards of a batch of trusted images.
+    Each network sees every view of every image, forwards and backwards; for a method that perturbs,
+    both once more; for one that peeks, forwards once more. Refitting takes the outputs on the whole
+    training set before every epoch but the first. Looking ahead takes ``LOOKAHEAD`` passes of the
+    batch, and one forwards and one backwards of a batch of trusted images.
 
     Args:
         cell: what is trained.
@@ -272,9 +272,9 @@ def passes(cell: Cell, n: int, epochs: int, trusted: int = 0) -> Passes:
         trusted: images in the clean subset of a method that has one.
     """
     method = cell.method
-    forward = backward = n * epochs * method.networks * method.views
-    if method.peeks:
-        forward *= 2
+    once = n * epochs * method.networks * method.views
+    backward = 2 * once if method.perturbs() else once
+    forward = backward + once if method.peeks else backward
     if method.refits():
         forward += n * max(epochs - 1, 0) * method.networks
     if trusted and method.looks_ahead():

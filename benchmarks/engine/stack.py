@@ -144,13 +144,18 @@ class Stack:
         image, fields = hooks.prepare(image, fields, state, epoch)
         leaves = {name: state[name].detach().requires_grad_() for name in method.learnable}
         logits, self.buffers = self._logits((self.params, self.buffers), image)
-        loss, state = hooks.loss(logits, fields, {**state, **leaves}, epoch)
+        before = state
+        loss, state = hooks.loss(logits, fields, {**before, **leaves}, epoch)
         params = {name: self.params[name] for name in self.trainable}
         wanted = [*params.values(), *leaves.values()]
         slopes = torch.autograd.grad(loss.sum(), wanted, materialize_grads=True)
+        state = {name: value.detach() for name, value in state.items()}
+        grads = dict(zip(params, slopes, strict=False))
+        if method.perturbs():
+            with torch.no_grad():
+                moved = hooks.perturb(params, grads, state, epoch)
+            grads = self._gradient_at(moved, image, fields, before, epoch)
         with torch.no_grad():
-            state = {name: value.detach() for name, value in state.items()}
-            grads = dict(zip(params, slopes, strict=False))
             self._move(hooks.gradient(params, grads, state, epoch))
             own = dict(zip(leaves, slopes[len(params) :], strict=True))
             self.state = hooks.learn(state, own, epoch)
@@ -177,6 +182,24 @@ class Stack:
         if image.shape[1] == 1:
             logits = logits[:, :, 0]
         return (logits if len(each) > 1 else logits[:, 0]), kept
+
+    def _gradient_at(
+        self, params: Stacked, image: Tensor, fields: BatchFields, state: State, epoch: Tensor
+    ) -> Stacked:
+        """Return the gradient at other weights; running statistics stay as they are.
+
+        Args:
+            params: those that the stage trains, elsewhere.
+            image: as the first pass got it.
+            fields: of the batches, likewise.
+            state: that with which the first pass had its loss.
+            epoch: 0-d.
+        """
+        leaves = {name: value.detach().requires_grad_() for name, value in params.items()}
+        logits, _ = self._logits(({**self.params, **leaves}, self.buffers), image)
+        loss, _ = self._hooks.loss(logits, fields, state, epoch)
+        slopes = torch.autograd.grad(loss.sum(), list(leaves.values()), materialize_grads=True)
+        return dict(zip(leaves, slopes, strict=True))
 
     @torch.no_grad()
     def _peek(self, image: Tensor) -> Tensor:

@@ -210,13 +210,15 @@ class Hooks:
         mapped: tuple[Tensor, State] = vmap(one)(logits, fields, state)
         return mapped
 
+    def perturb(self, params: Stacked, grads: Stacked, state: State, epoch: Tensor) -> Stacked:
+        """Map ``perturb`` over cells and the networks of each."""
+        return _of_each_network(self.method.perturb, params, grads, state, epoch)
+
     def gradient(self, params: Stacked, grads: Stacked, state: State, epoch: Tensor) -> Stacked:
         """Map ``gradient`` over cells and the networks of each."""
         if type(self.method).gradient is Method.gradient:
             return grads
-        each = vmap(self.method.gradient, in_dims=(0, 0, None, None))  # network of a cell
-        mapped: Stacked = vmap(each, in_dims=(0, 0, 0, None))(params, grads, state, epoch)
-        return mapped
+        return _of_each_network(self.method.gradient, params, grads, state, epoch)
 
     def learn(self, state: State, slopes: State, epoch: Tensor) -> State:
         """Map ``learn``."""
@@ -224,3 +226,16 @@ class Hooks:
             return state
         mapped: State = vmap(self.method.learn, in_dims=(0, 0, None))(state, slopes, epoch)
         return mapped
+
+
+def _of_each_network(
+    hook: Callable[[Weights, Weights, State, Tensor], Weights],
+    params: Stacked,
+    grads: Stacked,
+    state: State,
+    epoch: Tensor,
+) -> Stacked:
+    """Map a hook on weights and their gradient over cells and the networks of each."""
+    each = vmap(hook, in_dims=(0, 0, None, None))  # network of a cell
+    mapped: Stacked = vmap(each, in_dims=(0, 0, 0, None))(params, grads, state, epoch)
+    return mapped

@@ -94,7 +94,7 @@ def of_cell(cell: Cell, precision: str = "") -> Memory:
         cell.model, dataset.shape, dataset.num_classes, precision or cell.precision
     )
     moments = 2 if recipe.optimizer == "adam" else int(recipe.momentum > 0)
-    copies = 2 + moments + bool(method.averaged)
+    copies = 2 + moments + bool(method.averaged) + 2 * method.perturbs()
     graphs = LOOKAHEAD_GRAPHS if method.looks_ahead() else 1
     count = sum(dataset.sizes)
     pixels = math.prod(dataset.shape) * (4 if dataset.vectors else 1)

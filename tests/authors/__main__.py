@@ -5,6 +5,7 @@ import sys
 import warnings
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,15 @@ import torch
 from benchmarks.catalogue.passport import COMPARED, code_digest
 from methods import METHODS
 from tests.authors.code import clone
-from tests.authors.comparisons import COMPARISONS, compare
+from tests.authors.comparisons import COMPARISONS, Comparison, compare
+from tests.authors.trained import TRAININGS
+
+ARGSORT = np.argsort
+
+
+def _argsort(values: Any, *args: Any, **more: Any) -> Any:
+    """Return a tensor for a tensor, as the authors' numpy did."""
+    return values.argsort() if isinstance(values, torch.Tensor) else ARGSORT(values, *args, **more)
 
 
 def main(folder: str, *only: str) -> int:
@@ -20,14 +29,18 @@ def main(folder: str, *only: str) -> int:
     warnings.simplefilter("ignore")  # of code that is old
     torch.set_default_dtype(torch.float64)
     torch.Tensor.cuda = lambda self, *_args, **_more: self  # type: ignore[method-assign,assignment]
-    np.argsort = lambda tensor: torch.as_tensor(tensor).argsort()  # as the authors' numpy did
+    np.argsort = _argsort
     with COMPARED.open(encoding="utf-8", newline="") as file:
         rows = {row["method"]: row for row in csv.DictReader(file)}
-    for each in COMPARISONS:
+    for each in (*COMPARISONS, *TRAININGS):
         name, place = METHODS.explicit(each.spec)[0], clone(Path(folder), each.repository)
         if (only and name not in only) or place is None:
             continue
-        found = compare(each, place.names(each.path, each.stubs))
+        names = place.names(each.path, each.stubs)
+        if isinstance(each, Comparison):
+            found = compare(each, names)
+        else:
+            found = each.measure(each.spec, names)
         print(f"{each.spec}: {found.value:.1e} {found.gradient:.1e}")
         rows[name] = {
             "method": name,

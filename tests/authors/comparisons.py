@@ -28,7 +28,10 @@ class Comparison(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """The largest absolute differences over all visits."""
+    """The largest absolute differences over all visits.
+
+    Where a method is trained, they are of losses, and of what a step leaves of weights and state.
+    """
 
     visits: int
     value: float

@@ -103,6 +103,11 @@ class LosesWeights(CrossEntropy):
         return {}
 
 
+class Teleports(CrossEntropy):
+    def perturb(self, params, grads, state, epoch):
+        return {name: value[:1] for name, value in params.items()}
+
+
 class Explodes(CrossEntropy):
     def losses(self, logits, batch, state, epoch):
         losses, state = super().losses(logits, batch, state, epoch)
@@ -213,7 +218,8 @@ FAULTY = [
     ("method", Relabels, "changes nothing", "a hook changes what it was given"),
     ("method", FirstCounts, "does not see the order", "another order of the same batch gives"),
     ("method", Branches, "maps over cells", "cannot be mapped by torch.func.vmap"),
-    ("method", LosesWeights, "hands on a gradient", "has other keys or shapes"),
+    ("method", LosesWeights, "hands on a gradient", "the gradient that it hands on must have"),
+    ("method", Teleports, "hands on a gradient", "the perturbed weights that it hands on must"),
     ("method", Explodes, "stays finite", "is not finite at 10000"),
     ("method", LosesEpochs, "divides any number", "of 3 epochs it makes stages of [1, 1]"),
     ("method", Diverges, "trains on digits", "it does not train: "),

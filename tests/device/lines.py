@@ -29,7 +29,7 @@ BUDGET, WAITS = HERE / f"budget-{VERSION}.csv", HERE / "waits.csv"
 
 ALL_HOOKS = (
     *("cross_entropy", "ce_ema", "co_teaching", "dividemix", "dyr", "elr", "elr_plus", "l2rw"),
-    *("mw_net", "pes", "reweighting", "t_revision"),
+    *("mw_net", "pes", "reweighting", "sam", "t_revision"),
 )
 """Methods that together have every hook, stage and kind of draw."""
 

@@ -122,7 +122,14 @@ def test_a_diverging_cell_says_when_and_keeps_its_curves():
 
 @pytest.mark.parametrize(
     ("method", "backward"),
-    [("cross_entropy", 1), ("co_teaching", 2), ("gjs", 2), ("forward", 1), ("dividemix", 4)],
+    [
+        ("cross_entropy", 1),
+        ("co_teaching", 2),
+        ("gjs", 2),
+        ("forward", 1),
+        ("dividemix", 4),
+        ("sam", 2),
+    ],
 )
 def test_costs_count_networks_views_peeks_and_refits(method, backward):
     cell = build(method)

@@ -159,10 +159,10 @@ def batches_of(cell, problem, epoch):
 
 
 def gradients(method, base, weights, buffers, batch, state, epoch, lr):
-    params, slow = weights
+    (params, slow), rest = weights, (buffers, batch, state)
     base.train()
-    calm = copy.deepcopy(base).eval()
-    memoryless = replace_all_batch_norm_modules_(copy.deepcopy(base))
+    calm, memoryless = copy.deepcopy(base).eval(), copy.deepcopy(base)
+    replace_all_batch_norm_modules_(memoryless)
 
     def logits_of(params, buffers, image, base=base):
         """Logits ``(networks, views, B, C)`` and the running statistics after them."""
@@ -203,22 +203,24 @@ def gradients(method, base, weights, buffers, batch, state, epoch, lr):
         return loss, (state, buffers)
 
     leaves = {name: state[name] for name in method.learnable}
-    (grads, slopes), (_, (state, buffers)) = vmap(grad_and_value(loss_of_one_cell, has_aux=True))(
-        (params, leaves), slow, buffers, batch, state
-    )
+    backward = vmap(grad_and_value(loss_of_one_cell, has_aux=True))
+    (grads, slopes), (_, (state, buffers)) = backward((params, leaves), slow, *rest)
     state = {name: s.detach() for name, s in state.items()}
-    grads = changed_one_by_one(method, params, grads, state, epoch)
+    if method.perturbs():  # a second pass, of which nothing but the gradient stays
+        away = one_by_one(method.perturb, params, grads, state, epoch), leaves
+        grads = backward(away, slow, *rest)[0][0]
+    grads = one_by_one(method.gradient, params, grads, state, epoch)
     if leaves:
         state = vmap(method.learn, in_dims=(0, 0, None))(state, slopes, epoch)
     return grads, state, buffers
 
 
-def changed_one_by_one(method, params, grads, state, epoch):
-    """The hook between backward pass and optimiser, cell by cell and network by network."""
+def one_by_one(hook, params, grads, state, epoch):
+    """A hook on weights and their gradient, cell by cell and network by network."""
     cells, networks = next(iter(params.values())).shape[:2]
     slopes = [
         [
-            method.gradient(
+            hook(
                 {name: p[i, k] for name, p in params.items()},
                 {name: g[i, k] for name, g in grads.items()},
                 {name: s[i] for name, s in state.items()},
