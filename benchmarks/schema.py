@@ -217,6 +217,20 @@ CONFUSION = (
 )
 RISK_COVERAGE = (*POOLED_KEYS, "seeds", "coverage", "errors")
 PRECISION_RECALL = (*POOLED_KEYS, "seeds", "score", "recall", "precisions")
+ESTIMATES = (
+    *POOLED_KEYS,  # the method is blank where all of a setting estimate together
+    "seeds",
+    "labels",  # test | held out | trained on: whose labels
+    "estimator",  # confident joint | own matrix
+    "quantity",  # wrong | joint | transition | acc
+    "label",  # a true class; of a joint and of a transition matrix, as the next
+    "given",
+    "images",  # that are judged
+    "value",
+    "low",
+    "high",
+    "over",  # images | seeds: what the interval is over
+)
 DETECTION = (*KEYS, "score", "auroc", "ap", "missed", "mislabelled", "n_train")
 COSTS = (
     "cell_id",
@@ -253,6 +267,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "confusion.csv": CONFUSION,
     "risk_coverage.csv": RISK_COVERAGE,
     "precision_recall.csv": PRECISION_RECALL,
+    "estimates.csv": ESTIMATES,
     "costs.csv": COSTS,
 }
 """Every CSV of a results folder. All but ``costs.csv`` are byte-identical from run to run."""

@@ -31,7 +31,7 @@ _AUDIT = "suspects/index.md"
 _INPUTS = (
     *("results.csv", "curves.csv", "bins.csv", "detection.csv"),
     *("losses.csv", "transitions.csv", "pairs.csv", "ensembles.csv"),
-    *("confusion.csv", "risk_coverage.csv", "precision_recall.csv"),
+    *("confusion.csv", "risk_coverage.csv", "precision_recall.csv", "estimates.csv"),
     *("costs.csv", TIMINGS_NAME, "plan.json", _AUDIT),
 )
 _DRAWN_BY = (

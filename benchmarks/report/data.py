@@ -38,13 +38,14 @@ READ = ("results.csv", "curves.csv", "bins.csv", "detection.csv")
 LATER = (
     *("losses.csv", "transitions.csv", "pairs.csv", "ensembles.csv"),
     *("confusion.csv", "risk_coverage.csv", "precision_recall.csv", "costs.csv"),
+    "estimates.csv",
 )
 """The tables that are empty where a folder of an earlier version lacks the file."""
 TEXT = {
     *(set(KEYS) - {"noise_rate", "seed"}),
     *("method_spec", "profile", "privileges", "precision", "noise_sha256", "truth"),
     *("metric_spec", "status", "reason", "selection", "score"),
-    *("reference", "metric"),
+    *("reference", "metric", "labels", "estimator", "quantity", "over"),
     *(column for lists in LISTS.values() for column in lists),
     *("device", "driver", "host", "cpu", "system", "torch", "python", "packages", "commit"),
     *("finished_utc", "earlier"),
@@ -55,7 +56,7 @@ _WORDS = {"pdn": "part-dependent", "pmd": "margin-dependent", "pair_flip": "pair
 _VALUE = r"\w+=(?:'[^']*'|[^,()]*)"
 _RESTRICTED = (
     *("results", "curves", "bins", "detection", "losses", "transitions"),
-    *("confusion", "risk_coverage", "precision_recall", "plan"),
+    *("confusion", "risk_coverage", "precision_recall", "estimates", "plan"),
 )
 """The tables that a choice of methods and settings leaves less of."""
 ARENA = ("dataset", "model", "recipe")
@@ -85,6 +86,7 @@ class Run:
     confusion: pd.DataFrame
     risk_coverage: pd.DataFrame
     precision_recall: pd.DataFrame
+    estimates: pd.DataFrame  # of datasets without clean labels
     costs: pd.DataFrame
     timings: pd.DataFrame  # as they are: cells trained alone, again and again
     plan: pd.DataFrame
@@ -107,7 +109,7 @@ class Run:
         tables = {}
         for name in _RESTRICTED:
             rows = getattr(self, name)
-            inside = rows["method"].isin(methods) & rows["setting"].isin(settings)
+            inside = rows["method"].isin([*methods, ""]) & rows["setting"].isin(settings)
             tables[name] = rows[inside]
         return replace(
             self,
@@ -188,6 +190,7 @@ def load(folder: Path, other: Path | None = None) -> Run:
         confusion=named["confusion.csv"],
         risk_coverage=named["risk_coverage.csv"],
         precision_recall=named["precision_recall.csv"],
+        estimates=named["estimates.csv"],
         costs=costs,
         timings=checked_table(folder, TIMINGS_NAME),
         plan=named["plan"],

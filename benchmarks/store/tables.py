@@ -24,6 +24,7 @@ from benchmarks.store.aggregates import LossHistograms, Row, TransitionMatrices
 from benchmarks.store.cell_meta import CellKeys
 from benchmarks.store.confusion import Confusions
 from benchmarks.store.ensembles import Ensembles
+from benchmarks.store.estimates import NEEDED, Estimates
 from benchmarks.store.pairs import Pairs
 from benchmarks.store.part_file import Record
 from benchmarks.store.parts import Parts
@@ -174,9 +175,10 @@ def derive(
         "confusion.csv": Confusions(),
         "risk_coverage.csv": RiskCoverage(),
         "precision_recall.csv": PrecisionRecall(),
+        "estimates.csv": Estimates(),
     }
     cells = []
-    for trained in chain.from_iterable(parts.records(ids, ARRAYS) for ids in methods):
+    for trained in chain.from_iterable(parts.records(i, _read(parts, i)) for i in methods):
         record = _named(trained, names[trained.cell_id], folder)
         keys = astuple(record.meta.keys)
         begin = _line(keys)[:-1] + ","
@@ -193,6 +195,12 @@ def derive(
         path = (into or folder) / name
         if not _holds(path, whole):
             write_atomically(path, *whole)
+
+
+def _read(parts: Parts, ids: Iterable[str]) -> Sequence[str]:
+    """Return the arrays that the tables need of cells: of unknown labels some more."""
+    metas = (parts.meta[i] for i in ids if i in parts.meta)
+    return (*ARRAYS, *NEEDED) if any(m.facts.truth == "unknown" for m in metas) else ARRAYS
 
 
 def _by_method(plan: PlanFile, gone: Collection[str]) -> tuple[list[list[str]], list[str]]:
