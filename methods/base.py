@@ -133,8 +133,9 @@ class Method(Bounded):
     seeds for them; they, :meth:`refit`, :meth:`stages` and :meth:`predict` are never mapped.
 
     Shapes: ``B`` batch, ``C`` classes, ``N`` training examples. Logits are float32,
-    ``(networks, views, B, C)``, axes of size 1 dropped. A hook gets the state that the last one
-    returned, never to be modified in place, and the epoch as a 0-d tensor that counts from 0.
+    ``(networks, views, B, C)``, axes of size 1 dropped, with :meth:`columns` in place of ``C`` for
+    a method that asks for more. A hook gets the state that the last one returned, never to be
+    modified in place, and the epoch as a 0-d tensor that counts from 0.
 
     Three entries of the state mean the same in every method, and are measured against the truth:
     ``kept`` ``(N,)`` or ``(networks, N)``, whether an example was trained on at its last visit;
@@ -183,6 +184,14 @@ class Method(Bounded):
         """The number of clean examples of each class in the privilege ``clean_subset``."""
         return 0
 
+    def columns(self, classes: int) -> int:
+        """Return how many numbers a network gives for an image: one a class, or more.
+
+        A method that asks for more gets all of them wherever it gets logits, and tells by
+        :meth:`predict` the classes' logits, of which all that is measured is made.
+        """
+        return classes
+
     @classmethod
     def looks_ahead(cls) -> bool:
         """Tell whether the method has the hook :meth:`lookahead`, for which a step costs more."""
@@ -208,9 +217,10 @@ class Method(Bounded):
 
         ``outputs`` are ``(networks, N, C)``, or ``(networks, N, C + D)`` with features behind.
         """
-        state = self.refit(outputs[..., :classes], state, epoch)
+        columns = self.columns(classes)
+        state = self.refit(outputs[..., :columns], state, epoch)
         if self.sees_features():
-            state = self.refit_features(outputs[..., classes:], state, epoch)
+            state = self.refit_features(outputs[..., columns:], state, epoch)
         return state
 
     def decay(self, steps: int, epochs: int) -> float:

@@ -32,6 +32,7 @@ QUICK: Mapping[str, tuple[Check, ...]] = {
         checks.divides_any_number_of_epochs,
         checks.returns_a_loss_for_each_example_and_the_state,
         checks.has_a_finite_loss_and_a_gradient_for_every_network,
+        checks.predicts_the_logits_of_every_class,
     ),
     "dataset": (checks.states_what_every_dataset_must, checks.has_the_images_it_declares),
     "noise": (checks.has_rows_that_are_distributions,),

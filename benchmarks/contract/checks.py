@@ -130,6 +130,23 @@ def has_a_finite_loss_and_a_gradient_for_every_network(method: Method) -> None:
     demand(bool(each.gt(0).all()), "a network gets no gradient")
 
 
+def predicts_the_logits_of_every_class(method: Method) -> None:
+    """Check that, however many numbers a network gives, the method predicts one a class."""
+    name, columns = type(method).__name__, method.columns(samples.C)
+    fits = type(columns) is int and columns >= samples.C
+    demand(
+        fits,
+        f"{name}.columns must be a whole number of at least {samples.C} for {samples.C} classes, "
+        f"got {columns!r}",
+    )
+    predicted, wanted = method.predict(samples.outputs_of(method)), (samples.N, samples.C)
+    demand(
+        tuple(predicted.shape) == wanted,
+        f"{name}.predict must return logits of the shape {wanted} for {samples.N} images of "
+        f"{samples.C} classes, got {tuple(predicted.shape)}",
+    )
+
+
 def keeps_its_state_in_shape(method: Method) -> None:
     """Check that every hook keeps keys, shapes and types of the state, and leaves no graph."""
     logits, batch, _ = samples.drawn(method)

@@ -39,7 +39,7 @@ def batch_of(training: Task, seed: int = 0, size: int = B) -> Batch:
 
 def logits_of(method: Method, rows: int, seed: int = 0, classes: int = C) -> Tensor:
     """Return logits on ``rows`` examples, of every network of a method and every view."""
-    shape = (method.networks, method.views, rows, classes)
+    shape = (method.networks, method.views, rows, method.columns(classes))
     logits = 2 * torch.randn(shape, generator=_source(300 + seed), dtype=torch.float64)
     return drop_single_axes(logits.to(torch.get_default_dtype()))
 
@@ -52,7 +52,7 @@ def drop_single_axes(logits: Tensor) -> Tensor:
 
 def outputs_of(method: Method, seed: int = 0) -> Tensor:
     """Return logits ``(networks, N, C)`` on the whole training set, as ``refit`` gets them."""
-    return torch.randn(method.networks, N, C, generator=_source(400 + seed))
+    return torch.randn(method.networks, N, method.columns(C), generator=_source(400 + seed))
 
 
 def features_of(method: Method, seed: int = 0) -> Tensor:
@@ -105,7 +105,8 @@ def led_up(
         batch = batch._replace(draws=method.draw(rows))
     if method.looks_ahead():
         batch = batch._replace(trusted=trusted_of(seed, classes))
-        state = method.lookahead(network_of(seed, classes), image[0], batch, state)
+        network = network_of(seed, method.columns(classes))
+        state = method.lookahead(network, image[0], batch, state)
     if method.peeks and batch.outputs is None:
         batch = batch._replace(outputs=logits_of(method, rows, seed, classes))
     image, batch = method.prepare(image, batch, state, epoch)

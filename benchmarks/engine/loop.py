@@ -223,8 +223,8 @@ def _predicted(team: Team[Batches], logits: Sequence[Tensor]) -> list[list[Tenso
     if not logits:
         nothing = data[0].mean.new_empty(0, data[0].num_classes)
         return [[nothing] * len(data) for _ in SETS]
-    classes = data[0].num_classes  # features may come behind
-    return [[method.predict(own[..., :classes]) for own in sets] for sets in logits]
+    columns = method.columns(data[0].num_classes)  # features may come behind
+    return [[method.predict(own[..., :columns]) for own in sets] for sets in logits]
 
 
 class EvaluationImages:

@@ -13,7 +13,7 @@ from torch.func import replace_all_batch_norm_modules_
 from benchmarks.datasets import DATASETS
 from benchmarks.engine.data import CellData
 from benchmarks.models import Model, initialised
-from benchmarks.models.base import last_layers
+from benchmarks.models.base import last_dense, last_layers, widened
 from benchmarks.sweep import Cell
 
 
@@ -42,6 +42,8 @@ def _weights_sha256(
 def fresh_networks(cell: Cell, data: CellData, stage: int) -> list[nn.Module]:
     """Return newly initialised networks; the first of a seed is the same for every method.
 
+    For a method that asks for more outputs than there are classes, they come behind those.
+
     Args:
         cell: whose.
         data: its own; the networks are put on its device.
@@ -50,12 +52,15 @@ def fresh_networks(cell: Cell, data: CellData, stage: int) -> list[nn.Module]:
     dataset = cell.dataset
     salts = [_salt(cell, k, stage) for k in range(cell.method.networks)]
     images = data.pixels(data.train[: cell.model.images_seen]).cpu()
-    return [
-        initialised(cell.model, dataset.shape, dataset.num_classes, salt, images).to(
-            data.noisy.device
-        )
-        for salt in salts
+    networks = [
+        initialised(cell.model, dataset.shape, dataset.num_classes, salt, images) for salt in salts
     ]
+    if more := cell.method.columns(dataset.num_classes) - dataset.num_classes:
+        own = [("more outputs", *salt) for salt in salts]
+        others = [initialised(cell.model, dataset.shape, more, salt) for salt in own]
+        pairs = zip(networks, others, strict=True)
+        networks = [widened(*pair, dataset.num_classes) for pair in pairs]
+    return [network.to(data.noisy.device) for network in networks]
 
 
 def replace_last_layers(
@@ -95,11 +100,9 @@ def with_features(network: nn.Module, call: Callable[[], Tensor]) -> Tensor:
     Raises:
         ValueError: the network has no dense layer.
     """
-    dense = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
-    if not dense:
-        raise ValueError(f"{type(network).__name__} has no dense layer whose input are features")
     seen: list[Tensor] = []
-    hook = dense[-1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    layer = last_dense(network)
+    hook = layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     try:
         logits = call()
     finally:

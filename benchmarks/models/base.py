@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from benchmarks.seeds import seeded
@@ -74,6 +75,44 @@ def initialised(
         if model.images_seen and images is not None:
             model.initialise(network, images[: model.images_seen])
     return network
+
+
+def widened(network: nn.Module, other: nn.Module, num_classes: int) -> nn.Module:
+    """Return a network, changed in place, that gives behind its own outputs those of another one.
+
+    Its last dense layer gets the weights of the other's, so what comes before is shared.
+
+    Args:
+        network: gives logits of the classes.
+        other: the same architecture for as many numbers as are to be added.
+        num_classes: how many classes there are.
+
+    Raises:
+        ValueError: its last dense layer does not give the logits.
+    """
+    layer, more = last_dense(network), last_dense(other)
+    if layer.out_features != num_classes:
+        raise ValueError(
+            f"the last dense layer of {type(network).__name__} gives {layer.out_features} numbers, "
+            f"not the logits of {num_classes} classes, so a method cannot add others"
+        )
+    for name, own in list(layer.named_parameters()):
+        both = torch.cat([own.detach(), more.get_parameter(name).detach()])
+        layer.register_parameter(name, nn.Parameter(both))
+    layer.out_features += more.out_features
+    return network
+
+
+def last_dense(network: nn.Module) -> nn.Linear:
+    """Return the last dense layer of a network, whose input are its features.
+
+    Raises:
+        ValueError: the network has none.
+    """
+    dense = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
+    if not dense:
+        raise ValueError(f"{type(network).__name__} has no dense layer whose input are features")
+    return dense[-1]
 
 
 def convolution(before: int, after: int) -> tuple[nn.Module, ...]:

@@ -90,15 +90,14 @@ def of_cell(cell: Cell, precision: str = "") -> Memory:
         precision: in place of the cell's own.
     """
     method, recipe, dataset = cell.method, cell.recipe, cell.dataset
-    network = _of_network(
-        cell.model, dataset.shape, dataset.num_classes, precision or cell.precision
-    )
+    columns = method.columns(dataset.num_classes)
+    network = _of_network(cell.model, dataset.shape, columns, precision or cell.precision)
     moments = 2 if recipe.optimizer == "adam" else int(recipe.momentum > 0)
     copies = 2 + moments + bool(method.averaged) + 2 * method.perturbs()
     graphs = LOOKAHEAD_GRAPHS if method.looks_ahead() else 1
     count = sum(dataset.sizes)
     pixels = math.prod(dataset.shape) * (4 if dataset.vectors else 1)
-    logits = 4 * method.networks * dataset.num_classes
+    logits = 4 * method.networks * columns
     return Memory(
         network.weights * method.networks * copies,
         network.kept * recipe.batch * method.views * method.networks * graphs,
@@ -129,8 +128,8 @@ def of_training(cell: Cell, width: int, flags: Sequence[str] = ()) -> int:
     branched, graph = "branches" in flags and width > 1, "graph" in flags
     stacked = width > 1 and not branched
     own = of_cell(cell, "float32" if stacked else "")
-    dataset = cell.dataset
-    network = _of_network(cell.model, dataset.shape, dataset.num_classes, "float32")
+    dataset, columns = cell.dataset, cell.method.columns(cell.dataset.num_classes)
+    network = _of_network(cell.model, dataset.shape, columns, "float32")
     count, activations, live = width, float(own.activations), ROUNDED * network.live
     if stacked:
         count += padding(cell, round(dataset.sizes[0] * (1 - cell.recipe.val_fraction)))

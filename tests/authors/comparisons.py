@@ -1,6 +1,8 @@
 """Which function of whose code a method is held against, and how both are called."""
 
+import math
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import torch
@@ -124,6 +126,64 @@ def _jocor(names: Names) -> Loss:
     return loss
 
 
+class _LowRankNormal:
+    """A Gaussian with the scale matrix ``diag(d) + r r^T``, as that of TensorFlow Probability."""
+
+    def __init__(self, loc: Tensor, scale_diag: Tensor, scale_perturb_factor: Tensor, **_: Any):
+        self._loc = loc
+        self._scale = scale_diag.diag_embed() + scale_perturb_factor @ scale_perturb_factor.mT
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        apart = torch.linalg.solve(self._scale, value - self._loc)
+        constant = value.shape[-1] / 2 * math.log(2 * math.pi)
+        return -apart.square().sum(-1) / 2 - torch.logdet(self._scale) - constant
+
+
+TENSORFLOW = SimpleNamespace(
+    **{name: getattr(torch, name) for name in ("ones", "reshape", "int32")},
+    float32=torch.float64,
+    newaxis=None,
+    cast=lambda x, kind: x.long() if kind == torch.int32 else x,
+    one_hot=lambda label, depth: F.one_hot(label, depth).double(),
+    shape=lambda x: x.shape,
+    reduce_mean=lambda x, axis: x.mean(axis),
+    range=lambda *ends, dtype: torch.arange(*ends, dtype=dtype),
+    stop_gradient=lambda x: x.detach(),
+    nn=SimpleNamespace(softmax=lambda x, axis: x.softmax(axis)),
+    math=SimpleNamespace(log=torch.log, sqrt=torch.sqrt, pow=lambda base, power: base**power),
+    linalg=SimpleNamespace(
+        set_diag=lambda x, entries: x.diagonal_scatter(entries),
+        band_part=lambda x, _below, _above: x.tril(),
+        matrix_transpose=lambda x: x.mT,
+    ),
+)
+"""What the code of SGN takes of TensorFlow, by PyTorch."""
+
+GAUSSIAN = {
+    "tf": TENSORFLOW,
+    "tfd": SimpleNamespace(MultivariateNormalDiagPlusLowRank=_LowRankNormal),
+    "FLAGS": SimpleNamespace(label_smoothing=0.001, alpha=0.9),
+}
+
+
+def _shifted(names: Names) -> Loss:
+    def loss(logits: Tensor, label: Tensor, _ids: Tensor, visit: int) -> Tensor:
+        mean, factor = logits[:, : C - 1].clone(), logits[:, C - 1 :]  # it adds to the mean
+        smooth = names["get_smoothed_onehot"](label, C)
+        exponent = 600 * visit * B / (EPOCHS * N)
+        normal = names["_create_normal"](
+            mean, factor, peeked(logits)[:, : C - 1], C, smooth, exponent
+        )
+        return -normal.log_prob(names["ilr_inv"](smooth)).mean()
+
+    return loss
+
+
+def peeked(logits: Tensor) -> Tensor:
+    """Return what averaged weights are taken to give where the weights give logits."""
+    return logits.detach().roll(1, -1) / 2
+
+
 def _jensen_shannon(weights: str) -> Callable[[Names], Loss]:
     def build(names: Names) -> Loss:
         theirs = names["JensenShannonDivergenceWeightedScaled"](C, weights)
@@ -223,6 +283,9 @@ COMPARISONS = (
     ),
     Comparison("co_teaching(forget_rate=0.25)", "bhanML/Co-teaching", "loss.py", _co_teaching),
     Comparison("jocor(forget_rate=0.25, agreement=0.9)", HONG, "algorithm/loss.py", _jocor),
+    Comparison(
+        "sgn(alpha=0.9, pace=1.0)", "ErikEnglesson/SGN", "src/cifar/sgn.py", _shifted, GAUSSIAN
+    ),
 )
 
 
@@ -241,9 +304,10 @@ def compare(comparison: Comparison, names: Names, visits: int = 6) -> Difference
     for visit in range(visits):
         ids = torch.randperm(N, generator=source)[:B]
         shape = [size for size in (method.networks, method.views) if size > 1]
-        logits = torch.randn([*shape, B, C], generator=source) * (0.5, 2, 5)[visit % 3]
+        shape += [B, method.columns(C)]
+        logits = torch.randn(shape, generator=source) * (0.5, 2, 5)[visit % 3]
         logits.requires_grad_()
-        batch = Batch(ids, labels()[ids])
+        batch = Batch(ids, labels()[ids], outputs=peeked(logits) if method.peeks else None)
         mine, state = ours(method, state, batch, logits, comparison.epoch)
         other = theirs(logits, batch.label, ids, visit)
         slopes = [torch.autograd.grad(each, logits)[0] for each in (mine, other)]

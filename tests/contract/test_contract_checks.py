@@ -46,6 +46,16 @@ class Averaged(CrossEntropy):
         return super().losses(logits, batch, state, epoch)[0].mean(), state
 
 
+class Fewer(CrossEntropy):
+    def columns(self, classes):
+        return classes - 1
+
+
+class TooMany(CrossEntropy):
+    def columns(self, classes):
+        return classes + 3
+
+
 class GrowingState(CrossEntropy):
     def losses(self, logits, batch, state, epoch):
         return super().losses(logits, batch, state, epoch)[0], {"new": logits.detach()}
@@ -212,6 +222,8 @@ FAULTY = [
     ("method", Turns, "asks no tensor", "it asks the epoch for its value by __bool__: compute"),
     ("dataset", Nameless, "states what every", "Nameless.classes must be a tuple of num_classes"),
     ("method", NoGradient, "has a finite loss", "a network gets no gradient"),
+    ("method", Fewer, "predicts the", "Fewer.columns must be a whole number of at least 5"),
+    ("method", TooMany, "predicts the", "(41, 5) for 41 images of 5 classes, got (41, 8)"),
     ("method", GrowingState, "keeps its state", "a step changes the keys of the state"),
     ("method", LeftGraph, "keeps its state", "a step leaves a graph behind 'seen': detach it"),
     ("method", InPlace, "changes nothing", "a hook changes what it was given"),

@@ -19,7 +19,7 @@ from tests.cells import CPU, HARD, NOWHERE, alone, build, few
 from tests.oracles import fused
 
 EVERY_HOOK = ["ce_ema", "pes", "reweighting", "co_teaching", "mixup", "gjs", "elr", "sop"]
-EVERY_HOOK += ["l2rw", "dividemix", "anl_ce(delta=0.01)", "sam"]
+EVERY_HOOK += ["l2rw", "dividemix", "anl_ce(delta=0.01)", "sam", "sgn"]
 VARIANTS = ["forward(source='given')", "co_teaching(loss='gce')"]
 HOOKS = {name for name in vars(Method) if not name.startswith("_")} - {"losses"}
 MORE_THAN_LOSSES = [name for name in METHODS if vars(METHODS[name]).keys() & HOOKS]

@@ -32,7 +32,7 @@ def train(cells, problems):
     method, recipe, count = first.method, first.recipe, len(cells)
     states = [start(cell, problem) for cell, problem in zip(cells, problems, strict=True)]
     state = {name: torch.stack([s[name] for s in states]) for name in states[0]}
-    base = first.model.build(first.dataset.shape, 10)
+    base = first.model.build(first.dataset.shape, method.columns(10))
     curve, outputs, number = [], None, 0
     for part, stage in enumerate(method.stages(recipe.epochs)):
         if part == 0 or stage.fresh_networks:
@@ -121,6 +121,14 @@ def stacked_networks(cells, part):
         for c in cells
         for k in range(c.method.networks)
     ]
+    for at, net in enumerate(nets):
+        c, k = cells[at // cells[0].method.networks], at % cells[0].method.networks
+        more, salt = c.method.columns(10) - 10, (DATASETS.name(c.dataset), c.seed, k, part)
+        if more:
+            other = initialised(c.model, c.dataset.shape, more, ("more outputs", *salt))
+            last, added = ([*network.children()][-1] for network in (net, other))
+            last.weight = torch.nn.Parameter(torch.cat([last.weight, added.weight]))
+            last.bias = torch.nn.Parameter(torch.cat([last.bias, added.bias]))
     shape = (len(cells), cells[0].method.networks)
     trees = stack_module_state(nets)
     return tuple({n: t.detach().unflatten(0, shape) for n, t in tree.items()} for tree in trees)
