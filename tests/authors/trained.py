@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from benchmarks.engine.one_by_one import OneByOne
+from methods import METHODS, Batch, Task
 from tests.authors.code import Names
-from tests.authors.comparisons import Difference
+from tests.authors.comparisons import EPOCHS, B, C, Difference, N, labels
 from tests.cells import batches_of, build, few
 
 
@@ -62,4 +63,42 @@ def _sam(spec: str, names: Names) -> Difference:
     return Difference(len(batches), value, apart)
 
 
-TRAININGS = (Training("sam", "davda54/sam", "sam.py", _sam),)
+def _cal(spec: str, names: Names) -> Difference:
+    """Ask for the loss of both stages, of random classes that are taken as true in the second."""
+    method, label, source = METHODS.build(spec), labels(), torch.Generator().manual_seed(0)
+    state = method.init(Task(label, C, EPOCHS))
+    believed = torch.where(torch.rand(N, generator=source) < 0.7, label, label.roll(5))
+    kinds, given = F.one_hot(believed, C).double(), F.one_hot(label, C).double()
+    joint = kinds.T @ given
+    mean = joint / joint.sum(1, keepdim=True)
+    flips = (given[:, None] - mean) * kinds[..., None]  # (N, C, C), as that code prepares them
+    share = joint.sum(1) / joint.sum()
+    known = {"believed": believed, "joint": joint, "transition": mean}
+    build, value, gradient = names["PeerLossRegCE"], 0.0, 0.0
+    stages = {  # epoch, b, what is told, and the loss
+        39: (2.0, state, build(2.0, state["prior"][:1], "crossentropy")),
+        99: (
+            1.0,
+            state | known,
+            build(1.0, state["prior"][1:], "crossentropy_CAL", flips.permute(1, 2, 0), None, share),
+        ),
+    }
+    for epoch, (beta, told, theirs) in stages.items():
+        for visit in range(6):
+            ids = torch.randperm(N, generator=source)[:B]
+            logits = torch.randn(B, C, generator=source) * (0.5, 2, 5)[visit % 3]
+            logits.requires_grad_()
+            mine, _ = method.loss(logits, Batch(ids, label[ids]), told, torch.tensor(epoch))
+            other = theirs(
+                logits, label[ids], logits, raw_idx=ids, loss_mean_all=torch.zeros(C, C)
+            )[0] / (1 + beta)
+            slopes = [torch.autograd.grad(each, logits)[0] for each in (mine, other)]
+            value = max(value, abs(mine.item() - other.item()))
+            gradient = max(gradient, (slopes[0] - slopes[1]).abs().max().item())
+    return Difference(12, value, gradient)
+
+
+TRAININGS = (
+    Training("sam", "davda54/sam", "sam.py", _sam),
+    Training("cal", "UCSC-REAL/CAL", "lossfuncs/peerloss.py", _cal),
+)

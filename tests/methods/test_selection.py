@@ -1,4 +1,6 @@
-"""CORES2, peer loss, co-teaching, co-teaching+ and JoCoR against loops from their papers."""
+"""CORES2, CAL, peer loss, co-teaching, co-teaching+ and JoCoR against loops from their papers."""
+
+import math
 
 import pytest
 import torch
@@ -27,6 +29,33 @@ def test_cores_against_the_loop(epoch):
         holds(rows, loss, gradient, selection.cores, labels, kept, prior, beta, rtol=1e-6)
         assert state["kept"][batch.ids].tolist() == kept
         same(state["prior"], torch.tensor(prior))
+
+
+def test_cal_against_the_loop_in_both_stages():
+    """Five epochs of 13 are the first stage; classes are judged in the last of them."""
+    spec = "cal(beta=1.5, sieve_beta=0.7, threshold=0.4, warmup=0.05, full=0.2)"
+    labels, share = task().label.tolist(), [task().label.eq(k).double().mean() for k in range(5)]
+    roots = [math.sqrt(s) / sum(map(math.sqrt, share)) for s in share]
+    classes, joint = list(labels), [[0] * 5 for _ in range(5)]
+    for rows, batch, loss, gradient, state in visits(spec, torch.tensor(4)):
+        own, beta = batch.label.tolist(), 0.7 * selection.risen(4 / 8, 0.05, 0.2)
+        holds(rows, loss, gradient, selection.cal, own, roots, beta, rtol=1e-6)
+        found = selection.cal_classes(rows, own, 0.4)
+        assert found != own
+        assert found != [row.index(max(row)) for row in rows]
+        for n, i, j in zip(batch.ids.tolist(), found, own, strict=True):
+            classes[n] = i
+            joint[i][j] += 1
+        assert state["believed"].tolist() == classes
+        assert state["joint"].tolist() == joint
+    assert all(map(sum, joint))
+    known = [[count / sum(counts) for count in counts] for counts in joint]
+    same(state["transition"], torch.tensor(known))
+    for rows, batch, loss, gradient, after in visits(spec, torch.tensor(6), state):
+        own, beta = batch.label.tolist(), 1.5 * selection.risen(1 / 8, 0.05, 0.2)
+        now = [classes[n] for n in batch.ids.tolist()], joint
+        holds(rows, loss, gradient, selection.cal, own, share, beta, now, rtol=1e-6)
+        same(after, state)
 
 
 def test_cores_pulls_at_a_label_however_unlikely_it_is_to_the_network():

@@ -31,6 +31,39 @@ def cores(rows, labels, kept, prior, beta):
     return math.fsum(corrected) / max(len(corrected), 1)
 
 
+def cal_classes(rows, labels, threshold):
+    """The class of each example: its label where that is far likelier than others (Zhu et al.)."""
+    classes = []
+    for row, y in zip(rows, labels, strict=True):
+        losses = [-math.log(p + 1e-8) for p in softmax(row)]
+        sure = losses[y] - mean(losses) < -threshold
+        classes.append(y if sure else row.index(max(row)))
+    return classes
+
+
+def cal(rows, labels, prior, beta, covariance=None):
+    """Cross-entropy, confidence rewarded, less the covariance of flips and losses in a class.
+
+    Of the covariance (Zhu et al. 2021, equation 7, whose expectations are means): the class of each
+    example of the batch, and how many of the training set have each class and each given label.
+    """
+    losses = [[-math.log(p + 1e-5) for p in softmax(row)] for row in rows]
+    total = mean([-math.log(softmax(row)[y] + 1e-8) for row, y in zip(rows, labels, strict=True)])
+    total -= beta * mean(
+        [math.fsum(map(math.prod, zip(prior, own, strict=True))) for own in losses]
+    )
+    classes, joint = covariance or ([], [])
+    everyone = sum(map(sum, joint))
+    for i, counts in enumerate(joint):
+        members = [n for n, own in enumerate(classes) if own == i]
+        for j, count in enumerate(counts):
+            flips = [(labels[n] == j) - count / sum(counts) for n in members]
+            products = [f * losses[n][j] for f, n in zip(flips, members, strict=True)]
+            if products:
+                total -= sum(counts) / everyone * mean(products)
+    return total / (1 + beta)
+
+
 def peer(rows, labels, partners, alpha):
     """Own loss less that on another's label (Liu & Guo 2020, equation 5)."""
     peers = []
