@@ -98,3 +98,17 @@ def failure() -> OSError | None:
 def encoding() -> str:
     """Return what to print in, as Python's variable ``PYTHONIOENCODING`` says it to children."""
     return f"{getattr(sys.stdout, 'encoding', None) or 'utf-8'}:replace"
+
+
+def tell_progress(verb: str, done: int, total: int, what: str) -> None:
+    """Say in place on a terminal how much is done; nothing where nobody watches.
+
+    Args:
+        verb: what is done, as ``embedded``.
+        done: how many.
+        total: of how many.
+        what: of which things, as ``images of digits``.
+    """
+    if sys.stderr.isatty():
+        end = "\n" if done == total else ""
+        print(f"\r{verb} {done:,} of {total:,} {what}", end=end, file=sys.stderr, flush=True)

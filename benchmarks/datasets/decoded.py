@@ -1,12 +1,15 @@
-"""Pictures of any size, decoded once into a map of bytes on disk: complete, or not there."""
+"""Pictures of any size, decoded once into a map on disk, in pieces that a killed run keeps."""
 
 import hashlib
 import json
+import math
 import multiprocessing
+import os
 import shutil
-import sys
-from collections.abc import Iterator
+import warnings
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +18,7 @@ import filelock
 import msgspec
 import numpy as np
 import torch
+from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -23,12 +27,15 @@ from benchmarks.inputs import InputError, decode_json, read_bytes
 from benchmarks.inputs.arrays import map_array
 from benchmarks.inputs.images import Fit, read_pictures
 from benchmarks.outputs import make_folder, write_atomically, writing
+from benchmarks.streams import tell_progress
 
 FOLDER = "decoded"
 """The folder of maps, in that of the image files."""
 ABOUT, IMAGES = "about.json", "images.npy"
 TOGETHER = 64
 """Pictures that a process decodes at a time."""
+NOTED = 16
+"""So many times these are noted together: what a killed run loses at most."""
 FEW = 512
 """So many pictures are decoded without starting processes."""
 
@@ -81,7 +88,7 @@ def digests(pictures: Pictures, data: Path) -> list[str]:
     Raises:
         InputError: a file cannot be read, or the map is damaged.
     """
-    about = _about(pictures.folder(data))
+    about = _about(pictures.folder(data) / ABOUT)
     if about is not None:
         return about.sha256
     return [hashlib.sha256(read_bytes(pictures.root / path)).hexdigest() for path in pictures.paths]
@@ -101,65 +108,91 @@ def decoded(pictures: Pictures, data: Path, name: str) -> Tensor:
         WritingError: it cannot be written.
     """
     folder = pictures.folder(data)
-    if _about(folder) is None:
+    if _about(folder / ABOUT) is None:
         make_folder(folder.parent)
         with writing(folder), filelock.FileLock(folder.with_suffix(".lock")):
-            if _about(folder) is None:
+            if _about(folder / ABOUT) is None:
                 _decode(pictures, folder, name)
     image = map_array(folder / IMAGES)
     wanted = (len(pictures.paths), 3, pictures.size, pictures.size)
     if image.shape != wanted or image.dtype != np.uint8:
         raise InputError(folder, "is damaged: remove it, and pictures are decoded anew")
-    return torch.from_numpy(image)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of an array that cannot be written to
+        return torch.from_numpy(image)
 
 
-def _about(folder: Path) -> About | None:
-    path = folder / ABOUT
+def _about(path: Path) -> About | None:
     return decode_json(read_bytes(path), About, path) if path.is_file() else None
 
 
+class _Piece(NamedTuple):
+    """Pictures that follow each other and are noted together, once they are on the disk."""
+
+    start: int
+    paths: Sequence[str]
+    note: Path  # the digests of their files
+
+    def chunks(self) -> Iterator[Sequence[str]]:
+        """Yield the pictures that a process decodes at a time."""
+        return (self.paths[at : at + TOGETHER] for at in range(0, len(self.paths), TOGETHER))
+
+
 def _decode(pictures: Pictures, folder: Path, name: str) -> None:
-    """Decode all pictures into a folder that then takes its place, or none of them."""
+    """Decode pictures into a folder that then takes its place, but for those that are in it."""
     scratch = folder.with_suffix(".new")  # what a killed run may have left
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir()
-    shape = (len(pictures.paths), 3, pictures.size, pictures.size)
-    image = np.lib.format.open_memmap(scratch / IMAGES, "w+", np.uint8, shape)
-    known: list[str] = []
-    faults: list[tuple[int, str]] = []
-    try:
-        for pixel, sha256, wrong in _chunks(pictures):
-            image[len(known) : len(known) + len(pixel)] = pixel
-            faults += [(len(known) + number, reason) for number, reason in wrong]
-            known += sha256
-            _tell(len(known), len(pictures.paths), name)
-        image.flush()
-        if faults:
-            raise FaultyPicturesError(faults)
-        write_atomically(scratch / ABOUT, msgspec.json.encode(About(known)))
-        shutil.rmtree(folder, ignore_errors=True)  # an incomplete one
-        scratch.replace(folder)
-    finally:
+    if not (scratch / IMAGES).is_file():
         shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir()
+    pieces, known, faults = _pieces(pictures, scratch), list[str](), list[tuple[int, str]]()
+    missing = [some for piece in pieces if not piece.note.is_file() for some in piece.chunks()]
+    shape = (len(pictures.paths), 3, pictures.size, pictures.size)
+    begun = any(piece.note.is_file() for piece in pieces)
+    offset = open_memmap(scratch / IMAGES, "r+" if begun else "w+", np.uint8, shape).offset
+    with (scratch / IMAGES).open("r+b") as file, closing(_decoded(pictures, missing)) as found:
+        for piece in pieces:
+            noted = _about(piece.note)
+            file.seek(offset + piece.start * math.prod(shape[1:]))
+            for _ in piece.chunks() if noted is None else ():
+                pixel, sha256, wrong = next(found)
+                file.write(pixel.data)
+                faults += [(len(known) + number, reason) for number, reason in wrong]
+                known += sha256
+                tell_progress("decoded", len(known), shape[0], f"pictures of {name}")
+            if noted is not None:
+                known += noted.sha256
+            elif not faults:
+                file.flush()
+                os.fsync(file.fileno())
+                write_atomically(piece.note, msgspec.json.encode(About(known[piece.start :])))
+    if faults:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise FaultyPicturesError(faults)
+    write_atomically(scratch / ABOUT, msgspec.json.encode(About(known)))
+    shutil.rmtree(folder, ignore_errors=True)  # an incomplete one
+    scratch.replace(folder)
+    for piece in pieces:
+        (folder / piece.note.name).unlink()
 
 
-def _chunks(
-    pictures: Pictures,
-) -> Iterator[tuple[NDArray[np.uint8], list[str], list[tuple[int, str]]]]:
+def _pieces(pictures: Pictures, folder: Path) -> list[_Piece]:
+    """Return all pictures in pieces, whose notes are in a folder."""
+    size, paths = TOGETHER * NOTED, pictures.paths
+    return [
+        _Piece(at, some := paths[at : at + size], folder / f"{at}-{at + len(some)}.json")
+        for at in range(0, len(paths), size)
+    ]
+
+
+def _decoded(
+    pictures: Pictures, some: Sequence[Sequence[str]]
+) -> Generator[tuple[NDArray[np.uint8], list[str], list[tuple[int, str]]]]:
     """Yield what is decoded of some pictures after others, by all cores where there are many."""
-    root, paths, size, fit = pictures
-    some = [list(paths[at : at + TOGETHER]) for at in range(0, len(paths), TOGETHER)]
-    if len(paths) <= FEW or multiprocessing.parent_process() is not None:
+    root, _, size, fit = pictures
+    if sum(map(len, some)) <= FEW or multiprocessing.parent_process() is not None:
         yield from (read_pictures(str(root), each, size, fit) for each in some)
         return
     context = processes.worker_context(("benchmarks.inputs.images",))
     with ProcessPoolExecutor(processes.choose_workers().number, context) as pool:
         same = (repeat(each) for each in (size, fit))
         yield from pool.map(read_pictures, repeat(str(root)), some, *same)
-
-
-def _tell(done: int, total: int, name: str) -> None:
-    """Say how many pictures have been decoded."""
-    if done == total or sys.stderr.isatty():
-        end = "\n" if done == total else ""
-        print(f"\rdecoded {done:,} of {total:,} pictures of {name}", end=end, file=sys.stderr)

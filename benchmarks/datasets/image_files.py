@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -44,7 +43,7 @@ class Row(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """What is to become of the pictures of a dataset."""
+    """What is to become of the pictures of a dataset: fields that a spec may set."""
 
     test: float
     size: int
@@ -68,7 +67,7 @@ class PictureFiles(OwnData):
 
     def wanted(self) -> Wanted:
         """Return the share that is drawn for testing, and how pictures are brought to one shape."""
-        raise NotImplementedError(f"{type(self).__name__} defines no wanted")
+        return Wanted(*(getattr(self, name) for name in Wanted._fields))
 
     def rows(self) -> tuple[Path, Sequence[Row]]:
         """Return the folder of the pictures, and all of them.
@@ -87,7 +86,8 @@ class PictureFiles(OwnData):
         folder, listing = _listing(self, self.edition())
         own = listing.labelled
         told = [own.classes, own.label.tolist(), own.given.tolist(), own.is_test.tolist()]
-        held = digests(self._pictures(folder, listing), root)
+        in_map = digests(self._pictures(folder, listing), root)
+        held = [in_map[place] for place in _mapped(own).argsort()]
         return hashlib.sha256(json.dumps([told, held]).encode()).hexdigest()
 
     def fetch(self, root: Path) -> None:
@@ -96,15 +96,15 @@ class PictureFiles(OwnData):
 
     def images(self, root: Path) -> tuple[Tensor, Tensor]:
         """Return training and test images, decoded where they are not."""
-        image, is_test = self._decoded(root), self.labelled().is_test
-        return _chosen(image, ~is_test), _chosen(image, is_test)
+        image, size = self._decoded(root), self.sizes[0]
+        return image[:size], image[size:]
 
     def is_there(self, root: Path) -> bool:
         """Tell whether there is what names the pictures."""
         return self.source().exists()
 
     def _pictures(self, folder: Path, listing: Listing) -> Pictures:
-        paths = tuple(row.path for row in listing.rows)
+        paths = tuple(listing.rows[place].path for place in _mapped(listing.labelled))
         return Pictures(folder, paths, *self.wanted()[1:])
 
     def _decoded(self, root: Path) -> Tensor:
@@ -112,20 +112,19 @@ class PictureFiles(OwnData):
         try:
             return decoded(self._pictures(folder, listing), root, self.source().name)
         except FaultyPicturesError as error:
+            places = _mapped(listing.labelled)
+            faults = sorted((places[number], reason) for number, reason in error.faults)
             rows = listing.rows
-            refuse(
-                self.source(),
-                [(rows[number].path, reason) for number, reason in error.faults],
-            )
+            refuse(self.source(), [(rows[place].path, reason) for place, reason in faults])
             raise
 
 
-def _chosen(image: Tensor, which: NDArray[np.bool_]) -> Tensor:
-    """Return some images; where they follow each other, nothing is copied out of the map."""
-    places = np.flatnonzero(which)
-    if len(places) == places[-1] - places[0] + 1:
-        return image[int(places[0]) : int(places[-1]) + 1]
-    return image[torch.from_numpy(which)]
+def _mapped(own: Labelled) -> NDArray[np.int64]:
+    """Return the places of the examples in the order of their map, ``(N,)``: training ones first.
+
+    So both sets are parts of the map, and none is copied out of it.
+    """
+    return own.is_test.argsort(kind="stable")
 
 
 @dataclass(frozen=True)
@@ -146,10 +145,6 @@ class Folder(PictureFiles):
     test: Share = 0.0
     size: Size = 32
     fit: Fit = "crop"
-
-    def wanted(self) -> Wanted:
-        """Return the fields that say it."""
-        return Wanted(self.test, self.size, self.fit)
 
     def source(self) -> Path:
         """Return the table, or else the folder."""
@@ -208,10 +203,6 @@ class TableOfPictures(PictureFiles):
     test: Share = 0.0
     size: Size = 32
     fit: Fit = "crop"
-
-    def wanted(self) -> Wanted:
-        """Return the fields that say it."""
-        return Wanted(self.test, self.size, self.fit)
 
     def source(self) -> Path:
         """Return the table."""

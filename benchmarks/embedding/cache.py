@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +23,7 @@ from benchmarks.inputs import (
     sha256_of,
 )
 from benchmarks.outputs import make_folder, write_atomically, writing
+from benchmarks.streams import tell_progress
 
 ABOUT, VECTORS, FITTED = "about.json", "vectors.npz", "fitted.npz"
 
@@ -147,13 +147,7 @@ def _chunks(  # noqa: PLR0913, PLR0917  of one function, in pieces
         (found,) = read_arrays(path).values()
         yield found
         done += len(image)
-        if sys.stderr.isatty():
-            print(
-                f"\rembedded {done:,} of {total:,} images of {about.dataset}",
-                end="\n" if done == total else "",
-                file=sys.stderr,
-                flush=True,
-            )
+        tell_progress("embedded", done, total, f"images of {about.dataset}")
 
 
 def _bytes_of(arrays: Arrays) -> bytes:

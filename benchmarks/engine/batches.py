@@ -1,7 +1,7 @@
 """The batches of an epoch: their order, augmented views, and the method's random numbers."""
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 import torch
@@ -11,6 +11,7 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 from benchmarks.datasets import DATASETS
 from benchmarks.engine.augmentation import Draws, crop_and_flip, draw, rotate, stream
 from benchmarks.engine.data import CellData
+from benchmarks.recipes import Recipe
 from benchmarks.seeds import generator, seeded
 from benchmarks.sweep import Cell
 from methods import Batch, Method, Trusted
@@ -68,16 +69,17 @@ def chunks(
     Order and augmentation are the same for every method; a further view has its own stream. A last
     batch of one joins the one before.
     """
-    pairs = list(zip(cells, data, strict=True))
-    draws = on_device([_drawn(*pair, epoch) for pair in pairs], data[0].noisy.device)
-    return zip(*(_chunks(*pair, own) for pair, own in zip(pairs, draws, strict=True)), strict=True)
+    drawn = [_drawn(*pair, epoch) for pair in zip(cells, data, strict=True)]
+    orders = [own.order for own in drawn]
+    draws = on_device(drawn, data[0].noisy.device)
+    return zip(*map(_chunks, cells, data, draws, orders), strict=True)
 
 
-def _chunks(cell: Cell, data: CellData, drawn: EpochDraws) -> Iterator[Chunk]:
-    views = [_view(cell, data, draws) for draws in drawn.views]
+def _chunks(cell: Cell, data: CellData, drawn: EpochDraws, order: Tensor) -> Iterator[Chunk]:
+    """Yield the batches of an epoch of a cell, some at a time; ``order`` is that on the CPU."""
     spans = _spans(cell, data)
     of_method = drawn.of_method or [NOTHING] * len(spans)
-    numbers = cell.recipe.batch * data.train[0].numel() * len(views)
+    numbers = cell.recipe.batch * data.train.shape[1:].numel() * len(drawn.views)
     count = max(1, AT_ONCE // numbers)
     trusted = (
         Trusted(data.pixels(data.train[ids]), data.clean[ids])
@@ -86,7 +88,9 @@ def _chunks(cell: Cell, data: CellData, drawn: EpochDraws) -> Iterator[Chunk]:
     for some in (slice(i, i + count) for i in range(0, len(spans), count)):
         (first, _), (_, last) = spans[some][0], spans[some][-1]
         ids = drawn.order[first:last]
-        shown = [data.pixels(view(ids)) for view in views]
+        raw = data.train[ids if isinstance(data.train, Tensor) else order[first:last]]
+        views = (_view(cell.recipe, raw, ids, draws) for draws in drawn.views)
+        shown = [data.pixels(view) for view in views]
         image = torch.stack(shown) if len(shown) > 1 else shown[0][None]  # which copies nothing
         batches = [
             BatchOfChunk(slice(start - first, stop - first), draws, next(trusted, None))
@@ -132,21 +136,15 @@ def steps_of(cell: Cell, size: int) -> int:
     return len(range(0, size - 1, cell.recipe.batch))
 
 
-def _view(cell: Cell, data: CellData, draws: Draws | None) -> Callable[[Tensor], Tensor]:
-    """Return one augmentation of the training set: from places to uint8 images."""
-    recipe, every = cell.recipe, data.train
+def _view(recipe: Recipe, image: Tensor, ids: Tensor, draws: Draws | None) -> Tensor:
+    """Return one augmentation of training images, whose places are ``ids``."""
     if draws is None:
-        return every.__getitem__
-
-    def of(ids: Tensor) -> Tensor:
-        image = every[ids]
-        if recipe.crop or recipe.flip:
-            image = crop_and_flip(
-                image, draws.offsets[ids], draws.flips[ids], recipe.crop, mirror=recipe.mirror
-            )
-        return rotate(image, recipe.rotation * draws.turns[ids]) if recipe.rotation else image
-
-    return of
+        return image
+    if recipe.crop or recipe.flip:
+        image = crop_and_flip(
+            image, draws.offsets[ids], draws.flips[ids], recipe.crop, mirror=recipe.mirror
+        )
+    return rotate(image, recipe.rotation * draws.turns[ids]) if recipe.rotation else image
 
 
 def _trusted_order(cell: Cell, data: CellData, epoch: int) -> Iterator[Tensor]:

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from benchmarks.datasets import DATASETS, Split
+from benchmarks.datasets import DATASETS
 from benchmarks.datasets.content import load
+from benchmarks.engine.gathered import Images, held
 from benchmarks.noise import NO_CLASS, NOISES
 from benchmarks.schema import UNKNOWN_CLASS
 from benchmarks.seeds import generator, seeded
@@ -19,18 +20,25 @@ FEW_PIXELS = 2**20
 """So many pixels of training images stay normalised where nothing augments them."""
 
 
-class CellData(NamedTuple):
-    """The data of one cell, resident on its device. Only ``noisy`` ever reaches a method."""
+class Examples(NamedTuple):
+    """Images and their labels: the test set of a cell."""
 
-    train: Tensor  # (N, channels, H, W) uint8 or float, publisher's order, without validation
+    image: Images  # (M, channels, H, W) uint8 or float
+    label: Tensor  # (M,) int64
+
+
+class CellData(NamedTuple):
+    """The data of one cell, for its device. Only ``noisy`` ever reaches a method."""
+
+    train: Images  # (N, channels, H, W) uint8 or float, publisher's order, without validation
     noisy: Tensor  # (N,) int64, given labels
     clean: Tensor  # (N,) int64, for metrics only; NO_CLASS where no class is right, or
     # UNKNOWN_CLASS where nobody knows which
     position: Tensor  # (N,) int64, places in the training set that was loaded
-    val: Tensor  # (V, channels, H, W) uint8 or float
+    val: Images  # (V, channels, H, W) uint8 or float
     val_noisy: Tensor  # (V,) int64, given labels
     val_clean: Tensor  # (V,) int64, for metrics only
-    test: Split
+    test: Examples
     mean: Tensor  # (channels, 1, 1)
     std: Tensor
     num_classes: int
@@ -48,7 +56,7 @@ class CellData(NamedTuple):
     def normalised_once(self) -> "CellData":
         """Return the same with training images that are normalised once, if they are few."""
         few = self.train.numel() <= FEW_PIXELS
-        return self._replace(train=self.pixels(self.train)) if few else self
+        return self._replace(train=self.pixels(self.train[:])) if few else self
 
 
 def load_cell_data(cell: Cell, root: Path, device: torch.device) -> CellData:
@@ -70,16 +78,18 @@ def load_cell_data(cell: Cell, root: Path, device: torch.device) -> CellData:
     known = (noisy != NO_CLASS) & (clean != UNKNOWN_CLASS)
     held_out = round(cell.recipe.val_fraction * len(shuffled))
     val, index = shuffled[:held_out].sort().values, shuffled[held_out:].sort().values
+    sets = (test.image, None), (image, val), (image, index)
+    of_test, of_val, of_train = held(sets, device)
     mean, std = (torch.tensor(v)[:, None, None] for v in cell.dataset.normalisation(root))
     return CellData(
-        train=image[index].to(device),
+        train=of_train,
         noisy=noisy[index].to(device),
         clean=clean[index].to(device),
         position=index,
-        val=image[val].to(device),
+        val=of_val,
         val_noisy=noisy[val].to(device),
         val_clean=clean[val].to(device),
-        test=Split(test.image.to(device), test.label.to(device)),
+        test=Examples(of_test, test.label.to(device)),
         mean=mean.to(device),
         std=std.to(device),
         num_classes=cell.dataset.num_classes,

@@ -237,7 +237,9 @@ class EvaluationImages:
         on_cpu = data[0].noisy.device.type == "cpu"
         few = pixels <= (KEPT_PIXELS if on_cpu else GPU_KEPT_PIXELS)
         self._batch = (
-            EVALUATION_BATCH if on_cpu else gpu_batch(data[0].test.image[0].numel() * len(data))
+            EVALUATION_BATCH
+            if on_cpu
+            else gpu_batch(data[0].test.image.shape[1:].numel() * len(data))
         )
         self._kept = {name: list(self._chunks(name)) for name in SETS} if few else {}
 

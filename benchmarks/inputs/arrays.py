@@ -71,13 +71,16 @@ def open_arrays(path: Path | str) -> Iterator["ArrayFile"]:
 def map_array(path: Path | str) -> NDArray[Any]:
     """Map the array of a ``.npy`` file of ours into memory, of which nothing is read at once.
 
+    It may be larger than the memory, and cannot be written to: Linux grants no private copy of what
+    it could not hold.
+
     Raises:
         InputError: it cannot be read, is damaged, or is too short for what it claims.
     """
     with open_regular(path):
         pass
     try:
-        return np.lib.format.open_memmap(path, mode="c")
+        return np.lib.format.open_memmap(path, mode="r")
     except DAMAGES as error:
         raise InputError(path, f"is damaged: {error}") from error
 

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -81,7 +82,7 @@ def _in_colour(image: Any) -> Any:  # noqa: ANN401  as PIL is imported late
 
 
 def read_pictures(
-    root: str, paths: list[str], size: int, fit: Fit
+    root: str, paths: Sequence[str], size: int, fit: Fit
 ) -> tuple[NDArray[np.uint8], list[str], list[tuple[int, str]]]:
     """Return pictures ``(N, 3, size, size)``, the digests of their files, and what is wrong.
 

@@ -40,7 +40,8 @@ def read_bytes(path: Path | str, limit: int = FILE_BYTES) -> bytes:
         InputError: it cannot be read, is a pipe, device or directory, or is larger.
     """
     with open_regular(path) as file:
-        data = file.read(limit + 1) if os.fstat(file.fileno()).st_size <= limit else None
+        held = os.fstat(file.fileno()).st_size  # of a file of the system's, 0 whatever it holds
+        data = file.read(held or limit + 1) if held <= limit else None  # which takes so much memory
     if data is None or len(data) > limit:
         raise InputError(path, f"a file of at most {size(limit)} is read, and this one is larger")
     return data

@@ -1,6 +1,7 @@
 """Pictures of one's own: folders and tables of them, decoded once."""
 
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -101,6 +102,31 @@ def test_pictures_are_decoded_once_and_again_when_one_is_written_to(pets, tmp_pa
     os.utime(pets / "cat" / "1.png", (1, 1))
     assert not DATASETS.build(spec).load(tmp_path, 0)[0].image.equal(first)
     assert not list((tmp_path / "decoded").glob("*.new"))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a copy of this process is killed")
+def test_a_killed_decoding_is_gone_on_with(pets, tmp_path, monkeypatch):
+    whole = DATASETS.build(folder(pets)).load(tmp_path / "other", 0)[0].image.clone()
+    monkeypatch.setattr(decoded, "TOGETHER", 4)
+    monkeypatch.setattr(decoded, "NOTED", 2)
+    real, read, this = decoded.read_pictures, [], os.getpid()
+
+    def deadly(root, paths, size, fit):
+        read.extend(paths)
+        if os.getpid() != this and len(read) == 16:  # the first 8 are noted
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(root, paths, size, fit)
+
+    monkeypatch.setattr(decoded, "read_pictures", deadly)
+    if not (child := os.fork()):
+        DATASETS.build(folder(pets)).load(tmp_path, 0)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    content.forget()
+    again = DATASETS.build(folder(pets))
+    assert again.load(tmp_path, 0)[0].image.equal(whole)
+    assert len(read) == 16
+    (made,) = (tmp_path / "decoded").glob("*/")
+    assert {path.name for path in made.iterdir()} == {"about.json", "images.npy"}
 
 
 def test_a_cell_is_the_bytes_of_its_pictures_and_their_labels(pets, tmp_path):
