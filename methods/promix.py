@@ -30,7 +30,9 @@ class ProMix(Method, label="ProMix", family="mixed"):
     ``loss = CE'(weak) + w * (CE'(strong) + CE'(mixed)) + u * (CE'(weak, q) + w * CE'(strong, q))``,
     first over what is believed, mixed in pairs with weight ``max(m, 1 - m)``, ``m`` from
     ``Beta(alpha, alpha)``; then over the others, to sharpened ``q = softmax(z - debias * log pi)``.
-    ``w`` rises to 1 over ``ramp`` of the epochs, ``u`` to ``unlabelled_weight`` half as fast.
+    ``w`` rises to 1 over ``ramp`` of the epochs, ``u`` to ``unlabelled_weight`` half as fast, after
+    which it is 0. Two heads on the same features learn: the first, from what is believed alone,
+    is the one that judges and predicts; the second, from all of it, shapes the features.
 
     State:
         base, kept: (2, N) bool, easiest in its class; label believed at the last visit.
@@ -42,14 +44,15 @@ class ProMix(Method, label="ProMix", family="mixed"):
         https://arxiv.org/abs/2207.10276 (section 3; the defaults are those of CIFAR-10).
 
     Differs from the authors' code (Justherozen/ProMix, ``Train_promix.py`` at commit 40d8378):
-        There a second head takes the last part of the loss, which ends once it has risen; here the
-        only head keeps it. Both networks mix the same pairs here, and predict with the mean of
-        probabilities. Counts of 600 epochs are shares: ``ramp`` (50), ``guess`` (250), ``memory``
-        of ``pi`` (51, for steps that keep 0.9999). A mean over nothing is 0.
+        Both networks and both heads mix the same pairs here, and the networks predict with the
+        mean of probabilities. Counts of 600 epochs are shares: ``ramp`` (50), ``guess`` (250),
+        ``memory`` of ``pi`` (51, for steps that keep 0.9999). A mean over nothing is 0.
 
-    Left out: the second head, FMix, some changes of strong views, and the entropy term in the
-    warm-up under asymmetric noise.
+    Left out: FMix, some changes of strong views, and the entropy term in the warm-up under
+    asymmetric noise.
     """
+
+    version: ClassVar[int | str] = 2
 
     networks: ClassVar[int] = 2
     views: ClassVar[int] = 3  # weak, strong, mixed
@@ -68,6 +71,10 @@ class ProMix(Method, label="ProMix", family="mixed"):
     ramp: Share = 0.083
     memory: Share = 0.085
 
+    def columns(self, classes: int) -> int:
+        """Ask for a second head."""
+        return 2 * classes
+
     def init(self, task: Task) -> State:
         """Believe every label."""
         label, one = task.label, torch.ones((), device=task.label.device)
@@ -77,7 +84,8 @@ class ProMix(Method, label="ProMix", family="mixed"):
 
     def refit(self, outputs: Tensor, state: State, epoch: Tensor) -> State:
         """Choose the easiest of each class, for each network by its own losses."""
-        easy = torch.stack([classwise_small_loss(z, state["label"], self.ratio) for z in outputs])
+        first = first_head(outputs)
+        easy = torch.stack([classwise_small_loss(z, state["label"], self.ratio) for z in first])
         return {**state, "base": easy | (epoch < self.warmup)}
 
     def draw(self, size: int) -> dict[str, Tensor]:
@@ -87,7 +95,8 @@ class ProMix(Method, label="ProMix", family="mixed"):
 
     def prepare(self, image: Tensor, batch: Batch, state: State, epoch: Tensor) -> ImageAndBatch:
         """Make views; target ``(3, 2, B, C)``: believed, mixed, others; 0 where none counts."""
-        z, late = batch.peeked_outputs()[:, 0], epoch >= self.warmup  # (2, B, C), of the weak view
+        late = epoch >= self.warmup
+        z = first_head(batch.peeked_outputs()[:, 0])  # (2, B, C), of the weak view
         # Dividing by pi, or adding its logarithm, undoes the classes that the network favours.
         pi, given = state["pi"].clamp(min=1e-30).log()[:, :, None], one_hot(batch.label, z[0])
         known = state["base"][:, batch.ids] | confident_mask(z, batch.label, self.tau)
@@ -107,21 +116,33 @@ class ProMix(Method, label="ProMix", family="mixed"):
 
     def loss(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the sum of both networks' losses; the running means move."""
-        z, (known, mixed, soft) = batch.peeked_outputs()[:, 0], batch.prepared_target()
+        z, (known, mixed, soft) = first_head(batch.peeked_outputs()[:, 0]), batch.prepared_target()
         pi = state["pi"].clamp(min=1e-30).log()[:, :, None, None]  # (2, 2, 1, 1, C)
-        ours, others = (logits + self.debias * pi).log_softmax(-1)  # (2, views, B, C)
+        heads = torch.stack(logits.chunk(2, -1))  # (heads, 2, views, B, C)
+        ours = (heads + self.debias * pi[0]).log_softmax(-1)
+        others = (heads[1] + self.debias * pi[1]).log_softmax(-1)
         late, done = epoch >= self.warmup, epoch / (self.ramp * state["epochs"])
-        w, u = late * done.clamp(max=1), late * self.unlabelled_weight * (done / 2).clamp(max=1)
-        weak, hard = (
-            mean_loss(ours[:, v], known) + u * mean_loss(others[:, v], soft) for v in (0, 1)
-        )
-        total = weak + w * (hard + mean_loss(ours[:, 2], mixed))
+        w, u = late * done.clamp(max=1), late * self.unlabelled_weight * done / 2 * (done < 2)
+        parts = zip((0, 1, 2), (known, known, mixed), strict=True)
+        weak, hard, blend = (mean_loss(ours[:, :, v], to) for v, to in parts)  # (heads, 2)
+        fit = weak + w * (hard + blend)
+        rest = mean_loss(others[:, 0], soft) + w * mean_loss(others[:, 1], soft)
+        total = fit[0] + late * fit[1] + u * rest
         # The means remember a share of training, so a batch moves them by its share of that.
         step = len(batch.ids) / (state["base"].shape[1] * self.memory * state["epochs"])
         after = running_means(state["pi"], z.softmax(-1), known.sum(-1) > 0.5, late * step)
         believed = state["base"][:, batch.ids] | confident_mask(z, batch.label, self.tau)
         kept = state["kept"].index_copy(1, batch.ids, believed)
         return total.sum(), {**state, "pi": after, "kept": kept}
+
+    def predict(self, outputs: Tensor) -> Tensor:
+        """Return the mean of both networks' probabilities, of their first heads."""
+        return super().predict(first_head(outputs))
+
+
+def first_head(outputs: Tensor) -> Tensor:
+    """Return the logits ``(..., C)`` of the first of two heads."""
+    return outputs.chunk(2, -1)[0]
 
 
 def classwise_small_loss(logits: Tensor, label: Tensor, share: float) -> Tensor:
@@ -166,11 +187,12 @@ def partners(chosen: Tensor, order: Tensor) -> Tensor:
 
 
 def mean_loss(log_p: Tensor, target: Tensor) -> Tensor:
-    """Return the mean cross-entropy ``(networks,)`` of ``(networks, B, C)``; over none it is 0.
+    """Return the mean cross-entropy ``(..., networks)`` of ``(..., networks, B, C)``.
 
-    Rows of ``target`` sum to 1, or to 0 where an example does not count.
+    Rows of ``target`` ``(networks, B, C)`` sum to 1, or to 0 where an example does not count. Over
+    none it is 0.
     """
-    return -(target * log_p).sum((1, 2)) / target.sum((1, 2)).clamp(min=1)
+    return -(target * log_p).sum((-2, -1)) / target.sum((-2, -1)).clamp(min=1)
 
 
 def running_means(means: Tensor, p: Tensor, chosen: Tensor, step: Tensor) -> Tensor:

@@ -38,6 +38,10 @@ SPEC = (
 BEFORE, LAST = torch.tensor(6), torch.tensor(11)  # of 13 epochs: without guesses, and with
 
 
+def with_ramp(ramp):
+    return SPEC.replace("ramp=0.9", f"ramp={ramp}")
+
+
 def chosen_once(epoch):
     """A state after a selection, with running means that are not uniform."""
     method = METHODS.build(SPEC)
@@ -50,7 +54,7 @@ class Views:
     """What the paper says of one network on a batch."""
 
     def __init__(self, net, batch, state, epoch):
-        outputs, labels = batch.outputs[:, 0].tolist(), batch.label.tolist()
+        outputs, labels = batch.outputs[:, 0, :, :C].tolist(), batch.label.tolist()
         ids, own = batch.ids.tolist(), outputs[net]
         base = {b for b, i in enumerate(ids) if state["base"][net, i]}
         self.known = papers.confident(own, labels, base, TAU)
@@ -63,7 +67,7 @@ class Views:
         self.own = own
 
     def loss(self, rows, partner, mix, w, u):
-        weak, hard, mixed = rows
+        first, second = ([[row[at : at + C] for row in view] for view in rows] for at in (0, C))
         believed = sorted(self.sure)
         pairs = [b for b in believed if partner[b] in self.sure]
         both = [zip(self.label[b], self.label[partner[b]], strict=True) for b in pairs]
@@ -74,19 +78,24 @@ class Views:
             return papers.soft_cross_entropy(moved, targets)
 
         targets, soft = [self.label[b] for b in believed], [self.soft[b] for b in self.rest]
-        first = part(weak, believed, targets, self.bias)
-        second = part(hard, believed, targets, self.bias) + part(mixed, pairs, blend, self.bias)
-        others = [part(view, self.rest, soft, self.other) for view in (weak, hard)]
-        return first + w * second + u * (others[0] + w * others[1])
+        total = 0.0
+        for weak, hard, mixed in (first, second):
+            later = part(hard, believed, targets, self.bias) + part(mixed, pairs, blend, self.bias)
+            total += part(weak, believed, targets, self.bias) + w * later
+        others = [part(view, self.rest, soft, self.other) for view in second[:2]]
+        return total + u * (others[0] + w * others[1])
 
 
-@pytest.mark.parametrize("epoch", [BEFORE, LAST], ids=["before", "last"])
-def test_promix_against_the_loop(epoch):
+@pytest.mark.parametrize(
+    ("epoch", "ramp"), [(BEFORE, 0.9), (LAST, 0.4)], ids=["before", "last, without the others"]
+)
+def test_promix_against_the_loop(epoch, ramp):
     before = chosen_once(epoch)
-    w = min(1, epoch.item() / (0.9 * EPOCHS))
-    u = WEIGHT * min(1, epoch.item() / (2 * 0.9 * EPOCHS))
+    w, risen = min(1, epoch.item() / (ramp * EPOCHS)), epoch.item() / (2 * ramp * EPOCHS)
+    u = WEIGHT * risen if risen < 1 else 0.0
+    assert (u > 0) == (epoch is BEFORE)
     added = 0
-    for rows, batch, loss, gradient, after in visits(SPEC, epoch, before):
+    for rows, batch, loss, gradient, after in visits(with_ramp(ramp), epoch, before):
         mix, total = batch.draws["mix"].item(), 0.0
         both = [Views(net, batch, before, epoch) for net in (0, 1)]
         sure = torch.tensor([[b in v.sure for b in range(len(batch.ids))] for v in both])
@@ -114,9 +123,11 @@ def test_the_warmup_is_cross_entropy_on_the_weak_view_alone():
     spec = SPEC.replace("warmup=3", "warmup=7")
     for rows, batch, loss, gradient, state in visits(spec, BEFORE):
         labels = batch.label.tolist()
-        each = [oracles.mean(oracles.cross_entropy(net[0], labels)) for net in rows]
+        first = ([row[:C] for row in net[0]] for net in rows)
+        each = [oracles.mean(oracles.cross_entropy(own, labels)) for own in first]
         assert loss == pytest.approx(sum(each), rel=1e-12)
         assert not gradient[:, 1:].any()
+        assert not gradient[..., C:].any()
         assert state["kept"].all()
         assert state["pi"].eq(1 / C).all()
     late = METHODS.build(spec)
@@ -145,6 +156,16 @@ def test_what_networks_agree_on_against_the_loop(fill):
         wanted = papers.guessed(logits.tolist(), chosen, 0.4, fill)
         assert set(mask[net].nonzero().flatten().tolist()) == wanted
     assert bool(mask.any()) == (fill > 0.3)
+
+
+def test_the_first_head_chooses_and_predicts():
+    method, training = METHODS.build(SPEC), task()
+    outputs = outputs_of(method)
+    chosen = method.refit(outputs, started(method, training), BEFORE)["base"]
+    first = outputs[..., :C]
+    easy = [classwise_small_loss(own, training.label, 0.4) for own in first]
+    assert torch.equal(chosen, torch.stack(easy))
+    same(method.predict(outputs).exp(), first.softmax(-1).mean(0))
 
 
 def test_a_running_mean_without_an_example_stays():
