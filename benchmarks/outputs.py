@@ -7,7 +7,6 @@ each.
 
 import contextlib
 import errno
-import hashlib
 import os
 import shutil
 import tempfile
@@ -20,7 +19,7 @@ import filelock
 import msgspec
 
 from benchmarks.errors import RefusedError
-from benchmarks.inputs import InputError, decode_json, read_bytes
+from benchmarks.inputs import InputError, decode_json, read_bytes, sha256_of
 
 STALE_SECONDS = 3600.0
 """A file or folder that is unfinished and older belongs to a run that was killed."""
@@ -234,12 +233,6 @@ def _in_the_way(path: Path, verb: str) -> str:
         f"{path} is in the way: it is {kind} that `{verb}` did not write; move it, or name "
         "another place"
     )
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def adopt_files(folder: Path, verb: str, names: Iterable[str]) -> None:

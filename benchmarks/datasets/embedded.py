@@ -162,16 +162,17 @@ class Embedded(Dataset):
         """Return where the vectors are kept, by what they are computed from.
 
         Raises:
-            OSError: a file of the backbone cannot be read.
+            InputError: a file of the images or of the backbone cannot be read.
         """
         from benchmarks.datasets import DATASETS  # noqa: PLC0415  which imports this module
         from benchmarks.datasets.content import content  # noqa: PLC0415  likewise
 
         images, network = self.images, self.network
+        files = (*DATASETS.files(images), *BACKBONES.files(network))
         parts = (
             *(DATASETS.identity(images), DATASETS.version(images), content(images, root)),
             *(BACKBONES.identity(network), BACKBONES.version(network)),
-            *(sha256_of(Path(path)) for _, _, path in BACKBONES.files(network)),
+            *(sha256_of(path) for _, _, path in files if not Path(path).is_dir()),
         )
         digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
         names = (DATASETS.name(images), BACKBONES.name(network), digest)

@@ -13,8 +13,8 @@ import msgspec
 import pandas as pd
 
 from benchmarks.errors import DataMissingError, RefusedError, some
-from benchmarks.inputs import decode_json, read_bytes
-from benchmarks.outputs import read_manifest, replaced_files, sha256_of
+from benchmarks.inputs import decode_json, read_bytes, sha256_of
+from benchmarks.outputs import read_manifest, replaced_files
 from benchmarks.regress.gates import TRACKED, Limits
 from benchmarks.report.data import load
 from benchmarks.schema import table_path

@@ -12,13 +12,12 @@ import msgspec
 
 from benchmarks import processes
 from benchmarks.errors import RefusedError
-from benchmarks.inputs import InputError, decode_json, read_bytes
+from benchmarks.inputs import InputError, decode_json, read_bytes, sha256_of
 from benchmarks.outputs import (
     adopt_files,
     read_manifest,
     refuse_foreign_files,
     replaced_files,
-    sha256_of,
     why_no_folder,
     write_atomically,
 )

@@ -15,8 +15,8 @@ import msgspec
 from benchmarks import schema
 from benchmarks.catalogue import Facts
 from benchmarks.errors import RefusedError
-from benchmarks.inputs import InputError, decode_json, read_bytes
-from benchmarks.outputs import sha256_of, why_no_folder, write_atomically
+from benchmarks.inputs import InputError, decode_json, read_bytes, sha256_of
+from benchmarks.outputs import why_no_folder, write_atomically
 from benchmarks.question import Question
 from benchmarks.store.cell_meta import CellKeys, Seed
 

@@ -14,7 +14,8 @@ from torch import Tensor
 from benchmarks.commands import command_line
 from benchmarks.datasets import Split
 from benchmarks.errors import DataMissingError, RefusedError
-from benchmarks.outputs import read_manifest, refuse_foreign_files, replaced_files, sha256_of
+from benchmarks.inputs import sha256_of
+from benchmarks.outputs import read_manifest, refuse_foreign_files, replaced_files
 from benchmarks.suspects.class_names import class_name
 from benchmarks.suspects.corrections import distinguishing
 from benchmarks.suspects.page import LEAST, Page

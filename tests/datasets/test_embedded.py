@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from benchmarks.cli.app import main
 from benchmarks.datasets import DATASETS, content
@@ -12,6 +13,7 @@ from benchmarks.embedding import cache
 from benchmarks.embedding.cache import About, Part, compute, read_about, read_vectors
 from benchmarks.embedding.random_conv import RandomConv
 from benchmarks.errors import DataMissingError
+from tests.cells import CPU, build
 
 SPEC = "embedded(dataset='digits', backbone='random_conv(patches=5, size=6)')"
 
@@ -87,6 +89,46 @@ def test_vectors_are_computed_once_and_their_digest_is_their_content(root, monke
     assert (train.image.shape, test.image.shape) == ((1078, 6, 1, 1), (719, 6, 1, 1))
     assert dataset.content(root) == cache.sha256_of(folder_of(root) / "vectors.npz")
     assert re.fullmatch("[0-9a-f]{12}", content.content(dataset, root))
+
+
+@pytest.mark.parametrize("kind", ["arrays", "folder"])
+def test_vectors_of_ones_own_images_have_their_labels_order_and_content(kind, tmp_path):
+    stream = np.random.default_rng(0)
+    image = stream.integers(0, 256, (40, 8, 8, 3), np.uint8)
+    label, clean = np.arange(40) // 20, stream.integers(0, 2, 40)
+    own = tmp_path / "own"
+    spec = f"{kind}(file={str(own)!r}, test=0.25)"
+    if kind == "arrays":
+        np.savez(own.with_suffix(".npz"), image=image, label=label, clean_label=clean)
+        spec = spec.replace("own'", "own.npz'")
+    else:
+        spec = spec.replace("file=", "size=8, path=")
+        for place in range(40):
+            (own / "ab"[label[place]]).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image[place]).save(own / "ab"[label[place]] / f"{place:02}.png")
+    images = DATASETS.build(spec)
+    vectors = DATASETS.build(f"embedded(dataset={spec!r}, backbone='random_conv(size=4, side=2)')")
+    assert (vectors.shape, vectors.truth, vectors.sizes) == ((4, 1, 1), images.truth, (30, 10))
+    vectors.fetch(tmp_path)
+    of_images, found = images.load(tmp_path, 0), vectors.load(tmp_path, 0)
+    network, pixels = vectors.network, torch.from_numpy(image).movedim(-1, 1)
+    fitted = network.fit(pixels[of_images[0].position], CPU)
+    raw = [network.embed(pixels[part.position], fitted, CPU) for part in of_images]
+    spread = (raw[0] - raw[0].mean(0)).square().mean().sqrt()
+    for one, other, expected in zip(of_images, found, raw, strict=True):
+        for name in ("label", "position", "given"):
+            own_part, part = getattr(one, name), getattr(other, name)
+            assert (own_part is None and part is None) or torch.equal(own_part, part)
+        wanted = (expected - raw[0].mean(0)) / spread
+        torch.testing.assert_close(other.image.flatten(1), wanted, atol=1e-4, rtol=1e-4)
+    assert build(dataset=DATASETS.exact(vectors), noise="given", model="linear").id
+    before = vectors.folder(tmp_path)
+    if kind == "arrays":
+        np.savez(own.with_suffix(".npz"), image=image, label=1 - label, clean_label=clean)
+    else:
+        Image.fromarray(image[0]).save(own / "b" / "39.png")
+    content.forget()
+    assert DATASETS.build(DATASETS.exact(vectors)).folder(tmp_path) != before
 
 
 def test_vectors_of_another_backbone_lie_elsewhere(tmp_path):
