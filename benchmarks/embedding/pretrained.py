@@ -1,6 +1,5 @@
 """Networks that torchvision has weights of, without their last layer."""
 
-import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -9,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.embedding.base import Backbone, Fitted
+from benchmarks.embedding.weights import read_weights
 from benchmarks.errors import DataMissingError
-from benchmarks.inputs import DAMAGES, InputError, open_regular
 from methods.bounds import FilePath, suggestion
 
 AT_ONCE = 32
@@ -120,19 +119,7 @@ class Pretrained(Backbone):
     def _state(self) -> dict[str, Any]:
         """Return the weights of the file, or those that are published."""
         if self.file:
-            try:
-                with open_regular(self.file) as stream:
-                    state: dict[str, Any] = torch.load(
-                        stream, weights_only=True, map_location="cpu"
-                    )
-            except InputError as error:
-                raise DataMissingError(str(error)) from error
-            except (*DAMAGES, LookupError, AttributeError, pickle.UnpicklingError) as error:
-                raise DataMissingError(
-                    f"{self.file} holds no weights that can be read without running code: "
-                    f"{type(error).__name__}"
-                ) from error
-            return state
+            return read_weights(self.file)
         from torchvision import models  # noqa: PLC0415  slow, and only these backbones need it
 
         published = models.get_model_weights(self.model)[self.weights]

@@ -40,7 +40,7 @@ EXEMPT = {
     "benchmarks.store.parts": "it reads through part_file, which has entries",
     "benchmarks.regress.recording": "it reads through report.history, which has one",
     "benchmarks.datasets.decoded": "typed fields of its own; it has pictures read by an entry",
-    "benchmarks.embedding.pretrained": "weights, which torch decodes and runs no code of",
+    "benchmarks.embedding.weights": "weights, which torch decodes and runs no code of",
     "benchmarks.noise.human": "a download whose SHA-256 is compared before it is decoded",
 }
 """The modules that read and have no entry, and why."""
