@@ -55,8 +55,9 @@ COMPARED = {
     "mem_frac": "Memorised %",
 }
 """The columns of the ranking in which the best is marked, and what is not known to be worse."""
-PRINTED = ("Accuracy", "ECE", "NLL", "Memorised", "Cost")
-"""The columns of the ranking that a paper has room for beside the method."""
+PRINTED = ("Rank", "Accuracy", "ECE", "NLL", "Memorised", "Cost")
+"""The columns of the ranking that a paper has room for beside the method; in a paper its rows may
+be grouped by family, so the rank is told."""
 NEAR = 0.01
 """The distance below the best of its seed and setting at which a run still counts as near."""
 COST = (
