@@ -24,8 +24,10 @@ VARIANTS = ["forward(source='given')", "co_teaching(loss='gce')"]
 HOOKS = {name for name in vars(Method) if not name.startswith("_")} - {"losses"}
 MORE_THAN_LOSSES = [name for name in METHODS if vars(METHODS[name]).keys() & HOOKS]
 CASES = [(method, "mlp") for method in (*METHODS, *VARIANTS)]
-CASES += [(method, "convnet") for method in ("cross_entropy", *MORE_THAN_LOSSES, *VARIANTS)]
-CASES += [(method, "airbench(width=2)") for method in ("cross_entropy", "elr_plus", "l2rw")]
+CASES += [(method, "convnet") for method in ("cross_entropy", *EVERY_HOOK)]
+CASES += [(method, "airbench(width=2)") for method in ("elr_plus", "l2rw")]
+OTHERS = {(method, "convnet") for method in (*MORE_THAN_LOSSES, *VARIANTS)}.difference(CASES)
+CASES += [pytest.param(*case, marks=pytest.mark.soak) for case in sorted(OTHERS)]
 POINTS = [("symmetric(rate=0.4)", 0), ("asymmetric(rate=0.4)", 1), ("clean", 1)]  # noise, seed
 
 

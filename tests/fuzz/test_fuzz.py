@@ -5,7 +5,7 @@ import pytest
 from tests.fuzz.harness import fuzz
 from tests.fuzz.readers import READERS
 
-MUTANTS = 2_000
+MUTANTS = 1_000
 
 
 @pytest.mark.parametrize("name", READERS)

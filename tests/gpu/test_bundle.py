@@ -39,6 +39,7 @@ def test_a_file_that_fits_no_part_is_refused(data):
         bundle.parts(bundle.images(data), 400 * 2**10)
 
 
+@pytest.mark.soak
 def test_the_first_part_unpacked_anywhere_runs_the_script(data, tmp_path):
     files = [*bundle.source(), *bundle.images(data)]
     names = {name for name, _ in files}

@@ -81,6 +81,7 @@ def test_a_planted_error_is_red_and_named(tmp_path):
     assert "RED methods: astray by stack" in Path("found/summary.md").read_text()
 
 
+@pytest.mark.soak
 def test_all_runs_on_a_gpu_that_is_not_there_and_no_number_is_judged():
     if reason := why_absent():
         pytest.skip(reason)

@@ -62,7 +62,14 @@ CASES = {
 }
 
 
-@pytest.fixture(scope="module", params=CASES)
+SLOW = "thirty methods, most of a plugin"
+"""Whose looks `make soak` tries: the methods of the catalogue are as many."""
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(c, marks=[pytest.mark.soak] * (c == SLOW)) for c in CASES],
+)
 def drawn(request, tmp_path_factory):
     run = load(write(tmp_path_factory.mktemp("figures"), CASES[request.param]))
     with layout.paper_style(VENUE):

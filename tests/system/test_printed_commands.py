@@ -4,6 +4,7 @@ What reads is run in a folder where everything lies that pages name; what trains
 downloads goes as far as its plan.
 """
 
+import contextlib
 import importlib.util
 import shlex
 import shutil
@@ -134,6 +135,12 @@ def fill_in(reviewed):
         rows.assign(corrected=rows["given"]).to_csv(reviewed, index=False)
 
 
+@contextlib.contextmanager
+def _without_figures(*_args):
+    """Draw nothing beside a report, which takes seconds and says nothing of a command."""
+    yield list
+
+
 def answer(arguments):
     """Run a command line of ours, which must be accepted; return the commands that it prints."""
 
@@ -152,6 +159,7 @@ def answer(arguments):
             "benchmarks.cli.run.show", lambda _: None
         )  # the verb report is tried by itself
         patch.setattr("benchmarks.processes.start_fork_server", lambda _: None)
+        patch.setattr("benchmarks.report.document.draw_beside", _without_figures)
         try:
             code, out, err = run(*arguments)
         except AcceptedError:
