@@ -92,20 +92,25 @@ def export(dataset: Dataset, noise: Noise, seed: int, root: Path, out: Path) -> 
         arrays = {"position": position, "index": index[position], "image": image}
         np.savez_compressed(out / f"foreign-{seed}.npz", **arrays)
     wrong = given != labels.true(true)
-    rate = wrong.double().mean().item()
+    rate, known = wrong.double().mean().item(), dataset.truth == "known"
     facts = {
         "dataset": DATASETS.spec(dataset),
         "noise": NOISES.full(noise),
         "seed": seed,
         "examples": len(true),
         "rate_nominal": noise.nominal_rate,
-        "rate_realised": rate,
-        "rate_realised_per_class": (1 - shares.diagonal()).tolist(),
+        "rate_realised": rate if known else None,
+        "rate_realised_per_class": (1 - shares.diagonal()).tolist() if known else None,
         "sha256": labels.sha256(),
     }
     text = json.dumps(facts, indent=1) + "\n"
     (out / f"noise-{seed}.json").write_text(text, encoding="utf-8")
     count = f"{wrong.sum()} of {len(true)} labels wrong ({rate:.2%})"
+    if not known:
+        count = (
+            f"{wrong.sum()} of {len(true)} given labels changed; there is nothing to reveal of the "
+            "others, as nobody knows which were right"
+        )
     return f"seed {seed}: {count}, sha256 {facts['sha256']}"
 
 

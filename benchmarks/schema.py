@@ -224,7 +224,7 @@ ESTIMATES = (
     "estimator",  # confident joint | own matrix
     "quantity",  # wrong | joint | transition | acc
     "label",  # a true class; of a joint and of a transition matrix, as the next
-    "given",
+    "given_label",
     "images",  # that are judged
     "value",
     "low",

@@ -1,6 +1,7 @@
 """The verb ``run``: train what has no result yet, and draw the report."""
 
 import time
+from pathlib import Path
 
 from benchmarks import processes, streams
 from benchmarks.cli.next_steps import next_steps
@@ -8,6 +9,7 @@ from benchmarks.cli.report import show
 from benchmarks.errors import Exit, count
 from benchmarks.launch.request import DEFAULT, Request, Whole
 from benchmarks.report import refuse_lost_files
+from benchmarks.store import read_plan
 
 STARTED = time.perf_counter()
 
@@ -49,6 +51,7 @@ def run(request: Request = DEFAULT, *, report: bool = True, timing: Whole = None
     if request.shard:
         print(f"shard {request.shard} of {summary.folder} is done; `merge` brings all together")
     elif report and summary.statuses["done"]:
+        _look_first(request, summary.folder)
         show(summary.folder)
         times.lap("report")
     print(f"time     {times}")
@@ -57,3 +60,15 @@ def run(request: Request = DEFAULT, *, report: bool = True, timing: Whole = None
         return Exit.SOME_FAILED
     print("\n".join(next_steps()))
     return Exit.DONE
+
+
+def _look_first(request: Request, folder: Path) -> None:
+    """List the suspects of a folder, for its report to show, where nobody knows true labels."""
+    if not read_plan(folder).truth:
+        return
+    from benchmarks.commands import repeated_options
+    from benchmarks.datasets import data_root
+    from benchmarks.suspects.first_look import look_first
+
+    repeated = repeated_options(request.data, request.plugin)
+    print(look_first(folder, data_root(request.data), repeated))

@@ -27,11 +27,12 @@ _VERB = "report"
 _DIGEST = ".report-digest.json"
 _FORMER_DIGEST = "digest.json"
 _AUDIT = "suspects/index.md"
+_SUSPECTS = "suspects/suspects.csv"
 _INPUTS = (
     *("results.csv", "curves.csv", "bins.csv", "detection.csv"),
     *("losses.csv", "transitions.csv", "pairs.csv", "ensembles.csv"),
     *("confusion.csv", "risk_coverage.csv", "precision_recall.csv", "estimates.csv"),
-    *("costs.csv", TIMINGS_NAME, "plan.json", _AUDIT),
+    *("costs.csv", TIMINGS_NAME, "plan.json", _AUDIT, _SUSPECTS),
 )
 _DRAWN_BY = (
     *("pandas", "numpy", "scipy", "networkx"),

@@ -100,7 +100,9 @@ class Run:
     classes: Mapping[str, int] = field(default_factory=dict)  # by dataset, where they are known
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # likewise
     licences: Mapping[str, str] = field(default_factory=dict)  # likewise
+    spelled: Mapping[str, str] = field(default_factory=dict)  # datasets as they are built again
     history: pd.DataFrame = field(default_factory=pd.DataFrame)  # of earlier runs of the suite
+    plugins: tuple[str, ...] = ()  # files of entries, where there is a plan
     suite: str = ""  # the name of what was run, where there is a plan
     recipes: Mapping[str, str] = field(default_factory=dict)  # spelled out, where they are known
 
@@ -140,6 +142,12 @@ class Run:
         given = self.cells[self.cells["privileges"] != ""]
         knowledge = given.groupby("method", sort=False)["privileges"].unique()
         return {str(method): ", ".join(sorted(kinds)) for method, kinds in knowledge.items()}
+
+    @cached_property
+    def unknown(self) -> tuple[str, ...]:
+        """The datasets without clean labels: what is measured is agreement with the given ones."""
+        cells = self.cells
+        return tuple(sorted(set(cells.loc[cells["truth"] == "unknown", "dataset"])))
 
     @cached_property
     def note(self) -> str:
@@ -204,6 +212,8 @@ def load(folder: Path, other: Path | None = None) -> Run:
         classes=plan.classes if plan else {},
         class_names=plan.class_names if plan else {},
         licences=plan.licences if plan else {},
+        spelled={cell.dataset: cell.specs.dataset for cell in wanted},
+        plugins=plan.plugins if plan else (),
         suite=plan.suite if plan else "",
         recipes={cell.recipe: cell.specs.recipe for cell in wanted},
         history=_history(folder, suite_of(folder, plan), set(results["method"])),

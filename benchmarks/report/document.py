@@ -14,12 +14,14 @@ from benchmarks.report import (
     claims,
     latex,
     macros,
+    own_labels,
     provenance,
     render,
     scaling,
     stats,
     tables,
     trend,
+    wording,
 )
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.checklist import checklist
@@ -74,9 +76,11 @@ def write(
     part, which = chosen(analysis, paper, folder), kinds(paper.metrics)
     place = Place(new / "figures", venue.of_columns(paper.columns), pdf=paper.pdf)
     with draw_beside(part, place, processes, which) as wait_for_figures:
-        shown, first = _tables(analysis, paper.ranking), first_screen(analysis)
+        said = wording.said_by(analysis)
+        shown = {n: wording.table(said, t) for n, t in _tables(analysis, paper.ranking).items()}
+        first = wording.first_screen(said, first_screen(analysis))
         context = latex.context_of(analysis, venue)
-        told = verdict(analysis)
+        told = [wording.block(said, block) for block in verdict(analysis)]
         for name, table in printed(analysis, shown, [first.guide, *told]).items():
             _text(new / f"{name}.tex", latex.table(name, table, context))
         for name, table in shown.items():
@@ -103,7 +107,9 @@ def write(
             ],
             "Ensembles": [shown["ensembles"]] if "ensembles" in shown else [],
             "Statistics": _statistics(analysis, shown),
-            "Finding the wrong labels": _detection(analysis, audited=audited),
+            "Finding the wrong labels": []
+            if no_truth(run)
+            else _detection(analysis, audited=audited),
             "Coverage": _coverage(analysis),
             "What a reviewer asks first": [_checks(analysis)],
             "How the numbers were made": [_protocol(analysis)],
@@ -113,13 +119,24 @@ def write(
         sections["Figures"] = _figures([one for one in drawn if not _is_trend(one)])
         if not run.history.empty:
             sections["Trend"] = [*filter(_is_trend, drawn), trend.words(analysis)]
-        sections = {title: blocks for title, blocks in sections.items() if blocks}
+        sections = {
+            said(title): [wording.block(said, block) for block in blocks]
+            for title, blocks in sections.items()
+            if blocks
+        }
+        if run.unknown:
+            sections = own_labels.inserted(analysis, sections, folder, new, audited=audited)
     note = f"**{run.note}**\n\n" if run.note else ""
     head = f"# {render.literal(first.title)}\n\n{render.literal(first.about)}\n\n{note}"
     texts = [f"## {name}\n\n{render.document(blocks)}" for name, blocks in sections.items()]
     _text(new / "report.md", head + "\n".join(texts))
     browser.write(analysis, first, sections, new)
-    return {"ranking": _plain(shown["ranking"]), "answer": _answer(first)}
+    return {"ranking": said(_plain(shown["ranking"])), "answer": said(_answer(first))}
+
+
+def no_truth(run: Run) -> bool:
+    """Return whether no dataset of a run has clean labels."""
+    return set(run.cells["dataset"]) == set(run.unknown)
 
 
 def _is_trend(drawn: Picture | str) -> bool:
@@ -171,7 +188,8 @@ def _tables(analysis: Analysis, columns: Sequence[str] = ()) -> dict[str, Table]
     for metric in tables.BY_SETTING:
         stem = "settings" if metric == "acc" else f"settings_{metric}"
         shown[stem] = tables.by_setting(analysis, metric)
-    shown |= {name: scaled(analysis) for name, scaled in SCALED.items()}
+    if not analysis.run.unknown:  # the temperatures are compared with that of clean labels
+        shown |= {name: scaled(analysis) for name, scaled in SCALED.items()}
     shown["ensembles"] = ensembles(analysis)
     shown["aggregate"] = tables.aggregate(analysis)
     shown["seeds"] = tables.neighbours(analysis)
@@ -312,7 +330,8 @@ def _protocol(analysis: Analysis) -> Words:
         *_origins(run),
     ]
     shown = ("gap_signed", "mem_frac", "clean_recovery")
-    lines += [f"{METRICS[m].label}: {METRICS[m].meaning}." for m in shown]
+    measured = [m for m in shown if run.last[m].notna().any() or not run.unknown]
+    lines += [f"{METRICS[m].label}: {METRICS[m].meaning}." for m in measured]
     return Words(render.bullets(lines))
 
 

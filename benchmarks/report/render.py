@@ -36,6 +36,7 @@ class Picture(NamedTuple):
     stem: str
     caption: str
     pdf: bool = False  # whether one of its files is PDF
+    drawn: bool = True  # else its files are pixels and numbers alone
 
 
 class Words(str):
@@ -86,7 +87,8 @@ def document(blocks: Sequence[Block]) -> str:
         if isinstance(block, Table):
             text = markdown(block)
         elif isinstance(block, Picture):
-            kinds = [("PDF", "pdf")] * block.pdf + [("SVG", "svg"), ("numbers", "csv")]
+            kinds = [("PDF", "pdf")] * block.pdf + [("SVG", "svg")] * block.drawn
+            kinds.append(("numbers", "csv"))
             links = [f"[{name}](figures/{block.stem}.{kind})" for name, kind in kinds]
             image = f"![{block.stem}](figures/{block.stem}.png)"
             text = f"{image}\n\n{literal(block.caption)} ({', '.join(links)})"

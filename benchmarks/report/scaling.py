@@ -206,7 +206,8 @@ def _scaled(analysis: Analysis, reference: str, method: str, names: Mapping[str,
 def _on_noisy_labels(analysis: Analysis, methods: Sequence[str], names: Mapping[str, str]) -> str:
     """Say what a temperature from noisy labels makes of the ECE where labels are noisy."""
     rows = analysis.run.last
-    rows = rows[rows["noisy"] & rows["method"].isin(methods)].dropna(subset=["ts_noisy_ece"])
+    known = rows["noisy"] & (rows["truth"] != "unknown")
+    rows = rows[known & rows["method"].isin(methods)].dropna(subset=["ts_noisy_ece"])
     if rows.empty:
         return ""
     told, settings = [], rows.groupby(["method", "setting"])[["ece", "ts_noisy_ece"]].mean()

@@ -167,7 +167,8 @@ def ranking(analysis: Analysis) -> Table:
     for metric in ("nll", "brier", "ece"):
         text[COMPARED[metric]] = _entries(metric, numbers[metric], numbers[f"{metric}_half"])
     text[f"Conf. {MINUS} acc."] = [signed("gap_signed", v) for v in numbers["gap_signed"]]
-    text["Memorised %"] = [number("mem_frac", v) for v in numbers["mem_frac"]]
+    if not analysis.run.unknown or numbers["mem_frac"].notna().any():
+        text["Memorised %"] = [number("mem_frac", v) for v in numbers["mem_frac"]]
     if numbers["cost"].notna().any():
         text["Cost"] = [multiple(value) for value in numbers["cost"]]
     if len(analysis.timings):
@@ -175,17 +176,21 @@ def ranking(analysis: Analysis) -> Table:
         text["Seconds"] = [_or_blank(t.seconds, _timed(t)) for t in rows_of(timed)]
         text["Memory MB"] = [_or_blank(value, f"{value:.0f}") for value in timed["memory"]]
     text["Runs"] = [f"{a}/{b}" for a, b in zip(numbers["done"], numbers["planned"], strict=True)]
-    marks = pd.DataFrame("", index=text.index, columns=text.columns)
-    for metric, header in COMPARED.items():
-        for method, mark in analysis.marks(metric).items():
-            marks.loc[method, header] = mark
     settings, seeds = len(analysis.shared_settings), span(numbers["seeds"])
     title = (
         f"Test metrics after the last epoch, mean over {count(settings, 'setting')} and "
         f"{_seeds_in_words(seeds)}, with the half width of its 95% t interval over seeds"
     )
-    table = Table(text, marks, numbers, _ranking_notes(analysis, numbers))
+    table = Table(text, _ranking_marks(analysis, text), numbers, _ranking_notes(analysis, numbers))
     return labelled(analysis, replace(table, title=title, printed=PRINTED, cited=True))
+
+
+def _ranking_marks(analysis: Analysis, text: pd.DataFrame) -> pd.DataFrame:
+    marks = pd.DataFrame("", index=text.index, columns=text.columns)
+    for metric in (metric for metric, header in COMPARED.items() if header in text):
+        for method, mark in analysis.marks(metric).items():
+            marks.loc[method, COMPARED[metric]] = mark
+    return marks
 
 
 def with_columns(table: Table, columns: Sequence[str]) -> Table:

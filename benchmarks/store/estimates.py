@@ -155,7 +155,7 @@ def _of_images(labels: str, means: Sequence[Mean]) -> Iterator[Row]:
     for quantity, matrix in (("joint", found.joint), ("transition", found.transition)):
         for label, other in np.ndindex(matrix.value.shape):
             entry = {name: float(table[label, other]) for name, table in matrix._asdict().items()}
-            where = {"method": "", "quantity": quantity, "label": label, "given": other}
+            where = {"method": "", "quantity": quantity, "label": label, "given_label": other}
             yield same | where | entry
     for method, interval in found.acc.items():
         yield same | {"method": method, "quantity": "acc", **interval._asdict()}

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from benchmarks.commands import command_line
 from benchmarks.datasets import Split
-from benchmarks.errors import DataMissingError, RefusedError
+from benchmarks.errors import DataMissingError, RefusedError, some
 from benchmarks.inputs import sha256_of
 from benchmarks.outputs import read_manifest, refuse_foreign_files, replaced_files
 from benchmarks.suspects.class_names import class_name
@@ -86,6 +86,12 @@ def audit(folder: Path, root: Path, cells: CellFilter, options: AuditOptions) ->
     _refuse_to_lose(out)
     finished = FinishedCells(folder, cells)
     rankings = list(finished.rankings(options.score))
+    if options.reveal and all(ranking.truth_unknown for ranking in rankings):
+        names = some(sorted({str(ranking.keys["dataset"]) for ranking in rankings}))
+        raise RefusedError(
+            f"there is nothing to reveal: {names} has no clean labels, so nobody knows which are "
+            "wrong; leave out --reveal"
+        )
     published = _Published(root)
     first: dict[tuple[object, ...], LabelRanking] = {}  # labels of every method and setting
     for ranking in rankings:
@@ -141,10 +147,11 @@ def _refuse_to_lose(out: Path) -> None:
 def _unranked(cells: CellFilter, finished: FinishedCells, score: str) -> list[str]:
     """Say which runs are not ranked though nobody left them out by name."""
     clean = "Runs on clean labels, which count as right, are ranked only with --noises clean."
+    asked = bool(cells.noises) or not finished.any_truth()
     lacking = ", ".join(finished.without(score))
     without = f"Not ranked, for they have no score {score}: {lacking}."
-    some = [*([] if cells.noises else [clean]), *([without] if lacking else [])]
-    return [*some, *finished.damage()]
+    said = [*([] if asked else [clean]), *([without] if lacking else [])]
+    return [*said, *finished.damage()]
 
 
 class _Published:

@@ -11,6 +11,11 @@ from benchmarks.report.phrases import capitalised, span
 from benchmarks.suspects.class_names import how_to_write, numbers_are_names
 from benchmarks.suspects.ranking import LabelRanking
 
+_UNKNOWN = (
+    "Known are the labels that were given, and how each method doubts them. Not known is which are "
+    "right: the dataset has no clean labels, so a suspect need not be wrong, and what is predicted "
+    "need not be right."
+)
 LEAST = 100
 """The number of labels of a ranking that go into the table where fewer seem wrong."""
 
@@ -47,14 +52,20 @@ class Page:
             relabel: the command line that applies it.
             sheets: the contact sheets.
         """
+        unknown = all(ranking.truth_unknown for ranking in self._rankings)
+        as_many = (
+            "as many as the method would change"
+            if unknown
+            else "as many as are known to be wrong, or, where none is, as the method would change"
+        )
         most = (
             f"the {self._top} most doubtful labels of every ranking"
             if self._top
-            else "the most doubtful labels of every ranking: as many as are known to be wrong, or, "
-            f"where none is, as the method would change, and at least {LEAST}"
+            else f"the most doubtful labels of every ranking: {as_many}, and at least {LEAST}"
         )
         text = [
             "# The most doubtful training labels",
+            *([_UNKNOWN] if unknown else []),
             (
                 f"`{table.name}` holds {most}. Fill in its column `corrected` with "
                 "a class: another one where the given label is wrong, the same where it is right. "
@@ -73,7 +84,7 @@ class Page:
                 "train on the corrected labels and how to compare before and after:"
             ),
             f"```bash\n{relabel}\n```",
-            "## How well each ranks",
+            "## What each doubts" if unknown else "## How well each ranks",
             "\n".join(f"- {line}" for line in self.lines),
             "## Contact sheets",
             *(f"![{sheet.stem}]({sheet.name})" for sheet in sheets),
@@ -113,6 +124,12 @@ def _how_to_write(dataset: Dataset) -> str:
 
 def _line(ranking: LabelRanking) -> str:
     """Say how well a ranking finds the labels that are known to be wrong."""
+    if ranking.truth_unknown:
+        labels, other = len(ranking.table), ranking.doubtful
+        return (
+            f"{ranking.title}: nobody knows which labels are right; of {labels} the method would "
+            f"call {other} otherwise"
+        )
     if math.isnan(ranking.auroc):
         return f"{ranking.title}: no label is known to be wrong"
     chance = ranking.table["wrong"].mean()

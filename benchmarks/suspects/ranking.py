@@ -15,7 +15,7 @@ from benchmarks.commands import command_line
 from benchmarks.errors import RefusedError, refuse_unknown
 from benchmarks.file_names import file_stem
 from benchmarks.metrics import detection
-from benchmarks.schema import ONE_SPLIT, table_path
+from benchmarks.schema import ONE_SPLIT, UNKNOWN_CLASS, table_path
 from benchmarks.store import Parts, PlannedCell, Record, read_plan
 from benchmarks.sweep import REGISTRIES, Cell
 from methods import Registry
@@ -101,6 +101,11 @@ class LabelRanking:
         return file_stem(*self._names(), f"seed {self.seeds[0]}")
 
     @property
+    def truth_unknown(self) -> bool:
+        """Whether nobody knows any of the true labels."""
+        return self.cell.dataset.truth == "unknown"
+
+    @property
     def doubtful(self) -> int:
         """The number of labels to look at: as many as are known to be wrong.
 
@@ -135,6 +140,10 @@ class FinishedCells:
             raise RefusedError(_why_nothing_finished(folder, self._parts))
         _refuse_unknown_names(folder, [asdict(meta.keys) for meta in finished.values()], cells)
         self._meta = {i: m for i, m in finished.items() if cells.accepts(asdict(m.keys))}
+
+    def any_truth(self) -> bool:
+        """Return whether the true labels of any of the cells are known."""
+        return any(meta.facts.truth != "unknown" for meta in self._meta.values())
 
     def damage(self) -> list[str]:
         """Return a line for each damaged part, whose cells are not ranked."""
@@ -277,7 +286,7 @@ def _averaged(cell: Cell, records: Sequence[Record], score: str) -> LabelRanking
     value = total[seen] / count[seen]
     position = seen[np.argsort(-value, kind="stable")]
     majority = np.where(votes.any(1), votes.argmax(1), -1)  # the first of equals; -1 for none
-    wrong = given != clean
+    wrong = (given != clean) & (clean != UNKNOWN_CLASS)
     auroc, ap = detection(value, wrong[seen])
     table = pd.DataFrame(
         {

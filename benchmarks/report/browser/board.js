@@ -24,7 +24,7 @@ const fact = (id, label, hint, more = {}) => ({
 const COLUMNS = [
   {
     id: "place", label: "Place", group: ABOUT,
-    hint: "by mean accuracy; in brackets the first and the last place that the tests leave it",
+    hint: `by mean ${data.words.accuracy}; in brackets the first and the last place that the tests leave it`,
     value: (method) => order[method],
     text: (method) => {
       const [, first, last] = data.methods[method].place ?? [];
@@ -42,7 +42,7 @@ const COLUMNS = [
     mark: (method, settings) => marks(metric.id, settings)?.[method],
   })),
   {
-    id: "seeds", label: "n", group: ABOUT, hint: "seeds behind the mean accuracy",
+    id: "seeds", label: "n", group: ABOUT, hint: `seeds behind the mean ${data.words.accuracy}`,
     value: (method, settings) => summary(data.metrics[0], method, settings).n,
     text: (method, settings) => String(summary(data.metrics[0], method, settings).n),
   },
@@ -55,7 +55,7 @@ const COLUMNS = [
 ];
 COLUMNS.splice(3, 0, {
   id: "against", label: "Beside the best", words: true, group: data.groups[0], bySetting: true,
-  hint: "what the tests say of its accuracy and the best one",
+  hint: `what the tests say of its ${data.words.accuracy} and the best one`,
   value: (method, settings) => Object.keys(MARKS).indexOf(marks("acc", settings)?.[method]),
   text: (method, settings) => MARKS[marks("acc", settings)?.[method]]?.words ?? "–",
 });
@@ -114,7 +114,7 @@ function runTable(method, setting) {
   const { metrics, values } = selection();
   curves ??= JSON.parse(at("curves").textContent);
   const shown = data.metrics.filter(({ id }) => metrics.includes(id) && state.columns.includes(id));
-  const names = ["Seed", ...shown.map(({ label }) => label), "Status", "Noise (%)", "Labels", "Cell", "Accuracy, memorised by epoch"];
+  const names = ["Seed", ...shown.map(({ label }) => label), "Status", "Noise (%)", "Labels", "Cell", "By epoch"];
   const rows = runsOf[method][setting].map((run) => {
     const [, , seed, cell, status, reason, realised, labels] = data.runs[run];
     const numbers = shown.map((metric) => number(metric, values[run][metrics.indexOf(metric.id)]));
@@ -141,8 +141,7 @@ function spark(lines, method) {
     const points = line.map((v, i) => (v === null ? null : `${(2 + i * step).toFixed(1)} ${(26 - 0.024 * v).toFixed(1)}`));
     return draw("path", { d: `M${points.filter(Boolean).join("L")}`, stroke: k ? "#8c959f" : data.methods[method].colour });
   });
-  const label = "Test accuracy (coloured) and memorised share of the wrong labels (grey), 0 to 100 %, over epochs";
-  return draw("svg", { width: 120, height: 28, role: "img", "aria-label": label, class: "spark" }, ...paths);
+  return draw("svg", { width: 120, height: 28, role: "img", "aria-label": data.words.curves, class: "spark" }, ...paths);
 }
 
 /* Two rows: the groups, and the columns, which sort. */

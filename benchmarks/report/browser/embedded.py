@@ -1,14 +1,15 @@
 """The numbers that the leaderboard of the page is made from, as JSON."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
 
 from benchmarks.catalogue import Facts, catalogue, passports
-from benchmarks.report import claims, stats
+from benchmarks.report import claims, stats, wording
 from benchmarks.report.analysis import BACKWARD, Analysis
 from benchmarks.report.data import ARENA, Run
 from benchmarks.report.looks import base
@@ -105,7 +106,7 @@ def embedded(analysis: Analysis) -> dict[str, Any]:
     reason, realised rate of noise, and the first letters of the digest of its labels. Each of the
     ``selections`` has a list of the runs' values of its ``metrics``, to six significant digits.
     """
-    run = analysis.run
+    run, said = analysis.run, wording.said_by(analysis)
     rows = _measured(run)
     ids = [m for g in (*GROUPS, OTHERS) for m in _members(g) if rows[m].notna().any()]
     whole = len(run.cells) <= MOST_CELLS
@@ -113,11 +114,12 @@ def embedded(analysis: Analysis) -> dict[str, Any]:
     chosen = [s for s in SELECTIONS if len(run.at(s))] or ["last"]
     cells = _ordered(run, rows[rows["selection"] == "last"])
     return {
-        "groups": [{"name": group.name, "meaning": group.meaning} for group in (*GROUPS, OTHERS)],
-        "metrics": [_metric(MEASURES[m]) for m in ids],
+        "words": {"accuracy": said("accuracy"), "curves": said(_curve_words(run))},
+        "groups": [{"name": said(g.name), "meaning": said(g.meaning)} for g in (*GROUPS, OTHERS)],
+        "metrics": [_metric(_in_words(said, MEASURES[m])) for m in ids],
         "shown": [m for m in SHOWN if m in ids],
         "selections": [
-            {"id": s, "meaning": MEANING[s]}
+            {"id": s, "meaning": said(MEANING[s])}
             | _values(run, rows[rows["selection"] == s], ids if whole and s == "last" else short)
             for s in chosen
         ],
@@ -129,13 +131,24 @@ def embedded(analysis: Analysis) -> dict[str, Any]:
     }
 
 
+def _in_words(said: Callable[[str], str], metric: Metric) -> Metric:
+    return replace(metric, label=said(metric.label), meaning=said(metric.meaning))
+
+
+def _curve_words(run: Run) -> str:
+    """Say what the small curves of a run are."""
+    both = "" if run.unknown else " (coloured) and memorised share of the wrong labels (grey)"
+    return f"Test accuracy{both}, 0 to 100 %, over epochs"
+
+
 def curves(run: Run) -> list[list[list[int | None]] | None]:
     """Return test accuracy and memorised share over epochs, in thousandths, of each of the runs."""
     if len(run.cells) > MOST_CELLS:
         return []
     drawn: dict[str, list[list[int | None]]] = {}
     for name, rows in run.curves.dropna(subset="acc").groupby("cell_id"):  # evaluated epochs
-        metrics = ("acc", "mem_frac") if rows["noisy"].iloc[0] else ("acc",)
+        shown = rows["noisy"].iloc[0] and not run.unknown
+        metrics = ("acc", "mem_frac") if shown else ("acc",)
         drawn[str(name)] = [_curve(rows[metric]) for metric in metrics]
     return [drawn.get(cell) for cell in _ordered(run, run.cells)["cell_id"]]
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from pebble import ProcessPool
 
 from benchmarks import processes
+from benchmarks.report import wording
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import (
     about,
@@ -77,6 +78,12 @@ FIGURES: dict[str, Callable[[Analysis, Venue], list[Page]]] = {
 Each is a pure function that returns pages, or raises ``AbsentError`` where data do not suffice.
 """
 
+OF_TRUE_LABELS = {
+    *("memorisation", "temperature", "losses", "precision_recall"),
+    *("transitions", "classes", "confusion"),
+}
+"""The kinds that need to know which labels are right."""
+
 _DELTA = "delta_"
 
 
@@ -133,16 +140,34 @@ def pages(
     analysis: Analysis, venue: Venue, kinds: Iterable[str] = FIGURES
 ) -> Iterator[tuple[str, Page | str]]:
     """Yield every page under its file's stem, and under its kind why a figure is absent."""
+    said = wording.said_by(analysis)
     for kind in kinds:
         try:
-            drawn = _drawer(kind)(analysis, venue)
+            shown = _known(analysis) if kind in OF_TRUE_LABELS else analysis
+            drawn = _drawer(kind)(shown, venue)
             captions = about.captions(analysis, [(page.caption, page.data) for page in drawn])
             for number, (page, caption) in enumerate(zip(drawn, captions, strict=True), start=1):
                 write_heading(page.figure, page.heading, analysis.run.note)
+                wording.figure(said, page.figure)
                 stem = kind if number == 1 else f"{kind}_{number}"
-                yield stem, replace(page, caption=caption)
+                yield stem, replace(page, caption=said(caption))
         except AbsentError as reason:
-            yield kind, str(reason)
+            yield kind, said(str(reason))
+
+
+def _known(analysis: Analysis) -> Analysis:
+    """Return the analysis of the settings whose true labels are known.
+
+    Raises:
+        AbsentError: there is none.
+    """
+    run = analysis.run
+    if not run.unknown:
+        return analysis
+    known = set(run.cells.loc[run.cells["truth"] != "unknown", "setting"])
+    if not known:
+        raise AbsentError("It takes the true labels, and nobody knows them.")
+    return analysis.restricted(run.methods, known)
 
 
 SLOWEST = ("reliability", "losses", "memorisation", "transitions", "delta", "delta_ece")

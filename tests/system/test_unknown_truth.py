@@ -1,0 +1,122 @@
+"""Labels that nobody has checked: what a run claims of them, estimates, and says to look at."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn.datasets
+
+from benchmarks.datasets import DATASETS
+from benchmarks.store import Parts
+from tests.system.runs import run
+from tests.system.test_audit_path import done, printed
+
+CLAIMS = re.compile(r"accura|clean (test|validation)? ?labels|memoris|mislabelled", re.IGNORECASE)
+ALLOWED = (
+    *("nothing here is an accuracy", "the order by agreement is that by accuracy"),
+    *("Accuracy %, estimated", "accuracy is an estimate", "accuracy estimated from it"),
+    "memorisation is not drawn",
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A run on digits of which every fifth label is wrong, and nobody says which."""
+    path, rng = tmp_path_factory.mktemp("unknown"), np.random.default_rng(0)
+    digits = sklearn.datasets.load_digits()
+    true = digits.target[:1000]
+    wrong = rng.random(len(true)) < 0.2
+    given = np.where(wrong, (true + rng.integers(1, 10, len(true))) % 10, true)
+    image = (digits.images[:1000] * 15).astype(np.uint8)
+    np.savez(path / "accuracy.npz", image=image, label=given, classes=list("abcdefghij"))
+    np.save(path / "true.npy", true)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(path)
+        said = done(
+            *("--datasets", "arrays(file='accuracy.npz', test=0.4)", "--noises", "given"),
+            *("--methods", "cross_entropy", "gce", "--recipes", "small(epochs=16)"),
+            *("--seeds", "0", "1", "--out", "out"),
+        )
+    (path / "said.txt").write_text(said)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def inside(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+
+
+def test_estimates_cover_the_wrong_labels_and_the_accuracy_that_nobody_told():
+    own = DATASETS.build("arrays(file='accuracy.npz', test=0.4)").labelled()
+    true = np.load("true.npy")
+    wrong = true != own.given
+    table = pd.read_csv("out/estimates.csv")
+    share = table[table["quantity"] == "wrong"].set_index("labels")
+    assert share.loc["test", "low"] < wrong[own.is_test].mean() < share.loc["test", "high"]
+    held = share.loc["held out"]
+    assert held["low"] < wrong[~own.is_test].mean() < held["high"]
+    parts = Parts(Path("out"))
+    right, agreed = {}, {}
+    for record in parts.records(parts.meta):
+        answer = record.arrays["logits"][0].argmax(-1)
+        method = record.meta.keys.method
+        right.setdefault(method, []).append((answer == true[own.is_test]).mean())
+        agreed.setdefault(method, []).append((answer == own.given[own.is_test]).mean())
+    for row in table[table["quantity"] == "acc"].itertuples():
+        assert row.low < np.mean(right[row.method]) < row.high
+        assert np.mean(agreed[row.method]) < row.low
+
+
+def test_nothing_that_is_shown_claims_what_was_not_measured(folder):
+    report = folder / "out" / "report"
+    page = re.sub(r'"data:image[^"]*"', "", (report / "report.html").read_text())
+    page = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
+    page = page.partition('id="data"')[0]
+    shown = [(report / "report.md").read_text(), page, (folder / "said.txt").read_text()]
+    tables = [path for path in sorted(report.glob("*.tex")) if path.stem != "values"]
+    shown += [path.read_text() for path in (*tables, *sorted(report.glob("figures/*.svg")))]
+    for text in shown:
+        own = text.partition("own method, in a copy")[0]
+        for words in (*ALLOWED, "accuracy.npz"):
+            own = own.replace(words, "")
+        assert not CLAIMS.findall(own)
+    assert "arrays(file='accuracy.npz'" in shown[0]  # a name is no claim
+    assert "| Method | Agreement % |" in shown[0]
+    names = {path.stem for path in (report / "figures").glob("*.png")}
+    assert not names & {"memorisation", "transitions", "losses", "temperature", "confusion"}
+    assert {"suspects", "seeds"} <= names
+
+
+def test_the_first_page_says_what_to_look_at_and_its_commands_run(folder):
+    text = (folder / "out" / "report" / "report.md").read_text()
+    first = text.partition("## Your labels")[2].partition("\n## ")[0]
+    suspects, relabel, train = printed(first)
+    done(*suspects)
+    table = pd.read_csv("out/suspects/suspects.csv")
+    true = np.load("true.npy")[table["index"]]
+    assert (table["given"] != true)[:50].mean() > 0.6
+    table["corrected"] = true
+    table.to_csv(relabel[2], index=False)
+    assert "labels corrected" in done(*relabel)
+    assert run(*train, "--no-report")[0] == 0
+    after = pd.read_csv("out-relabelled/results.csv")
+    assert set(after["truth"]) == {"unknown"}
+    assert after["mem_frac"].isna().all()
+
+
+def test_there_is_nothing_to_reveal_of_labels_that_nobody_knows(folder):
+    code, _, error = run("suspects", "out", "--reveal")
+    assert code == 2
+    assert "nothing to reveal" in error
+    said = done("suspects", "out", "--methods", "gce")
+    assert "nobody knows which labels are right" in said
+    assert "clean labels" not in said
+    page = (folder / "out" / "suspects" / "index.md").read_text()
+    assert "Not known is which are right" in page
+    assert "known to be wrong" not in page
+    spec = "arrays(file='accuracy.npz', test=0.4)"
+    said = done("data", "noise", spec, "given", "--out", "exported")
+    assert "0 of 600 given labels changed; there is nothing to reveal" in said
+    assert '"rate_realised": null' in (folder / "exported" / "noise-0.json").read_text()
