@@ -9,7 +9,7 @@ from torch import Tensor
 from methods.base import Batch, ImageAndBatch, LossAndState, Method, State, Task
 from methods.bounds import Between, Fraction
 from methods.parts.labels import one_hot
-from methods.parts.mixing import draw_weight, mix_pairs
+from methods.parts.mixing import draw_weight, kept_partners, mix_pairs
 from methods.parts.strong_views import draw_changes, strong_view
 
 AT_ONCE = 1024
@@ -121,14 +121,3 @@ def votes(features: Tensor, label: Tensor, neighbours: int) -> Tensor:
     cast = torch.cat([label[some].sum(1) for some in near])
     share = label.sum(0) + 1e-10
     return cast / (share / share.sum())
-
-
-def kept_partners(kept: Tensor, order: Tensor) -> Tensor:
-    """Return for each example that is kept another one that is; a single one has itself.
-
-    Those that are kept stand in a circle, sorted by ``order``, random numbers in [0, 1), both
-    ``(B,)``; the partner is the next.
-    """
-    line = (order + (~kept).to(order.dtype)).argsort()
-    after = line.argsort() + 1
-    return line[torch.where(after < kept.sum(), after, torch.zeros_like(after))]

@@ -21,3 +21,14 @@ def draw_pairs(alpha: float, size: int, *, heavier: bool = False) -> dict[str, T
 def mix_pairs(value: Tensor, weight: Tensor, partner: Tensor, dim: int = 0) -> Tensor:
     """Return ``weight * value + (1 - weight) * partner's value``; examples lie along ``dim``."""
     return weight * value + (1 - weight) * value.index_select(dim, partner)
+
+
+def kept_partners(kept: Tensor, order: Tensor) -> Tensor:
+    """Return for each example that is kept another one that is; a single one has itself.
+
+    Those that are kept stand in a circle, sorted by ``order``, random numbers in [0, 1), both
+    ``(B,)``; the partner is the next.
+    """
+    line = (order + (~kept).to(order.dtype)).argsort()
+    after = line.argsort() + 1
+    return line[torch.where(after < kept.sum(), after, torch.zeros_like(after))]

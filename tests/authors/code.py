@@ -33,12 +33,17 @@ class Clone(NamedTuple):
         return subprocess.run(command, capture_output=True, check=True, text=True).stdout
 
     def names(self, path: str, stubs: Mapping[str, Any]) -> Names:
-        """Return the functions, classes and constants of a file, with its imports left out."""
-        tree = ast.parse(self._git("show", f"HEAD:{path}"))
+        """Return the functions, classes and constants of files, with their imports left out.
+
+        Args:
+            path: of a file, or of several with blanks between them.
+            stubs: what they take from elsewhere, by name.
+        """
+        trees = [ast.parse(self._git("show", f"HEAD:{each}")) for each in path.split()]
         kept = (ast.FunctionDef, ast.ClassDef, ast.Assign)
         space: Names = {"torch": torch, "nn": nn, "F": F, "np": np, "math": math, **stubs}
         space |= {"Variable": lambda tensor: tensor, "device": "cpu"}
-        for node in tree.body:
+        for node in (node for tree in trees for node in tree.body):
             if isinstance(node, kept):
                 try:
                     exec(compile(ast.Module([node], []), path, "exec"), space)  # noqa: S102  asked

@@ -4,12 +4,14 @@ import math
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, NamedTuple
+from unittest.mock import Mock, patch
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods import METHODS, Batch, Method, State, Task
+from methods.parts.strong_views import CHANGES
 from tests.authors.code import Names
 
 C, N, B, EPOCHS = 10, 60, 24, 100
@@ -27,6 +29,7 @@ class Comparison(NamedTuple):
     theirs: Callable[[Names], Loss]
     stubs: dict[str, Any] = {}  # noqa: RUF012  nobody writes to it
     epoch: int = 60  # of EPOCHS, at which both are asked
+    mixes: bool = False  # prepares batches from draws, and is refitted before each visit
 
 
 class Difference(NamedTuple):
@@ -179,6 +182,58 @@ def _shifted(names: Names) -> Loss:
     return loss
 
 
+class _Bar(list[Any]):
+    """A list that shows no progress."""
+
+    def set_description(self, _text: str) -> None:
+        pass
+
+
+def draws_of(visit: int) -> dict[str, Tensor]:
+    """Return the random numbers of a method that mixes two views of what it has chosen."""
+    source = torch.Generator().manual_seed(visit)
+    changes = {"strength": torch.zeros(B, len(CHANGES)), "hole": torch.full((B, 2), 5.0)}
+    mix = 0.5 + torch.rand(2, generator=source) / 2
+    return {"mix": mix, "order": torch.rand(2, B, generator=source), **changes}
+
+
+def _instance(names: Names) -> Loss:
+    """Train for epochs of one batch; what the network gives and what is drawn is told before."""
+    found: list[Tensor] = []
+    theirs = object.__new__(names["DISC"])
+    every, size = torch.ones(N, dtype=torch.bool), torch.full((N,), 1 / N)
+    more = {"device": "cpu", "dataset": "", "epochs": EPOCHS, "start_epoch": 10, "N": N}
+    more |= {"lamd_ce": 1, "lamd_h": 0.5, "sigma": 0.05, "momentum": 0.6, "num_list": []}
+    more |= {"w_prev_confidence": size, "s_prev_confidence": size, "adjust_lr": 0}
+    unseen = F.one_hot(labels(), C).double()  # which that code sees before it judges
+    more |= {"w_probs": unseen, "s_probs": unseen.clone(), "labels": labels()}
+    more |= {"clean_flags": every, "hard_flags": ~every, "weak_flags": every}
+    more |= {"weak_labels": labels(), "criterion": nn.CrossEntropyLoss()}
+    more |= {"model_scratch": Mock(), "optimizer": Mock(), "GCE_loss": names["GCELoss"](C)}
+    vars(theirs).update(more)
+
+    def keep(loss: Tensor) -> None:
+        found.append(loss)
+
+    def loss(logits: Tensor, label: Tensor, ids: Tensor, visit: int) -> Tensor:
+        chosen, draws, images = theirs.weak_flags[ids], draws_of(visit), torch.zeros(B, 1)
+        lines = [order[chosen].argsort() for order in draws["order"]]
+        partners = [line.roll(-1)[line.argsort()] for line in lines]
+        theirs.model_scratch.side_effect = [logits[:2].flatten(0, 1), *logits[2:, chosen]]
+        with (
+            patch.object(Tensor, "backward", keep),
+            patch.object(Tensor, "float", Tensor.double),
+            patch.object(torch, "randperm", Mock(side_effect=partners)),
+            patch.dict(names, Beta=lambda *_: Mock(sample=Mock(side_effect=weights))),
+        ):
+            weights = iter(draws["mix"])
+            theirs.mixup_loss = names["Mixup"](num_classes=C)
+            theirs.train([((images, images), label, ids)], 60)
+        return found.pop()
+
+    return loss
+
+
 def peeked(logits: Tensor) -> Tensor:
     """Return what averaged weights are taken to give where the weights give logits."""
     return logits.detach().roll(1, -1) / 2
@@ -284,6 +339,14 @@ COMPARISONS = (
     Comparison("co_teaching(forget_rate=0.25)", "bhanML/Co-teaching", "loss.py", _co_teaching),
     Comparison("jocor(forget_rate=0.25, agreement=0.9)", HONG, "algorithm/loss.py", _jocor),
     Comparison(
+        "disc(hard_weight=0.5, margin=0.05, momentum=0.6)",
+        "JackYFL/DISC",
+        "algorithms/DISC.py losses/loss_other.py losses/loss_mixup.py",
+        _instance,
+        {"tqdm": _Bar, "print": lambda *_: None},
+        mixes=True,
+    ),
+    Comparison(
         "sgn(alpha=0.9, pace=1.0)", "ErikEnglesson/SGN", "src/cifar/sgn.py", _shifted, GAUSSIAN
     ),
 )
@@ -291,7 +354,10 @@ COMPARISONS = (
 
 def ours(method: Method, state: State, batch: Batch, logits: Tensor, epoch: int) -> Any:
     """Return the loss of our method and the next state."""
-    if method.draw(2):
+    if batch.draws:
+        image = torch.zeros(method.views, B, 1, 4, 4)
+        batch = method.prepare(image, batch, state, torch.tensor(epoch))[1]
+    elif method.draw(2):
         batch = batch._replace(target=batch.label.roll(1))
     return method.loss(logits, batch, state, torch.tensor(epoch))
 
@@ -308,6 +374,9 @@ def compare(comparison: Comparison, names: Names, visits: int = 6) -> Difference
         logits = torch.randn(shape, generator=source) * (0.5, 2, 5)[visit % 3]
         logits.requires_grad_()
         batch = Batch(ids, labels()[ids], outputs=peeked(logits) if method.peeks else None)
+        if comparison.mixes:
+            batch = batch._replace(draws=draws_of(visit))
+            state = method.refit(logits, state, torch.tensor(comparison.epoch)) if visit else state
         mine, state = ours(method, state, batch, logits, comparison.epoch)
         other = theirs(logits, batch.label, ids, visit)
         slopes = [torch.autograd.grad(each, logits)[0] for each in (mine, other)]

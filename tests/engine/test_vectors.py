@@ -74,4 +74,4 @@ def test_what_needs_images_refuses_vectors_before_they_are_computed(changes, sen
 
 def test_only_methods_that_turn_images_refuse_vectors():
     refused = [name for name in METHODS if METHODS[name].turns_images]
-    assert refused == ["ido", "ssr", "promix"]
+    assert refused == ["ido", "ssr", "disc", "promix"]

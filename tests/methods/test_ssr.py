@@ -15,8 +15,8 @@ from benchmarks.contract.samples import (
 )
 from benchmarks.seeds import seeded
 from methods import METHODS
+from methods.parts.mixing import kept_partners
 from methods.parts.strong_views import strong_view
-from methods.ssr import kept_partners
 from tests.agreement import same
 from tests.methods.visits import holds
 from tests.oracles import ssr
