@@ -172,7 +172,7 @@ RESULTS = (
     *KEYS,
     "method_spec",  # every field spelled out
     "profile",  # default | paper | tuned
-    "privileges",  # clean knowledge the method was given: "" | rate | T | clean_subset
+    "privileges",  # what this method alone was given: "" | rate | T | clean_subset | side
     "precision",  # float32 | bfloat16
     "noise_rate_realised",
     "noise_sha256",  # of the whole noisy label vector, little-endian int64

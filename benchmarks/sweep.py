@@ -263,7 +263,10 @@ Specs = Annotated[list[str], msgspec.Meta(min_length=1)]
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
-    """A suite as its TOML file has it; the method ``"all"`` stands for every one, plugins' too."""
+    """A suite as its TOML file has it; the method ``"all"`` stands for every one, plugins' too.
+
+    Those that need side information, which few datasets have, are not among them.
+    """
 
     dataset: Specs
     noise: Specs
@@ -351,7 +354,8 @@ class Suite:
         values["plugin"] = [path.parent / home_expanded(plugin) for plugin in values["plugin"]]
         load(values["plugin"])
         listed = ["all"] if values["method"] == "all" else values["method"]
-        every = ([*METHODS] if spec == "all" else [spec] for spec in listed)
+        usual = [name for name, method in METHODS.items() if not method.needs_side]
+        every = (usual if spec == "all" else [spec] for spec in listed)
         values["method"] = [*itertools.chain.from_iterable(every)]
         if values["question"]:
             for reason, place in values["question"].faults(values["method"]):
@@ -543,12 +547,19 @@ def _check_vectors(dataset: Dataset, method: Method, recipe: Recipe) -> None:
 
 
 def _check_privileges(dataset: Dataset, methods: Collection[Method]) -> None:
-    """Refuse methods that are given clean knowledge of a dataset that has none.
+    """Refuse methods that are given knowledge which comes with other datasets than this one.
 
     Raises:
         ValueError: there is one.
     """
-    told = [METHODS.spec(method) for method in methods if method.privileges]
+    asking = [METHODS.spec(method) for method in methods if "side" in method.privileges]
+    if asking and not dataset.has_side:
+        raise ValueError(
+            f"{DATASETS.spec(dataset)} has no side information, which these methods learn from: "
+            f"{some(asking)}; leave them out, or name a file with an array side, as in "
+            "arrays(file='data.npz')"
+        )
+    told = [METHODS.spec(method) for method in methods if {*method.privileges} - {"side"}]
     if told and dataset.truth == "unknown":
         raise ValueError(
             f"{DATASETS.spec(dataset)} has no clean labels, and these methods are told something "

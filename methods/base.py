@@ -58,6 +58,13 @@ class Task(NamedTuple):
     rate: float | None = None  # share of wrong labels; privilege ``rate``
     transition: Tensor | None = None  # (C, C), P(given j | true i); privilege ``T``
     trusted: TrustedLabels | None = None  # privilege ``clean_subset``
+    side: Tensor | None = None  # (N, C), class probabilities of another model; privilege ``side``
+
+    def side_probabilities(self) -> Tensor:
+        """Return another model's probabilities; without the privilege, raise a ``ValueError``."""
+        if self.side is None:
+            raise ValueError("this method needs a dataset with side information")
+        return self.side
 
     def trusted_labels(self) -> TrustedLabels:
         """Return the true labels that are given; without the privilege, raise a ``ValueError``."""
@@ -151,6 +158,7 @@ class Method(Bounded):
     views: ClassVar[int] = 1  # independent augmentations of each image
     turns_images: ClassVar[bool] = False  # makes strong views, which feature vectors have not
     peeks: ClassVar[bool] = False  # gets Batch.outputs: another forward pass, without gradient
+    needs_side: ClassVar[bool] = False  # gets Task.side, which comes with some datasets
     averaged: ClassVar[tuple[str, ...]] = ()  # what averaged weights are for: peeks, predictions
     stops_early: ClassVar[Literal["", "val", "label_wave"]] = ""  # ends where that selection says
     learnable: ClassVar[tuple[str, ...]] = ()  # entries of the state that get a gradient
@@ -176,8 +184,11 @@ class Method(Bounded):
 
     @property
     def privileges(self) -> tuple[str, ...]:
-        """The clean knowledge that this method is given: ``rate``, ``T``, ``clean_subset``."""
-        return ()
+        """The knowledge that this method is given and others are not.
+
+        Clean knowledge is ``rate``, ``T`` and ``clean_subset``; ``side`` is that of another model.
+        """
+        return ("side",) if self.needs_side else ()
 
     @property
     def trusted_per_class(self) -> int:

@@ -37,11 +37,12 @@ def test_every_shipped_suite_is_valid_and_has_no_duplicate_cell(name):
     assert len(ids) == len(set(ids)) > 0
 
 
-def test_all_in_a_suite_stands_for_every_method():
+def test_all_in_a_suite_stands_for_every_method_but_those_that_need_side_information():
     listed = Suite.read("methods").method
-    assert listed[: len(METHODS)] == tuple(METHODS)
-    assert len(listed) > len(METHODS)
-    more = [METHODS.build(spec) for spec in listed[len(METHODS) :]]
+    usual = tuple(name for name in METHODS if name != "clip_cleaner")
+    assert listed[: len(usual)] == usual
+    assert len(listed) > len(usual)
+    more = [METHODS.build(spec) for spec in listed[len(usual) :]]
     told = {METHODS.name(method) for method in more if method.privileges == ("rate",)}
     assert told == {"co_teaching", "co_teaching_plus", "jocor", "cdr"}
     assert not any(METHODS[name]().privileges for name in told)

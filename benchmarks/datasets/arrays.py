@@ -18,6 +18,7 @@ from benchmarks.datasets.own import (
     coded,
     drawn_test,
     edition,
+    refuse,
     refuse_empty,
 )
 from benchmarks.errors import suggestion
@@ -25,6 +26,10 @@ from benchmarks.inputs import InputError, open_arrays
 from methods.bounds import FilePath
 
 LABELS = ("label", "clean_label", "classes", "test_label", "test_clean_label")
+SIDE = "side"
+APART = 1e-3
+"""How far the probabilities of an image may be from 1 together; half precision is that far."""
+
 CHANNELS = 4
 """The most channels of an image."""
 
@@ -51,6 +56,8 @@ class Arrays(OwnData):
     * ``clean_label``, optional: likewise, the true ones, which nothing but metrics and the noise
       ``clean`` sees. The noise ``given`` trains on ``label``;
     * ``classes``, optional: the names of the classes, in order;
+    * ``side``, optional: ``(N, C)``, the probabilities of the classes that another model gives each
+      image, such as CLIP's zero-shot classifier, for methods that learn from side information;
     * ``test_image`` and ``test_label``, and ``test_clean_label`` beside ``clean_label``. Without
       them ``test`` is the share of the images that is drawn for testing, the same for all seeds and
       so that classes keep their shares.
@@ -119,6 +126,7 @@ def _labelled(dataset: Arrays, _edition: object) -> Labelled:
                 raise InputError(path, reason, f"array {tests!r}")
         labels = {name: file.read(name) for name in file.names if "label" in name}
         names = _names(path, file.read("classes")) if "classes" in file.names else ()
+        side = file.read(SIDE) if SIDE in file.names else None
     sizes = dict(zip(("", "test_"), images, strict=False))
     for name, values in labels.items():
         wanted = sizes["test_" if name.startswith("test_") else ""]
@@ -136,6 +144,10 @@ def _labelled(dataset: Arrays, _edition: object) -> Labelled:
     is_test = np.arange(len(position)) >= images[0]
     if len(sizes) == 1:
         is_test = drawn_test(own.label, dataset.test)
+    if side is not None:
+        probabilities = _probabilities(path, side, (images[0], len(classes)))
+        tests_of = np.full((len(position) - images[0], len(classes)), np.nan, np.float32)
+        own = own._replace(side=np.concatenate([probabilities, tests_of]))
     own = own._replace(is_test=is_test)
     refuse_empty(path, own)
     return own
@@ -144,7 +156,7 @@ def _labelled(dataset: Arrays, _edition: object) -> Labelled:
 def _refuse_names(path: Path, names: tuple[str, ...], dataset: Arrays) -> None:
     """Refuse a file without the arrays that belong together, or with others."""
     held, tests, owner = dataset.held, f"test_{dataset.held}", type(dataset).__name__
-    known = (held, tests, *LABELS)
+    known = (held, tests, *LABELS, SIDE)
     for name in names:
         if name not in known:
             hint = suggestion(name, known) or f"; known: {', '.join(known)}"
@@ -173,6 +185,33 @@ def _names(path: Path, values: NDArray[Any]) -> tuple[str, ...]:
     if values.dtype.kind != "U" or len(set(names)) < len(names) or not all(names):
         raise InputError(path, "different names of the classes are needed", "array 'classes'")
     return names
+
+
+def _probabilities(path: Path, side: NDArray[Any], wanted: tuple[int, int]) -> NDArray[np.float32]:
+    """Return class probabilities whose rows sum to 1.
+
+    Raises:
+        InputError: the array has another shape or type, or a row is no distribution.
+    """
+    place = f"array {SIDE!r}"
+    if side.dtype.kind != "f" or side.shape != wanted:
+        reason = (
+            f"floating-point probabilities of the shape {wanted} are needed, a row for each image "
+            f"and a column for each class, not {side.dtype} of the shape {side.shape}"
+        )
+        raise InputError(path, reason, place)
+    values = side.astype(np.float64)
+    sums = values.sum(1)
+    with np.errstate(invalid="ignore"):  # of numbers that are not finite
+        right = (values >= 0).all(1) & (abs(sums - 1) <= APART)
+    faults = []
+    for row in np.flatnonzero(~right).tolist():
+        span = f"from {values[row].min():g} to {values[row].max():g}"
+        reason = f"no distribution: {span}, and {sums[row]:g} together"
+        faults.append((f"{place}, row {row}", reason))
+    refuse(path, faults)
+    probabilities: NDArray[np.float32] = (values / sums[:, None]).astype(np.float32)
+    return probabilities
 
 
 def _shape(path: Path, file: NamedArrays, name: str) -> tuple[int, int, int]:

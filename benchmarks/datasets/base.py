@@ -28,6 +28,7 @@ class Split(NamedTuple):
     label: Tensor  # (N,) int64
     position: Tensor | None = None  # (N,) int64, places in what was published; None: all, in order
     given: Tensor | None = None  # (N,) int64, labels that came with the images beside clean ones
+    side: Tensor | None = None  # (N, C) float32, class probabilities of another model
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Dataset(Bounded):
     resplit: ClassVar[bool] = False  # train and test are drawn anew from each seed
     truth: ClassVar[Literal["known", "unknown"]] = "known"  # unknown: labels need not be clean
     gives_labels: ClassVar[bool] = False  # whether ``given`` is a noise of it
+    has_side: ClassVar[bool] = False  # whether its training set has side information
     sha256: ClassVar[str] = ""  # of all pixels and labels; "": see ``Card.integrity``
     version: ClassVar[int] = 1
     card: ClassVar[Card] = Card(source="not stated", paper="not stated", licence="not stated")
@@ -131,13 +133,15 @@ def data_root(given: Path | None) -> Path:
 
 
 def digest(*splits: Split) -> str:
-    """Return the sha256 of every pixel and label, in order, given labels among them."""
+    """Return the sha256 of every pixel, label and side information, in order."""
     sha256 = hashlib.sha256()
     for split in splits:
         sha256.update(np.ascontiguousarray(split.image.numpy()).data)
         sha256.update(np.ascontiguousarray(split.label.numpy().astype("<i8", copy=False)).data)
         if split.given is not None:
             sha256.update(split.given.numpy().astype("<i8").tobytes())
+        if split.side is not None:
+            sha256.update(split.side.numpy().astype("<f4").tobytes())
     return sha256.hexdigest()
 
 

@@ -25,8 +25,8 @@ class Features(Arrays):
 
     * ``feature``: ``(N, D)`` of floating-point numbers. Each feature is brought to mean 0 and
       deviation 1 over the training vectors;
-    * ``label`` and, optional, ``clean_label``, ``classes``, ``test_feature``, ``test_label`` and
-      ``test_clean_label``, as in ``arrays``.
+    * ``label`` and, optional, ``clean_label``, ``classes``, ``side``, ``test_feature``,
+      ``test_label`` and ``test_clean_label``, as in ``arrays``.
 
     A ``.npy`` file has the vectors alone; ``labels`` is then another one, with a label of each.
     `embed` writes such files.

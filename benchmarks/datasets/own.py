@@ -36,6 +36,7 @@ class Labelled(NamedTuple):
     clean: NDArray[np.int64] | None  # (N,)
     is_test: NDArray[np.bool_]  # (N,)
     position: NDArray[np.int64]  # (N,), of each example among those of its file and part
+    side: NDArray[np.float32] | None = None  # (N, C), class probabilities of another model
 
     @property
     def label(self) -> NDArray[np.int64]:
@@ -110,6 +111,11 @@ class OwnData(Dataset):
         """Whether the files have clean labels beside the given ones."""
         return "unknown" if self.labelled().clean is None else "known"
 
+    @property
+    def has_side(self) -> bool:  # type: ignore[override]
+        """Whether the files have class probabilities of another model."""
+        return self.labelled().side is not None
+
     def load(self, root: Path, seed: int) -> tuple[Split, Split]:
         """Return (train, test), whatever the seed."""
         own = self.labelled()
@@ -120,8 +126,11 @@ class OwnData(Dataset):
             )
             return Split(image, label, position, None if own.clean is None else given)
 
-        train, test = self.images(root)
-        return split(train, ~own.is_test), split(test, own.is_test)
+        images = self.images(root)
+        train, test = split(images[0], ~own.is_test), split(images[1], own.is_test)
+        if own.side is not None:
+            train = train._replace(side=torch.from_numpy(own.side[~own.is_test]))
+        return train, test
 
     def normalisation(self, root: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Return mean and deviation of the training images, channel by channel."""

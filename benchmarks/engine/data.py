@@ -28,7 +28,7 @@ class Examples(NamedTuple):
 
 
 class CellData(NamedTuple):
-    """The data of one cell, for its device. Only ``noisy`` ever reaches a method."""
+    """The data of one cell, for its device. Only ``noisy`` reaches any method."""
 
     train: Images  # (N, channels, H, W) uint8 or float, publisher's order, without validation
     noisy: Tensor  # (N,) int64, given labels
@@ -46,6 +46,7 @@ class CellData(NamedTuple):
     noise_rate: float  # share of wrong labels in it, NaN where it is not known
     transition: Tensor  # (C, C), P(given j | true i), likewise
     trusted: Tensor  # (M,) int64, places in train of the examples whose clean label is given
+    side: Tensor | None = None  # (N, C), class probabilities of another model, where there are any
 
     def pixels(self, image: Tensor) -> Tensor:
         """Return normalised floating-point images, of bytes or of such; feature vectors are."""
@@ -97,6 +98,7 @@ def load_cell_data(cell: Cell, root: Path, device: torch.device) -> CellData:
         noise_rate=(noisy != clean)[known].double().mean().item(),
         transition=transition.to(device=device, dtype=torch.get_default_dtype()),
         trusted=_trusted(cell, clean[index]).to(device),
+        side=None if train.side is None else train.side[index].to(device),
     )
 
 
@@ -107,7 +109,7 @@ def initial_state(cell: Cell, data: CellData) -> State:
 
 
 def task_of(cell: Cell, data: CellData) -> Task:
-    """Return what the method may know: clean knowledge only where it declares the privilege."""
+    """Return what the method may know: what is no given label only by declared privilege."""
     privileges = cell.method.privileges
     trusted = TrustedLabels(data.trusted, data.clean[data.trusted])
     return Task(
@@ -117,6 +119,7 @@ def task_of(cell: Cell, data: CellData) -> Task:
         rate=data.noise_rate if "rate" in privileges else None,
         transition=data.transition if "T" in privileges else None,
         trusted=trusted if "clean_subset" in privileges else None,
+        side=data.side if "side" in privileges else None,
     )
 
 

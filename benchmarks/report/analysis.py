@@ -123,7 +123,7 @@ class Analysis:
 
     @cached_property
     def knowledge(self) -> list[str]:
-        """The label of each method that was given clean knowledge, and what it was given."""
+        """The label of each privileged method, and what it was given."""
         given = sorted(self.run.privileges.items())
         return [f"{self.label(m).removesuffix(PRIVILEGED)}: {what}" for m, what in given]
 

@@ -10,7 +10,7 @@ from benchmarks.errors import count
 from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import Run
-from benchmarks.report.looks import PRIVILEGED, base
+from benchmarks.report.looks import PRIVILEGED, base, told
 from benchmarks.report.phrases import listing, signed, span
 
 FEWEST_SEEDS = 5
@@ -84,8 +84,9 @@ def _variants(run: Run) -> Item:
 
 def _privileges(analysis: Analysis) -> Item:
     given = analysis.knowledge
-    text = f"given clean knowledge: {_some(given)}" if given else "none declares a privilege"
-    return Item("No method was given clean knowledge", not given, text)
+    kind = told(analysis.run.privileges.values())
+    text = f"given {kind}: {_some(given)}" if given else "none declares a privilege"
+    return Item("No method was given clean or outside knowledge", not given, text)
 
 
 def _same_labels(run: Run) -> Item:

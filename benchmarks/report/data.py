@@ -138,7 +138,7 @@ class Run:
 
     @cached_property
     def privileges(self) -> dict[str, str]:
-        """The clean knowledge given to each method that was given any."""
+        """The privileges of each method that has any."""
         given = self.cells[self.cells["privileges"] != ""]
         knowledge = given.groupby("method", sort=False)["privileges"].unique()
         return {str(method): ", ".join(sorted(kinds)) for method, kinds in knowledge.items()}

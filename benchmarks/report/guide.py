@@ -11,7 +11,7 @@ import pandas as pd
 
 from benchmarks.errors import some
 from benchmarks.report.analysis import REFERENCES, Analysis
-from benchmarks.report.looks import PRIVILEGED, base
+from benchmarks.report.looks import PRIVILEGED, base, told
 from benchmarks.report.phrases import BLANK, capitalised, multiple, number
 from benchmarks.report.tables import COST, Table, incomplete, unmarked
 
@@ -28,7 +28,7 @@ WRITTEN = 3
 class Choice:
     """The first choice in one setting: best in accuracy of what finished and was told nothing.
 
-    What lost runs or is within chance is never one; what was given clean knowledge is one only
+    What lost runs or is within chance is never one; what has a privilege is one only
     where nothing else is left.
     """
 
@@ -42,7 +42,7 @@ class Choice:
     cost: float
     equivalent: tuple[str, ...]  # shown not to differ by more than the margin
     unresolved: tuple[str, ...]  # neither shown to differ nor not to
-    privileged: tuple[str, ...]  # of higher accuracy, by clean knowledge
+    privileged: tuple[str, ...]  # of higher accuracy, by what others are not told
     reference: float  # the accuracy of the baseline; nan where it has none
     difference: float  # to the baseline, with its interval
     low: float
@@ -138,7 +138,7 @@ def table(analysis: Analysis, picks: Sequence[Choice]) -> Table:
             "Not resolved from it": _beside(analysis, own),
         }
         if any(pick.privileged for pick in picks):
-            line["Better by clean knowledge"] = _rated(
+            line[f"Better by {told(analysis.run.privileges.values())}"] = _rated(
                 analysis, own, [pick.privileged for pick in own]
             )
         if baseline:
@@ -196,6 +196,7 @@ def _notes(analysis: Analysis, picks: Sequence[Choice]) -> Iterator[str]:
         )
     if analysis.knowledge:
         yield (
-            f"{PRIVILEGED} given clean knowledge ({'; '.join(analysis.knowledge)}), and so a first "
-            "choice only where nothing else is left."
+            f"{PRIVILEGED} given {told(analysis.run.privileges.values())} "
+            f"({'; '.join(analysis.knowledge)}), and so a first choice only where nothing else is "
+            "left."
         )

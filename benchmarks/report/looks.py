@@ -55,6 +55,9 @@ OWN_MARKERS = ("H", "p", "d", "8")
 """The looks of plugins' methods: no family's, and darker than any."""
 
 PRIVILEGED = "‡"
+
+OUTSIDE = frozenset({"side"})
+"""The privileges that are no clean knowledge: what another model says."""
 BESIDE = "§"
 """The mark of a method whose cells are from another results folder."""
 
@@ -191,3 +194,14 @@ def _channels(colour: str) -> list[float]:
 
 def _written(channels: Iterable[float]) -> str:
     return "#" + "".join(f"{round(255 * min(max(c, 0.0), 1.0)):02x}" for c in channels)
+
+
+def told(privileges: Iterable[str]) -> str:
+    """Say what kind of knowledge privileges are.
+
+    >>> told(["rate", "T, rate"]), told(["side"]), told(["T", "side"])
+    ('clean knowledge', 'outside knowledge', 'clean or outside knowledge')
+    """
+    names = {name for each in privileges for name in each.replace(",", " ").split()}
+    kinds = ["clean"] * bool(names - OUTSIDE) + ["outside"] * bool(names & OUTSIDE)
+    return f"{' or '.join(kinds)} knowledge"

@@ -12,7 +12,7 @@ from benchmarks.report import guide
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import Run
 from benchmarks.report.guide import Choice
-from benchmarks.report.looks import BESIDE
+from benchmarks.report.looks import BESIDE, told
 from benchmarks.report.phrases import capitalised, listing, multiple, number, printable, span
 from benchmarks.report.tables import Table
 from benchmarks.report.verdict import OUTCOMES, Asked, Names, asked, effects, named
@@ -170,7 +170,8 @@ def _first_choices(analysis: Analysis, noisy: Sequence[Choice], names: Names) ->
         won.setdefault(own[0].method, []).append(name)
     if len(won) == 1:
         text = f"is {names[noisy[0].method]}"
-        text += " (given clean knowledge)" * (noisy[0].method in analysis.run.privileges)
+        if given := analysis.run.privileges.get(noisy[0].method):
+            text += f" (given {told([given])})"
         whose = ": its"
     else:
         most = sorted(won.items(), key=lambda item: -len(item[1]))

@@ -161,7 +161,7 @@ def legend(table: Table) -> str:
         "~ not resolved from it": "open" in marks,
         "x lost runs, or within chance": "out" in marks,
         f"{ORACLE} selected with clean test labels": ORACLE in words,
-        f"{PRIVILEGED} given clean knowledge": PRIVILEGED in words,
+        f"{PRIVILEGED} given clean or outside knowledge": PRIVILEGED in words,
         f"{BESIDE} from another folder": BESIDE in words,
         "-- no value": (table.text == BLANK).to_numpy().any(),
     }

@@ -11,7 +11,7 @@ from benchmarks.errors import RefusedError, count
 from benchmarks.question import MARGINS
 from benchmarks.report import stats
 from benchmarks.report.analysis import JUDGED, REFERENCES, Analysis, rows_of
-from benchmarks.report.looks import BESIDE, PRIVILEGED
+from benchmarks.report.looks import BESIDE, PRIVILEGED, told
 from benchmarks.report.phrases import (
     BLANK,
     DEPENDENT,
@@ -142,8 +142,9 @@ def incomplete(analysis: Analysis) -> tuple[str, ...]:
 
 
 def all_notes(analysis: Analysis, *notes: str) -> tuple[str, ...]:
-    """Return the notes of a table between those on what is missing and on clean knowledge."""
-    given = f"{PRIVILEGED} given clean knowledge ({'; '.join(analysis.knowledge)})."
+    """Return the notes of a table between those on what is missing and on privileges."""
+    kind = told(analysis.run.privileges.values())
+    given = f"{PRIVILEGED} given {kind} ({'; '.join(analysis.knowledge)})."
     return (*incomplete(analysis), *notes, *([given] if analysis.knowledge else []))
 
 

@@ -11,7 +11,7 @@ from benchmarks.errors import count, some
 from benchmarks.report import claims, scaling, stats
 from benchmarks.report.analysis import Analysis, rows_of
 from benchmarks.report.guide import HARD
-from benchmarks.report.looks import PRIVILEGED, base
+from benchmarks.report.looks import PRIVILEGED, base, told
 from benchmarks.report.phrases import (
     BLANK,
     MINUS,
@@ -321,7 +321,8 @@ def _notes(analysis: Analysis, about: Asked, tests: pd.DataFrame) -> list[str]:
     judged = [m for m in (about.reference, *about.candidates) if m in privileges]
     if judged:
         given = [f"{about.names[m].removesuffix(PRIVILEGED)}: {privileges[m]}" for m in judged]
-        notes.append(f"{PRIVILEGED} given clean knowledge ({'; '.join(given)}).")
+        kind = told([privileges[m] for m in judged])
+        notes.append(f"{PRIVILEGED} given {kind} ({'; '.join(given)}).")
     thin = [name for name in analysis.run.settings if name not in set(tests["setting"])]
     if thin:
         notes.append(f"Not enough seeds to judge {listing(thin)}.")

@@ -216,7 +216,12 @@ class Unlabelled(CrossEntropy):
 
 
 FAULTY = [
-    ("method", Guessing, "states what the engine", "a tuple of some of rate, T, clean_subset, got"),
+    (
+        "method",
+        Guessing,
+        "states what the engine",
+        "must be a tuple of some of rate, T, clean",
+    ),
     ("method", Unlabelled, "has a label", "tables and figures call it 'faulty', as its class st"),
     ("method", Asks, "asks no tensor", "it asks the epoch for its value by item: compute with"),
     ("method", Turns, "asks no tensor", "it asks the epoch for its value by __bool__: compute"),

@@ -162,6 +162,7 @@ def own_arrays(folder):
     path = folder / "data.npz"
     image = (np.arange(N * 20) % 251).astype(np.uint8).reshape(N, 5, 4)
     arrays = {"image": image, "label": GIVEN, "clean_label": TRUE, "classes": np.array(NAMES)}
+    arrays["side"] = np.full((N, len(NAMES)), 1 / len(NAMES), np.float32)
     content = damage.sealed([(f"{n}.npy", damage.npy(a)) for n, a in arrays.items()])
     path.write_bytes(content)
     dataset = DATASETS.build(f"arrays(file={str(path)!r}, test=0.2)")
@@ -171,9 +172,11 @@ def own_arrays(folder):
             assert split.image.shape == (len(split.label), *dataset.shape)
             given = _given(split)
             assert 0 <= given.min() <= given.max() < dataset.num_classes
+            if split.side is not None:
+                assert (split.side.sum(1) - 1).abs().max() < 1e-5
 
-    door = "benchmarks.datasets.arrays."
-    decoders = (*(door + name for name in ("open_arrays", "_shape", "coded", "_channels_first")),)
+    door, inner = "benchmarks.datasets.arrays.", ("_shape", "_probabilities", "_channels_first")
+    decoders = (*(door + name for name in ("open_arrays", "coded", *inner)),)
     return Reader(path, lambda random: _npz(arrays, random), read, decoders)
 
 

@@ -318,7 +318,7 @@ def test_the_checklist_answers_from_the_data(small):
         ("Every ECE has its floor and stands with NLL and Brier score", {"ece_floor": None}, "gce"),
         ("Predictions are not decided by ties", {"ties": 900}, "gce"),
         ("One definition of metrics, one precision", {"metric_spec": "v0"}, "gce"),
-        ("No method was given clean knowledge", {"privileges": "T"}, "gce"),
+        ("No method was given clean or outside knowledge", {"privileges": "T"}, "gce"),
         ("The realised noise rate is the nominal one", {"noise_rate_realised": 0.9}, "gce"),
         ("Seeds draw their noise anew", {"noise_sha256": "one"}, ""),
     ],

@@ -32,7 +32,7 @@ const COLUMNS = [
       return allTogether(averaged()) ? `${order[method]} [${first}, ${last}]` : String(order[method]);
     },
   },
-  fact("label", "Method", "‡: was given clean knowledge", { node: methodNode }),
+  fact("label", "Method", "‡: was given clean or outside knowledge", { node: methodNode }),
   ...data.metrics.map((metric) => ({
     id: metric.id, label: metric.label, group: data.groups[metric.group], down: metric.better !== "lower",
     hint: `${metric.meaning}; better: ${metric.better}`,

@@ -6,7 +6,7 @@ import pandas as pd
 
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import Run
-from benchmarks.report.looks import PRIVILEGED
+from benchmarks.report.looks import PRIVILEGED, told
 from benchmarks.report.phrases import listing, span
 
 _NAMED = 3
@@ -55,8 +55,9 @@ def about(run: Run, data: pd.DataFrame) -> str:
         _some(sorted(rows["recipe"].unique()), "recipes"),
         f"n = {span(seeds)} {'seed' if seeds.max() == 1 else 'seeds'}",
     ]
-    given = "method" in data and set(data["method"]) & set(run.privileges)
-    mark = f"{PRIVILEGED}: given clean knowledge. " if given else ""
+    shown = set(data["method"]) if "method" in data else set()
+    given = [kind for method, kind in run.privileges.items() if method in shown]
+    mark = f"{PRIVILEGED}: given {told(given)}. " if given else ""
     return f"{mark}On {', '.join(words)}."
 
 

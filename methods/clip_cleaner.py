@@ -1,0 +1,137 @@
+"""CLIPCleaner: examples selected by another model's class probabilities."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import torch
+from torch import Tensor
+
+from methods.base import Batch, ImageAndBatch, LossAndState, Method, State, Task
+from methods.bounds import Between, Fraction
+from methods.parts.labels import one_hot
+from methods.parts.mixing import draw_weight, kept_partners, mix_pairs
+from methods.parts.mixture import lower_component
+
+TINY = 1e-12
+"""The least probability of which a logarithm is taken."""
+
+
+@dataclass(frozen=True)
+class CLIPCleaner(Method, label="CLIPCleaner", family="mixed"):
+    """Select once by what a vision-language model says of the labels, then train and take over.
+
+    With ``s`` the probabilities that the other model gives an image, which come with the dataset as
+    side information, an example is selected where ``s[y] >= theta_cons * max_k s[k]`` and where
+    the posterior of the higher of two Gaussians, fitted to ``log s[y]`` of the examples that are
+    given this class, scaled to [0, 1], is at least ``theta_gmm``. Before every epoch but the first,
+    with the network's own ``p`` on the image without augmentation, an example that is not selected
+    is kept, too, where ``max_k p[k]`` is at least ``theta_r`` and the most likely class is its
+    label, or at least ``theta_r2`` and another one, which then is its label. The loss is that of
+    mixup among the kept examples, ``x = m x_i + (1 - m) x_j``, with ``m`` the larger weight of
+    ``Beta(alpha, alpha)``; an example weighs as much less as more of its class are kept.
+
+    State:
+        given: (N,) int64, the given labels; target: (N,) int64, those in use.
+        selected: (N,) bool, by the other model; kept: (N,) bool, whether an example is trained on.
+        weight: (C,), of each class.
+
+    Privilege ``side``: ``(N, C)`` class probabilities of another model, say of CLIP's zero-shot
+    classifier; not clean knowledge, and yet none that other methods have.
+
+    Source:
+        Chen Feng, Georgios Tzimiropoulos & Ioannis Patras, "CLIPCleaner: cleaning noisy labels with
+        CLIP", ACM MM 2024. https://arxiv.org/abs/2408.10012 (sections 3.2 and 3.4). The authors'
+        code MrChenFeng/CLIPCleaner_ACMMM2024, ``clipcleaner.py`` and ``main.py``, was read at
+        commit efff9cd.
+
+    Differs from that code:
+        Of a class of which nothing is selected it takes the least likely examples, as it sorts
+        rising, here the likeliest; as many as of the smallest other class, and at least one in the
+        square of the number of classes. It draws batches of equal classes from what is kept, of the
+        size of the whole training set; here the batch is as the engine draws it, and the loss a
+        weighted mean. Its views are strong, here those of the recipe.
+
+    Left out: the intersection with what a logistic regression on CLIP's features selects by both
+    rules.
+    """
+
+    needs_side: ClassVar[bool] = True
+    theta_cons: Fraction = 0.8
+    theta_gmm: Fraction = 0.5
+    theta_r: Fraction = 0.8
+    theta_r2: Fraction = 0.8
+    alpha: Annotated[float, Between(0.01, 1000.0)] = 1.0
+
+    def init(self, task: Task) -> State:
+        """Select by the other model."""
+        label, side = task.label, task.side_probabilities()
+        chosen = selected(side, label, self.theta_cons, self.theta_gmm)
+        weight = class_weights(label, chosen, side)
+        return {
+            "given": label,
+            "target": label,
+            "selected": chosen,
+            "kept": chosen,
+            "weight": weight.to(torch.get_default_dtype()),
+        }
+
+    def draw(self, size: int) -> dict[str, Tensor]:
+        """Draw who is mixed with whom, and how much."""
+        return {"mix": draw_weight(self.alpha, heavier=True), "order": torch.rand(size)}
+
+    def prepare(self, image: Tensor, batch: Batch, state: State, epoch: Tensor) -> ImageAndBatch:
+        """Mix examples that are kept; the target's rows sum to their weights."""
+        label, kept = state["target"][batch.ids], state["kept"][batch.ids]
+        weight = state["weight"][label] * kept  # (B,)
+        mix = batch.draws["mix"].to(weight.dtype)
+        partner = kept_partners(kept, batch.draws["order"])
+        hot = one_hot(label, state["weight"].expand(len(label), -1))
+        blend = mix_pairs(image, mix.to(image.dtype), partner, dim=1)
+        return blend, batch._replace(target=weight[:, None] * mix_pairs(hot, mix, partner))
+
+    def loss(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
+        """Return the weighted mean cross-entropy to the mixed targets."""
+        target = batch.prepared_target()
+        total = target.sum()
+        total = torch.where(total > 0, total, torch.ones_like(total))
+        return -(target * logits.log_softmax(-1)).sum() / total, state
+
+    def refit(self, outputs: Tensor, state: State, epoch: Tensor) -> State:
+        """Keep what the network is sure of, and take over where it says another class."""
+        best = outputs[0].softmax(-1).max(-1)
+        agrees = best.indices == state["given"]
+        sure = best.values >= torch.where(agrees, self.theta_r, self.theta_r2)
+        target, kept = torch.where(sure, best.indices, state["given"]), state["selected"] | sure
+        weight = class_weights(target, kept, outputs[0]).to(state["weight"].dtype)
+        return {**state, "target": target, "kept": kept, "weight": weight}
+
+
+def selected(side: Tensor, label: Tensor, theta_cons: float, theta_gmm: float) -> Tensor:
+    """Return which labels another model confirms, ``(N,)`` bool; some of every class.
+
+    Args:
+        side: ``(N, C)``, its probabilities.
+        label: ``(N,)``, the given labels.
+        theta_cons: the share of the largest probability that the label's must be.
+        theta_gmm: the least posterior of the likelier group of a class.
+    """
+    own = side.double().gather(1, label[:, None]).squeeze(1)
+    score, kept = own.clamp(min=TINY).log(), own >= theta_cons * side.double().amax(1)
+    groups = [(label == k).nonzero().squeeze(1) for k in range(side.shape[1])]
+    for members in groups:
+        if len(members) > 1:
+            x = score[members]
+            x = (x - x.min()) / (x.max() - x.min()).clamp(min=TINY)
+            kept[members] &= lower_component(1 - x, steps=100, floor=1e-6) >= theta_gmm
+    counts = [int(kept[members].sum()) for members in groups]
+    least = max(min(filter(None, counts), default=1), len(label) // len(groups) ** 2)
+    for members, count in zip(groups, counts, strict=True):
+        if not count:
+            kept[members[score[members].argsort(descending=True)[:least]]] = True
+    return kept
+
+
+def class_weights(label: Tensor, kept: Tensor, like: Tensor) -> Tensor:
+    """Return for each class 1 over how many are kept, 0 where none is: ``(C,)``."""
+    count = (one_hot(label, like) * kept[:, None]).sum(0)
+    return torch.where(count > 0, 1 / count.clamp(min=1), torch.zeros_like(count))
