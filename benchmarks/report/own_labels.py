@@ -14,7 +14,7 @@ import pandas as pd
 
 from benchmarks.commands import command_line
 from benchmarks.errors import count
-from benchmarks.inputs import InputError, read_table
+from benchmarks.inputs import InputError, read_table, read_text
 from benchmarks.report import guide
 from benchmarks.report.analysis import Analysis, rows_of
 from benchmarks.report.guide import Choice
@@ -213,29 +213,39 @@ def picked(analysis: Analysis) -> tuple[str, str, str] | None:
     return str(cell["dataset"]), str(cell["noise"]), pick.method
 
 
+def first_suspects(audit: Path) -> tuple[Path | None, Table | None]:
+    """Return the first contact sheet of an audit, and the first rows of its table, or None.
+
+    Args:
+        audit: the folder of the audit, whose files a reviewer may have changed.
+    """
+    try:
+        rows, text = read_table(audit / "suspects.csv"), read_text(audit / "index.md")
+    except InputError:
+        return None, None
+    sheet = re.search(r"!\[[^\]]*\]\(([^)/\\]+\.png)\)", text)
+    columns = {"Image": "index", "Given": "given_name", "Predicted": "predicted_name"}
+    table = None
+    if {"rank", *columns.values()} <= set(rows.header):
+        entries = {name: rows.column(key)[:_TOP] for name, key in columns.items()}
+        shown = pd.DataFrame(entries, index=pd.Index(rows.column("rank")[:_TOP], name="Rank"))
+        table = unmarked(shown, shown)
+    return (audit / sheet[1] if sheet and (audit / sheet[1]).is_file() else None), table
+
+
 def _suspects(folder: Path, new: Path) -> Iterator[Block]:
     """Yield the labels to look at first: the contact sheet, else rows of the table."""
-    audit = folder / "suspects"
-    try:
-        suspects = read_table(audit / "suspects.csv")
-    except InputError:
+    sheet, table = first_suspects(folder / "suspects")
+    if table is None:
         return
-    text = (audit / "index.md").read_text(encoding="utf-8", errors="replace")
     yield "Look at these labels first; the [table to fill in](../suspects/suspects.csv) has more."
-    sheet = re.search(r"!\[[^\]]*\]\(([^)/\\]+\.png)\)", text)
-    if sheet and (audit / sheet[1]).is_file():
-        place = new / "figures"
-        shutil.copyfile(audit / sheet[1], place / f"{_SHEET}.png")
-        shutil.copyfile(audit / "suspects.csv", place / f"{_SHEET}.csv")
-        caption = "The most doubtful training labels: the given label, then the predicted one."
-        yield Picture(_SHEET, caption, drawn=False)
+    if sheet is None:
+        yield table
         return
-    columns = {"Image": "index", "Given": "given_name", "Predicted": "predicted_name"}
-    if {"rank", *columns.values()} <= set(suspects.header):
-        entries = {name: suspects.column(key)[:_TOP] for name, key in columns.items()}
-        index = pd.Index(suspects.column("rank")[:_TOP], name="Rank")
-        table = pd.DataFrame(entries, index=index)
-        yield unmarked(table, table)
+    for source, kind in ((sheet, "png"), (folder / "suspects" / "suspects.csv", "csv")):
+        shutil.copyfile(source, new / "figures" / f"{_SHEET}.{kind}")
+    caption = "The most doubtful training labels: the given label, then the predicted one."
+    yield Picture(_SHEET, caption, drawn=False)
 
 
 def _steps(analysis: Analysis, folder: Path, pick: Choice) -> Iterator[str]:

@@ -23,6 +23,8 @@ _PHRASES = (
     (r"([Aa])ccuracy(?= (?:in percent )?on clean test labels)", r"\1greement"),
     (r"greement( in percent)? on clean test labels", r"greement\1 with the given test labels"),
     (r"clean test labels", "the given test labels"),
+    (r"the share of wrong training labels", "the share of training labels changed"),
+    (r"^Wrong labels \(%\)$", "Labels changed (%)"),
     (r"noisy (validation )?labels", r"given \1labels"),
     (r": clean knowledge, only to compare", ": it looks at these, only to compare"),
     (r"With wrong labels the first choice", "By agreement with the given labels the first choice"),

@@ -49,6 +49,7 @@ from benchmarks.regress.speed import judge as judge_speed
 from benchmarks.report import history
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import load
+from benchmarks.report.own_labels import first_suspects
 from benchmarks.store import Parts, derive, read_plan, write_collected, write_part
 from benchmarks.store.slurm_queue import Queue, Sent
 from benchmarks.store.status import look
@@ -693,6 +694,23 @@ def reviewed(folder):
     return Reader(path, functools.partial(damage.table, rows), read, decoders)
 
 
+def audited(folder):
+    path = folder / "suspects.csv"
+    names = ("rank", "index", "given_name", "predicted_name")
+    rows = [",".join(names), *(f"{k},{k + 7},cat,dog" for k in range(1, 20))]
+    path.write_text("\n".join(rows) + "\n")
+    (folder / "index.md").write_text("![sheet](sheet.png)\n")
+
+    def read():
+        sheet, table = first_suspects(folder)
+        assert sheet is None
+        assert table is None or len(table.text) <= len(rows)
+
+    door = "benchmarks.report.own_labels."
+    decoders = (door + "read_table", door + "read_text", door + "unmarked")
+    return Reader(path, functools.partial(damage.table, rows), read, decoders)
+
+
 # ------------------------------------------------------------------------------- vectors
 
 
@@ -797,6 +815,7 @@ READERS = {
     "benchmarks, JSON": benchmarks_json,
     "history.csv": history_csv,
     "reviewed table": reviewed,
+    "suspects of a report": audited,
     "features, .npz": features_npz,
     "features, .safetensors": features_safetensors,
     "embedded vectors": embedded,
