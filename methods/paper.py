@@ -8,7 +8,7 @@ JOURNALS = {"IJCV", "JAIR", "JMLR", "TMLR", "TNNLS", "TPAMI"}
 
 CITATION = re.compile(
     r"Source:\s+(?P<authors>[^\"]+), \"(?P<title>[^\"]+)\", (?P<venue>[^\"]+?) "
-    r"(?P<year>\d{4})\. (?P<url>https://[^\s;,]+)"
+    r"(?P<year>\d{4})\. (?P<url>https://[^\s;,]*[^\s;,.])"
 )
 
 

@@ -35,6 +35,8 @@ class Clone(NamedTuple):
     def names(self, path: str, stubs: Mapping[str, Any]) -> Names:
         """Return the functions, classes and constants of files, with their imports left out.
 
+        Where a condition at the top chooses among functions, it asks the stubs.
+
         Args:
             path: of a file, or of several with blanks between them.
             stubs: what they take from elsewhere, by name.
@@ -44,12 +46,17 @@ class Clone(NamedTuple):
         space: Names = {"torch": torch, "nn": nn, "F": F, "np": np, "math": math, **stubs}
         space |= {"Variable": lambda tensor: tensor, "device": "cpu"}
         for node in (node for tree in trees for node in tree.body):
-            if isinstance(node, kept):
+            if isinstance(node, kept) or _chooses_functions(node):
                 try:
                     exec(compile(ast.Module([node], []), path, "exec"), space)  # noqa: S102  asked
-                except (NameError, AttributeError, TypeError):
+                except (NameError, AttributeError, TypeError, NotImplementedError):
                     continue  # of a module that is left out
         return space
+
+
+def _chooses_functions(node: ast.stmt) -> bool:
+    inner = ast.walk(node) if isinstance(node, ast.If) else ()
+    return any(isinstance(each, ast.FunctionDef) for each in inner)
 
 
 def clone(folder: Path, name: str) -> Clone | None:

@@ -2,14 +2,17 @@
 
 import copy
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, NamedTuple
+from unittest import mock
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from benchmarks.engine.one_by_one import OneByOne
 from methods import METHODS, Batch, Task
+from methods.rent import drawn_counts
 from tests.authors.code import Names
 from tests.authors.comparisons import EPOCHS, B, C, Difference, N, labels
 from tests.cells import batches_of, build, few
@@ -98,7 +101,97 @@ def _cal(spec: str, names: Names) -> Difference:
     return Difference(12, value, gradient)
 
 
+def _rent(spec: str, names: Names) -> Difference:
+    """Let both draw the same examples, each by its own weights."""
+    method, label, source = METHODS.build(spec), labels(), torch.Generator().manual_seed(0)
+    transition = (3 * torch.eye(C) + torch.rand(C, C, generator=source)).softmax(-1)
+    state = method.init(Task(label, C, EPOCHS, transition=transition))
+    theirs = SimpleNamespace(
+        softmax=nn.Softmax(dim=1), transition=transition.T, args=SimpleNamespace(N=1)
+    )
+    value = gradient = 0.0
+    for visit in range(6):
+        ids, points = torch.randperm(N, generator=source)[:B], torch.rand(B, 2, generator=source)
+        logits = torch.randn(B, C, generator=source) * (0.5, 2, 5)[visit % 3]
+        logits.requires_grad_()
+        batch = Batch(ids, label[ids], target=points)
+        mine, state = method.loss(logits, batch, state, torch.tensor(60))
+        names["torch"].points = points
+        other = F.cross_entropy(*names["INIT"].sample_batch(theirs, logits, label[ids]))
+        slopes = [torch.autograd.grad(each, logits)[0] for each in (mine, other)]
+        value = max(value, abs(mine.item() - other.item()))
+        gradient = max(gradient, (slopes[0] - slopes[1]).abs().max().item())
+    return Difference(6, value, gradient)
+
+
+def _f_divergence(spec: str, names: Names) -> Difference:
+    """Give both the same peers: the labels of other examples of the batch."""
+    method, label, source = METHODS.build(spec), labels(), torch.Generator().manual_seed(0)
+    state, value, gradient = method.init(Task(label, C, EPOCHS)), 0.0, 0.0
+    probability, own, peer = names["ProbLossStable"](), names["activation"], names["conjugate"]
+    for visit in range(6):
+        ids = torch.randperm(N, generator=source)[:B]
+        logits = torch.randn(B, C, generator=source) * (0.5, 2, 5)[visit % 3]
+        logits.requires_grad_()
+        partner = label[ids].roll(1)
+        batch = Batch(ids, label[ids], target=partner)
+        mine, _ = method.loss(logits, batch, state, torch.tensor(60))
+        other = own(-probability(logits, label[ids])) - peer(-probability(logits, partner))
+        slopes = [torch.autograd.grad(each, logits)[0] for each in (mine, other)]
+        value = max(value, abs(mine.item() - other.item()))
+        gradient = max(gradient, (slopes[0] - slopes[1]).abs().max().item())
+    return Difference(6, value, gradient)
+
+
+def _l_dmi(spec: str, names: Names) -> Difference:
+    """Ask for the loss of the second stage, of as many numbers as the training set has labels."""
+    method, label, source = METHODS.build(spec), labels(), torch.Generator().manual_seed(0)
+    state, value, gradient = method.init(Task(label, C, EPOCHS)), 0.0, 0.0
+    for visit in range(6):
+        ids = torch.randperm(N, generator=source)
+        logits = torch.randn(N, C, generator=source) * (0.5, 2, 5)[visit % 3]
+        logits.requires_grad_()
+        mine, _ = method.loss(logits, Batch(ids, label[ids]), state, torch.tensor(60))
+        with mock.patch.object(Tensor, "float", Tensor.double):
+            other = names["DMI_loss"](logits, label[ids])
+        slopes = [torch.autograd.grad(each, logits)[0] for each in (mine, other)]
+        value = max(value, abs(mine.item() - other.item()))
+        gradient = max(gradient, (slopes[0] - slopes[1]).abs().max().item())
+    return Difference(6, value, gradient)
+
+
+class _Torch:
+    """What code knows as torch, with float64 for float32 and draws that fall on given points."""
+
+    FloatTensor = torch.DoubleTensor
+    points: Tensor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(torch, name)
+
+    def multinomial(self, weight: Tensor, num_samples: int, replacement: bool) -> Tensor:
+        """Return the examples that are hit, as often as they are."""
+        assert (len(weight), True) == (num_samples, replacement)
+        counts = drawn_counts(weight, self.points).long()
+        return torch.arange(len(weight)).repeat_interleave(counts)
+
+
 TRAININGS = (
+    Training(
+        "rent(source='given')",
+        "BaeHeeSun/RENT",
+        "RENT/library/method_utils.py",
+        _rent,
+        {"torch": _Torch()},
+    ),
+    Training(
+        "f_divergence(divergence='total_variation')",
+        "weijiaheng/Robust-f-divergence-measures",
+        "CIFAR-10/runner.py",
+        _f_divergence,
+        {"opt": SimpleNamespace(divergence="Total-Variation")},
+    ),
+    Training("l_dmi(pace=1.0)", "Newbeeer/L_DMI", "CIFAR-10/DMI.py", _l_dmi, {"torch": _Torch()}),
     Training("sam", "davda54/sam", "sam.py", _sam),
     Training("cal", "UCSC-REAL/CAL", "lossfuncs/peerloss.py", _cal),
 )
