@@ -117,6 +117,9 @@ def _realised(run: Run) -> Item:
     noisy = run.cells[run.cells["noisy"] & run.cells["noise_rate"].notna()]
     if noisy.empty:
         return Item(statement, None, "no noise with a nominal rate")
+    noisy = noisy[noisy["noise_rate_realised"].notna() | (noisy["truth"] != "unknown")]
+    if noisy.empty:
+        return Item(statement, None, "nobody knows which labels were wrong before")
     noisy = noisy.drop_duplicates(["setting", "seed", "noise_rate_realised"])
     rate = noisy["noise_rate"].clip(0.0, 1.0)
     gap = noisy["noise_rate_realised"] - noisy["noise_rate"]

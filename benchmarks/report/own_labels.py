@@ -120,7 +120,8 @@ def mixed_up(run_estimates: pd.DataFrame) -> pd.DataFrame:
         (run_estimates["quantity"] == "joint") & (run_estimates["labels"] == "test")
     ]
     apart = joint[(joint["label"] != joint["given_label"]) & (joint["value"] > 0)]
-    return apart.sort_values(["value", "label", "given_label"], ascending=[False, True, True])
+    ordered = apart.sort_values(["value", "label", "given_label"], ascending=[False, True, True])
+    return ordered.drop_duplicates(["dataset", "label", "given_label"])
 
 
 def _mixed_up(analysis: Analysis, rows: pd.DataFrame) -> Table | None:

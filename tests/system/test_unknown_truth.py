@@ -1,6 +1,7 @@
 """Labels that nobody has checked: what a run claims of them, estimates, and says to look at."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,9 @@ import pytest
 import sklearn.datasets
 
 from benchmarks.datasets import DATASETS
+from benchmarks.report.analysis import Analysis
+from benchmarks.report.checklist import checklist
+from benchmarks.report.data import load
 from benchmarks.store import Parts
 from tests.system.runs import run
 from tests.system.test_audit_path import done, printed
@@ -87,6 +91,15 @@ def test_nothing_that_is_shown_claims_what_was_not_measured(folder):
     names = {path.stem for path in (report / "figures").glob("*.png")}
     assert not names & {"memorisation", "transitions", "losses", "temperature", "confusion"}
     assert {"suspects", "seeds"} <= names
+
+
+def test_noise_on_top_of_unknown_labels_has_no_realised_rate_to_check(folder):
+    run = load(folder / "out")
+    run = replace(run, results=run.results.assign(noise_rate=0.2, noise="symmetric(rate=0.2)"))
+    items = {item.statement: item for item in checklist(Analysis(run))}
+    rate = items["The realised noise rate is the nominal one"]
+    assert rate.holds is None
+    assert rate.evidence == "nobody knows which labels were wrong before"
 
 
 def test_the_first_page_says_what_to_look_at_and_its_commands_run(folder):
