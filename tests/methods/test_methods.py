@@ -68,7 +68,8 @@ def test_permuting_the_classes_permutes_nothing_but_their_names(name):
         plain = task()
         transition = plain.transition[order][:, order]
         trusted = plain.trusted._replace(label=rename[plain.trusted.label])
-        training = Task(rename[plain.label], C, EPOCHS, plain.rate, transition, trusted)
+        told = plain.rate, transition, trusted, plain.side[:, order]
+        training = Task(rename[plain.label], C, EPOCHS, *told)
         state, visits = started(method, training), []
         kept = started(method, plain)  # of what has a class for its last axis, before any renaming
         by_class = [k for k, v in state.items() if v.shape[-2:] == (N, C)]
