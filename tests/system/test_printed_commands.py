@@ -183,6 +183,7 @@ PRINTED = {
     "datasets/embedded.py:_about": (f"data verify {shlex.quote(VECTORS)} --data nowhere", 5),
     "launch/forecast.py:_absent": ("plan --datasets mnist --seeds 0 --data nowhere", 0),
     "noise/human.py:read": ("data verify cifar10n --data nowhere", 5),
+    "report/own_labels.py:_steps": None,  # of a report: test_unknown_truth.py runs them
     "store/dropping.py:lines": ("drop results/default --methods co_teaching", 0),
     "store/held.py:held_lines": ("plan", 0),
     "store/tables.py:refuse_loss": ("collect results/lost", 2),
