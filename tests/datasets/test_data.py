@@ -94,16 +94,26 @@ PRIVILEGED = ["forward(source='given')", *METHODS]
 
 @pytest.mark.parametrize("method", PRIVILEGED)
 def test_a_method_is_told_what_it_declares_and_nothing_else(method):
-    assert Task._fields == ("label", "num_classes", "epochs", "rate", "transition", "trusted")
+    assert Task._fields == (
+        "label",
+        "num_classes",
+        "epochs",
+        "rate",
+        "transition",
+        "trusted",
+        "side",
+    )
     assert Batch._fields == ("ids", "label", "draws", "outputs", "target", "trusted")
     one = cell(method=method)
     problem = load_cell_data(one, NOWHERE, CPU)
+    problem = problem._replace(side=torch.full((len(problem.noisy), 10), 0.1))
     told, given = one.method.privileges, task_of(one, problem)
     assert torch.equal(given.label, problem.noisy)
     assert given.rate == (problem.noise_rate if "rate" in told else None)
     assert (given.transition is not None) == ("T" in told)
     assert len(problem.trusted) == (10 * 10 if "clean_subset" in told else 0)
     assert (given.trusted is not None) == ("clean_subset" in told)
+    assert (given.side is not None) == ("side" in told)
     looks_ahead = "clean_subset" in told and one.method.looks_ahead()
     for _, batch in batches_of(one, problem, 0):
         assert torch.equal(batch.label, problem.noisy[batch.ids])
@@ -132,6 +142,7 @@ def test_the_clean_subset_is_true_and_the_same_of_every_class():
 def test_training_does_not_change_when_the_clean_labels_are_garbage(method):
     one = cell(method=method)
     honest = load_cell_data(one, NOWHERE, CPU)
+    honest = honest._replace(side=torch.full((len(honest.noisy), 10), 0.1))
     lie = torch.zeros_like(honest.clean)
     lie[honest.trusted] = honest.clean[honest.trusted]  # what a privilege tells
     lies = honest.test._replace(label=torch.ones_like(honest.test.label))
