@@ -257,7 +257,7 @@ def test_what_a_suite_names_is_refused_with_its_name(tmp_path):
         suite.cells("float32")
 
 
-MOVED = {"cores", "dividemix", "sop", "sr"}
+MOVED = {"cores", "dividemix", "promix", "sop", "sr"}
 """Methods of the committed study whose numbers have moved since it was trained."""
 
 OTHER_DEFAULTS = {"jocor"}
