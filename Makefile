@@ -19,9 +19,9 @@ contracts:
 # As in a worker: benchmarks/processes.py says why.
 WORKER = OMP_NUM_THREADS=1 MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TOP_PAD_=268435456
 
-# What is timed runs by itself, after the rest.
+# A third process works where one of two waits for the disk or a clock. What is timed runs by itself, after the rest.
 test:
-	$(WORKER) python -m pytest -n 2 --dist worksteal --benchmark-disable --ignore tests/speed
+	$(WORKER) python -m pytest -n 3 --dist worksteal --benchmark-disable --ignore tests/speed
 	$(WORKER) python -m pytest tests/speed
 
 touched:
