@@ -17,6 +17,7 @@ import torch
 
 import methods
 from benchmarks import schema
+from benchmarks.engine.measure import measure
 from benchmarks.planning.options import TrainingOptions
 from benchmarks.planning.plan import Plan, make_plan, packs
 from benchmarks.store import (
@@ -166,8 +167,10 @@ def test_a_cell_costs_the_parent_the_same_in_a_larger_sweep(tmp_path):
     # four times the cells: 1 where their number does not matter, 4 where each meets every other;
     # what does not depend on it, such as the registries, is within the bounds
     assert {name: more[name] / few[name] < 2 for name in few} == dict.fromkeys(few, True)
-    # a hundredth of a cell's own metrics; 1.1 ms measured, 4.6 before parts were read at once
-    assert sum(more.values()) < 3e-3
+    cell = next(iter(suite_of(FEW).cells("float32")))
+    own = min(seconds(measure, _record(cell, dict(_of_images()))) for _ in range(ROUNDS))
+    # of what a cell's own metrics take; 0.17 measured, twice that where parts are read one by one
+    assert sum(more.values()) < 0.3 * own
 
 
 LAUNCHER = """
