@@ -9,6 +9,7 @@ from torch import Tensor
 from methods.base import Batch, ImageAndBatch, LossAndState, Method, State, Task
 from methods.bounds import Between, Fraction
 from methods.parts.labels import one_hot
+from methods.parts.mixed_loss import mixed_loss
 from methods.parts.mixing import draw_weight, kept_partners, mix_pairs
 from methods.parts.strong_views import draw_changes, strong_view
 
@@ -85,10 +86,7 @@ class SSR(Method, label="SSR", family="mixed"):
 
     def loss(self, logits: Tensor, batch: Batch, state: State, epoch: Tensor) -> LossAndState:
         """Return the weighted mean cross-entropy to the mixed targets."""
-        target = batch.prepared_target()
-        total = target.sum()
-        total = torch.where(total > 0, total, torch.ones_like(total))
-        return -(target * logits.log_softmax(-1)).sum() / total, state
+        return mixed_loss(logits, batch.prepared_target()), state
 
     def refit(self, outputs: Tensor, state: State, epoch: Tensor) -> State:
         """Take over confident predictions."""

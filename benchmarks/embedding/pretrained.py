@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.embedding.base import Backbone, Fitted
-from benchmarks.embedding.weights import read_weights
+from benchmarks.embedding.weights import load_weights, read_weights
 from benchmarks.errors import DataMissingError
 from methods.bounds import FilePath, suggestion
 
@@ -76,13 +76,7 @@ class Pretrained(Backbone):
         from torchvision import models  # noqa: PLC0415  slow, and only these backbones need it
 
         network = models.get_model(self.model)
-        try:
-            network.load_state_dict(self._state())
-        except (RuntimeError, TypeError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise DataMissingError(
-                f"{self.file} holds no weights of {self.model}: {reason}"
-            ) from error
+        load_weights(network, self._state(), self.file, self.model)
         return dict(network.state_dict())
 
     def embed(self, image: Tensor, fitted: Fitted, device: torch.device) -> Tensor:

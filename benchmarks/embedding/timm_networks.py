@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.embedding.base import Backbone, Fitted
-from benchmarks.embedding.weights import read_weights
+from benchmarks.embedding.weights import load_weights, read_weights
 from benchmarks.errors import DataMissingError
 from methods.bounds import FilePath, suggestion
 
@@ -53,13 +53,7 @@ class Timm(Backbone):
             return dict(self._published().state_dict())
         network, state = _network(self.model), read_weights(self.file)
         last_layer = _network(self.model, whole=True).state_dict().keys() - network.state_dict()
-        try:
-            network.load_state_dict({n: own for n, own in state.items() if n not in last_layer})
-        except (RuntimeError, TypeError, AttributeError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise DataMissingError(
-                f"{self.file} holds no weights of {self.model}: {reason}"
-            ) from error
+        load_weights(network, state, self.file, self.model, last_layer)
         return dict(network.state_dict())
 
     def embed(self, image: Tensor, fitted: Fitted, device: torch.device) -> Tensor:
