@@ -170,7 +170,7 @@ def _known(analysis: Analysis) -> Analysis:
     return analysis.restricted(run.methods, known)
 
 
-SLOWEST = ("reliability", "losses", "memorisation", "transitions", "delta", "delta_ece")
+SLOWEST = ("reliability", "losses", "classes", "memorisation", "confusion", "precision_recall")
 """The kinds of figure to begin with."""
 
 _task: dict[str, Any] = {}

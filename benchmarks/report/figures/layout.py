@@ -181,12 +181,13 @@ def save(page: Page, stem: Path, *, pdf: bool = False) -> None:
     freeze_layout(page.figure)
     nothing = dict.fromkeys(("CreationDate", "Producer", "Creator"))
     with _without_layout_engine():
-        page.figure.savefig(pixels := BytesIO(), format="png")
+        uncompressed = {"compress_level": 0}
+        page.figure.savefig(pixels := BytesIO(), format="png", pil_kwargs=uncompressed)
         if pdf:
             page.figure.savefig(stem.with_suffix(".pdf"), metadata=nothing)
         page.figure.savefig(stem.with_suffix(".svg"), metadata=dict.fromkeys(("Date", "Creator")))
     image = Image.open(pixels)  # a palette of 256 colours takes a quarter of the bytes
-    palette = image.convert("RGB").quantize(256)
+    palette = image.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)
     palette.save(stem.with_suffix(".png"), dpi=image.info["dpi"])
     path = stem.with_suffix(".csv")
     page.data.to_csv(path, index=False, lineterminator="\n", float_format="%.9g")

@@ -64,13 +64,14 @@ def points(run: Run) -> pd.DataFrame:
 
 def _figure(grid: MethodGrid, venue: Venue) -> Figure:
     figure, panels = grid.figure(venue, _ROW, "Loss (nats)")
+    shared = panels[0][0]
+    shared.set_xscale("log")
+    shared.set_xlim(*LOSS_RANGE)
+    shared.xaxis.set_major_locator(FixedLocator([1e-4, 1e-2, 1, 100]))
+    shared.xaxis.set_minor_locator(NullLocator())
+    shared.xaxis.set_major_formatter(layout.powers_of_ten())
+    shared.set(ylim=(0, 101), yticks=[0, 50, 100])
     for axes, rows in panels:
-        axes.set_xscale("log")
-        axes.set_xlim(*LOSS_RANGE)
-        axes.xaxis.set_major_locator(FixedLocator([1e-4, 1e-2, 1, 100]))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(layout.powers_of_ten())
-        axes.set(ylim=(0, 101), yticks=[0, 50, 100])
         if len(rows):
             _draw_shares(axes, rows)
             row = rows.iloc[0]

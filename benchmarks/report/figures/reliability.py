@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -84,13 +85,14 @@ def pooled(bins: pd.DataFrame) -> pd.DataFrame:
 
 def _figure(grid: MethodGrid, start: float, venue: Venue) -> Figure:
     figure, panels = grid.figure(venue, _ROW, "Confidence (%)")
+    shared = panels[0][0]
+    shared.set(xlim=(start, 1.0), ylim=(0, 1.02))
+    shared.set_xticks([0.5, 0.75, 1] if start >= 0.45 else [0.5, 1])
+    shared.set_yticks([0, 0.5, 1])
+    for axis in (shared.xaxis, shared.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
     for axes, rows in panels:
         axes.plot([start, 1], [start, 1], color="0.45", linewidth=0.6, linestyle=(0, (3, 2)))
-        axes.set(xlim=(start, 1.0), ylim=(0, 1.02))
-        axes.set_xticks([0.5, 0.75, 1] if start >= 0.45 else [0.5, 1])
-        axes.set_yticks([0, 0.5, 1])
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
         if len(rows):
             _draw_bins(axes, rows)
             row = rows.iloc[0]
@@ -114,9 +116,10 @@ def _draw_bins(axes: Axes, rows: pd.DataFrame) -> None:
     signs = [OVER if c > a else UNDER for c, a in zip(x, y, strict=True)]
     gaps = [to_rgba(sign, 0.7 * t) for sign, t in zip(signs, trust, strict=True)]
     black = [to_rgba("0.1", t) for t in trust]
-    widths = rows["high"] - rows["low"] - 0.006
-    left = rows["low"] + 0.003
-    axes.bar(left, rows["share"], widths, align="edge", color=_SHARE, linewidth=0, zorder=0.8)
+    left, right = rows["low"] + 0.003, rows["high"] - 0.003
+    corners = np.stack([left, left, right, right, 0 * left, rows["share"], rows["share"], 0 * left])
+    bars = corners.reshape(2, 4, -1).transpose(2, 1, 0)
+    axes.add_collection(PolyCollection(bars, facecolor=_SHARE, linewidth=0, zorder=0.8))
     axes.vlines(x, x, y, colors=gaps, linewidth=2.5)
     axes.vlines(x, rows["seeds_low"], rows["seeds_high"], colors=black, linewidth=0.6)
     axes.scatter(x, y, s=3.5, c=black, linewidths=0, clip_on=False)
