@@ -119,7 +119,7 @@ def _draw_bins(axes: Axes, rows: pd.DataFrame) -> None:
     left, right = rows["low"] + 0.003, rows["high"] - 0.003
     corners = np.stack([left, left, right, right, 0 * left, rows["share"], rows["share"], 0 * left])
     bars = corners.reshape(2, 4, -1).transpose(2, 1, 0)
-    axes.add_collection(PolyCollection(bars, facecolor=_SHARE, linewidth=0, zorder=0.8))
+    axes.add_collection(PolyCollection(list(bars), facecolor=_SHARE, linewidth=0, zorder=0.8))
     axes.vlines(x, x, y, colors=gaps, linewidth=2.5)
     axes.vlines(x, rows["seeds_low"], rows["seeds_high"], colors=black, linewidth=0.6)
     axes.scatter(x, y, s=3.5, c=black, linewidths=0, clip_on=False)
