@@ -12,7 +12,7 @@ from benchmarks.embedding import BACKBONES
 from benchmarks.profiles import PROFILES
 from benchmarks.suites import FOLDER, names
 from benchmarks.sweep import REGISTRIES, Suite
-from methods import Registry
+from methods import Method, Registry
 
 
 def listing(kind: str | None) -> str:
@@ -43,8 +43,23 @@ def _entries(registry: Registry[Any]) -> Iterator[str]:
         ]
         spec = f"{name}({', '.join(fields)})" if fields else name
         about = (inspect.getdoc(entry) or "").partition("\n\n")[0].replace("\n", " ")
-        family = getattr(entry, "family", "")  # of a method
-        yield f"{spec}: {about}" + (f" ({family})" if family else "")
+        further = [getattr(entry, "family", "")]  # of a method
+        if further[0] and (views := of_vectors(entry)):
+            further.append(f"of feature vectors, {views}")
+        yield f"{spec}: {about}" + (f" ({'; '.join(further)})" if further[0] else "")
+
+
+def of_vectors(method: type[Method]) -> str:
+    """Say which views a method has of a feature vector; nothing where it sees the vector itself.
+
+    >>> from methods import METHODS
+    >>> of_vectors(METHODS["gjs"]), of_vectors(METHODS["mixup"])
+    ('views with noise', '')
+    """
+    if method.views == 1:
+        return ""
+    strong = ", strong ones with masked features" if method.strong_views else ""
+    return f"views with noise{strong}"
 
 
 def _suites() -> Iterator[str]:

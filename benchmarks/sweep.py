@@ -177,11 +177,18 @@ class Cell:
             if file.folder:
                 continue  # its content is among the cell's data
             versions[file.kind] = f"{versions[file.kind]}+{digest(file.path, file.field)}"
+        if self.changes_vectors:
+            versions["views"] = 2  # of before, all were the same vector
         identity = {**parts, "seed": self.seed, "precision": self.precision}
         if self.data:
             identity["data"] = self.data
         text = json.dumps([identity, versions], sort_keys=True)
         return "c" + hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @property
+    def changes_vectors(self) -> bool:
+        """Whether the method has several views of feature vectors, which are changed at random."""
+        return self.dataset.vectors and self.method.views > 1
 
     def files(self) -> Iterator[File]:
         """Yield the files behind the cell."""
@@ -461,7 +468,7 @@ class Suite:
                 _check_privileges(dataset, names)
                 for method, recipe in itertools.product(names, built["recipe"]):
                     _check_validation(method, recipe)
-                    _check_vectors(dataset, method, recipe)
+                    _check_vectors(dataset, recipe)
             with self._told_by("model"):
                 for model in built["model"] if dataset.vectors else ():
                     model.check(dataset.shape)
@@ -529,20 +536,12 @@ def _names_files(cells: Collection[Cell]) -> bool:
     return False
 
 
-def _check_vectors(dataset: Dataset, method: Method, recipe: Recipe) -> None:
-    """Refuse to crop, flip, turn or shift what is no image."""
-    if not dataset.vectors:
-        return
-    name = DATASETS.name(dataset)
-    if recipe.augments:
+def _check_vectors(dataset: Dataset, recipe: Recipe) -> None:
+    """Refuse to crop, flip or turn what is no image."""
+    if dataset.vectors and recipe.augments:
         raise ValueError(
-            f"{RECIPES.name(recipe)} crops, flips or rotates images, and {name} holds feature "
-            "vectors; name a recipe that does not, such as small"
-        )
-    if method.turns_images:
-        raise ValueError(
-            f"{METHODS.name(method)} makes strong views, which turn and shift images, and {name} "
-            "holds feature vectors; leave it out"
+            f"{RECIPES.name(recipe)} crops, flips or rotates images, and {DATASETS.name(dataset)} "
+            "holds feature vectors; name a recipe that does not, such as small"
         )
 
 

@@ -156,7 +156,7 @@ class Method(Bounded):
 
     networks: ClassVar[int] = 1
     views: ClassVar[int] = 1  # independent augmentations of each image
-    turns_images: ClassVar[bool] = False  # makes strong views, which feature vectors have not
+    strong_views: ClassVar[tuple[int, ...]] = ()  # which of them are strong, from 0
     peeks: ClassVar[bool] = False  # gets Batch.outputs: another forward pass, without gradient
     needs_side: ClassVar[bool] = False  # gets Task.side, which comes with some datasets
     averaged: ClassVar[tuple[str, ...]] = ()  # what averaged weights are for: peeks, predictions
@@ -327,7 +327,7 @@ class Method(Bounded):
 
 def hooks_of(method: type[Method]) -> list[str]:
     """Return the hooks that a method has of its own, in the order of :class:`Method`."""
-    facts = {"label", "family", "colour", "facts", "turns_images", "looks_ahead"}
+    facts = {"label", "family", "colour", "facts", "looks_ahead"}
     facts |= {"sees_features", "refits", "refitted", "perturbs"}
     hooks = [name for name in vars(Method) if not name.startswith("_") and name not in facts]
     return [name for name in hooks if getattr(method, name) != getattr(Method, name)]

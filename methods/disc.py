@@ -52,7 +52,7 @@ class DISC(Method, label="DISC", family="mixed"):
     """
 
     views: ClassVar[int] = 4  # weak, strong, and both mixed
-    turns_images: ClassVar[bool] = True
+    strong_views: ClassVar[tuple[int, ...]] = (1,)
 
     warmup: Fraction = 0.1
     momentum: Fraction = 0.99

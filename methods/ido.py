@@ -59,7 +59,7 @@ class IDO(Method, label="IDO", family="weights"):
     """
 
     views: ClassVar[int] = 2
-    turns_images: ClassVar[bool] = True
+    strong_views: ClassVar[tuple[int, ...]] = (1,)
     first: Annotated[float, Between(0.01, 0.99)] = 0.33
 
     def stages(self, epochs: int) -> Sequence[Stage]:

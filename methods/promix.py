@@ -57,7 +57,7 @@ class ProMix(Method, label="ProMix", family="mixed"):
 
     networks: ClassVar[int] = 2
     views: ClassVar[int] = 3  # weak, strong, mixed
-    turns_images: ClassVar[bool] = True
+    strong_views: ClassVar[tuple[int, ...]] = (1,)
     peeks: ClassVar[bool] = True
 
     warmup: Epochs = 10

@@ -49,7 +49,7 @@ class SSR(Method, label="SSR", family="mixed"):
     """
 
     views: ClassVar[int] = 2
-    turns_images: ClassVar[bool] = True
+    strong_views: ClassVar[tuple[int, ...]] = (0, 1)
     theta_r: Fraction = 0.9
     theta_s: Fraction = 1.0
     neighbours: Annotated[int, Between(1, 100_000)] = 200

@@ -72,6 +72,9 @@ def states_what_the_engine_knows(method: Method) -> None:
     for key in ("networks", "views"):
         value = getattr(method, key)
         demand(type(value) is int and value >= 1, f"{name}.{key} must be at least 1, got {value!r}")
+    strong, places = method.strong_views, tuple(range(method.views))
+    fits = isinstance(strong, tuple) and set(strong) <= set(places)
+    demand(fits, f"{name}.strong_views must be a tuple of some of {places}, got {strong!r}")
     for key, known in (("privileges", PRIVILEGES), ("averaged", AVERAGED)):
         value = getattr(method, key)
         fits = isinstance(value, tuple) and set(value) <= set(known)

@@ -1,4 +1,4 @@
-"""Random crops, flips and rotations of a whole batch at once, on the device of the images."""
+"""Random views of a whole batch at once, on the device of its images or feature vectors."""
 
 import functools
 import math
@@ -9,6 +9,9 @@ from torch import Tensor
 
 from benchmarks.seeds import generator
 
+TABLE = 2**20
+"""The most random numbers that are drawn for one view of all vectors in an epoch."""
+
 
 class Draws(NamedTuple):
     """The random numbers of one epoch, one row per training example."""
@@ -16,6 +19,20 @@ class Draws(NamedTuple):
     offsets: Tensor  # (N, 2) int64 in [0, 2 * crop]: rows, columns
     flips: Tensor  # (N,) bool
     turns: Tensor  # (N,) float64 in [-1, 1), in units of the largest angle
+
+
+class VectorDraws(NamedTuple):
+    """The random numbers of one epoch for feature vectors of ``D`` numbers.
+
+    A number for each feature of each vector would take longer to draw than an epoch to train. So a
+    vector reads ``D`` consecutive ones of a table, from a random place on; two that read the same
+    numbers read them at other features, but for one pair in as many as the table has places.
+    """
+
+    noise: Tensor  # (places + D - 1,) float32, standard normal
+    begins: Tensor  # (N,) int64, where in it an example's numbers begin
+    masked: Tensor  # (places + D - 1,) bool, or nothing for a view that is not strong
+    mask_begins: Tensor  # (N,) int64, likewise
 
 
 def stream(dataset: str, seed: int, epoch: int, view: int = 0) -> torch.Generator:
@@ -36,6 +53,42 @@ def draw(count: int, crop: int, generator: torch.Generator) -> Draws:
     flips = torch.rand(count, generator=generator) < 0.5
     turns = torch.rand(count, dtype=torch.float64, generator=generator)
     return Draws(offsets, flips, 2 * turns - 1)
+
+
+def draw_vectors(
+    count: int, size: int, masked: float | None, generator: torch.Generator
+) -> VectorDraws:
+    """Draw the random numbers of one epoch for vectors, on the CPU; of masks last.
+
+    Args:
+        count: of the examples.
+        size: of a vector.
+        masked: the share of features that are masked; None for a view that is not strong.
+        generator: what they are drawn from.
+    """
+    places = min(count * size, TABLE)
+    noise = torch.randn(places + size - 1, dtype=torch.float32, generator=generator)
+    begins = torch.randint(places, (count,), generator=generator)
+    if masked is None:
+        return VectorDraws(noise, begins, torch.empty(0, dtype=torch.bool), begins[:0])
+    mask = torch.rand(places + size - 1, dtype=torch.float32, generator=generator) < masked
+    return VectorDraws(noise, begins, mask, torch.randint(places, (count,), generator=generator))
+
+
+def jittered(vector: Tensor, draws: VectorDraws, ids: Tensor, scale: Tensor) -> Tensor:
+    """Add to each feature of vectors ``(B, D, 1, 1)`` its noise, times its ``scale``."""
+    noise = _read(draws.noise, draws.begins[ids], vector)
+    return vector + scale * noise.to(vector.dtype)
+
+
+def masked_to_mean(vector: Tensor, draws: VectorDraws, ids: Tensor, mean: Tensor) -> Tensor:
+    """Put those features of vectors ``(B, D, 1, 1)`` to their mean that a strong view masks."""
+    return torch.where(_read(draws.masked, draws.mask_begins[ids], vector), mean, vector)
+
+
+def _read(table: Tensor, begins: Tensor, vector: Tensor) -> Tensor:
+    """Return the numbers ``(B, D, 1, 1)`` of a table from those places on."""
+    return table.unfold(0, vector.shape[1], 1)[begins][..., None, None]
 
 
 def crop_and_flip(

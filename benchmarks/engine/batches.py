@@ -9,7 +9,17 @@ from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from benchmarks.datasets import DATASETS
-from benchmarks.engine.augmentation import Draws, crop_and_flip, draw, rotate, stream
+from benchmarks.engine.augmentation import (
+    Draws,
+    VectorDraws,
+    crop_and_flip,
+    draw,
+    draw_vectors,
+    jittered,
+    masked_to_mean,
+    rotate,
+    stream,
+)
 from benchmarks.engine.data import CellData
 from benchmarks.recipes import Recipe
 from benchmarks.seeds import generator, seeded
@@ -44,7 +54,7 @@ class EpochDraws(NamedTuple):
     """All that is random in an epoch of a cell, on its device."""
 
     order: Tensor  # (N,) int64
-    views: Sequence[Draws | None]  # None where the recipe does not augment
+    views: Sequence[Draws | VectorDraws | None]  # None where nothing is augmented
     of_method: Sequence[Mapping[str, Tensor]]  # of each batch, or nothing
     trusted: Sequence[Tensor]  # of each batch, places in the clean subset; nothing without one
 
@@ -89,8 +99,7 @@ def _chunks(cell: Cell, data: CellData, drawn: EpochDraws, order: Tensor) -> Ite
         (first, _), (_, last) = spans[some][0], spans[some][-1]
         ids = drawn.order[first:last]
         raw = data.train[ids if isinstance(data.train, Tensor) else order[first:last]]
-        views = (_view(cell.recipe, raw, ids, draws) for draws in drawn.views)
-        shown = [data.pixels(view) for view in views]
+        shown = [_view(cell.recipe, data, raw, ids, draws) for draws in drawn.views]
         image = torch.stack(shown) if len(shown) > 1 else shown[0][None]  # which copies nothing
         batches = [
             BatchOfChunk(slice(start - first, stop - first), draws, next(trusted, None))
@@ -118,9 +127,13 @@ def _drawn(cell: Cell, data: CellData, epoch: int) -> EpochDraws:
     return EpochDraws(order, views, of_method, trusted)
 
 
-def _view_drawn(cell: Cell, data: CellData, epoch: int, view: int) -> Draws | None:
+def _view_drawn(cell: Cell, data: CellData, epoch: int, view: int) -> Draws | VectorDraws | None:
     """Draw an augmentation of the training set; nothing of what the recipe does not do."""
     recipe, name, count = cell.recipe, DATASETS.name(cell.dataset), len(data.noisy)
+    if cell.changes_vectors:
+        share = recipe.masked if view in cell.method.strong_views else None
+        size = data.train.shape[1:].numel()
+        return draw_vectors(count, size, share, stream(name, cell.seed, epoch, view))
     if not recipe.augments:
         return None
     draws = draw(count, recipe.crop, stream(name, cell.seed, epoch, view))
@@ -136,10 +149,19 @@ def steps_of(cell: Cell, size: int) -> int:
     return len(range(0, size - 1, cell.recipe.batch))
 
 
-def _view(recipe: Recipe, image: Tensor, ids: Tensor, draws: Draws | None) -> Tensor:
-    """Return one augmentation of training images, whose places are ``ids``."""
-    if draws is None:
-        return image
+def _view(
+    recipe: Recipe, data: CellData, image: Tensor, ids: Tensor, draws: Draws | VectorDraws | None
+) -> Tensor:
+    """Return one augmentation of training images, whose places are ``ids``, normalised."""
+    if isinstance(draws, VectorDraws):
+        mean, deviation = data.feature_moments()
+        vector = jittered(data.pixels(image), draws, ids, recipe.jitter * deviation)
+        return masked_to_mean(vector, draws, ids, mean) if len(draws.masked) else vector
+    return data.pixels(image if draws is None else _augmented(recipe, image, ids, draws))
+
+
+def _augmented(recipe: Recipe, image: Tensor, ids: Tensor, draws: Draws) -> Tensor:
+    """Crop, flip and rotate images as the recipe says."""
     if recipe.crop or recipe.flip:
         image = crop_and_flip(
             image, draws.offsets[ids], draws.flips[ids], recipe.crop, mirror=recipe.mirror

@@ -19,6 +19,9 @@ from methods.base import TrustedLabels
 FEW_PIXELS = 2**20
 """So many pixels of training images stay normalised where nothing augments them."""
 
+MOMENTS_AT_ONCE = 2**12
+"""Vectors that are summed together."""
+
 
 class Examples(NamedTuple):
     """Images and their labels: the test set of a cell."""
@@ -47,6 +50,14 @@ class CellData(NamedTuple):
     transition: Tensor  # (C, C), P(given j | true i), likewise
     trusted: Tensor  # (M,) int64, places in train of the examples whose clean label is given
     side: Tensor | None = None  # (N, C), class probabilities of another model, where there are any
+    moments: Tensor | None = None  # (2, D, 1, 1), mean and deviation of the features in train,
+    # where views of them need it
+
+    def feature_moments(self) -> Tensor:
+        """Return each feature's mean and deviation; where views need none, raise an error."""
+        if self.moments is None:
+            raise ValueError("views of these images need no moments of features")
+        return self.moments
 
     def pixels(self, image: Tensor) -> Tensor:
         """Return normalised floating-point images, of bytes or of such; feature vectors are."""
@@ -82,6 +93,7 @@ def load_cell_data(cell: Cell, root: Path, device: torch.device) -> CellData:
     sets = (test.image, None), (image, val), (image, index)
     of_test, of_val, of_train = held(sets, device)
     mean, std = (torch.tensor(v)[:, None, None] for v in cell.dataset.normalisation(root))
+    moments = _moments(image, index).to(device, mean.dtype) if cell.changes_vectors else None
     return CellData(
         train=of_train,
         noisy=noisy[index].to(device),
@@ -99,7 +111,18 @@ def load_cell_data(cell: Cell, root: Path, device: torch.device) -> CellData:
         transition=transition.to(device=device, dtype=torch.get_default_dtype()),
         trusted=_trusted(cell, clean[index]).to(device),
         side=None if train.side is None else train.side[index].to(device),
+        moments=moments,
     )
+
+
+def _moments(vector: Tensor, place: Tensor) -> Tensor:
+    """Return the mean and the deviation of each feature over some vectors, ``(2, D, 1, 1)``."""
+    total = torch.zeros(2, *vector.shape[1:], dtype=torch.float64)
+    for some in place.split(MOMENTS_AT_ONCE):
+        own = vector[some].double()
+        total += torch.stack([own.sum(0), own.square().sum(0)])
+    mean, square = total / len(place)
+    return torch.stack([mean, (square - mean.square()).clamp(min=0).sqrt()])
 
 
 def initial_state(cell: Cell, data: CellData) -> State:

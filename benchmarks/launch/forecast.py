@@ -1,5 +1,7 @@
 """A forecast of a run: what it would train, and the time, memory and disk that it would take."""
 
+from collections.abc import Iterable
+
 from benchmarks.commands import command_line
 from benchmarks.data_files import absent
 from benchmarks.engine.drivers import in_words
@@ -12,7 +14,9 @@ from benchmarks.planning.memory import of_cell, of_pack
 from benchmarks.planning.options import flags_of_cell
 from benchmarks.planning.plan import Plan, kinds
 from benchmarks.planning.repeats import repeats
+from benchmarks.recipes import RECIPES, Recipe
 from benchmarks.sweep import Cell
+from methods import METHODS, Method
 
 SHOWN = 60
 """The most values of an axis that are listed."""
@@ -43,6 +47,7 @@ def describe(session: Session) -> str:
     largest = max(_memory(plan, own[0]) for own in groups.values())
     lines += [
         f"cells    {count} planned, {count - owed} done, {owed} to do",
+        *_views(each.first for each in cells),
         f"device   {session.device} ({precisions}), {_places(session)}",
         *(f"driver   {kind}: {_driver(plan, own[0])}" for kind, own in groups.items()),
         f"disk     {disk_of(cells, keep_all=plan.keep_all)}",
@@ -60,6 +65,23 @@ def _places(session: Session) -> str:
     if session.cluster.elsewhere:
         return f"by {session.cluster.launcher.capitalize()}"
     return f"{session.workers} workers"
+
+
+def _views(cells: Iterable[Cell]) -> list[str]:
+    """Say what is done to feature vectors of which a method has several views."""
+    named: dict[Recipe, dict[str, Method]] = {}
+    for cell in cells:
+        if cell.changes_vectors:
+            named.setdefault(cell.recipe, {})[METHODS.name(cell.method)] = cell.method
+    lines = []
+    for recipe, methods in named.items():
+        strong = [name for name, method in methods.items() if method.strong_views]
+        parts = [f"noise of {recipe.jitter:g} of each feature's deviation for {some([*methods])}"]
+        if strong:
+            parts.append(f"a share of {recipe.masked:g} masked in strong views of {some(strong)}")
+        name = RECIPES.spec(recipe)
+        lines.append(f"views    of feature vectors under {name}: {'; '.join(parts)}")
+    return lines
 
 
 def _absent(session: Session) -> list[str]:

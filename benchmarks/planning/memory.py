@@ -11,6 +11,7 @@ from torch import Tensor, UntypedStorage
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from benchmarks.engine.augmentation import TABLE
 from benchmarks.engine.batches import AT_ONCE
 from benchmarks.engine.drivers import padding
 from benchmarks.engine.loop import GPU_KEPT_PIXELS, gpu_batch
@@ -139,8 +140,11 @@ def of_training(cell: Cell, width: int, flags: Sequence[str] = ()) -> int:
     streams = width if branched else 1
     block = BLOCK if shown * network.largest > SMALL else 0
     batch = cell.recipe.batch * math.prod(dataset.shape) * cell.method.views
-    prepared = 4 * max(batch, min(AT_ONCE, dataset.sizes[0] * math.prod(dataset.shape)))
-    each = own.weights * (1 + graph) + activations + prepared * (PREPARED if stacked else 1)
+    numbers = dataset.sizes[0] * math.prod(dataset.shape)
+    prepared = 4 * max(batch, min(AT_ONCE, numbers))
+    tables = cell.method.views * 5 * min(TABLE, numbers) if cell.changes_vectors else 0
+    prepared = prepared * (PREPARED if stacked else 1) + tables
+    each = own.weights * (1 + graph) + activations + prepared
     blocks = (2 * streams + graph) * WORKSPACE + (streams + graph) * block
     return round(count * each + shown * live + blocks)
 

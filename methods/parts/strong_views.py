@@ -29,10 +29,11 @@ def strong_view(image: Tensor, strength: Tensor, hole: Tensor) -> Tensor:
 
     As RandAugment does, but for its changes of single colours and of the histogram. The square has
     half the image's sides and its centre anywhere. What comes from outside, and the square, is 0,
-    the mean pixel.
+    the mean pixel. A feature vector has no sides: what a method calls a strong view of one is so
+    when it comes, and is returned as it is.
 
     Args:
-        image: ``(B, channels, H, W)``, normalised.
+        image: ``(B, channels, H, W)``, normalised, or vectors ``(B, D, 1, 1)``.
         strength: ``(B, len(CHANGES))``, clamped to ``[-1, 1]``.
         hole: ``(B, 2)`` in [0, 1), where the centre of the square is: down, across.
 
@@ -42,6 +43,8 @@ def strong_view(image: Tensor, strength: Tensor, hole: Tensor) -> Tensor:
         regularization of convolutional neural networks with cutout", 2017.
         https://arxiv.org/abs/1708.04552
     """
+    if image.shape[-2:] == (1, 1):
+        return image
     level = strength.to(image.dtype).clamp(-1, 1).unbind(-1)
     change = (part * furthest for part, furthest in zip(level, FURTHEST, strict=True))
     turn, shear_x, shear_y, shift_x, shift_y, brightness, contrast = change

@@ -211,6 +211,10 @@ class Guessing(CrossEntropy):
     privileges = ("truth",)
 
 
+class Stronger(CrossEntropy):
+    strong_views = (1,)
+
+
 class Unlabelled(CrossEntropy):
     pass
 
@@ -221,6 +225,12 @@ FAULTY = [
         Guessing,
         "states what the engine",
         "must be a tuple of some of rate, T, clean",
+    ),
+    (
+        "method",
+        Stronger,
+        "states what the",
+        "strong_views must be a tuple of some of (0,), got",
     ),
     ("method", Unlabelled, "has a label", "tables and figures call it 'faulty', as its class st"),
     ("method", Asks, "asks no tensor", "it asks the epoch for its value by item: compute with"),

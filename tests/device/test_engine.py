@@ -204,12 +204,13 @@ def vectors(data):
         return torch.rand(len(images), 10, 1, 1)
     flat = {"train": of(data.train), "val": of(data.val), "mean": torch.zeros(10, 1, 1)}
     test = data.test._replace(image=of(data.test.image))
-    return data._replace(**flat, std=torch.ones(10, 1, 1), test=test)
+    moments = torch.ones(2, 10, 1, 1)
+    return data._replace(**flat, std=torch.ones(10, 1, 1), test=test, moments=moments)
 ends = {}
 for driver, (width, flags) in DRIVERS.items():
-    for model in ("linear", "mlp(first=19, second=13)"):
+    for method, model in (("mixup", "linear"), ("disc", "mlp(first=19, second=13)")):
         chosen = {"dataset": SPEC, "model": model, "recipe": "small(epochs=2, batch=40)"}
-        own = [build("mixup", seed=seed, **chosen) for seed in range(width)]
+        own = [build(method, seed=seed, **chosen) for seed in range(width)]
         digits = [few(build(seed=seed)) for seed in range(width)]
         data = [on(torch.device("cuda"), vectors(each)) for each in digits]
         team = team_of(own, data, width, flags)

@@ -146,7 +146,12 @@ def batches_of(cell, problem, epoch):
     name = DATASETS.name(cell.dataset)
     order = torch.randperm(size, generator=generator("order", name, cell.seed, epoch))
     salts = [("augment", name, cell.seed, epoch, v)[: 5 if v else 4] for v in range(9)]
-    views = [draw(size, recipe.crop, generator(*salts[v])) for v in range(method.views)]
+    sources = [generator(*salts[v]) for v in range(method.views)]
+    if cell.dataset.vectors and method.views > 1:
+        seen = [changed_vectors(cell, problem, v, source) for v, source in enumerate(sources)]
+    else:
+        views = [draw(size, recipe.crop, source) for source in sources]
+        seen = [crop_and_flip(problem.train, o, f & recipe.flip, recipe.crop) for o, f, _ in views]
     sizes, left = [], size
     while left > 0:
         sizes.append(left if left - recipe.batch <= 1 else recipe.batch)
@@ -155,15 +160,37 @@ def batches_of(cell, problem, epoch):
         draws = [method.draw(length) for length in sizes]
     source = generator("trusted", name, cell.seed, epoch)
     for ids, drawn in zip(order.split(sizes), draws, strict=True):
-        raw = problem.train[ids]
-        shown = [crop_and_flip(raw, o[ids], f[ids] & recipe.flip, recipe.crop) for o, f, _ in views]
         trusted = ()
         if len(problem.trusted):  # fewer than a batch in these tests, so one batch of all
             assert len(problem.trusted) <= recipe.batch
             own = problem.trusted[torch.randperm(len(problem.trusted), generator=source)]
             trusted = (problem.pixels(problem.train[own]), problem.clean[own])
-        image = torch.stack([problem.pixels(one) for one in shown])
+        image = torch.stack([problem.pixels(view[ids]) for view in seen])
         yield ids, image, problem.noisy[ids], drawn, trusted
+
+
+def changed_vectors(cell, problem, view, source):
+    """One view of every vector, number by number: noise, then means in place of what is masked."""
+    vectors, recipe = problem.pixels(problem.train[:]).flatten(1), cell.recipe
+    (size, width), (mean, deviation) = vectors.shape, problem.moments.flatten(1)
+    places = min(size * width, 2**20)
+    noise = torch.randn(places + width - 1, dtype=torch.float32, generator=source).tolist()
+    begins = torch.randint(places, (size,), generator=source).tolist()
+    hidden, hides = [False] * len(noise), [0] * size
+    if view in cell.method.strong_views:
+        drawn = torch.rand(len(noise), dtype=torch.float32, generator=source)
+        hidden = (drawn < recipe.masked).tolist()
+        hides = torch.randint(places, (size,), generator=source).tolist()
+    rows = [
+        [
+            mean[j].item()
+            if hidden[hides[i] + j]
+            else vectors[i, j].item() + recipe.jitter * deviation[j].item() * noise[begins[i] + j]
+            for j in range(width)
+        ]
+        for i in range(size)
+    ]
+    return torch.tensor(rows)[:, :, None, None]
 
 
 def gradients(method, base, weights, buffers, batch, state, epoch, lr):
