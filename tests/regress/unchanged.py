@@ -59,8 +59,7 @@ HEAD = """# Runs in which nothing has changed, as `regress` judges them
 Written by `python -m tests.regress.unchanged`; nothing in it is edited by hand. The suite `regress`
 is trained again by the same code, and compared with `results/baseline/regress`: at the seeds of the
 baseline with other packs, which are other drivers and orders of sums, and other numbers of workers;
-and at other seeds, which are compared unpaired. A run of 60 cells is an earlier one of the dense
-network alone. Done are {done} of {planned} runs: {failed} FAIL.
+and at other seeds, which are compared unpaired. Done are {done} of {planned} runs: {failed} FAIL.
 
 | run | cells | compared | verdict | cells differ | flagged and confirmed | the largest change |
 |---|---:|---|---|---:|---:|---|
