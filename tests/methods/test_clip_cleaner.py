@@ -12,7 +12,7 @@ from benchmarks.inputs import InputError
 from benchmarks.seeds import seeded
 from benchmarks.sweep import Suite
 from methods import METHODS
-from methods.clip_cleaner import selected
+from methods.clip_cleaner import regressed, selected
 from tests.agreement import same
 from tests.cells import CPU, NOWHERE, build
 from tests.methods.visits import holds
@@ -33,11 +33,13 @@ def judged(count=240, classes=4):
     return side, label, ~wrong
 
 
+@pytest.mark.parametrize("regression", [False, True])
 @pytest.mark.parametrize("theta", [(0.8, 0.5), (0.3, 0.9)])
-def test_labels_are_selected_as_in_the_loop_and_are_mostly_right(theta):
+def test_labels_are_selected_as_in_the_loop_and_are_mostly_right(theta, regression):
     side, label, right = judged()
-    kept = selected(side, label, *theta)
-    assert kept.tolist() == oracle.selected(side.tolist(), label.tolist(), *theta)
+    kept = selected(side, label, *theta, regression=regression)
+    known = oracle.selected(side.tolist(), label.tolist(), *theta, regression=regression)
+    assert kept.tolist() == known
     assert right[kept].double().mean() > 0.95
     assert 0.3 < kept.double().mean() < 0.7
 
@@ -50,6 +52,13 @@ def test_of_a_class_that_another_model_never_confirms_the_likeliest_are_kept():
     assert kept.tolist() == oracle.selected(side.tolist(), label.tolist(), 0.8, 0.5)
     counts = [int(kept[label == k].sum()) for k in range(4)]
     assert counts[2] == min(counts[:2] + counts[3:])
+
+
+def test_a_regression_says_nothing_of_a_class_that_no_label_has():
+    side, label, _ = judged()
+    said = regressed(side, label % 3)
+    assert (said[:, 3] == 0).all()
+    same(said.sum(1), torch.ones(len(label), dtype=torch.float64))
 
 
 @pytest.mark.usefixtures("double")
