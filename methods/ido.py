@@ -48,7 +48,7 @@ class IDO(Method, label="IDO", family="weights"):
         NeurIPS 2025. https://arxiv.org/abs/2505.00812. The authors' code iTheresaApocalypse/IDO,
         ``stage_1.py``, ``stage_2.py`` and ``utils``, was read at commit 20feb7c, of which the
         formulas and the stages of 5 and 10 epochs are. Over a whole training in float64 losses,
-        gradients and mixtures differ by 3e-15 where its last term is a product by example.
+        gradients and mixtures differ by 1e-14 where its last term is a product by example.
 
     Differs from that code:
         It begins with a network that is pre-trained on ImageNet; here it is trained from its first

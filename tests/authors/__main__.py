@@ -14,6 +14,10 @@ from benchmarks.catalogue.passport import COMPARED, code_digest
 from methods import METHODS
 from tests.authors.code import clone
 from tests.authors.comparisons import COMPARISONS, Comparison, compare
+from tests.authors.decoupling import DECOUPLING
+from tests.authors.over_epochs import OVER_EPOCHS
+from tests.authors.promix import PROMIX
+from tests.authors.selecting import SELECTING
 from tests.authors.trained import TRAININGS
 
 ARGSORT = np.argsort
@@ -32,7 +36,7 @@ def main(folder: str, *only: str) -> int:
     np.argsort = _argsort
     with COMPARED.open(encoding="utf-8", newline="") as file:
         rows = {row["method"]: row for row in csv.DictReader(file)}
-    for each in (*COMPARISONS, *TRAININGS):
+    for each in (*COMPARISONS, *TRAININGS, *OVER_EPOCHS, *SELECTING, DECOUPLING, PROMIX):
         name, place = METHODS.explicit(each.spec)[0], clone(Path(folder), each.repository)
         if (only and name not in only) or place is None:
             continue

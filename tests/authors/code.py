@@ -35,22 +35,24 @@ class Clone(NamedTuple):
     def names(self, path: str, stubs: Mapping[str, Any]) -> Names:
         """Return the functions, classes and constants of files, with their imports left out.
 
-        Where a condition at the top chooses among functions, it asks the stubs.
+        Where a condition at the top chooses among functions, it asks the stubs. Where two files
+        have the same name, it is the last one's; a file's own names are under its path, too.
 
         Args:
             path: of a file, or of several with blanks between them.
             stubs: what they take from elsewhere, by name.
         """
-        trees = [ast.parse(self._git("show", f"HEAD:{each}")) for each in path.split()]
         kept = (ast.FunctionDef, ast.ClassDef, ast.Assign)
         space: Names = {"torch": torch, "nn": nn, "F": F, "np": np, "math": math, **stubs}
         space |= {"Variable": lambda tensor: tensor, "device": "cpu"}
-        for node in (node for tree in trees for node in tree.body):
-            if isinstance(node, kept) or _chooses_functions(node):
-                try:
-                    exec(compile(ast.Module([node], []), path, "exec"), space)  # noqa: S102  asked
-                except (NameError, AttributeError, TypeError, NotImplementedError):
-                    continue  # of a module that is left out
+        for each in path.split():
+            for node in ast.parse(self._git("show", f"HEAD:{each}")).body:
+                if isinstance(node, kept) or _chooses_functions(node):
+                    try:
+                        exec(compile(ast.Module([node], []), each, "exec"), space)  # noqa: S102
+                    except (NameError, AttributeError, TypeError, NotImplementedError):
+                        continue  # of a module that is left out
+            space[each] = dict(space)
         return space
 
 

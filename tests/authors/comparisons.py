@@ -1,7 +1,7 @@
 """Which function of whose code a method is held against, and how both are called."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 from unittest.mock import Mock, patch
@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from methods import METHODS, Batch, Method, State, Task
 from methods.parts.strong_views import CHANGES
 from tests.authors.code import Names
-
-C, N, B, EPOCHS = 10, 60, 24, 100
+from tests.authors.stand_ins import QUIET, losses_kept
+from tests.authors.visits import EPOCHS, B, C, Difference, N, Visit, batches, labels, largest
 
 Loss = Callable[[Tensor, Tensor, Tensor, int], Tensor]
 """Of logits, labels, positions and the visit: the loss of a batch, as the authors have it."""
@@ -30,17 +30,6 @@ class Comparison(NamedTuple):
     stubs: dict[str, Any] = {}  # noqa: RUF012  nobody writes to it
     epoch: int = 60  # of EPOCHS, at which both are asked
     mixes: bool = False  # prepares batches from draws, and is refitted before each visit
-
-
-class Difference(NamedTuple):
-    """The largest absolute differences over all visits.
-
-    Where a method is trained, they are of losses, and of what a step leaves of weights and state.
-    """
-
-    visits: int
-    value: float
-    gradient: float
 
 
 def plain(build: Callable[[Names], Callable[..., Any]]) -> Callable[[Names], Loss]:
@@ -182,13 +171,6 @@ def _shifted(names: Names) -> Loss:
     return loss
 
 
-class _Bar(list[Any]):
-    """A list that shows no progress."""
-
-    def set_description(self, _text: str) -> None:
-        pass
-
-
 def draws_of(visit: int) -> dict[str, Tensor]:
     """Return the random numbers of a method that mixes two views of what it has chosen."""
     source = torch.Generator().manual_seed(visit)
@@ -199,7 +181,6 @@ def draws_of(visit: int) -> dict[str, Tensor]:
 
 def _instance(names: Names) -> Loss:
     """Train for epochs of one batch; what the network gives and what is drawn is told before."""
-    found: list[Tensor] = []
     theirs = object.__new__(names["DISC"])
     every, size = torch.ones(N, dtype=torch.bool), torch.full((N,), 1 / N)
     more = {"device": "cpu", "dataset": "", "epochs": EPOCHS, "start_epoch": 10, "N": N}
@@ -212,17 +193,13 @@ def _instance(names: Names) -> Loss:
     more |= {"model_scratch": Mock(), "optimizer": Mock(), "GCE_loss": names["GCELoss"](C)}
     vars(theirs).update(more)
 
-    def keep(loss: Tensor) -> None:
-        found.append(loss)
-
     def loss(logits: Tensor, label: Tensor, ids: Tensor, visit: int) -> Tensor:
         chosen, draws, images = theirs.weak_flags[ids], draws_of(visit), torch.zeros(B, 1)
         lines = [order[chosen].argsort() for order in draws["order"]]
         partners = [line.roll(-1)[line.argsort()] for line in lines]
         theirs.model_scratch.side_effect = [logits[:2].flatten(0, 1), *logits[2:, chosen]]
         with (
-            patch.object(Tensor, "backward", keep),
-            patch.object(Tensor, "float", Tensor.double),
+            losses_kept() as found,
             patch.object(torch, "randperm", Mock(side_effect=partners)),
             patch.dict(names, Beta=lambda *_: Mock(sample=Mock(side_effect=weights))),
         ):
@@ -246,11 +223,6 @@ def _jensen_shannon(weights: str) -> Callable[[Names], Loss]:
         return lambda logits, label, _ids, _visit: theirs(views(logits), label)
 
     return build
-
-
-def labels() -> Tensor:
-    """Return the labels of the training set."""
-    return torch.randint(C, (N,), generator=torch.Generator().manual_seed(1))
 
 
 ACTIVE, NEGATIVE = "Virusdoll/Active-Negative-Loss", "loss.py"
@@ -343,7 +315,7 @@ COMPARISONS = (
         "JackYFL/DISC",
         "algorithms/DISC.py losses/loss_other.py losses/loss_mixup.py",
         _instance,
-        {"tqdm": _Bar, "print": lambda *_: None},
+        QUIET,
         mixes=True,
     ),
     Comparison(
@@ -362,24 +334,20 @@ def ours(method: Method, state: State, batch: Batch, logits: Tensor, epoch: int)
     return method.loss(logits, batch, state, torch.tensor(epoch))
 
 
-def compare(comparison: Comparison, names: Names, visits: int = 6) -> Difference:
-    """Return the differences over visits of overlapping batches, logits from small to large."""
-    method, source = METHODS.build(comparison.spec), torch.Generator().manual_seed(0)
-    state, theirs = method.init(Task(labels(), C, EPOCHS)), comparison.theirs(names)
-    value = gradient = 0.0
-    for visit in range(visits):
-        ids = torch.randperm(N, generator=source)[:B]
-        shape = [size for size in (method.networks, method.views) if size > 1]
-        shape += [B, method.columns(C)]
-        logits = torch.randn(shape, generator=source) * (0.5, 2, 5)[visit % 3]
-        logits.requires_grad_()
-        batch = Batch(ids, labels()[ids], outputs=peeked(logits) if method.peeks else None)
-        if comparison.mixes:
-            batch = batch._replace(draws=draws_of(visit))
-            state = method.refit(logits, state, torch.tensor(comparison.epoch)) if visit else state
-        mine, state = ours(method, state, batch, logits, comparison.epoch)
-        other = theirs(logits, batch.label, ids, visit)
-        slopes = [torch.autograd.grad(each, logits)[0] for each in (mine, other)]
-        value = max(value, abs(mine.item() - other.item()))
-        gradient = max(gradient, (slopes[0] - slopes[1]).abs().max().item())
-    return Difference(visits, value, gradient)
+def compare(comparison: Comparison, names: Names) -> Difference:
+    """Return the differences over visits of overlapping batches."""
+    method = METHODS.build(comparison.spec)
+    leading = [size for size in (method.networks, method.views) if size > 1]
+
+    def visits() -> Iterator[Visit]:
+        state, theirs = method.init(Task(labels(), C, EPOCHS)), comparison.theirs(names)
+        for visit, (ids, logits) in enumerate(batches(leading, method.columns(C))):
+            batch = Batch(ids, labels()[ids], outputs=peeked(logits) if method.peeks else None)
+            if comparison.mixes:
+                epoch = torch.tensor(comparison.epoch)
+                batch = batch._replace(draws=draws_of(visit))
+                state = method.refit(logits, state, epoch) if visit else state
+            mine, state = ours(method, state, batch, logits, comparison.epoch)
+            yield Visit(logits, mine, theirs(logits, batch.label, ids, visit))
+
+    return largest(visits())

@@ -1,10 +1,8 @@
 """Which code trains what a method is held against, where its loss alone does not say all."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import Any, NamedTuple
-from unittest import mock
 
 import torch
 import torch.nn.functional as F
@@ -14,18 +12,20 @@ from benchmarks.engine.one_by_one import OneByOne
 from methods import METHODS, Batch, Task
 from methods.rent import drawn_counts
 from tests.authors.code import Names
-from tests.authors.comparisons import EPOCHS, B, C, Difference, N, labels
+from tests.authors.stand_ins import Torch64, losses_kept
+from tests.authors.visits import (
+    EPOCHS,
+    B,
+    C,
+    Difference,
+    N,
+    Training,
+    Visit,
+    batches,
+    labels,
+    largest,
+)
 from tests.cells import batches_of, build, few
-
-
-class Training(NamedTuple):
-    """A method's spec, where the code is that it is held against, and what both do."""
-
-    spec: str
-    repository: str
-    path: str
-    measure: Callable[[str, Names], Difference]
-    stubs: dict[str, Any] = {}  # noqa: RUF012  nobody writes to it
 
 
 def _sam(spec: str, names: Names) -> Difference:
@@ -77,7 +77,7 @@ def _cal(spec: str, names: Names) -> Difference:
     flips = (given[:, None] - mean) * kinds[..., None]  # (N, C, C), as that code prepares them
     share = joint.sum(1) / joint.sum()
     known = {"believed": believed, "joint": joint, "transition": mean}
-    build, value, gradient = names["PeerLossRegCE"], 0.0, 0.0
+    build = names["PeerLossRegCE"]
     stages = {  # epoch, b, what is told, and the loss
         39: (2.0, state, build(2.0, state["prior"][:1], "crossentropy")),
         99: (
@@ -86,88 +86,76 @@ def _cal(spec: str, names: Names) -> Difference:
             build(1.0, state["prior"][1:], "crossentropy_CAL", flips.permute(1, 2, 0), None, share),
         ),
     }
-    for epoch, (beta, told, theirs) in stages.items():
-        for visit in range(6):
-            ids = torch.randperm(N, generator=source)[:B]
-            logits = torch.randn(B, C, generator=source) * (0.5, 2, 5)[visit % 3]
-            logits.requires_grad_()
-            mine, _ = method.loss(logits, Batch(ids, label[ids]), told, torch.tensor(epoch))
-            other = theirs(
-                logits, label[ids], logits, raw_idx=ids, loss_mean_all=torch.zeros(C, C)
-            )[0] / (1 + beta)
-            slopes = [torch.autograd.grad(each, logits)[0] for each in (mine, other)]
-            value = max(value, abs(mine.item() - other.item()))
-            gradient = max(gradient, (slopes[0] - slopes[1]).abs().max().item())
-    return Difference(12, value, gradient)
+
+    def visits() -> Iterator[Visit]:
+        for epoch, (beta, told, theirs) in stages.items():
+            for ids, logits in batches():
+                mine, _ = method.loss(logits, Batch(ids, label[ids]), told, torch.tensor(epoch))
+                other = theirs(
+                    logits, label[ids], logits, raw_idx=ids, loss_mean_all=torch.zeros(C, C)
+                )[0] / (1 + beta)
+                yield Visit(logits, mine, other)
+
+    return largest(visits())
 
 
 def _rent(spec: str, names: Names) -> Difference:
     """Let both draw the same examples, each by its own weights."""
     method, label, source = METHODS.build(spec), labels(), torch.Generator().manual_seed(0)
     transition = (3 * torch.eye(C) + torch.rand(C, C, generator=source)).softmax(-1)
-    state = method.init(Task(label, C, EPOCHS, transition=transition))
     theirs = SimpleNamespace(
         softmax=nn.Softmax(dim=1), transition=transition.T, args=SimpleNamespace(N=1)
     )
-    value = gradient = 0.0
-    for visit in range(6):
-        ids, points = torch.randperm(N, generator=source)[:B], torch.rand(B, 2, generator=source)
-        logits = torch.randn(B, C, generator=source) * (0.5, 2, 5)[visit % 3]
-        logits.requires_grad_()
-        batch = Batch(ids, label[ids], target=points)
-        mine, state = method.loss(logits, batch, state, torch.tensor(60))
-        names["torch"].points = points
-        other = F.cross_entropy(*names["INIT"].sample_batch(theirs, logits, label[ids]))
-        slopes = [torch.autograd.grad(each, logits)[0] for each in (mine, other)]
-        value = max(value, abs(mine.item() - other.item()))
-        gradient = max(gradient, (slopes[0] - slopes[1]).abs().max().item())
-    return Difference(6, value, gradient)
+
+    def visits() -> Iterator[Visit]:
+        state = method.init(Task(label, C, EPOCHS, transition=transition))
+        for ids, logits in batches():
+            points = torch.rand(B, 2, generator=source)
+            batch = Batch(ids, label[ids], target=points)
+            mine, state = method.loss(logits, batch, state, torch.tensor(60))
+            names["torch"].points = points
+            other = F.cross_entropy(*names["INIT"].sample_batch(theirs, logits, label[ids]))
+            yield Visit(logits, mine, other)
+
+    return largest(visits())
 
 
 def _f_divergence(spec: str, names: Names) -> Difference:
     """Give both the same peers: the labels of other examples of the batch."""
-    method, label, source = METHODS.build(spec), labels(), torch.Generator().manual_seed(0)
-    state, value, gradient = method.init(Task(label, C, EPOCHS)), 0.0, 0.0
+    method, label = METHODS.build(spec), labels()
     probability, own, peer = names["ProbLossStable"](), names["activation"], names["conjugate"]
-    for visit in range(6):
-        ids = torch.randperm(N, generator=source)[:B]
-        logits = torch.randn(B, C, generator=source) * (0.5, 2, 5)[visit % 3]
-        logits.requires_grad_()
-        partner = label[ids].roll(1)
-        batch = Batch(ids, label[ids], target=partner)
-        mine, _ = method.loss(logits, batch, state, torch.tensor(60))
-        other = own(-probability(logits, label[ids])) - peer(-probability(logits, partner))
-        slopes = [torch.autograd.grad(each, logits)[0] for each in (mine, other)]
-        value = max(value, abs(mine.item() - other.item()))
-        gradient = max(gradient, (slopes[0] - slopes[1]).abs().max().item())
-    return Difference(6, value, gradient)
+
+    def visits() -> Iterator[Visit]:
+        state = method.init(Task(label, C, EPOCHS))
+        for ids, logits in batches():
+            partner = label[ids].roll(1)
+            batch = Batch(ids, label[ids], target=partner)
+            mine, _ = method.loss(logits, batch, state, torch.tensor(60))
+            other = own(-probability(logits, label[ids])) - peer(-probability(logits, partner))
+            yield Visit(logits, mine, other)
+
+    return largest(visits())
 
 
 def _l_dmi(spec: str, names: Names) -> Difference:
     """Ask for the loss of the second stage, of as many numbers as the training set has labels."""
-    method, label, source = METHODS.build(spec), labels(), torch.Generator().manual_seed(0)
-    state, value, gradient = method.init(Task(label, C, EPOCHS)), 0.0, 0.0
-    for visit in range(6):
-        ids = torch.randperm(N, generator=source)
-        logits = torch.randn(N, C, generator=source) * (0.5, 2, 5)[visit % 3]
-        logits.requires_grad_()
-        mine, _ = method.loss(logits, Batch(ids, label[ids]), state, torch.tensor(60))
-        with mock.patch.object(Tensor, "float", Tensor.double):
-            other = names["DMI_loss"](logits, label[ids])
-        slopes = [torch.autograd.grad(each, logits)[0] for each in (mine, other)]
-        value = max(value, abs(mine.item() - other.item()))
-        gradient = max(gradient, (slopes[0] - slopes[1]).abs().max().item())
-    return Difference(6, value, gradient)
+    method, label = METHODS.build(spec), labels()
+
+    def visits() -> Iterator[Visit]:
+        state = method.init(Task(label, C, EPOCHS))
+        for ids, logits in batches(size=N):
+            mine, _ = method.loss(logits, Batch(ids, label[ids]), state, torch.tensor(60))
+            with losses_kept():
+                other = names["DMI_loss"](logits, label[ids])
+            yield Visit(logits, mine, other)
+
+    return largest(visits())
 
 
-class _Torch:
-    """What code knows as torch, with float64 for float32 and draws that fall on given points."""
+class _Drawing(Torch64):
+    """What code knows as torch, whose draws fall on given points."""
 
-    FloatTensor = torch.DoubleTensor
     points: Tensor
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(torch, name)
 
     def multinomial(self, weight: Tensor, num_samples: int, replacement: bool) -> Tensor:
         """Return the examples that are hit, as often as they are."""
@@ -182,7 +170,7 @@ TRAININGS = (
         "BaeHeeSun/RENT",
         "RENT/library/method_utils.py",
         _rent,
-        {"torch": _Torch()},
+        {"torch": _Drawing()},
     ),
     Training(
         "f_divergence(divergence='total_variation')",
@@ -191,7 +179,7 @@ TRAININGS = (
         _f_divergence,
         {"opt": SimpleNamespace(divergence="Total-Variation")},
     ),
-    Training("l_dmi(pace=1.0)", "Newbeeer/L_DMI", "CIFAR-10/DMI.py", _l_dmi, {"torch": _Torch()}),
+    Training("l_dmi(pace=1.0)", "Newbeeer/L_DMI", "CIFAR-10/DMI.py", _l_dmi, {"torch": Torch64()}),
     Training("sam", "davda54/sam", "sam.py", _sam),
     Training("cal", "UCSC-REAL/CAL", "lossfuncs/peerloss.py", _cal),
 )
