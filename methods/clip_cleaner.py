@@ -56,9 +56,9 @@ class CLIPCleaner(Method, label="CLIPCleaner", family="mixed"):
         size of the whole training set; here the batch is as the engine draws it, and the loss a
         weighted mean. Its views are strong, here those of the recipe. It always selects by both
         ``s``, and regresses on CLIP's features, of which side information has what tells classes
-        apart: here on ``log s``, less its mean over classes, scaled to length 1. Its mixtures stop at
-        a change of 1e-3 of the likelihood, here after 100 steps: where scores have no two groups,
-        they may part.
+        apart: here on ``log s``, less its mean over classes, scaled to length 1. Its mixtures
+        stop at a change of 1e-3 of the likelihood, here after 100 steps: where scores have no two
+        groups, they may part.
 
     Left out: the regression on CLIP's features themselves, which side information does not hold.
     """

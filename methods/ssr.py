@@ -38,8 +38,8 @@ class SSR(Method, label="SSR", family="mixed"):
         Chen Feng, Georgios Tzimiropoulos & Ioannis Patras, "SSR: an efficient and robust framework
         for learning with unknown label noise", BMVC 2022. https://arxiv.org/abs/2111.11288
         (sections 3.1 to 3.3). The authors' code MrChenFeng/SSR_BMVC2022, ``main_cifar_simple.py``
-        and ``utils/funcs.py``, was read at commit 849530d. In float64 labels, selection and classes'
-        weights are the same, and losses and gradients differ by 9e-16.
+        and ``utils/funcs.py``, was read at commit 849530d. In float64 labels, selection and
+        weights of classes are the same, and losses and gradients differ by 9e-16.
 
     Differs from that code:
         It draws batches of equal classes from what is kept, of the size of the whole training set;
