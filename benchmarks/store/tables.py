@@ -5,6 +5,7 @@ import functools
 import gzip
 import io
 import math
+import reprlib
 import zlib
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from itertools import chain
@@ -230,9 +231,10 @@ def _named(record: Record, keys: tuple[Any, ...], folder: Path) -> Record:
         return record
     for axis, ours, theirs in zip(schema.KEYS, astuple(own), keys, strict=True):
         if _head(ours) != _head(theirs):
+            told, found = (reprlib.repr(value) for value in (theirs, ours))
             raise RefusedError(
-                f"{folder / NAME} says that the {axis} of the cell {own.cell_id} is {theirs}, and "
-                f"its part says {ours}; restore {NAME}, or use another --out"
+                f"{folder / NAME} says that the {axis} of the cell {own.cell_id} is {told}, and "
+                f"its part says {found}; restore {NAME}, or use another --out"
             )
     return record._replace(meta=replace(record.meta, keys=named))
 

@@ -136,6 +136,7 @@ def test_a_plan_whose_cells_were_edited_throughout_is_damaged(tmp_path, old, new
     [
         ('"seed": 0', '"seed": 1', "the seed of the cell 1 is 1, and its part says 0"),
         ('"noise_rate": 0.4', '"noise_rate": 0.2', "the noise_rate of the cell 1 is 0.2, and its"),
+        ('"model": "x",\n   "recipe"', r'"model": "\nx", "recipe"', r"the model .* is '\\nx', "),
     ],
 )
 def test_a_plan_without_a_digest_that_contradicts_a_part_is_refused(tmp_path, old, new, told):
