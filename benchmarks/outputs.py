@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Collection, Iterable, Iterator
@@ -219,11 +220,13 @@ def _refuse_foreign(folder: Path, verb: str, name: str, manifest: Manifest) -> N
 
 def _kind(path: Path) -> str:
     """Return what lies at a path; a link is a link, wherever it leads."""
-    if path.is_symlink():
+    try:
+        mode = path.lstat().st_mode
+    except (OSError, ValueError):  # too long a name, or one with a zero byte, has nothing either
+        return "nothing"
+    if stat.S_ISLNK(mode):
         return "link"
-    if path.is_dir():
-        return "folder"
-    return "file" if path.is_file() else "other" if os.path.lexists(path) else "nothing"
+    return "folder" if stat.S_ISDIR(mode) else "file" if stat.S_ISREG(mode) else "other"
 
 
 def _in_the_way(path: Path, verb: str) -> str:

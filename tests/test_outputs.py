@@ -161,7 +161,7 @@ def test_a_manifest_that_names_a_file_elsewhere_is_damaged(folder, tmp_path, nam
 
 def test_files_of_a_version_without_manifests_are_adopted_once(tmp_path):
     put(tmp_path, OLD | USERS)
-    adopt_files(tmp_path, "audit", [*OLD, "missing", "../x"])
+    adopt_files(tmp_path, "audit", [*OLD, "missing", "../x", "x" * 300])
     adopt_files(tmp_path, "audit", USERS)
     make(tmp_path, NEW)
     assert contents(tmp_path) == NEW | USERS

@@ -24,7 +24,7 @@ from benchmarks.datasets.own import (
     refuse,
     refuse_empty,
 )
-from benchmarks.inputs import InputError, Table, read_table
+from benchmarks.inputs import InputError, Table, is_regular, read_table
 from benchmarks.inputs.images import ENDINGS, Fit
 from methods.bounds import Between, FilePath
 
@@ -258,7 +258,7 @@ def _table(table: Table, root: Path, label: str) -> list[Row]:
             faults.append((row.place, f"{row.path} leads out of {root}"))
         elif first != line:
             faults.append((row.place, f"{row.path} is named in line {first}"))
-        elif not file.is_file():
+        elif not is_regular(file):
             faults.append((row.place, f"there is no file {row.path}"))
         elif not row.given or ("clean" in own and not row.clean):
             faults.append((row.place, "has no label"))

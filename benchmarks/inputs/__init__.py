@@ -10,6 +10,7 @@ from benchmarks.inputs.error import InputError
 from benchmarks.inputs.records import TOML_BYTES, decode_json, decode_toml
 from benchmarks.inputs.regular import (
     TEXT_BYTES,
+    is_regular,
     open_regular,
     read_bytes,
     read_text,
@@ -29,6 +30,7 @@ __all__ = [
     "arrays_of",
     "decode_json",
     "decode_toml",
+    "is_regular",
     "open_arrays",
     "open_regular",
     "read_arrays",

@@ -70,6 +70,14 @@ def open_regular(path: Path | str) -> Iterator[BufferedReader]:
         raise InputError(path, f"cannot be read: {error.strerror or error}") from error
 
 
+def is_regular(path: Path) -> bool:
+    """Say whether a path leads to a regular file; one that no file can have does not."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (OSError, ValueError):  # too long a name among them, or a zero byte in it
+        return False
+
+
 def sha256_of(path: Path | str) -> str:
     """Return the sha256 of a regular file of any size, in hexadecimal.
 

@@ -188,6 +188,7 @@ BAD = {
     "line 2: ../a.png leads out of": lambda lines: ["../a.png,cat", *lines],
     "line 2: /etc/passwd leads out of": lambda lines: ["/etc/passwd,cat", *lines],
     "line 2: there is no file none.png": lambda lines: ["none.png,cat", *lines],
+    "line 2: there is no file 999": lambda lines: [f"{'9' * 300}.png,cat", *lines],
     "line 2: has no label": lambda lines: [lines[0].replace(",cat", ","), *lines[1:]],
     "line 2: has no path": lambda lines: [",cat", *lines],
     "7 faults: .*; and 2 more": lambda lines: [*(f"{i}.png,cat" for i in range(7)), *lines],
