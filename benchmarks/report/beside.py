@@ -17,7 +17,7 @@ SAME = [
 ]
 """What cells of one setting and seed must have in common to be compared, in the order of asking."""
 REASONS = {
-    "noise_sha256": "other noisy labels",
+    "noise_sha256": "other labels",
     "n_train": "another number of training images",
     "n_test": "another number of test images",
     "metric_spec": "other definitions of the metrics",

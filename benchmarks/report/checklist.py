@@ -67,7 +67,7 @@ def _last_epoch(run: Run) -> Item:
     gain = float((best - run.last.set_index("cell_id")["acc"]).mean())
     text = f"{count(len(known) - len(early), 'cell')} of {len(known)} at their last epoch"
     if stopped.any():
-        text += f", {int(stopped.sum())} where noisy validation labels stopped them"
+        text += f", {int(stopped.sum())} where {run.words.noisy} validation labels stopped them"
     if np.isfinite(gain):
         text += f"; the best epoch on test would read {signed('acc', gain)} points"
     return Item(statement, off == 0, text)
@@ -94,7 +94,7 @@ def _same_labels(run: Run) -> Item:
     unlike = [f"{noise}, seed {seed}" for _, noise, seed in kinds.index[kinds > 1]]
     text = f"one set of labels in {int((kinds == 1).sum())} of {len(kinds)} pairs of noise and seed"
     text += f"; not in {_some(unlike)}" if unlike else ""
-    return Item("Every method saw the same noisy labels", not unlike, text)
+    return Item(f"Every method saw the same {run.words.noisy} labels", not unlike, text)
 
 
 def _noise_varies(run: Run) -> Item:

@@ -50,7 +50,7 @@ def refuse_other_labels(rows: pd.DataFrame) -> None:
         here = (rows[SAME_LABELS] == pd.Series({key: row[key] for key in SAME_LABELS})).all(axis=1)
         first = rows.loc[here, "method"].iloc[0]
         raise RefusedError(
-            f"{row['method']} and {first} were trained on different noisy labels at "
+            f"{row['method']} and {first} were trained on different labels at "
             f"{row['dataset']}, {row['noise']}, seed {row['seed']}: they are not a pair"
         )
 

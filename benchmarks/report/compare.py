@@ -16,7 +16,8 @@ from benchmarks.report.looks import order_methods, resolve
 from benchmarks.report.pairing import KEYS, NoiseChange, pair_changed, pair_same
 from benchmarks.report.phrases import BLANK, listing, p_value, with_test
 from benchmarks.report.tables import NO_TEST, Table
-from benchmarks.schema import METRICS, ONE_SPLIT, table_path
+from benchmarks.report.vocabulary import KNOWN, MIXED, Vocabulary
+from benchmarks.schema import ONE_SPLIT, table_path
 
 COMPARED = ("acc", "nll", "brier", "ece")
 TESTED = (
@@ -45,7 +46,8 @@ class Comparison:
     only_a: tuple[str, ...]
     only_b: tuple[str, ...]
     facts: Mapping[str, Facts]  # of methods that the catalogue lacks
-    noise_changed: bool = False  # else both cells of a pair have the same noisy labels
+    words: Vocabulary  # for what is measured
+    noise_changed: bool = False  # else both cells of a pair have the same labels
 
     @property
     def numbers(self) -> pd.DataFrame:
@@ -64,14 +66,15 @@ class Comparison:
     def _table(self) -> Table:
         looks = resolve(self.tests["method"], {}, self.facts)
         groups = dict(list(self.numbers.groupby(["method", "setting"], sort=False)))
-        text = [_line(str(setting), rows) for (_, setting), rows in groups.items()]
+        text = [_line(self.words, str(setting), rows) for (_, setting), rows in groups.items()]
         labels = [looks[str(method)].label for method, _ in groups]
         shown = pd.DataFrame(text, index=pd.Index(labels, name="Method"))
         changed = [
             rows.loc[stats.significant(rows["p_holm"]), "metric"] for rows in groups.values()
         ]
         marks = [
-            dict.fromkeys(shown, "") | {METRICS[metric].label: "best" for metric in metrics}
+            dict.fromkeys(shown, "")
+            | {self.words.metric(metric).label: "best" for metric in metrics}
             for metrics in changed
         ]
         return Table(shown, pd.DataFrame(marks, shown.index), self.numbers, self._notes())
@@ -79,13 +82,15 @@ class Comparison:
     def _notes(self) -> tuple[str, ...]:
         columns = [(self.pairs[f"{m}_a"], self.pairs[f"{m}_b"]) for m in COMPARED]
         equal = np.logical_and.reduce([(a == b) | (a.isna() & b.isna()) for a, b in columns])
+        labels = f" and {self.words.noisy} labels"
         notes = [
             (
                 f"{count(len(self.pairs), 'pair')} of finished cells, {int(equal.sum())} of them "
-                f"with equal {listing([METRICS[m].label for m in COMPARED])} to the last digit."
+                f"with equal {listing([self.words.metric(m).label for m in COMPARED])} to the last "
+                "digit."
             ),
             (
-                f"B less A on the same seeds{'' if self.noise_changed else ' and noisy labels'}, "
+                f"B less A on the same seeds{'' if self.noise_changed else labels}, "
                 "mean with its 95% t interval; "
                 f"marked (bold, or * on a terminal): paired t test, p < {stats.ALPHA:g} after Holm "
                 f"over the {count(len(self.tests) // len(COMPARED), 'row')} of the column. "
@@ -115,10 +120,10 @@ class Comparison:
             wrong_a, wrong_b = (100 * rows[f"noise_rate_realised_{side}"].mean() for side in "ab")
             same = int((rows["noise_sha256_a"] == rows["noise_sha256_b"]).sum())
             equal = f"; {count(same, 'pair')} with equal labels" if same else ""
-            notes.append(
-                f"{before} in A, with {wrong_a:.1f}% of the labels wrong, became {after} in B, "
-                f"with {wrong_b:.1f}%{equal}."
-            )
+            shares = ("", "")
+            if np.isfinite([wrong_a, wrong_b]).all():
+                shares = f", with {wrong_a:.1f}% of the labels wrong,", f", with {wrong_b:.1f}%"
+            notes.append(f"{before} in A{shares[0]} became {after} in B{shares[1]}{equal}.")
         return notes
 
 
@@ -127,11 +132,11 @@ def _missing(have: str, lack: str, cells: tuple[str, ...]) -> str:
     return f"{count(len(cells), 'cell')} finished in {have} without a partner in {lack}: {named}."
 
 
-def _line(setting: str, rows: pd.DataFrame) -> dict[str, str]:
+def _line(said: Vocabulary, setting: str, rows: pd.DataFrame) -> dict[str, str]:
     line = {"Setting": setting, "Pairs": str(int(rows["n"].max()))}
     for row in rows.to_dict("records"):
         metric = str(row["metric"])
-        line[METRICS[metric].label] = (
+        line[said.metric(metric).label] = (
             with_test(metric, row, p_value(row["p_holm"])) if row["n"] else BLANK
         )
     return line
@@ -173,16 +178,21 @@ def compare(first: Path, second: Path, change: NoiseChange | None = None) -> Com
     unlike = pairs[pairs["noise_sha256_a"] != pairs["noise_sha256_b"]]
     if len(unlike) and not change:
         raise RefusedError(
-            f"{first} and {second} were trained on different noisy labels at "
+            f"{first} and {second} were trained on different labels at "
             f"{_name(unlike.to_dict('records')[0])}: they cannot be compared; where the labels are "
             "what changed, --pair method compares before and after"
         )
     alone_a, alone_b = (
         tuple(map(_name, cells[only].to_dict("records"))) for only in (only_a, only_b)
     )
+    words = KNOWN if not any(run.unknown for run in runs) else runs[0].words
+    if runs[0].words != runs[1].words:
+        words = MIXED
     facts, long = {**runs[0].facts, **runs[1].facts}, _long(pairs)
     tests, pooled = _tested(long), _tested(_pooled(long))
-    return Comparison(pairs, tests, pooled, alone_a, alone_b, facts, noise_changed=bool(change))
+    return Comparison(
+        pairs, tests, pooled, alone_a, alone_b, facts, words, noise_changed=bool(change)
+    )
 
 
 def _refuse_other_metrics(runs: list[Run], folders: tuple[Path, Path]) -> None:

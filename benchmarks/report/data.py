@@ -20,6 +20,7 @@ from benchmarks.report import history
 from benchmarks.report.beside import Beside, Folder, joined
 from benchmarks.report.lists import LISTS, fault_of_lists
 from benchmarks.report.looks import base, order_methods
+from benchmarks.report.vocabulary import KNOWN, MIXED, UNKNOWN, Vocabulary
 from benchmarks.schema import (
     KEYS,
     LATER_COLUMNS,
@@ -148,6 +149,13 @@ class Run:
         """The datasets without clean labels: what is measured is agreement with the given ones."""
         cells = self.cells
         return tuple(sorted(set(cells.loc[cells["truth"] == "unknown", "dataset"])))
+
+    @property
+    def words(self) -> Vocabulary:
+        """What texts call what is measured."""
+        if not self.unknown:
+            return KNOWN
+        return UNKNOWN if {*self.unknown} == {*self.cells["dataset"]} else MIXED
 
     @cached_property
     def note(self) -> str:

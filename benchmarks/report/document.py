@@ -21,7 +21,6 @@ from benchmarks.report import (
     stats,
     tables,
     trend,
-    wording,
 )
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.checklist import checklist
@@ -43,8 +42,8 @@ _FAULTS_SHOWN = 20
 WIDTH = 100
 """The columns to which sentences on a terminal are broken."""
 _PAIRED = (
-    "Within a seed every method has the same noisy labels, initial weights and order of the data, "
-    "so comparisons are paired."
+    "Within a seed every method has the same {noisy} labels, initial weights and order of the "
+    "data, so comparisons are paired."
 )
 _TESTS = (
     "Tests: two-sided paired t tests over seeds. At five pairs a Wilcoxon signed-rank test cannot "
@@ -76,11 +75,9 @@ def write(
     part, which = chosen(analysis, paper, folder), kinds(paper.metrics)
     place = Place(new / "figures", venue.of_columns(paper.columns), pdf=paper.pdf)
     with draw_beside(part, place, processes, which) as wait_for_figures:
-        said = wording.said_by(analysis)
-        shown = {n: wording.table(said, t) for n, t in _tables(analysis, paper.ranking).items()}
-        first = wording.first_screen(said, first_screen(analysis))
+        shown, first = _tables(analysis, paper.ranking), first_screen(analysis)
         context = latex.context_of(analysis, venue)
-        told = [wording.block(said, block) for block in verdict(analysis)]
+        told = verdict(analysis)
         for name, table in printed(analysis, shown, [first.guide, *told]).items():
             _text(new / f"{name}.tex", latex.table(name, table, context))
         for name, table in shown.items():
@@ -101,7 +98,7 @@ def write(
             "Verdict": told,
             "Figures": [],
             "Trend": [],
-            "Accuracy in each setting": [shown["settings"]] if several else [],
+            f"{run.words.headline} in each setting": [shown["settings"]] if several else [],
             "ECE in each setting": [
                 shown[name] for name in ("settings_ece", *SCALED) if name in shown
             ],
@@ -119,11 +116,7 @@ def write(
         sections["Figures"] = _figures([one for one in drawn if not _is_trend(one)])
         if not run.history.empty:
             sections["Trend"] = [*filter(_is_trend, drawn), trend.words(analysis)]
-        sections = {
-            said(title): [wording.block(said, block) for block in blocks]
-            for title, blocks in sections.items()
-            if blocks
-        }
+        sections = {title: blocks for title, blocks in sections.items() if blocks}
         if run.unknown:
             sections = own_labels.inserted(analysis, sections, folder, new, audited=audited)
     note = f"**{run.note}**\n\n" if run.note else ""
@@ -131,7 +124,7 @@ def write(
     texts = [f"## {name}\n\n{render.document(blocks)}" for name, blocks in sections.items()]
     _text(new / "report.md", head + "\n".join(texts))
     browser.write(analysis, first, sections, new)
-    return {"ranking": said(_plain(shown["ranking"])), "answer": said(_answer(first))}
+    return {"ranking": _plain(shown["ranking"], run), "answer": _answer(first, run)}
 
 
 def no_truth(run: Run) -> bool:
@@ -143,14 +136,14 @@ def _is_trend(drawn: Picture | str) -> bool:
     return isinstance(drawn, Picture) and drawn.stem == "trend"
 
 
-def _plain(table: Table) -> str:
-    return "\n\n".join(filter(None, (render.plain(table), render.legend(table))))
+def _plain(table: Table, run: Run) -> str:
+    return "\n\n".join(filter(None, (render.plain(table), render.legend(table, run.words))))
 
 
-def _answer(first: FirstScreen) -> str:
+def _answer(first: FirstScreen, run: Run) -> str:
     """Return title, summary and guide as a terminal shows them."""
     lines = [textwrap.fill(f"- {line}", WIDTH, subsequent_indent="  ") for line in first.summary]
-    parts = [first.title, "\n".join(lines), *([_plain(first.guide)] if first.guide else [])]
+    parts = [first.title, "\n".join(lines), *([_plain(first.guide, run)] if first.guide else [])]
     parts += [textwrap.fill(line, WIDTH) for line in first.beside]
     return "\n\n".join(parts)
 
@@ -306,8 +299,9 @@ def _protocol(analysis: Analysis) -> Words:
     lasting = [int(epoch) for epoch in run.last["epoch"].dropna()]
     settings = f"{count(len(run.settings), 'setting')} ({', '.join(run.settings)})"
     epochs = f" (epoch {span(lasting)})" if lasting else ""
+    paired = _PAIRED.format(noisy=run.words.noisy)
     lines = [
-        f"Seeds: n = {len(seeds)} ({', '.join(map(str, seeds))}). {_PAIRED}",
+        f"Seeds: n = {len(seeds)} ({', '.join(map(str, seeds))}). {paired}",
         f"Settings: {settings}. {_rates(run)}",
         f"Selection: the last epoch{epochs}; test labels choose nothing but columns marked so.",
         f"Intervals: {100 * stats.LEVEL:.0f}% t intervals over seeds. {tables.INTERVALS}",
@@ -316,9 +310,9 @@ def _protocol(analysis: Analysis) -> Words:
         (
             f"Families, at {stats.ALPHA:g}. Confirmatory is what the suite asked before its run: "
             "all candidates against the reference in all settings, one family for each metric "
-            f"({listing([METRICS[m].label for m in MARGINS])}), corrected by Holm (p). All else is "
-            "exploratory: q (Benjamini-Hochberg) over all other pairs of methods of a metric in a "
-            f"setting. Either takes {stats.FEWEST_PAIRS} pairs."
+            f"({listing([run.words.metric(m).label for m in MARGINS])}), corrected by Holm (p). "
+            "All else is exploratory: q (Benjamini-Hochberg) over all other pairs of methods of a "
+            f"metric in a setting. Either takes {stats.FEWEST_PAIRS} pairs."
         ),
         (
             "Equivalent: two one-sided tests exclude a difference beyond "
@@ -331,7 +325,7 @@ def _protocol(analysis: Analysis) -> Words:
     ]
     shown = ("gap_signed", "mem_frac", "clean_recovery")
     measured = [m for m in shown if run.last[m].notna().any() or not run.unknown]
-    lines += [f"{METRICS[m].label}: {METRICS[m].meaning}." for m in measured]
+    lines += [f"{m.label}: {m.meaning}." for m in map(run.words.metric, measured)]
     return Words(render.bullets(lines))
 
 
@@ -372,8 +366,8 @@ def _origins(run: Run) -> list[str]:
     if len(fixed):
         names = listing([name for name in run.settings if name in set(fixed)])
         lines.append(
-            f"One set of wrong labels for all seeds: {names}. Intervals there cover split, weights "
-            "and order, and not the noise."
+            f"{run.words.one_set} for all seeds: {names}. Intervals there cover split, weights "
+            f"and order, and not {run.words.not_varied}."
         )
     return lines
 
@@ -382,4 +376,4 @@ def _rates(run: Run) -> str:
     noisy = run.cells[run.cells["noisy"]].dropna(subset=["noise_rate_realised"])
     means = noisy.groupby("setting")["noise_rate_realised"].mean()
     said = [f"{name}: {100 * means[name]:.1f}%" for name in run.settings if name in means.index]
-    return f"Realised noise rates: {', '.join(said)}." if said else "No labels were corrupted."
+    return f"Realised noise rates: {', '.join(said)}." if said else run.words.none_wrong

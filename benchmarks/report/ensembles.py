@@ -9,7 +9,7 @@ from benchmarks.report.analysis import Analysis
 from benchmarks.report.phrases import number, signed, span
 from benchmarks.report.tables import Table, all_notes, labelled, unmarked
 
-SHOWN = {"acc": "Accuracy %", "nll": "NLL", "ece": "ECE %"}
+SHOWN = ("acc", "nll", "ece")
 
 
 def ensembles(analysis: Analysis) -> Table | None:
@@ -24,7 +24,9 @@ def ensembles(analysis: Analysis) -> Table | None:
     groups = rows.groupby("method")
     numbers = pd.DataFrame({"seeds": groups["seeds"].min()}).reindex(order)
     text = pd.DataFrame({"Seeds": numbers["seeds"].astype(int).astype(str)})
-    for metric, title in SHOWN.items():
+    said = analysis.run.words
+    for metric in SHOWN:
+        title = said.metric(metric).label + " %" * said.metric(metric).percent
         single = analysis.scores(metric).loc[shared, order].mean()
         numbers[metric], numbers[f"{metric}_single"] = groups[metric].mean(), single
         changed = numbers[metric] - single
@@ -41,8 +43,9 @@ def ensembles(analysis: Analysis) -> Table | None:
     noisy = last[last["noisy"] & last["setting"].isin(shared)]
     labels = noisy[["setting", "noise_sha256"]].drop_duplicates()
     own = (
-        "Each seed has noisy labels of its own, so an ensemble has seen several labels of each "
-        "image, which is more than one noisy dataset tells: much of the change may be due to that."
+        f"Each seed has {said.noisy} labels of its own, so an ensemble has seen several labels of "
+        "each image, which is more than one noisy dataset tells: much of the change may be due to "
+        "that."
     )
     notes = [note, own] if labels["setting"].duplicated().any() else [note]
     table = unmarked(text, numbers, all_notes(analysis, *notes))

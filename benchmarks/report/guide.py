@@ -127,13 +127,14 @@ def reference_name(analysis: Analysis) -> str:
 
 def table(analysis: Analysis, picks: Sequence[Choice]) -> Table:
     """Return the guide: a row for each noise and range of rates with one first choice."""
+    said = analysis.run.words
     baseline, costs = reference_name(analysis), [pick.cost for pick in picks]
     lines, names = [], []
     for name, own in rows(picks):
         names.append(name)
         line = {
             "First choice": analysis.label(own[0].method),
-            "Accuracy %": _series([pick.acc for pick in own]),
+            f"{analysis.run.words.headline} %": _series([pick.acc for pick in own]),
             **({"Cost": multiple(own[0].cost)} if np.isfinite(costs).any() else {}),
             "Not resolved from it": _beside(analysis, own),
         }
@@ -144,11 +145,14 @@ def table(analysis: Analysis, picks: Sequence[Choice]) -> Table:
         if baseline:
             line[f"{capitalised(baseline)} %"] = _series([pick.reference for pick in own])
         lines.append(line)
-    text = pd.DataFrame(lines, index=pd.Index(names, name="Noise"))
+    text = pd.DataFrame(lines, index=pd.Index(names, name=said.noise))
     numbers = pd.DataFrame([asdict(pick) for pick in picks], columns=list(Choice.__annotations__))
     for column in ("equivalent", "unresolved", "privileged"):
         numbers[column] = [" ".join(methods) for methods in numbers[column]]
-    title = "The most accurate method by noise, at what cost, and what is not resolved from it"
+    title = (
+        f"The {said.most_accurate} by {said.noise.lower()}, at what cost, and what is not resolved "
+        "from it"
+    )
     return replace(unmarked(text, numbers, _notes(analysis, picks)), title=title)
 
 
@@ -181,9 +185,10 @@ def _rated(analysis: Analysis, own: Sequence[Choice], named: Sequence[Sequence[s
 def _notes(analysis: Analysis, picks: Sequence[Choice]) -> Iterator[str]:
     yield from incomplete(analysis)
     yield (
-        "First choice: the best mean accuracy at the last epoch, picked on the same data. Not "
-        "resolved from it: what is shown neither to be worse nor to be as good; equivalent: what "
-        f"is shown to be as good within {number('acc', analysis.margins['acc'])} points."
+        f"First choice: the best mean {analysis.run.words.accuracy} at the last epoch, picked on "
+        "the same data. Not resolved from it: what is shown neither to be worse nor to be as good; "
+        f"equivalent: what is shown to be as good within {number('acc', analysis.margins['acc'])} "
+        "points."
     )
     if np.isfinite([pick.cost for pick in picks]).any():
         yield f"{COST}."

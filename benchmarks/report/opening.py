@@ -64,7 +64,7 @@ def _about(analysis: Analysis, question: Asked | None) -> Iterator[str]:
     yield f"Model: {some(sorted(set(run.cells['model'])), NAMED)}."
     recipes = [_recipe(run, name) for name in sorted(set(run.cells["recipe"]))]
     yield f"Recipe: {some(recipes, NAMED)}."
-    yield f"Noise: {some(_noises(run), 2 * NAMED)}."
+    yield f"{run.words.noise}: {some(_noises(run), 2 * NAMED)}."
     labels = [names[method] for method in run.methods]
     few = len(labels) <= LISTED
     yield f"Methods: {', '.join(labels) if few else len(labels)}."
@@ -182,11 +182,11 @@ def _first_choices(analysis: Analysis, noisy: Sequence[Choice], names: Names) ->
     if len(costs) == 1:
         times = costs.pop()
         text += f", at {'the' if times == '1' else f'{times} times the'} cost of hard labels"
-    text += f"{whose} accuracy is {_range([pick.acc for pick in noisy])}%"
+    text += f"{whose} {analysis.run.words.accuracy} is {_range([pick.acc for pick in noisy])}%"
     hard = [pick.reference for pick in noisy if math.isfinite(pick.reference)]
     if hard:
         text += f", that of {guide.reference_name(analysis)} {_range(hard)}%"
-    return f"With wrong labels the first choice {text}."
+    return f"{analysis.run.words.with_noise} {text}."
 
 
 def _range(values: Sequence[float]) -> str:
@@ -227,6 +227,7 @@ def _without_noise(clean: Sequence[Choice], names: Names) -> str:
 
 def _answer(analysis: Analysis, question: Asked) -> Iterator[str]:
     """Say what became of the question: accuracy, memorisation and calibration."""
+    words = analysis.run.words
     accuracy, ece = (effects(analysis, question, metric) for metric in ("acc", "ece"))
     if accuracy.empty:
         yield f"{capitalised(question.words())}: not enough seeds to judge."
@@ -234,9 +235,9 @@ def _answer(analysis: Analysis, question: Asked) -> Iterator[str]:
         yield _of_many(analysis, question, accuracy)
     else:
         own, other = (question.names[m] for m in (question.candidates[0], question.reference))
-        said = f"{_counts(accuracy, ('more accurate', 'less accurate'))}"
+        said = f"{_counts(accuracy, (words.more, words.less))}"
         place = [*analysis.ranking["acc"].dropna().index].index(question.candidates[0]) + 1
-        said += f"; it ranks {place} of {len(analysis.run.methods)} by mean accuracy"
+        said += f"; it ranks {place} of {len(analysis.run.methods)} by mean {words.accuracy}"
         yield f"{capitalised(own)} against {other}: {said}{_memory(analysis, question)}."
         if len(ece):
             yield f"Its calibration error (ECE): {_counts(ece, ('lower', 'higher'))}."
@@ -273,8 +274,9 @@ def _of_many(analysis: Analysis, question: Asked, tests: pd.DataFrame) -> str:
     """Say which candidates are more accurate and which less, in how many settings."""
     order = [str(method) for method in analysis.ranking.index]
     settings, tried = tests["setting"].nunique(), len(question.candidates)
+    call = analysis.run.words
     said = []
-    for outcome, words in (("better", "more"), ("worse", "less")):
+    for outcome, words in (("better", call.more_accurate), ("worse", call.less_accurate)):
         won = tests[tests["outcome"] == outcome].groupby("method").size()
         won = won.reindex([method for method in order if method in won.index])
         won = won.sort_values(ascending=False, kind="stable")
@@ -285,7 +287,7 @@ def _of_many(analysis: Analysis, question: Asked, tests: pd.DataFrame) -> str:
             f"{len(those)} of {tried} {'is' if len(those) == 1 else 'are'}" if those else "none is"
         )
         named_ = f" ({some(those, NAMED)})" if those else ""
-        said.append(f"{many} {words} accurate{named_}")
+        said.append(f"{many} {words}{named_}")
     where = f"in at least one of {settings} settings " if settings > 1 else ""
     text = f"{capitalised(question.words())}: {where}{' and '.join(said)}"
     return f"{text}."

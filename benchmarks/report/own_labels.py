@@ -18,7 +18,7 @@ from benchmarks.inputs import InputError, read_table, read_text
 from benchmarks.report import guide
 from benchmarks.report.analysis import Analysis, rows_of
 from benchmarks.report.guide import Choice
-from benchmarks.report.phrases import BLANK, number
+from benchmarks.report.phrases import BLANK, listing, number
 from benchmarks.report.render import Block, Picture
 from benchmarks.report.tables import Table, labelled, unmarked
 
@@ -174,10 +174,19 @@ def _corrected(analysis: Analysis, rows: pd.DataFrame) -> Table | None:
 def _first(analysis: Analysis, folder: Path, new: Path, *, audited: bool) -> Iterator[Block]:
     """Yield what is known of the labels, which method to take, and how to go on."""
     run = analysis.run
-    yield (
-        "Nobody has told which labels are right, so nothing here is an accuracy: all is agreement "
-        "with the given labels, but what is called an estimate."
-    )
+    others = sorted({*run.cells["dataset"]} - {*run.unknown})
+    if others:
+        yield (
+            f"Nobody has told which labels of {listing(list(run.unknown))} are right: there, "
+            "agreement is with the given test labels, and is no accuracy. Of "
+            f"{listing(others)} clean test labels are known, and agreement with these is accuracy. "
+            "Means over settings are of both."
+        )
+    else:
+        yield (
+            "Nobody has told which labels are right, so nothing here is an accuracy: all is "
+            "agreement with the given labels, but what is called an estimate."
+        )
     shares = run.estimates[run.estimates["quantity"] == "wrong"]
     for row in rows_of(shares[shares["labels"] == "test"]):
         where = f" ({row.setting})" if len(run.settings) > 1 else ""

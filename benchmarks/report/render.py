@@ -8,6 +8,7 @@ from typing import NamedTuple
 from benchmarks.report.looks import BESIDE, PRIVILEGED
 from benchmarks.report.phrases import BLANK, MINUS, printable
 from benchmarks.report.tables import ORACLE, Table
+from benchmarks.report.vocabulary import Vocabulary
 
 _MARKDOWN = {
     "best": "**{}**",
@@ -151,7 +152,7 @@ def _rows(table: Table) -> Iterator[tuple[str, list[tuple[str, str]]]]:
         yield printable(str(label)), list(zip(map(printable, row), its_marks, strict=True))
 
 
-def legend(table: Table) -> str:
+def legend(table: Table, said: Vocabulary) -> str:
     """Return in a line what the signs of a table on a terminal mean, of those that it has."""
     marks = set(table.marks.astype(str).to_numpy().ravel())
     words = " ".join([*_header(table), *map(str, table.text.index)])
@@ -160,7 +161,7 @@ def legend(table: Table) -> str:
         "= equivalent to it": "equivalent" in marks,
         "~ not resolved from it": "open" in marks,
         "x lost runs, or within chance": "out" in marks,
-        f"{ORACLE} selected with clean test labels": ORACLE in words,
+        f"{ORACLE} selected with {said.test_labels}": ORACLE in words,
         f"{PRIVILEGED} given clean or outside knowledge": PRIVILEGED in words,
         f"{BESIDE} from another folder": BESIDE in words,
         "-- no value": (table.text == BLANK).to_numpy().any(),

@@ -1,6 +1,6 @@
 """The tables of a report, and the sentences beside them: rankings, settings, tests, detection."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -48,14 +48,15 @@ ORACLE = "†"
 BY_SETTING = ("acc", "ece", "nll", "brier")
 """The metrics that get a table of their own, settings across."""
 COMPARED = {
-    "acc": "Accuracy %",
+    "acc": "{0.headline} %",
     "nll": "NLL",
     "brier": "Brier",
     "ece": "ECE %",
     "mem_frac": "Memorised %",
 }
-"""The columns of the ranking in which the best is marked, and what is not known to be worse."""
-PRINTED = ("Rank", "Accuracy", "ECE", "NLL", "Memorised", "Cost")
+"""The columns of the ranking in which the best is marked, and what is not known to be worse, with
+words of the run."""
+PRINTED = ("Rank", "{0.headline}", "ECE", "NLL", "Memorised", "Cost")
 """The columns of the ranking that a paper has room for beside the method; in a paper its rows may
 be grouped by family, so the rank is told."""
 NEAR = 0.01
@@ -157,7 +158,9 @@ def ranking(analysis: Analysis) -> Table:
     """Return one row per method, best accuracy first; methods without a whole seed come last."""
     numbers = analysis.ranking
     text = pd.DataFrame(index=numbers.index)
-    text["Accuracy %"] = _entries("acc", numbers["acc"], numbers["acc_half"])
+    words = analysis.run.words
+    headers = {metric: header.format(words) for metric, header in COMPARED.items()}
+    text[headers["acc"]] = _entries("acc", numbers["acc"], numbers["acc_half"])
     if numbers["acc_val"].notna().any():
         text["val. epoch %"] = [number("acc", v) for v in numbers["acc_val"]]
     if numbers["acc_label_wave"].notna().any():
@@ -166,10 +169,10 @@ def ranking(analysis: Analysis) -> Table:
         text[f"best epoch{ORACLE} %"] = [number("acc", v) for v in numbers["acc_oracle"]]
     text["Rank"] = [_or_blank(v, f"{v:.1f}") for v in numbers["rank"]]
     for metric in ("nll", "brier", "ece"):
-        text[COMPARED[metric]] = _entries(metric, numbers[metric], numbers[f"{metric}_half"])
-    text[f"Conf. {MINUS} acc."] = [signed("gap_signed", v) for v in numbers["gap_signed"]]
+        text[headers[metric]] = _entries(metric, numbers[metric], numbers[f"{metric}_half"])
+    text[f"Conf. {MINUS} {words.acc}"] = [signed("gap_signed", v) for v in numbers["gap_signed"]]
     if not analysis.run.unknown or numbers["mem_frac"].notna().any():
-        text["Memorised %"] = [number("mem_frac", v) for v in numbers["mem_frac"]]
+        text[headers["mem_frac"]] = [number("mem_frac", v) for v in numbers["mem_frac"]]
     if numbers["cost"].notna().any():
         text["Cost"] = [multiple(value) for value in numbers["cost"]]
     if len(analysis.timings):
@@ -178,19 +181,24 @@ def ranking(analysis: Analysis) -> Table:
         text["Memory MB"] = [_or_blank(value, f"{value:.0f}") for value in timed["memory"]]
     text["Runs"] = [f"{a}/{b}" for a, b in zip(numbers["done"], numbers["planned"], strict=True)]
     settings, seeds = len(analysis.shared_settings), span(numbers["seeds"])
+    printed = tuple(name.format(words) for name in PRINTED)
     title = (
         f"Test metrics after the last epoch, mean over {count(settings, 'setting')} and "
         f"{_seeds_in_words(seeds)}, with the half width of its 95% t interval over seeds"
     )
-    table = Table(text, _ranking_marks(analysis, text), numbers, _ranking_notes(analysis, numbers))
-    return labelled(analysis, replace(table, title=title, printed=PRINTED, cited=True))
+    table = Table(
+        text, _ranking_marks(analysis, text, headers), numbers, _ranking_notes(analysis, numbers)
+    )
+    return labelled(analysis, replace(table, title=title, printed=printed, cited=True))
 
 
-def _ranking_marks(analysis: Analysis, text: pd.DataFrame) -> pd.DataFrame:
+def _ranking_marks(
+    analysis: Analysis, text: pd.DataFrame, headers: Mapping[str, str]
+) -> pd.DataFrame:
     marks = pd.DataFrame("", index=text.index, columns=text.columns)
-    for metric in (metric for metric, header in COMPARED.items() if header in text):
+    for metric in (metric for metric, header in headers.items() if header in text):
         for method, mark in analysis.marks(metric).items():
-            marks.loc[method, COMPARED[metric]] = mark
+            marks.loc[method, headers[metric]] = mark
     return marks
 
 
@@ -236,7 +244,7 @@ def _ranking_notes(analysis: Analysis, numbers: pd.DataFrame) -> tuple[str, ...]
         ),
         INTERVALS,
         _marked(analysis, ("acc", "nll", "brier", "ece")),
-        "Rank: mean over settings of the rank by accuracy.",
+        f"Rank: mean over settings of the rank by {analysis.run.words.accuracy}.",
         "Runs: finished of attempted.",
     ]
     if numbers["cost"].notna().any():
@@ -254,22 +262,26 @@ def _ranking_notes(analysis: Analysis, numbers: pd.DataFrame) -> tuple[str, ...]
         who = _everyone(analysis)
         notes.append(f"Left out, because not {who} has tried it: {listing(left_out)}.")
     if numbers["acc_oracle"].notna().any():
-        notes.append(f"{ORACLE} selected with clean test labels: not attainable in practice.")
+        notes.append(
+            f"{ORACLE} selected with {analysis.run.words.test_labels}: not attainable in practice."
+        )
     return all_notes(analysis, *notes)
 
 
 def margins(analysis: Analysis) -> list[str]:
     """Say of each metric which differences are practically none."""
     return [
-        f"{number(m, margin)}{unit(m)} of {METRICS[m].label}"
+        f"{number(m, margin)}{unit(m)} of {analysis.run.words.metric(m).label}"
         for m, margin in analysis.margins.items()
     ]
 
 
 def _marked(analysis: Analysis, metrics: Sequence[str]) -> str:
     """Say what the marks of a table mean, and within which margins."""
+    said = analysis.run.words
     margins = [
-        f"{number(m, analysis.margins[m])}{unit(m) or f' of {METRICS[m].label}'}" for m in metrics
+        f"{number(m, analysis.margins[m])}{unit(m) or f' of {said.metric(m).label}'}"
+        for m in metrics
     ]
     within = " or ".join(dict.fromkeys(margins))
     return Note(
@@ -306,11 +318,11 @@ def by_setting(analysis: Analysis, metric: str = "acc") -> Table:
     for setting in settings:
         for method, mark in analysis.marks(metric, setting).items():
             marks.loc[method, setting] = mark
-    seeds = span(owed)
+    seeds, words = span(owed), run.words
     notes = _setting_notes(analysis, metric, seeds)
     title = (
-        f"{METRICS[metric].label}{_in_unit(metric)} on clean test labels after the last epoch, "
-        f"mean over {_seeds_in_words(seeds)} with the half width of its 95% t interval"
+        f"{words.metric(metric).label}{_in_unit(metric)} {words.measured_on(metric)} after the "
+        f"last epoch, mean over {_seeds_in_words(seeds)} with the half width of its 95% t interval"
     )
     parts = ("ECE", "floor") if metric == "ece" else ()
     return labelled(analysis, Table(text, marks, means, notes, title=title, parts=parts))
@@ -321,11 +333,12 @@ def _in_unit(metric: str) -> str:
 
 
 def _setting_notes(analysis: Analysis, metric: str, seeds: str) -> tuple[str, ...]:
-    shown, lost = METRICS[metric], "[finished/attempted] where some did not finish."
+    words = analysis.run.words
+    shown, lost = words.metric(metric), "[finished/attempted] where some did not finish."
     return all_notes(
         analysis,
         Note(
-            f"{shown.label}{_in_unit(metric)} on clean test labels at the last epoch "
+            f"{shown.label}{_in_unit(metric)} {words.measured_on(metric)} at the last epoch "
             f"({shown.meaning}), mean over n = {_seeds_in_words(seeds)} ± half width of the 95% t "
             f"interval; {lost}",
             lost,
@@ -396,7 +409,9 @@ def aggregate(analysis: Analysis) -> Table:
     numbers = analysis.ranking[["rank"]].copy()
     text = pd.DataFrame(index=numbers.index)
     text["Rank"] = [_or_blank(v, f"{v:.1f}") for v in numbers["rank"]]
-    text["IQM accuracy %"] = _bracketed(numbers, "iqm", analysis.interquartile_means)
+    text[f"IQM {analysis.run.words.accuracy} %"] = _bracketed(
+        numbers, "iqm", analysis.interquartile_means
+    )
     near = analysis.profiles(np.array([NEAR]))
     numbers["near"] = [float(near[m].value[0]) if m in near else np.nan for m in numbers.index]
     text["Near the best %"] = [_or_blank(v, f"{100 * v:.0f}") for v in numbers["near"]]
@@ -405,8 +420,8 @@ def aggregate(analysis: Analysis) -> Table:
         text[f"Beats {analysis.label(reference)} %"] = _bracketed(numbers, name, chances)
     table = unmarked(text, numbers, _aggregate_notes(analysis))
     title = (
-        f"Accuracy over {count(len(analysis.shared_settings), 'setting')} together: ranks, "
-        "interquartile means, and how often a method beats another"
+        f"{analysis.run.words.headline} over {count(len(analysis.shared_settings), 'setting')} "
+        "together: ranks, interquartile means, and how often a method beats another"
     )
     return labelled(analysis, replace(table, title=title))
 
@@ -428,17 +443,16 @@ def _or_blank(value: float, text: str) -> str:
 
 
 def _aggregate_notes(analysis: Analysis) -> tuple[str, ...]:
-    settings = len(analysis.shared_settings)
+    settings, words = len(analysis.shared_settings), analysis.run.words
     return all_notes(
         analysis,
         (
-            f"Accuracy at the last epoch over {count(settings, 'setting')} that "
+            f"{words.headline} at the last epoch over {count(settings, 'setting')} that "
             f"{_everyone(analysis)} has tried. Rank: mean over settings. IQM: interquartile mean "
-            "of accuracies, as they are, over settings within each seed, then mean over seeds that "
-            f"finished in every one. Near the best: share of runs at most {100 * NEAR:g} point "
-            "below the best of the same setting and seed. Beats: chance to be more accurate on the "
-            "same seed, mean over "
-            "settings, ties half."
+            f"of {words.accuracies}, as they are, over settings within each seed, then mean over "
+            "seeds that finished in every one. Near the best: share of runs at most "
+            f"{100 * NEAR:g} point below the best of the same setting and seed. Beats: chance to "
+            f"be {words.more_accurate} on the same seed, mean over settings, ties half."
         ),
         (
             "Brackets: 95% t intervals over seeds, of one value over settings for each seed, as a "
@@ -457,9 +471,9 @@ def over_settings(analysis: Analysis) -> str:
     alike = "; ".join(groups) if groups else "none, every pair differs"
     p = ranks.friedman_p
     return (
-        f"Accuracy over {ranks.n} settings: Friedman's test that all methods rank alike, "
-        f"{p_value(p) if np.isfinite(p) else 'not for two methods'}. Groups that pairwise Wilcoxon "
-        "signed-rank tests (Holm over all "
+        f"{analysis.run.words.headline} over {ranks.n} settings: Friedman's test that all methods "
+        f"rank alike, {p_value(p) if np.isfinite(p) else 'not for two methods'}. Groups that "
+        "pairwise Wilcoxon signed-rank tests (Holm over all "
         f"{len(ranks.methods) * (len(ranks.methods) - 1) // 2} pairs) cannot tell apart: {alike}. "
         f"{DEPENDENT}"
     )
@@ -470,8 +484,9 @@ def probabilities(analysis: Analysis) -> Table | None:
     numbers = analysis.probabilities
     if numbers.empty:
         return None
+    words = analysis.run.words
     headers = {
-        (reference, metric): f"{METRICS[metric].label}, against {analysis.label(reference)}"
+        (reference, metric): f"{words.metric(metric).label}, against {analysis.label(reference)}"
         for reference in analysis.references
         for metric in JUDGED
     }
@@ -482,7 +497,9 @@ def probabilities(analysis: Analysis) -> Table | None:
         place = row.method, headers[row.reference, row.metric]
         text.loc[place] = " / ".join(map(chance, (row.better, row.same, row.worse)))
         marks.loc[place] = "best" if row.better > SURE else ""
-    margins = [f"{number(m, analysis.margins[m])}{unit(m)} of {METRICS[m].label}" for m in JUDGED]
+    margins = [
+        f"{number(m, analysis.margins[m])}{unit(m)} of {words.metric(m).label}" for m in JUDGED
+    ]
     note = (
         "Probability that a method is better / practically the same / worse on another setting "
         f"like these {span(numbers['n'])}: Bayesian signed-rank test of the mean differences "
@@ -512,13 +529,13 @@ def datasets(analysis: Analysis) -> Table | None:
     for test in rows_of(stats.paired_tests(numbers, ["method"])):
         text.loc[test.method, "Over datasets"] = change("acc", test.difference, test.low, test.high)
     note = (
-        f"Accuracy less that of {analysis.label(reference)}, mean over the settings of a "
-        f"dataset; then mean and 95% t interval over {len(names)} datasets, one value each, "
+        f"{run.words.headline} less that of {analysis.label(reference)}, mean over the settings of "
+        f"a dataset; then mean and 95% t interval over {len(names)} datasets, one value each, "
         "because settings that share a dataset are not independent. A difference that this "
         f"interval does not show may belong to one dataset. {NO_TEST}"
     )
     table = unmarked(text, numbers, (*incomplete(analysis), note))
-    title = f"Accuracy less that of {analysis.label(reference)}, dataset by dataset"
+    title = f"{run.words.headline} less that of {analysis.label(reference)}, dataset by dataset"
     return labelled(analysis, replace(table, title=title))
 
 
@@ -538,13 +555,12 @@ def neighbours(analysis: Analysis) -> Table | None:
         }
     ).set_axis(numbers["method"].tolist())
     note = (
-        "Each method and the next in the ranking: paired difference in accuracy, mean over "
-        "settings within each seed, with its 95% t interval; q over all pairs of methods. "
-        "Detectable: the least true difference (points) that so many seeds find with a chance "
-        f"of {100 * stats.POWER:.0f}%, in a single test. Seeds for 1 point: how many find a true "
-        "difference of 1 point with that chance, whatever difference is seen; a rough guide, as "
-        "the spread is estimated from few seeds. "
-        f"{NO_TEST}"
+        "Each method and the next in the ranking: paired difference in "
+        f"{analysis.run.words.accuracy}, mean over settings within each seed, with its 95% t "
+        "interval; q over all pairs of methods. Detectable: the least true difference (points) "
+        f"that so many seeds find with a chance of {100 * stats.POWER:.0f}%, in a single test. "
+        "Seeds for 1 point: how many find a true difference of 1 point with that chance, whatever "
+        f"difference is seen; a rough guide, as the spread is estimated from few seeds. {NO_TEST}"
     )
     table = unmarked(text, numbers, all_notes(analysis, note))
     title = "Each method against the next in the ranking, and the seeds that find one point"
@@ -576,17 +592,18 @@ def detectable(analysis: Analysis) -> str:
     for metric in MARGINS:
         rows = own[(own["metric"] == metric) & (own["detectable"] > 0)]  # 0: the same runs
         if len(rows):
-            lines.append(f"- {_missed(metric, rows, analysis.label(reference))}")
+            lines.append(f"- {_missed(analysis, metric, rows)}")
     return "\n".join(lines)
 
 
-def _missed(metric: str, rows: pd.DataFrame, reference: str) -> str:
+def _missed(analysis: Analysis, metric: str, rows: pd.DataFrame) -> str:
+    reference = analysis.label(analysis.references[0])
     low, middle, high = (
         number(metric, float(rows["detectable"].quantile(q))) for q in (0.1, 0.5, 0.9)
     )
     return (
-        f"{METRICS[metric].label}: with n = {span(rows['n'])} seeds in a single setting, a true "
-        f"difference from {reference} below {middle}{unit(metric)} would have been missed more "
-        f"often than one time in five (median of {count(len(rows), 'comparison')}; {low} to {high} "
-        "for four in five of them), before any correction for their number."
+        f"{analysis.run.words.metric(metric).label}: with n = {span(rows['n'])} seeds in a single "
+        f"setting, a true difference from {reference} below {middle}{unit(metric)} would have been "
+        f"missed more often than one time in five (median of {count(len(rows), 'comparison')}; "
+        f"{low} to {high} for four in five of them), before any correction for their number."
     )

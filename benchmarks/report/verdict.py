@@ -25,7 +25,7 @@ from benchmarks.report.phrases import (
 )
 from benchmarks.report.render import Block, Words, bullets
 from benchmarks.report.tables import Table, margins
-from benchmarks.schema import METRICS
+from benchmarks.report.vocabulary import Vocabulary
 
 JUDGED = ("acc", "nll", "brier", "ece")
 FEW_CANDIDATES = 2
@@ -44,7 +44,7 @@ OUTCOMES = {
     "worse": "worse",
     "equivalent": "equivalent",
     "open": "no difference detected",
-    "out": "no claim, for lost runs or an accuracy within chance,",
+    "out": "no claim, for lost runs or a result within chance,",
 }
 """The outcomes of a comparison, as sentences say them; entries of tables say ``open``."""
 
@@ -66,6 +66,7 @@ class Asked(NamedTuple):
     candidates: list[str]
     confirmatory: bool
     names: Names
+    call: Vocabulary  # what is measured
 
     def words(self) -> str:
         """Return the question: ``label smoothing against hard labels``, ``6 methods against``..."""
@@ -104,7 +105,7 @@ def asked(analysis: Analysis) -> Asked | None:
         return None
     names = named(analysis, candidates)
     candidates.sort(key=lambda method: _numbers_first(names[method]))
-    return Asked(reference, candidates, question is not None, names)
+    return Asked(reference, candidates, question is not None, names, run.words)
 
 
 def named(analysis: Analysis, candidates: Sequence[str] = ()) -> Names:
@@ -188,22 +189,26 @@ def _judge(analysis: Analysis, about: Asked) -> list[Block]:
             )
         ]
     gaps = effects(analysis, about, "gap_signed")
-    said = [_headline(tests["acc"])]
-    said.append(" ".join(_outcomes(metric, tests[metric]) for metric in ("nll", "brier")).strip())
+    said = [_headline(tests["acc"], about.call)]
+    said.append(
+        " ".join(_outcomes(about.call.metric(m).label, tests[m]) for m in ("nll", "brier")).strip()
+    )
     if len(tests["ece"]):
         said.append(_calibration(tests["ece"], gaps))
     words = bullets([each for each in said if each])
     return [Words(words), _of_settings(analysis, about, tests, gaps)]
 
 
-def _headline(tests: pd.DataFrame) -> str:
+def _headline(tests: pd.DataFrame, call: Vocabulary) -> str:
     said = []
     noisy = tests[tests["noisy"]]
     if len(noisy):
-        words = ("raised accuracy", "lowered accuracy", "left accuracy equivalent")
+        acc = call.accuracy
+        words = (f"raised {acc}", f"lowered {acc}", f"left {acc} equivalent")
         phrases = _tally(noisy, (*words, "made no detected difference", OUTCOMES["out"]))
-        said.append(f"On mislabelled data it {phrases}.")
-    words = ("it raised accuracy", "it lowered accuracy", "accuracy was equivalent")
+        said.append(f"{call.on_noise} it {phrases}.")
+    acc = call.accuracy
+    words = (f"it raised {acc}", f"it lowered {acc}", f"{acc} was equivalent")
     texts = {
         **OUTCOMES,
         **dict(zip(OUTCOMES, (*words, "no difference was detected"), strict=False)),
@@ -224,10 +229,10 @@ def _tally(tests: pd.DataFrame, words: Sequence[str]) -> str:
     return listing([f"{w} in {n}{'' if k else whole}" for k, (w, n) in enumerate(said)])
 
 
-def _outcomes(metric: str, tests: pd.DataFrame) -> str:
+def _outcomes(label: str, tests: pd.DataFrame) -> str:
     if tests.empty:
         return ""
-    return f"{METRICS[metric].label}: {_tally(tests, list(OUTCOMES.values()))}."
+    return f"{label}: {_tally(tests, list(OUTCOMES.values()))}."
 
 
 def _calibration(tests: pd.DataFrame, gaps: pd.DataFrame) -> str:
@@ -252,8 +257,9 @@ def _entry(metric: str, test: Any) -> str:  # noqa: ANN401  a row of a table
     return f"{text}{same} {test.outcome}".removesuffix(" out")
 
 
-def _header(metric: str) -> str:
-    return f"{METRICS[metric].label}{' (points)' if METRICS[metric].percent else ''}"
+def _header(about: Asked, metric: str) -> str:
+    shown = about.call.metric(metric)
+    return f"{shown.label}{' (points)' if shown.percent else ''}"
 
 
 def _of_settings(
@@ -261,9 +267,9 @@ def _of_settings(
 ) -> Table:
     """Return a row for each setting: the differences in each metric, and calibration."""
     settings = [s for s in analysis.run.settings if s in set(tests["acc"]["setting"])]
-    text, marks = _filled(tests, settings, "setting")
+    text, marks = _filled(about, tests, settings, "setting")
     ends = {"ECE %, each": (tests["ece"], "ece", number)}
-    ends[f"Conf. {MINUS} acc., each"] = (gaps, "gap_signed", signed)
+    ends[f"Conf. {MINUS} {about.call.acc}, each"] = (gaps, "gap_signed", signed)
     for header, (rows, metric, shown) in ends.items():
         each = {
             row.setting: f"{shown(metric, row.other)} to {shown(metric, row.own)}"
@@ -279,20 +285,20 @@ def _of_settings(
 
 def _title(about: Asked, metric: str = "") -> str:
     """Return what a table of differences is called in a paper."""
-    what = f"difference in {METRICS[metric].label}" if metric else "differences"
+    what = f"difference in {about.call.metric(metric).label}" if metric else "differences"
     return f"{capitalised(about.words())}: paired {what}, with 95% intervals and what they show"
 
 
 def _filled(
-    tests: Mapping[str, pd.DataFrame], rows: Sequence[str], by: str
+    about: Asked, tests: Mapping[str, pd.DataFrame], rows: Sequence[str], by: str
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the texts and marks of a table with the differences of each metric across."""
     index = pd.Index(rows, name=capitalised(by))
-    text = pd.DataFrame(BLANK, index=index, columns=[_header(metric) for metric in tests])
+    text = pd.DataFrame(BLANK, index=index, columns=[_header(about, metric) for metric in tests])
     marks = pd.DataFrame("", index=index, columns=text.columns)
     for metric, own in tests.items():
         for test in rows_of(own):
-            place = getattr(test, by), _header(metric)
+            place = getattr(test, by), _header(about, metric)
             text.loc[place] = _entry(metric, test)
             marks.loc[place] = test.outcome if test.outcome in MARKED else ""
     return text, marks
@@ -359,7 +365,7 @@ def _of_one_setting(metric: str, tests: pd.DataFrame, about: Asked) -> str:
         if methods:
             those = "" if outcome == "better" else f" ({some(methods, NAMED)})"
             said.append(f"{words} for {len(methods)}{those}")
-    return f"{METRICS[metric].label}, of {len(tests)} methods: {'; '.join(said)}."
+    return f"{about.call.metric(metric).label}, of {len(tests)} methods: {'; '.join(said)}."
 
 
 def _most(metric: str, tests: pd.DataFrame, about: Asked) -> str:
@@ -371,7 +377,7 @@ def _most(metric: str, tests: pd.DataFrame, about: Asked) -> str:
         those = [f"{about.short(str(method))} in {n}" for method, n in won.items()]
         said.append(f"{outcome}: {some(those, NAMED)}")
     settings = tests["setting"].nunique()
-    return f"{METRICS[metric].label}, of {settings} settings: {'; '.join(said)}."
+    return f"{about.call.metric(metric).label}, of {settings} settings: {'; '.join(said)}."
 
 
 def _of_candidates(analysis: Analysis, about: Asked, tests: Mapping[str, pd.DataFrame]) -> Table:
@@ -379,13 +385,13 @@ def _of_candidates(analysis: Analysis, about: Asked, tests: Mapping[str, pd.Data
     counts = analysis.ranking[["done", "planned"]]
     if len(analysis.run.settings) == 1:
         order = [str(m) for m in analysis.ranking.index if m in about.candidates]
-        text, marks = _filled(tests, order, "method")
+        text, marks = _filled(about, tests, order, "method")
     else:
         order = about.candidates
-        text = pd.DataFrame(BLANK, index=order, columns=[METRICS[m].label for m in tests])
+        text = pd.DataFrame(BLANK, index=order, columns=[about.call.metric(m).label for m in tests])
         for metric, rows in tests.items():
             for method, own in rows.groupby("method"):
-                text.loc[str(method), METRICS[metric].label] = _counted(own)
+                text.loc[str(method), about.call.metric(metric).label] = _counted(own)
         marks = pd.DataFrame("", index=order, columns=text.columns)
     runs = counts.to_dict("index")
     text["Runs"] = [f"{runs[m]['done']}/{runs[m]['planned']}" for m in order]
@@ -407,7 +413,7 @@ def _counted(own: pd.DataFrame) -> str:
 def _side_by_side(analysis: Analysis, about: Asked, metric: str, tests: pd.DataFrame) -> Table:
     """Return a metric's differences: a row for each setting, a column for each candidate."""
     settings = [s for s in analysis.run.settings if s in set(tests["setting"])]
-    index = pd.Index(settings, name=_header(metric))
+    index = pd.Index(settings, name=_header(about, metric))
     text = pd.DataFrame(BLANK, index=index, columns=about.candidates)
     marks = pd.DataFrame("", index=index, columns=about.candidates)
     for test in rows_of(tests):

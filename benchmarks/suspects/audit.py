@@ -110,7 +110,7 @@ def audit(folder: Path, root: Path, cells: CellFilter, options: AuditOptions) ->
         size = min(options.top or SHEET_IMAGES, SHEET_IMAGES)
         pictured = ((each, published.images(each.cell)) for each in shown)
         sheets = tuple(
-            draw_sheet(each, images, size, new, reveal=options.reveal)
+            draw_sheet(each, images, size, new, reveal=options.reveal and not each.truth_unknown)
             for each, images in pictured
             if images is not None
         )
@@ -210,6 +210,8 @@ def _rows(ranking: LabelRanking, published: _Published, options: AuditOptions) -
         score=ranking.score,
         corrected="",
     )
+    if ranking.truth_unknown:  # beside others whose labels are known
+        table = table.assign(**dict.fromkeys(REVEALED, ""))
     return table[[*COLUMNS, *(REVEALED if options.reveal else ())]]
 
 

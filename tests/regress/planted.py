@@ -67,7 +67,7 @@ CHANGES = {
     "ece_bins": Change("30 bins in place of 15", "cross_entropy, .*: ECE .* worse"),
     "learning_rate": Change("the learning rate times 1.3", "cross_entropy, ", RESOLVED),
     "noise_by_method": Change(
-        "each method draws its own noise", "cross_entropy, .*: trained on other noisy labels", **FEW
+        "each method draws its own noise", "cross_entropy, .*: trained on other labels", **FEW
     ),
     "evaluation_in_training_mode": Change(
         "networks are evaluated in training mode",

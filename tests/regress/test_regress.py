@@ -134,7 +134,7 @@ CASES = {
     ),
     "labels": (
         setting("noise_sha256", "0" * 64, *CLEAN, [1, 4]), FIRST, "FAIL",
-        "gce, clean, seed 1, 4: trained on other noisy labels at the same seed",
+        "gce, clean, seed 1, 4: trained on other labels at the same seed",
     ),
     "test images": (
         setting("n_test", 1999, *CLEAN), FIRST, "FAIL",

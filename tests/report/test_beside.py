@@ -55,7 +55,7 @@ def changed(where, **values):
 @pytest.mark.parametrize(
     ("alter", "changes", "sentence"),
     [
-        (changed("0.4", noise_sha256="x"), {}, "has other noisy labels at seeds 0, 1, 2."),
+        (changed("0.4", noise_sha256="x"), {}, "has other labels at seeds 0, 1, 2."),
         (changed("0.4", n_test=1), {}, "has another number of test images at seeds 0, 1, 2."),
         (changed("0.4", profile="paper"), {}, "another profile of hyper-parameters at seeds 0"),
         (changed("0.4", model="cnn"), {}, "has it with the model cnn and the recipe short."),
@@ -85,7 +85,7 @@ def test_a_seed_with_other_labels_is_left_out_alone(tmp_path):
 
     run = both(tmp_path, alter)
     (sentence,) = run.beside.left_out
-    assert sentence == "digits, symmetric(rate=0.2): theirs has other noisy labels at seed 1."
+    assert sentence == "digits, symmetric(rate=0.2): theirs has other labels at seed 1."
     rows = run.last[run.last["method"] == "elr"]
     assert rows.groupby("noise")["seed"].agg(list).to_dict() == {
         NOISES[0]: [0, 1, 2],

@@ -106,7 +106,7 @@ def test_cells_without_a_partner_are_named(before, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"noise_sha256": "another"}, r"different noisy labels at digits, clean, mlp, .*seed 0"),
+        ({"noise_sha256": "another"}, r"different labels at digits, clean, mlp, .*seed 0"),
         ({"metric_spec": "v2"}, "before has metrics v1 and .*after has metrics v2: `collect`"),
         ({"recipe": "long"}, "have no finished cell in common"),
     ],

@@ -110,7 +110,7 @@ def test_what_lost_runs_or_is_within_chance_is_never_marked(tmp_path):
     assert "% needs \\usepackage{xcolor}" in code
     assert '<span class="out">' in render.html(table)
     assert "<sub>" in render.markdown(table)
-    assert "x lost runs, or within chance" in render.legend(table)
+    assert "x lost runs, or within chance" in render.legend(table, analysis.run.words)
 
 
 def test_mean_ranks_share_ties_and_put_the_unfinished_last():
@@ -226,7 +226,7 @@ def test_pairs_with_different_labels_are_refused_over_all_methods_too(tmp_path):
         return row | ({"noise_sha256": "another"} if other else {})
 
     analysis = analysed(tmp_path, replace(SMALL, alter=alter))
-    with pytest.raises(RefusedError, match=r"different noisy labels at digits, .*seed 2"):
+    with pytest.raises(RefusedError, match=r"different labels at digits, .*seed 2"):
         analysis.differences("cross_entropy", "acc")
 
 

@@ -159,10 +159,10 @@ def test_an_interval_that_leaves_what_is_possible_is_shown_by_its_ends(tmp_path)
 
 
 def test_the_signs_of_the_terminals_ranking_are_explained_and_no_others(tied, tmp_path):
-    line = render.legend(tables.ranking(tied))
+    line = render.legend(tables.ranking(tied), tied.run.words)
     assert line == ("* best; ~ not resolved from it; † selected with clean test labels")
     everything = analysed(tmp_path, replace(TIED, methods=SIX, alter=lambda row: row))
-    line = render.legend(tables.ranking(everything))
+    line = render.legend(tables.ranking(everything), everything.run.words)
     assert "† selected with clean test labels; ‡ given clean or outside knowledge" in line
 
 

@@ -1,5 +1,6 @@
 """Labels that nobody has checked: what a run claims of them, estimates, and says to look at."""
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -78,7 +79,12 @@ def test_nothing_that_is_shown_claims_what_was_not_measured(folder):
     page = re.sub(r'"data:image[^"]*"', "", (report / "report.html").read_text())
     page = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
     page = page.partition('id="data"')[0]
-    shown = [(report / "report.md").read_text(), page, (folder / "said.txt").read_text()]
+    shown = [*(path.read_text() for path in report.glob("*.md")), page, *_of_the_board(report)]
+    shown.insert(0, (report / "report.md").read_text())
+    shown += [(folder / "said.txt").read_text(), done("compare", "out", "out")]
+    for path in report.rglob("*.csv"):  # "accuracy" is a column of bins.csv, under its name there
+        header = path.read_text().partition("\n")[0]
+        shown.append(header.replace("accuracy", "") if path.stem == "reliability" else header)
     tables = [path for path in sorted(report.glob("*.tex")) if path.stem != "values"]
     shown += [path.read_text() for path in (*tables, *sorted(report.glob("figures/*.svg")))]
     for text in shown:
@@ -89,8 +95,33 @@ def test_nothing_that_is_shown_claims_what_was_not_measured(folder):
     assert "arrays(file='accuracy.npz'" in shown[0]  # a name is no claim
     assert "| Method | Agreement % |" in shown[0]
     names = {path.stem for path in (report / "figures").glob("*.png")}
-    assert not names & {"memorisation", "transitions", "losses", "temperature", "confusion"}
-    assert {"suspects", "seeds"} <= names
+    assert not names & {"memorisation", "transitions", "losses", "temperature"}
+    assert {"suspects", "seeds", "confusion"} <= names
+
+
+def test_agreement_by_class_is_drawn_of_the_given_test_labels():
+    drawn = pd.read_csv("out/report/figures/classes.csv").set_index(["method", "label"])
+    own = DATASETS.build("arrays(file='accuracy.npz', test=0.4)").labelled()
+    given, parts, found = own.given[own.is_test], Parts(Path("out")), {}
+    for record in parts.records(parts.meta):
+        agrees = record.arrays["logits"][0].argmax(-1) == given
+        for label in range(10):
+            place = (record.meta.keys.method, label)
+            found.setdefault(place, []).append(100 * agrees[given == label].mean())
+    assert len(drawn) == len(found) == 20
+    for place, row in drawn.iterrows():
+        assert row["centre"] == pytest.approx(np.mean(found[place]))
+
+
+def _of_the_board(report):
+    """Yield what the page writes by its scripts, but for what it says of methods."""
+    page = (report / "report.html").read_text()
+    data = json.loads(re.search(r'id="data"[^>]*>(.*?)</script>', page, re.DOTALL)[1])
+    used = [data["groups"][place] for place in {metric["group"] for metric in data["metrics"]}]
+    assert used
+    yield from data["words"].values()
+    for entry in (*used, *data["metrics"], *data["selections"]):
+        yield from (entry[key] for key in ("name", "label", "meaning") if key in entry)
 
 
 def test_noise_on_top_of_unknown_labels_has_no_realised_rate_to_check(folder):
@@ -117,6 +148,9 @@ def test_the_first_page_says_what_to_look_at_and_its_commands_run(folder):
     after = pd.read_csv("out-relabelled/results.csv")
     assert set(after["truth"]) == {"unknown"}
     assert after["mem_frac"].isna().all()
+    said = done("compare", "out", "out-relabelled", "--pair", "method")
+    assert "nan%" not in said
+    assert "Agreement" in said
 
 
 def test_there_is_nothing_to_reveal_of_labels_that_nobody_knows(folder):

@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 from PIL import Image
 
-from benchmarks.report import render, wording
+from benchmarks.report import render
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.browser.embedded import curves, embedded
 from benchmarks.report.opening import FirstScreen
@@ -63,7 +63,7 @@ def write(
         style=_read(HERE / "report.css"),
         script=_safe("\n".join(map(_read, SCRIPTS))),
         library=_read(LIBRARY),
-        word=wording.said_by(analysis)("accuracy"),
+        word=analysis.run.words.accuracy,
         data=_json(embedded(analysis)),
         curves=_json(curves(analysis.run)),
     )

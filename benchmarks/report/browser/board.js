@@ -46,7 +46,7 @@ const COLUMNS = [
     value: (method, settings) => summary(data.metrics[0], method, settings).n,
     text: (method, settings) => String(summary(data.metrics[0], method, settings).n),
   },
-  fact("knowledge", "Clean knowledge", "what it is told that noisy labels do not tell"),
+  fact("knowledge", "Clean knowledge", "what it is told that given labels do not tell"),
   fact("family", "Family", "methods that work alike"),
   fact("paper", "Paper", "sorts by year", { value: (method) => data.methods[method].year || null, node: paperNode }),
   fact("title", "Title", "of the paper"),

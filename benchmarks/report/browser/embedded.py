@@ -1,15 +1,14 @@
 """The numbers that the leaderboard of the page is made from, as JSON."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
 
 from benchmarks.catalogue import Facts, catalogue, passports
-from benchmarks.report import claims, stats, wording
+from benchmarks.report import claims, stats
 from benchmarks.report.analysis import BACKWARD, Analysis
 from benchmarks.report.data import ARENA, Run
 from benchmarks.report.looks import base
@@ -32,11 +31,12 @@ MOST_CELLS = 20_000
 
 MEANING = {
     "last": "After the last epoch.",
-    "val": "After the epoch with the best accuracy on held-out noisy labels.",
+    "val": "After the epoch with the best {0.accuracy} on held-out {0.noisy} labels.",
     "label_wave": "Where the changes of training predictions, smoothed, have their first minimum.",
-    "oracle": "After the epoch with the best test accuracy: clean knowledge, only to compare.",
+    "oracle": "After the epoch with the best {0.best_tested}, only to compare.",
     "last10": "Mean over the last ten epochs.",
 }
+"""Of each selection, with words of the run."""
 
 COST = Metric(
     "cost",
@@ -68,7 +68,7 @@ class Group(NamedTuple):
 
 _ACCURACY = ("acc", "acc_worst")
 GROUPS = (
-    Group("Accuracy", "How often is the class right, on clean test labels?", _ACCURACY),
+    Group("{0.headline}", "{0.how_right}", _ACCURACY),
     Group(
         "Calibration",
         "Is the confidence right, and is the network less sure where it errs?",
@@ -106,7 +106,7 @@ def embedded(analysis: Analysis) -> dict[str, Any]:
     reason, realised rate of noise, and the first letters of the digest of its labels. Each of the
     ``selections`` has a list of the runs' values of its ``metrics``, to six significant digits.
     """
-    run, said = analysis.run, wording.said_by(analysis)
+    run, words = analysis.run, analysis.run.words
     rows = _measured(run)
     ids = [m for g in (*GROUPS, OTHERS) for m in _members(g) if rows[m].notna().any()]
     whole = len(run.cells) <= MOST_CELLS
@@ -114,12 +114,15 @@ def embedded(analysis: Analysis) -> dict[str, Any]:
     chosen = [s for s in SELECTIONS if len(run.at(s))] or ["last"]
     cells = _ordered(run, rows[rows["selection"] == "last"])
     return {
-        "words": {"accuracy": said("accuracy"), "curves": said(_curve_words(run))},
-        "groups": [{"name": said(g.name), "meaning": said(g.meaning)} for g in (*GROUPS, OTHERS)],
-        "metrics": [_metric(_in_words(said, MEASURES[m])) for m in ids],
+        "words": {"accuracy": words.accuracy, "noise": words.noise, "curves": _curve_words(run)},
+        "groups": [
+            {"name": g.name.format(words), "meaning": g.meaning.format(words)}
+            for g in (*GROUPS, OTHERS)
+        ],
+        "metrics": [_metric(words.renamed.get(m, MEASURES[m])) for m in ids],
         "shown": [m for m in SHOWN if m in ids],
         "selections": [
-            {"id": s, "meaning": said(MEANING[s])}
+            {"id": s, "meaning": MEANING[s].format(words)}
             | _values(run, rows[rows["selection"] == s], ids if whole and s == "last" else short)
             for s in chosen
         ],
@@ -131,14 +134,10 @@ def embedded(analysis: Analysis) -> dict[str, Any]:
     }
 
 
-def _in_words(said: Callable[[str], str], metric: Metric) -> Metric:
-    return replace(metric, label=said(metric.label), meaning=said(metric.meaning))
-
-
 def _curve_words(run: Run) -> str:
     """Say what the small curves of a run are."""
     both = "" if run.unknown else " (coloured) and memorised share of the wrong labels (grey)"
-    return f"Test accuracy{both}, 0 to 100 %, over epochs"
+    return f"{run.words.tested}{both}, 0 to 100 %, over epochs"
 
 
 def curves(run: Run) -> list[list[list[int | None]] | None]:

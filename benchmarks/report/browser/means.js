@@ -9,7 +9,7 @@ const FILTERS = [
   { id: "model", label: "Model", of: "settings" },
   { id: "recipe", label: "Recipe", of: "settings" },
   { id: "kind", label: "Noise family", of: "settings" },
-  { id: "noise", label: "Noise", of: "settings" },
+  { id: "noise", label: data.words.noise, of: "settings" },
   { id: "family", label: "Method family", of: "methods" },
   { id: "spec", label: "Method", of: "methods", name: "label" },
   { id: "knowledge", label: "Clean knowledge", of: "methods" },

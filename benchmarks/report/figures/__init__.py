@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from pebble import ProcessPool
 
 from benchmarks import processes
-from benchmarks.report import wording
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import (
     about,
@@ -78,11 +77,11 @@ FIGURES: dict[str, Callable[[Analysis, Venue], list[Page]]] = {
 Each is a pure function that returns pages, or raises ``AbsentError`` where data do not suffice.
 """
 
-OF_TRUE_LABELS = {
-    *("memorisation", "temperature", "losses", "precision_recall"),
-    *("transitions", "classes", "confusion"),
-}
+OF_TRUE_LABELS = {"memorisation", "temperature", "losses", "precision_recall", "transitions"}
 """The kinds that need to know which labels are right."""
+
+BY_CLASS = {"classes", "confusion"}
+"""The kinds whose classes are true ones where these are known, else given ones: each apart."""
 
 _DELTA = "delta_"
 
@@ -132,7 +131,7 @@ def draw(analysis: Analysis, place: Place, kinds: Iterable[str] = FIGURES) -> li
                 save(page, place.folder / name, pdf=place.pdf)
                 drawn.append(Picture(name, page.caption, place.pdf))
             else:
-                drawn.append(f"{name} is not drawn. {page}")
+                drawn.append(f"{analysis.run.words.of_figure(name)} is not drawn. {page}")
     return drawn
 
 
@@ -140,34 +139,33 @@ def pages(
     analysis: Analysis, venue: Venue, kinds: Iterable[str] = FIGURES
 ) -> Iterator[tuple[str, Page | str]]:
     """Yield every page under its file's stem, and under its kind why a figure is absent."""
-    said = wording.said_by(analysis)
     for kind in kinds:
         try:
-            shown = _known(analysis) if kind in OF_TRUE_LABELS else analysis
-            drawn = _drawer(kind)(shown, venue)
+            drawn = [page for part in _parts(analysis, kind) for page in _drawer(kind)(part, venue)]
             captions = about.captions(analysis, [(page.caption, page.data) for page in drawn])
             for number, (page, caption) in enumerate(zip(drawn, captions, strict=True), start=1):
                 write_heading(page.figure, page.heading, analysis.run.note)
-                wording.figure(said, page.figure)
                 stem = kind if number == 1 else f"{kind}_{number}"
-                yield stem, replace(page, caption=said(caption))
+                yield stem, replace(page, caption=caption)
         except AbsentError as reason:
-            yield kind, said(str(reason))
+            yield kind, str(reason)
 
 
-def _known(analysis: Analysis) -> Analysis:
-    """Return the analysis of the settings whose true labels are known.
+def _parts(analysis: Analysis, kind: str) -> list[Analysis]:
+    """Return the analyses of the settings that a kind shows: all, or those that it needs.
 
     Raises:
-        AbsentError: there is none.
+        AbsentError: it needs true labels, and none are known.
     """
-    run = analysis.run
-    if not run.unknown:
-        return analysis
-    known = set(run.cells.loc[run.cells["truth"] != "unknown", "setting"])
-    if not known:
+    cells = analysis.run.cells
+    known = set(cells.loc[cells["truth"] != "unknown", "setting"])
+    unknown = {*analysis.run.settings} - known
+    if not unknown or kind not in OF_TRUE_LABELS | BY_CLASS:
+        return [analysis]
+    if not known and kind in OF_TRUE_LABELS:
         raise AbsentError("It takes the true labels, and nobody knows them.")
-    return analysis.restricted(run.methods, known)
+    some = [known] if kind in OF_TRUE_LABELS else [known, unknown]
+    return [analysis.restricted(analysis.run.methods, settings) for settings in some if settings]
 
 
 SLOWEST = ("reliability", "losses", "classes", "memorisation", "confusion", "precision_recall")

@@ -28,11 +28,12 @@ _LEAST = 3.2
 GIVEN = "given"
 """In place of a method: the labels of the training images."""
 _TICKS = (1, 10, 25, 50, 100)
+_GIVEN = "Above: the training labels as they were given. Below: the p"
+"""Said of labels beside true ones."""
 _CAPTION = (
-    "What the images of each true class (down) are taken for (across), in percent of the class, "
-    "all seeds together. Above: the training labels as they were given. Below: the predictions of "
-    "{methods} on the test images, last epoch. The colours are those of the square root, so that "
-    "few images are seen."
+    "What the images of each {words.true_class} (down) are taken for (across), in percent of the "
+    "class, all seeds together. {given}redictions of {methods} on the test images, last epoch. The "
+    "colours are those of the square root, so that few images are seen."
 )
 
 
@@ -47,7 +48,10 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     run, data = analysis.run, of_core(analysis)
     shown = [*analysis.references[:1], *(m for m in analysis.looks if m in set(data["method"]))]
     methods = list(dict.fromkeys(m for m in shown if m in analysis.looks))[:2]
-    caption = _CAPTION.format(methods=_words(analysis, methods))
+    words, known = run.words, not run.unknown
+    caption = _CAPTION.format(
+        words=words, given=_GIVEN if known else "P", methods=_words(analysis, methods)
+    )
     caption += matrices.numbered(run, data)
     caption += core_note(analysis, run.confusion["setting"])
     drawn = []
@@ -55,7 +59,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
         settings = list(dict.fromkeys(here["setting"]))
         for columns in layout.chunks(settings, min(COLUMNS, int((venue.width - _BESIDE) / 1.1))):
             part = here[here["setting"].isin(columns) & here["method"].isin(methods)]
-            panels = _panels(part, columns)
+            panels = _panels(part, columns, known=known)
             figure = _figure(analysis, panels, part, venue)
             drawn.append(Page(figure, _numbers(analysis, panels, part), caption, str(arena)))
     kept = layout.spread(drawn, layout.PAGES)
@@ -95,14 +99,15 @@ def _words(analysis: Analysis, methods: Sequence[str]) -> str:
     names = [analysis.looks[method].label for method in methods]
     if len(names) < 2:
         return names[0]
-    return f"{names[0]} and of the best method by mean accuracy, {names[1]},"
+    return f"{names[0]} and of the best method by mean {analysis.run.words.accuracy}, {names[1]},"
 
 
-def _panels(data: pd.DataFrame, settings: Sequence[str]) -> list[_Panel]:
+def _panels(data: pd.DataFrame, settings: Sequence[str], *, known: bool) -> list[_Panel]:
+    """Return the matrices of settings: of given labels where the true ones are known."""
     panels = []
     for setting in settings:
         rows = data[data["setting"] == setting]
-        panels.append(_Panel(setting, GIVEN, given_of(rows)))
+        panels += [_Panel(setting, GIVEN, given_of(rows))] if known else []
         for method, own in rows.groupby("method"):
             panels.append(_Panel(setting, str(method), percent(own, "predicted")))
     return panels
@@ -129,10 +134,11 @@ def _numbers(analysis: Analysis, panels: Sequence[_Panel], data: pd.DataFrame) -
 def _figure(
     analysis: Analysis, panels: Sequence[_Panel], data: pd.DataFrame, venue: Venue
 ) -> Figure:
+    true_class = analysis.run.words.true_class
     settings = list(dict.fromkeys(panel.setting for panel in panels))
     rows = [m for m in (GIVEN, *analysis.looks) if m in {panel.method for panel in panels}]
     reference = [m for m in analysis.references[:1] if m in rows]
-    rows = list(dict.fromkeys([GIVEN, *reference, *rows]))
+    rows = list(dict.fromkeys([*rows[: GIVEN in rows], *reference, *rows]))
     (dataset,) = data["dataset"].unique()
     names = matrices.names_beside(analysis.run, dataset, len(panels[0].shares))
     side = min((venue.width - _BESIDE - names.inches) / len(settings), _SIDE)
@@ -156,13 +162,13 @@ def _figure(
                 axes.set_title(layout.name_lines(setting, side - 0.2, small), fontsize=venue.small)
             if column == 0:
                 matrices.name_beside(axes, names)
-                axes.set_ylabel(f"{layout.name_lines(label, side - 0.2, small)}\ntrue class")
+                axes.set_ylabel(f"{layout.name_lines(label, side - 0.2, small)}\n{true_class}")
             if row == len(rows) - 1:
                 matrices.name_below(axes, names)
                 axes.set_xlabel("taken for")
     bar = figure.colorbar(
         image, ax=list(grid.flat), location="bottom", aspect=30, shrink=0.7, pad=0.02, ticks=_TICKS
     )
-    bar.set_label("Share of the true class (%)")
+    bar.set_label(f"Share of the {true_class} (%)")
     bar.outline.set_visible(False)
     return figure

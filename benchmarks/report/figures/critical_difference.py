@@ -17,9 +17,10 @@ from benchmarks.report.stats import Ranks
 _ROW = 0.155
 """The inches between two names or two bars."""
 _CAPTION = (
-    "Mean rank by accuracy at the last epoch over {n} settings (1 is best). A bar joins methods, "
-    "marked by its dots, of which no two are significantly different by Wilcoxon signed-rank tests "
-    "(Holm over all pairs, {alpha:g}). Friedman's test of no difference at all: {friedman}. "
+    "Mean rank by {words.accuracy} at the last epoch over {n} settings (1 is best). A bar joins "
+    "methods, marked by its dots, of which no two are significantly different by Wilcoxon "
+    "signed-rank tests (Holm over all pairs, {alpha:g}). Friedman's test of no difference at all: "
+    "{friedman}. "
     f"{DEPENDENT}"
 )
 
@@ -33,7 +34,9 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     friedman = "not defined for two methods"
     if np.isfinite(ranks.friedman_p):
         friedman = p_value(ranks.friedman_p)
-    caption = _CAPTION.format(n=ranks.n, alpha=stats.ALPHA, friedman=friedman)
+    caption = _CAPTION.format(
+        words=analysis.run.words, n=ranks.n, alpha=stats.ALPHA, friedman=friedman
+    )
     return [Page(figure, points(ranks), caption)]
 
 

@@ -19,7 +19,7 @@ def pages(analysis: Analysis, venue: Venue, metric: str) -> list[Page]:
         raise AbsentError("No seed finished with both a method and the reference.")
     if len(set(data["setting"])) == 1:
         raise AbsentError("A heat map of one setting is a column of a table.")
-    name = analysis.label(reference)
+    name, words = analysis.label(reference), analysis.run.words
     shown = {m: k.label for m, k in analysis.looks.items() if m in set(data["method"])}
     settings = [s for s in analysis.run.settings if s in set(data["setting"])]
     parts, more = heat_map.split(venue, shown, settings)
@@ -40,9 +40,10 @@ def pages(analysis: Analysis, venue: Venue, metric: str) -> list[Page]:
             cbar_kws=_colour_bar(extended=data["difference"].abs().max() > limit),
         )
         figure.axes[-1].tick_params(length=0)
-        label = f"{METRICS[metric].label}, difference{_unit(metric)}"
+        label = f"{words.metric(metric).label}, difference{_unit(metric)}"
         figure.axes[-1].set_ylabel(layout.wrapped(label, figure.get_figheight() - 0.8, venue))
-        caption = _caption(name, metric, _coloured(entries, metric), limit)
+        above = f"{words.metric(metric).label}{_unit(metric)} above {name}"
+        caption = _caption(above, _coloured(entries, metric), limit)
         drawn.append(Page(figure, part, caption + more))
     return drawn
 
@@ -111,10 +112,10 @@ def _colour_bar(*, extended: bool) -> dict[str, object]:
     }
 
 
-def _caption(reference: str, metric: str, entries: pd.DataFrame, limit: float) -> str:
+def _caption(above: str, entries: pd.DataFrame, limit: float) -> str:
     text = (
-        f"{METRICS[metric].label}{_unit(metric)} above {reference}, mean over seeds of the paired "
-        "difference at the last epoch. Blue is better, red worse."
+        f"{above}, mean over seeds of the paired difference at the last epoch. Blue is better, "
+        "red worse."
     )
     if entries["hatched"].any():
         text += (

@@ -16,7 +16,6 @@ from benchmarks.report.figures.difference import the_reference
 from benchmarks.report.figures.layout import AbsentError, Page, Venue
 from benchmarks.report.looks import Look
 from benchmarks.report.phrases import signed
-from benchmarks.schema import METRICS
 
 Ends = tuple[float, float]
 
@@ -53,7 +52,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
             inside = [t[(t["metric"] == metric) & t["method"].isin(part)] for t in (pooled, dots)]
             axes.set_xlim(windows[metric])
             _draw_panel(axes, inside[0], inside[1], shown, 100 * analysis.margins[metric])
-            label = f"{METRICS[metric].label}, difference (points)"
+            label = f"{analysis.run.words.metric(metric).label}, difference (points)"
             axes.set_xlabel(layout.wrapped(label, venue.width / 2 - 0.9, venue))
         grid[0].set_yticks(range(len(part)), [labels[method] for method in part])
         _draw_legend(figure, dots=len(dots) > 0)
@@ -76,7 +75,8 @@ def _draw_legend(figure: Figure, *, dots: bool) -> None:
 
 def _caption(analysis: Analysis, reference: str, pooled: pd.DataFrame, dots: pd.DataFrame) -> str:
     name = analysis.label(reference)
-    bands = [f"{100 * analysis.margins[m]:g} points of {METRICS[m].label}" for m in SHOWN]
+    said = analysis.run.words
+    bands = [f"{100 * analysis.margins[m]:g} points of {said.metric(m).label}" for m in SHOWN]
     text = f"Paired differences from {name} at the last epoch. Large: "
     text += (
         "mean over settings within each seed, then over seeds" if len(dots) else "mean over seeds"
@@ -93,7 +93,7 @@ def _caption(analysis: Analysis, reference: str, pooled: pd.DataFrame, dots: pd.
         text += " Without a mean: no seed finished in all settings."
     if len(dots):
         text += " Dots: the mean in each setting."
-    return text + " Accuracy gains to the right, calibration to the left; colours: families."
+    return f"{text} {said.headline} gains to the right, calibration to the left; colours: families."
 
 
 def _window(pooled: pd.DataFrame, dots: pd.DataFrame, metric: str, rope: float) -> Ends:

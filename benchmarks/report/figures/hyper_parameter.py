@@ -18,9 +18,10 @@ from benchmarks.report.figures import layout
 from benchmarks.report.figures.layout import AbsentError, Page, Venue
 from benchmarks.report.looks import resolve
 from benchmarks.report.phrases import MINUS
+from benchmarks.report.vocabulary import Vocabulary
 
 SHOWN = {
-    "acc": "Accuracy (%)",
+    "acc": "{0.headline} (%)",
     "ece": "ECE (%)",
     "ts_clean_ece": "ECE after scaling (%)",
 }
@@ -33,7 +34,7 @@ _SHADES = (0.5, 1.0)
 _WIDE = 30
 """The axis is logarithmic where the largest value is so many times the smallest."""
 _CAPTION = (
-    "{method} by its {name}, all else equal: on clean test labels at the last epoch, mean over "
+    "{method} by its {name}, all else equal: on {words.test_labels} at the last epoch, mean over "
     "seeds with 95% t intervals, a line for each noise with its realised rate. Axes do not start "
     "at zero."
 )
@@ -64,7 +65,13 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
         data = points(analysis, sweep)
         if data.empty:
             raise AbsentError(f"Every value of {sweep.name} is within chance or lost its runs.")
-        drawn.append(Page(_figure(data, sweep, venue), data, _caption(analysis, sweep, data)))
+        drawn.append(
+            Page(
+                _figure(data, sweep, analysis.run.words, venue),
+                data,
+                _caption(analysis, sweep, data),
+            )
+        )
     return drawn
 
 
@@ -144,6 +151,7 @@ def _caption(analysis: Analysis, sweep: Swept, data: pd.DataFrame) -> str:
     caption = _CAPTION.format(
         method=resolve([sweep.method], {})[sweep.method].label,
         name=sweep.name,
+        words=analysis.run.words,
     )
     if "ts_clean_ece" in set(data["metric"]):
         caption += _SCALED
@@ -176,7 +184,7 @@ def _looks(data: pd.DataFrame) -> dict[str, tuple[str, str]]:
     return {panel: looks[panel] for panel in dict.fromkeys(data["panel"])}
 
 
-def _figure(data: pd.DataFrame, sweep: Swept, venue: Venue) -> Figure:
+def _figure(data: pd.DataFrame, sweep: Swept, words: Vocabulary, venue: Venue) -> Figure:
     metrics = [metric for metric in SHOWN if metric in set(data["metric"])]
     arenas, looks = list(dict.fromkeys(data["arena"])), _looks(data)
     per_row = 3
@@ -188,7 +196,7 @@ def _figure(data: pd.DataFrame, sweep: Swept, venue: Venue) -> Figure:
         for axes, metric in zip(axes_row, metrics, strict=True):
             own = data[(data["arena"] == arena) & (data["metric"] == metric)]
             _draw_panel(axes, own, looks)
-            axes.set_title(layout.wrapped(SHOWN[metric], width, venue))
+            axes.set_title(layout.wrapped(SHOWN[metric].format(words), width, venue))
         if arena:
             axes_row[0].set_ylabel(layout.name_lines(arena, 1.6, venue))
     values = sorted(set(data["x"]))

@@ -250,12 +250,6 @@ def summarised_between(
     )
 
 
-def y_label(metric: str) -> str:
-    """Return the metric's name with its unit."""
-    unit = " (%)" if METRICS[metric].percent else " (nats)" if metric == "nll" else ""
-    return METRICS[metric].label + unit
-
-
 _BREAKS = (
     *((r" (?![^()]*\))", " "), (r"(?<=.)(?=\()", ""), (r"(?<=,) ", " ")),
     (r"(?<=[=:])(?=['\w])", ""),

@@ -32,6 +32,7 @@ class MethodSelection:
 
     shown: dict[str, Look]
     others: tuple[str, ...]
+    accuracy: str  # what the best of a family is best by
 
     @property
     def have_bands(self) -> bool:
@@ -46,22 +47,23 @@ class MethodSelection:
         total = len(self.shown) + len(self.others)
         return (
             f" Shown: {len(self.shown)} of {total} methods: what the others are compared with, and "
-            "the best of each family by mean accuracy; the tables have all."
+            f"the best of each family by mean {self.accuracy}; the tables have all."
         )
 
 
 def select_methods(analysis: Analysis) -> MethodSelection:
     """Return all methods, or of more than ten the references and the best of each family."""
-    looks = analysis.looks
+    looks, accuracy = analysis.looks, analysis.run.words.accuracy
     if len({base(method) for method in looks}) <= CROWDED:
-        return MethodSelection(looks, ())
+        return MethodSelection(looks, (), accuracy)
     family = {method: look.family for method, look in looks.items()}
     means = analysis.shared().groupby("method")["acc"].mean()
     order = stats.tied_series(means).sort_values(ascending=False, kind="stable").index
     best = {family[str(method)]: str(method) for method in reversed(order)}
     kept = {*best.values(), *analysis.references}
     shown = {method: look for method, look in looks.items() if method in kept}
-    return MethodSelection(shown, tuple(method for method in looks if method not in kept))
+    others = tuple(method for method in looks if method not in kept)
+    return MethodSelection(shown, others, accuracy)
 
 
 def draw_lines(

@@ -36,7 +36,7 @@ def pages(analysis: Analysis, venue: Venue, metric: str) -> list[Page]:
     run, methods = analysis.run, select_methods(analysis)
     data = points(run, metric)
     if data.empty:
-        raise AbsentError(f"No finished cell has a value of {METRICS[metric].label}.")
+        raise AbsentError(f"No finished cell has a value of {run.words.metric(metric).label}.")
     if data.groupby(["arena", "kind"])["x"].nunique().max() == 1:
         raise AbsentError("No kind of noise has two rates.")
     data = data[data["method"].isin(methods.shown)]
@@ -47,9 +47,12 @@ def pages(analysis: Analysis, venue: Venue, metric: str) -> list[Page]:
     drawn = []
     for across, down in parts:
         part = data[data["arena"].isin(down) & data["kind"].isin(across)]
-        figure, words = _figure(run, part, methods, metric, venue)
-        caption = f"{METRICS[metric].label} on clean test labels against the share of wrong "
-        caption += f"training labels, mean over seeds at the last epoch.{words}{methods.note}"
+        figure, more_words = _figure(run, part, methods, metric, venue)
+        words = run.words
+        caption = (
+            f"{words.metric(metric).label} {words.measured_on(metric)} against {words.wrong_share}"
+        )
+        caption += f", mean over seeds at the last epoch.{more_words}{methods.note}"
         drawn.append(Page(figure, part, caption + more))
     return drawn
 
@@ -106,14 +109,14 @@ def _figure(
     width = venue.column if len(kinds) == 1 else venue.width
     height = (1.75 if len(kinds) > 1 else 2.2) * len(arenas) + 0.3
     figure = layout.new_figure(width, height + legend_height(methods.shown, width, venue))
-    label = layout.y_label(metric)
+    label = run.words.y_label(metric)
     labels = {a: f"{layout.name_lines(a, 1.4, venue)}\n{label}" if a else label for a in arenas}
     widths = [1 if _joins(data[data["kind"] == kind]) else 0.7 for kind in kinds]
     grid = figure.subplots(
         *(len(arenas), len(kinds)), squeeze=False, sharey="row", width_ratios=widths
     )
     log, cut, above = _logarithmic(data, metric), False, False
-    for axes, arena, kind in layout.facets(grid, venue, labels, kinds, "Wrong labels (%)"):
+    for axes, arena, kind in layout.facets(grid, venue, labels, kinds, run.words.wrong_axis):
         row = data[data["arena"] == arena]
         rows = row[row["kind"] == kind]
         if rows.empty:

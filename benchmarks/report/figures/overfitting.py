@@ -13,6 +13,7 @@ from benchmarks.report.figures.layout import AbsentError, Page, Venue
 from benchmarks.report.figures.methods import core_note
 from benchmarks.report.looks import Look
 from benchmarks.report.tables import ORACLE
+from benchmarks.report.vocabulary import Vocabulary
 
 SELECTIONS = ("last", "val", "oracle")
 _LEAST = 2.0
@@ -22,11 +23,11 @@ _REACH = 1.0
 _NUMBER = 0.32
 """The inches that such a number takes."""
 _CAPTION = (
-    "Accuracy on clean test labels, mean over seeds: after the last epoch (filled), at the epoch "
-    "of best accuracy on noisy validation labels (line), and at the best epoch by test labels "
-    f"(open; {ORACLE}: not attainable in practice). The number is the loss from the best epoch to "
-    "the last in points, where it is 2 or more. Axes do not start at zero and differ between "
-    "panels."
+    "{words.headline} {words.measured}, mean over seeds: after the last epoch (filled), at the "
+    "epoch of best {words.accuracy} on {words.noisy} validation labels (line), and at the best "
+    f"epoch by test labels (open; {ORACLE}: not attainable in practice). The number is the loss "
+    "from the best epoch to the last in points, where it is 2 or more. Axes do not start at zero "
+    "and differ between panels."
 )
 
 
@@ -39,16 +40,17 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
         raise AbsentError("Every cell was best at its last epoch.")
     known = set(data["method"])
     looks = {method: look for method, look in analysis.looks.items() if method in known}
+    words = analysis.run.words
     settings = [name for name in analysis.core_settings if name in set(data["setting"])]
     labels = {method: look.label for method, look in looks.items()}
-    sheets, more = rows.sheets(venue, data, labels, settings, layout.y_label("acc"))
+    sheets, more = rows.sheets(venue, data, labels, settings, words.y_label("acc"))
     drawn = []
     for sheet in sheets:
         own = {method: looks[method] for method in sheet.methods}
         for axes, here in sheet.panels:
             _draw_panel(axes, here, own, venue)
-        sheet.figure.legend(handles=_handles(), loc="outside lower center", ncols=3)
-        caption = _CAPTION + more + core_note(analysis, data["setting"])
+        sheet.figure.legend(handles=_handles(words), loc="outside lower center", ncols=3)
+        caption = _CAPTION.format(words=words) + more + core_note(analysis, data["setting"])
         drawn.append(Page(sheet.figure, sheet.data, caption))
     return drawn
 
@@ -93,11 +95,13 @@ def _draw_panel(axes: Axes, data: pd.DataFrame, looks: Mapping[str, Look], venue
     axes.set_xticks([tick for tick in ticks if low <= tick <= 100])
 
 
-def _handles() -> list[Line2D]:
+def _handles(words: Vocabulary) -> list[Line2D]:
     """Return what the legend names."""
     style: dict[str, Any] = {"color": "0.3", "linestyle": "", "markersize": 3.6}
     return [
         Line2D([], [], marker="o", label="last epoch", **style),
-        Line2D([], [], marker="|", label="best by noisy labels", **style | {"color": "0.15"}),
+        Line2D(
+            [], [], marker="|", label=f"best by {words.noisy} labels", **style | {"color": "0.15"}
+        ),
         Line2D([], [], marker="o", markerfacecolor="white", label=f"best {ORACLE}", **style),
     ]

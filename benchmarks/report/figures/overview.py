@@ -34,10 +34,10 @@ _NARROW = 0.4
 _COLOURS = colormaps["YlGnBu"]
 _SIGNS = {"equivalent": "=", "open": "~"}
 _CAPTION = (
-    "Accuracy on clean test labels in percent at the last epoch, mean over seeds; methods by their "
-    "mean over {shared} (last column), columns by kind of noise and realised rate. Framed: the "
-    "best of a column; = equivalent to it; ~ not resolved from it; without a sign: worse (paired "
-    "t tests over seeds at {alpha:g}; q over all pairs, Holm's p where the suite asked)."
+    "{words.headline} {words.measured} in percent at the last epoch, mean over seeds; methods by "
+    "their mean over {shared} (last column), columns by kind of noise and realised rate. Framed: "
+    "the best of a column; = equivalent to it; ~ not resolved from it; without a sign: worse "
+    "(paired t tests over seeds at {alpha:g}; q over all pairs, Holm's p where the suite asked)."
 )
 _OUT = " Grey: lost runs or is within chance, and never marked."
 
@@ -53,7 +53,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     labels = {m: look.label for m, look in analysis.looks.items() if m in known}
     shared = len(analysis.shared_settings)
     over = "one setting" if shared == 1 else f"{shared} settings"
-    caption = _CAPTION.format(shared=over, alpha=stats.ALPHA)
+    caption = _CAPTION.format(words=run.words, shared=over, alpha=stats.ALPHA)
     marked = data["mark"] != "out"
     caption += _OUT * bool(~marked.all())
     limits = float(data["acc"].min()), float(data["acc"].max())

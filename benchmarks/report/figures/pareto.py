@@ -17,7 +17,7 @@ from benchmarks.report.figures.methods import select_methods
 from benchmarks.report.looks import COLOURS, Look
 
 _CAPTION = (
-    "Accuracy against {against}, mean over {settings}, at the last epoch. Whiskers: 95% t "
+    "{words.headline} against {against}, mean over {settings}, at the last epoch. Whiskers: 95% t "
     "intervals over seeds.{front}"
 )
 _FRONT = (
@@ -38,7 +38,8 @@ _ALIKE = " All cost the same."
 _CHANCE = " Left out: {methods}, within chance."
 _SMALL = (
     " Large, with whiskers and named where there is room: {named} of {all} methods, those on a "
-    "front, what the others are compared with, and the best of each family by mean accuracy."
+    "front, what the others are compared with, and the best of each family by mean "
+    "{words.accuracy}."
 )
 _HEIGHT, _ACROSS = 2.1, 5
 """The inches of a panel, and the families beside each other in the legend."""
@@ -64,7 +65,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     fronts = data.filter(like="front_").any(axis=1)
     named = {*select_methods(analysis).shown, *map(str, data.index[fronts])}
     _draw_panel(grid[0], data, looks, ("ece", named))
-    grid[0].set_xlabel(layout.y_label("ece"))
+    grid[0].set_xlabel(analysis.run.words.y_label("ece"))
     grid[0].set_xlim(left=0)
     _widen(grid[0])
     for axes, name in zip(grid[1:], costs, strict=True):
@@ -72,7 +73,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
         axes.set_xlabel(AXES[name])
         _make_logarithmic(axes, data[name])
     for axes in grid:
-        axes.set_ylabel(layout.y_label("acc"))
+        axes.set_ylabel(analysis.run.words.y_label("acc"))
         axes.yaxis.set_major_locator(layout.few_ticks(6))
     figure.legend(handles=families, loc="outside lower center", ncols=_ACROSS)
     for axes, name in zip(grid, ("ece", *costs), strict=True):
@@ -83,8 +84,12 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
             if method in named
         }
         labels.write(axes, known[[name, "acc"]].to_numpy(np.float64), names, venue.small)
-    small = _SMALL.format(named=len(named), all=len(data)) * (len(named) < len(data))
-    return [Page(figure, data.reset_index(), _caption(analysis, data) + small)]
+    small = _SMALL.format(words=analysis.run.words, named=len(named), all=len(data))
+    return [
+        Page(
+            figure, data.reset_index(), _caption(analysis, data) + small * (len(named) < len(data))
+        )
+    ]
 
 
 def _differs(costs: pd.Series) -> bool:
@@ -219,6 +224,7 @@ def _caption(analysis: Analysis, data: pd.DataFrame) -> str:
     costly, timed = (_differs(data[name]) for name in AXES)
     found = bool(data[["front_ece", "front_cost", "front_seconds"]].any(axis=None))
     text = _CAPTION.format(
+        words=analysis.run.words,
         against="ECE and against cost" if costly else "ECE",
         settings=settings,
         front=_FRONT if found else " No front is resolved.",

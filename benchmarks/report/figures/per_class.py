@@ -33,12 +33,18 @@ _KEYS = ["arena", "setting", "dataset", "method", "label"]
 _CAPTION = (
     "Left: the share of the training images of each true class (down) that were given each label "
     "(across), all seeds together; the colours are those of the square root. Right, in the same "
-    "rows: the accuracy on the test images of the class at the last epoch, mean over seeds{}."
+    "rows: the {accuracy} on the test images of the class at the last epoch, mean over seeds{half}."
 )
+_ALONE = (
+    "The {accuracy} on the test images of each given class at the last epoch, mean over seeds"
+    "{half}: how many of the images with this label are predicted so. A class is low where it is "
+    "hard, and where its test labels are wrong."
+)
+"""Of labels that nobody knows to be right."""
 _WORST = (
-    " Shown on the right: the {} of {} classes of the lowest accuracy, mean over methods; the "
-    "matrix has all, in the order of the dataset."
+    " Shown{where}: the {shown} of {all} classes of the lowest {accuracy}, mean over methods{}."
 )
+_ALL = "; the matrix has all, in the order of the dataset"
 
 
 def pages(analysis: Analysis, venue: Venue) -> list[Page]:
@@ -46,14 +52,22 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     run, rows, methods = analysis.run, of_core(analysis), select_methods(analysis)
     data = points(rows[rows["method"].isin(methods.shown)])
     known = data["low"].notna().any()
-    caption = _CAPTION.format(" with its 95% t interval" if known else "")
+    words, whole = run.words, not run.unknown
+    half = " with its 95% t interval" if known else ""
+    caption = (_CAPTION if whole else _ALONE).format(accuracy=words.accuracy, half=half)
     caption += layout.SKEWED * bool(known and data["skewed"].any())
     caption += matrices.numbered(run, rows)
     caption += core_note(analysis, run.confusion["setting"]) + methods.note
     drawn = []
     for arena, here in data.groupby("arena", sort=False):
         count = _classes(rows, here)
-        words = _WORST.format(matrices.NAMED, count) if count > matrices.NAMED else ""
+        worst = _WORST.format(
+            _ALL * whole,
+            where=" on the right" * whole,
+            shown=matrices.NAMED,
+            all=count,
+            accuracy=words.accuracy,
+        )
         beside = matrices.names_beside(run, str(here["dataset"].iloc[0]), count)
         room = _room(beside, methods, venue)
         band = _band(min(count, matrices.NAMED), methods, room)
@@ -63,7 +77,9 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
             figure = _figure(analysis, rows, part, venue)
             names = matrices.class_names(run, str(part["dataset"].iloc[0]), count)
             named = part.assign(name=[names[int(label)] for label in part["label"]])
-            drawn.append(Page(figure, named, caption + words, str(arena)))
+            drawn.append(
+                Page(figure, named, caption + worst * (count > matrices.NAMED), str(arena))
+            )
     kept = layout.spread(drawn, layout.PAGES)
     more = layout.of_many(len(kept), len(drawn), "pages")
     return [replace(page, caption=page.caption + more) for page in kept]
@@ -109,29 +125,33 @@ def _figure(analysis: Analysis, rows: pd.DataFrame, data: pd.DataFrame, venue: V
     room = _room(beside, methods, venue)
     height = (_band(len(classes), methods, room) + _AROUND) * len(settings) + venue.tallest - room
     figure = layout.new_figure(venue.width, height)
+    whole = not analysis.run.unknown  # else there is no matrix of given and true labels
+    widths = [_MATRIX, 1 - _MATRIX] if whole else [1]
     grid = figure.subplots(
-        len(settings), 2, squeeze=False, sharex="col", width_ratios=[_MATRIX, 1 - _MATRIX]
+        len(settings), len(widths), squeeze=False, sharex="col", width_ratios=widths
     )
     scale: dict[str, Any] = {"cmap": "Greys", "norm": PowerNorm(0.5, 0, 100)}
     least = float(data[["centre", "low"]].min().min())
-    for (left, right), setting in zip(grid, settings, strict=True):
-        given = given_of(rows[rows["setting"] == setting])
-        matrices.draw(left, given, scale)
-        left.set_aspect("auto")
-        left.set_title("given labels")
-        left.set_ylabel("true class")
+    for row, setting in zip(grid, settings, strict=True):
+        left, right = row[0], row[-1]
         part = data[data["setting"] == setting]
         _draw_dots(right, part, shown, classes)
-        right.set_title(layout.name_lines(setting, (1 - _MATRIX) * venue.width - 0.3, venue))
-        if beside.names:
+        right.set_title(layout.name_lines(setting, widths[-1] * venue.width - 0.3, venue))
+        left.set_ylabel(analysis.run.words.true_class)
+        if whole:
+            matrices.draw(left, given_of(rows[rows["setting"] == setting]), scale)
+            left.set_aspect("auto")
+            left.set_title("given labels")
+        if beside.names and whole:
             matrices.name_beside(left, beside)
             right.set_yticks(range(len(classes)), [])
         else:
             right.set_yticks(range(len(classes)), [matrices.shortened(every[c]) for c in classes])
             right.tick_params(axis="y", labelsize=layout.SMALLEST)
-    matrices.name_below(left, beside)
-    left.set_xlabel("given class")
-    right.set_xlabel("Accuracy of the class (%)")
+    if whole:
+        matrices.name_below(left, beside)
+        left.set_xlabel("given class")
+    right.set_xlabel(f"{analysis.run.words.headline} of the class (%)")
     right.set_xlim(max(least - 3, -1.5), 101.5)
     right.xaxis.set_major_locator(layout.few_ticks(5))
     draw_legend(figure, replace(methods, shown=shown), venue)

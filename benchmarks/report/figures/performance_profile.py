@@ -15,9 +15,9 @@ _STEPS = 201
 _MARKERS = 8
 """The number of markers along a curve."""
 _CAPTION = (
-    "Share of runs (settings and seeds) whose accuracy at the last epoch is within a distance of "
-    "the best run of the same setting and seed; on the left, how often a method is the best. "
-    "Higher is better. A run that failed is never within any distance.{}"
+    "Share of runs (settings and seeds) whose {words.accuracy} at the last epoch is within a "
+    "distance of the best run of the same setting and seed; on the left, how often a method is the "
+    "best. Higher is better. A run that failed is never within any distance.{}"
 )
 
 
@@ -37,16 +37,19 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     curves = data.rename(columns={"gap": "x", "share": "centre"})
     draw_lines(axes, curves, methods, marks=_STEPS // _MARKERS, steps=True)
     axes.set(xlim=(0, data["gap"].max()), ylim=(0, 101))
-    axes.set(xlabel="Distance from the best accuracy (points)", ylabel="Runs within it (%)")
+    axes.set(
+        xlabel=f"Distance from the best {analysis.run.words.accuracy} (points)",
+        ylabel="Runs within it (%)",
+    )
     for line in axes.lines:
         line.set_clip_on(False)  # whole markers where a curve meets the frame
     draw_legend(figure, methods, venue)
-    words = ""
+    more = ""
     if methods.have_bands and data["low"].notna().any():
-        words += " Bands: 95% t intervals over seeds."
+        more += " Bands: 95% t intervals over seeds."
     if (least := data.groupby("method")["share"].max().loc[list(methods.shown)].min()) < 100:
-        words += f" The axis ends where every method has at least {least:.0f}% of its runs."
-    return [Page(figure, data, _CAPTION.format(words) + methods.note)]
+        more += f" The axis ends where every method has at least {least:.0f}% of its runs."
+    return [Page(figure, data, _CAPTION.format(more, words=analysis.run.words) + methods.note)]
 
 
 def points(analysis: Analysis) -> pd.DataFrame:

@@ -25,6 +25,7 @@ from benchmarks.report.figures.methods import (
 )
 from benchmarks.report.lists import each_seed
 from benchmarks.report.tables import SCORES
+from benchmarks.report.vocabulary import Vocabulary
 
 COLUMNS = 4
 """Most panels side by side."""
@@ -51,10 +52,11 @@ RISK = Curve(
     "risk_coverage",
     "coverage",
     "errors",
-    ("Coverage (%)", "Error (%)"),
-    "The error of the most confident share (coverage) of the test images, as where all others are "
-    "left to a person: last epoch, mean over seeds{}. The lower, the better; at the right end is "
-    "the error of all images. Images of equal confidence have their mean error.",
+    ("Coverage (%)", "{0.error_axis}"),
+    "The {words.error} of the most confident share (coverage) of the test images, as where all "
+    "others are left to a person: last epoch, mean over seeds{}. The lower, the better; at the "
+    "right end is {words.whole_error} of all images. Images of equal confidence have their "
+    "{words.mean_error}.",
     "no finished cell was tested",
 )
 PRECISION = Curve(
@@ -86,6 +88,7 @@ def pages(analysis: Analysis, venue: Venue, curve: Curve) -> list[Page]:
     banded = methods.have_bands and data["low"].notna().any()
     words = curve.caption.format(
         ", with 95% t bands" if banded else "",
+        words=run.words,
         rows="; ".join(SCORES[score] for score in _scores(data)),
     )
     words += layout.SKEWED * bool(banded and data["skewed"].any())
@@ -105,7 +108,7 @@ def pages(analysis: Analysis, venue: Venue, curve: Curve) -> list[Page]:
             parts = layout.chunks(names, most * int((venue.tallest - _AROUND) / _PANEL))
         for part in parts:
             rows = here[here["panel"].isin(part)]
-            figure = _figure(rows, methods, (curve, chance), venue)
+            figure = _figure(rows, methods, (curve, chance, run.words), venue)
             drawn.append(Page(figure, rows, words, arena))
     return drawn
 
@@ -134,10 +137,10 @@ def _chances(analysis: Analysis) -> Mapping[str, float]:
 def _figure(
     data: pd.DataFrame,
     methods: MethodSelection,
-    about: tuple[Curve, Mapping[str, float]],
+    about: tuple[Curve, Mapping[str, float], Vocabulary],
     venue: Venue,
 ) -> Figure:
-    curve, chance = about
+    curve, chance, words = about
     shown = {m: look for m, look in methods.shown.items() if m in set(data["method"])}
     noises, scores = list(dict.fromkeys(data["panel"])), _scores(data) or [""]
     most = max(1, min(COLUMNS, int((venue.width - 0.5) / 1.1)))
@@ -155,7 +158,7 @@ def _figure(
             axes.set_title(layout.name_lines(noise, venue.width / across - 0.3, venue))
         if number % across == 0:
             name = SCORES[score].removesuffix(" over epochs") + "\n" if score else ""
-            axes.set_ylabel(name + curve.labels[1])
+            axes.set_ylabel(name + curve.labels[1].format(words))
         if number + across >= len(panels):
             axes.set_xlabel(curve.labels[0])
             axes.tick_params(axis="x", labelbottom=True)

@@ -25,9 +25,10 @@ _FAINT = 50
 _ROW = 1.25
 
 _CAPTION = (
-    "Accuracy against confidence on clean test labels, last epoch: the bins of all seeds together, "
-    "each at its mean confidence; bins of under {faint} images are faint. {lines}Grey bars, on the "
-    "same axis: the share of the images that lie in the bin. Above: the ECE, mean over seeds{half}."
+    "{words.headline} against confidence on {words.test_labels}, last epoch: the bins of all seeds "
+    "together, each at its mean confidence; bins of under {faint} images are faint. {lines}Grey "
+    "bars, on the same axis: the share of the images that lie in the bin. Above: the ECE, mean "
+    "over seeds{half}."
 )
 
 
@@ -39,10 +40,15 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     known = data["half"].notna().any()
     lines = "Lines: 95% intervals that take seeds as what was drawn. " if known else ""
     half = ", with its 95% t interval over them" if known else ""
-    caption = _CAPTION.format(faint=_FAINT, lines=lines, half=half)
+    caption = _CAPTION.format(words=analysis.run.words, faint=_FAINT, lines=lines, half=half)
     start = float(data["low"].min())
     return [
-        Page(_figure(grid, start, venue), grid.data, caption + grid.note, grid.arena)
+        Page(
+            _figure(grid, start, analysis.run.words.headline, venue),
+            grid.data,
+            caption + grid.note,
+            grid.arena,
+        )
         for grid in method_grids(analysis, data, venue, _ROW)
     ]
 
@@ -83,7 +89,7 @@ def pooled(bins: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**{name: end.clip(0, 1) for name, end in ends.items()})
 
 
-def _figure(grid: MethodGrid, start: float, venue: Venue) -> Figure:
+def _figure(grid: MethodGrid, start: float, headline: str, venue: Venue) -> Figure:
     figure, panels = grid.figure(venue, _ROW, "Confidence (%)")
     shared = panels[0][0]
     shared.set(xlim=(start, 1.0), ylim=(0, 1.02))
@@ -98,7 +104,7 @@ def _figure(grid: MethodGrid, start: float, venue: Venue) -> Figure:
             row = rows.iloc[0]
             ece = plus_minus(100 * row["ece"], 100 * row["half"], 1)
             write_above(axes, f"ECE {ece}%")
-    figure.supylabel("Accuracy and share of images (%)", fontsize=venue.points)
+    figure.supylabel(f"{headline} and share of images (%)", fontsize=venue.points)
     handles = [
         Line2D([], [], color=OVER, linewidth=4, alpha=0.7, label="overconfident"),
         Line2D([], [], color=UNDER, linewidth=4, alpha=0.7, label="underconfident"),

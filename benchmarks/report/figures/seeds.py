@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from benchmarks.report.analysis import Analysis, rows_of
-from benchmarks.report.figures import layout, rows
+from benchmarks.report.figures import rows
 from benchmarks.report.figures.layout import AbsentError, Page, Venue
 from benchmarks.report.looks import Look
 
@@ -17,9 +17,9 @@ _SPREAD = 0.4
 _INK, _WARNING = "0.15", "#a00701"
 _DIAMOND: dict[str, Any] = {"marker": "D", "markersize": 2.6, "markerfacecolor": "white"}
 _CAPTION = (
-    "Accuracy on clean test labels at the last epoch: a dot for each seed, the same seed at the "
-    "same height of every row, and the mean with its 95% t interval over seeds. Axes do not start "
-    "at zero and differ between panels."
+    "{words.headline} {words.measured} at the last epoch: a dot for each seed, the same seed at "
+    "the same height of every row, and the mean with its 95% t interval over seeds. Axes do not "
+    "start at zero and differ between panels."
 )
 _MEDIAN = (
     " Where the interval leaves what is possible, the median stands in its place, as a diamond."
@@ -36,15 +36,18 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     known = set(data["method"])
     looks = {method: look for method, look in analysis.looks.items() if method in known}
     labels = {method: look.label for method, look in looks.items()}
+    words = analysis.run.words
     settings = [name for name in analysis.run.settings if name in set(data["setting"])]
-    sheets, more = rows.sheets(venue, data, labels, settings, layout.y_label("acc"))
+    sheets, more = rows.sheets(venue, data, labels, settings, words.y_label("acc"))
     drawn = []
     for sheet in sheets:
         part, own = sheet.data, {method: looks[method] for method in sheet.methods}
         for axes, here in sheet.panels:
             _draw_panel(axes, here, own, venue.small)
         sheet.figure.legend(handles=_handles(part), loc="outside lower center", ncols=3)
-        caption = _CAPTION + _MEDIAN * bool((part["low"].isna() & (part["done"] > 1)).any())
+        caption = _CAPTION.format(words=words) + _MEDIAN * bool(
+            (part["low"].isna() & (part["done"] > 1)).any()
+        )
         caption += _LOST * bool((part["done"] < part["planned"]).any())
         caption += _BEYOND * bool(part["beyond"].any())
         drawn.append(Page(sheet.figure, part, caption + more))

@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
 from benchmarks.report import scaling
 from benchmarks.report.analysis import Analysis
-from benchmarks.report.figures import layout, rows
+from benchmarks.report.figures import rows
 from benchmarks.report.figures.layout import AbsentError, Page, Venue
 from benchmarks.report.figures.methods import core_note, select_methods
 
@@ -54,7 +54,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     known = set(data["method"])
     labels = {method: look.label for method, look in selection.shown.items() if method in known}
     settings = [name for name in analysis.core_settings if name in set(data["setting"])]
-    sheets, more = rows.sheets(venue, data, labels, settings, layout.y_label("ece"))
+    sheets, more = rows.sheets(venue, data, labels, settings, analysis.run.words.y_label("ece"))
     given = analysis.run.last["ts_fwd_given"].eq(1).any()
     caption = _CAPTION.format(
         given=" (given the true one where it estimates none)" if given else ""

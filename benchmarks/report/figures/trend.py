@@ -17,6 +17,7 @@ from benchmarks.report.figures.methods import (
     legend_height,
     select_methods,
 )
+from benchmarks.report.vocabulary import Vocabulary
 
 _HEIGHT = 1.1
 _FEWEST = 2
@@ -39,7 +40,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     first, last = (f"{rows['time'].iloc[end]:%Y-%m-%d}" for end in (0, -1))
     methods = select_methods(analysis)
     caption = _CAPTION.format(first=first, last=last) + methods.note
-    return [Page(_figure(data, methods, venue), data, caption)]
+    return [Page(_figure(data, methods, analysis.run.words, venue), data, caption)]
 
 
 def points(rows: pd.DataFrame) -> pd.DataFrame:
@@ -55,7 +56,9 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[columns].assign(centre=rows["value"] * scale, changed=changed)
 
 
-def _figure(data: pd.DataFrame, methods: MethodSelection, venue: Venue) -> Figure:
+def _figure(
+    data: pd.DataFrame, methods: MethodSelection, words: Vocabulary, venue: Venue
+) -> Figure:
     metrics = list(dict.fromkeys(data["metric"]))
     height = _HEIGHT * len(metrics) + 0.4 + legend_height(methods.shown, venue.width, venue)
     figure = layout.new_figure(venue.width, height)
@@ -69,7 +72,7 @@ def _figure(data: pd.DataFrame, methods: MethodSelection, venue: Venue) -> Figur
             axes.scatter(
                 own["number"], own["centre"], s=22, color="white", edgecolor=look.colour, zorder=4
             )
-        shown = history.TRACKED[metric]
+        shown = words.renamed.get(metric, history.TRACKED[metric])
         label = shown.label + " (%)" * shown.percent
         axes.set_ylabel(layout.name_lines(label, _HEIGHT, venue))
         axes.yaxis.set_major_locator(layout.few_ticks(4))

@@ -20,10 +20,10 @@ _ROW, _TALL = 0.115, 0.19
 """The inches of a row, at least and where shares are written."""
 _LABEL = 1.7
 _CAPTION = (
-    "Left: rank by accuracy at the last epoch among all methods within a seed (1 is best), mean "
-    "over {settings}, then over {seeds}, with its 95% t interval over seeds. Right: how often the "
-    "method of a row was more accurate than that of a column, in percent of settings and seeds "
-    "that both finished; a tie counts half. Columns are numbered as rows are."
+    "Left: rank by {words.accuracy} at the last epoch among all methods within a seed (1 is best), "
+    "mean over {settings}, then over {seeds}, with its 95% t interval over seeds. Right: how often "
+    "the method of a row was {words.more_accurate} than that of a column, in percent of settings "
+    "and seeds that both finished; a tie counts half. Columns are numbered as rows are."
 )
 
 
@@ -36,6 +36,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     most = int((venue.tallest - 0.8) / _ROW)
     shown = methods[:most]
     caption = _CAPTION.format(
+        words=analysis.run.words,
         settings=count(len(analysis.shared_settings), "setting"),
         seeds=count(int(data["seeds"].max()), "seed"),
     )

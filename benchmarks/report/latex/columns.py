@@ -8,6 +8,7 @@ from typing import NamedTuple
 from benchmarks.report.latex.signs import PLUS_MINUS, escaped, longest_word, width
 from benchmarks.report.phrases import MINUS, capitalised, printable
 from benchmarks.report.tables import Table, stem
+from benchmarks.report.vocabulary import UNKNOWN
 from benchmarks.schema import METRICS
 
 _NUMBER = re.compile(
@@ -67,6 +68,10 @@ class _Raw(NamedTuple):
     letters: list[str]
 
 
+SPOKEN = (*METRICS.values(), *UNKNOWN.renamed.values())
+"""The metrics, as any run calls them."""
+
+
 def columns(table: Table) -> tuple[list[Column], str]:
     """Return the columns of a table, and what is said below it of single entries.
 
@@ -105,7 +110,7 @@ def _headings(header: str) -> tuple[str, ...]:
     if rated:
         return capitalised(rated["kind"]), rated["rate"]
     own = stem(header)
-    better = next((m.better for m in METRICS.values() if m.label.split(" ")[0] == own), "")
+    better = next((m.better for m in SPOKEN if m.label.split(" ")[0] == own), "")
     return ((capitalised(header) if len(own) > 1 else header) + _ARROWS.get(better, ""),)
 
 
