@@ -257,13 +257,6 @@ def test_what_a_suite_names_is_refused_with_its_name(tmp_path):
         suite.cells("float32")
 
 
-MOVED = {"cores", "dividemix", "promix", "sop", "sr"}
-"""Methods of the committed study whose numbers have moved since it was trained."""
-
-OTHER_DEFAULTS = {"jocor"}
-"""Methods of the committed study that have another default since."""
-
-
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.parent.name)
 def test_committed_cells_have_the_ids_that_the_code_gives_them_today(path, monkeypatch):
     monkeypatch.chdir(suites.FOLDER.parents[1])  # where the paths of a plan begin
@@ -271,14 +264,10 @@ def test_committed_cells_have_the_ids_that_the_code_gives_them_today(path, monke
     kept, older = plan["cells"], plan["schema"] < schema.SCHEMA_VERSION
     if older and any(cell["dataset"] == "digits" for cell in kept):
         return  # on another split: other cells
-    moved = {cell["cell_id"] for cell in kept if cell["method"].partition("(")[0] in MOVED}
     for cell in kept:
         cell["cell_id"] = "c" * older + cell["cell_id"]
-        own = Cell.build(cell["specs"]).id == cell["cell_id"]
-        assert own == (cell["cell_id"] not in moved)
+        assert Cell.build(cell["specs"]).id == cell["cell_id"]
     if any(cell["specs"].get("data") for cell in kept):
         return  # what the suite means depends on files that need not be here
     today = {cell.id for cell in cells(path.parent.name)}
-    still = {c["cell_id"] for c in kept if c["method"].partition("(")[0] not in OTHER_DEFAULTS}
-    # The study of all methods was trained when there were fewer.
-    assert still - moved <= today if path.parent.name == "methods" else still == today
+    assert {cell["cell_id"] for cell in kept} == today
