@@ -203,7 +203,9 @@ def _first(analysis: Analysis, folder: Path, new: Path, *, audited: bool) -> Ite
         "spread evenly the order by agreement is that by accuracy."
     )
     if audited:
-        yield from _suspects(folder, new)
+        cells = run.cells
+        (dataset,) = cells.loc[cells["setting"] == pick.setting, "dataset"].unique()
+        yield from _suspects(folder, new, str(dataset))
     yield from _steps(analysis, folder, pick)
 
 
@@ -223,29 +225,34 @@ def picked(analysis: Analysis) -> tuple[str, str, str] | None:
     return str(cell["dataset"]), str(cell["noise"]), pick.method
 
 
-def first_suspects(audit: Path) -> tuple[Path | None, Table | None]:
-    """Return the first contact sheet of an audit, and the first rows of its table, or None.
+def first_suspects(audit: Path, dataset: str) -> tuple[Path | None, Table | None]:
+    """Return the first contact sheet of an audit, and its first rows, of a dataset, or None.
 
     Args:
         audit: the folder of the audit, whose files a reviewer may have changed.
+        dataset: whose labels they are; an audit may have those of others, too.
     """
     try:
         rows, text = read_table(audit / "suspects.csv"), read_text(audit / "index.md")
     except InputError:
         return None, None
-    sheet = re.search(r"!\[[^\]]*\]\(([^)/\\]+\.png)\)", text)
     columns = {"Image": "index", "Given": "given_name", "Predicted": "predicted_name"}
-    table = None
-    if {"rank", *columns.values()} <= set(rows.header):
-        entries = {name: rows.column(key)[:_TOP] for name, key in columns.items()}
-        shown = pd.DataFrame(entries, index=pd.Index(rows.column("rank")[:_TOP], name="Rank"))
-        table = unmarked(shown, shown)
-    return (audit / sheet[1] if sheet and (audit / sheet[1]).is_file() else None), table
+    if not {"dataset", "rank", *columns.values()} <= set(rows.header):
+        return None, None
+    own = [place for place, name in enumerate(rows.column("dataset")) if name == dataset][:_TOP]
+    if not own:
+        return None, None
+    rank, *others = (rows.column(key) for key in ("rank", *columns.values()))
+    entries = {n: [o[k] for k in own] for n, o in zip(columns, others, strict=True)}
+    shown = pd.DataFrame(entries, index=pd.Index([rank[k] for k in own], name="Rank"))
+    sheet = re.search(r"!\[[^\]]*\]\(([^)/\\]+\.png)\)", text)
+    there = sheet and own[0] == 0 and (audit / sheet[1]).is_file()  # the first is of the first row
+    return (audit / sheet[1] if sheet and there else None), unmarked(shown, shown)
 
 
-def _suspects(folder: Path, new: Path) -> Iterator[Block]:
+def _suspects(folder: Path, new: Path, dataset: str) -> Iterator[Block]:
     """Yield the labels to look at first: the contact sheet, else rows of the table."""
-    sheet, table = first_suspects(folder / "suspects")
+    sheet, table = first_suspects(folder / "suspects", dataset)
     if table is None:
         return
     yield "Look at these labels first; the [table to fill in](../suspects/suspects.csv) has more."

@@ -696,13 +696,13 @@ def reviewed(folder):
 
 def audited(folder):
     path = folder / "suspects.csv"
-    names = ("rank", "index", "given_name", "predicted_name")
-    rows = [",".join(names), *(f"{k},{k + 7},cat,dog" for k in range(1, 20))]
+    names = ("dataset", "rank", "index", "given_name", "predicted_name")
+    rows = [",".join(names), *(f"pets,{k},{k + 7},cat,dog" for k in range(1, 20))]
     path.write_text("\n".join(rows) + "\n")
     (folder / "index.md").write_text("![sheet](sheet.png)\n")
 
     def read():
-        sheet, table = first_suspects(folder)
+        sheet, table = first_suspects(folder, "pets")
         assert sheet is None
         assert table is None or len(table.text) <= len(rows)
 
