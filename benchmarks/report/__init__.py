@@ -125,15 +125,21 @@ def build(
         processes.start_fork_server(processes.DRAWING)  # while this process imports the same
     else:
         workers = 1
-    from benchmarks.report import document  # noqa: PLC0415 - imports pandas and matplotlib
-
-    refuse_lost_files(report)
-    with replaced_files(report, _VERB, title=wanted) as new:
-        audited = report == folder / "report" and (folder / _AUDIT).is_file()
-        texts = document.write(folder, new, paper, workers, audited=audited)
+    with processes.collecting_seldom():
+        texts = _written(folder, report, wanted, paper, workers)
     text = msgspec.json.encode(_Kept(wanted, **texts))
     write_atomically(report / _DIGEST, msgspec.json.format(text, indent=1) + b"\n")
     return Report(report, **texts, rebuilt=True)
+
+
+def _written(folder: Path, report: Path, title: str, paper: Paper, workers: int) -> dict[str, str]:
+    """Write the report in place of the former one, and return what a terminal shows of it."""
+    from benchmarks.report import document  # noqa: PLC0415 - imports pandas and matplotlib
+
+    refuse_lost_files(report)
+    with replaced_files(report, _VERB, title=title) as new:
+        audited = report == folder / "report" and (folder / _AUDIT).is_file()
+        return document.write(folder, new, paper, workers, audited=audited)
 
 
 def refuse_lost_files(report: Path) -> None:

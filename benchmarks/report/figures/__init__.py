@@ -203,4 +203,5 @@ def _start(analysis: Analysis, place: Place) -> None:
 
 
 def _draw(kind: str) -> list[Picture | str]:
-    return draw(**_task, kinds=[kind])
+    with processes.collecting_seldom():
+        return draw(**_task, kinds=[kind])
