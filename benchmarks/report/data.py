@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from msgspec.structs import asdict
 
@@ -296,7 +297,7 @@ def checked_table(folder: Path, name: str) -> pd.DataFrame:
         raise RefusedError(
             f"{path} does not have this version's columns: it {' and '.join(faults)}"
         )
-    _refuse_text(table, path)
+    _refuse_no_numbers(table, path)
     absent = {name: "" if name in TEXT else math.nan for name in sorted(wanted - have)}
     table = table.assign(**absent)
     text = [column for column in table if column in TEXT]
@@ -319,11 +320,12 @@ def _without_bounds(results: pd.DataFrame) -> pd.DataFrame:
     return results
 
 
-def _refuse_text(table: pd.DataFrame, path: Path) -> None:
-    for column in table:
-        numeric = pd.api.types.is_numeric_dtype(table[column])
-        if column not in TEXT and len(table) and not numeric:
+def _refuse_no_numbers(table: pd.DataFrame, path: Path) -> None:
+    for column in table.columns.difference(TEXT) if len(table) else ():
+        if not pd.api.types.is_numeric_dtype(table[column]):
             raise RefusedError(f"{path} has text in its column of numbers {column}")
+        if np.isinf(table[column]).any():
+            raise RefusedError(f"{path} has an infinite number in its column {column}")
 
 
 def _refuse_contradictions(results: pd.DataFrame, path: Path) -> None:

@@ -6,6 +6,8 @@ Change points are those of ``ruptures``, which is imported when one is looked fo
 import csv
 import io
 import math
+import re
+import reprlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +31,7 @@ TRACKED = METRICS | {"auroc": Metric("auroc", "AUROC", "higher", False, "of wron
 """The metrics that a report can name."""
 SHORTEST = 5
 """The fewest runs between two change points, so that a single odd run is none."""
+_COUNT = re.compile(r"[0-9]{1,9}")
 _MOST = 10
 """The most change points of a series that are sought."""
 _PENALTY = 18.0
@@ -87,8 +90,8 @@ def _fault(row: dict[str, str]) -> str:
     except ValueError:
         return f"{row['time']!r} is no time"
     counts = [row[name] for name in ("settings", "seeds")]
-    if wrong := [text for text in counts if not (text.isascii() and text.isdigit())]:
-        return f"{wrong[0]!r} is no whole number"
+    if wrong := [text for text in counts if not _COUNT.fullmatch(text)]:
+        return f"{reprlib.repr(wrong[0])} is no whole number of at most nine digits"
     try:
         finite = math.isfinite(float(row["value"]))
     except ValueError:

@@ -427,6 +427,7 @@ def test_an_epoch_that_noisy_labels_chose_is_no_choice_on_test(tmp_path):
             "curves.csv does not have .* lacks nll and has the unknown loss",
         ),
         ("results", lambda t: t.assign(acc="high"), "has text in its column of numbers acc"),
+        ("results", lambda t: t.assign(ece="inf"), "has an infinite number in its column ece"),
         (
             "results",
             lambda t: pd.concat([t, t.head(1)]),
