@@ -36,6 +36,15 @@ class DataMissingError(RefusedError):
     code = Exit.DATA_MISSING
 
 
+def bounded(text: str, most: int = 200) -> str:
+    """Return a text from a file as a sentence quotes it: its first letters, if there are more.
+
+    >>> bounded("symmetric", 5)
+    'symme…'
+    """
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
 def on_one_line(text: str) -> str:
     """Return a text on one line, in which nothing moves the cursor of a terminal.
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks.errors import RefusedError, on_one_line
+from benchmarks.errors import RefusedError, bounded, on_one_line
 
 LONGEST = 500
 """Characters of a reason: what a file holds may be part of it."""
@@ -17,10 +17,10 @@ class InputError(RefusedError):
 
     def __init__(self, path: Path | str, reason: str, place: str = "") -> None:
         super().__init__(path, reason, place)  # as arguments, so that it can be pickled
-        self.path, self.reason, self.place = path, reason, place
+        self.path, self.place = path, place
+        self.reason = bounded(reason, LONGEST)
 
     def __str__(self) -> str:
         """Return the sentence, whatever the file's name holds, on one line."""
         where = f"{self.path}, {self.place}" if self.place else f"{self.path}"
-        reason = self.reason if len(self.reason) <= LONGEST else f"{self.reason[:LONGEST]}…"
-        return on_one_line(f"{where}: {reason}")
+        return on_one_line(f"{where}: {self.reason}")

@@ -41,7 +41,7 @@ from benchmarks.schema import table_path
 from benchmarks.store.tables import content_of
 
 SAME = {
-    "noise_sha256": "trained on other noisy labels",
+    "noise_sha256": "trained on other labels",
     "split_sha256": "trained on another part of the images",
     "weights_sha256": "begun with other initial weights",
     "n_train": "trained on another number of images",
@@ -126,7 +126,7 @@ def _together(base: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     kept += ["status", "reason", *SAME, *(metric.id for metric in TRACKED)]
     cells = pair_same(base[kept], new[kept])
     keys = [cells[name] for name in ("dataset", "noise", "model", "recipe")]
-    names = cells["setting_b"].fillna(cells["setting_a"])
+    names = cells["setting_b"].astype(object).fillna(cells["setting_a"])
     first = names.where(cells["setting_b"].notna()).groupby(keys).transform("first")
     return cells.assign(setting=first.fillna(names))
 

@@ -14,7 +14,7 @@ import pandas as pd
 from msgspec.structs import asdict
 
 from benchmarks.catalogue import Facts
-from benchmarks.errors import RefusedError
+from benchmarks.errors import RefusedError, bounded
 from benchmarks.inputs import InputError
 from benchmarks.question import Question
 from benchmarks.report import history
@@ -321,7 +321,7 @@ def _without_bounds(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def _refuse_no_numbers(table: pd.DataFrame, path: Path) -> None:
-    for column in table.columns.difference(TEXT) if len(table) else ():
+    for column in table.columns.difference([*TEXT]) if len(table) else ():
         if not pd.api.types.is_numeric_dtype(table[column]):
             raise RefusedError(f"{path} has text in its column of numbers {column}")
         if np.isinf(table[column]).any():
@@ -332,7 +332,7 @@ def _refuse_contradictions(results: pd.DataFrame, path: Path) -> None:
     names = sorted(set(results["profile"]) - {""})
     if len(names) > 1:
         raise RefusedError(
-            f"{path} holds cells of the profiles {' and '.join(names)}, which "
+            f"{path} holds cells of the profiles {bounded(' and '.join(names))}, which "
             "must not stand in one table: keep each in a folder of its own"
         )
     keys = ["setting", "method", "seed", "selection"]
@@ -340,8 +340,8 @@ def _refuse_contradictions(results: pd.DataFrame, path: Path) -> None:
     if len(twice):
         row = twice.iloc[0]
         raise RefusedError(
-            f"{path} has two rows for {row['method']}, {row['setting']}, seed {row['seed']}: "
-            "a report cannot tell which to show"
+            f"{path} has two rows for {bounded(row['method'])}, {bounded(row['setting'])}, seed "
+            f"{row['seed']}: a report cannot tell which to show"
         )
 
 

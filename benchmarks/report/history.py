@@ -7,7 +7,6 @@ import csv
 import io
 import math
 import re
-import reprlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from benchmarks.errors import RefusedError
+from benchmarks.errors import RefusedError, bounded
 from benchmarks.inputs import InputError, read_table, read_text
 from benchmarks.schema import METRICS, Metric, history_places
 
@@ -91,7 +90,7 @@ def _fault(row: dict[str, str]) -> str:
         return f"{row['time']!r} is no time"
     counts = [row[name] for name in ("settings", "seeds")]
     if wrong := [text for text in counts if not _COUNT.fullmatch(text)]:
-        return f"{reprlib.repr(wrong[0])} is no whole number of at most nine digits"
+        return f"{bounded(repr(wrong[0]))} is no whole number of at most nine digits"
     try:
         finite = math.isfinite(float(row["value"]))
     except ValueError:

@@ -5,7 +5,6 @@ import functools
 import gzip
 import io
 import math
-import reprlib
 import zlib
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from itertools import chain
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from benchmarks import schema
 from benchmarks.commands import command_line
-from benchmarks.errors import RefusedError, count
+from benchmarks.errors import RefusedError, bounded, count
 from benchmarks.inputs import TEXT_BYTES, InputError, read_bytes, text_of
 from benchmarks.outputs import write_atomically
 from benchmarks.store.aggregates import LossHistograms, Row, TransitionMatrices
@@ -231,7 +230,7 @@ def _named(record: Record, keys: tuple[Any, ...], folder: Path) -> Record:
         return record
     for axis, ours, theirs in zip(schema.KEYS, astuple(own), keys, strict=True):
         if _head(ours) != _head(theirs):
-            told, found = (reprlib.repr(value) for value in (theirs, ours))
+            told, found = (bounded(repr(value)) for value in (theirs, ours))
             raise RefusedError(
                 f"{folder / NAME} says that the {axis} of the cell {own.cell_id} is {told}, and "
                 f"its part says {found}; restore {NAME}, or use another --out"

@@ -144,7 +144,7 @@ def test_few_runs_none_that_changes_and_a_missing_library_are_told(results, monk
         ({"time": "2026-01-01"}, "has no zone"),
         ({"value": "nan"}, "the value 'nan' is no finite number"),
         ({"seeds": "-1"}, "'-1' is no whole number"),
-        ({"seeds": "1" * 5000}, "1' is no whole number of at most nine digits"),
+        ({"seeds": "1" * 5000}, "1… is no whole number of at most nine digits"),
     ],
 )
 def test_a_damaged_history_is_refused_with_its_line(results, changed, reason):
