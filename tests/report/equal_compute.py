@@ -60,7 +60,8 @@ def main(place: Path) -> None:
         command += ["--methods", *names, "--noises", *NOISES, "--seeds", *map(str, SEEDS)]
         subprocess.run(command, cwd=ROOT, check=True)
     after = pd.concat([_cells(folder) for folder in folders.values()], ignore_index=True)
-    columns = [f"{noise}, equal {what}" for noise in NOISES for what in ("epochs", "compute")]
+    names = [noise.replace("(rate=0.4)", " 40 %") for noise in NOISES]
+    columns = [f"{name}, equal {what}" for name in names for what in ("epochs", "compute")]
     head = HEAD.format(
         seeds=len(SEEDS),
         epochs=EPOCHS,

@@ -51,8 +51,9 @@ def main(place: Path, *sizes: int) -> None:
         for name, words in VERBS.items():
             seconds, memory = used(*(word.format(folder) for word in words))
             print(f"| {cells} | {name} | {seconds:.1f} s | {memory:.0f} MB |", flush=True)
-        for name, pattern in BYTES.items():
-            files = [path for path in folder.glob(pattern) if path.is_file()]
+        for name, patterns in BYTES.items():
+            found = (path for pattern in patterns for path in folder.glob(pattern))
+            files = [path for path in found if path.is_file()]
             mebibytes = sum(path.stat().st_size for path in files) / 2**20
             print(f"| {cells} | {name}, on disk | | {mebibytes:.1f} MiB |", flush=True)
 
