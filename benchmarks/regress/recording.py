@@ -12,7 +12,7 @@ from benchmarks.inputs import InputError, read_bytes
 from benchmarks.outputs import make_folder, write_atomically, writing
 from benchmarks.regress.gates import TRACKED
 from benchmarks.report import history
-from benchmarks.report.data import costs, outcomes, planned, suite_of
+from benchmarks.report.data import costs, of_one_truth, outcomes, planned, suite_of
 from benchmarks.schema import table_path
 
 Line = tuple[object, ...]
@@ -44,14 +44,17 @@ def record(path: Path, folder: Path, seeds: Collection[int]) -> int:
 
 
 def lines_of(folder: Path, seeds: Collection[int]) -> Iterator[Line]:
-    """Yield a line for each method and metric: the mean over settings of the means over seeds."""
+    """Yield a line for each method and metric: the mean over settings of the means over seeds.
+
+    Settings without clean labels count only where none has any.
+    """
     ended = costs(folder)
     ended = ended[ended["finished_utc"] != ""].sort_values("finished_utc")
     if ended.empty:
         raise RefusedError(f"{folder / 'costs.csv'} does not say when a cell was trained")
     last, suite = ended.iloc[-1], suite_of(folder, planned(folder))
     cells = outcomes(folder)
-    cells = cells[(cells["status"] == "done") & cells["seed"].isin(seeds)]
+    cells = of_one_truth(cells[(cells["status"] == "done") & cells["seed"].isin(seeds)])
     for method, own in cells.groupby("method"):
         for metric in TRACKED:
             means = own.groupby("setting")[metric.id].agg(["mean", "count"]).dropna()

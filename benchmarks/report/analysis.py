@@ -6,7 +6,7 @@ Tables, figures and words are made from what is here. A method is compared with 
 
 import dataclasses
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cached_property, wraps
 from itertools import pairwise, zip_longest
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from benchmarks.errors import count
 from benchmarks.question import MARGINS, Question
 from benchmarks.report import claims, stats
-from benchmarks.report.data import ARENA, Run
+from benchmarks.report.data import ARENA, Run, of_one_truth
 from benchmarks.report.looks import BESIDE, PRIVILEGED, Look, base, resolve
 from benchmarks.report.phrases import listing
 from benchmarks.report.stats import Aggregate, Floats, Ranks
@@ -162,7 +162,7 @@ class Analysis:
         return next(iter([*hard, *self.references]), None)
 
     @cached_property
-    def shared_settings(self) -> tuple[str, ...]:
+    def tried_settings(self) -> tuple[str, ...]:
         """The settings that every method of the question has tried; without one, every method.
 
         Means over others would not compare. A further method cannot take one away from these.
@@ -171,7 +171,24 @@ class Analysis:
         if self.question:
             wanted = (self.question.reference, *self.question.candidates)
         tried = cells[cells["method"].isin(wanted)].groupby("setting")["method"].nunique()
-        return tuple(s for s in self.run.settings if tried.get(s, 0) == len(wanted))
+        return self._in_order(tried.index[tried == len(wanted)])
+
+    @cached_property
+    def shared_settings(self) -> tuple[str, ...]:
+        """The settings that means are over: of those that were tried, see :func:`of_one_truth`."""
+        cells = self.run.cells
+        tried = cells[cells["setting"].isin(self.tried_settings)]
+        return self._in_order(of_one_truth(tried)["setting"])
+
+    @cached_property
+    def settings_of_one_truth(self) -> tuple[str, ...]:
+        """The settings that tests over settings may take: see :func:`of_one_truth`."""
+        return self._in_order(of_one_truth(self.run.cells)["setting"])
+
+    def _in_order(self, settings: Iterable[str]) -> tuple[str, ...]:
+        """Return settings, each once, in the order of the run."""
+        kept = set(settings)
+        return tuple(s for s in self.run.settings if s in kept)
 
     @cached_property
     def core_settings(self) -> tuple[str, ...]:
@@ -191,7 +208,7 @@ class Analysis:
             turns = [s for turn in zip_longest(*kinds) for s in turn if s is not None]
             clean = arena.loc[~arena["noisy"], "setting"].tolist()
             chosen |= {*[*clean, *turns][:CORE]}
-        return tuple(s for s in self.run.settings if s in chosen)
+        return self._in_order(chosen)
 
     @_once
     def shared(self, selection: str = "last") -> pd.DataFrame:
@@ -468,7 +485,8 @@ class Analysis:
 
         Settings that a method has not finished are left out; so is a method that finished nothing.
         """
-        table = self.scores("acc").dropna(axis=1, how="all").dropna()
+        table = self.scores("acc").loc[list(self.settings_of_one_truth)]
+        table = table.dropna(axis=1, how="all").dropna()
         if table.shape[1] < 2:
             return "One method alone has no ranks."
         if len(table) < stats.FEWEST_SETTINGS:
@@ -487,6 +505,7 @@ class Analysis:
         for reference in self.references:
             for metric in JUDGED:
                 means = self.compared(reference, metric)
+                means = means[means["setting"].isin(self.settings_of_one_truth)]
                 for method, own in means.groupby("method", sort=False)["difference"]:
                     if len(own) >= stats.FEWEST_SETTINGS:
                         signed = own.to_numpy(np.float64) * _sign(metric)
@@ -503,6 +522,7 @@ class Analysis:
         Settings of one dataset share its images, so they are not independent; datasets may be.
         """
         means = self.compared(reference, metric)
+        means = means[means["setting"].isin(self.settings_of_one_truth)]
         groups = means.groupby(["method", "dataset"])["difference"]
         table = self._ordered(groups.agg(["mean", "count"]).reset_index(), "method")
         return table.rename(columns={"mean": "difference", "count": "settings"})
@@ -571,7 +591,7 @@ class _Part(Analysis):
         self.whole = whole
         self.looks = {m: look for m, look in whole.looks.items() if m in run.methods}
         self.question, self.references = whole.question, whole.references
-        self.shared_settings = tuple(s for s in whole.shared_settings if s in run.settings)
+        self.tried_settings = self._in_order(whole.tried_settings)
         axes = {
             "method": (run.methods, whole.run.methods),
             "setting": (run.settings, whole.run.settings),

@@ -9,7 +9,7 @@ import pandas as pd
 from benchmarks.errors import count
 from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis
-from benchmarks.report.data import Run
+from benchmarks.report.data import Run, of_one_truth
 from benchmarks.report.looks import PRIVILEGED, base, told
 from benchmarks.report.phrases import listing, signed, span
 
@@ -63,7 +63,7 @@ def _last_epoch(run: Run) -> Item:
     by_val = run.at("val").set_index("cell_id")["epoch"]
     stopped = early["epoch"] == early["cell_id"].map(by_val)  # by noisy labels, as a method may
     off = int((~stopped).sum())
-    best = run.at("oracle").set_index("cell_id")["acc"]
+    best = of_one_truth(run.at("oracle")).set_index("cell_id")["acc"]
     gain = float((best - run.last.set_index("cell_id")["acc"]).mean())
     text = f"{count(len(known) - len(early), 'cell')} of {len(known)} at their last epoch"
     if stopped.any():

@@ -16,7 +16,7 @@ from benchmarks.report.looks import order_methods, resolve
 from benchmarks.report.pairing import KEYS, NoiseChange, pair_changed, pair_same
 from benchmarks.report.phrases import BLANK, listing, p_value, with_test
 from benchmarks.report.tables import NO_TEST, Table
-from benchmarks.report.vocabulary import KNOWN, MIXED, Vocabulary
+from benchmarks.report.vocabulary import MIXED, Vocabulary
 from benchmarks.schema import ONE_SPLIT, table_path
 
 COMPARED = ("acc", "nll", "brier", "ece")
@@ -152,9 +152,9 @@ def compare(first: Path, second: Path, change: NoiseChange | None = None) -> Com
 
     Raises:
         DataMissingError: a folder does not exist, or has no ``results.csv``.
-        RefusedError: the metrics of the two, or the noisy labels of a pair, are not the same, or
-            it is not clear which noise became which, or there is no pair; or a folder is refused
-            by :func:`load`.
+        RefusedError: the metrics of the two, or the labels of a pair, are not the same, or it is
+            not clear which noise became which, or there is no pair; or a folder is refused by
+            :func:`load`.
     """
     for folder in (first, second):
         if reason := why_no_folder(folder):
@@ -185,11 +185,12 @@ def compare(first: Path, second: Path, change: NoiseChange | None = None) -> Com
     alone_a, alone_b = (
         tuple(map(_name, cells[only].to_dict("records"))) for only in (only_a, only_b)
     )
-    words = KNOWN if not any(run.unknown for run in runs) else runs[0].words
-    if runs[0].words != runs[1].words:
-        words = MIXED
+    words = runs[0].words if runs[0].words == runs[1].words else MIXED
     facts, long = {**runs[0].facts, **runs[1].facts}, _long(pairs)
-    tests, pooled = _tested(long), _tested(_pooled(long))
+    known = pairs[~pairs["dataset"].isin({*runs[0].unknown, *runs[1].unknown})]
+    which = " with clean labels" * (0 < len(known) < len(pairs))
+    means = _pooled(_long(known) if which else long, which)  # what is of both is no mean
+    tests, pooled = _tested(long), _tested(means)
     return Comparison(
         pairs, tests, pooled, alone_a, alone_b, facts, words, noise_changed=bool(change)
     )
@@ -241,10 +242,15 @@ def _tested(pairs: pd.DataFrame) -> pd.DataFrame:
     return tests.rename(columns={"other": "a", "own": "b"})[list(TESTED)]
 
 
-def _pooled(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Return pairs of means over settings, of methods that have several."""
+def _pooled(pairs: pd.DataFrame, which: str) -> pd.DataFrame:
+    """Return pairs of means over settings, of methods that have several.
+
+    Args:
+        pairs: those of the settings.
+        which: what their name says of them, behind their number.
+    """
     settings = pairs.groupby("method", sort=False)["setting"].nunique()
     settings = settings[settings > 1]
     means = stats.mean_over_settings(pairs, ["method", "metric"])
     names = means["method"].map(settings)
-    return means.assign(setting=[f"all {n:.0f} settings" for n in names])[names.notna()]
+    return means.assign(setting=[f"all {n:.0f} settings{which}" for n in names])[names.notna()]

@@ -166,6 +166,15 @@ class Run:
         return f"incomplete: {len(self.cells)} of {self.planned} cells"
 
 
+def of_one_truth(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the cells that one mean may hold: those with clean labels, or all where none has any.
+
+    Accuracy, and agreement with labels that nobody knows to be right, are not one quantity.
+    """
+    known = cells[cells["truth"] != "unknown"]
+    return cells if known.empty else known
+
+
 def load(folder: Path, other: Path | None = None) -> Run:
     """Read and check the CSVs of ``folder``, and count the cells of its plan.
 

@@ -1,6 +1,6 @@
 """The tables of a report, and the sentences beside them: rankings, settings, tests, detection."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -11,6 +11,7 @@ from benchmarks.errors import RefusedError, count
 from benchmarks.question import MARGINS
 from benchmarks.report import stats
 from benchmarks.report.analysis import JUDGED, REFERENCES, Analysis, rows_of
+from benchmarks.report.data import of_one_truth
 from benchmarks.report.looks import BESIDE, PRIVILEGED, told
 from benchmarks.report.phrases import (
     BLANK,
@@ -257,15 +258,21 @@ def _ranking_notes(analysis: Analysis, numbers: pd.DataFrame) -> tuple[str, ...]
             f"and the most of {span(analysis.timings['repetitions'].astype(int))} repetitions"
             f"{beside}. Memory: what that took beyond the process itself."
         )
-    left_out = [name for name in analysis.run.settings if name not in shared]
-    if left_out:
-        who = _everyone(analysis)
-        notes.append(f"Left out, because not {who} has tried it: {listing(left_out)}.")
+    notes += _left_out(analysis)
     if numbers["acc_oracle"].notna().any():
         notes.append(
             f"{ORACLE} selected with {analysis.run.words.test_labels}: not attainable in practice."
         )
     return all_notes(analysis, *notes)
+
+
+def _left_out(analysis: Analysis) -> Iterator[str]:
+    """Say which settings are in no mean, and why."""
+    tried = analysis.tried_settings
+    if unknown := [name for name in tried if name not in analysis.shared_settings]:
+        yield f"Left out, because nobody knows which labels are right: {listing(unknown)}."
+    if others := [name for name in analysis.run.settings if name not in tried]:
+        yield f"Left out, because not {_everyone(analysis)} has tried it: {listing(others)}."
 
 
 def margins(analysis: Analysis) -> list[str]:
@@ -517,11 +524,11 @@ def probabilities(analysis: Analysis) -> Table | None:
 def datasets(analysis: Analysis) -> Table | None:
     """Return a value per dataset: what is left of a difference when its settings count as one."""
     run = analysis.run
-    if not analysis.references or run.last["dataset"].nunique() < 2:
+    names = sorted(set(of_one_truth(run.last)["dataset"]))
+    if not analysis.references or len(names) < 2:
         return None
     reference = analysis.references[0]
     numbers = analysis.by_dataset(reference, "acc")
-    names = sorted(set(run.last["dataset"]))
     others = [method for method in run.methods if method != reference]
     text = pd.DataFrame(BLANK, index=others, columns=[*names, "Over datasets"])
     for row in rows_of(numbers):
