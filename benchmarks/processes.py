@@ -47,8 +47,8 @@ WORKER_MEMORY = 600 * 2**20
 def collecting_seldom() -> Iterator[None]:
     """Look for garbage seldom in this context, and never among the objects that are there already.
 
-    A report makes millions of small objects and few cycles of them: looking for these after every
-    700 objects, as is usual, takes a twelfth of the time to draw it, and the memory is the same.
+    A report makes millions of small objects and few cycles of them. To look for these after every
+    700 objects, as is usual, takes a twelfth of its time, and saves no memory.
     """
     usual = gc.get_threshold()
     gc.freeze()

@@ -37,9 +37,9 @@ class Recipe(Bounded):
         https://arxiv.org/abs/1702.05538 (noise by each feature's deviation). Ucar et al., "SubTab:
         subsetting features of tabular data for self-supervised representation learning", NeurIPS
         2021. https://arxiv.org/abs/2110.04361; its code AstraZeneca/SubTab was read at commit
-        596e640, file config/mnist.yaml, which has the noise of 0.1 and the share of 0.3; of this
-        share is the corruption of Yoon et al., "VIME: extending the success of self- and
-        semi-supervised learning to tabular domain", NeurIPS 2020, too.
+        596e640, file config/mnist.yaml, which has the noise of 0.1 and the share of 0.3. Yoon et
+        al., "VIME: extending the success of self- and semi-supervised learning to tabular domain",
+        NeurIPS 2020, corrupt the same share.
     """
 
     epochs: Annotated[int, Between(2, 100_000)] = 30

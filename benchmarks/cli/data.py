@@ -100,7 +100,8 @@ def noise(  # noqa: PLR0913  options of a command
     if "{seed}" in str(out):  # in the command that trains on the labels, it stands for the seed
         raise RefusedError(f"--out is one folder for all seeds, without {{seed}}, got {str(out)!r}")
     _load(plugin, data)
-    _refuse_swapped(dataset, noise, out)
+    repeated = repeated_options(data, plugin)
+    _refuse_swapped(dataset, noise, ("--seeds", *seeds, *repeated) if seeds else repeated, out)
     try:
         chosen, kind = DATASETS.build(dataset), NOISES.build(noise)
         lines = export_seeds(chosen, kind, list(dict.fromkeys(seeds or [0])), data_root(data), out)
@@ -109,13 +110,19 @@ def noise(  # noqa: PLR0913  options of a command
     print("\n".join([*lines, f"labels   {out}"]))
     given = f"labels(file={str(out / 'labels-{seed}.npy')!r})"
     train = ("--datasets", dataset, "--noises", given, "--seeds", *(seeds or [0]))
-    repeated = repeated_options(data, plugin)
     print(f"train    {command_line(*train, *repeated, '--out', 'results/own_labels')}")
     return Exit.DONE
 
 
-def _refuse_swapped(dataset: str, noise: str, out: Path) -> None:
-    """Refuse a noise where a dataset is asked for, and a dataset where a noise is."""
+def _refuse_swapped(dataset: str, noise: str, options: Sequence[object], out: Path) -> None:
+    """Refuse a noise where a dataset is asked for, and a dataset where a noise is.
+
+    Args:
+        dataset: what was given as one.
+        noise: likewise.
+        options: all others but ``--out``, for the command that was meant.
+        out: where the labels go.
+    """
     from benchmarks.datasets import DATASETS
     from benchmarks.noise import NOISES
 
@@ -123,7 +130,7 @@ def _refuse_swapped(dataset: str, noise: str, out: Path) -> None:
     wrong = [f"{first!r} is a noise"] if first in NOISES and first not in DATASETS else []
     wrong += [f"{second!r} is a dataset"] if second in DATASETS and second not in NOISES else []
     if wrong:
-        turned = command_line("data", "noise", noise, dataset, "--out", out)
+        turned = command_line("data", "noise", noise, dataset, *options, "--out", out)
         meant = f"; did you mean `{turned}`?" if len(wrong) > 1 else ""
         raise RefusedError(
             f"data noise takes a dataset and then a noise, and {' and '.join(wrong)}{meant}"

@@ -58,7 +58,7 @@ def run(request: Request = DEFAULT, *, report: bool = True, timing: Whole = None
     if summary.shortfall:
         print(f"{summary.shortfall}; results.csv says why")
         return Exit.SOME_FAILED
-    print("\n".join(next_steps()))
+    print("\n".join(next_steps(request.data)))
     return Exit.DONE
 
 

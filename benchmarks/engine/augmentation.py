@@ -24,9 +24,10 @@ class Draws(NamedTuple):
 class VectorDraws(NamedTuple):
     """The random numbers of one epoch for feature vectors of ``D`` numbers.
 
-    A number for each feature of each vector would take longer to draw than an epoch to train. So a
-    vector reads ``D`` consecutive ones of a table, from a random place on; two that read the same
-    numbers read them at other features, but for one pair in as many as the table has places.
+    To draw a number for each feature of each vector would take longer than to train for an epoch.
+    So a vector reads ``D`` consecutive ones of a table, from a random place on. Two vectors whose
+    numbers overlap read them at different features, but for one pair in as many as there are
+    places.
     """
 
     noise: Tensor  # (places + D - 1,) float32, standard normal

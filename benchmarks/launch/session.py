@@ -13,6 +13,7 @@ import torch
 from msgspec.structs import astuple
 
 from benchmarks import contract
+from benchmarks.commands import repeated_options
 from benchmarks.datasets import content, data_root
 from benchmarks.errors import RefusedError, count
 from benchmarks.launch import pool, tuning
@@ -131,7 +132,9 @@ class Session:
 
     def notes(self) -> list[str]:
         """Say what the folder holds beside what is asked for, and what cannot be built."""
-        lines = held_lines(self.folder, self.values(), self.plan.held, self.parts)
+        named = None if self.root == data_root(None) else self.root
+        repeated = repeated_options(named, ())  # the folder's plan names its plugins
+        lines = held_lines(self.folder, self.values(), self.plan.held, self.parts, repeated)
         if self.lost:
             reason, *others = self.lost
             more = f", and {count(len(others), 'further reason')}" if others else ""

@@ -132,11 +132,11 @@ def _missing(have: str, lack: str, cells: tuple[str, ...]) -> str:
     return f"{count(len(cells), 'cell')} finished in {have} without a partner in {lack}: {named}."
 
 
-def _line(said: Vocabulary, setting: str, rows: pd.DataFrame) -> dict[str, str]:
+def _line(words: Vocabulary, setting: str, rows: pd.DataFrame) -> dict[str, str]:
     line = {"Setting": setting, "Pairs": str(int(rows["n"].max()))}
     for row in rows.to_dict("records"):
         metric = str(row["metric"])
-        line[said.metric(metric).label] = (
+        line[words.metric(metric).label] = (
             with_test(metric, row, p_value(row["p_holm"])) if row["n"] else BLANK
         )
     return line

@@ -24,9 +24,10 @@ def ensembles(analysis: Analysis) -> Table | None:
     groups = rows.groupby("method")
     numbers = pd.DataFrame({"seeds": groups["seeds"].min()}).reindex(order)
     text = pd.DataFrame({"Seeds": numbers["seeds"].astype(int).astype(str)})
-    said = analysis.run.words
+    words = analysis.run.words
     for metric in SHOWN:
-        title = said.metric(metric).label + " %" * said.metric(metric).percent
+        shown = words.metric(metric)
+        title = shown.label + " %" * shown.percent
         single = analysis.scores(metric).loc[shared, order].mean()
         numbers[metric], numbers[f"{metric}_single"] = groups[metric].mean(), single
         changed = numbers[metric] - single
@@ -43,7 +44,7 @@ def ensembles(analysis: Analysis) -> Table | None:
     noisy = last[last["noisy"] & last["setting"].isin(shared)]
     labels = noisy[["setting", "noise_sha256"]].drop_duplicates()
     own = (
-        f"Each seed has {said.noisy} labels of its own, so an ensemble has seen several labels of "
+        f"Each seed has {words.noisy} labels of its own, so an ensemble has seen several labels of "
         "each image, which is more than one noisy dataset tells: much of the change may be due to "
         "that."
     )

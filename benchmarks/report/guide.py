@@ -127,14 +127,14 @@ def reference_name(analysis: Analysis) -> str:
 
 def table(analysis: Analysis, picks: Sequence[Choice]) -> Table:
     """Return the guide: a row for each noise and range of rates with one first choice."""
-    said = analysis.run.words
+    words = analysis.run.words
     baseline, costs = reference_name(analysis), [pick.cost for pick in picks]
     lines, names = [], []
     for name, own in rows(picks):
         names.append(name)
         line = {
             "First choice": analysis.label(own[0].method),
-            f"{analysis.run.words.headline} %": _series([pick.acc for pick in own]),
+            f"{words.headline} %": _series([pick.acc for pick in own]),
             **({"Cost": multiple(own[0].cost)} if np.isfinite(costs).any() else {}),
             "Not resolved from it": _beside(analysis, own),
         }
@@ -145,13 +145,13 @@ def table(analysis: Analysis, picks: Sequence[Choice]) -> Table:
         if baseline:
             line[f"{capitalised(baseline)} %"] = _series([pick.reference for pick in own])
         lines.append(line)
-    text = pd.DataFrame(lines, index=pd.Index(names, name=said.noise))
+    text = pd.DataFrame(lines, index=pd.Index(names, name=words.noise))
     numbers = pd.DataFrame([asdict(pick) for pick in picks], columns=list(Choice.__annotations__))
     for column in ("equivalent", "unresolved", "privileged"):
         numbers[column] = [" ".join(methods) for methods in numbers[column]]
     title = (
-        f"The {said.most_accurate} by {said.noise.lower()}, at what cost, and what is not resolved "
-        "from it"
+        f"The {words.most_accurate} by {words.noise.lower()}, at what cost, and what is not "
+        "resolved from it"
     )
     return replace(unmarked(text, numbers, _notes(analysis, picks)), title=title)
 

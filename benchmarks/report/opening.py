@@ -274,9 +274,8 @@ def _of_many(analysis: Analysis, question: Asked, tests: pd.DataFrame) -> str:
     """Say which candidates are more accurate and which less, in how many settings."""
     order = [str(method) for method in analysis.ranking.index]
     settings, tried = tests["setting"].nunique(), len(question.candidates)
-    call = analysis.run.words
-    said = []
-    for outcome, words in (("better", call.more_accurate), ("worse", call.less_accurate)):
+    words, said = analysis.run.words, []
+    for outcome, than in (("better", words.more_accurate), ("worse", words.less_accurate)):
         won = tests[tests["outcome"] == outcome].groupby("method").size()
         won = won.reindex([method for method in order if method in won.index])
         won = won.sort_values(ascending=False, kind="stable")
@@ -287,7 +286,7 @@ def _of_many(analysis: Analysis, question: Asked, tests: pd.DataFrame) -> str:
             f"{len(those)} of {tried} {'is' if len(those) == 1 else 'are'}" if those else "none is"
         )
         named_ = f" ({some(those, NAMED)})" if those else ""
-        said.append(f"{many} {words}{named_}")
+        said.append(f"{many} {than}{named_}")
     where = f"in at least one of {settings} settings " if settings > 1 else ""
     text = f"{capitalised(question.words())}: {where}{' and '.join(said)}"
     return f"{text}."

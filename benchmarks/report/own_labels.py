@@ -1,6 +1,6 @@
 """What a report says first of labels that nobody has checked: how many are wrong, and what to do.
 
-Its words are of estimates, and so of accuracy: they are not put in those of agreement.
+It writes of estimates, and so of accuracy, in words of its own.
 """
 
 import re
@@ -293,6 +293,7 @@ def _steps(analysis: Analysis, folder: Path, pick: Choice) -> Iterator[str]:
     text = "\n".join(lines)
     yield (
         "How to go on: list the most doubtful labels; fill in the column `corrected` of "
-        "`suspects.csv` and keep it as `reviewed.csv`; write the corrected labels; train on them."
+        "`suspects.csv` and keep it as `reviewed.csv`; write the corrected labels; train on them. "
+        "Where the run was given a folder by `--data`, give it to these, too."
     )
     yield f"```bash\n{text}\n```"

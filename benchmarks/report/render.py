@@ -152,18 +152,18 @@ def _rows(table: Table) -> Iterator[tuple[str, list[tuple[str, str]]]]:
         yield printable(str(label)), list(zip(map(printable, row), its_marks, strict=True))
 
 
-def legend(table: Table, said: Vocabulary) -> str:
+def legend(table: Table, words: Vocabulary) -> str:
     """Return in a line what the signs of a table on a terminal mean, of those that it has."""
     marks = set(table.marks.astype(str).to_numpy().ravel())
-    words = " ".join([*_header(table), *map(str, table.text.index)])
+    names = " ".join([*_header(table), *map(str, table.text.index)])
     signs = {
         "* best": "best" in marks,
         "= equivalent to it": "equivalent" in marks,
         "~ not resolved from it": "open" in marks,
         "x lost runs, or within chance": "out" in marks,
-        f"{ORACLE} selected with {said.test_labels}": ORACLE in words,
-        f"{PRIVILEGED} given clean or outside knowledge": PRIVILEGED in words,
-        f"{BESIDE} from another folder": BESIDE in words,
+        f"{ORACLE} selected with {words.test_labels}": ORACLE in names,
+        f"{PRIVILEGED} given clean or outside knowledge": PRIVILEGED in names,
+        f"{BESIDE} from another folder": BESIDE in names,
         "-- no value": (table.text == BLANK).to_numpy().any(),
     }
     return "; ".join(sign for sign, shown in signs.items() if shown)

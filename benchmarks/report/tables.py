@@ -55,8 +55,8 @@ COMPARED = {
     "ece": "ECE %",
     "mem_frac": "Memorised %",
 }
-"""The columns of the ranking in which the best is marked, and what is not known to be worse, with
-words of the run."""
+"""The columns of the ranking in which the best is marked, and what is not known to be worse; to be
+filled with the words of a run."""
 PRINTED = ("Rank", "{0.headline}", "ECE", "NLL", "Memorised", "Cost")
 """The columns of the ranking that a paper has room for beside the method; in a paper its rows may
 be grouped by family, so the rank is told."""
@@ -285,9 +285,9 @@ def margins(analysis: Analysis) -> list[str]:
 
 def _marked(analysis: Analysis, metrics: Sequence[str]) -> str:
     """Say what the marks of a table mean, and within which margins."""
-    said = analysis.run.words
+    words = analysis.run.words
     margins = [
-        f"{number(m, analysis.margins[m])}{unit(m) or f' of {said.metric(m).label}'}"
+        f"{number(m, analysis.margins[m])}{unit(m) or f' of {words.metric(m).label}'}"
         for m in metrics
     ]
     within = " or ".join(dict.fromkeys(margins))

@@ -26,8 +26,8 @@ def words(analysis: Analysis) -> Words:
 
 def _line(analysis: Analysis, one: Change) -> str:
     """Say which method changed, how, and which run was the first."""
-    known, change = history.TRACKED[one.metric], one.after - one.before
-    metric = analysis.run.words.renamed.get(one.metric, known)
+    metric = analysis.run.words.metric(one.metric, history.TRACKED)
+    change = one.after - one.before
     better = (change > 0) == (metric.better == "higher")
     size, *sides = (
         f"{100 * value:.1f}" if metric.percent else f"{value:.3f}"

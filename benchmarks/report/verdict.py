@@ -66,7 +66,7 @@ class Asked(NamedTuple):
     candidates: list[str]
     confirmatory: bool
     names: Names
-    call: Vocabulary  # what is measured
+    vocabulary: Vocabulary  # for what is measured
 
     def words(self) -> str:
         """Return the question: ``label smoothing against hard labels``, ``6 methods against``..."""
@@ -189,9 +189,11 @@ def _judge(analysis: Analysis, about: Asked) -> list[Block]:
             )
         ]
     gaps = effects(analysis, about, "gap_signed")
-    said = [_headline(tests["acc"], about.call)]
+    said = [_headline(tests["acc"], about.vocabulary)]
     said.append(
-        " ".join(_outcomes(about.call.metric(m).label, tests[m]) for m in ("nll", "brier")).strip()
+        " ".join(
+            _outcomes(about.vocabulary.metric(m).label, tests[m]) for m in ("nll", "brier")
+        ).strip()
     )
     if len(tests["ece"]):
         said.append(_calibration(tests["ece"], gaps))
@@ -199,15 +201,13 @@ def _judge(analysis: Analysis, about: Asked) -> list[Block]:
     return [Words(words), _of_settings(analysis, about, tests, gaps)]
 
 
-def _headline(tests: pd.DataFrame, call: Vocabulary) -> str:
-    said = []
+def _headline(tests: pd.DataFrame, vocabulary: Vocabulary) -> str:
+    said, acc = [], vocabulary.accuracy
     noisy = tests[tests["noisy"]]
     if len(noisy):
-        acc = call.accuracy
         words = (f"raised {acc}", f"lowered {acc}", f"left {acc} equivalent")
         phrases = _tally(noisy, (*words, "made no detected difference", OUTCOMES["out"]))
-        said.append(f"{call.on_noise} it {phrases}.")
-    acc = call.accuracy
+        said.append(f"{vocabulary.on_noise} it {phrases}.")
     words = (f"it raised {acc}", f"it lowered {acc}", f"{acc} was equivalent")
     texts = {
         **OUTCOMES,
@@ -258,7 +258,7 @@ def _entry(metric: str, test: Any) -> str:  # noqa: ANN401  a row of a table
 
 
 def _header(about: Asked, metric: str) -> str:
-    shown = about.call.metric(metric)
+    shown = about.vocabulary.metric(metric)
     return f"{shown.label}{' (points)' if shown.percent else ''}"
 
 
@@ -269,7 +269,7 @@ def _of_settings(
     settings = [s for s in analysis.run.settings if s in set(tests["acc"]["setting"])]
     text, marks = _filled(about, tests, settings, "setting")
     ends = {"ECE %, each": (tests["ece"], "ece", number)}
-    ends[f"Conf. {MINUS} {about.call.acc}, each"] = (gaps, "gap_signed", signed)
+    ends[f"Conf. {MINUS} {about.vocabulary.acc}, each"] = (gaps, "gap_signed", signed)
     for header, (rows, metric, shown) in ends.items():
         each = {
             row.setting: f"{shown(metric, row.other)} to {shown(metric, row.own)}"
@@ -285,7 +285,7 @@ def _of_settings(
 
 def _title(about: Asked, metric: str = "") -> str:
     """Return what a table of differences is called in a paper."""
-    what = f"difference in {about.call.metric(metric).label}" if metric else "differences"
+    what = f"difference in {about.vocabulary.metric(metric).label}" if metric else "differences"
     return f"{capitalised(about.words())}: paired {what}, with 95% intervals and what they show"
 
 
@@ -365,7 +365,7 @@ def _of_one_setting(metric: str, tests: pd.DataFrame, about: Asked) -> str:
         if methods:
             those = "" if outcome == "better" else f" ({some(methods, NAMED)})"
             said.append(f"{words} for {len(methods)}{those}")
-    return f"{about.call.metric(metric).label}, of {len(tests)} methods: {'; '.join(said)}."
+    return f"{about.vocabulary.metric(metric).label}, of {len(tests)} methods: {'; '.join(said)}."
 
 
 def _most(metric: str, tests: pd.DataFrame, about: Asked) -> str:
@@ -377,7 +377,7 @@ def _most(metric: str, tests: pd.DataFrame, about: Asked) -> str:
         those = [f"{about.short(str(method))} in {n}" for method, n in won.items()]
         said.append(f"{outcome}: {some(those, NAMED)}")
     settings = tests["setting"].nunique()
-    return f"{about.call.metric(metric).label}, of {settings} settings: {'; '.join(said)}."
+    return f"{about.vocabulary.metric(metric).label}, of {settings} settings: {'; '.join(said)}."
 
 
 def _of_candidates(analysis: Analysis, about: Asked, tests: Mapping[str, pd.DataFrame]) -> Table:
@@ -388,10 +388,12 @@ def _of_candidates(analysis: Analysis, about: Asked, tests: Mapping[str, pd.Data
         text, marks = _filled(about, tests, order, "method")
     else:
         order = about.candidates
-        text = pd.DataFrame(BLANK, index=order, columns=[about.call.metric(m).label for m in tests])
+        text = pd.DataFrame(
+            BLANK, index=order, columns=[about.vocabulary.metric(m).label for m in tests]
+        )
         for metric, rows in tests.items():
             for method, own in rows.groupby("method"):
-                text.loc[str(method), about.call.metric(metric).label] = _counted(own)
+                text.loc[str(method), about.vocabulary.metric(metric).label] = _counted(own)
         marks = pd.DataFrame("", index=order, columns=text.columns)
     runs = counts.to_dict("index")
     text["Runs"] = [f"{runs[m]['done']}/{runs[m]['planned']}" for m in order]

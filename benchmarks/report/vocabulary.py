@@ -1,7 +1,7 @@
 """The words for what is measured: accuracy where true labels are known, else agreement.
 
-Whoever writes a text of a report asks the words of its run for these, so that no sentence can claim
-what was not measured. `tests/report/test_vocabulary.py` holds that none is written past them.
+Every text of a report takes them from its run, so that no sentence can claim what was not measured;
+`tests/report/test_vocabulary.py` finds one that does not.
 """
 
 from collections.abc import Mapping
@@ -25,9 +25,9 @@ class Vocabulary:
     test_labels: str = "clean test labels"  # behind "on" and "with"
     tested: str = "Test accuracy"
     best_tested: str = "test accuracy: clean knowledge"
-    more: str = "more accurate"  # in so many settings
+    more: str = "more accurate"  # ahead of "in 3 settings"
     less: str = "less accurate"
-    more_accurate: str = "more accurate"  # elsewhere
+    more_accurate: str = "more accurate"  # anywhere else
     less_accurate: str = "less accurate"
     most_accurate: str = "most accurate method"
     error: str = "error"
@@ -47,16 +47,16 @@ class Vocabulary:
     on_noise: str = "On mislabelled data"
     renamed: Mapping[str, Metric] = field(default_factory=dict)
 
-    def metric(self, name: str) -> Metric:
-        """Return a metric with its label and meaning in these words."""
-        return self.renamed.get(name, METRICS[name])
+    def metric(self, name: str, among: Mapping[str, Metric] = METRICS) -> Metric:
+        """Return one ``among`` metrics with its label and meaning in these words."""
+        return self.renamed.get(name, among[name])
 
     def measured_on(self, name: str) -> str:
         """Say against which labels a metric is measured, behind its label."""
         return self.measured if name in _ACCURACIES else f"on {self.test_labels}"
 
     def of_figure(self, kind: str) -> str:
-        """Return the name of a kind of figure, which is that of its file but for accuracy."""
+        """Return what a kind of figure is called: as its file is, but for accuracy."""
         return self.accuracy if kind == KNOWN.accuracy else kind
 
     def y_label(self, name: str) -> str:

@@ -18,6 +18,7 @@ def held_lines(
     asked: Mapping[str, Collection[str | int]],
     held: Sequence[PlannedCell],
     parts: Parts,
+    repeated: Sequence[str],
 ) -> list[str]:
     """Say how many further cells a folder holds, and how to go on with them or drop them.
 
@@ -26,6 +27,7 @@ def held_lines(
         asked: the values of each axis among the cells that were asked for.
         held: the others.
         parts: of the folder.
+        repeated: options that a run which goes on needs as this one did.
     """
     if not held:
         return []
@@ -39,7 +41,7 @@ def held_lines(
         drop = f"`{command_line('drop', '--help')}` says how to drop some"
     if not missing:
         return [f"{folder} also holds {cells}, {all_}finished; {drop}"]
-    go_on = f"`{command_line('run', folder)}` goes on with all cells"
+    go_on = f"`{command_line('run', folder, *repeated)}` goes on with all cells"
     return [f"{folder} also holds {cells}, {missing} not finished; {go_on}, {drop}"]
 
 

@@ -28,10 +28,7 @@ def _tensorflow(logits: list[Tensor], label: Tensor) -> dict[str, Any]:
     tf.argmax = lambda x, axis: x.argmax(axis)
     tf.equal, tf.not_equal = torch.eq, torch.ne
     tf.logical_or = lambda a, b: a | b
-    tf.reduce_sum, tf.reduce_mean = (
-        lambda x, **_: x.sum(),
-        lambda x, **_: x.mean(),
-    )
+    tf.reduce_sum, tf.reduce_mean = lambda x, **_: x.sum(), lambda x, **_: x.mean()
     tf.maximum = lambda least, x: torch.as_tensor(x).clamp(min=least)
     tf.get_collection = lambda *_, **__: []
     tf.Variable = lambda first, **_: first

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tests.authors.code import Names
 
-C, N, B, EPOCHS = 10, 60, 24, 100
+C, N, B, EPOCHS, VISITS = 10, 60, 24, 100, 6
 
 
 class Visit(NamedTuple):
@@ -62,17 +62,17 @@ def apart(ours: Tensor, theirs: Tensor) -> float:
     return float((ours.double() - theirs.double()).abs().max())
 
 
-def labels(classes: int = C) -> Tensor:
+def labels() -> Tensor:
     """Return the labels of the training set."""
-    return torch.randint(classes, (N,), generator=torch.Generator().manual_seed(1))
+    return torch.randint(C, (N,), generator=torch.Generator().manual_seed(1))
 
 
 def batches(
-    leading: Sequence[int] = (), columns: int = C, size: int = B, count: int = 6
+    leading: Sequence[int] = (), columns: int = C, size: int = B
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield positions ``(size,)`` and logits of overlapping batches, from small to large ones."""
     source = torch.Generator().manual_seed(0)
-    for visit in range(count):
+    for visit in range(VISITS):
         ids = torch.randperm(N, generator=source)[:size]
         logits = torch.randn(*leading, size, columns, generator=source) * (0.5, 2, 5)[visit % 3]
         yield ids, logits.requires_grad_()
@@ -82,7 +82,7 @@ Batches = list[tuple[Tensor, Tensor]]
 """Positions and logits of the batches of an epoch."""
 
 
-def epochs(count: int, leading: Sequence[int] = (), size: int = 20) -> list[Batches]:
+def epochs(count: int, leading: Sequence[int] = ()) -> list[Batches]:
     """Return epochs in which logits lean towards a class of each example, often not its label."""
     source = torch.Generator().manual_seed(0)
     ease = 6 * torch.rand(N, 1, generator=source)
@@ -90,8 +90,8 @@ def epochs(count: int, leading: Sequence[int] = (), size: int = 20) -> list[Batc
     lean = ease * F.one_hot(torch.where(wrong, labels().roll(5), labels()), C)
     found: list[Batches] = []
     for _ in range(count):
-        places = torch.randperm(N, generator=source).split(size)
-        drawn = [2 * torch.randn(*leading, size, C, generator=source) for _ in places]
+        places = torch.randperm(N, generator=source).split(20)
+        drawn = [2 * torch.randn(*leading, len(ids), C, generator=source) for ids in places]
         pairs = zip(places, drawn, strict=True)
         found.append([(ids, (noise + lean[ids]).requires_grad_()) for ids, noise in pairs])
     return found

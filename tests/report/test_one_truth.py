@@ -39,7 +39,9 @@ def test_means_ranks_and_tests_over_settings_are_those_of_the_known_labels(sides
     pd.testing.assert_frame_equal(both.probabilities, alone.probabilities)
     assert tables.datasets(both) is None
     first, second = (
-        next(item.evidence for item in checklist.checklist(each) if "best on test" in item.statement)
+        next(
+            item.evidence for item in checklist.checklist(each) if "best on test" in item.statement
+        )
         for each in (alone, both)
     )
     assert first.partition(";")[2] == second.partition(";")[2] != ""

@@ -175,8 +175,8 @@ SMALL = "random_conv(patches=16, size=16)"
 VECTORS = f"embedded(dataset='digits', backbone={SMALL!r})"
 PRINTED = {
     "cli/app.py:_refuse_late_verb": ("--seeds 0 plan", 2),
-    "cli/data.py:noise": ("data noise digits clean --out new", 0),
-    "cli/data.py:_refuse_swapped": ("data noise clean digits --out new", 2),
+    "cli/data.py:noise": ("data noise digits clean --out new --data nowhere", 0),
+    "cli/data.py:_refuse_swapped": ("data noise clean digits --out new --data nowhere", 2),
     "cli/embed.py:embed": (f"embed digits --backbone {shlex.quote(SMALL)} --out vectors.npz", 0),
     "cli/next_steps.py:next_steps": None,  # at the end of a run, see below
     "datasets/downloaded.py:_checked": ("data verify mnist --data nowhere", 5),
@@ -185,12 +185,15 @@ PRINTED = {
     "noise/human.py:read": ("data verify cifar10n --data nowhere", 5),
     "report/own_labels.py:_steps": None,  # of a report: test_unknown_truth.py runs them
     "store/dropping.py:lines": ("drop results/default --methods co_teaching", 0),
-    "store/held.py:held_lines": ("plan", 0),
+    "store/held.py:held_lines": ("plan --out results/lost --seeds 0 --data nowhere", 0),
     "store/tables.py:refuse_loss": ("collect results/lost", 2),
-    "suspects/audit.py:audit": ("suspects results/default --seeds 0 --methods reweighting", 0),
+    "suspects/audit.py:audit": (
+        "suspects results/default --seeds 0 --methods reweighting --data nowhere",
+        0,
+    ),
     "suspects/ranking.py:_why_nothing_finished": ("suspects results/diverged", 2),
     "suspects/retraining.py:_steps": (
-        "relabel results/default reviewed.csv --out 'labels-{seed}.npy'",
+        "relabel results/default reviewed.csv --out 'labels-{seed}.npy' --data nowhere",
         0,
     ),
 }
@@ -209,6 +212,7 @@ def test_a_command_that_a_verb_prints_is_accepted(accept, site):
     pages = "".join(path.read_text(encoding="utf-8") for path in Path().glob("*/*/*/*.md"))
     commands = of_output(out + err + pages)
     assert commands
+    assert "nowhere" not in command or any("--data nowhere" in printed for printed in commands)
     for printed in dict.fromkeys(commands):
         accept(printed)
 
@@ -220,11 +224,12 @@ def test_a_command_on_a_page_is_accepted(accept, command):
 
 def test_the_end_of_a_run_says_what_may_come_next_in_three_commands(accept, undisturbed, tmp_path):
     out = shutil.copytree(undisturbed, tmp_path / "out")
-    code, text, err = run(*TINY, "--out", out)
+    code, text, err = run(*TINY, "--out", out, "--data", "nowhere")
     assert code == 0, err
     last = text.splitlines()[-3:]
     assert [line.split()[1].strip(":,") for line in last] == ["method", "data", "labels"]
     commands = [command for line in last for command in of_output(line)]
     assert len(commands) == 3
+    assert "--data nowhere" in commands[1]
     for command in commands:
         accept(command)

@@ -36,7 +36,7 @@ MEANING = {
     "oracle": "After the epoch with the best {0.best_tested}, only to compare.",
     "last10": "Mean over the last ten epochs.",
 }
-"""Of each selection, with words of the run."""
+"""What each selection is, to be filled with the words of a run."""
 
 COST = Metric(
     "cost",
@@ -119,7 +119,7 @@ def embedded(analysis: Analysis) -> dict[str, Any]:
             {"name": g.name.format(words), "meaning": g.meaning.format(words)}
             for g in (*GROUPS, OTHERS)
         ],
-        "metrics": [_metric(words.renamed.get(m, MEASURES[m])) for m in ids],
+        "metrics": [_metric(words.metric(m, MEASURES)) for m in ids],
         "shown": [m for m in SHOWN if m in ids],
         "selections": [
             {"id": s, "meaning": MEANING[s].format(words)}

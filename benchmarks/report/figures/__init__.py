@@ -81,7 +81,7 @@ OF_TRUE_LABELS = {"memorisation", "temperature", "losses", "precision_recall", "
 """The kinds that need to know which labels are right."""
 
 BY_CLASS = {"classes", "confusion"}
-"""The kinds whose classes are true ones where these are known, else given ones: each apart."""
+"""The kinds whose classes are true ones where these are known, else given ones, on other pages."""
 
 _DELTA = "delta_"
 
@@ -152,7 +152,7 @@ def pages(
 
 
 def _parts(analysis: Analysis, kind: str) -> list[Analysis]:
-    """Return the analyses of the settings that a kind shows: all, or those that it needs.
+    """Return the analyses that a kind is drawn of: the whole one, or of known and unknown labels.
 
     Raises:
         AbsentError: it needs true labels, and none are known.

@@ -28,13 +28,14 @@ _LEAST = 3.2
 GIVEN = "given"
 """In place of a method: the labels of the training images."""
 _TICKS = (1, 10, 25, 50, 100)
-_GIVEN = "Above: the training labels as they were given. Below: the p"
-"""Said of labels beside true ones."""
 _CAPTION = (
     "What the images of each {words.true_class} (down) are taken for (across), in percent of the "
-    "class, all seeds together. {given}redictions of {methods} on the test images, last epoch. The "
-    "colours are those of the square root, so that few images are seen."
+    "class, all seeds together. {shown} of {methods} on the test images, last epoch. The colours "
+    "are those of the square root, so that few images are seen."
 )
+_SHOWN = "Predictions"
+_BELOW = "Above: the training labels as they were given. Below: the predictions"
+"""What is shown where the true labels are known, too."""
 
 
 class _Panel(NamedTuple):
@@ -49,9 +50,8 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     shown = [*analysis.references[:1], *(m for m in analysis.looks if m in set(data["method"]))]
     methods = list(dict.fromkeys(m for m in shown if m in analysis.looks))[:2]
     words, known = run.words, not run.unknown
-    caption = _CAPTION.format(
-        words=words, given=_GIVEN if known else "P", methods=_words(analysis, methods)
-    )
+    shown = _BELOW if known else _SHOWN
+    caption = _CAPTION.format(words=words, shown=shown, methods=_words(analysis, methods))
     caption += matrices.numbered(run, data)
     caption += core_note(analysis, run.confusion["setting"])
     drawn = []

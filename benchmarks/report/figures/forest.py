@@ -75,8 +75,8 @@ def _draw_legend(figure: Figure, *, dots: bool) -> None:
 
 def _caption(analysis: Analysis, reference: str, pooled: pd.DataFrame, dots: pd.DataFrame) -> str:
     name = analysis.label(reference)
-    said = analysis.run.words
-    bands = [f"{100 * analysis.margins[m]:g} points of {said.metric(m).label}" for m in SHOWN]
+    words = analysis.run.words
+    bands = [f"{100 * analysis.margins[m]:g} points of {words.metric(m).label}" for m in SHOWN]
     text = f"Paired differences from {name} at the last epoch. Large: "
     text += (
         "mean over settings within each seed, then over seeds" if len(dots) else "mean over seeds"
@@ -93,7 +93,9 @@ def _caption(analysis: Analysis, reference: str, pooled: pd.DataFrame, dots: pd.
         text += " Without a mean: no seed finished in all settings."
     if len(dots):
         text += " Dots: the mean in each setting."
-    return f"{text} {said.headline} gains to the right, calibration to the left; colours: families."
+    return (
+        f"{text} {words.headline} gains to the right, calibration to the left; colours: families."
+    )
 
 
 def _window(pooled: pd.DataFrame, dots: pd.DataFrame, metric: str, rope: float) -> Ends:

@@ -47,12 +47,12 @@ def pages(analysis: Analysis, venue: Venue, metric: str) -> list[Page]:
     drawn = []
     for across, down in parts:
         part = data[data["arena"].isin(down) & data["kind"].isin(across)]
-        figure, more_words = _figure(run, part, methods, metric, venue)
+        figure, axes = _figure(run, part, methods, metric, venue)
         words = run.words
         caption = (
             f"{words.metric(metric).label} {words.measured_on(metric)} against {words.wrong_share}"
         )
-        caption += f", mean over seeds at the last epoch.{more_words}{methods.note}"
+        caption += f", mean over seeds at the last epoch.{axes}{methods.note}"
         drawn.append(Page(figure, part, caption + more))
     return drawn
 

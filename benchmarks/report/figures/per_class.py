@@ -51,19 +51,19 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     """Draw a row of panels for each core setting; the clean ones only if alone."""
     run, rows, methods = analysis.run, of_core(analysis), select_methods(analysis)
     data = points(rows[rows["method"].isin(methods.shown)])
-    known = data["low"].notna().any()
-    words, whole = run.words, not run.unknown
-    half = " with its 95% t interval" if known else ""
-    caption = (_CAPTION if whole else _ALONE).format(accuracy=words.accuracy, half=half)
-    caption += layout.SKEWED * bool(known and data["skewed"].any())
+    measured = data["low"].notna().any()
+    words, known = run.words, not run.unknown
+    half = " with its 95% t interval" if measured else ""
+    caption = (_CAPTION if known else _ALONE).format(accuracy=words.accuracy, half=half)
+    caption += layout.SKEWED * bool(measured and data["skewed"].any())
     caption += matrices.numbered(run, rows)
     caption += core_note(analysis, run.confusion["setting"]) + methods.note
     drawn = []
     for arena, here in data.groupby("arena", sort=False):
         count = _classes(rows, here)
         worst = _WORST.format(
-            _ALL * whole,
-            where=" on the right" * whole,
+            _ALL * known,
+            where=" on the right" * known,
             shown=matrices.NAMED,
             all=count,
             accuracy=words.accuracy,
@@ -125,8 +125,8 @@ def _figure(analysis: Analysis, rows: pd.DataFrame, data: pd.DataFrame, venue: V
     room = _room(beside, methods, venue)
     height = (_band(len(classes), methods, room) + _AROUND) * len(settings) + venue.tallest - room
     figure = layout.new_figure(venue.width, height)
-    whole = not analysis.run.unknown  # else there is no matrix of given and true labels
-    widths = [_MATRIX, 1 - _MATRIX] if whole else [1]
+    known = not analysis.run.unknown  # else there is no matrix of given and true labels
+    widths = [_MATRIX, 1 - _MATRIX] if known else [1]
     grid = figure.subplots(
         len(settings), len(widths), squeeze=False, sharex="col", width_ratios=widths
     )
@@ -138,17 +138,17 @@ def _figure(analysis: Analysis, rows: pd.DataFrame, data: pd.DataFrame, venue: V
         _draw_dots(right, part, shown, classes)
         right.set_title(layout.name_lines(setting, widths[-1] * venue.width - 0.3, venue))
         left.set_ylabel(analysis.run.words.true_class)
-        if whole:
+        if known:
             matrices.draw(left, given_of(rows[rows["setting"] == setting]), scale)
             left.set_aspect("auto")
             left.set_title("given labels")
-        if beside.names and whole:
+        if beside.names and known:
             matrices.name_beside(left, beside)
             right.set_yticks(range(len(classes)), [])
         else:
             right.set_yticks(range(len(classes)), [matrices.shortened(every[c]) for c in classes])
             right.tick_params(axis="y", labelsize=layout.SMALLEST)
-    if whole:
+    if known:
         matrices.name_below(left, beside)
         left.set_xlabel("given class")
     right.set_xlabel(f"{analysis.run.words.headline} of the class (%)")

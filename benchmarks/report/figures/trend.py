@@ -72,7 +72,7 @@ def _figure(
             axes.scatter(
                 own["number"], own["centre"], s=22, color="white", edgecolor=look.colour, zorder=4
             )
-        shown = words.renamed.get(metric, history.TRACKED[metric])
+        shown = words.metric(metric, history.TRACKED)
         label = shown.label + " (%)" * shown.percent
         axes.set_ylabel(layout.name_lines(label, _HEIGHT, venue))
         axes.yaxis.set_major_locator(layout.few_ticks(4))
