@@ -50,8 +50,8 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     shown = [*analysis.references[:1], *(m for m in analysis.looks if m in set(data["method"]))]
     methods = list(dict.fromkeys(m for m in shown if m in analysis.looks))[:2]
     words, known = run.words, not run.unknown
-    shown = _BELOW if known else _SHOWN
-    caption = _CAPTION.format(words=words, shown=shown, methods=_words(analysis, methods))
+    what = _BELOW if known else _SHOWN
+    caption = _CAPTION.format(words=words, shown=what, methods=_words(analysis, methods))
     caption += matrices.numbered(run, data)
     caption += core_note(analysis, run.confusion["setting"])
     drawn = []
