@@ -260,8 +260,10 @@ def _table(table: Table, root: Path, label: str) -> list[Row]:
             faults.append((row.place, f"{row.path} is named in line {first}"))
         elif not is_regular(file):
             faults.append((row.place, f"there is no file {row.path}"))
-        elif not row.given or ("clean" in own and not row.clean):
-            faults.append((row.place, "has no label"))
+        elif not all(own.values()):
+            blank = next(known[name] for name in own if not own[name])
+            hint = "; all rows have one, or none has" if blank in {"clean_label", "split"} else ""
+            faults.append((row.place, f"has no {blank}{hint}"))
         elif "part" in own and row.part not in PARTS:
             faults.append((row.place, f"{row.part!r} is no split; it is train or test"))
     refuse(path, faults)

@@ -68,7 +68,8 @@ class Plan:
         drivers = {}
         for kind, cell in {kind_of(cell): cell for cell in self.cells}.items():
             name = driver_name(self.widths[kind], flags_of_cell(cell, self.flags))
-            drivers[kind] = Driver(name, self.widths[kind], cell.precision)
+            driver = Driver(name, self.widths[kind], cell.precision)
+            drivers[_specs(cell, folder).kind()] = driver
         datasets = {DATASETS.spec(g.first.dataset): g.first.dataset for g in self.groups}
         new = PlanFile(
             suite=self.suite,
@@ -153,6 +154,8 @@ def make_plan(folder: Path, suite: str, cells: Iterable[Cell], options: Training
     _refuse_other_settings(written, options, folder)
     _refuse_other_profile(written, [each.first for each in groups], folder)
     fixed = {kind: driver.width for kind, driver in written.drivers.items()}
+    spelled = {kind_of(each.first): _specs(each.first, folder).kind() for each in groups}
+    fixed |= {kind: fixed[other] for kind, other in spelled.items() if other in fixed}
     options = options._replace(pack=written.pack)
     rest = asked, _widths(groups, options, written.flags, fixed), written.flags
     named = ((_specs(each.first, folder).point()[:2], each.cells) for each in groups)

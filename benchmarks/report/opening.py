@@ -59,7 +59,7 @@ def _title(analysis: Analysis, question: Asked | None) -> str:
 
 def _about(analysis: Analysis, question: Asked | None) -> Iterator[str]:
     run, names = analysis.run, named(analysis, question.candidates if question else ())
-    yield _question(question)
+    yield _question(question, run)
     yield f"Data: {some(_datasets(run), NAMED)}."
     yield f"Model: {some(sorted(set(run.cells['model'])), NAMED)}."
     recipes = [_recipe(run, name) for name in sorted(set(run.cells["recipe"]))]
@@ -84,9 +84,10 @@ def beside(run: Run) -> Iterator[str]:
         yield from map(printable, run.beside.left_out)
 
 
-def _question(question: Asked | None) -> str:
+def _question(question: Asked | None, run: Run) -> str:
     if question is None or not question.confirmatory:
-        return "No question was asked before the run."
+        these = " of these methods" if run.question else ""
+        return f"No question was asked{these} before the run."
     tried = [question.short(method) for method in question.candidates]
     those = listing(tried) if len(tried) <= LISTED else f"{len(tried)} other methods"
     does = "Does" if len(tried) == 1 else "Do"
@@ -178,13 +179,14 @@ def _first_choices(analysis: Analysis, noisy: Sequence[Choice], names: Names) ->
         said = [f"{names[method]} ({some(places, NAMED)})" for method, places in most]
         text = f"depends on the noise: {some(said, NAMED, '; ')}"
         whose = ". Its"
+    others = [pick for pick in noisy if pick.method != analysis.baseline]
     costs = {multiple(pick.cost) for pick in noisy if math.isfinite(pick.cost)}
-    if len(costs) == 1:
+    if others and len(costs) == 1:
         times = costs.pop()
         text += f", at {'the' if times == '1' else f'{times} times the'} cost of hard labels"
     text += f"{whose} {analysis.run.words.accuracy} is {_range([pick.acc for pick in noisy])}%"
     hard = [pick.reference for pick in noisy if math.isfinite(pick.reference)]
-    if hard:
+    if others and hard:
         text += f", that of {guide.reference_name(analysis)} {_range(hard)}%"
     return f"{analysis.run.words.with_noise} {text}."
 

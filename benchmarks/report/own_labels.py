@@ -94,10 +94,12 @@ def _interval(row: pd.Series) -> str:
     return number("acc", row.value) + (ends if np.isfinite(row.low) else "")
 
 
-def _shares(analysis: Analysis, rows: pd.DataFrame) -> Table:
+def _shares(analysis: Analysis, rows: pd.DataFrame) -> Table | None:
     out = {(s, m) for s in analysis.run.settings for m in analysis.excluded(s)}
     own = rows[rows["quantity"] == "wrong"]
     own = own[[pair not in out for pair in zip(own["setting"], own["method"], strict=True)]]
+    if own.empty:
+        return None
     several = len(set(own["setting"])) > 1
     lines, names = [], []
     for row in rows_of(own):

@@ -1,13 +1,14 @@
 """Contact sheets: the most doubtful images of a ranking with their labels, for a reviewer."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -55,7 +56,10 @@ def draw_sheet(
             wrong = bool(reveal and row["wrong"])
             _draw_image(axes, corner, image[int(row["position"])].numpy() / white, wrong=wrong)
             text = "\n\N{RIGHTWARDS ARROW} ".join(words)
-            _write(axes, corner[0] + COLUMN_WIDTH / 2, corner[1] + SIDE + GAP, text, "black")
+            names_below = _write(
+                axes, corner[0] + COLUMN_WIDTH / 2, corner[1] + SIDE + GAP, text, "black"
+            )
+            _shrink(names_below, COLUMN_WIDTH - GAP)
         path = folder / f"{ranking.stem}.png"
         figure.savefig(path, metadata={"Software": None})
     return path
@@ -91,6 +95,14 @@ def _draw_image(
         axes.add_patch(frame)
 
 
-def _write(axes: Axes, x: float, y: float, text: str, color: str) -> None:
+def _write(axes: Axes, x: float, y: float, text: str, color: str) -> Text:
     """Write text below a point; a name may hold dollars, which begin no formula."""
-    axes.text(x, y, text, color=color, ha="center", va="top", parse_math=False)
+    return axes.text(x, y, text, color=color, ha="center", va="top", parse_math=False)
+
+
+def _shrink(text: Text, inches: float) -> None:
+    """Give a text that is wider than ``inches`` smaller letters, so that it covers no other."""
+    figure = cast("Figure", text.get_figure(root=True))
+    wide = text.get_window_extent().width / figure.dpi
+    if wide > inches:
+        text.set_fontsize(float(text.get_fontsize()) * inches / wide)

@@ -203,6 +203,14 @@ def test_a_table_that_cannot_be_right_is_refused_before_anything_starts(pets, sa
         list(suite.cells("float32"))
 
 
+def test_a_clean_label_that_is_missing_is_called_so(pets):
+    lines = [f"{line},cat" for line in lines_of(pets)]
+    lines[0] = lines[0].removesuffix("cat")
+    spec = table(pets / "t.csv", lines, "path,label,clean_label", test=0.1)
+    with pytest.raises(InputError, match="line 2: has no clean_label; all rows have one"):
+        DATASETS.build(spec).labelled()
+
+
 def test_pictures_that_cannot_be_decoded_are_named_and_nothing_is_kept(pets, tmp_path):
     for number in range(1, 3):
         (pets / "dog" / f"{number}.png").write_bytes(b"no picture")

@@ -5,6 +5,7 @@ import json
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -64,6 +65,18 @@ def test_a_folder_keeps_its_widths_and_gains_those_of_new_kinds(tmp_path):
     assert (plan.suite, len(plan.cells)) == ("mine", 51)
     with pytest.raises(RefusedError, match="started with packs of its own choice"):
         make_plan(tmp_path, "mine", cells, TrainingOptions(CPU, 5))
+
+
+def test_a_folder_keeps_its_widths_however_the_path_of_a_dataset_is_spelled(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (out := tmp_path / "out").mkdir()
+    np.savez("data.npz", image=np.zeros((8, 4, 4), np.uint8), label=np.arange(8) % 2)
+    for file, seeds in ((str(tmp_path / "data.npz"), 3), ("data.npz", 5)):
+        cells = [build(dataset=f"arrays(file={file!r}, test=0.5)", seed=s) for s in range(seeds)]
+        plan = make_plan(out, "mine", cells, TrainingOptions(CPU))
+        plan.write(out)
+        assert [driver.width for driver in read_plan(out).drivers.values()] == [3]
+        assert plan.width(cells[0]) == 3
 
 
 def test_a_folder_keeps_the_first_question_and_gains_what_is_known_of_new_datasets(tmp_path):

@@ -232,6 +232,7 @@ def test_no_kind_is_drawn_without_its_data(analysis):
         ("temperature", bare, "holds no images out"),
         ("overview", one, "a column of a table"),
         ("hyper_parameter", replace(run, results=few, methods=("cross_entropy",)), "3 values"),
+        ("nll", replace(run, results=run.results.assign(x=np.nan)), "nobody knows one"),
         ("overfitting", replace(run, results=last), "best epoch"),
         ("overfitting", replace(run, results=same), "best at its last epoch"),
     ):
@@ -263,6 +264,14 @@ def test_methods_are_named_beside_their_points_and_families_in_the_legend(analys
     assert {analysis.looks[m].label for m in ("cross_entropy", "label_smoothing")} <= words
     legend = [text.get_text() for text in page.figure.legends[0].get_texts()]
     assert legend == ["baseline", "targets", "early"]
+
+
+def test_no_mark_is_cut_where_calibration_errors_are_large_and_alike(analysis):
+    run = analysis.run
+    alike = replace(run, results=run.results.assign(ece=0.3 + 0.01 * run.results["acc"]))
+    with layout.paper_style(VENUE):
+        (page,) = pareto.pages(Analysis(alike), VENUE)
+    assert page.figure.axes[0].get_xlim()[1] >= 1.03 * page.data["ece"].max()
 
 
 def test_wins_are_counted_run_by_run_and_ranks_have_t_intervals_over_seeds(analysis, drawn):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from benchmarks.catalogue import catalogue
@@ -30,6 +31,7 @@ from benchmarks.report.figures import (
     pages,
     pareto,
     performance_profile,
+    ranked,
     reliability,
     transitions,
 )
@@ -336,6 +338,12 @@ def test_more_than_four_settings_leave_the_clean_one_out_of_the_curves(tmp_path)
     pages = pages_of(memorisation, run)
     titles = [axes.get_title() for axes in pages[0].figure.axes if axes.get_title()]
     assert titles == ["asymmetric 20%", "asymmetric 40%", "symmetric 20%", "symmetric 40%"]
+
+
+def test_the_axis_of_a_risk_that_is_never_above_0_has_a_height():
+    grid = Figure().subplots(1, 1, squeeze=False)
+    ranked._limit(grid, pd.DataFrame({"centre": [0.0], "high": [math.nan]}), {})
+    assert grid[0, 0].get_ylim() == (0, 1)
 
 
 def test_curves_have_no_point_where_nothing_was_evaluated_and_say_so(tmp_path):

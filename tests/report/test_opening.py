@@ -142,3 +142,18 @@ def test_where_nothing_can_be_recommended_or_judged_one_sentence_says_so(tmp_pat
     first = first_screen(Analysis(load(write(tmp_path, sweep))))
     assert any(each.startswith(line) for each in first.summary)
     assert (first.guide is None) == ("status" in changes)
+
+
+def test_hard_labels_are_not_set_beside_themselves_nor_asked_what_others_are(
+    tmp_path,
+):
+    asked = Question("cross_entropy", ("label_smoothing",))
+    sweep = replace(
+        SWEEP, methods=("cross_entropy", "gce"), noises=RATES[:1], planned=None, question=asked
+    )
+    sweep = replace(sweep, alter=lambda row: row | {"acc": 0.9 - 0.1 * (row["method"] == "gce")})
+    first = first_screen(Analysis(load(write(tmp_path, sweep))))
+    assert "No question was asked of these methods before the run." in first.about
+    assert first.summary[0] == (
+        "With wrong labels the first choice is hard labels: its accuracy is 90.0%."
+    )

@@ -17,6 +17,7 @@ from benchmarks.engine.record import PackSetup, train_and_record
 from benchmarks.errors import DataMissingError, RefusedError
 from benchmarks.planning.options import TrainingOptions
 from benchmarks.planning.plan import make_plan
+from benchmarks.report.figures import layout
 from benchmarks.schema import SCHEMA_VERSION
 from benchmarks.store import (
     CellFacts,
@@ -28,6 +29,7 @@ from benchmarks.store import (
     derive,
     write_part,
 )
+from benchmarks.suspects import sheets
 from benchmarks.suspects.audit import LEAST, REVEALED, AuditOptions, audit
 from benchmarks.suspects.ranking import CellFilter, FinishedCells
 from tests.cells import CPU, NOWHERE, alone
@@ -438,3 +440,11 @@ def test_vectors_are_shown_by_the_images_behind_them(tmp_path):
     digits, vectors = sheets.values()
     assert digits.shape == vectors.shape
     assert np.array_equal(digits, vectors)
+
+
+def test_names_below_an_image_stay_in_its_column():
+    with layout.paper_style(sheets.PAGE):
+        _, axes = sheets._axes(0.2, 1)
+        text = sheets._write(axes, 1.0, 0.5, "m" * sheets.LETTERS, "black")
+        sheets._shrink(text, 0.6)
+        assert text.get_window_extent().width / axes.figure.dpi <= 0.61

@@ -11,6 +11,7 @@ import pytest
 import sklearn.datasets
 
 from benchmarks.datasets import DATASETS
+from benchmarks.report import own_labels
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.checklist import checklist
 from benchmarks.report.data import load
@@ -122,6 +123,13 @@ def _of_the_board(report):
     yield from data["words"].values()
     for entry in (*used, *data["metrics"], *data["selections"]):
         yield from (entry[key] for key in ("name", "label", "meaning") if key in entry)
+
+
+def test_no_empty_table_stands_where_nothing_is_estimated():
+    run = load(Path("out"))
+    matrix = run.estimates[run.estimates["quantity"] == "transition"]
+    assert len(matrix)
+    assert own_labels.estimates(Analysis(replace(run, estimates=matrix))) == []
 
 
 def test_noise_on_top_of_unknown_labels_has_no_realised_rate_to_check(folder):

@@ -35,6 +35,8 @@ def pages(analysis: Analysis, venue: Venue, metric: str) -> list[Page]:
     """Draw the metric over noise rates at the last epoch, with 95% t intervals over seeds."""
     run, methods = analysis.run, select_methods(analysis)
     data = points(run, metric)
+    if data.empty and run.last[metric].notna().any():
+        raise AbsentError("It takes a noise rate, and nobody knows one.")
     if data.empty:
         raise AbsentError(f"No finished cell has a value of {run.words.metric(metric).label}.")
     if data.groupby(["arena", "kind"])["x"].nunique().max() == 1:

@@ -66,7 +66,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     named = {*select_methods(analysis).shown, *map(str, data.index[fronts])}
     _draw_panel(grid[0], data, looks, ("ece", named))
     grid[0].set_xlabel(analysis.run.words.y_label("ece"))
-    grid[0].set_xlim(left=0)
+    grid[0].set_xlim(0, max(grid[0].get_xlim()[1], 1.03 * data["ece"].max()))  # whole marks
     _widen(grid[0])
     for axes, name in zip(grid[1:], costs, strict=True):
         _draw_panel(axes, data, looks, (name, named))

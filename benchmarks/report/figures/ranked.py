@@ -186,6 +186,7 @@ def _limit(grid: NDArray[Any], data: pd.DataFrame, chance: Mapping[str, float]) 
     """Begin at 0, and end where a curve does."""
     axes = grid[0, 0]
     highest = float(data[["centre", "high"]].max().max())
-    axes.set(xlim=(0, 100), ylim=(0, 101 if chance else min(1.05 * highest, 101)))
+    top = 101 if chance else min(1.05 * highest, 101) or 1  # where nothing is above 0
+    axes.set(xlim=(0, 100), ylim=(0, top))
     axes.set_xticks([0, 50, 100])
     axes.yaxis.set_major_locator(FixedLocator([0, 50, 100]) if chance else layout.few_ticks(4))
