@@ -178,7 +178,7 @@ class Cell:
                 continue  # its content is among the cell's data
             versions[file.kind] = f"{versions[file.kind]}+{digest(file.path, file.field)}"
         if self.changes_vectors:
-            versions["views"] = 2  # of before, all were the same vector
+            versions["views"] = 2  # in the first version all views were the same vector
         identity = {**parts, "seed": self.seed, "precision": self.precision}
         if self.data:
             identity["data"] = self.data

@@ -26,8 +26,8 @@ class CLIPCleaner(Method, label="CLIPCleaner", family="mixed"):
     side information, an example is selected where ``s[y] >= theta_cons * max_k s[k]`` and where
     the posterior of the higher of two Gaussians, fitted to ``log s[y]`` of the examples that are
     given this class, scaled to [0, 1], is at least ``theta_gmm``. With ``regression``, both must
-    hold of a second ``s``, too: what a logistic regression on ``log s`` says that is fitted to the
-    given labels, with as much weight for each class. Before every epoch but the first,
+    hold of a second ``s``, too: the probabilities of a logistic regression on ``log s``, fitted to
+    the given labels with the same weight for each class. Before every epoch but the first,
     with the network's own ``p`` on the image without augmentation, an example that is not selected
     is kept, too, where ``max_k p[k]`` is at least ``theta_r`` and the most likely class is its
     label, or at least ``theta_r2`` and another one, which then is its label. The loss is that of
@@ -55,10 +55,10 @@ class CLIPCleaner(Method, label="CLIPCleaner", family="mixed"):
         square of the number of classes. It draws batches of equal classes from what is kept, of the
         size of the whole training set; here the batch is as the engine draws it, and the loss a
         weighted mean. Its views are strong, here those of the recipe. It always selects by both
-        ``s``, and regresses on CLIP's features, of which side information has what tells classes
-        apart: here on ``log s``, less its mean over classes, scaled to length 1. Its mixtures
-        stop at a change of 1e-3 of the likelihood, here after 100 steps: where scores have no two
-        groups, they may part.
+        ``s``, and regresses on CLIP's features, which side information does not hold; here on
+        ``log s``, less its mean over classes, scaled to length 1. Its mixtures stop when the
+        likelihood changes by less than 1e-3, here after 100 steps: where scores do not form two
+        groups, the two may differ.
 
     Left out: the regression on CLIP's features themselves, which side information does not hold.
     """
@@ -122,7 +122,7 @@ def selected(
         label: ``(N,)``, the given labels.
         theta_cons: the share of the largest probability that the label's must be.
         theta_gmm: the least posterior of the likelier group of a class.
-        regression: ask for the same of what is regressed on them.
+        regression: ask the same of a logistic regression on them.
     """
     own, members = side.double().gather(1, label[:, None]).squeeze(1), groups(label, side.shape[1])
     kept = confirmed(side, label, theta_cons, theta_gmm)
@@ -154,7 +154,7 @@ def groups(label: Tensor, classes: int) -> list[Tensor]:
 
 
 def regressed(side: Tensor, label: Tensor) -> Tensor:
-    """Return what a logistic regression on another model's ``log s`` says, ``(N, C)``.
+    """Return the probabilities of a logistic regression on another model's ``log s``, ``(N, C)``.
 
     It minimises ``sum_i w_i * -log p_i[y_i] + |W|^2 / 2`` over a matrix ``W`` and a constant for
     each class, with ``w_i`` the inverse of how often the class is given, 1 on average.

@@ -47,8 +47,8 @@ class ProMix(Method, label="ProMix", family="mixed"):
         Both networks and both heads mix the same pairs here, and the networks predict with the
         mean of probabilities. Counts of 600 epochs are shares: ``ramp`` (50), ``guess`` (250),
         ``memory`` of ``pi`` (51, for steps that keep 0.9999). A mean over nothing is 0. In float64
-        losses, means and gradients of both heads differ by 4e-15, those of mixed pairs where all
-        labels are believed.
+        losses, means and gradients of both heads differ by 4e-15; mixed pairs are compared where
+        all labels are believed.
 
     Left out: FMix, some changes of strong views, and the entropy term in the warm-up under
     asymmetric noise.

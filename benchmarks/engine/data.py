@@ -20,7 +20,7 @@ FEW_PIXELS = 2**20
 """So many pixels of training images stay normalised where nothing augments them."""
 
 MOMENTS_AT_ONCE = 2**12
-"""Vectors that are summed together."""
+"""The vectors whose moments are summed at once."""
 
 
 class Examples(NamedTuple):
@@ -50,11 +50,15 @@ class CellData(NamedTuple):
     transition: Tensor  # (C, C), P(given j | true i), likewise
     trusted: Tensor  # (M,) int64, places in train of the examples whose clean label is given
     side: Tensor | None = None  # (N, C), class probabilities of another model, where there are any
-    moments: Tensor | None = None  # (2, D, 1, 1), mean and deviation of the features in train,
-    # where views of them need it
+    moments: Tensor | None = None  # (2, D, 1, 1), each feature's mean and deviation over train,
+    # where views of vectors are made with them
 
     def feature_moments(self) -> Tensor:
-        """Return each feature's mean and deviation; where views need none, raise an error."""
+        """Return each feature's mean and deviation.
+
+        Raises:
+            ValueError: no view is made with them.
+        """
         if self.moments is None:
             raise ValueError("views of these images need no moments of features")
         return self.moments

@@ -306,7 +306,7 @@ def checked_table(folder: Path, name: str) -> pd.DataFrame:
         raise RefusedError(
             f"{path} does not have this version's columns: it {' and '.join(faults)}"
         )
-    _refuse_no_numbers(table, path)
+    _refuse_text_and_infinity(table, path)
     absent = {name: "" if name in TEXT else math.nan for name in sorted(wanted - have)}
     table = table.assign(**absent)
     text = [column for column in table if column in TEXT]
@@ -329,7 +329,7 @@ def _without_bounds(results: pd.DataFrame) -> pd.DataFrame:
     return results
 
 
-def _refuse_no_numbers(table: pd.DataFrame, path: Path) -> None:
+def _refuse_text_and_infinity(table: pd.DataFrame, path: Path) -> None:
     for column in table.columns.difference([*TEXT]) if len(table) else ():
         if not pd.api.types.is_numeric_dtype(table[column]):
             raise RefusedError(f"{path} has text in its column of numbers {column}")

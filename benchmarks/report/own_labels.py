@@ -182,8 +182,8 @@ def _first(analysis: Analysis, folder: Path, new: Path, *, audited: bool) -> Ite
             f"Nobody has told which labels of {listing(list(run.unknown))} are right: there, "
             "agreement is with the given test labels, and is no accuracy. Of "
             f"{listing(others)} clean test labels are known, and agreement with these is accuracy. "
-            "No mean or rank is over both: where a method has been tried with clean test labels, "
-            "means and ranks are over these alone."
+            "No mean or rank is over both: where all methods have been tried on clean test labels, "
+            "it is over these alone."
         )
     else:
         yield (

@@ -29,8 +29,8 @@ def strong_view(image: Tensor, strength: Tensor, hole: Tensor) -> Tensor:
 
     As RandAugment does, but for its changes of single colours and of the histogram. The square has
     half the image's sides and its centre anywhere. What comes from outside, and the square, is 0,
-    the mean pixel. A feature vector has no sides: what a method calls a strong view of one is so
-    when it comes, and is returned as it is.
+    the mean pixel. A feature vector has no sides: a strong view of one comes from the engine,
+    and is returned as it is.
 
     Args:
         image: ``(B, channels, H, W)``, normalised, or vectors ``(B, D, 1, 1)``.

@@ -597,7 +597,12 @@ def _table(path, read, last):
     rows = [line.split("\t") for line in _tabbed(path)]
     mutant = functools.partial(damage.table, rows)
     door = "benchmarks.report.data."
-    decoders = (door + "checked_table", door + "_refuse_no_numbers", door + "_with_names", last)
+    decoders = (
+        door + "checked_table",
+        door + "_refuse_text_and_infinity",
+        door + "_with_names",
+        last,
+    )
     return Reader(path, mutant, read, decoders)
 
 
