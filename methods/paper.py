@@ -6,6 +6,9 @@ from typing import NamedTuple
 JOURNALS = {"IJCV", "JAIR", "JMLR", "TMLR", "TNNLS", "TPAMI"}
 """Venues whose BibTeX entry is an article; any other is a book of proceedings."""
 
+_SPECIAL, _ESCAPED = re.compile(r"[&%$#_]"), r"\\\g<0>"
+"""Characters that LaTeX does not read as they are, and what shows them."""
+
 CITATION = re.compile(
     r"Source:\s+(?P<authors>[^\"]+), \"(?P<title>[^\"]+)\", (?P<venue>[^\"]+?) "
     r"(?P<year>\d{4})\. (?P<url>https://[^\s;,]*[^\s;,.])"
@@ -23,7 +26,11 @@ class Paper(NamedTuple):
 
     @property
     def bibtex(self) -> str:
-        """The BibTeX entry, on one line; its key is first author, year, first long word."""
+        r"""The BibTeX entry, on one line; its key is first author, year, first long word.
+
+        >>> print(Paper("Yilun Xu", "L_DMI: 100 % robust", "NeurIPS", "2019", "").bibtex[:53])
+        @inproceedings{xu2019robust, title = {{L\_DMI: 100 \%
+        """
         if not self.title:
             return ""
         journal = self.venue in JOURNALS
@@ -31,8 +38,9 @@ class Paper(NamedTuple):
         words = re.findall(r"[A-Za-z]+", self.title)
         word = max(words, key=lambda word: len(word) > 3, default="")
         key = f"{authors[0].rsplit(' ')[-1]}{self.year}{word}".lower()
+        title = _SPECIAL.sub(_ESCAPED, self.title)
         fields = {
-            "title": f"{{{self.title}}}",  # a second brace keeps its capitals
+            "title": f"{{{title}}}",  # a second brace keeps its capitals
             "author": " and ".join(authors),
             "journal" if journal else "booktitle": self.venue,
             "year": self.year,
