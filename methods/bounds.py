@@ -90,6 +90,7 @@ class Field(NamedTuple):
     added: Added | None = None
     spec: SpecOf | None = None
     file: FilePath | None = None
+    required: bool = False
 
     @property
     def key(self) -> str:
@@ -103,6 +104,9 @@ class Field(NamedTuple):
             ValueError: the value has another type or lies outside the range.
         """
         fits, why = isinstance(value, int | float if self.kind is float else self.kind), ""
+        if self.file and self.required and value == "":
+            noun = "folder" if self.file.folder else "file"
+            raise ValueError(f"{owner}.{self.key} must be the path of a {noun}, got ''")
         if isinstance(value, bool):
             fits = self.kind is bool
         if isinstance(value, int | float):
@@ -156,7 +160,10 @@ class Bounded:
         """Yield each field with its type and range; the tests draw illegal values from it."""
         if cls not in _FIELDS:  # annotations are read once, for every cell of a sweep asks
             hints = get_type_hints(cls, include_extras=True)
-            _FIELDS[cls] = tuple(_field(field.name, hints[field.name]) for field in fields(cls))
+            _FIELDS[cls] = tuple(
+                _field(field.name, hints[field.name])._replace(required=field.default is MISSING)
+                for field in fields(cls)
+            )
         yield from _FIELDS[cls]
 
     @classmethod

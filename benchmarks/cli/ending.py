@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from benchmarks import plugin_errors, streams
 from benchmarks.commands import program_name
-from benchmarks.errors import Exit, InterruptError, RefusedError, StopError
+from benchmarks.errors import Exit, InterruptError, RefusedError, StopError, bounded
 from benchmarks.outputs import FULL, WritingError
 
 UNMAPPED = re.compile("failed to map segment|annot allocate memory")
@@ -83,6 +83,8 @@ def _sentence_of(error: OSError | MemoryError) -> str:
     'cannot write: No space left on device'
     >>> _sentence_of(FileNotFoundError(2, "No such file or directory", "x"))
     'cannot read or write x: No such file or directory'
+    >>> len(_sentence_of(OSError(errno.ENAMETOOLONG, "File name too long", "x" * 5000)))
+    542
     >>> _sentence_of(OSError("not an image"))
     'OSError: not an image'
     >>> _sentence_of(MemoryError("8 GiB"))
@@ -95,7 +97,7 @@ def _sentence_of(error: OSError | MemoryError) -> str:
     writes = isinstance(error, WritingError) or error.errno in FULL
     name = "" if error.filename is None else os.fsdecode(error.filename)
     deed = ("cannot write to" if name else "cannot write") if writes else "cannot read or write"
-    return f"{deed} {name}".rstrip() + f": {error.strerror}"
+    return f"{deed} {bounded(name, 500)}".rstrip() + f": {error.strerror}"
 
 
 class _EndedError(StopError):

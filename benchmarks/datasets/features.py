@@ -81,7 +81,7 @@ class Features(Arrays):
                 path, f"features are floating-point numbers, not of the type {dtype}", place
             )
         if len(shape) != 2 or 0 in shape:
-            raise InputError(path, f"features are (N, D), not {shape}", place)
+            raise InputError(path, f"features are (N, D), not {shape}; both are at least 1", place)
         finite = np.abs(file.read(name)) <= np.finfo(np.float32).max  # which NaN is not, either
         rows = np.flatnonzero(~finite.all(1))
         refuse(path, [(f"{place}, row {row}", "a number is not finite in float32") for row in rows])

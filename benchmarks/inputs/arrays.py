@@ -105,7 +105,11 @@ class ArrayFile:
         self._length = stream.tell()
         stream.seek(0)
         self.names: tuple[str, ...] = ("",)
-        if stream.read(2) != b"PK":
+        magic = stream.read(6)
+        if not magic.startswith(b"PK"):
+            if magic != b"\x93NUMPY":
+                said = f"it begins with {magic!r}, as neither a .npy nor a .npz file does"
+                raise InputError(where, f"is no array of numpy: {said}" if magic else "is empty")
             return
         with self._damages():
             self._archive = zipfile.ZipFile(stream)

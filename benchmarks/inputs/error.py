@@ -5,7 +5,7 @@ from pathlib import Path
 from benchmarks.errors import RefusedError, bounded, on_one_line
 
 LONGEST = 500
-"""Characters of a reason: what a file holds may be part of it."""
+"""Characters of a reason, of which what a file holds may be part, and of a path."""
 
 
 class InputError(RefusedError):
@@ -22,5 +22,6 @@ class InputError(RefusedError):
 
     def __str__(self) -> str:
         """Return the sentence, whatever the file's name holds, on one line."""
-        where = f"{self.path}, {self.place}" if self.place else f"{self.path}"
+        path = bounded(f"{self.path}", LONGEST)
+        where = f"{path}, {self.place}" if self.place else path
         return on_one_line(f"{where}: {self.reason}")

@@ -14,7 +14,7 @@ import msgspec
 
 from benchmarks import schema
 from benchmarks.catalogue import Facts
-from benchmarks.errors import RefusedError
+from benchmarks.errors import RefusedError, count
 from benchmarks.inputs import InputError, decode_json, read_bytes, sha256_of
 from benchmarks.outputs import why_no_folder, write_atomically
 from benchmarks.question import Question
@@ -251,6 +251,13 @@ def _damaged(folder: Path, error: InputError) -> RefusedError:
 
 def _check(plan: PlanFile, path: Path) -> None:
     """Refuse cells that contradict themselves or each other, or were edited."""
+    part, parts = plan.shard
+    if part > parts:
+        raise InputError(path, f"part {part} of {parts} is none", "shard")
+    for name, names in plan.class_names.items():
+        if names and len(names) != (known := plan.classes.get(name, len(names))):
+            reason = f"{count(len(names), 'name')} of {known} classes of {name}"
+            raise InputError(path, reason, "class_names")
     seen, rates = set[str](), dict[str, float | None]()
     for number, cell in enumerate(plan.cells):
         place = f"cells[{number}]"

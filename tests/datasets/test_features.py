@@ -126,10 +126,14 @@ def test_vectors_and_labels_that_do_not_belong_together_are_refused(written, tmp
     lonely = f"features(file={str(tmp_path / 'x.npy')!r}, test=0.2)"
     damaged = tmp_path / "x.safetensors"
     damaged.write_bytes(b"\xff" * 99)
+    (tmp_path / "empty.npz").touch()
+    (tmp_path / "zeros.npz").write_bytes(bytes(99))
     cases = {
         both: "it has its labels itself, so leave out labels",
         lonely: "it has vectors alone; Features.labels names",
         f"features(file={str(damaged)!r}, test=0.2)": "is damaged, or has numbers of an unknown",
+        f"features(file={str(tmp_path / 'empty.npz')!r}, test=0.2)": "is empty",
+        f"features(file={str(tmp_path / 'zeros.npz')!r}, test=0.2)": "is no array of numpy: it beg",
     }
     for spec, sentence in cases.items():
         with pytest.raises(InputError, match=sentence):

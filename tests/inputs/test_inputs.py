@@ -102,6 +102,10 @@ def test_an_error_survives_the_way_from_another_process():
     assert str(copy) == str(error) == "x.csv, line 3: is no CSV"
 
 
+def test_a_path_of_thousands_of_letters_is_quoted_by_its_first_ones():
+    assert len(str(InputError("x" * 5000, "is no CSV"))) < 600
+
+
 # ---------------------------------------------------------------------------- arrays
 
 

@@ -159,6 +159,8 @@ def test_a_field_refuses_what_it_may_not_hold_in_one_sentence(kind):
             "unknown co_teaching parameter 'loss_'; did you",
         ),
         (METHODS, "co_teaching(ramp=2.0)", "CoTeaching.ramp must be a whole number in [0, "),
+        (DATASETS, "folder(path='')", "Folder.path must be the path of a folder, got ''"),
+        (NOISES, "labels(file='')", "Labels.file must be the path of a file, got ''"),
         (RECIPES, "small(flip=1)", "Small.flip must be True or False, got 1"),
         (
             RECIPES,

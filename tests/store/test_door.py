@@ -55,6 +55,8 @@ PLANS = {
     "a version in words": lambda plan: plan.update(schema="4"),
     "no cells": lambda plan: {"schema": plan["schema"], "suite": "s"},
     "cells that are none": lambda plan: plan.update(cells={"a": 1}),
+    "part 3 of 2": lambda plan: plan.update(shard=[3, 2]),
+    "a name of four classes": lambda plan: plan.update(classes={"x": 4}, class_names={"x": ["a"]}),
     "a cell twice": lambda plan: plan["cells"].append(plan["cells"][0]),
     "a cell in words": lambda plan: plan.update(cells=["?"]),
     "a seed in words": cell(seed="0"),
