@@ -55,6 +55,8 @@ TEXT = {
 COLUMNS = TABLES | {TIMINGS_NAME: TIMINGS}
 _WORDS = {"pdn": "part-dependent", "pmd": "margin-dependent", "pair_flip": "pair flip"}
 """What noises with short names are called."""
+_LEAST = {"seed": 0, "n_train": 1, "n_test": 1}
+"""The least value of columns of whole numbers."""
 _VALUE = r"\w+=(?:'[^']*'|[^,()]*)"
 _RESTRICTED = (
     *("results", "curves", "bins", "detection", "losses", "transitions"),
@@ -307,6 +309,7 @@ def checked_table(folder: Path, name: str) -> pd.DataFrame:
             f"{path} does not have this version's columns: it {' and '.join(faults)}"
         )
     _refuse_text_and_infinity(table, path)
+    _refuse_impossible(table, path)
     absent = {name: "" if name in TEXT else math.nan for name in sorted(wanted - have)}
     table = table.assign(**absent)
     text = [column for column in table if column in TEXT]
@@ -335,6 +338,20 @@ def _refuse_text_and_infinity(table: pd.DataFrame, path: Path) -> None:
             raise RefusedError(f"{path} has text in its column of numbers {column}")
         if np.isinf(table[column]).any():
             raise RefusedError(f"{path} has an infinite number in its column {column}")
+
+
+def _refuse_impossible(table: pd.DataFrame, path: Path) -> None:
+    """Refuse an accuracy that is no share, and parts of numbers that are whole."""
+    for column in table.columns.intersection([*_LEAST, "acc"]):
+        values = table[column].dropna()
+        least, most = _LEAST.get(column, 0), 1 if column == "acc" else 2**63
+        wrong = ~values.between(least, most)
+        if column in _LEAST:
+            wrong |= values % 1 != 0
+        if wrong.any():
+            noun = "a number in [0, 1]" if column == "acc" else f"a whole number from {least}"
+            row, value = wrong.idxmax(), values[wrong].iloc[0]
+            raise RefusedError(f"{path}, row {row}: {column} must be {noun}, got {value:g}")
 
 
 def _refuse_contradictions(results: pd.DataFrame, path: Path) -> None:

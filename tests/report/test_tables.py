@@ -427,6 +427,9 @@ def test_an_epoch_that_noisy_labels_chose_is_no_choice_on_test(tmp_path):
             "curves.csv does not have .* lacks nll and has the unknown loss",
         ),
         ("results", lambda t: t.assign(acc="high"), "has text in its column of numbers acc"),
+        ("results", lambda t: t.assign(acc=2), r"row 0: acc must be a number in \[0, 1\], got 2"),
+        ("curves", lambda t: t.assign(seed=1.5), "seed must be a whole number from 0, got 1.5"),
+        ("results", lambda t: t.assign(n_train=-1), "n_train must be a whole number from 1, got"),
         ("results", lambda t: t.assign(ece="inf"), "has an infinite number in its column ece"),
         (
             "results",
