@@ -130,6 +130,13 @@ def test_seeds_that_failed_are_counted_and_those_within_chance_lie_beyond_the_ax
     assert not seeds.points(Analysis(replace(analysis.run, results=alone)))["beyond"].any()
 
 
+def test_no_axis_of_seeds_goes_on_beyond_what_is_possible(analysis):
+    right = replace(analysis.run, results=analysis.run.results.assign(acc=1.0))
+    with layout.paper_style(VENUE):
+        (page,) = seeds.pages(Analysis(right), VENUE)
+    assert {axes.get_xlim()[1] for axes in panels(page).values()} == {101}
+
+
 def test_a_median_stands_where_the_interval_of_the_mean_is_impossible(analysis):
     run = analysis.run
     uneven = np.where(run.results["seed"] == 0, 0.5, 0.999)

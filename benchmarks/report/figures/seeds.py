@@ -12,6 +12,8 @@ from benchmarks.report.figures import rows
 from benchmarks.report.figures.layout import AbsentError, Page, Venue
 from benchmarks.report.looks import Look
 
+_MOST = 101
+"""Where an axis of percentages ends at the latest, so that marks at 100 are whole."""
 _SPREAD = 0.4
 """How far seeds lie apart in a row, so that equal ones are seen."""
 _INK, _WARNING = "0.15", "#a00701"
@@ -96,6 +98,8 @@ def _draw_panel(axes: Axes, data: pd.DataFrame, looks: Mapping[str, Look], size:
     axes.scatter(each["mean"][whole], at[whole], s=25, marker="|", c=_INK, linewidths=1.0)
     alone = each["low"].isna() & ~each["beyond"] & (each["done"] > 1)
     axes.plot(each["median"][alone], at[alone], color=_INK, linestyle="", **_DIAMOND)
+    if axes.get_xlim()[1] > _MOST:
+        axes.set_xlim(right=_MOST)
     for lost in rows_of(each[each["beyond"] | (each["done"] < each["planned"])]):
         text = f"{lost.done}/{lost.planned}" if lost.done < lost.planned else ""
         if lost.beyond:
