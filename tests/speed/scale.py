@@ -1,8 +1,9 @@
 """What sweeps of a hundred to a hundred thousand cells cost, but for their training.
 
-``python -m tests.speed.scale FOLDER 100 1000 10000`` makes a results folder of about each size
-below FOLDER, by the real writers and with invented numbers, and prints what the verbs take of one
-core, figures of the report included: seconds of the processor, peak of memory, bytes on the disk.
+``python -m tests.speed.scale FOLDER 100 1000 10000 100000`` makes a results folder of about each
+size below FOLDER, by the real writers and with invented numbers, and prints what the verbs take of
+one core, figures of the report included: seconds of the processor, peak of memory, bytes on the
+disk.
 """
 
 import json
