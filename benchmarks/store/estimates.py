@@ -56,9 +56,9 @@ class _Setting:
 class Estimates:
     """Estimates of every setting whose dataset has no clean labels; of others there is no row.
 
-    In a setting the probabilities of all networks that are better than chance are averaged: of such
-    a mean, what is confident is seldom wrong, while a single network takes its own mistakes for
-    those of the labels.
+    In a setting the probabilities of all networks that are better than chance, as the interval of
+    their agreement shows, are averaged: of such a mean, what is confident is seldom wrong, while a
+    single network takes its own mistakes for those of the labels.
     """
 
     def __init__(self) -> None:
@@ -76,7 +76,8 @@ class Estimates:
         share = np.exp(log_shares(logits))
         answer = share.argmax(-1)
         chance = np.bincount(label).max() / len(label)
-        counts = bool(np.isfinite(share).all() and (answer == label).mean() > chance)
+        agreed = binomial_interval(float((answer == label).mean()), len(label))
+        counts = bool(np.isfinite(share).all() and agreed.low > chance)
         place = np.arange(len(label))
         mean = _mean(own, "test", label.tobytes(), (label, share.shape[-1]))
         mean.answers[who] = answer.astype(np.int16)
@@ -176,7 +177,7 @@ def _answers(means: Sequence[Mean]) -> dict[str, list[NDArray[np.int16]]]:
 class Estimated(NamedTuple):
     """What follows from a confident joint, each with its interval over images."""
 
-    wrong: Interval  # the share of wrong labels
+    wrong: Interval  # the share of wrong labels; no narrower than a share of so many images
     joint: Interval  # (C, C), shares of images by true class (down) and given label (across)
     transition: Interval  # (C, C), P(given j | true i)
     acc: dict[str, Interval]  # by method, corrected through the transition matrix
@@ -204,8 +205,13 @@ def estimated(
     ]
     wrong = 1 - np.trace(tables, axis1=1, axis2=2)
     corrected = np.array(accs).reshape(len(samples), len(answers))
+    resampled, binomial = _interval(wrong), binomial_interval(float(wrong[0]), size)
     return Estimated(
-        _interval(wrong),
+        Interval(
+            resampled.value,
+            np.fmin(resampled.low, binomial.low),
+            np.fmax(resampled.high, binomial.high),
+        ),
         _interval(tables),
         _interval(transitions),
         {name: _interval(own) for name, own in zip(answers, corrected.T, strict=True)},
@@ -218,6 +224,18 @@ def _interval(values: Floats) -> Interval:
     known = np.isfinite(values).all()
     ends = np.percentile(values[1:], [tail, 100 - tail], axis=0) if known else (math.nan,) * 2
     return Interval(values[0], *ends)
+
+
+def binomial_interval(share: float, images: int) -> Interval:
+    """Return a share of so many images with its Wilson interval, which no number of them empties.
+
+    >>> [round(float(end), 2) for end in binomial_interval(0.0, 7)]
+    [0.0, 0.0, 0.35]
+    """
+    import scipy.stats  # noqa: PLC0415  which planning can do without
+
+    found = scipy.stats.binomtest(round(share * images), images).proportion_ci(LEVEL, "wilson")
+    return Interval(share, found.low, found.high)
 
 
 def confident_joint(given: Labels, share: Floats) -> Floats:

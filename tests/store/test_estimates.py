@@ -115,3 +115,22 @@ def test_a_table_of_estimates_is_only_of_unknown_labels(tmp_path, truth):
     expected = [np.mean([inverse[g, a] for g, a in zip(LABEL, x, strict=True)]) for x in answers]
     assert acc == pytest.approx(min(np.mean(expected), 1))
     assert (table["quantity"] == "joint").sum() == 2 * CLASSES**2
+
+
+def test_networks_that_are_not_shown_to_be_better_than_chance_estimate_nothing(tmp_path):
+    one = trained("10", 0, "unknown")
+    right = np.arange(len(LABEL)) < np.bincount(LABEL).max() + 2  # two more than by one class
+    answer = np.where(right, LABEL, (LABEL + 1) % CLASSES)
+    sure = 5 * np.eye(CLASSES, dtype=np.float32)[answer]
+    one = with_arrays(one, logits=np.repeat(sure[None], len(one.arrays["logits"]), 0))
+    plan_of(tmp_path, [("10", "mine", 0)])
+    write_part(tmp_path, [one])
+    derive(tmp_path, Parts(tmp_path))
+    assert set(pd.read_csv(tmp_path / "estimates.csv")["estimator"]) == {"own matrix"}
+
+
+def test_a_few_images_without_a_wrong_label_leave_a_wide_interval():
+    given = np.array([0, 0, 0, 1, 1, 2, 2])
+    found = estimated(given, 0.97 * np.eye(3)[given] + 0.01, {})
+    assert found.wrong.value == pytest.approx(0)
+    assert found.wrong.high > 0.3
