@@ -10,6 +10,8 @@ from benchmarks.report.latex.signs import longest_word
 
 POINTS = 72.27
 """TeX's points in an inch."""
+_SLACK = 3.0
+"""The points that a line keeps free, as widths are estimated: bold letters may run wider."""
 
 SIZES = ((9.0, 5.0), (8.0, 3.5), (8.0, 2.5))
 """Type sizes to try, and half the space between columns at each, in points."""
@@ -48,8 +50,8 @@ def fitted(label: float, own: Sequence[Column], venue: Venue) -> Layout:
         own: the columns beside it.
         venue: where it is printed.
     """
-    lines = [(venue.column * POINTS, False)] if venue.column < venue.width else []
-    lines.append((venue.width * POINTS, bool(lines)))
+    lines = [(venue.column * POINTS - _SLACK, False)] if venue.column < venue.width else []
+    lines.append((venue.width * POINTS - _SLACK, bool(lines)))
     whole, widths = (tuple(own),), [label, *column_widths(own)]
     for line, across in lines:
         for size, space in SIZES:

@@ -20,6 +20,8 @@ _SHORT = 20
 """The rows up to which a panel stays on one page."""
 _NOTE = 8.0
 """The type size of notes, in points."""
+_SPEC = re.compile(r"\w[(=]")
+"""What only the words of a caption have that are specs, of a dataset or a model."""
 _LEAD = 1.2
 """The distance of lines, in units of the type size."""
 _FULL = 0.9
@@ -91,10 +93,17 @@ def _head_lines(panel: Sequence[Column]) -> int:
     return depth(panel) + max(len(column.headings[-1].split()) for column in panel)
 
 
+def _words(caption: str) -> str:
+    """Return LaTeX of a caption in which specs may be broken anywhere, as they have no hyphens."""
+    return " ".join(
+        breakable(word, 0.0) if _SPEC.search(word) else escaped(word) for word in caption.split()
+    )
+
+
 def _float(own: Printed, layout: Layout) -> Iterator[str]:
     environment = "table*" if layout.across else "table"
     yield rf"\begin{{{environment}}}[t]"
-    yield rf"\caption{{{escaped(own.caption)}}}"
+    yield rf"\caption{{{_words(own.caption)}}}"
     yield rf"\label{{{own.label}}}"
     yield r"\centering\smallskip"
     yield from _sizes(layout)
@@ -126,7 +135,7 @@ def _over_pages(own: Printed, layout: Layout) -> Iterator[str]:
         label = own.label + (f"-{place + 1}" if place else "")
         above = [*_head(own, panels[0], wide), r"\midrule"] if alone else []
         yield rf"\begin{{longtable}}{{{_preamble(layout, panels)}}}"
-        yield rf"\caption{{{escaped(part + own.caption)}}}\label{{{label}}}\\"
+        yield rf"\caption{{{_words(part + own.caption)}}}\label{{{label}}}\\"
         yield from [r"\toprule", *above, r"\endfirsthead"]
         yield rf"\multicolumn{{{wide + 1}}}{{@{{}}l@{{}}}}{{Table \thetable, continued}}\\"
         yield from [r"\toprule", *above, r"\endhead", r"\bottomrule", r"\endfoot"]
