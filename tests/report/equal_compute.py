@@ -5,9 +5,6 @@ ten minutes of two idle cores. What it trains stays in FOLDER, if one is named, 
 again.
 """
 
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,11 +13,10 @@ import pandas as pd
 from benchmarks.outputs import write_atomically
 from benchmarks.report import stats
 from benchmarks.report.analysis import BACKWARD, Analysis
-from benchmarks.report.data import load
+from benchmarks.report.data import costs, load
+from tests.report.studies import REFERENCE, STUDY, accuracies, in_folder, train
 
-ROOT = Path(__file__).parents[2]
-STUDY = ROOT / "results" / "reference" / "methods"
-PAGE = ROOT / "results" / "reference" / "equal-compute.md"
+PAGE = REFERENCE / "equal-compute.md"
 EPOCHS, TIMES = 30, 6
 """Epochs of the study of all methods, and how often the compute of its hard labels is given."""
 METHODS = (
@@ -55,10 +51,8 @@ def main(place: Path) -> None:
     for length in sorted(set(epochs.values())):
         names = [name for name in METHODS if epochs[name] == length]
         folders[length] = place / str(length)
-        command = [sys.executable, ROOT / "run_all.py", "run", "methods", "--no-report"]
-        command += ["--out", folders[length], "--recipes", f"small(epochs={length})"]
-        command += ["--methods", *names, "--noises", *NOISES, "--seeds", *map(str, SEEDS)]
-        subprocess.run(command, cwd=ROOT, check=True)
+        options = ("--methods", *names, "--noises", *NOISES, "--seeds", *SEEDS)
+        train(folders[length], "--recipes", f"small(epochs={length})", *options)
     after = pd.concat([_cells(folder) for folder in folders.values()], ignore_index=True)
     names = [noise.replace("(rate=0.4)", " 40 %") for noise in NOISES]
     columns = [f"{name}, equal {what}" for name in names for what in ("epochs", "compute")]
@@ -75,11 +69,11 @@ def main(place: Path) -> None:
 
 def _cells(folder: Path) -> pd.DataFrame:
     """Return the last epoch of each cell with its passes, in epochs of hard labels."""
-    rows = pd.read_csv(folder / "results.csv", keep_default_na=False, na_values=[""])
-    rows = rows[(rows["selection"] == "last") & rows["method"].isin(METHODS)]
-    rows = rows.merge(pd.read_csv(folder / "costs.csv").drop(columns="status"), on="cell_id")
+    rows = accuracies(folder)
+    rows = rows[rows["method"].isin(METHODS)]
+    rows = rows.merge(costs(folder).drop(columns="status"), on="cell_id")
     passes = rows["forward_passes"] + BACKWARD * rows["backward_passes"]
-    return rows.assign(took=passes / rows["n_train"] / (1 + BACKWARD), acc=100 * rows["acc"])
+    return rows.assign(took=passes / rows["n_train"] / (1 + BACKWARD))
 
 
 def _lines(
@@ -101,8 +95,4 @@ def _lines(
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        main(Path(sys.argv[1]))
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            main(Path(folder))
+    in_folder(main)

@@ -4,9 +4,6 @@
 of two idle cores. What it trains stays in FOLDER, if one is named, and is not trained again.
 """
 
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,10 +13,9 @@ from scipy.stats import spearmanr
 
 from benchmarks.outputs import write_atomically
 from benchmarks.report.stats import half_widths
+from tests.report.studies import REFERENCE, STUDY, accuracies, in_folder, train
 
-ROOT = Path(__file__).parents[2]
-STUDY = ROOT / "results" / "reference" / "methods"
-PAGE = ROOT / "results" / "reference" / "tuned.md"
+PAGE = REFERENCE / "tuned.md"
 NOISE, PROFILE = "symmetric(rate=0.4)", "tuned(trials=8)"
 SEEDS = (0, 1, 2)
 HEAD = """# What tuning is worth
@@ -40,10 +36,7 @@ Spearman's correlation of the two orders is {rho:.2f}.
 
 def main(place: Path) -> None:
     """Tune and train every method, and write the page."""
-    command = [sys.executable, ROOT / "run_all.py", "run", "methods", "--no-report"]
-    command += ["--out", place, "--profile", PROFILE, "--noises", NOISE]
-    command += ["--seeds", *map(str, SEEDS)]
-    subprocess.run(command, cwd=ROOT, check=True)
+    train(place, "--profile", PROFILE, "--noises", NOISE, "--seeds", *SEEDS)
     before, after = _accuracies(STUDY), _accuracies(place)
     chosen = _last(place).drop_duplicates("method").set_index("method")["method_spec"]
     gain = after - before
@@ -66,14 +59,13 @@ def main(place: Path) -> None:
 
 def _last(folder: Path) -> pd.DataFrame:
     """Return the last epoch of the cells of the study."""
-    rows = pd.read_csv(folder / "results.csv", keep_default_na=False, na_values=[""])
-    wanted = (rows["selection"] == "last") & (rows["noise"] == NOISE) & rows["seed"].isin(SEEDS)
-    return rows[wanted]
+    rows = accuracies(folder)
+    return rows[(rows["noise"] == NOISE) & rows["seed"].isin(SEEDS)]
 
 
 def _accuracies(folder: Path) -> pd.DataFrame:
     """Return the accuracy of each method (down) at each seed (across), in percent."""
-    return 100 * _last(folder).pivot_table(index="method", columns="seed", values="acc")
+    return _last(folder).pivot_table(index="method", columns="seed", values="acc")
 
 
 def _halves(table: pd.DataFrame) -> "pd.Series[float]":
@@ -100,8 +92,4 @@ def _lines(before: pd.DataFrame, after: pd.DataFrame, chosen: "pd.Series[str]") 
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        main(Path(sys.argv[1]))
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            main(Path(folder))
+    in_folder(main)
