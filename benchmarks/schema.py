@@ -152,7 +152,7 @@ EPOCH_METRICS = (*TEST_METRICS, *TRAIN_METRICS)
 LATER_METRICS = METRICS.keys() - set(EPOCH_METRICS) | {"ece_over", "ece_under", "mce", "rmsce"}
 """The metrics that the first version of the results lacked."""
 LATER_COLUMNS = LATER_METRICS | {"backward_passes", "cpu", "system", "packages", "missed", "truth"}
-LATER_COLUMNS |= {"energy_joules", "earlier"}
+LATER_COLUMNS |= {"energy_joules", "earlier", "state_mb"}
 """The columns that are blank where a CSV of an earlier version lacks them."""
 
 KEYS = (
@@ -241,6 +241,7 @@ COSTS = (
     "forward_passes",  # images times networks sent forwards to train; blank if not known
     "backward_passes",  # likewise backwards
     "peak_memory_mb",
+    "state_mb",  # weights, averages, moments and what the method keeps of images, between steps
     "energy_joules",  # blank if not measured
     "device",
     "driver",

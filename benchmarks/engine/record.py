@@ -19,7 +19,7 @@ from benchmarks.engine.batches import steps_of
 from benchmarks.engine.checkpoint import Checkpoints
 from benchmarks.engine.data import CellData, load_cell_data
 from benchmarks.engine.drivers import driver_name, team_of, why_no_graph
-from benchmarks.engine.loop import Beat, silent, train
+from benchmarks.engine.loop import Beat, Team, silent, train
 from benchmarks.engine.measurers import measure_all
 from benchmarks.engine.networks import initial_weights
 from benchmarks.engine.selection import SELECTED, History
@@ -96,7 +96,9 @@ def _trained(cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
         ids = [cell.id for cell in cells]
         checkpoint = setup.checkpoints.of(ids, setup.width, setup.flags)
         resumed = checkpoint.resume(histories, setup.device)
+    state = 0.0  # bytes of a cell; a stage may have more of it than the next one
     for epochs in train(team, setup.beat, resumed):
+        state = max(state, state_bytes(team))
         for history, epoch, own in zip(histories, epochs, data, strict=False):
             if not history.reason:
                 history.note(epoch, own)
@@ -110,6 +112,7 @@ def _trained(cells: Sequence[Cell], setup: PackSetup) -> list[Record]:
         history.measure(own)
     records = [_record(cell, own, history, setup, driver) for cell, own, history in together]
     for record in records:
+        record.meta.costs.state_mb = state / 2**20 or None  # of one that had but to be measured
         record.meta.stamp = Stamp(earlier="; ".join(checkpoint.earlier() if checkpoint else ()))
     return records
 
@@ -248,6 +251,16 @@ def release_memory(device: torch.device) -> None:
         torch.cuda.reset_peak_memory_stats(device)
     elif device.type == "mps":
         torch.mps.empty_cache()
+
+
+def state_bytes(team: Team[Any]) -> float:
+    """Return the bytes that each cell of a team holds from one step to the next.
+
+    These are its weights and their moving averages, the moments of its optimiser, and what its
+    method keeps, such as a number for each image. Activations and gradients, which a step makes
+    and frees, are not among them, nor are the images.
+    """
+    return sum(tensor.nbytes for tensor in team.tensors().values()) / len(team.cells)
 
 
 class Passes(NamedTuple):

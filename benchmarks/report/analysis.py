@@ -40,7 +40,7 @@ BACKWARD = 2
 """The passes forwards that one backwards counts as: it computes two products where that takes one.
 """
 
-COSTS = ("cost", "forward", "backward")
+COSTS = ("cost", "forward", "backward", "state")
 """What a method takes to train: see :attr:`Analysis.costs`."""
 
 DIFFERENCES = (
@@ -285,7 +285,8 @@ class Analysis:
 
         ``forward`` and ``backward`` are passes per image and epoch of the recipe. The ``cost`` is
         how many times it takes what training on hard labels does, a pass backwards counted as two
-        forwards. All are nan where any cell's are unknown: older versions counted networks only.
+        forwards. The ``state`` is what a cell holds from step to step, in MB. Each is nan where any
+        cell's is unknown: older versions counted networks only, and no state.
         """
         run = self.run
         cells = self.shared().merge(run.costs.drop(columns="status"), on="cell_id", how="left")
@@ -294,9 +295,10 @@ class Analysis:
         known = cells["backward_passes"].notna()
         for name in ("forward", "backward"):
             cells[name] = (cells[f"{name}_passes"].where(known) / shown).astype(float)
+        cells["state"] = cells["state_mb"].astype(float)
         cells["cost"] = (cells["forward"] + BACKWARD * cells["backward"]) / (1 + BACKWARD)
-        groups = cells.groupby("method")
-        return groups[list(COSTS)].mean().where(groups["cost"].count() == groups.size())
+        groups = cells.groupby("method")[list(COSTS)]
+        return groups.mean().where(groups.count().eq(groups.size(), axis=0))
 
     @cached_property
     def timings(self) -> pd.DataFrame:

@@ -176,6 +176,8 @@ def ranking(analysis: Analysis) -> Table:
         text[headers["mem_frac"]] = [number("mem_frac", v) for v in numbers["mem_frac"]]
     if numbers["cost"].notna().any():
         text["Cost"] = [multiple(value) for value in numbers["cost"]]
+    if numbers["state"].notna().any():
+        text["State MB"] = [_or_blank(value, f"{value:.3g}") for value in numbers["state"]]
     if len(analysis.timings):
         timed = analysis.timings.reindex(numbers.index)
         text["Seconds"] = [_or_blank(t.seconds, _timed(t)) for t in rows_of(timed)]
@@ -250,6 +252,11 @@ def _ranking_notes(analysis: Analysis, numbers: pd.DataFrame) -> tuple[str, ...]
     ]
     if numbers["cost"].notna().any():
         notes.append(f"{COST}.")
+    if numbers["state"].notna().any():
+        notes.append(
+            "State: what a cell keeps from step to step: weights, their moving averages, moments "
+            "of the optimiser and what the method notes of images; without activations."
+        )
     if len(analysis.timings):
         load = analysis.run.timings["load"].astype(float).max()
         beside = f", beside other work (load up to {load:.1f})" if load > IDLE else ""

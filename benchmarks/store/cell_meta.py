@@ -57,6 +57,7 @@ class Costs(msgspec.Struct, omit_defaults=True):
     forward_passes: Count | None = None
     backward_passes: Count | None = None
     peak_memory_mb: float | None = None
+    state_mb: float | None = None
     energy_joules: float | None = None
     device: str = ""
     driver: str = ""

@@ -141,6 +141,35 @@ def test_costs_count_networks_views_peeks_and_refits(method, backward):
     assert costs.steps == 3 * 8
 
 
+NUMBER = 4  # bytes of a float32
+
+
+@pytest.mark.parametrize(
+    ("method", "networks", "of_images"),
+    [
+        ("cross_entropy", 2, 0),
+        ("co_teaching", 4, 2 * 970 / 4),
+        ("elr", 2, 970 * 10),
+        ("ce_ema", 3, 0),
+    ],
+)
+@pytest.mark.parametrize("pack", [1, 4])
+def test_costs_know_the_weights_moments_averages_and_values_of_images(
+    method, networks, of_images, pack
+):
+    """A network and its momentum take two of its size, an average of its weights a third.
+
+    Co-teaching keeps a byte for each image and network: whether it was kept.
+    """
+    cells = [build(method, seed=seed) for seed in range(pack)]
+    weights = sum(param.numel() for param in cells[0].model.build((1, 8, 8), 10).parameters())
+    records = train_and_record(cells, PackSetup(NOWHERE, CPU, False, width=pack))
+    few = 64  # numbers beside them: counts of steps, a mean of the predictions
+    for record in records:
+        held = record.meta.costs.state_mb * 2**20 / NUMBER
+        assert 0 <= held - (networks * weights + of_images) <= few
+
+
 def test_costs_count_the_look_ahead_of_reweighting_by_clean_examples():
     cell = build("l2rw(per_class=15)")  # 150 trusted images: batches of 128, 22, 128, ...
     with counted_images() as seen:

@@ -341,6 +341,7 @@ def with_costs(folder, forward, backward):
     costs = pd.DataFrame(columns=list(COSTS))
     costs["cell_id"], costs["status"] = cells["cell_id"], "done"
     costs["forward_passes"], costs["backward_passes"] = forward * factor, backward * factor
+    costs["state_mb"] = 0.25 * factor / cells["n_train"]
     costs["commit"] = "abc-dirty"
     costs.to_csv(folder / "costs.csv", index=False)
     return folder
@@ -352,6 +353,9 @@ def test_compute_stands_beside_the_ranking(tmp_path):
     costs = dict(zip(table.numbers.index, table.text["Cost"], strict=True))
     assert costs == {"cross_entropy": "1", "label_smoothing": "1", "reweighting": "2"}
     assert any(note.startswith("Cost: passes of images") for note in table.notes)
+    states = dict(zip(table.numbers.index, table.text["State MB"], strict=True))
+    assert states == {"cross_entropy": "0.25", "label_smoothing": "0.25", "reweighting": "0.5"}
+    assert any(note.startswith("State: what a cell keeps") for note in table.notes)
     costly = Analysis(load(with_costs(write(tmp_path / "costly", SMALL), 2, 1)))
     assert costly.costs["cost"].tolist() == pytest.approx([4 / 3, 4 / 3, 8 / 3])
     items = answers(run)

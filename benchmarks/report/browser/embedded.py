@@ -45,6 +45,13 @@ COST = Metric(
     percent=False,
     meaning="passes in training, backwards counted twice, as a multiple of those of hard labels",
 )
+STATE = Metric(
+    "state",
+    "State MB",
+    "lower",
+    percent=False,
+    meaning="weights, averages, moments and what the method notes of images, without activations",
+)
 AUROC = Metric(
     "auroc",
     "AUROC of the loss",
@@ -52,7 +59,7 @@ AUROC = Metric(
     percent=False,
     meaning="chance that a wrong label has a higher last loss than a right one",
 )
-MEASURES = {**METRICS, COST.id: COST, AUROC.id: AUROC}
+MEASURES = {**METRICS, COST.id: COST, STATE.id: STATE, AUROC.id: AUROC}
 
 SIGNS = {"best": "b", "equivalent": "e", "open": "o", "out": "x"}
 """The letter of each mark of :meth:`Analysis.marks`; ``w`` is worse, a blank is no value."""
@@ -94,7 +101,7 @@ GROUPS = (
         "Can wrong labels be told from right ones?",
         (AUROC.id, *METRIC_FUNCTIONS["selection"], *METRIC_FUNCTIONS["transition_error"]),
     ),
-    Group("Cost", "How much compute does training take?", (COST.id,)),
+    Group("Cost", "How much compute and memory does training take?", (COST.id, STATE.id)),
 )
 OTHERS = Group("Others", "What else was measured.", ())
 
@@ -160,7 +167,11 @@ def _measured(run: Run) -> pd.DataFrame:
     passes = cell.map(costs["forward_passes"] + BACKWARD * costs["backward_passes"]).astype(float)
     plain = (1 + BACKWARD) * run.results["n_train"] * run.results["setting"].map(epochs)
     losses = run.detection[run.detection["score"] == "loss"].set_index("cell_id")["auroc"]
-    return run.results.assign(cost=passes / plain, auroc=cell.map(losses).astype(float))
+    return run.results.assign(
+        cost=passes / plain,
+        state=cell.map(costs["state_mb"]).astype(float),
+        auroc=cell.map(losses).astype(float),
+    )
 
 
 def _members(group: Group) -> tuple[str, ...]:

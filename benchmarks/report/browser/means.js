@@ -104,7 +104,7 @@ function number(metric, value) {
 /* A mean with its interval, by its ends where it would leave the possible values. */
 function withInterval(metric, { mean, half }) {
   const text = number(metric, mean);
-  if (half === null || metric.id === "cost") return text;
+  if (half === null || ["cost", "state"].includes(metric.id)) return text;
   const [low, high] = [mean - half, mean + half];
   const [least, most] = [metric.ends[0] ?? -Infinity, metric.ends[1] ?? Infinity];
   if (least <= low && high <= most) return `${text} ± ${number(metric, half)}`;
