@@ -43,16 +43,21 @@ WORKER_MEMORY = 600 * 2**20
 """The bytes that a worker takes on the CPU: PyTorch, the images and a small network."""
 
 
-@contextlib.contextmanager
-def collecting_seldom() -> Iterator[None]:
-    """Look for garbage seldom in this context, and never among the objects that are there already.
+def collect_seldom() -> None:
+    """Look for garbage seldom in this process, and never among the objects that are there already.
 
     A report makes millions of small objects and few cycles of them. To look for these after every
     700 objects, as is usual, takes a twelfth of its time, and saves no memory.
     """
-    usual = gc.get_threshold()
     gc.freeze()
-    gc.set_threshold(SELDOM, *usual[1:])
+    gc.set_threshold(SELDOM, *gc.get_threshold()[1:])
+
+
+@contextlib.contextmanager
+def collecting_seldom() -> Iterator[None]:
+    """Be like :func:`collect_seldom` in this context, and as before after it."""
+    usual = gc.get_threshold()
+    collect_seldom()
     try:
         yield
     finally:

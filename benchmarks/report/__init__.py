@@ -50,7 +50,7 @@ class Paper(NamedTuple):
     values for all of its specs.
     """
 
-    venue: str = "neurips"  # whose page widths and type sizes they have: of ``layout.VENUES``
+    venue: str = "neurips"  # whose page widths and type sizes they have: of ``venues.VENUES``
     ranking: tuple[str, ...] = ()  # columns of the ranking in LaTeX; else those there is room for
     pdf: bool = False  # whether figures are PDF, too
     beside: Path | None = None  # a results folder whose methods stand beside

@@ -25,14 +25,14 @@ from benchmarks.report import (
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.checklist import checklist
 from benchmarks.report.data import Run, load
+from benchmarks.report.drawing import Place, draw_beside, kinds
 from benchmarks.report.ensembles import ensembles
-from benchmarks.report.figures import Place, draw_beside, kinds
-from benchmarks.report.figures.layout import VENUES
 from benchmarks.report.looks import base
 from benchmarks.report.opening import FirstScreen, first_screen
 from benchmarks.report.phrases import capitalised, listing, span
 from benchmarks.report.render import Block, Picture, Words
 from benchmarks.report.tables import Table, unmarked
+from benchmarks.report.venues import VENUES
 from benchmarks.report.verdict import verdict
 from benchmarks.schema import METRICS
 

@@ -12,8 +12,9 @@ from matplotlib.text import Text
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.report.figures.layout import VENUES, new_figure, paper_style, wrapped
+from benchmarks.report.figures.layout import new_figure, paper_style, wrapped
 from benchmarks.report.phrases import printable
+from benchmarks.report.venues import VENUES
 from benchmarks.suspects.class_names import class_name
 from benchmarks.suspects.ranking import LabelRanking
 

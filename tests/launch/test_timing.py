@@ -10,6 +10,7 @@ from benchmarks.report import tables
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import load
 from benchmarks.report.figures import layout, pareto
+from benchmarks.report.venues import VENUES
 from benchmarks.schema import TIMINGS
 from tests.system.runs import run
 
@@ -42,8 +43,8 @@ def test_a_run_keeps_every_repetition_and_the_report_tells_of_all(tmp_path):
     assert table.text["Seconds"]["ELR"] == ends
     assert {"Cost", "Memory MB"} <= set(table.text.columns)
     assert any("one cell alone" in note and "of 2 repetitions" in note for note in table.notes)
-    with layout.paper_style(layout.VENUES["neurips"]):
-        (page,) = pareto.pages(analysis, layout.VENUES["neurips"])
+    with layout.paper_style(VENUES["neurips"]):
+        (page,) = pareto.pages(analysis, VENUES["neurips"])
     assert page.figure.axes[-1].get_xlabel() == "Seconds, alone"
     assert page.data.set_index("method").loc["elr", "high"] == pytest.approx(own.max())
     (out / "timings.csv").unlink()

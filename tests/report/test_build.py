@@ -152,6 +152,16 @@ def test_svg_files_are_small_and_their_text_is_text(small):
         assert "<text" in text, path
 
 
+def test_what_does_not_draw_imports_nothing_that_draws():
+    code = (
+        "import sys, benchmarks.report.document\n"
+        "print(sorted({'matplotlib.figure', 'seaborn', 'networkx'} & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_an_unchanged_folder_is_left_alone_without_importing_anything_heavy(small):
     code = (
         "import sys; from pathlib import Path; from benchmarks.report import Paper, build\n"

@@ -13,8 +13,8 @@ from benchmarks.report import claims, macros, render, tables
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import load, noise_label
 from benchmarks.report.figures import difference, forest, layout, noise_rate, pages
-from benchmarks.report.figures.layout import VENUES
 from benchmarks.report.phrases import signed
+from benchmarks.report.venues import VENUES
 from benchmarks.report.verdict import verdict
 from benchmarks.schema import PAIRS, POOLED_KEYS
 from tests.report import typeset

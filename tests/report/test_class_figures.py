@@ -14,7 +14,8 @@ from benchmarks.errors import RefusedError
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import load
 from benchmarks.report.figures import layout, pages
-from benchmarks.report.figures.layout import VENUES, Page
+from benchmarks.report.figures.layout import Page
+from benchmarks.report.venues import VENUES
 from tests.report.folders import NOISES, Sweep, rate_of, write
 
 VENUE = VENUES["neurips"]

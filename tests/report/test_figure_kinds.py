@@ -23,7 +23,8 @@ from benchmarks.report.figures import (
     seeds,
     temperature,
 )
-from benchmarks.report.figures.layout import VENUES, Page
+from benchmarks.report.figures.layout import Page
+from benchmarks.report.venues import VENUES
 from tests.report.folders import Sweep, write
 
 VENUE = VENUES["neurips"]

@@ -18,12 +18,13 @@ from benchmarks.report import Paper, document
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.browser.embedded import curves as small_curves
 from benchmarks.report.data import load
+from benchmarks.report.drawing import KINDS, kinds
 from benchmarks.report.figures import (
+    DRAWERS,
     coverage,
     critical_difference,
     difference,
     forest,
-    kinds,
     layout,
     loss_histogram,
     memorisation,
@@ -35,9 +36,10 @@ from benchmarks.report.figures import (
     reliability,
     transitions,
 )
-from benchmarks.report.figures.layout import VENUES, Page
+from benchmarks.report.figures.layout import Page
 from benchmarks.report.figures.methods import select_methods
 from benchmarks.report.looks import COLOURS, resolve
+from benchmarks.report.venues import CAPTION, SMALLEST, VENUES
 from benchmarks.schema import EPOCH_METRICS
 from tests.report.folders import NOISES, SIX, Sweep, analysed, write
 
@@ -173,6 +175,12 @@ def test_what_is_not_drawn_says_why_in_a_sentence(drawn):
         assert list(figures) == ["coverage"]
 
 
+def test_every_kind_has_a_drawer_of_its_metric():
+    assert set(DRAWERS) == set(KINDS)
+    keywords = {kind: getattr(drawer, "keywords", {}) for kind, drawer in DRAWERS.items()}
+    assert {kind: own.get("metric") for kind, own in keywords.items()} == KINDS
+
+
 def test_text_blocks_are_those_of_the_style_files():
     sizes = {name: (page.width, page.column, page.height) for name, page in VENUES.items()}
     assert sizes == {
@@ -191,9 +199,9 @@ def test_every_figure_fits_its_page_in_type_that_can_be_read(page, run):
         drawn = {n: p for n, p in pages(Analysis(run), page) if isinstance(p, Page)}
     assert max(drawing.figure.get_figwidth() for drawing in drawn.values()) == page.width
     for name, drawing in drawn.items():
-        assert drawing.figure.get_figheight() <= page.height - layout.CAPTION + 1e-9, name
+        assert drawing.figure.get_figheight() <= page.height - CAPTION + 1e-9, name
         sizes = [t.get_fontsize() for t in drawing.figure.findobj(Text) if t.get_text()]
-        assert min(sizes) >= layout.SMALLEST, name
+        assert min(sizes) >= SMALLEST, name
 
 
 def test_a_figure_of_fifty_methods_is_split_over_pages_that_fit(tmp_path):

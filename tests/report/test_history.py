@@ -10,8 +10,9 @@ from benchmarks.report import history
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import load
 from benchmarks.report.figures import trend
-from benchmarks.report.figures.layout import VENUES, AbsentError
+from benchmarks.report.figures.layout import AbsentError
 from benchmarks.report.trend import words
+from benchmarks.report.venues import VENUES
 from tests.report import folders
 from tests.system.runs import run
 

@@ -12,9 +12,9 @@ from benchmarks.errors import RefusedError
 from benchmarks.report import document, latex, looks, macros, tables
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import load
-from benchmarks.report.figures.layout import VENUES
 from benchmarks.report.latex.references import references
 from benchmarks.report.latex.signs import escaped
+from benchmarks.report.venues import VENUES
 from tests.report import typeset
 from tests.report.folders import SIX, Sweep, analysed
 from tests.report.test_names import NAMES

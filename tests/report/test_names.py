@@ -16,10 +16,10 @@ from benchmarks.report import browser, render, tables
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import load
 from benchmarks.report.figures import layout, pages
-from benchmarks.report.figures.layout import VENUES
 from benchmarks.report.looks import resolve
 from benchmarks.report.phrases import printable
 from benchmarks.report.render import Words
+from benchmarks.report.venues import VENUES
 from benchmarks.report.verdict import verdict
 from tests.report.folders import Sweep, write
 

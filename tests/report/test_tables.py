@@ -19,8 +19,8 @@ from benchmarks.report import build, document, latex, macros, render, stats, tab
 from benchmarks.report.analysis import Analysis, mean_ranks
 from benchmarks.report.checklist import checklist
 from benchmarks.report.data import load
-from benchmarks.report.figures.layout import VENUES
 from benchmarks.report.phrases import DEPENDENT
+from benchmarks.report.venues import VENUES
 from benchmarks.schema import COSTS, LATER_METRICS
 from tests.report.folders import SIX, Sweep, analysed, stream, write
 

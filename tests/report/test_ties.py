@@ -13,6 +13,7 @@ from benchmarks.report import compare, latex, macros, render, stats, tables
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import load
 from benchmarks.report.figures import difference, forest, layout
+from benchmarks.report.venues import VENUES
 from benchmarks.report.verdict import verdict
 from tests.report.folders import SIX, Sweep, analysed, write
 
@@ -65,7 +66,7 @@ def test_equal_means_share_their_rank_and_are_all_the_best(tied):
         assert sorted(best) == ["label_smoothing", "reweighting"]
     table = replace(tables.ranking(tied), notes=())
     bold = {"markdown": (render.markdown(table), "**"), "html": (render.html(table), "<strong>")}
-    context = latex.context_of(tied, layout.VENUES["neurips"])
+    context = latex.context_of(tied, VENUES["neurips"])
     bold["latex"] = (latex.table("ranking", table, context), r"\textbf{")
     bold["terminal"] = (render.plain(table), "*")
     accuracy = f"{100 * (601 + 1 + 13 * 4) / IMAGES:.1f}"
@@ -92,8 +93,8 @@ def test_no_mark_no_interval_and_no_p_where_every_pair_differs_by_the_same(tied)
     pooled, _ = forest.points(tied, "cross_entropy")
     accuracy = pooled[pooled["metric"] == "acc"]
     assert accuracy[["low", "high"]].isna().all(axis=None)
-    with layout.paper_style(layout.VENUES["neurips"]):
-        forest.pages(tied, layout.VENUES["neurips"])
+    with layout.paper_style(VENUES["neurips"]):
+        forest.pages(tied, VENUES["neurips"])
     text = render.document(verdict(tied))
     assert "raised accuracy" not in text
     assert "(the same in every pair) open" in text

@@ -8,8 +8,8 @@ import subprocess
 import pytest
 
 from benchmarks.report import document, latex, macros, tables
-from benchmarks.report.figures.layout import VENUES
 from benchmarks.report.opening import first_screen
+from benchmarks.report.venues import VENUES
 from benchmarks.report.verdict import verdict
 
 NEEDED = "PYTEST_NEEDS_LATEX"

@@ -1,16 +1,11 @@
 """The standard figures, each with the numbers it shows. Importing this imports matplotlib."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Any, NamedTuple
 
-from pebble import ProcessPool
-
-from benchmarks import processes
 from benchmarks.report.analysis import Analysis
+from benchmarks.report.drawing import DELTA, KINDS, Place
 from benchmarks.report.figures import (
     about,
     confusion,
@@ -35,17 +30,11 @@ from benchmarks.report.figures import (
     trend,
     wins,
 )
-from benchmarks.report.figures.layout import (
-    AbsentError,
-    Page,
-    Venue,
-    paper_style,
-    save,
-    write_heading,
-)
+from benchmarks.report.figures.layout import AbsentError, Page, paper_style, save, write_heading
 from benchmarks.report.render import Picture
+from benchmarks.report.venues import Venue
 
-FIGURES: dict[str, Callable[[Analysis, Venue], list[Page]]] = {
+DRAWERS: dict[str, Callable[[Analysis, Venue], list[Page]]] = {
     "overview": overview.pages,
     "accuracy": partial(noise_rate.pages, metric="acc"),
     "nll": partial(noise_rate.pages, metric="nll"),
@@ -72,7 +61,7 @@ FIGURES: dict[str, Callable[[Analysis, Venue], list[Page]]] = {
     "coverage": coverage.pages,
     "trend": trend.pages,
 }
-"""The kinds of figure by the stem of their files, in reading order.
+"""What draws each of the ``drawing.KINDS``.
 
 Each is a pure function that returns pages, or raises ``AbsentError`` where data do not suffice.
 """
@@ -83,41 +72,15 @@ OF_TRUE_LABELS = {"memorisation", "temperature", "losses", "precision_recall", "
 BY_CLASS = {"classes", "confusion"}
 """The kinds whose classes are true ones where these are known, else given ones, on other pages."""
 
-_DELTA = "delta_"
-
-
-def kinds(metrics: Sequence[str]) -> list[str]:
-    """Return the kinds of figure to draw, where those of one metric show only some metrics.
-
-    >>> [kind for kind in kinds(["ece", "brier"]) if kind not in kinds([])]
-    ['brier', 'delta_brier']
-    """
-    about = {
-        kind: getattr(drawer, "keywords", {}).get("metric") for kind, drawer in FIGURES.items()
-    }
-    if not metrics:
-        return list(FIGURES)
-    kept = [kind for kind, metric in about.items() if metric is None or metric in metrics]
-    more = [metric for metric in metrics if metric not in about.values()]
-    return [*more, *(f"{_DELTA}{metric}" for metric in more), *kept]
-
 
 def _drawer(kind: str) -> Callable[[Analysis, Venue], list[Page]]:
-    if kind in FIGURES:
-        return FIGURES[kind]
-    module = difference if kind.startswith(_DELTA) else noise_rate
-    return partial(module.pages, metric=kind.removeprefix(_DELTA))
+    if kind in DRAWERS:
+        return DRAWERS[kind]
+    module = difference if kind.startswith(DELTA) else noise_rate
+    return partial(module.pages, metric=kind.removeprefix(DELTA))
 
 
-class Place(NamedTuple):
-    """Where figures are written, and for whom."""
-
-    folder: Path
-    venue: Venue
-    pdf: bool = False  # whether as PDF, too
-
-
-def draw(analysis: Analysis, place: Place, kinds: Iterable[str] = FIGURES) -> list[Picture | str]:
+def draw(analysis: Analysis, place: Place, kinds: Iterable[str] = KINDS) -> list[Picture | str]:
     """Write every figure of these kinds that has data: PNG, SVG, CSV, and PDF where asked for.
 
     Returns:
@@ -136,7 +99,7 @@ def draw(analysis: Analysis, place: Place, kinds: Iterable[str] = FIGURES) -> li
 
 
 def pages(
-    analysis: Analysis, venue: Venue, kinds: Iterable[str] = FIGURES
+    analysis: Analysis, venue: Venue, kinds: Iterable[str] = KINDS
 ) -> Iterator[tuple[str, Page | str]]:
     """Yield every page under its file's stem, and under its kind why a figure is absent."""
     for kind in kinds:
@@ -166,42 +129,3 @@ def _parts(analysis: Analysis, kind: str) -> list[Analysis]:
         raise AbsentError("It takes the true labels, and nobody knows them.")
     some = [known] if kind in OF_TRUE_LABELS else [known, unknown]
     return [analysis.restricted(analysis.run.methods, settings) for settings in some if settings]
-
-
-SLOWEST = ("reliability", "losses", "classes", "memorisation", "confusion", "precision_recall")
-"""The kinds of figure to begin with."""
-
-_task: dict[str, Any] = {}
-"""The task of a drawing process, set when it starts."""
-
-
-@contextmanager
-def draw_beside(
-    analysis: Analysis, place: Place, count: int, kinds: Sequence[str]
-) -> Iterator[Callable[[], list[Picture | str]]]:
-    """Begin to draw, and yield a function that waits for it and returns the list of :func:`draw`.
-
-    As many processes draw as ``count``; if it is 1, this one does when it is waited for. ``kinds``
-    are those of :func:`kinds`.
-    """
-    if count == 1:
-        yield lambda: draw(analysis, place, kinds)
-        return
-    context = processes.worker_context(processes.DRAWING)
-    pool = ProcessPool(count, context=context, initializer=_start, initargs=(analysis, place))
-    try:
-        order = sorted(kinds, key=lambda kind: kind not in SLOWEST)
-        tasks = {kind: pool.schedule(_draw, args=(kind,)) for kind in order}
-        yield lambda: [each for kind in kinds for each in tasks[kind].result()]
-    finally:
-        pool.stop()
-        pool.join()
-
-
-def _start(analysis: Analysis, place: Place) -> None:
-    _task.update(analysis=analysis, place=place)
-
-
-def _draw(kind: str) -> list[Picture | str]:
-    with processes.collecting_seldom():
-        return draw(**_task, kinds=[kind])

@@ -11,11 +11,12 @@ from matplotlib.figure import Figure
 
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import layout, matrices
-from benchmarks.report.figures.layout import AbsentError, Page, Venue
+from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.figures.loss_histogram import missing
 from benchmarks.report.figures.methods import core_note
 from benchmarks.report.lists import matrix_of
 from benchmarks.report.stats import Floats
+from benchmarks.report.venues import Venue
 
 COLUMNS = 4
 """Most matrices beside each other."""

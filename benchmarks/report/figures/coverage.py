@@ -9,8 +9,9 @@ from matplotlib.patches import Patch
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import Run
 from benchmarks.report.figures import heat_map
-from benchmarks.report.figures.layout import AbsentError, Page, Venue
+from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.looks import order_methods
+from benchmarks.report.venues import Venue
 
 _THIN = 0.115
 """The least width of an entry in inches where there are too many settings for numbers."""

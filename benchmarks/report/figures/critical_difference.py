@@ -9,10 +9,11 @@ from matplotlib.figure import Figure
 from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import layout
-from benchmarks.report.figures.layout import AbsentError, Page, Venue
+from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.looks import Look
 from benchmarks.report.phrases import DEPENDENT, p_value
 from benchmarks.report.stats import Ranks
+from benchmarks.report.venues import Venue
 
 _ROW = 0.155
 """The inches between two names or two bars."""

@@ -6,8 +6,9 @@ from matplotlib.ticker import FuncFormatter
 from benchmarks.report import stats
 from benchmarks.report.analysis import REFERENCES, Analysis
 from benchmarks.report.figures import heat_map, layout
-from benchmarks.report.figures.layout import AbsentError, Page, Venue
+from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.phrases import MINUS, signed
+from benchmarks.report.venues import Venue
 from benchmarks.schema import METRICS
 
 

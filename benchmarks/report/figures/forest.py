@@ -13,9 +13,10 @@ from matplotlib.patches import Patch
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import layout
 from benchmarks.report.figures.difference import the_reference
-from benchmarks.report.figures.layout import AbsentError, Page, Venue
+from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.looks import Look
 from benchmarks.report.phrases import signed
+from benchmarks.report.venues import SMALLEST, Venue
 
 Ends = tuple[float, float]
 
@@ -185,6 +186,6 @@ def _draw_arrow(axes: Axes, row: Mapping[Hashable, Any], place: int, colour: str
         textcoords="offset points",
         va="center",
         ha="right" if right else "left",
-        fontsize=layout.SMALLEST,
+        fontsize=SMALLEST,
         arrowprops={"arrowstyle": "->", "color": colour, "linewidth": 1.0, "shrinkB": 0},
     )

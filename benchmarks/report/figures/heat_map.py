@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 
 from benchmarks.report.data import Run
 from benchmarks.report.figures import layout
-from benchmarks.report.figures.layout import Venue
+from benchmarks.report.venues import SMALLEST, Venue
 
 ENTRY = 0.29
 """The inches from which on an entry is wide enough for a number."""
@@ -115,7 +115,7 @@ def draw(
     height = _row_height(labels, venue) * len(methods) + foot + 0.14 * below + 0.6
     figure = layout.new_figure(width, height)
     axes = figure.subplots()
-    size = venue.small if entry > 0.4 else layout.SMALLEST
+    size = venue.small if entry > 0.4 else SMALLEST
     sns.heatmap(
         value,
         annot=text if entry >= ENTRY else None,

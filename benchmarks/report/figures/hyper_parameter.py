@@ -15,9 +15,10 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import layout
-from benchmarks.report.figures.layout import AbsentError, Page, Venue
+from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.looks import resolve
 from benchmarks.report.phrases import MINUS
+from benchmarks.report.venues import Venue
 from benchmarks.report.vocabulary import Vocabulary
 
 SHOWN = {

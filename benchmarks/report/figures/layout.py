@@ -5,7 +5,7 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import BytesIO
 from itertools import product
 from pathlib import Path
@@ -23,6 +23,7 @@ from PIL import Image
 
 from benchmarks.report import stats
 from benchmarks.report.phrases import possible, printable
+from benchmarks.report.venues import Venue
 from benchmarks.schema import METRICS
 
 STYLE = Path(__file__).parents[1] / "paper.mplstyle"
@@ -33,12 +34,6 @@ PAGES = 2
 LONGEST = 60
 """The letters of the longest name in a figure."""
 
-SMALLEST = 6.0
-"""The least size of a letter in points."""
-
-CAPTION = 1.2
-"""The inches of a page that a figure leaves to its caption."""
-
 SKEWED = (
     " Where an interval would leave the possible values, the median is drawn in place of the mean, "
     "from the least to the largest seed."
@@ -47,51 +42,6 @@ SKEWED = (
 
 T = TypeVar("T")
 S = TypeVar("S")
-
-
-@dataclass(frozen=True)
-class Venue:
-    """A paper's text block, so that LaTeX includes figures at their natural size.
-
-    Widths and heights are those of the style files: of NeurIPS, ICLR, ICML, TMLR and JMLR.
-
-    Type sizes are of DejaVu Sans, whose small letters are 0.55 of its size high, where those of
-    Times are 0.45: set at 8 points it is as tall as 9.8 points of the text around it. So labels
-    are a point below what the venues' guides ask for in Times (9 at NeurIPS, 8 at ICML).
-    """
-
-    width: float  # text block, inches
-    column: float  # one column, inches; the text block where there is one
-    height: float  # text block, inches
-    points: float  # labels and titles
-
-    @property
-    def small(self) -> float:
-        """The points of ticks and legends, and of all that is written into panels."""
-        return max(self.points - 1, SMALLEST)
-
-    @property
-    def tallest(self) -> float:
-        """The inches of the tallest figure that leaves room for its caption."""
-        return self.height - CAPTION
-
-    def of_columns(self, count: int) -> "Venue":
-        """Return the page whose figures are as wide as the text block, or as one column."""
-        return self if count > 1 else replace(self, width=self.column)
-
-    @property
-    def letter(self) -> float:
-        """The inches that a letter of a label takes on average."""
-        return self.points * 0.0075
-
-
-VENUES: dict[str, Venue] = {
-    "neurips": Venue(5.5, 5.5, 9.0, 8.0),
-    "iclr": Venue(5.5, 5.5, 9.0, 8.0),
-    "icml": Venue(6.75, 3.25, 9.0, 7.5),
-    "tmlr": Venue(6.5, 6.5, 9.0, 8.0),
-    "jmlr": Venue(6.0, 6.0, 8.5, 8.0),
-}
 
 
 @dataclass(frozen=True)
@@ -181,14 +131,16 @@ def save(page: Page, stem: Path, *, pdf: bool = False) -> None:
     freeze_layout(page.figure)
     nothing = dict.fromkeys(("CreationDate", "Producer", "Creator"))
     with _without_layout_engine():
-        uncompressed = {"compress_level": 0}
-        page.figure.savefig(pixels := BytesIO(), format="png", pil_kwargs=uncompressed)
+        dpi = mpl.rcParams["savefig.dpi"]
+        page.figure.savefig(pixels := BytesIO(), format="raw")
         if pdf:
             page.figure.savefig(stem.with_suffix(".pdf"), metadata=nothing)
         page.figure.savefig(stem.with_suffix(".svg"), metadata=dict.fromkeys(("Date", "Creator")))
-    image = Image.open(pixels)  # a palette of 256 colours takes a quarter of the bytes
+    width, height = page.figure.get_size_inches()
+    image = Image.frombytes("RGBA", (int(width * dpi), int(height * dpi)), pixels.getvalue())
+    # A palette of 256 colours takes a quarter of the bytes.
     palette = image.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)
-    palette.save(stem.with_suffix(".png"), dpi=image.info["dpi"])
+    palette.save(stem.with_suffix(".png"), dpi=(dpi, dpi))
     path = stem.with_suffix(".csv")
     page.data.to_csv(path, index=False, lineterminator="\n", float_format="%.9g")
 
@@ -263,6 +215,7 @@ def wrapped(text: str, inches: float, venue: Venue) -> str:
 
     No word is broken, so a long one is wider.
 
+    >>> from benchmarks.report.venues import VENUES
     >>> print(wrapped("Label smoothing (smoothing=-0.4)", 1.0, VENUES["neurips"]))
     Label smoothing
     (smoothing=-0.4)

@@ -11,9 +11,10 @@ from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import Run
 from benchmarks.report.figures import layout
-from benchmarks.report.figures.layout import AbsentError, Page, Venue
+from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.figures.methods import MethodGrid, method_grids, write_above
 from benchmarks.report.phrases import plus_minus
+from benchmarks.report.venues import Venue
 from benchmarks.schema import LOSS_BINS, LOSS_RANGE
 
 _EDGES = np.geomspace(*LOSS_RANGE, LOSS_BINS + 1)

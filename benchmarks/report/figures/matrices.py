@@ -7,15 +7,15 @@ from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 
 from benchmarks.report.data import Run
-from benchmarks.report.figures import layout
 from benchmarks.report.phrases import printable
 from benchmarks.report.stats import Floats
+from benchmarks.report.venues import SMALLEST
 
 NAMED = 12
 """Most classes of which each has a name beside a matrix."""
 _LONGEST = 12
 """The letters of the longest name of a class."""
-_LETTER = layout.SMALLEST * 0.0083
+_LETTER = SMALLEST * 0.0083
 """The inches of a letter of a name."""
 
 
@@ -62,7 +62,7 @@ def draw(axes: Axes, values: Floats, scale: dict[str, Any]) -> AxesImage:
     """Draw a matrix in the colours of a scale, a square for each entry."""
     image = axes.imshow(values, interpolation="nearest", **scale)
     axes.set(xticks=[], yticks=[])
-    axes.tick_params(length=0, labelsize=layout.SMALLEST, pad=1)
+    axes.tick_params(length=0, labelsize=SMALLEST, pad=1)
     axes.grid(visible=False)
     axes.spines[:].set(visible=True, color="0.7", linewidth=0.4)
     return image

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import Run
 from benchmarks.report.figures import layout
-from benchmarks.report.figures.layout import AbsentError, Page, Venue
+from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.figures.methods import (
     MethodSelection,
     core_note,
@@ -20,6 +20,7 @@ from benchmarks.report.figures.methods import (
     select_methods,
 )
 from benchmarks.report.phrases import listing
+from benchmarks.report.venues import Venue
 
 SHOWN = {
     "acc": "Test accuracy (%)",

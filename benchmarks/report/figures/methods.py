@@ -13,8 +13,8 @@ from matplotlib.lines import Line2D
 from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import layout
-from benchmarks.report.figures.layout import Venue
 from benchmarks.report.looks import Look, base
+from benchmarks.report.venues import SMALLEST, Venue
 
 CROWDED = 10
 """Most methods that are all drawn, and whose bands do not cover each other."""
@@ -215,7 +215,7 @@ def write_above(axes: Axes, text: str) -> None:
         textcoords="offset points",
         ha="center",
         va="bottom",
-        fontsize=layout.SMALLEST,
+        fontsize=SMALLEST,
     )
     axes.set_title(axes.get_title(), fontsize=axes.title.get_fontsize(), pad=10)
 

@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import Run
 from benchmarks.report.figures import layout
-from benchmarks.report.figures.layout import AbsentError, Page, Venue
+from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.figures.methods import (
     MethodSelection,
     draw_legend,
@@ -21,6 +21,7 @@ from benchmarks.report.figures.methods import (
     legend_height,
     select_methods,
 )
+from benchmarks.report.venues import Venue
 from benchmarks.schema import METRICS
 
 ROWS, COLUMNS = 6, 5

@@ -9,10 +9,11 @@ from matplotlib.lines import Line2D
 
 from benchmarks.report.analysis import Analysis, rows_of
 from benchmarks.report.figures import layout, rows
-from benchmarks.report.figures.layout import AbsentError, Page, Venue
+from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.figures.methods import core_note
 from benchmarks.report.looks import Look
 from benchmarks.report.tables import ORACLE
+from benchmarks.report.venues import Venue
 from benchmarks.report.vocabulary import Vocabulary
 
 SELECTIONS = ("last", "val", "oracle")

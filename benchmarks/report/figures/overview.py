@@ -14,8 +14,9 @@ from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis, rows_of
 from benchmarks.report.data import Run
 from benchmarks.report.figures import layout
-from benchmarks.report.figures.layout import SMALLEST, AbsentError, Page, Venue
+from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.phrases import number
+from benchmarks.report.venues import SMALLEST, Venue
 
 MEAN = "mean"
 """In place of a setting: the mean over the shared ones."""

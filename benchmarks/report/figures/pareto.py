@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from benchmarks.report.analysis import COSTS, Analysis
 from benchmarks.report.figures import labels, layout
-from benchmarks.report.figures.layout import AbsentError, Page, Venue
+from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.figures.methods import select_methods
 from benchmarks.report.looks import COLOURS, Look
+from benchmarks.report.venues import Venue
 
 _CAPTION = (
     "{words.headline} against {against}, mean over {settings}, at the last epoch. Whiskers: 95% t "

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import layout, matrices
 from benchmarks.report.figures.confusion import given_of, of_core
-from benchmarks.report.figures.layout import Page, Venue
+from benchmarks.report.figures.layout import Page
 from benchmarks.report.figures.matrices import Names
 from benchmarks.report.figures.methods import (
     MethodSelection,
@@ -22,6 +22,7 @@ from benchmarks.report.figures.methods import (
     select_methods,
 )
 from benchmarks.report.lists import each_seed
+from benchmarks.report.venues import SMALLEST, Venue
 
 _ROW, _METHOD = 0.07, 0.024
 """The inches of a class, and of each method in it."""
@@ -147,7 +148,7 @@ def _figure(analysis: Analysis, rows: pd.DataFrame, data: pd.DataFrame, venue: V
             right.set_yticks(range(len(classes)), [])
         else:
             right.set_yticks(range(len(classes)), [matrices.shortened(every[c]) for c in classes])
-            right.tick_params(axis="y", labelsize=layout.SMALLEST)
+            right.tick_params(axis="y", labelsize=SMALLEST)
     if known:
         matrices.name_below(left, beside)
         left.set_xlabel("given class")

@@ -6,8 +6,9 @@ import pandas as pd
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import Run
 from benchmarks.report.figures import layout
-from benchmarks.report.figures.layout import AbsentError, Page, Venue
+from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.figures.methods import draw_legend, draw_lines, legend_height, select_methods
+from benchmarks.report.venues import Venue
 
 LEAST = 3
 """The fewest settings: of fewer, a curve is a few steps of single runs."""

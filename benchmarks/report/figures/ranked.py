@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import layout
-from benchmarks.report.figures.layout import AbsentError, Page, Venue
+from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.figures.loss_histogram import missing
 from benchmarks.report.figures.methods import (
     MethodSelection,
@@ -25,6 +25,7 @@ from benchmarks.report.figures.methods import (
 )
 from benchmarks.report.lists import each_seed
 from benchmarks.report.tables import SCORES
+from benchmarks.report.venues import Venue
 from benchmarks.report.vocabulary import Vocabulary
 
 COLUMNS = 4

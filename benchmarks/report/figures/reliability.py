@@ -11,9 +11,10 @@ from matplotlib.ticker import FuncFormatter
 
 from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis
-from benchmarks.report.figures.layout import AbsentError, Page, Venue
+from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.figures.methods import MethodGrid, method_grids, write_above
 from benchmarks.report.phrases import plus_minus
+from benchmarks.report.venues import Venue
 
 OVER, UNDER = "#c8553d", "#3a7ca5"
 """The colours of a gap to the diagonal: right less often than believed, and more often."""

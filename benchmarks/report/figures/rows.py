@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.report.figures import layout
-from benchmarks.report.figures.layout import Venue
+from benchmarks.report.venues import Venue
 
 COLUMNS = 5
 """Most panels side by side."""

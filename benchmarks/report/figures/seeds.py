@@ -9,8 +9,9 @@ from matplotlib.lines import Line2D
 
 from benchmarks.report.analysis import Analysis, rows_of
 from benchmarks.report.figures import rows
-from benchmarks.report.figures.layout import AbsentError, Page, Venue
+from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.looks import Look
+from benchmarks.report.venues import Venue
 
 _MOST = 101
 """Where an axis of percentages ends at the latest, so that marks at 100 are whole."""

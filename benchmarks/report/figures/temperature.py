@@ -12,8 +12,9 @@ from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 from benchmarks.report import scaling
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import rows
-from benchmarks.report.figures.layout import AbsentError, Page, Venue
+from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.figures.methods import core_note, select_methods
+from benchmarks.report.venues import Venue
 
 _TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 _CAPTION = (

@@ -13,13 +13,14 @@ from matplotlib.image import AxesImage
 
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import layout, matrices
-from benchmarks.report.figures.layout import AbsentError, Page, Venue
+from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.figures.loss_histogram import missing
 from benchmarks.report.figures.matrices import Names
 from benchmarks.report.figures.methods import core_note
 from benchmarks.report.lists import matrix_of
 from benchmarks.report.phrases import MINUS
 from benchmarks.report.stats import Floats
+from benchmarks.report.venues import SMALLEST, Venue
 
 COLUMNS = 4
 """Most matrices beside each other."""
@@ -186,6 +187,6 @@ def _draw_matrix(axes: Axes, panel: _Panel, limit: float, venue: Venue) -> AxesI
                 ha="center",
                 va="center",
                 color=colour,
-                fontsize=layout.SMALLEST,
+                fontsize=SMALLEST,
             )
     return image

@@ -9,7 +9,7 @@ from benchmarks.errors import RefusedError
 from benchmarks.report import history
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import layout
-from benchmarks.report.figures.layout import AbsentError, Page, Venue
+from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.figures.methods import (
     MethodSelection,
     draw_legend,
@@ -17,6 +17,7 @@ from benchmarks.report.figures.methods import (
     legend_height,
     select_methods,
 )
+from benchmarks.report.venues import Venue
 from benchmarks.report.vocabulary import Vocabulary
 
 _HEIGHT = 1.1

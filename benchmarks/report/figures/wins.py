@@ -9,8 +9,9 @@ from benchmarks.errors import count
 from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import layout
-from benchmarks.report.figures.layout import AbsentError, Page, Venue
+from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.stats import Floats
+from benchmarks.report.venues import Venue
 
 LEAST = 3
 """The fewest methods: of two, the forest says all."""

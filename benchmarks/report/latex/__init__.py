@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from benchmarks.catalogue import Facts, catalogue
 from benchmarks.report.analysis import Analysis
-from benchmarks.report.figures.layout import Venue
 from benchmarks.report.latex.columns import columns
 from benchmarks.report.latex.layout import fitted
 from benchmarks.report.latex.references import Reference, bibliography, references
@@ -17,6 +16,7 @@ from benchmarks.report.latex.writing import Printed, Row, written
 from benchmarks.report.looks import BESIDE, COLOURS, PRIVILEGED, base
 from benchmarks.report.phrases import listing, printable
 from benchmarks.report.tables import ORACLE, Note, Table, stem
+from benchmarks.report.venues import Venue
 
 __all__ = ["Context", "bibliography", "context_of", "table"]
 

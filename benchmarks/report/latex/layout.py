@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 
-from benchmarks.report.figures.layout import Venue
 from benchmarks.report.latex.columns import Column
 from benchmarks.report.latex.signs import longest_word
+from benchmarks.report.venues import Venue
 
 POINTS = 72.27
 """TeX's points in an inch."""

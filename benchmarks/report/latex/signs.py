@@ -6,8 +6,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 import matplotlib as mpl
-from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import text_to_path
+from matplotlib.ft2font import FT2Font, LoadFlags
 
 from benchmarks.report.phrases import MINUS
 
@@ -35,6 +34,8 @@ _LETTERS = frozenset("ßøØæÆœŒłŁ")
 _ACCENTS = frozenset("\u0300\u0301\u0302\u0303\u0304\u0306\u0307\u0308\u030a\u030b\u030c\u0327")
 """What LaTeX reads as it is, whatever the fonts: these letters, and others with these accents."""
 
+_POINTS = 10
+"""The points at which letters are measured."""
 _WIDE = 1.07
 """How much wider Computer Modern is at 8 points than at 10, relative to its size."""
 
@@ -66,13 +67,21 @@ def width(text: str) -> float:
     """Return how wide a text prints, in units of its type size: no less than in any font."""
     simple = re.sub(rf"[{MINUS}±<>]", "+", text)
     plain = re.sub(r"[^ -~]", lambda match: "M" * len(_numbered(match[0])), simple)
-    return _width(plain) * _WIDE
+    return sum(map(_width, plain)) * _WIDE
 
 
 @cache
-def _width(text: str) -> float:
-    font = FontProperties(fname=Path(mpl.get_data_path(), "fonts", "ttf", "cmr10.ttf"), size=10)
-    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 10
+def _width(character: str) -> float:
+    """Return how far a character moves the next one in Computer Modern, before any kerning."""
+    glyph = _font().load_char(ord(character), flags=LoadFlags.NO_HINTING)
+    return glyph.linearHoriAdvance / 2**16 / _POINTS
+
+
+@cache
+def _font() -> FT2Font:
+    font = FT2Font(Path(mpl.get_data_path(), "fonts", "ttf", "cmr10.ttf"))
+    font.set_size(_POINTS, 72)  # a pixel is a point
+    return font
 
 
 def longest_word(text: str) -> float:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from benchmarks.report.figures.layout import Venue
 from benchmarks.report.latex.columns import Column
 from benchmarks.report.latex.layout import POINTS, Layout, column_widths, depth, spans
 from benchmarks.report.latex.references import Reference
 from benchmarks.report.latex.signs import breakable, escaped, lines, longest_word, width
 from benchmarks.report.phrases import printable
+from benchmarks.report.venues import Venue
 
 LONG = 40
 """The rows beyond which a table goes over pages."""

@@ -4,7 +4,6 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import networkx as nx
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -60,6 +59,8 @@ def rank_test(scores: pd.DataFrame) -> Ranks:
         friedman = float(friedmanchisquare(*columns).pvalue)
     p = _pairwise(columns)
     methods = tuple(str(name) for name in ordered)
+    import networkx as nx  # noqa: PLC0415  which few reports need, and takes long to import
+
     graph = nx.from_numpy_array((p >= ALPHA) & ~np.eye(len(p), dtype=np.bool_))
     cliques = sorted(sorted(clique) for clique in nx.find_cliques(graph) if len(clique) > 1)
     named = tuple(tuple(methods[i] for i in clique) for clique in cliques)
