@@ -112,19 +112,64 @@ def test_any_name_is_typeset(context, tmp_path):
     assert typeset.complaints(log) == []
 
 
-def test_numbers_line_up_and_marks_stand_on_them_alone(context):
+def cells(code):
+    """The second column of the rows of a table."""
+    return [line.split(" & ")[1].removesuffix(r" \\") for line in body(code)]
+
+
+def marked(marks, **columns):
+    table = bare(columns)
+    kinds = pd.DataFrame(dict.fromkeys(columns, marks), index=table.text.index)
+    return replace(table, marks=kinds)
+
+
+def test_siunitx_lines_numbers_up_and_marks_stand_on_them_alone(context):
     marks = ["best", "equivalent", "open", "out"]
-    table = bare({"Accuracy %": ["90.7 ± 2.1", "5.6 ± 10.7", "8.3", "--"]})
-    table = replace(table, marks=pd.DataFrame({"Accuracy %": marks}, index=table.text.index))
-    cells = [
-        line.split(" & ")[1].removesuffix(r" \\") for line in body(latex.table("x", table, context))
+    code = latex.table(
+        "x", marked(marks, Accuracy=["90.7 ± 2.1", "5.6 ± 10.7", "8.3", "--"]), context
+    )
+    assert r"\begin{tabular}{@{}lS[table-format=2.1(3)]@{}}" in code
+    assert r"% needs \usepackage{siunitx}" in code
+    assert cells(code) == [
+        r"\bfseries 90.7 +- 2.1",
+        r"{\underline{\tablenum[table-format=2.1(3)]{5.6 +- 10.7}}}",
+        r"\itshape 8.3",
+        r"{\textcolor{gray}{--}}",
     ]
-    assert cells == [
-        r"\textbf{90.7\,$\pm$\,\phantom{0}2.1}",
-        r"\phantom{0}\underline{5.6\,$\pm$\,10.7}",
-        r"\phantom{0}\textit{8.3}\phantom{\,$\pm$\,00.0}",
-        r"\textcolor{gray}{--}",
-    ]
+
+
+def test_comparisons_are_formulas_and_have_no_italics(context):
+    entries = ["<0.001", "0.020", "\N{MINUS SIGN}1.5", "0.3"]
+    for mark, kind in (
+        ("best", "S[mode=math,text-series-to-math,table-format=<1.3]"),
+        ("open", "c"),
+    ):
+        marks = [mark, "", "", ""]
+        code = latex.table("x", marked(marks, p=[*entries[:2], "1.5", "0.3"]), context)
+        assert f"@{{}}l{kind}@{{}}" in code
+    code = latex.table("x", marked([""] * 4, p=["+1.2", *entries[1:]]), context)
+    assert "S[table-format=+1.3]" in code
+    assert cells(code) == ["+1.2", "0.020", "-1.5", "0.3"]
+
+
+def test_panels_share_a_column_of_siunitx_only_where_decimal_places_agree(context):
+    wide = {f"symmetric {k}%": ["90.7 ± 2.1"] * 4 for k in range(1, 9)}
+    alike = latex.table("x", bare(wide | {"symmetric 9%": ["100.0 ± 2.1"] * 4}), context)
+    assert alike.count("S[table-format=3.1(2)]") == 1
+    assert r"\tablenum" not in alike
+    other = latex.table("x", bare(wide | {"symmetric 9%": ["1.234"] * 4}), context)
+    assert r" & \tablenum[table-format=1.3]{1.234}" in other
+
+
+def test_a_letter_hangs_on_its_number_wherever_the_room_ends(context):
+    entries = ["90.7 ± 2.1", "5.6 [1, 9]", "8.3 ± 1.0", "1.0 ± 1.0"]
+    code = latex.table("x", bare({"Accuracy": entries}), context)
+    letter = r"\rlap{$^{a}$}"
+    number = r"\mbox{\tablenum[table-format=2.1]{5.6}}"
+    room = r"\phantom{\tablenum[table-format=2.1(2)]{5.6}}"
+    assert cells(code)[1] == rf"{{\rlap{{{number}{letter}}}{room}}}"
+    code = latex.table("x", bare({"Accuracy": ["90.7", "5.6 [1, 9]", "8.3", "1.0"]}), context)
+    assert cells(code)[1] == rf"5.6{letter}"
 
 
 def test_what_stands_between_slashes_and_what_few_entries_have_in_brackets_is_apart(context):

@@ -16,7 +16,7 @@ NEEDED = "PYTEST_NEEDS_LATEX"
 """The environment variable with which a missing LaTeX is a failure; ``.ci/run`` sets it."""
 
 COMPLAINT = re.compile(r"(?m)^(?:!|Overfull|Underfull|(?:LaTeX|Package \w+|Class \w+).* Warning).*")
-AGAIN = re.compile("Rerun|undefined")
+AGAIN = re.compile("Rerun|undefined|may have changed")
 RUNS = 5
 
 
@@ -35,7 +35,7 @@ def page(venue, packages=""):
     block = f"letterpaper,textwidth={own.width}in,textheight={own.height}in,columnsep=0.25in"
     return rf"""\documentclass[{size}pt{columns}]{{article}}
 \usepackage[{block}]{{geometry}}
-\usepackage{{booktabs,array,longtable,xcolor,url{packages}}}
+\usepackage{{booktabs,array,longtable,xcolor,siunitx,url{packages}}}
 \usepackage[round]{{natbib}}
 \raggedbottom
 \begin{{document}}

@@ -47,8 +47,8 @@ def context_of(analysis: Analysis, venue: Venue) -> Context:
 def table(name: str, own: Table, context: Context) -> str:
     """Return a table as a float, or as one that goes over pages.
 
-    It needs the packages that its first lines name. Numbers line up by invisible digits rather
-    than by siunitx, whose columns can neither be underlined nor set in italics.
+    It needs the packages that its first lines name. Numbers line up by siunitx, of version 3; by
+    invisible digits where words stand behind them, which it would print over each other.
 
     Args:
         name: of its file; with the suite it is the label.

@@ -1,4 +1,4 @@
-"""The columns of a table for LaTeX: numbers that line up, under headings that share words."""
+"""The columns of a table for LaTeX: numbers that siunitx lines up, under shared headings."""
 
 import re
 from collections.abc import Sequence
@@ -26,29 +26,113 @@ _MARKS = {
     "worse": r"\textbf{%s}",
     "": "%s",
 }
+_SWITCHES = {
+    **dict.fromkeys(("best", "better", "worse"), r"\bfseries "),
+    "open": r"\itshape ",
+    "out": r"\color{gray}",
+}
+"""The marks that siunitx takes in front of a number."""
+_COMPARISONS = ("<", ">")
+_HALF = " +- "
+"""What siunitx reads before the half width of an interval."""
 _BOLD = 1.15
 """How much wider bold digits are."""
 _ARROWS = {"higher": " ↑", "lower": " ↓"}
 _POINTS = " points"
 
 
-class Column(NamedTuple):
-    """A column: headings from the outermost, cells as LaTeX, and the width of the widest.
+class Room(NamedTuple):
+    """What siunitx keeps free for the numbers of a column: a sign, and how many digits."""
 
-    The cells of ``prose`` are texts, which may be broken into lines; where words stand ``behind``
-    numbers, cells begin on the left.
+    sign: str = ""  # or a comparison
+    whole: int = 0  # digits before the decimal marker
+    places: int = 0  # and behind it
+    half: int = 0  # digits of the half width of an interval, those behind the marker included
+
+    def joined(self, other: "Room") -> "Room":
+        """Return the room for the numbers of both."""
+        return Room(
+            max(self.sign, other.sign),  # a comparison before a sign
+            max(self.whole, other.whole),
+            max(self.places, other.places),
+            max(self.half, other.half),
+        )
+
+    @property
+    def options(self) -> str:
+        """The room as options of siunitx; comparisons are themselves in formulas alone."""
+        half = f"({self.half})" if self.half else ""
+        digits = f"{self.whole}" + (f".{self.places}" if self.places else "")
+        math = "mode=math,text-series-to-math," if self.compares else ""
+        return f"{math}table-format={self.sign}{digits}{half}"
+
+    @property
+    def behind(self) -> tuple[int, int, bool]:
+        """What stands behind the decimal marker, and whether all is a formula."""
+        return self.places, self.half, self.compares
+
+    @property
+    def compares(self) -> bool:
+        """Whether there are comparisons in the column."""
+        return self.sign in _COMPARISONS
+
+
+class Number(NamedTuple):
+    """A number as siunitx reads it, its mark, and what hangs behind it."""
+
+    text: str
+    mark: str
+    letter: str
+
+    def code(self, room: Room) -> str:
+        """Return it as it stands in a column with this room: in a box where siunitx cannot."""
+        if self.mark == "equivalent" or self._ends_early(room):
+            return f"{{{self.boxed(room)}}}"
+        return _SWITCHES.get(self.mark, "") + self.text + self.letter
+
+    def boxed(self, room: Room) -> str:
+        """Return it in a box with this room, as it stands in any other column."""
+        box = self._box(room)
+        if self._ends_early(room):  # to hang the letter there, and not behind all the room
+            own = _MARKS[self.mark] % self._box(room._replace(half=0))
+            return rf"\rlap{{\mbox{{{own}}}{self.letter}}}\phantom{{{box}}}"
+        marked = _MARKS[self.mark] % box
+        # Without another box around it, it would fill the column.
+        return rf"\mbox{{{marked}}}{self.letter}" if self.letter else marked
+
+    def _box(self, room: Room) -> str:
+        return rf"\tablenum[{room.options}]{{{self.text}}}"
+
+    def _ends_early(self, room: Room) -> bool:
+        """Return whether a letter hangs behind a number without the interval that others have."""
+        return bool(self.letter and room.half and _HALF not in self.text)
+
+
+class Column(NamedTuple):
+    """A column: headings from the outermost, cells, and the width of the widest.
+
+    A cell is LaTeX, or a number where numbers have a ``room``. The cells of ``prose`` are texts,
+    which may be broken into lines; where words stand ``behind`` numbers, cells begin on the left.
     """
 
     headings: tuple[str, ...]
-    cells: tuple[str, ...]
+    cells: tuple[str | Number, ...]
     width: float
     prose: bool = False
     behind: bool = False
+    room: Room | None = None
 
     @property
     def kind(self) -> str:
         """The letter for what stands on the left, and what is as wide as its column."""
         return "l" if self.prose or self.behind else "c"
+
+    def code(self, place: int, room: Room | None) -> str:
+        """Return a cell as it stands in a column with some room for numbers, or with none."""
+        cell = self.cells[place]
+        if isinstance(cell, str):
+            return f"{{{cell}}}" if room and cell else cell
+        return cell.code(room) if room else cell.boxed(self.room or Room())
 
     @property
     def least(self) -> float:
@@ -139,23 +223,58 @@ def _column(own: _Raw) -> Column:
     found = [_NUMBER.fullmatch(text) for text in own.texts]
     if not any(found) and re.search("[A-Za-z]{2}", " ".join(own.texts)):
         return Column(own.headings, tuple(own.texts), max(map(width, own.texts)), prose=True)
+    behind = any(re.search("[A-Za-z]", match["tail"] or "") for match in found if match)
     most = {
         field: max((match[field] or "" for match in found if match), key=len, default="")
         for field in _NUMBER.groupindex
     }
-    marks = [
-        _MARKS[mark] + (rf"\rlap{{$^{{{letter}}}$}}" if letter else "")
-        for mark, letter in zip(own.marks, own.letters, strict=True)
-    ]
-    cells = tuple(
-        _aligned(match, most, mark) if match else mark % escaped(text)
-        for text, match, mark in zip(own.texts, found, marks, strict=True)
-    )
+    hanging = [rf"\rlap{{$^{{{letter}}}$}}" if letter else "" for letter in own.letters]
+    room = _room(found, own.marks)
+    cells: list[str | Number] = []
+    for text, match, mark, letter in zip(own.texts, found, own.marks, hanging, strict=True):
+        if room and match:
+            cells.append(Number(_read(match), mark, letter))
+        elif match:
+            cells.append(_aligned(match, most, _MARKS[mark] + letter))
+        else:
+            cells.append(_MARKS[mark] % escaped(text) + letter)
     longest = "".join(most.values()) + (PLUS_MINUS if most["half"] else "")
     bold = _BOLD if {"best", "better", "worse"} & set(own.marks) else 1
     widest = max([width(longest), *map(width, own.texts)]) * bold
-    behind = any(re.search("[A-Za-z]", match["tail"] or "") for match in found if match)
-    return Column(own.headings, cells, widest, behind=behind)
+    return Column(own.headings, tuple(cells), widest, behind=behind, room=room)
+
+
+def _room(found: Sequence[re.Match[str] | None], marks: Sequence[str]) -> Room | None:
+    """Return the room for the numbers of a column, if siunitx can set them all.
+
+    Words behind numbers it cannot line up, and italics are none in the formulas of comparisons.
+    """
+    numbers = [match for match in found if match]
+    signs = {match["sign"] for match in numbers}
+    if any(match["tail"] for match in numbers) or not numbers:
+        return None
+    if signs.intersection(_COMPARISONS):
+        if "open" in marks or len(signs - {""}) > 1:
+            return None
+        (sign,) = signs - {""}
+    else:
+        sign = "+" * any(signs)
+    halves = [
+        len(match["half"]) + len(match["rest"] or ".") - 1 for match in numbers if match["half"]
+    ]
+    return Room(
+        sign,
+        max(len(match["whole"]) for match in numbers),
+        max(len(match["part"] or ".") - 1 for match in numbers),
+        max(halves, default=0),
+    )
+
+
+def _read(match: re.Match[str]) -> str:
+    """Return a number as siunitx reads it."""
+    own = {field: text or "" for field, text in match.groupdict().items()}
+    half = f"{_HALF}{own['half']}{own['rest']}" if own["half"] else ""
+    return own["sign"].replace(MINUS, "-") + own["whole"] + own["part"] + half
 
 
 def _aligned(match: re.Match[str], most: dict[str, str], mark: str) -> str:

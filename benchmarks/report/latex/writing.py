@@ -4,9 +4,11 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from itertools import zip_longest
 from typing import NamedTuple
 
-from benchmarks.report.latex.columns import Column
+from benchmarks.report.latex.columns import Column, Room
 from benchmarks.report.latex.layout import POINTS, Layout, column_widths, depth, spans
 from benchmarks.report.latex.references import Reference
 from benchmarks.report.latex.signs import breakable, escaped, lines, longest_word, width
@@ -31,8 +33,19 @@ _PACKAGES = {
     "array": r"\arraybackslash",
     "xcolor": r"\textcolor",
     "longtable": r"{longtable}",
+    "siunitx": r"\sisetup",
     "natbib": r"\citep",
 }
+
+
+_NUMBERS = (
+    r"\sisetup{mode=text,reset-text-series=false,reset-text-shape=false,group-digits=none}",
+    r"\sisetup{uncertainty-mode=separate,retain-explicit-plus,retain-negative-zero}",
+    r"\sisetup{retain-zero-uncertainty,table-align-text-after=false}",
+    r"\renewcommand{\textpm}{\ensuremath{\pm}}\renewcommand{\textminus}{\ensuremath{-}}",
+)
+"""What siunitx, of version 3, is told of all numbers of a table: to be text, which can be bold and
+italic, but for signs, which the fonts of few venues have in text."""
 
 
 class Row(NamedTuple):
@@ -106,7 +119,7 @@ def _float(own: Printed, layout: Layout) -> Iterator[str]:
     yield rf"\caption{{{_words(own.caption)}}}"
     yield rf"\label{{{own.label}}}"
     yield r"\centering\smallskip"
-    yield from _sizes(layout)
+    yield from _settings(layout)
     yield rf"\begin{{tabular}}{{{_preamble(layout, layout.panels)}}}"
     yield r"\toprule"
     wide = max(map(len, layout.panels))
@@ -115,7 +128,7 @@ def _float(own: Printed, layout: Layout) -> Iterator[str]:
             yield r"\midrule"
         yield from _head(own, panel, wide)
         yield r"\midrule"
-        yield from _body(own, panel, layout, wide)
+        yield from _body(own, panel, layout, _rooms(layout.panels))
     yield r"\bottomrule"
     yield r"\end{tabular}"
     yield from _notes(own, layout)
@@ -127,7 +140,7 @@ def _over_pages(own: Printed, layout: Layout) -> Iterator[str]:
     alone = len(own.rows) > _SHORT
     tables = [[panel] for panel in layout.panels] if alone else [list(layout.panels)]
     yield r"\begingroup"
-    yield from _sizes(layout)
+    yield from _settings(layout)
     yield r"\setlength{\LTcapwidth}{\linewidth}"
     for place, panels in enumerate(tables):
         wide = max(map(len, panels))
@@ -142,7 +155,7 @@ def _over_pages(own: Printed, layout: Layout) -> Iterator[str]:
         for panel in panels:
             if not alone:
                 yield from [*_head(own, panel, wide), r"\midrule"]
-            lines = list(_body(own, panel, layout, wide))
+            lines = list(_body(own, panel, layout, _rooms(panels)))
             yield from lines if alone else [_kept(line) for line in lines[:-1]] + lines[-1:]
             if panel is not panels[-1]:
                 yield r"\midrule"
@@ -161,16 +174,24 @@ def _guarded(text: str) -> str:
     return f"{{}}{text}" if text.startswith(("[", "*")) else text
 
 
-def _sizes(layout: Layout) -> Iterator[str]:
+def _settings(layout: Layout) -> Iterator[str]:
+    if any(column.room for panel in layout.panels for column in panel):
+        yield from _NUMBERS
     yield rf"\fontsize{{{layout.size:g}}}{{{layout.size * _LEAD:g}}}\selectfont"
     yield rf"\setlength{{\tabcolsep}}{{{layout.space:g}pt}}"
 
 
 def _preamble(layout: Layout, panels: Sequence[Sequence[Column]]) -> str:
     """Return the kinds of columns: texts to the left, numbers, which are as wide, in the middle."""
-    longest = max(panels, key=len)
+    longest, rooms = max(panels, key=len), _rooms(panels)
     kinds = []
-    columns = [("l", True), *((column.kind, column.prose) for column in longest)]
+    columns = [
+        ("l", True),
+        *(
+            (f"S[{room.options}]" if room else column.kind, column.prose)
+            for column, room in zip(longest, rooms, strict=True)
+        ),
+    ]
     for broken, (kind, prose) in zip(layout.texts, columns, strict=False):
         if broken is None or not prose:
             kinds.append(kind)
@@ -178,6 +199,21 @@ def _preamble(layout: Layout, panels: Sequence[Sequence[Column]]) -> str:
             hanging = rf">{{\raggedright\hangindent=0.8em\arraybackslash}}p{{{broken:.1f}pt}}"
             kinds.append(hanging)
     return f"@{{}}{''.join(kinds)}@{{}}"
+
+
+def _rooms(panels: Sequence[Sequence[Column]]) -> list[Room | None]:
+    """Return the room for numbers in each column.
+
+    There is none where panels have other things or other decimal places in it: all would stand
+    where the longest number puts them.
+    """
+    shared = []
+    for columns in zip_longest(*panels):
+        rooms = [column.room for column in columns if column]
+        known = [room for room in rooms if room]
+        alike = len(known) == len(rooms) and len({room.behind for room in known}) == 1
+        shared.append(reduce(Room.joined, known) if alike else None)
+    return shared
 
 
 def _head(own: Printed, panel: Sequence[Column], wide: int) -> Iterator[str]:
@@ -206,18 +242,22 @@ def _stacked(heading: str, most: float, kind: str) -> str:
     return rf"\begin{{tabular}}[b]{{@{{}}{kind}@{{}}}}{broken}\end{{tabular}}"
 
 
-def _body(own: Printed, panel: Sequence[Column], layout: Layout, wide: int) -> Iterator[str]:
+def _body(
+    own: Printed, panel: Sequence[Column], layout: Layout, rooms: Sequence[Room | None]
+) -> Iterator[str]:
     most = [(broken or math.inf) / layout.size for broken in layout.texts]
     family = own.rows[0].family
     for place, row in enumerate(own.rows):
         if row.family != family:
-            yield rf"\cmidrule{{1-{wide + 1}}}"
+            yield rf"\cmidrule{{1-{len(rooms) + 1}}}"
         family = row.family
         cells = [
-            breakable(column.cells[place], room) if column.prose else column.cells[place]
-            for column, room in zip(panel, most[1:], strict=False)
+            breakable(str(column.cells[place]), own_line)
+            if column.prose
+            else column.code(place, room)
+            for column, room, own_line in zip(panel, rooms, most[1:], strict=False)
         ]
-        yield _line([row.code(most[0]), *cells, *[""] * (wide - len(panel))])
+        yield _line([row.code(most[0]), *cells, *[""] * (len(rooms) - len(panel))])
 
 
 def _line(cells: Sequence[str]) -> str:
