@@ -56,7 +56,8 @@ def test_reports_are_typeset_at_every_venue_without_a_warning(reports, tmp_path)
     typeset.require()
     analyses = {name: Analysis(load(REFERENCE / name)) for name in reports}
     asked = r"\typeout{<\nlb{default}{acc}{elr}{symmetric 40}|\nlb{methods}{ece}{promix}{overall}>}"
-    for venue in VENUES:
+    pages = {page: venue for venue, page in VENUES.items()}  # some venues have the same
+    for venue in pages.values():
         folders = [tmp_path / venue / name for name in reports]
         bodies = [typeset.written(analyses[folder.name], folder, venue) for folder in folders]
         bodies += [asked, typeset.references(*folders)]
