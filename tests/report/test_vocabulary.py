@@ -25,7 +25,8 @@ APART = {  # files, or the beginnings of texts in one, and why they may claim it
     "figures/ranked.py": ("The share of wrong labels (precision)", "mislabelled"),  # likewise
     "figures/hyper_parameter.py": (" Scaling is by a temperature fitted on clean",),  # likewise
     "figures/reliability.py": ("accuracy",),  # columns of a CSV file
-    "figures/__init__.py": ("accuracy", "memorisation"),  # names of files
+    "drawing.py": ("accuracy", "memorisation"),  # names of files
+    "figures/__init__.py": ("accuracy", "memorisation"),  # likewise
     "history.py": ("of wrong labels",),  # of detection.csv, which tells of known ones alone
     "tables.py": (  # likewise; and a column that is blank or absent of unknown labels
         *("interval. 1 is perfect; the average", " Missed: of the wrong", "mislabelled"),

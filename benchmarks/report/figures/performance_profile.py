@@ -1,5 +1,7 @@
 """Performance profiles: how often a method comes within a given distance of the best."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -31,7 +33,8 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     data = points(analysis)
     if data.empty:
         raise AbsentError("No method finished in the settings that all have tried.")
-    methods = select_methods(analysis)
+    methods, drawn = select_methods(analysis), set(data["method"])
+    methods = replace(methods, shown={m: k for m, k in methods.shown.items() if m in drawn})
     height = 2.4 + legend_height(methods.shown, venue.width, venue)
     figure = layout.new_figure(venue.width, height)
     axes = figure.subplots()
@@ -48,7 +51,8 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     more = ""
     if methods.have_bands and data["low"].notna().any():
         more += " Bands: 95% t intervals over seeds."
-    if (least := data.groupby("method")["share"].max().loc[list(methods.shown)].min()) < 100:
+    ends = data[data["method"].isin(methods.shown)].groupby("method")["share"].max()
+    if (least := ends.min()) < 100:
         more += f" The axis ends where every method has at least {least:.0f}% of its runs."
     return [Page(figure, data, _CAPTION.format(more, words=analysis.run.words) + methods.note)]
 
