@@ -42,7 +42,7 @@ class Choice:
     cost: float
     equivalent: tuple[str, ...]  # shown not to differ by more than the margin
     unresolved: tuple[str, ...]  # neither shown to differ nor not to
-    privileged: tuple[str, ...]  # of higher accuracy, by what others are not told
+    privileged: tuple[str, ...]  # shown to be better, by what others are not told
     reference: float  # the accuracy of the baseline; nan where it has none
     difference: float  # to the baseline, with its interval
     low: float
@@ -89,7 +89,7 @@ def _choice(analysis: Analysis, setting: str, about: Mapping[Hashable, Any]) -> 
         cost=_cost(analysis, method),
         equivalent=outcomes.get("equivalent", ()),
         unresolved=outcomes.get("open", ()),
-        privileged=tuple(str(m) for m in means.index[given & (means > free.max()).to_numpy()]),
+        privileged=tuple(m for m in outcomes.get("better", ()) if m in analysis.run.privileges),
         reference=_score(analysis, setting, analysis.baseline),
         **against,
     )
@@ -203,5 +203,5 @@ def _notes(analysis: Analysis, picks: Sequence[Choice]) -> Iterator[str]:
         yield (
             f"{PRIVILEGED} given {told(analysis.run.privileges.values())} "
             f"({'; '.join(analysis.knowledge)}), and so a first choice only where nothing else is "
-            "left."
+            "left; called better only where tests show it."
         )

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import pandas as pd
@@ -202,17 +203,21 @@ def _cheap(analysis: Analysis, noisy: Sequence[Choice], names: Names) -> Iterato
     cheap = analysis.costs.index[analysis.costs["cost"] <= CHEAP].difference(
         list(analysis.run.privileges)
     )
-    best: dict[str, list[float]] = {}
+    best: list[Choice] = []
     for pick in noisy:
         if not pick.cost > CHEAP:
             continue
         means = guide.eligible(analysis, pick.setting)
         means = means[means.index.isin(cheap)]
         if len(means):
-            best.setdefault(str(means.idxmax()), []).append(means.max())
-    if best:
-        said = [f"{names[method]} ({_range(values)}%)" for method, values in best.items()]
-        those = " or ".join(said)
+            best.append(replace(pick, method=str(means.idxmax()), acc=float(means.max())))
+    said = []
+    for method in dict.fromkeys(pick.method for pick in best):
+        own = [pick for pick in best if pick.method == method]
+        places = [name for name, _ in guide.rows(own)]
+        said.append(f"{names[method]} for {_few(places)} ({_range([p.acc for p in own])}%)")
+    if said:
+        those = _few(said)
         yield f"Where that costs more than hard labels, the best at no more cost is {those}."
 
 
