@@ -10,6 +10,7 @@ import pytest
 import scipy.stats
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from PIL import Image
 
 from benchmarks.catalogue import catalogue
 from benchmarks.errors import RefusedError
@@ -179,6 +180,28 @@ def test_every_kind_has_a_drawer_of_its_metric():
     assert set(DRAWERS) == set(KINDS)
     keywords = {kind: getattr(drawer, "keywords", {}) for kind, drawer in DRAWERS.items()}
     assert {kind: own.get("metric") for kind, own in keywords.items()} == KINDS
+
+
+@pytest.mark.parametrize("kind", ["memorisation", "nll", "overview"])
+def test_areas_of_a_picture_have_the_colours_that_were_drawn(run, kind, tmp_path):
+    with layout.paper_style(VENUE):
+        (page, *_) = (page for _, page in pages(Analysis(run), VENUE, [kind]))
+        layout.save(page, tmp_path / kind)
+        layout.freeze_layout(page.figure)
+        page.figure.savefig(tmp_path / "true.png")
+    drawn, true = (
+        np.asarray(Image.open(tmp_path / f"{name}.png").convert("RGB"), dtype=int)
+        for name in (kind, "true")
+    )
+    colours, place, pixels = np.unique(
+        true.reshape(-1, 3), axis=0, return_inverse=True, return_counts=True
+    )
+    assert len(colours) > 256
+    away = abs(drawn - true).max(-1).reshape(-1)
+    common = (pixels > 2e-4 * pixels.sum())[place.reshape(-1)]
+    assert away[common].max() == 0
+    assert away.max() < 40
+    assert (away > 8).mean() < 0.02
 
 
 def test_text_blocks_are_those_of_the_style_files():
