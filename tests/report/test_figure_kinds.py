@@ -265,6 +265,30 @@ def test_names_cover_neither_each_other_nor_a_point_and_one_without_room_is_left
     assert not any(box.contains(*point) for box in boxes for point in inside)
 
 
+def test_names_lie_beside_lines_and_one_that_is_far_is_joined_to_its_point():
+    figure = layout.new_figure(3, 2)
+    axes = figure.subplots()
+    points = np.array([[0.5, 0.5], [0.5, 0.505], [0.5, 0.51], [0.2, 0.7]])
+    axes.plot(*points.T, "o", markersize=4)
+    axes.hlines([0.5, 0.7], 0.02, 0.95)
+    axes.plot([0.1, 0.9], [0.2, 0.9])
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    names = dict(enumerate(["the first one", "second", "third", "another name"]))
+    assert sorted(labels.write(axes, points, names, 8)) == [0, 1, 2, 3]
+    texts = [text for text in axes.texts if text.get_text()]
+    boxes = [text.get_window_extent() for text in texts]
+    drawn = [np.asarray(axes.lines[1].get_xydata()), *axes.collections[0].get_segments()]
+    for line in drawn:
+        steps = np.linspace(*axes.transData.transform(line), 500)
+        assert not any(box.contains(*step) for box in boxes for step in steps)
+    joined = {text.xy for text in axes.texts if text.arrow_patch}
+    at = axes.transData.transform(points)
+    for text, box in zip(texts, boxes, strict=True):
+        gaps = [np.hypot(*(at[k] - np.clip(at[k], box.min, box.max))) for k in range(4)]
+        nearest = gaps[list(map(tuple, points)).index(text.xy)] < min(gaps) + figure.dpi / 72
+        assert nearest or text.xy in joined
+
+
 def test_methods_are_named_beside_their_points_and_families_in_the_legend(analysis):
     with layout.paper_style(VENUE):
         (page,) = pareto.pages(analysis, VENUE)
@@ -272,6 +296,9 @@ def test_methods_are_named_beside_their_points_and_families_in_the_legend(analys
     assert {analysis.looks[m].label for m in ("cross_entropy", "label_smoothing")} <= words
     legend = [text.get_text() for text in page.figure.legends[0].get_texts()]
     assert legend == ["baseline", "targets", "early"]
+    line = "and the grey line through them" in page.caption
+    fronts = page.data[["front_ece", "front_cost"]].sum()
+    assert line == (fronts.max() > 1)
 
 
 def test_no_mark_is_cut_where_calibration_errors_are_large_and_alike(analysis):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 from numpy.typing import NDArray
 
 from benchmarks.report.analysis import COSTS, Analysis
@@ -22,9 +22,10 @@ _CAPTION = (
     "intervals over seeds.{front}"
 )
 _FRONT = (
-    " Black edges, and the grey line through them: the front, each of which is shown to beat every "
-    "other method in at least one of the two."
+    " Black edges{line}: the front, the methods that are each shown to beat every other one in "
+    "{words.accuracy} or in the other axis."
 )
+_LINE = ", and the grey line through them"
 _COST = (
     " Cost: passes of images through networks to train, one backwards counted as two forwards, as "
     "a multiple of what hard labels take; a log scale."
@@ -79,6 +80,8 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     figure.legend(handles=families, loc="outside lower center", ncols=_ACROSS)
     for axes, name in zip(grid, ("ece", *costs), strict=True):
         known = data.dropna(subset=[name]).sort_values("acc", ascending=False, kind="stable")
+        first = known.index.isin(analysis.references)
+        known = pd.concat([known[first], known[~first]])
         names = {
             place: looks[method].label
             for place, method in enumerate(map(str, known.index))
@@ -166,7 +169,8 @@ def _draw_panel(
     cost, named = shown
     best = data[data[f"front_{cost}"]].sort_values([cost, "acc"])
     if len(best) > 1:
-        axes.step(best[cost], best["acc"], where="post", color="0.6", linewidth=0.9, zorder=1)
+        x, y = (best[name].repeat(2) for name in (cost, "acc"))  # the corners of its steps
+        axes.plot(x[1:], y[:-1], color="0.6", linewidth=0.9, zorder=1)
     points = data.dropna(subset=[cost])
     known = points[points.index.isin(list(named))]
     x, y = known[cost], known["acc"]
@@ -215,7 +219,7 @@ def _make_logarithmic(axes: Axes, costs: pd.Series) -> None:
     steps = (1, 2, 5) if high / low < 200 else (1,)
     axes.xaxis.set_major_locator(LogLocator(subs=steps, numticks=12))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def _caption(analysis: Analysis, data: pd.DataFrame) -> str:
@@ -223,12 +227,14 @@ def _caption(analysis: Analysis, data: pd.DataFrame) -> str:
     settings = "one setting" if shared == 1 else f"{shared} settings"
     alike = bool(data["cost"].notna().any()) and not _differs(data["cost"])
     costly, timed = (_differs(data[name]) for name in AXES)
-    found = bool(data[["front_ece", "front_cost", "front_seconds"]].any(axis=None))
+    drawn = ["ece", *(name for name in AXES if _differs(data[name]))]
+    longest = int(data[[f"front_{name}" for name in drawn]].sum().max())
+    front = _FRONT.format(words=analysis.run.words, line=_LINE if longest > 1 else "")
     text = _CAPTION.format(
         words=analysis.run.words,
         against="ECE and against cost" if costly else "ECE",
         settings=settings,
-        front=_FRONT if found else " No front is resolved.",
+        front=front if longest else " No front is resolved.",
     )
     text += _COST if costly else _ALIKE if alike else " Costs are not known."
     left_out = _left_out(analysis)
