@@ -22,6 +22,21 @@ FITS = {
 """The temperatures by the validation labels on which they are fitted."""
 SHOWN = 3
 """The most methods whose fits are shown setting by setting."""
+NAMED = 10
+"""The most candidates that a sentence tells one by one."""
+_FITTED = {
+    "clean": (
+        "One temperature, fitted on clean validation labels (clean knowledge), takes the mean ECE"
+    ),
+    "noisy": (
+        "One fitted on noisy validation labels calibrates to these; where labels are wrong, it "
+        "takes the mean ECE"
+    ),
+}
+_TESTED = (
+    f"Lower, higher: by paired t tests over seeds at {stats.ALPHA:g}, q (Benjamini-Hochberg) over "
+    "all that a sentence tells; where a method lost runs or is within chance, it is not counted."
+)
 
 
 def is_known(analysis: Analysis) -> bool:
@@ -175,14 +190,23 @@ def sentences(
     Args:
         analysis: the numbers.
         reference: what the candidates were compared with.
-        candidates: few enough to be named.
+        candidates: what is told of them; one by one where they are few.
         names: what sentences call the methods.
     """
     if not is_known(analysis):
         return []
-    said = [_scaled(analysis, reference, method, names) for method in candidates]
-    said.append(_on_noisy_labels(analysis, (reference, *candidates), names))
-    text = " ".join(sentence for sentence in said if sentence)
+    few = candidates if len(candidates) < SHOWN else ()
+    said = [_scaled(analysis, reference, method, names) for method in few]
+    groups = {names[method]: [method] for method in (reference, *candidates)}
+    if len(candidates) > NAMED:
+        groups = {names[reference]: [reference], f"{len(candidates)} others": list(candidates)}
+    fitted = [
+        _fitted(analysis, "clean", groups),
+        _fitted(analysis, "noisy", {names[method]: [method] for method in (reference, *few)}),
+    ]
+    if any(fitted):
+        fitted.append(_TESTED)
+    text = " ".join(sentence for sentence in (*said, *fitted) if sentence)
     return [f"Temperature scaling (exploratory). {text}"] if text else []
 
 
@@ -203,24 +227,38 @@ def _scaled(analysis: Analysis, reference: str, method: str, names: Mapping[str,
     )
 
 
-def _on_noisy_labels(analysis: Analysis, methods: Sequence[str], names: Mapping[str, str]) -> str:
-    """Say what a temperature from noisy labels makes of the ECE where labels are noisy."""
-    rows = analysis.run.last
-    known = rows["noisy"] & (rows["truth"] != "unknown")
-    rows = rows[known & rows["method"].isin(methods)].dropna(subset=["ts_noisy_ece"])
+def _fitted(analysis: Analysis, fit: str, groups: Mapping[str, Sequence[str]]) -> str:
+    """Say what one temperature makes of the ECE of methods, and in how many settings tests show it.
+
+    Args:
+        analysis: the numbers.
+        fit: on which labels; on noisy ones only settings with wrong labels count.
+        groups: the methods that are told together, by what a sentence calls them.
+    """
+    rows, after = analysis.run.last, f"ts_{fit}_ece"
+    kept = (rows["truth"] != "unknown") & (rows["noisy"] | (fit != "noisy"))
+    rows = rows[kept & rows["method"].isin({m for own in groups.values() for m in own})]
+    out = {(m, s) for s in analysis.run.settings for m in analysis.excluded(s)}
+    places = zip(rows["method"], rows["setting"], strict=True)
+    rows = rows[[place not in out for place in places]].dropna(subset=["ece", after])
     if rows.empty:
         return ""
-    told, settings = [], rows.groupby(["method", "setting"])[["ece", "ts_noisy_ece"]].mean()
-    for method in methods:
-        if method in settings.index:
-            own = settings.loc[method]
-            higher = int((own["ts_noisy_ece"] > own["ece"]).sum())
-            before, after = (number("ece", own[name].mean()) for name in ("ece", "ts_noisy_ece"))
-            told.append(
-                f"{names[method]} in {higher} of {len(own)} (mean: {before}% as trained, {after}% "
-                "scaled)"
-            )
-    return (
-        "A temperature of noisy validation labels calibrates to these: in settings with wrong "
-        f"labels it leaves a higher ECE for {listing(told)}."
-    )
+    pairs = rows.assign(own=rows[after], other=rows["ece"], difference=rows[after] - rows["ece"])
+    tests = stats.paired_tests(pairs, ["method", "setting"])
+    tests["q"] = stats.benjamini_hochberg(tests["p"].tolist())
+    said, where = [], ""
+    for name, methods in groups.items():
+        own = tests[tests["method"].isin(methods)]
+        if own.empty:
+            continue
+        before, after = (number("ece", own[column].mean()) for column in ("other", "own"))
+        text = f"of {name} from {before} to {after}%"
+        if tested := int(own["p"].notna().sum()):
+            shown = own.loc[stats.significant(own["q"]), "difference"]
+            pairs_ = f"{tested} pairs of method and setting"
+            place = f" of {count(tested, 'setting') if len(methods) == 1 else pairs_}"
+            lower, higher = int((shown < 0).sum()), int((shown > 0).sum())
+            text += f" (lower in {lower}{'' if place == where else place}, higher in {higher})"
+            where = place
+        said.append(text)
+    return f"{_FITTED[fit]} {listing(said)}."

@@ -34,6 +34,8 @@ MOST_COLUMNS = 8
 """The most candidates that stand side by side in a table of settings."""
 NAMED = 8
 """The most methods that a sentence names."""
+LISTED = 10
+"""The most candidates of which a sentence says what each did; of more a table does."""
 
 MARKED = ("better", "worse", "out")
 """The outcomes that are marked in tables."""
@@ -91,7 +93,7 @@ def asked(analysis: Analysis) -> Asked | None:
     """Return what the suite asked; else every method against the first reference, if there is one.
 
     What stands beside from another folder is not judged where something of this one is.
-    Candidates stand in the order of their names, numbers in these by size.
+    Candidates stand in the order of the ranking, many values of one method by size.
     """
     run, question = analysis.run, analysis.question
     if question:
@@ -104,21 +106,24 @@ def asked(analysis: Analysis) -> Asked | None:
     else:
         return None
     names = named(analysis, candidates)
-    candidates.sort(key=lambda method: _numbers_first(names[method]))
+    candidates.sort(key=list(analysis.ranking.index).index)
+    if len({base(method) for method in candidates}) == 1:
+        candidates.sort(key=lambda method: _numbers_first(names[method]))
     return Asked(reference, candidates, question is not None, names, run.words)
 
 
 def named(analysis: Analysis, candidates: Sequence[str] = ()) -> Names:
-    """Return labels as sentences use them; for label smoothing among candidates all its values."""
+    """Return labels as sentences use them; label smoothing with all its values among few."""
     specs = analysis.run.cells.drop_duplicates("method").set_index("method")["method_spec"]
     names = {method: look.label for method, look in analysis.looks.items()}
-    for method in names:
+    for method, label in names.items():
         if base(method) == "cross_entropy":
             names[method] = HARD
-        elif base(method) == "label_smoothing":
-            spec = str(specs.get(method, "")) if method in candidates else method
-            values = spec.partition("(")[2].removesuffix(")")
-            names[method] = f"label smoothing ({values})" if values else "label smoothing"
+        elif (
+            base(method) == "label_smoothing" and len(candidates) <= LISTED and method in candidates
+        ):
+            values = str(specs.get(method, "")).partition("(")[2].removesuffix(")")
+            names[method] = f"{label.partition(' (')[0]} ({values})" if values else label
     return names
 
 
@@ -150,14 +155,15 @@ def verdict(analysis: Analysis) -> list[Block]:
     if about is None:
         return [Words("No verdict: no method ran beside one that others are compared with.")]
     blocks: list[Block] = [Words(_opening(analysis, about))]
+    methods = (about.reference, *about.candidates)
+    names = {method: about.short(method) for method in methods}
+    scaled = scaling.sentences(analysis, about.reference, about.candidates, names)
     if len(about.candidates) > FEW_CANDIDATES:
-        scaled = scaling.sentences(analysis, about.reference, (), about.names)
         return [*blocks, *_compare(analysis, about), *map(Words, scaled)]
     for method in about.candidates:
         one = about._replace(candidates=[method])
         blocks += [Words(f"{capitalised(one.words())}:")] if len(about.candidates) > 1 else []
         blocks += _judge(analysis, one)
-    scaled = scaling.sentences(analysis, about.reference, about.candidates, about.names)
     return [*blocks, *map(Words, scaled)]
 
 
@@ -359,25 +365,33 @@ def _compare(analysis: Analysis, about: Asked) -> list[Block]:
 def _of_one_setting(metric: str, tests: pd.DataFrame, about: Asked) -> str:
     said = []
     for outcome, words in OUTCOMES.items():
-        methods = [
-            about.short(method) for method in tests.loc[tests["outcome"] == outcome, "method"]
-        ]
+        won = set(tests.loc[tests["outcome"] == outcome, "method"])
+        methods = [about.short(method) for method in about.candidates if method in won]
         if methods:
-            those = "" if outcome == "better" else f" ({some(methods, NAMED)})"
+            told_ = outcome != "better" and len(about.candidates) <= LISTED
+            those = f" ({', '.join(methods)})" if told_ else ""
             said.append(f"{words} for {len(methods)}{those}")
     return f"{about.vocabulary.metric(metric).label}, of {len(tests)} methods: {'; '.join(said)}."
 
 
 def _most(metric: str, tests: pd.DataFrame, about: Asked) -> str:
-    """Say which candidates are better in how many settings, the most first, and which are worse."""
-    said = []
+    """Say which candidates are better in how many settings, the most first, and which are worse.
+
+    Of many candidates it says how many they are; the table below has their names.
+    """
+    label, settings = about.vocabulary.metric(metric).label, tests["setting"].nunique()
+    said, many = [], len(about.candidates) > LISTED
     for outcome in ("better", "worse"):
         won = tests[tests["outcome"] == outcome].groupby("method").size()
+        won = won.reindex([method for method in about.candidates if method in won.index])
         won = won.sort_values(ascending=False, kind="stable")
         those = [f"{about.short(str(method))} in {n}" for method, n in won.items()]
-        said.append(f"{outcome}: {some(those, NAMED)}")
-    settings = tests["setting"].nunique()
-    return f"{about.vocabulary.metric(metric).label}, of {settings} settings: {'; '.join(said)}."
+        are = "is" if len(won) == 1 else "are"
+        said.append(f"{len(won)} {are} {outcome}" if many else f"{outcome}: {some(those, LISTED)}")
+    if many:
+        each = f"of {tests['method'].nunique()} methods, in at least one of {settings} settings"
+        return f"{label}: {each}, {' and '.join(said)}."
+    return f"{label}, of {settings} settings: {'; '.join(said)}."
 
 
 def _of_candidates(analysis: Analysis, about: Asked, tests: Mapping[str, pd.DataFrame]) -> Table:

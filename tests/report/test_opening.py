@@ -121,9 +121,9 @@ def test_a_told_method_is_the_first_choice_only_where_nothing_else_is(tmp_path):
 
 def test_the_first_screen_says_what_was_trained_on_what_and_answers(analysis):
     first = first_screen(analysis)
-    assert first.title == "s: label smoothing against hard labels on digits"
+    assert first.title == "s: Label smoothing against hard labels on digits"
     for words in (
-        "Question: Does label smoothing differ from hard labels?",
+        "Question: Does Label smoothing differ from hard labels?",
         "Data: digits, 1,000 images to train on and 2,000 to test on.",
         "Model: mlp. Recipe: short (2 epochs).",
         "Noise: clean, asymmetric 40%, symmetric 10, 20, 30 and 40%.",

@@ -103,9 +103,16 @@ def test_the_verdict_says_what_scaling_changes(analysis):
     text = render.document(verdict(analysis)).partition("Temperature scaling")[2].partition("\n")[0]
     rows = analysis.run.last
     noisy = rows[rows["noisy"]].groupby(["method"])[["ece", "ts_noisy_ece"]].mean() * 100
-    for method, name in (("cross_entropy", "hard labels"), ("label_smoothing", "label smoothing")):
-        before, after = noisy.loc[method]
-        assert f"{name} in 2 of 2 (mean: {before:.1f}% as trained, {after:.1f}% scaled)" in text
+    clean = rows.groupby(["method"])[["ece", "ts_clean_ece"]].mean() * 100
+    ends = {"clean": ("lower in 3", "higher in 0"), "noisy": ("lower in 0", "higher in 2")}
+    parts = dict(zip(ends, text.partition("One fitted on noisy")[::2], strict=True))
+    for method, name in (("cross_entropy", "hard labels"), ("label_smoothing", "Label smoothing")):
+        for (fit, (lower, higher)), means in zip(ends.items(), (clean, noisy), strict=True):
+            before, after = means.loc[method]
+            known = f"of {name} from {before:.1f} to {after:.1f}% ({lower}"
+            where = f" of {lower[-1] if fit == 'clean' else 2} settings"
+            where = where if method == "cross_entropy" else ""
+            assert f"{known}{where}, {higher})" in parts[fit]
     counts = {}
     for metric in ("ece", "nll"):
         tests = analysis.compared("cross_entropy", f"ts_clean_{metric}")
@@ -114,6 +121,28 @@ def test_the_verdict_says_what_scaling_changes(analysis):
         better, worse = counts[metric]
         assert f"{metric.upper()} better in {better} and worse in {worse} of 3 settings" in text
     assert np.sum(list(counts.values())) > 0
+
+
+def test_what_scaling_raises_is_told_from_what_it_lowers_and_from_chance(tmp_path):
+    """Four pairs by chance about nothing are no finding, whatever their mean."""
+    gains = dict(zip(NOISES, (-0.03, 0.05, 0.001), strict=True))
+
+    def alter(row):
+        by_chance = 0.02 if row["noise"] == NOISES[2] else 0.001
+        gain = gains[row["noise"]] + by_chance * np.cos(9 * row["seed"] + len(row["method"]))
+        return scaled(row) | {"ts_clean_ece": 0.2 + gain, "ece": 0.2, "ts_at_bound": 0.0}
+
+    text = render.document(verdict(analysed(tmp_path, replace(SWEEP, alter=alter))))
+    assert text.count("(lower in 1 of 3 settings, higher in 1)") == 1
+    assert "(lower in 1, higher in 1)" in text
+
+
+def test_of_many_candidates_scaling_is_told_together(tmp_path):
+    values = [f"label_smoothing(smoothing={n / 20})" for n in range(1, 12)]
+    sweep = replace(SWEEP, methods=(SIX[0], *values), question=Question(SIX[0], tuple(values)))
+    text = render.document(verdict(analysed(tmp_path, sweep)))
+    assert "(lower in 3 of 3 settings, higher in 0) and of 11 others from" in text
+    assert "(lower in 33 of 33 pairs of method and setting, higher in 0)" in text
 
 
 def test_without_fits_nothing_is_said_of_scaling(tmp_path):

@@ -125,7 +125,7 @@ def test_without_a_question_of_what_ran_all_is_exploratory(tmp_path, question, w
     gains = dict(zip(NOISES, (-0.005, 0.002, 0.004), strict=True))
     analysis = judged(tmp_path, gains, spread=0.006, question=question)
     text = told(analysis)
-    assert f"{words} all that follows is exploratory: label smoothing against hard labels." in text
+    assert f"{words} all that follows is exploratory: Label smoothing against hard labels." in text
     assert set(analysis.all_differences["family"]) == {"exploratory"}
     assert "q (Benjamini-Hochberg)" in text
     assert "Holm" not in text
@@ -140,7 +140,7 @@ def test_each_smoothing_is_judged_and_the_values_are_named(tmp_path):
     question = Question(SIX[0], methods[1:])
     sweep = replace(TWO, methods=methods, alter=alter, question=question)
     text = told(analysed(tmp_path, sweep))
-    tried = "label smoothing (smoothing=0.1) and label smoothing (smoothing=0.4)"
+    tried = "Label smoothing (smoothing=0.1) and Label smoothing (smoothing=0.4)"
     assert f"Asked before the run, and so confirmatory: {tried} against hard labels." in text
     for value in ("0.1", "0.4"):
         assert f"Label smoothing (smoothing={value}) against hard labels:" in text
@@ -162,7 +162,7 @@ def test_many_values_get_a_line_each_corrected_for_all_of_them(tmp_path):
     sweep = replace(TWO, methods=methods, alter=alter, question=question)
     analysis = analysed(tmp_path, sweep)
     text, tables = told(analysis), verdict(analysis)[2:]
-    assert "confirmatory: 4 values of label smoothing against hard labels." in text
+    assert "confirmatory: 4 values of Label smoothing against hard labels." in text
     assert "p after Holm over all 12 tests of a metric" in text
     names = [f"smoothing={value}" for value in gains]
     assert tables[0].text.index.tolist() == tables[1].text.columns.tolist() == names
@@ -179,6 +179,26 @@ def test_many_values_get_a_line_each_corrected_for_all_of_them(tmp_path):
     assert told_["smoothing=0.05"].startswith(f"{shown} better" if shown else "3 open")
     outcomes = [entry.split("] ")[1] for entry in tables[1].text["smoothing=0.05"]]
     assert outcomes.count("better") == shown
+
+
+def test_of_more_than_ten_candidates_lines_have_counts_and_the_table_the_names(tmp_path):
+    def alter(row):
+        lost = row["method"] == "js"
+        acc = 0.7 - 0.01 * methods.index(row["method"]) + 0.001 * np.cos(5 * row["seed"])
+        acc += 0.001 * np.cos(3 * row["seed"] + len(row["method"])) - 0.5 * lost
+        return row | {"acc": acc}
+
+    others = ("gce", "elr", "sce", "nce_mae", "mixup", "taylor_ce", "co_teaching", "mae", "focal")
+    methods = [*others, "label_smoothing", "cross_entropy", "js"]
+    question = Question("cross_entropy", tuple(m for m in methods if m != "cross_entropy"))
+    sweep = replace(TWO, methods=methods, alter=alter, question=question, classes=8)
+    analysis = analysed(tmp_path, sweep)
+    said, table = verdict(analysis)[1:3]
+    line = "Accuracy: of 11 methods, in at least one of 3 settings, 10 are better and 1 is worse."
+    assert line in said
+    assert not any(label in said for label in table.text.index)
+    labels = [analysis.label(method) for method in analysis.ranking.index]
+    assert list(table.text.index) == [name for name in labels if "Cross-entropy" not in name]
 
 
 def test_what_lost_runs_or_is_within_chance_is_never_praised(tmp_path):
