@@ -61,7 +61,13 @@ _TEST = (
     Metric("ece_em", "ECE (equal mass)", "lower", True, "likewise, 15 equal-mass bins"),
     Metric("ce2_deb", "Squared CE, debiased", "lower", False, "unbiased; may be negative"),
     Metric("conf_mean", "Mean confidence", "none", True, "mean probability of the predicted class"),
-    Metric("gap_signed", "Confidence - accuracy", "zero", True, "positive means overconfident"),
+    Metric(
+        "gap_signed",
+        "Confidence \N{MINUS SIGN} accuracy",
+        "zero",
+        True,
+        "positive means overconfident",
+    ),
     Metric("ties", "Ties", "none", False, "test images whose largest logit is not unique"),
 )
 _WRONG = "share of the mislabelled training images"

@@ -18,6 +18,10 @@ SAME = ["dataset", "noise", "seed"]
 """The columns of cells whose noisy labels must be the same, whatever the method."""
 
 
+_OWN_RULES = {"label_wave": "Label Wave"}
+"""The selections beside validation by which a method may stop itself, and what stops it."""
+
+
 class Item(NamedTuple):
     """A statement on a run, whether it holds (``None``: unknown), and the evidence in the data."""
 
@@ -59,18 +63,23 @@ def _last_epoch(run: Run) -> Item:
     known = run.last[run.last["cell_id"].isin(ends.index)]
     if known.empty:
         return Item(statement, None, "no curve was kept")
-    early = known[known["epoch"] != known["cell_id"].map(ends)]
-    by_val = run.at("val").set_index("cell_id")["epoch"]
-    stopped = early["epoch"] == early["cell_id"].map(by_val)  # by noisy labels, as a method may
-    off = int((~stopped).sum())
+    early, said = known[known["epoch"] != known["cell_id"].map(ends)], []
+    rest = early
+    for selection, why in (("val", f"{run.words.noisy} validation labels"), *_OWN_RULES.items()):
+        chosen = rest["cell_id"].map(run.at(selection).set_index("cell_id")["epoch"])
+        stops = (rest["epoch"] == chosen).groupby(rest["method"]).transform("all")
+        if stops.any():
+            said.append(f"{int(stops.sum())} where {why} stopped them")
+        rest = rest[~stops]
     best = of_one_truth(run.at("oracle")).set_index("cell_id")["acc"]
     gain = float((best - run.last.set_index("cell_id")["acc"]).mean())
-    text = f"{count(len(known) - len(early), 'cell')} of {len(known)} at their last epoch"
-    if stopped.any():
-        text += f", {int(stopped.sum())} where {run.words.noisy} validation labels stopped them"
+    if len(rest):
+        said.append(f"{len(rest)} before it, for no known reason")
+    at_end = f"{count(len(known) - len(early), 'cell')} of {len(known)} at their last epoch"
+    text = listing([at_end, *said])
     if np.isfinite(gain):
         text += f"; the best epoch on test would read {signed('acc', gain)} points"
-    return Item(statement, off == 0, text)
+    return Item(statement, rest.empty, text)
 
 
 def _variants(run: Run) -> Item:

@@ -296,14 +296,15 @@ def _faults(analysis: Analysis, faults: pd.DataFrame) -> Table:
 def _protocol(analysis: Analysis) -> Words:
     run = analysis.run
     seeds = sorted(set(run.cells["seed"]))
-    lasting = [int(epoch) for epoch in run.last["epoch"].dropna()]
     settings = f"{count(len(run.settings), 'setting')} ({', '.join(run.settings)})"
-    epochs = f" (epoch {span(lasting)})" if lasting else ""
     paired = _PAIRED.format(noisy=run.words.noisy)
     lines = [
         f"Seeds: n = {len(seeds)} ({', '.join(map(str, seeds))}). {paired}",
         f"Settings: {settings}. {_rates(run)}",
-        f"Selection: the last epoch{epochs}; test labels choose nothing but columns marked so.",
+        (
+            f"Selection: the last epoch{_last_epochs(run)}; test labels choose nothing but columns "
+            "marked so."
+        ),
         f"Intervals: {100 * stats.LEVEL:.0f}% t intervals over seeds. {tables.INTERVALS}",
         _TESTS,
         _images(analysis),
@@ -329,6 +330,17 @@ def _protocol(analysis: Analysis) -> Words:
     return Words(render.bullets(lines))
 
 
+def _last_epochs(run: Run) -> str:
+    """Return in brackets which epoch is the last, and where methods stop before it."""
+    rows = run.last.dropna(subset=["epoch"])
+    ends = rows["cell_id"].map(run.curves.groupby("cell_id")["epoch"].max())
+    early = rows["epoch"] < ends
+    told = [span(rows.loc[~early, "epoch"].astype(int))] if not early.all() else []
+    if early.any():
+        told.append(f"{span(rows.loc[early, 'epoch'].astype(int))} where a method stops itself")
+    return f" ({'; '.join(told)})" if told else ""
+
+
 def _images(analysis: Analysis) -> str:
     """Return what the intervals of some differences are over beside seeds."""
     tests = analysis.all_differences
@@ -336,7 +348,7 @@ def _images(analysis: Analysis) -> str:
     if wider.empty:
         return (
             "All intervals and tests are over seeds alone, so that they are of these test images: "
-            "there is no `pairs.csv` of these runs, which takes parts."
+            "there is no pairs.csv of these runs, which takes parts."
         )
     against = listing([analysis.label(name) for name in analysis.run.pairs["reference"].unique()])
     head = f"Differences from {against}"
@@ -344,15 +356,15 @@ def _images(analysis: Analysis) -> str:
         return (
             f"{head}: each seed splits the dataset anew, so that test sets overlap, and the "
             "variance over seeds is multiplied by 1 + seeds x test images / training images "
-            "(Nadeau and Bengio 2003). `p_seeds` in differences.csv is without it."
+            "(Nadeau and Bengio 2003). The column p_seeds of differences.csv is without it."
         )
     return (
         f"{head} have intervals and tests over seeds and test images together, which are crossed. "
         "The variance of a mean difference is that over seeds and that over images, less that of "
         "the rest, and no less than either; its degrees of freedom are the harmonic mean of those "
         "of seeds and of images, weighted by their shares of it. For the ECE, one of 50 groups of "
-        "images is left out at a time. `p_seeds` in differences.csv is over seeds alone, as all "
-        "other comparisons are."
+        "images is left out at a time. The column p_seeds of differences.csv is over seeds alone, "
+        "as all other comparisons are."
     )
 
 

@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import pandas as pd
 
-from benchmarks.errors import count
 from benchmarks.report.analysis import Analysis
-from benchmarks.report.phrases import number, signed, span
+from benchmarks.report.phrases import mean_over, number, signed, span
 from benchmarks.report.tables import Table, all_notes, labelled, unmarked
 
 SHOWN = ("acc", "nll", "ece")
@@ -33,7 +32,6 @@ def ensembles(analysis: Analysis) -> Table | None:
         changed = numbers[metric] - single
         text[title] = [number(metric, value) for value in numbers[metric]]
         text[f"{title} change"] = [signed(metric, value) for value in changed]
-    settings = count(len(shared), "setting")
     note = (
         f"The mean of the probabilities of a method's {span(numbers['seeds'].astype(int))} seeds "
         "at the last epoch, as one classifier. Change: from the mean of its single networks. An "
@@ -50,5 +48,5 @@ def ensembles(analysis: Analysis) -> Table | None:
     )
     notes = [note, own] if labels["setting"].duplicated().any() else [note]
     table = unmarked(text, numbers, all_notes(analysis, *notes))
-    title = f"Ensembles of the seeds of each method, mean over {settings}"
+    title = f"Ensembles of the seeds of each method, {mean_over(len(shared))}"
     return labelled(analysis, replace(table, title=title))

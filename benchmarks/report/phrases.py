@@ -184,6 +184,15 @@ def span(numbers: Iterable[int]) -> str:
     return f"{low}" if low == high else f"{low} to {high}"
 
 
+def mean_over(settings: int) -> str:
+    """Return the words for a mean over so many settings.
+
+    >>> mean_over(1), mean_over(5)
+    ('mean in one setting', 'mean over 5 settings')
+    """
+    return "mean in one setting" if settings == 1 else f"mean over {settings} settings"
+
+
 def capitalised(text: str) -> str:
     """Return the text with its first letter large and the others as they are."""
     return text[:1].upper() + text[1:]

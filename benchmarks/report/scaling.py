@@ -11,7 +11,16 @@ from benchmarks.errors import count
 from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.looks import PRIVILEGED
-from benchmarks.report.phrases import BLANK, capitalised, listing, number, signed, span, with_half
+from benchmarks.report.phrases import (
+    BLANK,
+    capitalised,
+    listing,
+    mean_over,
+    number,
+    signed,
+    span,
+    with_half,
+)
 from benchmarks.report.tables import INTERVALS, Note, Table, all_notes, labelled, unmarked
 
 FITS = {
@@ -67,10 +76,10 @@ def overall(analysis: Analysis) -> Table | None:
     for metric, title in titles.items():
         _add(numbers, metric, parted[["method", "seed", metric]])
         text[title] = _entries(numbers, metric, "nll")
-    settings = count(len(shared), "setting")
+    settings = mean_over(len(shared))
     notes = (
         Note(
-            f"Last epoch. Mean over {settings} within each seed, then over "
+            f"Last epoch. {capitalised(settings)} within each seed, then over "
             f"{span(numbers['ece_n'])} seeds; ± is the half width of the 95% t interval. Logits "
             "are divided by a temperature that was fitted on validation labels.",
             "Mean over seeds with the half width of its 95% t interval. Logits are divided by a "
@@ -85,7 +94,7 @@ def overall(analysis: Analysis) -> Table | None:
         INTERVALS,
     )
     table = unmarked(text, numbers, all_notes(analysis, *notes))
-    title = f"Calibration before and after temperature scaling, mean over {settings}"
+    title = f"Calibration before and after temperature scaling, {settings}"
     return labelled(analysis, replace(table, title=title))
 
 

@@ -21,6 +21,7 @@ from benchmarks.report.phrases import (
     chance,
     change,
     listing,
+    mean_over,
     multiple,
     number,
     p_value,
@@ -186,7 +187,7 @@ def ranking(analysis: Analysis) -> Table:
     settings, seeds = len(analysis.shared_settings), span(numbers["seeds"])
     printed = tuple(name.format(words) for name in PRINTED)
     title = (
-        f"Test metrics after the last epoch, mean over {count(settings, 'setting')} and "
+        f"Test metrics after the last epoch, {mean_over(settings)} and over "
         f"{_seeds_in_words(seeds)}, with the half width of its 95% t interval over seeds"
     )
     table = Table(
@@ -240,7 +241,7 @@ def _ranking_notes(analysis: Analysis, numbers: pd.DataFrame) -> tuple[str, ...]
     whole = "A seed counts where it finished in every setting."
     notes = [
         Note(
-            f"Last epoch. Mean over {count(len(shared), 'setting')}, taken within each seed first, "
+            f"Last epoch. {capitalised(mean_over(len(shared)))}, taken within each seed first, "
             f"then over {_seeds_in_words(seeds)}; ± is the half width of the 95% t interval over "
             f"seeds. {whole}",
             "" if numbers["done"].eq(numbers["planned"]).all() else whole,
@@ -304,7 +305,7 @@ def _marked(analysis: Analysis, metrics: Sequence[str]) -> str:
         "resolved from it, neither different nor equivalent. Unmarked: worse (paired t tests over "
         f"seeds at {stats.ALPHA:g}; q over all pairs of methods, Holm's p where the suite asked). "
         "That the best is picked on the same data, no test allows for. "
-        "Grey or small: lost runs or is within chance, and is never marked.",
+        "Grey or small: methods that lost runs or are within chance; they get no mark.",
         "Bold: best mean. Underlined: equivalent to it. Italics: not resolved from it. Grey: lost "
         f"runs, or within chance. (Paired t tests over seeds at {stats.ALPHA:g}, adjusted; "
         f"equivalent is within {within}.)",

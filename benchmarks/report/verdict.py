@@ -328,7 +328,10 @@ def _notes(analysis: Analysis, about: Asked, tests: pd.DataFrame) -> list[str]:
     ]
     out = {method for setting in analysis.run.settings for method in analysis.excluded(setting)}
     if out & set(about.candidates):
-        notes.append("Grey or small: lost runs or is within chance, and is never praised.")
+        notes.append(
+            "Grey or small, and counted as out: better or equivalent by its test, but the method "
+            "lost runs there or is within chance, so that nothing is claimed."
+        )
     privileges = analysis.run.privileges
     judged = [m for m in (about.reference, *about.candidates) if m in privileges]
     if judged:

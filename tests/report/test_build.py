@@ -92,9 +92,15 @@ def test_the_page_embeds_what_exists_and_names_the_protocol_and_no_path_of_this_
     assert len(shown) == 4 * len(FIGURES)
     assert all((small.folder / name).is_file() for name in shown)
     assert str(small.folder.parent) not in text
-    protocol = ("n = 5 (0, 1, 2, 3, 4)", "(epoch 2)", "symmetric 40%: 39.8%", "corrected by Holm")
+    protocol = (
+        "n = 5 (0, 1, 2, 3, 4)",
+        "the last epoch (2);",
+        "symmetric 40%: 39.8%",
+        "corrected by Holm",
+    )
     for words in (*protocol, "20 cells planned, 20 finished."):
         assert words in text
+    assert "\\`" not in text
     assert text.startswith("# Label smoothing against hard labels on digits\n")
     heads = re.findall("(?m)^## (.*)", text)
     shown = ["Summary", "Guide", "Ranking", "Verdict", "Figures"]

@@ -414,13 +414,29 @@ def test_every_table_and_sentence_stands_whatever_is_missing(tmp_path, changes):
 
 def test_an_epoch_that_noisy_labels_chose_is_no_choice_on_test(tmp_path):
     def alter(row):
-        stopped = row["method"] == SIX[2] and row["selection"] != "oracle"
-        return row | ({"epoch": 3} if stopped else {})
+        stops = {SIX[2]: "val", SIX[3]: "label_wave"}
+        stopped = row["selection"] in {"last", stops.get(row["method"])}
+        epochs = {SIX[2]: 1, SIX[3]: 2} if stopped else {}
+        return row | {"epoch": epochs.get(row["method"], row["epoch"])}
 
-    analysis = analysed(tmp_path, replace(SMALL, alter=alter))
-    item = answers(analysis)["The headline is the last epoch, not the best on test"]
+    selections = ("last", "val", "label_wave", "oracle")
+    sweep = replace(SMALL, methods=SIX[:4], epochs=4, selections=selections, alter=alter)
+    analysis = analysed(tmp_path, sweep)
+    statement = "The headline is the last epoch, not the best on test"
+    item, n = answers(analysis)[statement], sweep.seeds * len(sweep.noises)
     assert item.holds is True
-    assert "where noisy validation labels stopped them" in item.evidence
+    assert item.evidence.startswith(
+        f"{2 * n} cells of {4 * n} at their last epoch, "
+        f"{n} where noisy validation labels stopped them and {n} where Label Wave stopped them"
+    )
+    protocol = document._protocol(analysis)
+    assert "the last epoch (4; 1 to 2 where a method stops itself); test labels" in protocol
+
+    first = {"last": 1}
+    early = replace(sweep, alter=lambda row: row | {"epoch": first.get(row["selection"], 4)})
+    item = answers(analysed(tmp_path / "early", early))[statement]
+    assert item.holds is False
+    assert "before it, for no known reason" in item.evidence
 
 
 @pytest.mark.parametrize(

@@ -218,3 +218,4 @@ def test_what_lost_runs_or_is_within_chance_is_never_praised(tmp_path):
     assert table.marks["ECE (points)"].tolist() == ["better", "out", "out"]
     assert [text.count("better") for text in table.text["ECE (points)"]] == [1, 0, 0]
     assert "no claim, for lost runs or a result within chance, in 2" in told(analysis)
+    assert "Grey or small, and counted as out: better or equivalent by its test" in told(analysis)

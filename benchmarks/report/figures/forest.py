@@ -94,9 +94,7 @@ def _caption(analysis: Analysis, reference: str, pooled: pd.DataFrame, dots: pd.
         text += " Without a mean: no seed finished in all settings."
     if len(dots):
         text += " Dots: the mean in each setting."
-    return (
-        f"{text} {words.headline} gains to the right, calibration to the left; colours: families."
-    )
+    return f"{text} Better: {words.accuracy} to the right, ECE to the left; colours: families."
 
 
 def _window(pooled: pd.DataFrame, dots: pd.DataFrame, metric: str, rope: float) -> Ends:

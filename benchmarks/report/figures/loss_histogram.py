@@ -46,7 +46,9 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
 def missing(run: Run, name: str, otherwise: str) -> str:
     """Return why a pooled table is empty: an old folder, or nothing to put in it."""
     if name in run.absent:
-        return f"The folder has no {name}; `report` writes it where the parts are still there."
+        return (
+            f"The folder has no {name}; the verb report writes it where the parts are still there."
+        )
     return f"{otherwise[0].upper()}{otherwise[1:]}."
 
 

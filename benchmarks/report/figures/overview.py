@@ -15,7 +15,7 @@ from benchmarks.report.analysis import Analysis, rows_of
 from benchmarks.report.data import Run
 from benchmarks.report.figures import layout
 from benchmarks.report.figures.layout import AbsentError, Page
-from benchmarks.report.phrases import number
+from benchmarks.report.phrases import mean_over, number
 from benchmarks.report.venues import SMALLEST, Venue
 
 MEAN = "mean"
@@ -36,11 +36,11 @@ _COLOURS = colormaps["YlGnBu"]
 _SIGNS = {"equivalent": "=", "open": "~"}
 _CAPTION = (
     "{words.headline} {words.measured} in percent at the last epoch, mean over seeds; methods by "
-    "their mean over {shared} (last column), columns by kind of noise and realised rate. Framed: "
+    "their {shared} (last column), columns by kind of noise and realised rate. Framed: "
     "the best of a column; = equivalent to it; ~ not resolved from it; without a sign: worse "
     "(paired t tests over seeds at {alpha:g}; q over all pairs, Holm's p where the suite asked)."
 )
-_OUT = " Grey: lost runs or is within chance, and never marked."
+_OUT = " Grey: methods that lost runs or are within chance; they get no mark."
 
 
 def pages(analysis: Analysis, venue: Venue) -> list[Page]:
@@ -53,8 +53,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     known = set(data["method"])
     labels = {m: look.label for m, look in analysis.looks.items() if m in known}
     shared = len(analysis.shared_settings)
-    over = "one setting" if shared == 1 else f"{shared} settings"
-    caption = _CAPTION.format(words=run.words, shared=over, alpha=stats.ALPHA)
+    caption = _CAPTION.format(words=run.words, shared=mean_over(shared), alpha=stats.ALPHA)
     marked = data["mark"] != "out"
     caption += _OUT * bool(~marked.all())
     limits = float(data["acc"].min()), float(data["acc"].max())

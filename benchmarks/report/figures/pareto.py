@@ -15,10 +15,11 @@ from benchmarks.report.figures import labels, layout
 from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.figures.methods import select_methods
 from benchmarks.report.looks import COLOURS, Look
+from benchmarks.report.phrases import mean_over
 from benchmarks.report.venues import Venue
 
 _CAPTION = (
-    "{words.headline} against {against}, mean over {settings}, at the last epoch. Whiskers: 95% t "
+    "{words.headline} against {against}, {settings}, at the last epoch. Whiskers: 95% t "
     "intervals over seeds.{front}"
 )
 _FRONT = (
@@ -223,8 +224,6 @@ def _make_logarithmic(axes: Axes, costs: pd.Series) -> None:
 
 
 def _caption(analysis: Analysis, data: pd.DataFrame) -> str:
-    shared = len(analysis.shared_settings)
-    settings = "one setting" if shared == 1 else f"{shared} settings"
     alike = bool(data["cost"].notna().any()) and not _differs(data["cost"])
     costly, timed = (_differs(data[name]) for name in AXES)
     drawn = ["ece", *(name for name in AXES if _differs(data[name]))]
@@ -233,7 +232,7 @@ def _caption(analysis: Analysis, data: pd.DataFrame) -> str:
     text = _CAPTION.format(
         words=analysis.run.words,
         against="ECE and against cost" if costly else "ECE",
-        settings=settings,
+        settings=mean_over(len(analysis.shared_settings)),
         front=front if longest else " No front is resolved.",
     )
     text += _COST if costly else _ALIKE if alike else " Costs are not known."

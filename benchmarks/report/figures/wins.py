@@ -10,6 +10,7 @@ from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import layout
 from benchmarks.report.figures.layout import AbsentError, Page
+from benchmarks.report.phrases import mean_over
 from benchmarks.report.stats import Floats
 from benchmarks.report.venues import Venue
 
@@ -22,7 +23,7 @@ _ROW, _TALL = 0.115, 0.19
 _LABEL = 1.7
 _CAPTION = (
     "Left: rank by {words.accuracy} at the last epoch among all methods within a seed (1 is best), "
-    "mean over {settings}, then over {seeds}, with its 95% t interval over seeds. Right: how often "
+    "{settings}, then over {seeds}, with its 95% t interval over seeds. Right: how often "
     "the method of a row was {words.more_accurate} than that of a column, in percent of settings "
     "and seeds that both finished; a tie counts half. Columns are numbered as rows are."
 )
@@ -38,7 +39,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     shown = methods[:most]
     caption = _CAPTION.format(
         words=analysis.run.words,
-        settings=count(len(analysis.shared_settings), "setting"),
+        settings=mean_over(len(analysis.shared_settings)),
         seeds=count(int(data["seeds"].max()), "seed"),
     )
     if len(shown) < len(methods):
