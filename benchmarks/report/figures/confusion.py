@@ -48,8 +48,10 @@ class _Panel(NamedTuple):
 def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     """Draw core settings side by side: the labels above, the reference, and the best method."""
     run, data = analysis.run, of_core(analysis)
-    shown = [*analysis.references[:1], *(m for m in analysis.looks if m in set(data["method"]))]
+    known_of = set(data["method"])
+    shown = [m for m in (*analysis.references[:1], *analysis.looks) if m in known_of]
     methods = list(dict.fromkeys(m for m in shown if m in analysis.looks))[:2]
+    data = data[data["method"].isin(methods)]  # of no setting that only others finished
     words, known = run.words, not run.unknown
     what = _BELOW if known else _SHOWN
     caption = _CAPTION.format(words=words, shown=what, methods=_words(analysis, methods))
@@ -59,7 +61,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     for arena, here in data.groupby("arena", sort=False):
         settings = list(dict.fromkeys(here["setting"]))
         for columns in layout.chunks(settings, min(COLUMNS, int((venue.width - _BESIDE) / 1.1))):
-            part = here[here["setting"].isin(columns) & here["method"].isin(methods)]
+            part = here[here["setting"].isin(columns)]
             panels = _panels(part, columns, known=known)
             figure = _figure(analysis, panels, part, venue)
             drawn.append(Page(figure, _numbers(analysis, panels, part), caption, str(arena)))
@@ -154,17 +156,19 @@ def _figure(
         label = "given labels" if method == GIVEN else analysis.looks[method].label
         for column, setting in enumerate(settings):
             axes = grid[row, column]
-            if (method, setting) not in by_place:
+            if measured := (method, setting) in by_place:
+                image = matrices.draw(axes, by_place[method, setting], scale)
+            else:
                 layout.write_centred(axes, "no run")
-                axes.set_axis_off()
-                continue
-            image = matrices.draw(axes, by_place[method, setting], scale)
+                axes.set(xticks=[], yticks=[], box_aspect=1)
+                axes.spines[:].set_visible(False)
             if row == 0:
                 axes.set_title(layout.name_lines(setting, side - 0.2, small), fontsize=venue.small)
             if column == 0:
-                matrices.name_beside(axes, names)
                 axes.set_ylabel(f"{layout.name_lines(label, side - 0.2, small)}\n{true_class}")
-            if row == len(rows) - 1:
+                if measured:
+                    matrices.name_beside(axes, names)
+            if row == len(rows) - 1 and measured:
                 matrices.name_below(axes, names)
                 axes.set_xlabel("taken for")
     bar = figure.colorbar(

@@ -164,6 +164,8 @@ def _draw_dots(axes: Axes, data: pd.DataFrame, looks: dict[str, Any], classes: l
     row = {label: number for number, label in enumerate(classes)}
     for place, (method, look) in enumerate(looks.items()):
         own = data[(data["method"] == method) & data["label"].isin(row)]
+        if own.empty:  # what has no line would have a box in a corner of the figure
+            continue
         y = own["label"].map(row) + 0.8 * ((place + 0.5) / len(looks) - 0.5)
         axes.hlines(y, own["low"], own["high"], color=look.colour, linewidth=0.6, alpha=0.6)
         axes.plot(
