@@ -177,6 +177,15 @@ def contrast(colour: str) -> float:
     return 1.05 / (sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True)) + 0.05)
 
 
+def ink(colour: str) -> str:
+    """Return the colour of letters on a hex colour, black or white: what is in stronger contrast.
+
+    >>> ink("#ffff00"), ink("#3f90da"), ink("#053061")
+    ('black', 'black', 'white')
+    """
+    return "white" if contrast(colour) ** 2 > contrast("#000000") else "black"
+
+
 def legible(colour: str) -> str:
     """Return a hex colour, mixed with as little black as ``CONTRAST`` takes.
 

@@ -55,6 +55,8 @@ class Sweep:
 
 
 def rate_of(noise: str) -> float:
+    if "rate=" not in noise:
+        return 0.0 if noise == "clean" else 0.3
     return float(noise.partition("rate=")[2].rstrip(")").partition(",")[0] or 0)
 
 

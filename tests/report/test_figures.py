@@ -50,11 +50,18 @@ BRIEF = Sweep(methods=SIX[:2], seeds=2, epochs=2)
 MANY = (*SIX, *(f"plugin_{n}(strength={n / 10})" for n in range(24)))
 KNOWN = tuple(catalogue())[:30]
 NINE = ("clean", *(f"{k}(rate={r / 10})" for k in ("symmetric", "asymmetric") for r in range(1, 5)))
+LONG = (
+    *("clean", "cifar10n", "matrix(file='cats_as_dogs.csv')"),
+    *(f"{k}(rate={r / 10})" for k in ("part_dependent", "symmetric") for r in range(1, 5)),
+)
+VARIANTS = ("label_smoothing(smoothing=0.4)", "meta_weight_net(normalised=True)")
 SPECS = ("cross_entropy", "label_smoothing", "label_smoothing(smoothing=0.4, schedule='cosine')")
 CASES = {
     "three methods, nine settings": replace(BRIEF, methods=SIX[:3], noises=NINE, seeds=3),
     "one of everything": Sweep(SIX[:1], NOISES[1:2], seeds=1, epochs=1, classes=2),
-    "thirty methods of the catalogue": replace(BRIEF, methods=KNOWN, noises=NINE, epochs=3),
+    "thirty methods of the catalogue, long names": replace(
+        BRIEF, methods=(*KNOWN[:28], *VARIANTS), noises=LONG, epochs=3
+    ),
     "thirty methods, most of a plugin": replace(BRIEF, methods=MANY, noises=NOISES[1:2], seeds=3),
     "long specs, two datasets, incomplete": Sweep(
         SPECS, NOISES[:2], seeds=2, epochs=1, datasets=("digits", "fashion_mnist"), planned=99
@@ -106,6 +113,16 @@ def texts(figure):
     return [a.get_text() for a in shown], np.array([[b.x0, b.y0, b.x1, b.y1] for b in boxes])
 
 
+def clashes(figure):
+    """Pairs of words of which one covers the other, or that have no gap between them."""
+    words, boxes = texts(figure)
+    low, high = boxes[:, :2], boxes[:, 2:]
+    shared = np.minimum(high[:, None], high) - np.maximum(low[:, None], low)
+    # Side by side letters need a gap; above each other, they have one within their boxes.
+    found = np.argwhere(np.triu((shared > [-1, 0.5]).all(-1), 1))
+    return [(words[i], words[j]) for i, j in found]
+
+
 def test_no_text_shows_the_source_of_a_formula(drawn):
     for name, page in drawn[1].items():
         assert not [text for text in texts(page.figure)[0] if "$" in text], name
@@ -114,12 +131,19 @@ def test_no_text_shows_the_source_of_a_formula(drawn):
 def test_no_text_is_clipped_or_covers_another(drawn):
     for name, page in drawn[1].items():
         words, boxes = texts(page.figure)
-        low, high = boxes[:, :2], boxes[:, 2:]
-        outside = (low < -0.5).any(1) | (high > page.figure.bbox.size + 0.5).any(1)
+        outside = (boxes[:, :2] < -0.5).any(1) | (boxes[:, 2:] > page.figure.bbox.size + 0.5).any(1)
         assert not outside.any(), (name, np.array(words)[outside])
-        shared = np.minimum(high[:, None], high) - np.maximum(low[:, None], low)
-        clashes = np.argwhere(np.triu(shared.min(-1) > 0.5, 1))
-        assert not len(clashes), (name, [(words[i], words[j]) for i, j in clashes])
+        assert not clashes(page.figure), name
+
+
+def test_ticks_and_numbers_of_narrow_panels_have_room(run):
+    """Accuracies for which a tick in the middle has a decimal, and two digits before it."""
+    rows = run.results.assign(acc=0.99 * run.results["acc"].rank(pct=True) ** 0.03)
+    with layout.paper_style(VENUE):
+        for name, page in pages(Analysis(replace(run, results=rows)), VENUE, ["overfitting"]):
+            layout.freeze_layout(page.figure)
+            page.figure.draw_without_rendering()
+            assert not clashes(page.figure), name
 
 
 def test_legends_lie_within_the_figure_and_panels_are_large_enough_to_read(drawn):

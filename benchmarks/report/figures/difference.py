@@ -104,8 +104,8 @@ def _unit(metric: str) -> str:
 def _colour_bar(*, extended: bool) -> dict[str, object]:
     return {
         "extend": "both" if extended else "neither",
-        "fraction": 0.05,
-        "pad": 0.02,
+        "fraction": 0.04,
+        "pad": 0.01,
         "aspect": 14,
         "shrink": 0.9,
         "ticks": layout.few_ticks(5),

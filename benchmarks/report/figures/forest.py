@@ -24,6 +24,8 @@ SHOWN = ("acc", "ece")
 _ROW = 0.165
 """The height of one method's row in inches."""
 _SHARED = 0.85
+_NUMBER = 0.4
+"""The share of an axis that an arrow with its number adds to it."""
 _REACH = 4
 """A mean so many times as far from 0 as three quarters of the others does not set the axis."""
 
@@ -108,7 +110,11 @@ def _window(pooled: pd.DataFrame, dots: pd.DataFrame, metric: str, rope: float) 
     ends = ends.clip(-reach, reach)
     low, high = min(ends.min(), -2 * rope), max(ends.max(), 2 * rope)
     pad = 0.06 * (high - low)
-    return low - pad, high + pad
+    left, right = (
+        _NUMBER * (high - low) if beyond else pad
+        for beyond in ((pooled["mean"] < low - pad).any(), (pooled["mean"] > high + pad).any())
+    )
+    return low - left, high + right
 
 
 def _cut(shown: pd.DataFrame, windows: Mapping[str, Ends]) -> str:

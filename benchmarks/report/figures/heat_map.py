@@ -17,8 +17,9 @@ from benchmarks.report.venues import SMALLEST, Venue
 ENTRY = 0.29
 """The inches from which on an entry is wide enough for a number."""
 _ROW_HEIGHT = 0.18
-_LEVEL = 0.7
-"""The inches from which on an entry has its setting's name written level below it."""
+_LEVEL, _LONGEST = 0.48, 24
+"""The inches from which on an entry has its setting's name written level below it, and the letters
+of the longest name that is not."""
 _FOOT = 2.0
 """The inches of the longest names of settings, with a bar or a legend below them."""
 
@@ -104,7 +105,7 @@ def draw(
         for group, members in groupby(group for _, group in called)
     ]
     short = [
-        layout.name_lines(name, entry, venue) if level else layout.shortened(name)
+        layout.name_lines(name, entry, venue) if level else layout.shortened(name, _LONGEST)
         for name, _ in called
     ]
     foot = 0.14 * max(name.count("\n") + 1 for name in short)
@@ -127,6 +128,9 @@ def draw(
         ax=axes,
         **options,
     )
+    for note in axes.texts:
+        x, y = map(int, note.get_position())
+        note.set_color(layout.ink_on(axes.collections[0], value.to_numpy()[y, x]))
     axes.set(xlabel="", ylabel="")
     axes.set_xticks(np.arange(len(short)) + 0.5, short, rotation=0 if level else 90)
     wrapped = [layout.name_lines(label, 2.0, venue) for label in labels.values()]

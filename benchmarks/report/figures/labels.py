@@ -144,7 +144,7 @@ def _drawn(axes: Axes, pixel: float) -> Iterator[Floats]:
         if isinstance(lines, LineCollection):
             paths += [np.asarray(path) for path in lines.get_segments()]
     low, high = np.sort(np.array([axes.get_xlim(), axes.get_ylim()]), axis=1).T
-    for path in paths:
+    for path in filter(len, paths):  # what is not a number leaves nothing
         corners = axes.transData.transform(np.clip(path, low, high)) / pixel
         for start, end in pairwise(corners):
             if np.isfinite([start, end]).all():

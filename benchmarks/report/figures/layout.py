@@ -17,12 +17,15 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.report import stats
+from benchmarks.report.looks import ink
 from benchmarks.report.phrases import possible, printable
 from benchmarks.report.venues import Venue
 from benchmarks.schema import METRICS
@@ -34,6 +37,9 @@ PAGES = 2
 
 LONGEST = 60
 """The letters of the longest name in a figure."""
+
+_SPACED = 20
+"""The letters of a name from which on there are blanks around what stands for its middle."""
 
 SKEWED = (
     " Where an interval would leave the possible values, the median is drawn in place of the mean, "
@@ -121,6 +127,11 @@ def facets(
 def write_centred(axes: Axes, text: str) -> None:
     """Write why a panel is empty in its middle."""
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", color="0.45")
+
+
+def ink_on(image: ScalarMappable, value: float) -> str:
+    """Return the colour of letters on that of a value in an image."""
+    return ink(to_hex(tuple(image.to_rgba(np.array([value]))[0])))
 
 
 def write_heading(figure: Figure, *parts: str) -> None:
@@ -237,10 +248,10 @@ def summarised_between(
 
 _BREAKS = (
     *((r" (?![^()]*\))", " "), (r"(?<=.)(?=\()", ""), (r"(?<=,) ", " ")),
-    (r"(?<=[=:])(?=['\w])", ""),
+    *((r"(?<=[=:])(?=['\w])", ""), (r"(?<=[a-z]-)(?=\w)", "")),
 )
 """Where a line may end, and what joins its pieces: between words that no bracket holds, else before
-a bracket, else behind a comma in it, else behind a colon or the name of a field."""
+a bracket, else behind a comma in it, else behind a colon or the name of a field, else a hyphen."""
 
 
 def wrapped(text: str, inches: float, venue: Venue) -> str:
@@ -253,11 +264,14 @@ def wrapped(text: str, inches: float, venue: Venue) -> str:
     Label smoothing
     (smoothing=-0.4)
     """
-    width = max(8, int(inches / venue.letter))
-    lines = [text]
+    width, lines = _letters(inches, venue), [text]
     for pattern, glue in _BREAKS:
         lines = [part for line in lines for part in _filled(line, pattern, glue, width)]
     return "\n".join(lines)
+
+
+def _letters(inches: float, venue: Venue) -> int:
+    return max(8, int(inches / venue.letter))
 
 
 def _filled(line: str, pattern: str, glue: str, width: int) -> list[str]:
@@ -279,23 +293,32 @@ def row_height(names: Sequence[str], least: float, venue: Venue) -> float:
 
 
 def name_lines(name: str, inches: float, venue: Venue) -> str:
-    """Return a name, shortened, in as many lines as it takes to be no wider than ``inches``."""
-    return wrapped(shortened(name), inches, venue)
+    """Return a name, shortened, in as many lines as it takes to be no wider than ``inches``.
+
+    A word that is wider loses its middle.
+
+    >>> from benchmarks.report.venues import VENUES
+    >>> print(name_lines("matrix(file='cats_as_dogs.csv')", 0.7, VENUES["neurips"]))
+    matrix
+    (file=
+    'cats…csv')
+    """
+    lines = wrapped(shortened(name), inches, venue).split("\n")
+    return "\n".join(shortened(line, _letters(inches, venue)) for line in lines)
 
 
-def shortened(text: str) -> str:
+def shortened(text: str, longest: int = LONGEST) -> str:
     """Return a name with room beside it in a figure: a longer one without its middle.
 
     >>> shortened("symmetric 40%"), len(shortened("far " * 99 + "end")), shortened("x" * 99)[-2:]
     ('symmetric 40%', 60, 'xx')
     """
     text = printable(text)
-    half = LONGEST // 2
-    return (
-        text
-        if len(text) <= LONGEST
-        else f"{text[:half]} \N{HORIZONTAL ELLIPSIS} {text[-half + 3 :]}"
-    )
+    if len(text) <= longest:
+        return text
+    gap = " \N{HORIZONTAL ELLIPSIS} " if longest >= _SPACED else "\N{HORIZONTAL ELLIPSIS}"
+    start = text[: longest // 2].rstrip()
+    return start + gap + text[longest // 2 + len(gap) - longest :].lstrip()
 
 
 def split(

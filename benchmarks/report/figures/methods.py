@@ -217,7 +217,7 @@ def write_above(axes: Axes, text: str) -> None:
         va="bottom",
         fontsize=SMALLEST,
     )
-    axes.set_title(axes.get_title(), fontsize=axes.title.get_fontsize(), pad=10)
+    axes.set_title(axes.get_title(), fontsize=axes.title.get_fontsize(), pad=11)
 
 
 def method_grids(

@@ -22,7 +22,7 @@ _LEAST = 2.0
 _REACH = 1.0
 """The least points that an axis covers."""
 _NUMBER = 0.32
-"""The inches that such a number takes."""
+"""The inches that such a number takes, or one below the axis."""
 _CAPTION = (
     "{words.headline} {words.measured}, mean over seeds: after the last epoch (filled), at the "
     "epoch of best {words.accuracy} on {words.noisy} validation labels (line), and at the best "
@@ -93,7 +93,9 @@ def _draw_panel(axes: Axes, data: pd.DataFrame, looks: Mapping[str, Look], venue
     inch = (high - low) / rows.inches(axes, venue)
     axes.set_xlim(low - 0.06 * inch, high + _NUMBER * inch)
     ticks = layout.few_ticks(2).tick_values(low, min(high, 100))
-    axes.set_xticks([tick for tick in ticks if low <= tick <= 100])
+    inside = [tick for tick in ticks if low <= tick <= 100]
+    wide = _NUMBER * inch / (inside[-1] - inside[0] or 1.0)
+    axes.set_xticks(layout.far_apart(inside, wide))
 
 
 def _handles(words: Vocabulary) -> list[Line2D]:

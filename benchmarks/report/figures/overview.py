@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -15,6 +16,7 @@ from benchmarks.report.analysis import Analysis, rows_of
 from benchmarks.report.data import Run
 from benchmarks.report.figures import layout
 from benchmarks.report.figures.layout import AbsentError, Page
+from benchmarks.report.looks import ink
 from benchmarks.report.phrases import mean_over, number
 from benchmarks.report.venues import SMALLEST, Venue
 
@@ -22,14 +24,14 @@ MEAN = "mean"
 """In place of a setting: the mean over the shared ones."""
 _ROWS = 36
 """Most methods on a page."""
-_ROW, _ENTRY, _WIDEST, _GAP = 0.19, 0.275, 0.62, 0.09
+_ROW, _ENTRY, _WIDEST, _GAP = 0.19, 0.29, 0.62, 0.06
 """The inches of a row, of the narrowest and widest column, and between kinds of noise."""
 _LABEL, _TITLE = 1.15, 0.8
 """The most inches of a label's line, and the fewest of a title's."""
 _LINE = 0.122
 """The inches of a line of a title or a label."""
-_PALE, _DARK, _WHITE = 0.05, 0.8, 0.72
-"""The ends of the colours, and the share of them from which on numbers are white."""
+_PALE, _DARK = 0.05, 0.8
+"""The ends of the colours."""
 _NARROW = 0.4
 """The inches of a column up to which its numbers are as small as may be."""
 _COLOURS = colormaps["YlGnBu"]
@@ -188,5 +190,5 @@ def _draw_entry(
         va="center",
         fontsize=size,
         fontweight="bold" if mark == "best" else "normal",
-        color="0.5" if mark == "out" else "white" if share > _WHITE else "black",
+        color="0.45" if mark == "out" else ink(to_hex(face)),
     )

@@ -171,7 +171,7 @@ def _figure(panels: Sequence[_Panel | None], across: int, limit: float, venue: V
 
 
 def _draw_matrix(axes: Axes, panel: _Panel, limit: float, venue: Venue) -> AxesImage:
-    values, high = panel.matrix, limit if panel.estimated else 1.0
+    values = panel.matrix
     scale: dict[str, Any] = {"cmap": "Greys", "vmin": 0.0, "vmax": 1.0}
     if panel.estimated:
         scale = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
@@ -181,12 +181,11 @@ def _draw_matrix(axes: Axes, panel: _Panel, limit: float, venue: Venue) -> AxesI
     axes.set_title("\n".join(lines), fontsize=venue.small)
     if len(values) <= _WRITTEN:
         for (i, j), value in np.ndenumerate(values):
-            colour = "white" if abs(value) > 0.6 * high else "black"
             axes.text(
                 *(j, i, f"{value:.2f}"),
                 ha="center",
                 va="center",
-                color=colour,
+                color=layout.ink_on(image, value),
                 fontsize=SMALLEST,
             )
     return image

@@ -20,7 +20,8 @@ WRITTEN = 12
 """Most methods for which shares are written into the matrix."""
 _ROW, _TALL = 0.115, 0.19
 """The inches of a row, at least and where shares are written."""
-_LABEL = 1.7
+_LABEL, _LONGEST = 1.7, 2.2
+"""The most inches of a label's line, where rows are tall, and of a label where they are not."""
 _CAPTION = (
     "Left: rank by {words.accuracy} at the last epoch among all methods within a seed (1 is best), "
     "{settings}, then over {seeds}, with its 95% t interval over seeds. Right: how often "
@@ -86,7 +87,13 @@ def _wins(table: Floats) -> Floats:
 def _figure(analysis: Analysis, data: pd.DataFrame, methods: list[str], venue: Venue) -> Figure:
     looks, small = analysis.looks, len(methods) <= WRITTEN
     rows = data.set_index("method").loc[methods]
-    names = [layout.name_lines(looks[m].label, _LABEL, venue) for m in methods]
+    longest = int(_LONGEST / venue.letter)
+    names = [
+        layout.name_lines(looks[m].label, _LABEL, venue)
+        if small
+        else layout.shortened(looks[m].label, longest)
+        for m in methods
+    ]
     tall = max(name.count("\n") + 1 for name in names) * 0.12
     height = max(_TALL if small else _ROW, tall if small else 0.0)
     figure = layout.new_figure(venue.width, height * len(methods) + 0.75)
@@ -109,11 +116,11 @@ def _figure(analysis: Analysis, data: pd.DataFrame, methods: list[str], venue: V
 
 def _draw_matrix(axes: Axes, share: Floats, size: float) -> None:
     """Draw how often rows beat columns; with numbers where ``size`` is not 0."""
-    axes.imshow(share, "RdBu", vmin=0, vmax=100, aspect="auto", interpolation="nearest")
+    image = axes.imshow(share, "RdBu", vmin=0, vmax=100, aspect="auto", interpolation="nearest")
     step = 1 if size else 5
     ticks = np.arange(step - 1, len(share), step)
     axes.set_xticks(ticks, [str(tick + 1) for tick in ticks])
-    axes.set_xlabel("Beats the method of this number (%)")
+    axes.set_xlabel("Beats the method of this number (%)", labelpad=5)
     axes.tick_params(length=0)
     axes.tick_params(axis="y", labelleft=False)
     axes.grid(visible=False)
@@ -121,7 +128,6 @@ def _draw_matrix(axes: Axes, share: Floats, size: float) -> None:
     if size:
         for (row, column), value in np.ndenumerate(share):
             if np.isfinite(value):
-                colour = "white" if abs(value - 50) > 25 else "black"
                 axes.text(
                     column,
                     row,
@@ -129,5 +135,5 @@ def _draw_matrix(axes: Axes, share: Floats, size: float) -> None:
                     ha="center",
                     va="center",
                     fontsize=size,
-                    color=colour,
+                    color=layout.ink_on(image, value),
                 )
