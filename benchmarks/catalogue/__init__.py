@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 PATH = Path(__file__).with_name("methods.csv")
+FAMILIES_PATH = Path(__file__).with_name("families.csv")
 PASSPORTS = Path(__file__).with_name("passports.csv")
 
 
@@ -48,6 +49,13 @@ def catalogue() -> Mapping[str, Facts]:
     """Return the facts of our methods by name: by family, year and name."""
     with PATH.open(encoding="utf-8", newline="") as file:
         return {row.pop("method"): Facts(**row) for row in csv.DictReader(file)}
+
+
+@cache
+def families() -> Mapping[str, str]:
+    """Return what the methods of each family have in common, in the order of tables."""
+    with FAMILIES_PATH.open(encoding="utf-8", newline="") as file:
+        return {row["family"]: row["meaning"] for row in csv.DictReader(file)}
 
 
 @cache

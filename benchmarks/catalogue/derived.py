@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 
-from benchmarks.catalogue import PASSPORTS, PATH
+from benchmarks.catalogue import FAMILIES_PATH, PASSPORTS, PATH
 from benchmarks.catalogue.passport import passport
 from methods import METHODS
 from methods.base import FAMILIES, hooks_of
@@ -19,15 +19,16 @@ def derived() -> dict[Path, str]:
     """Return the text of each file that follows from the methods, in whole or between marks."""
     return {
         PATH: _table({name: method.facts() for name, method in METHODS.items()}),
+        FAMILIES_PATH: _table({name: {"meaning": m} for name, m in FAMILIES.items()}, "family"),
         PASSPORTS: _table({name: passport(name) for name in METHODS}),
         ROOT / "README.md": _between(ROOT / "README.md", _families()),
         ROOT / "methods" / "HOOKS.md": _between(ROOT / "methods" / "HOOKS.md", _hooks()),
     }
 
 
-def _table(facts: Mapping[str, Mapping[str, str]]) -> str:
+def _table(facts: Mapping[str, Mapping[str, str]], key: str = "method") -> str:
     text = io.StringIO()
-    rows = [{"method": name, **each} for name, each in facts.items()]
+    rows = [{key: name, **each} for name, each in facts.items()]
     table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     table.writeheader()
     table.writerows(rows)

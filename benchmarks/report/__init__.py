@@ -169,7 +169,8 @@ def _fingerprint(folder: Path, paper: Paper) -> str:
     here = Path(__file__).parent
     kinds = ("*.py", "*.mplstyle", "*.j2", "*.css", "*.js")
     sources = [path for kind in kinds for path in sorted(here.rglob(kind))]
-    sources += [here.parent / name for name in ("schema.py", "catalogue/methods.csv")]
+    known = ("schema.py", "catalogue/methods.csv", "catalogue/families.csv")
+    sources += [here.parent / name for name in known]
     parts = {f"source {path.relative_to(here.parent)}": _sha256(path) for path in sources}
     for which, place in {"input": folder, "beside": paper.beside}.items():
         parts |= {f"{which} {n}": _sha256(table_path(place, n)) for n in _INPUTS if place}

@@ -254,9 +254,9 @@ class Analysis:
         """The methods, best accuracy first; those without a whole seed come last.
 
         A row has means over the shared settings within each seed, then over seeds, with the half
-        widths of their 95% t intervals; the mean ``rank``; the ``cost`` with its passes ``forward``
-        and ``backward``; how many ``settings`` and ``seeds`` stand behind it, and how many runs
-        were ``planned`` and ``done``.
+        widths of their 95% t intervals; the ``rank``, see :attr:`seed_ranks`; the ``cost`` with its
+        passes ``forward`` and ``backward``; how many ``settings`` and ``seeds`` stand behind it,
+        and how many runs were ``planned`` and ``done``.
         """
         run = self.run
         table = pd.DataFrame(index=pd.Index(run.methods, name="method"))
@@ -270,7 +270,7 @@ class Analysis:
         for selection in ("val", "label_wave", "oracle"):
             chosen = self.seed_means("acc", selection).groupby("method")["acc"].mean()
             table[f"acc_{selection}"] = chosen.reindex(table.index)
-        table["rank"] = mean_ranks(self.scores("acc").loc[list(self.shared_settings)])
+        table["rank"] = self.seed_ranks.mean()
         table[list(COSTS)] = self.costs.reindex(table.index)
         done = run.cells[run.cells["status"] == "done"]
         table["settings"] = len(self.shared_settings)
@@ -530,6 +530,20 @@ class Analysis:
         return table.rename(columns={"mean": "difference", "count": "settings"})
 
     @cached_property
+    def seed_ranks(self) -> pd.DataFrame:
+        """The rank of each method by accuracy (1 is best, ties share), a row for each seed.
+
+        It is the mean over the shared settings of the rank within a setting and seed; a run that
+        failed is last there, and a method that finished nothing is last of all.
+        """
+        table = self._accuracies
+        rows = pd.DataFrame(table.reshape(-1, table.shape[-1]), columns=list(self.run.methods))
+        rows["seed"] = np.tile(np.arange(table.shape[1]), len(table))
+        known = stats.tied_rows(rows.set_index("seed").dropna(how="all"))
+        ranks = known.rank(axis=1, ascending=False, na_option="bottom")
+        return ranks.groupby("seed").mean()
+
+    @cached_property
     def _accuracies(self) -> Floats:
         """The accuracies of the shared settings in which any run finished: see :meth:`values`."""
         table = self.values("acc")[np.isin(self.run.settings, self.shared_settings)]
@@ -656,18 +670,6 @@ def _halving(count: int) -> list[int]:
 def rows_of(table: pd.DataFrame) -> Iterator[Any]:
     """Yield the rows of a table, with their columns as attributes."""
     return iter(table.itertuples(index=False))
-
-
-def mean_ranks(scores: pd.DataFrame) -> pd.Series:
-    """Return the mean over settings of each method's rank (1 is best, ties share).
-
-    A method without a score in a setting ranks last there.
-
-    Args:
-        scores: a row per setting, a column per method, higher is better.
-    """
-    known = stats.tied_rows(scores.dropna(how="all"))
-    return known.rank(axis=1, ascending=False, na_option="bottom").mean()
 
 
 def too_few(settings: int) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.catalogue import families
 from benchmarks.errors import RefusedError, count, refuse_unknown
 from benchmarks.question import MARGINS
 from benchmarks.report import (
@@ -324,6 +325,10 @@ def _protocol(analysis: Analysis) -> Words:
         f"Metric definitions: {listing(sorted(set(run.cells['metric_spec'])))}.",
         *_origins(run),
     ]
+    used = {look.family for look in analysis.looks.values()}
+    meant = [f"{name}: {meaning}" for name, meaning in families().items() if name in used]
+    if meant:
+        lines.append(f"Families of methods, as figures colour them: {'; '.join(meant)}.")
     shown = ("gap_signed", "mem_frac", "clean_recovery")
     measured = [m for m in shown if run.last[m].notna().any() or not run.unknown]
     lines += [f"{m.label}: {m.meaning}." for m in map(run.words.metric, measured)]

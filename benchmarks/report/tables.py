@@ -248,7 +248,10 @@ def _ranking_notes(analysis: Analysis, numbers: pd.DataFrame) -> tuple[str, ...]
         ),
         INTERVALS,
         _marked(analysis, ("acc", "nll", "brier", "ece")),
-        f"Rank: mean over settings of the rank by {analysis.run.words.accuracy}.",
+        (
+            f"Rank: by {analysis.run.words.accuracy} within a setting and seed (1 is best), mean "
+            "over both; a run that failed is last."
+        ),
         "Runs: finished of attempted.",
     ]
     if numbers["cost"].notna().any():
@@ -463,11 +466,12 @@ def _aggregate_notes(analysis: Analysis) -> tuple[str, ...]:
         analysis,
         (
             f"{words.headline} at the last epoch over {count(settings, 'setting')} that "
-            f"{_everyone(analysis)} has tried. Rank: mean over settings. IQM: interquartile mean "
-            f"of {words.accuracies}, as they are, over settings within each seed, then mean over "
-            "seeds that finished in every one. Near the best: share of runs at most "
-            f"{100 * NEAR:g} point below the best of the same setting and seed. Beats: chance to "
-            f"be {words.more_accurate} on the same seed, mean over settings, ties half."
+            f"{_everyone(analysis)} has tried. Rank: within a setting and seed, mean over "
+            f"both. IQM: interquartile mean of {words.accuracies}, as they are, over settings "
+            "within each seed, then mean over seeds that finished in every one. Near the best: "
+            f"share of runs at most {100 * NEAR:g} point below the best of the same setting and "
+            f"seed. Beats: chance to be {words.more_accurate} on the same seed, mean over "
+            "settings, ties half."
         ),
         (
             "Brackets: 95% t intervals over seeds, of one value over settings for each seed, as a "

@@ -220,7 +220,7 @@ def test_the_ranking_prints_the_columns_that_are_asked_for_and_their_notes(full,
     table = tables.ranking(full)
     code = latex.table("ranking", table, context)
     assert headed(code) == ["Rank", "Accuracy", "ECE", "NLL", "Memorised"]
-    assert "Rank: mean over settings" in code
+    assert "Rank: by accuracy within a setting and seed" in code
     assert "not attainable" not in code
     chosen = tables.with_columns(table, ["accuracy", "Best epoch"])
     code = latex.table("ranking", chosen, context)

@@ -16,9 +16,10 @@ from statsmodels.stats.weightstats import ttost_paired
 from benchmarks.errors import RefusedError
 from benchmarks.question import MARGINS, Question
 from benchmarks.report import build, document, latex, macros, render, stats, tables
-from benchmarks.report.analysis import Analysis, mean_ranks
+from benchmarks.report.analysis import Analysis
 from benchmarks.report.checklist import checklist
 from benchmarks.report.data import load
+from benchmarks.report.figures import wins
 from benchmarks.report.phrases import DEPENDENT
 from benchmarks.report.venues import VENUES
 from benchmarks.schema import COSTS, LATER_METRICS
@@ -113,9 +114,26 @@ def test_what_lost_runs_or_is_within_chance_is_never_marked(tmp_path):
     assert "x lost runs, or within chance" in render.legend(table, analysis.run.words)
 
 
-def test_mean_ranks_share_ties_and_put_the_unfinished_last():
-    scores = pd.DataFrame({"a": [0.9, 0.5], "b": [0.9, 0.6], "c": [0.1, np.nan]})
-    assert mean_ranks(scores).to_dict() == {"a": 1.75, "b": 1.25, "c": 3.0}
+def test_the_families_of_the_methods_are_explained(tmp_path):
+    text = document._protocol(analysed(tmp_path, SMALL))
+    shown = "baseline: the usual training that the others are compared with; targets: labels soft"
+    assert f"Families of methods, as figures colour them: {shown}" in text
+    assert "early: early learning kept" not in text
+
+
+def test_ranks_are_within_a_seed_share_ties_and_put_the_unfinished_last(tmp_path):
+    table = {"clean": [[9, 8, 7], [9, 9, 7]], "symmetric(rate=0.4)": [[5, 6, 0], [5, 8, 4]]}
+
+    def alter(row):
+        place = SIX.index(row["method"])
+        acc = table[row["noise"]][row["seed"]][place]
+        return row | {"acc": acc / 10, "status": "done" if acc else "failed"}
+
+    analysis = analysed(tmp_path, replace(SMALL, seeds=2, alter=alter))
+    assert analysis.seed_ranks.to_numpy().tolist() == [[1.5, 1.5, 3.0], [1.75, 1.25, 3.0]]
+    ranks = dict(zip(SIX, (1.625, 1.375, 3.0), strict=False))
+    assert analysis.ranking["rank"].to_dict() == ranks
+    assert wins.points(analysis).set_index("method")["rank"].to_dict() == ranks
 
 
 def test_failing_where_it_is_hard_wins_a_method_nothing(tmp_path):

@@ -18,10 +18,10 @@ from benchmarks.report.venues import Venue
 _ROW = 0.155
 """The inches between two names or two bars."""
 _CAPTION = (
-    "Mean rank by {words.accuracy} at the last epoch over {n} settings (1 is best). A bar joins "
-    "methods, marked by its dots, of which no two are significantly different by Wilcoxon "
-    "signed-rank tests (Holm over all pairs, {alpha:g}). Friedman's test of no difference at all: "
-    "{friedman}. "
+    "Mean rank over {n} settings, in each by mean {words.accuracy} over seeds at the last epoch (1 "
+    "is best). A bar joins methods, marked by its dots, of which no two are significantly "
+    "different by Wilcoxon signed-rank tests (Holm over all pairs, {alpha:g}). Friedman's test of "
+    "no difference at all: {friedman}. "
     f"{DEPENDENT}"
 )
 

@@ -53,8 +53,8 @@ def points(analysis: Analysis) -> pd.DataFrame:
     """Return the ``rank`` of each method with ``low`` and ``high``, and its wins by method.
 
     A column for each other method says how often it was beaten, in percent; a method that finished
-    nothing in the shared settings has no row. Ranks are within a setting and seed, a run that
-    failed is last there, and intervals are over the ``seeds``.
+    nothing in the shared settings has no row. Ranks are those of :attr:`Analysis.seed_ranks`,
+    and intervals are over the ``seeds``.
     """
     run = analysis.run
     table = analysis.values("acc")[np.isin(run.settings, analysis.shared_settings)]
@@ -62,11 +62,9 @@ def points(analysis: Analysis) -> pd.DataFrame:
     table, methods = table[..., places], [run.methods[place] for place in places]
     if not table.size:
         return pd.DataFrame(columns=["method", "seeds"])
-    flat = pd.DataFrame(table.reshape(-1, len(methods)))
-    ranks = flat.rank(axis=1, ascending=False, na_option="bottom").to_numpy()
-    by_seed = ranks.reshape(table.shape).mean(0)  # (seeds, methods)
-    mean, n = by_seed.mean(0), len(by_seed)
-    spread = by_seed.std(0, ddof=1) if n > 1 else np.full(len(methods), np.nan)
+    by_seed = analysis.seed_ranks[methods]
+    mean, n = by_seed.mean().to_numpy(), len(by_seed)
+    spread = by_seed.std().to_numpy()
     half = stats.half_widths(spread, np.full(len(methods), n))
     columns = {"method": methods, "seeds": n, "rank": mean}
     ends = {"low": np.maximum(mean - half, 1), "high": np.minimum(mean + half, len(methods))}
