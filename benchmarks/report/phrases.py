@@ -102,14 +102,14 @@ def with_half(metric: str, mean: float, half: float) -> str:
     return f"{text} [{number(metric, max(low, least))}, {number(metric, min(high, most))}]"
 
 
-def plus_minus(value: float, half: float, digits: int) -> str:
-    """Return a number with the half width of its interval, where that is known.
+def share_with_half(mean: float, half: float) -> str:
+    """Return a share in percent with its interval, as :func:`with_half` does.
 
-    >>> plus_minus(0.951, 0.02, 2), plus_minus(12.34, math.nan, 1)
-    ('0.95 ± 0.02', '12.3')
+    >>> share_with_half(0.128, 0.004), share_with_half(0.128, 0.221), share_with_half(0.5, math.nan)
+    ('12.8 ± 0.4%', '12.8% [0.0, 34.9]', '50.0%')
     """
-    text = f"{value:.{digits}f}"
-    return f"{text} ± {half:.{digits}f}" if math.isfinite(half) else text
+    text = with_half("acc", mean, half)
+    return text.replace(" [", "% [") if text.endswith("]") else f"{text}%"
 
 
 def unit(metric: str) -> str:

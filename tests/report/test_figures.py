@@ -652,6 +652,21 @@ def test_a_bar_of_the_diagram_has_a_dot_for_each_method_of_its_clique_and_none_e
         assert inside == set(clique)
 
 
+def test_no_interval_above_a_panel_leaves_the_possible_values(run):
+    first = run.bins["seed"].eq(0)
+    sure = run.bins.assign(confidence=run.bins["accuracy"] + 0.4 * first)  # one seed is far off
+    scores = run.detection.assign(auroc=np.where(run.detection["seed"].eq(0), 0.9, 1.0))
+    for figure, table, ends in (
+        (reliability, {"bins": sure}, "8.0% [0.0, 30.2]"),
+        (loss_histogram, {"detection": scores}, "98.0% [92.4, 100.0]"),
+    ):
+        page = pages_of(figure, replace(run, **table))[0]
+        words = {text.get_text() for axes in page.figure.axes for text in axes.texts}
+        assert words - {"no run"} == {ends}
+        assert "leaves the possible values is shown by its ends" in page.caption
+        assert "possible values" not in pages_of(figure, run)[0].caption
+
+
 def test_losses_are_shares_of_each_kind_below_a_loss_beside_the_auroc(run):
     data = loss_histogram.points(run)
     here, raw, scores = (

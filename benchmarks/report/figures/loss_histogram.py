@@ -12,8 +12,7 @@ from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import Run
 from benchmarks.report.figures import layout
 from benchmarks.report.figures.layout import AbsentError, Page
-from benchmarks.report.figures.methods import MethodGrid, method_grids, write_above
-from benchmarks.report.phrases import plus_minus
+from benchmarks.report.figures.methods import MethodGrid, cut_note, method_grids, write_above
 from benchmarks.report.venues import Venue
 from benchmarks.schema import LOSS_BINS, LOSS_RANGE
 
@@ -36,7 +35,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
         raise AbsentError(missing(run, "losses.csv", "no training label is wrong"))
     data = points(run)
     over_seeds = ", with its 95% t interval over seeds" if data["half"].notna().any() else ""
-    caption = _CAPTION.format(over_seeds)
+    caption = _CAPTION.format(over_seeds) + cut_note(data["auroc"], data["half"])
     return [
         Page(_figure(grid, venue), grid.data, caption + grid.note, grid.arena)
         for grid in method_grids(analysis, data, venue, _ROW)
@@ -79,8 +78,7 @@ def _figure(grid: MethodGrid, venue: Venue) -> Figure:
             _draw_shares(axes, rows)
             row = rows.iloc[0]
             if np.isfinite(row["auroc"]):
-                auroc = plus_minus(100 * row["auroc"], 100 * row["half"], 1)
-                write_above(axes, f"AUROC {auroc}%")
+                write_above(axes, "AUROC", (row["auroc"], row["half"]))
     figure.supylabel("Images with a smaller loss (%)", fontsize=venue.points)
     handles = [
         Line2D([], [], color=RIGHT, linewidth=1.4, label="label is right"),

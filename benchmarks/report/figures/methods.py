@@ -14,6 +14,7 @@ from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures import layout
 from benchmarks.report.looks import Look, base
+from benchmarks.report.phrases import share_with_half
 from benchmarks.report.venues import SMALLEST, Venue
 
 CROWDED = 10
@@ -24,6 +25,8 @@ COLUMNS = 5
 
 _SHARED = 1.0
 """The inches of methods by noises that are no rows: titles, the label of the axis, the legend."""
+
+_CUT = " An interval that leaves the possible values is shown by its ends, in brackets."
 
 
 @dataclass(frozen=True)
@@ -205,10 +208,19 @@ class MethodGrid:
         return figure, panels
 
 
-def write_above(axes: Axes, text: str) -> None:
-    """Write a number above a panel, below its title if it has one."""
+def cut_note(means: pd.Series, halves: pd.Series) -> str:
+    """Return what a caption says where the interval of a share leaves the possible values."""
+    return _CUT if ((means < halves) | (means + halves > 1)).any() else ""
+
+
+def write_above(axes: Axes, name: str, share: tuple[float, float]) -> None:
+    """Write a share with its half width above a panel, below its title if it has one.
+
+    The name that the caption has, too, is left out where there is no room for it.
+    """
+    text = share_with_half(*share)
     axes.annotate(
-        text,
+        text if text.endswith("]") else f"{name} {text}",
         (0.5, 1.0),
         (0, 1.5),
         xycoords="axes fraction",

@@ -12,8 +12,7 @@ from matplotlib.ticker import FuncFormatter
 from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.figures.layout import AbsentError, Page
-from benchmarks.report.figures.methods import MethodGrid, method_grids, write_above
-from benchmarks.report.phrases import plus_minus
+from benchmarks.report.figures.methods import MethodGrid, cut_note, method_grids, write_above
 from benchmarks.report.venues import Venue
 
 OVER, UNDER = "#c8553d", "#3a7ca5"
@@ -42,6 +41,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     lines = "Lines: 95% intervals that take seeds as what was drawn. " if known else ""
     half = ", with its 95% t interval over them" if known else ""
     caption = _CAPTION.format(words=analysis.run.words, faint=_FAINT, lines=lines, half=half)
+    caption += cut_note(data["ece"], data["half"])
     start = float(data["low"].min())
     return [
         Page(
@@ -103,8 +103,7 @@ def _figure(grid: MethodGrid, start: float, headline: str, venue: Venue) -> Figu
         if len(rows):
             _draw_bins(axes, rows)
             row = rows.iloc[0]
-            ece = plus_minus(100 * row["ece"], 100 * row["half"], 1)
-            write_above(axes, f"ECE {ece}%")
+            write_above(axes, "ECE", (row["ece"], row["half"]))
     figure.supylabel(f"{headline} and share of images (%)", fontsize=venue.points)
     handles = [
         Line2D([], [], color=OVER, linewidth=4, alpha=0.7, label="overconfident"),
