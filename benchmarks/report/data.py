@@ -4,6 +4,7 @@ import io
 import math
 import re
 import zlib
+from collections import Counter
 from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
@@ -34,6 +35,7 @@ from benchmarks.schema import (
     table_path,
 )
 from benchmarks.store import PlanFile, PlannedCell, read_plan
+from benchmarks.store.plan_file import fields_of
 from benchmarks.store.tables import content_of
 
 READ = ("results.csv", "curves.csv", "bins.csv", "detection.csv")
@@ -124,6 +126,21 @@ class Run:
             settings=tuple(setting for setting in self.settings if setting in settings),
             planned=None if self.planned is None else len(tables["plan"]),
         )
+
+    @cached_property
+    def images(self) -> dict[str, str]:
+        """What sentences call each dataset: of features, the images and the network.
+
+        Features that would be called alike keep their specs.
+        """
+        names = {name: _in_words(name, self.spelled.get(name, name)) for name in self.datasets}
+        uses = Counter(names.values())
+        return {name: said if uses[said] == 1 else name for name, said in names.items()}
+
+    @cached_property
+    def datasets(self) -> tuple[str, ...]:
+        """The datasets, by name."""
+        return tuple(sorted(set(self.cells["dataset"])))
 
     @cached_property
     def cells(self) -> pd.DataFrame:
@@ -238,6 +255,15 @@ def load(folder: Path, other: Path | None = None) -> Run:
         recipes={cell.recipe: cell.specs.recipe for cell in wanted},
         history=_history(folder, suite_of(folder, plan), set(results["method"])),
     )
+
+
+def _in_words(name: str, spelled: str) -> str:
+    """Return ``features of cifar10 by random_conv`` for vectors that a network computed."""
+    kind, known = fields_of(spelled)
+    backbone = str(known.get("backbone", "")).partition("(")[0]
+    if kind != "embedded" or not backbone or "dataset" not in known:
+        return name
+    return f"features of {known['dataset']} by {backbone}"
 
 
 def _read(folder: Path) -> Folder:

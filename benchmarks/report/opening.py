@@ -53,7 +53,7 @@ def first_screen(analysis: Analysis) -> FirstScreen:
 def _title(analysis: Analysis, question: Asked | None) -> str:
     run = analysis.run
     what = question.words() if question else count(len(run.methods), "method")
-    datasets = some(sorted(set(run.cells["dataset"])), NAMED)
+    datasets = some([run.images[name] for name in run.datasets], NAMED)
     suite = f"{printable(run.suite)}: " if run.suite else ""
     return printable(f"{suite}{what if suite else capitalised(what)} on {datasets}")
 
@@ -97,7 +97,7 @@ def _question(question: Asked | None, run: Run) -> str:
 
 def _datasets(run: Run) -> list[str]:
     sizes = run.cells.groupby("dataset")[["n_train", "n_test"]].max()
-    names = sizes.index.astype(str)
+    names = [run.images[str(name)] for name in sizes.index]
     return [
         f"{name}, {trained:,.0f} images to train on and {tested:,.0f} to test on"
         for name, (trained, tested) in zip(names, sizes.to_numpy(float), strict=True)

@@ -157,6 +157,25 @@ def test_the_first_screen_says_what_was_trained_on_what_and_answers(analysis):
     )
 
 
+def test_features_are_called_by_their_images_and_their_network(tmp_path):
+    data = ("embedded", "embedded(dataset='svhn')", "digits")
+    sweep = replace(SWEEP, methods=SIX[:2], datasets=data, noises=RATES[:1], planned=None, seeds=1)
+    run = load(write(tmp_path, sweep))
+    net = "backbone='random_conv(patches=8, side=6)')"
+    spelled = {
+        name: f"embedded(dataset={d!r}, {net}"
+        for name, d in zip(data[:2], ("a", "svhn"), strict=True)
+    }
+    first = first_screen(Analysis(replace(run, spelled=spelled)))
+    assert first.title.endswith(
+        "on digits, features of a by random_conv, features of svhn by random_conv"
+    )
+    assert "Data: digits, 1,000 images to train on and 2,000 to test on" in first.about
+    assert "features of a by random_conv, 1,000 images" in first.about
+    alike = dict.fromkeys(data[:2], f"embedded(dataset='a', {net}")
+    assert replace(run, spelled=alike).images == {name: name for name in data}
+
+
 @pytest.mark.parametrize(
     ("changes", "line"),
     [

@@ -45,7 +45,7 @@ def about(run: Run, data: pd.DataFrame) -> str:
         rows = rows[rows["method"].isin(data["method"])]
     sizes = rows.groupby("dataset", sort=False)[["n_train", "n_test"]].max()
     datasets = [
-        f"{name} ({size.n_train:,.0f} training and {size.n_test:,.0f} test images)"
+        f"{run.images[str(name)]} ({size.n_train:,.0f} training and {size.n_test:,.0f} test images)"
         for name, size in zip(sizes.index, sizes.itertuples(), strict=True)
     ]
     seeds = rows.groupby(["method", "setting"])["seed"].nunique()
