@@ -249,7 +249,8 @@ def _fitted(analysis: Analysis, fit: str, groups: Mapping[str, Sequence[str]]) -
     rows = rows[kept & rows["method"].isin({m for own in groups.values() for m in own})]
     out = {(m, s) for s in analysis.run.settings for m in analysis.excluded(s)}
     places = zip(rows["method"], rows["setting"], strict=True)
-    rows = rows[[place not in out for place in places]].dropna(subset=["ece", after])
+    counts = np.array([place not in out for place in places], np.bool_)
+    rows = rows[counts].dropna(subset=["ece", after])
     if rows.empty:
         return ""
     pairs = rows.assign(own=rows[after], other=rows["ece"], difference=rows[after] - rows["ece"])

@@ -145,6 +145,11 @@ def test_of_many_candidates_scaling_is_told_together(tmp_path):
     assert "(lower in 33 of 33 pairs of method and setting, higher in 0)" in text
 
 
+def test_without_true_labels_nothing_is_said_of_what_scaling_makes_of_errors(tmp_path):
+    sweep = replace(SWEEP, alter=lambda row: scaled(row) | {"truth": "unknown"})
+    assert "takes the mean ECE" not in render.document(verdict(analysed(tmp_path, sweep)))
+
+
 def test_without_fits_nothing_is_said_of_scaling(tmp_path):
     analysis = analysed(tmp_path, replace(SWEEP, alter=lambda row: row))
     assert scaling.in_settings(analysis) is scaling.overall(analysis) is None
