@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
@@ -339,6 +340,9 @@ def test_where_an_interval_is_impossible_stand_the_median_and_every_seed(tmp_pat
     (page,) = pages_of(noise_rate, wide, "acc")
     drawn = {y for axes in page.figure.axes for c in axes.collections for _, y in c.get_offsets()}
     assert {20, 90, 91, 92, 93} <= {round(float(y), 6) for y in drawn}
+    assert not page.figure.findobj(PolyCollection)  # a band would join what is no interval
+    whiskers = [path for c in page.figure.findobj(LineCollection) for path in c.get_segments()]
+    assert {tuple(path[:, 1].round(6)) for path in whiskers} >= {(20, 93)}
     assert "the median is drawn in place of the mean" in page.caption
     low, _ = page.figure.axes[0].get_ylim()
     assert low > 20  # one seed does not rule the axis
@@ -353,6 +357,11 @@ def test_no_line_is_drawn_where_nothing_was_measured(run):
     assert ends == [3] * len(SIX)
     assert all(line.get_linestyle() == "None" for line in panels["asymmetric"].lines)
     assert "Bands and whiskers: 95% t intervals" in page.caption
+    loose = panels["asymmetric"]  # what stands beside a rate has no number of its own
+    assert [text.get_text() for text in loose.get_xticklabels()] == ["0", "39.8"]
+    assert loose.get_xticks().tolist() == [0, 1]
+    beside = {round(float(x) % 1, 6) for line in loose.lines for x in line.get_xdata()}
+    assert all(min(x, 1 - x) <= 0.3 for x in beside)
 
 
 def test_a_mean_over_the_seeds_that_finished_is_marked_and_said(run):

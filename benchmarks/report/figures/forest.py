@@ -23,7 +23,8 @@ Ends = tuple[float, float]
 SHOWN = ("acc", "ece")
 _ROW = 0.165
 """The height of one method's row in inches."""
-_SHARED = 0.85
+_SHARED, _LINE = 0.85, 0.13
+"""The inches that are no rows, and those of each line of an axis's label but one."""
 _NUMBER = 0.4
 """The share of an axis that an arrow with its number adds to it."""
 _REACH = 4
@@ -42,27 +43,36 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     looks = {method: look for method, look in analysis.looks.items() if method in drawn}
     labels = {m: layout.name_lines(look.label, 2.0, venue) for m, look in looks.items()}
     row = layout.row_height(list(labels.values()), _ROW, venue)
+    about = {m: _axis(analysis, reference, m, venue) for m in SHOWN}
+    shared = _SHARED + _LINE * max(text.count("\n") for text in about.values())
     data = pd.concat([pooled, each], ignore_index=True)
     windows = {m: _window(pooled, dots, m, 100 * analysis.margins[m]) for m in SHOWN}
     pages = []
     narrow = 0.0 if venue.width > 4 else 0.6  # the legend and labels of axes take more lines
-    for part in layout.chunks(list(looks), int((venue.tallest - _SHARED - narrow) / row)):
+    for part in layout.chunks(list(looks), int((venue.tallest - shared - narrow) / row)):
         shown = {method: looks[method] for method in part}
-        figure = layout.new_figure(venue.width, _SHARED + narrow + row * len(part))
+        figure = layout.new_figure(venue.width, shared + narrow + row * len(part))
         grid = figure.subplots(1, len(SHOWN), sharey=True)
         words = _caption(analysis, reference, pooled, dots)
         for axes, metric in zip(grid, SHOWN, strict=True):
             inside = [t[(t["metric"] == metric) & t["method"].isin(part)] for t in (pooled, dots)]
             axes.set_xlim(windows[metric])
             _draw_panel(axes, inside[0], inside[1], shown, 100 * analysis.margins[metric])
-            label = f"{analysis.run.words.metric(metric).label}, difference (points)"
-            axes.set_xlabel(layout.wrapped(label, venue.width / 2 - 0.9, venue))
+            axes.set_xlabel(about[metric])
         grid[0].set_yticks(range(len(part)), [labels[method] for method in part])
         _draw_legend(figure, dots=len(dots) > 0)
         here = pd.concat([pooled, dots])
         words += _cut(here[here["method"].isin(part)], windows)
         pages.append(Page(figure, data[data["method"].isin(part)], words))
     return pages
+
+
+def _axis(analysis: Analysis, reference: str, metric: str, venue: Venue) -> str:
+    """Return the label of an axis: from what the differences are."""
+    label = f"{analysis.run.words.metric(metric).label}, points above"
+    width = venue.width / 2 - 0.9
+    name = layout.name_lines(analysis.label(reference), width, venue)
+    return f"{layout.wrapped(label, width, venue)}\n{name}"
 
 
 def _draw_legend(figure: Figure, *, dots: bool) -> None:

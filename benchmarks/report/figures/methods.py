@@ -99,10 +99,9 @@ def draw_lines(
             markeredgecolor="white",
             markeredgewidth=0.3,
         )
-        band = line.dropna(subset=["low"])
-        if methods.have_bands and len(band):
+        if methods.have_bands and line["low"].notna().any():
             axes.fill_between(
-                *(band["x"], band["low"], band["high"]),
+                *(line["x"], line["low"], line["high"]),
                 step="post" if steps else None,
                 color=look.colour,
                 alpha=0.15,

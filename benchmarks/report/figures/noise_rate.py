@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import NullFormatter
 
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import Run
@@ -126,9 +126,14 @@ def _figure(
             axes.set_xticks([])
             layout.write_centred(axes, "no run")
         else:
-            beside = _draw_panel(axes, rows, methods)
+            rates, joined = sorted(rows["x"].unique()), _joins(rows)
+            if not joined:  # methods beside each other would stand at rates that none has
+                rows = rows.assign(x=rows["x"].map(rates.index).astype(float))
+            at = dict(zip(sorted(rows["x"].unique()), rates, strict=True))
+            beside = _draw_panel(axes, rows, methods, joined=joined)
             gap = 0.3 * np.ptp(axes.get_xlim()) / (width / len(kinds) - 0.3)
-            axes.set_xticks(_spaced(sorted(rows["x"].unique()), gap))
+            ticks = _spaced(list(at), gap)
+            axes.set_xticks(ticks, [f"{at[tick]:.3g}" for tick in ticks])
             seeds = _seeds(run, rows[rows["skewed"]], metric)
             _draw_seeds(axes, seeds.assign(x=seeds["x"] + seeds["method"].map(beside)), methods)
         axes.set_yscale("log" if log else "linear")
@@ -150,7 +155,9 @@ def _words(
     lines = any(_joins(rows) for _, rows in data.groupby(["arena", "kind"]))
     loose = any(not _joins(rows) for _, rows in data.groupby(["arena", "kind"]))
     known = data["low"].notna().any()
-    names = ["bands"] * (lines and methods.have_bands) + ["whiskers"] * loose
+    names = ["bands"] * (lines and methods.have_bands) + ["whiskers"] * (
+        loose or bool(data["skewed"].any())
+    )
     if known and names:
         yield f" {' and '.join(names).capitalize()}: 95% t intervals over seeds."
     if lines:
@@ -178,18 +185,19 @@ def _joins(rows: pd.DataFrame) -> bool:
     return len(rates) > 2 and float(np.diff(rates).max()) <= NEAR
 
 
-def _draw_panel(axes: Axes, rows: pd.DataFrame, methods: MethodSelection) -> dict[str, float]:
+def _draw_panel(
+    axes: Axes, rows: pd.DataFrame, methods: MethodSelection, *, joined: bool
+) -> dict[str, float]:
     """Draw lines, or where none may be, whiskers; return how far beside a rate a method stands."""
     rates = sorted(rows["x"].unique())
-    joined = _joins(rows)
-    side = 0.0 if joined else 0.3 * min(np.diff(rates), default=2.0)
+    side = 0.0 if joined else 0.3
     count = len(methods.shown)
     beside = {
         method: side * (2 * place + 1 - count) / max(count, 6)
         for place, method in enumerate(methods.shown)
     }
     if joined:
-        draw_lines(axes, rows, methods)
+        draw_lines(axes, _without_lone_bands(axes, rows, methods), methods)
     else:
         _draw_whiskers(axes, rows, methods, beside)
         axes.set_xlim(rates[0] - 1.5 * side, rates[-1] + 1.5 * side)
@@ -206,8 +214,23 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, methods: MethodSelection) -> dic
             ends = part if joined else [part[0] - side, part[0] + side]
             low, high = (end.loc[at].to_numpy() for end in (floors.min(), floors.max()))
             axes.fill_between(ends, low, high, color=_FLOOR, linewidth=0.8, zorder=0.5)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
     return beside
+
+
+def _without_lone_bands(axes: Axes, rows: pd.DataFrame, methods: MethodSelection) -> pd.DataFrame:
+    """Draw whiskers where a band would join what is not alike, and return the rows without these.
+
+    From the least to the largest seed is no interval of a mean, and has no band to either side.
+    """
+    alike = rows["low"].notna() & ~rows["skewed"]
+    groups = alike.groupby(rows["method"])
+    paired = groups.shift(1, fill_value=False) | groups.shift(-1, fill_value=False)
+    alone = rows["low"].notna() & ~(alike & paired)
+    if methods.have_bands:
+        own = rows[alone]
+        colours = [methods.shown[method].colour for method in own["method"]]
+        axes.vlines(own["x"], own["low"], own["high"], colors=colours, linewidth=0.8)
+    return rows.assign(low=rows["low"].mask(alone), high=rows["high"].mask(alone))
 
 
 def _draw_whiskers(
