@@ -229,6 +229,18 @@ def test_areas_of_a_picture_have_the_colours_that_were_drawn(run, kind, tmp_path
     assert (away > 8).mean() < 0.02
 
 
+def test_a_picture_is_as_wide_as_its_rows_of_pixels(tmp_path):
+    """A width that falls a rounding error short of 982 pixels."""
+    with layout.paper_style(VENUE):
+        figure = layout.new_figure(4.909999999999999, 1)
+        figure.subplots()
+        layout.save(Page(figure, pd.DataFrame(), ""), tmp_path / "a")
+        figure.savefig(tmp_path / "true.png")
+    drawn, true = (Image.open(tmp_path / f"{name}.png").convert("RGB") for name in ("a", "true"))
+    assert drawn.size == true.size == (982, 200)
+    assert abs(np.asarray(drawn, dtype=int) - np.asarray(true, dtype=int)).max() < 40
+
+
 def test_text_blocks_are_those_of_the_style_files():
     sizes = {name: (page.width, page.column, page.height) for name, page in VENUES.items()}
     assert sizes == {

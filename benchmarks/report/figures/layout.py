@@ -146,13 +146,13 @@ def save(page: Page, stem: Path, *, pdf: bool = False) -> None:
     freeze_layout(page.figure)
     nothing = dict.fromkeys(("CreationDate", "Producer", "Creator"))
     with _without_layout_engine():
-        dpi = mpl.rcParams["savefig.dpi"]
-        page.figure.savefig(pixels := BytesIO(), format="raw")
+        dpi, canvas = mpl.rcParams["savefig.dpi"], FigureCanvasAgg(page.figure)
+        canvas.print_figure(pixels := BytesIO(), format="raw")
+        size = int(canvas.renderer.width), int(canvas.renderer.height)  # as it has rounded them
         if pdf:
             page.figure.savefig(stem.with_suffix(".pdf"), metadata=nothing)
         page.figure.savefig(stem.with_suffix(".svg"), metadata=dict.fromkeys(("Date", "Creator")))
-    width, height = page.figure.get_size_inches()
-    image = Image.frombytes("RGBA", (int(width * dpi), int(height * dpi)), pixels.getvalue())
+    image = Image.frombytes("RGBA", size, pixels.getvalue())
     with_palette(image.convert("RGB")).save(stem.with_suffix(".png"), dpi=(dpi, dpi))
     path = stem.with_suffix(".csv")
     page.data.to_csv(path, index=False, lineterminator="\n", float_format="%.9g")
