@@ -7,11 +7,14 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from benchmarks.report.data import Run
 from benchmarks.report.figures import layout
+from benchmarks.report.looks import ink
 from benchmarks.report.venues import SMALLEST, Venue
 
 ENTRY = 0.29
@@ -69,6 +72,11 @@ def entries(
 def _room(venue: Venue, labels: Mapping[str, str]) -> float:
     """Return the inches that the longest label leaves for entries."""
     return venue.width - min(max(map(len, labels.values())) * venue.letter * 0.9, 2.0) - 0.5
+
+
+def ink_on(image: ScalarMappable, value: float) -> str:
+    """Return the colour of letters on that of a value in an image."""
+    return ink(to_hex(tuple(image.to_rgba(np.array([value]))[0])))
 
 
 def draw(
@@ -130,7 +138,7 @@ def draw(
     )
     for note in axes.texts:
         x, y = map(int, note.get_position())
-        note.set_color(layout.ink_on(axes.collections[0], value.to_numpy()[y, x]))
+        note.set_color(ink_on(axes.collections[0], value.to_numpy()[y, x]))
     axes.set(xlabel="", ylabel="")
     axes.set_xticks(np.arange(len(short)) + 0.5, short, rotation=0 if level else 90)
     wrapped = [layout.name_lines(label, 2.0, venue) for label in labels.values()]

@@ -17,15 +17,12 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.report import stats
-from benchmarks.report.looks import ink
 from benchmarks.report.phrases import possible, printable
 from benchmarks.report.venues import Venue
 from benchmarks.schema import METRICS
@@ -127,11 +124,6 @@ def facets(
 def write_centred(axes: Axes, text: str) -> None:
     """Write why a panel is empty in its middle."""
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", color="0.45")
-
-
-def ink_on(image: ScalarMappable, value: float) -> str:
-    """Return the colour of letters on that of a value in an image."""
-    return ink(to_hex(tuple(image.to_rgba(np.array([value]))[0])))
 
 
 def write_heading(figure: Figure, *parts: str) -> None:

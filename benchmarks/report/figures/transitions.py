@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from benchmarks.report.analysis import Analysis
-from benchmarks.report.figures import layout, matrices
+from benchmarks.report.figures import heat_map, layout, matrices
 from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.figures.loss_histogram import missing
 from benchmarks.report.figures.matrices import Names
@@ -185,7 +185,7 @@ def _draw_matrix(axes: Axes, panel: _Panel, limit: float, venue: Venue) -> AxesI
                 *(j, i, f"{value:.2f}"),
                 ha="center",
                 va="center",
-                color=layout.ink_on(image, value),
+                color=heat_map.ink_on(image, value),
                 fontsize=SMALLEST,
             )
     return image

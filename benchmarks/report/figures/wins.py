@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from benchmarks.errors import count
 from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis
-from benchmarks.report.figures import layout
+from benchmarks.report.figures import heat_map, layout
 from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.phrases import mean_over
 from benchmarks.report.stats import Floats
@@ -133,5 +133,5 @@ def _draw_matrix(axes: Axes, share: Floats, size: float) -> None:
                     ha="center",
                     va="center",
                     fontsize=size,
-                    color=layout.ink_on(image, value),
+                    color=heat_map.ink_on(image, value),
                 )
