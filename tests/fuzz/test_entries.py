@@ -28,9 +28,7 @@ EXEMPT = {
         ("benchmarks.free_memory", "benchmarks.launch.environment"), "what the system says"
     ),
     "benchmarks.launch.slots": "what a parent sends to its worker",
-    **dict.fromkeys(
-        ("benchmarks.report.browser", "benchmarks.report.figures.layout"), "what was just drawn"
-    ),
+    "benchmarks.report.browser": "what was just drawn",
     **dict.fromkeys(
         ("benchmarks.plugins", "benchmarks.plugin_digest"), "code, which is run and not decoded"
     ),

@@ -54,6 +54,8 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     data, selection = points(analysis), select_methods(analysis)
     known = set(data["method"])
     labels = {method: look.label for method, look in selection.shown.items() if method in known}
+    if not labels:
+        raise AbsentError("Every method is within chance, or was never fitted within bounds.")
     settings = [name for name in analysis.core_settings if name in set(data["setting"])]
     sheets, more = rows.sheets(venue, data, labels, settings, analysis.run.words.y_label("ece"))
     given = analysis.run.last["ts_fwd_given"].eq(1).any()
