@@ -139,6 +139,11 @@ def test_siunitx_lines_numbers_up_and_marks_stand_on_them_alone(context):
     ]
 
 
+def test_there_is_room_for_the_widest_interval_behind_the_most_decimal_places(context):
+    entries = ["+0.189 ± 0.024", "+28.30 ± 90.77", "1.0", "--"]
+    assert "S[table-format=+2.3(5)]" in latex.table("x", bare({"Change": entries}), context)
+
+
 def test_comparisons_are_formulas_and_have_no_italics(context):
     entries = ["<0.001", "0.020", "\N{MINUS SIGN}1.5", "0.3"]
     for mark, kind in (

@@ -47,7 +47,7 @@ class Room(NamedTuple):
     sign: str = ""  # or a comparison
     whole: int = 0  # digits before the decimal marker
     places: int = 0  # and behind it
-    half: int = 0  # digits of the half width of an interval, those behind the marker included
+    half: int = 0  # digits of the half width of an interval before the marker
 
     def joined(self, other: "Room") -> "Room":
         """Return the room for the numbers of both."""
@@ -61,7 +61,7 @@ class Room(NamedTuple):
     @property
     def options(self) -> str:
         """The room as options of siunitx; comparisons are themselves in formulas alone."""
-        half = f"({self.half})" if self.half else ""
+        half = f"({self.half + self.places})" if self.half else ""
         digits = f"{self.whole}" + (f".{self.places}" if self.places else "")
         math = "mode=math,text-series-to-math," if self.compares else ""
         return f"{math}table-format={self.sign}{digits}{half}"
@@ -259,14 +259,11 @@ def _room(found: Sequence[re.Match[str] | None], marks: Sequence[str]) -> Room |
         (sign,) = signs - {""}
     else:
         sign = "+" * any(signs)
-    halves = [
-        len(match["half"]) + len(match["rest"] or ".") - 1 for match in numbers if match["half"]
-    ]
     return Room(
         sign,
         max(len(match["whole"]) for match in numbers),
         max(len(match["part"] or ".") - 1 for match in numbers),
-        max(halves, default=0),
+        max(len(match["half"] or "") for match in numbers),
     )
 
 
