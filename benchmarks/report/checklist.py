@@ -220,7 +220,7 @@ def _settings(run: Run) -> Item:
 
 
 def _datasets(run: Run) -> Item:
-    names = sorted(set(run.cells["dataset"]))
+    names = list(run.datasets)
     return Item("Settings come from more than one dataset", len(names) > 1, listing(names))
 
 

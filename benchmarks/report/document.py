@@ -130,7 +130,7 @@ def write(
 
 def no_truth(run: Run) -> bool:
     """Return whether no dataset of a run has clean labels."""
-    return set(run.cells["dataset"]) == set(run.unknown)
+    return set(run.datasets) == set(run.unknown)
 
 
 def _is_trend(drawn: Picture | str) -> bool:

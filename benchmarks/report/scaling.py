@@ -31,8 +31,8 @@ FITS = {
 """The temperatures by the validation labels on which they are fitted."""
 SHOWN = 3
 """The most methods whose fits are shown setting by setting."""
-NAMED = 10
-"""The most candidates that a sentence tells one by one."""
+LISTED = 10
+"""The most candidates of which a sentence says what each did; of more a table does."""
 _FITTED = {
     "clean": (
         "One temperature, fitted on clean validation labels (clean knowledge), takes the mean ECE"
@@ -207,7 +207,7 @@ def sentences(
     few = candidates if len(candidates) < SHOWN else ()
     said = [_scaled(analysis, reference, method, names) for method in few]
     groups = {names[method]: [method] for method in (reference, *candidates)}
-    if len(candidates) > NAMED:
+    if len(candidates) > LISTED:
         groups = {names[reference]: [reference], f"{len(candidates)} others": list(candidates)}
     fitted = [
         _fitted(analysis, "clean", groups),

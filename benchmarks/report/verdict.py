@@ -24,6 +24,7 @@ from benchmarks.report.phrases import (
     unit,
 )
 from benchmarks.report.render import Block, Words, bullets
+from benchmarks.report.scaling import LISTED
 from benchmarks.report.tables import Table, margins
 from benchmarks.report.vocabulary import Vocabulary
 
@@ -34,9 +35,6 @@ MOST_COLUMNS = 8
 """The most candidates that stand side by side in a table of settings."""
 NAMED = 8
 """The most methods that a sentence names."""
-LISTED = 10
-"""The most candidates of which a sentence says what each did; of more a table does."""
-
 MARKED = ("better", "worse", "out")
 """The outcomes that are marked in tables."""
 SAME_NOTES = "Entries are as in the table above."

@@ -48,9 +48,9 @@ class _Panel(NamedTuple):
 def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     """Draw core settings side by side: the labels above, the reference, and the best method."""
     run, data = analysis.run, of_core(analysis)
-    known_of = set(data["method"])
-    shown = [m for m in (*analysis.references[:1], *analysis.looks) if m in known_of]
-    methods = list(dict.fromkeys(m for m in shown if m in analysis.looks))[:2]
+    measured = set(data["method"]) & set(analysis.looks)
+    first = dict.fromkeys([*analysis.references[:1], *analysis.looks])
+    methods = [method for method in first if method in measured][:2]
     data = data[data["method"].isin(methods)]  # of no setting that only others finished
     words, known = run.words, not run.unknown
     what = _BELOW if known else _SHOWN

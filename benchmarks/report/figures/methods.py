@@ -1,6 +1,6 @@
 """The methods of a figure: which are in colour, their lines, their legend and their panels."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -41,6 +41,11 @@ class MethodSelection:
     def have_bands(self) -> bool:
         """True if the methods are few enough for their bands to be distinguishable."""
         return len(self.shown) <= CROWDED
+
+    def within(self, methods: Iterable[object]) -> "MethodSelection":
+        """Return the same, but showing only what is among some methods."""
+        known = set(methods)
+        return replace(self, shown={m: look for m, look in self.shown.items() if m in known})
 
     @property
     def note(self) -> str:

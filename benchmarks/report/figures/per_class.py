@@ -114,7 +114,7 @@ def _band(classes: int, methods: MethodSelection, room: float) -> float:
 
 def _figure(analysis: Analysis, rows: pd.DataFrame, data: pd.DataFrame, venue: Venue) -> Figure:
     methods = select_methods(analysis)
-    shown = {m: look for m, look in methods.shown.items() if m in set(data["method"])}
+    drawn = methods.within(data["method"])
     settings = list(dict.fromkeys(data["setting"]))
     count, dataset = _classes(rows, data), str(data["dataset"].iloc[0])
     every = matrices.class_names(analysis.run, dataset, count)
@@ -136,7 +136,7 @@ def _figure(analysis: Analysis, rows: pd.DataFrame, data: pd.DataFrame, venue: V
     for row, setting in zip(grid, settings, strict=True):
         left, right = row[0], row[-1]
         part = data[data["setting"] == setting]
-        _draw_dots(right, part, shown, classes)
+        _draw_dots(right, part, drawn.shown, classes)
         right.set_title(layout.name_lines(setting, widths[-1] * venue.width - 0.3, venue))
         left.set_ylabel(analysis.run.words.true_class)
         if known:
@@ -155,7 +155,7 @@ def _figure(analysis: Analysis, rows: pd.DataFrame, data: pd.DataFrame, venue: V
     right.set_xlabel(f"{analysis.run.words.headline} of the class (%)")
     right.set_xlim(max(least - 3, -1.5), 101.5)
     right.xaxis.set_major_locator(layout.few_ticks(5))
-    draw_legend(figure, replace(methods, shown=shown), venue)
+    draw_legend(figure, drawn, venue)
     return figure
 
 

@@ -1,7 +1,5 @@
 """Performance profiles: how often a method comes within a given distance of the best."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 
@@ -33,8 +31,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     data = points(analysis)
     if data.empty:
         raise AbsentError("No method finished in the settings that all have tried.")
-    methods, drawn = select_methods(analysis), set(data["method"])
-    methods = replace(methods, shown={m: k for m, k in methods.shown.items() if m in drawn})
+    methods = select_methods(analysis).within(data["method"])
     height = 2.4 + legend_height(methods.shown, venue.width, venue)
     figure = layout.new_figure(venue.width, height)
     axes = figure.subplots()

@@ -1,7 +1,7 @@
 """Curves over ranked images: errors of the most confident, and precision of doubtful labels."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -142,19 +142,18 @@ def _figure(
     venue: Venue,
 ) -> Figure:
     curve, chance, words = about
-    shown = {m: look for m, look in methods.shown.items() if m in set(data["method"])}
+    drawn = methods.within(data["method"])
     noises, scores = list(dict.fromkeys(data["panel"])), _scores(data) or [""]
     most = max(1, min(COLUMNS, int((venue.width - 0.5) / 1.1)))
     down = len(scores) if scores[0] else -(-len(noises) // most)
     across = -(-len(noises) // (1 if scores[0] else down))
-    height = _PANEL * down + _AROUND - 0.4 + legend_height(shown, venue.width, venue)
+    height = _PANEL * down + _AROUND - 0.4 + legend_height(drawn.shown, venue.width, venue)
     figure = layout.new_figure(venue.width, height)
     grid = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
     panels = [(score, noise) for score in scores for noise in noises]
-    marked = replace(methods, shown=shown)
     for number, (axes, (score, noise)) in enumerate(zip(grid.flat, panels, strict=False)):
         rows = data[data["panel"] == noise]
-        _draw_panel(axes, rows[rows["score"] == score] if score else rows, marked, chance)
+        _draw_panel(axes, rows[rows["score"] == score] if score else rows, drawn, chance)
         if number < across or not score:
             axes.set_title(layout.name_lines(noise, venue.width / across - 0.3, venue))
         if number % across == 0:
@@ -167,7 +166,7 @@ def _figure(
         axes.set_axis_off()
     _limit(grid, data, chance)
     line = Line2D([], [], color=_CHANCE, linestyle=(0, (2, 2)), linewidth=0.8, label="chance")
-    draw_legend(figure, marked, venue, [line] if chance else [])
+    draw_legend(figure, drawn, venue, [line] if chance else [])
     return figure
 
 

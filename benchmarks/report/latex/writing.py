@@ -120,15 +120,15 @@ def _float(own: Printed, layout: Layout) -> Iterator[str]:
     yield rf"\label{{{own.label}}}"
     yield r"\centering\smallskip"
     yield from _settings(layout)
-    yield rf"\begin{{tabular}}{{{_preamble(layout, layout.panels)}}}"
+    rooms = _rooms(layout.panels)
+    yield rf"\begin{{tabular}}{{{_preamble(layout, layout.panels, rooms)}}}"
     yield r"\toprule"
-    wide = max(map(len, layout.panels))
     for place, panel in enumerate(layout.panels):
         if place:
             yield r"\midrule"
-        yield from _head(own, panel, wide)
+        yield from _head(own, panel, len(rooms))
         yield r"\midrule"
-        yield from _body(own, panel, layout, _rooms(layout.panels))
+        yield from _body(own, panel, layout, rooms)
     yield r"\bottomrule"
     yield r"\end{tabular}"
     yield from _notes(own, layout)
@@ -143,11 +143,12 @@ def _over_pages(own: Printed, layout: Layout) -> Iterator[str]:
     yield from _settings(layout)
     yield r"\setlength{\LTcapwidth}{\linewidth}"
     for place, panels in enumerate(tables):
-        wide = max(map(len, panels))
+        rooms = _rooms(panels)
+        wide = len(rooms)
         part = f"Part {place + 1} of {len(tables)}: " if len(tables) > 1 else ""
         label = own.label + (f"-{place + 1}" if place else "")
         above = [*_head(own, panels[0], wide), r"\midrule"] if alone else []
-        yield rf"\begin{{longtable}}{{{_preamble(layout, panels)}}}"
+        yield rf"\begin{{longtable}}{{{_preamble(layout, panels, rooms)}}}"
         yield rf"\caption{{{_words(part + own.caption)}}}\label{{{label}}}\\"
         yield from [r"\toprule", *above, r"\endfirsthead"]
         yield rf"\multicolumn{{{wide + 1}}}{{@{{}}l@{{}}}}{{Table \thetable, continued}}\\"
@@ -155,7 +156,7 @@ def _over_pages(own: Printed, layout: Layout) -> Iterator[str]:
         for panel in panels:
             if not alone:
                 yield from [*_head(own, panel, wide), r"\midrule"]
-            lines = list(_body(own, panel, layout, _rooms(panels)))
+            lines = list(_body(own, panel, layout, rooms))
             yield from lines if alone else [_kept(line) for line in lines[:-1]] + lines[-1:]
             if panel is not panels[-1]:
                 yield r"\midrule"
@@ -181,9 +182,11 @@ def _settings(layout: Layout) -> Iterator[str]:
     yield rf"\setlength{{\tabcolsep}}{{{layout.space:g}pt}}"
 
 
-def _preamble(layout: Layout, panels: Sequence[Sequence[Column]]) -> str:
+def _preamble(
+    layout: Layout, panels: Sequence[Sequence[Column]], rooms: Sequence[Room | None]
+) -> str:
     """Return the kinds of columns: texts to the left, numbers, which are as wide, in the middle."""
-    longest, rooms = max(panels, key=len), _rooms(panels)
+    longest = max(panels, key=len)
     kinds = []
     columns = [
         ("l", True),
