@@ -15,7 +15,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from benchmarks.errors import RefusedError, bounded
 from benchmarks.inputs import InputError, read_table, read_text
@@ -153,7 +152,7 @@ def change_points(values: NDArray[np.float64]) -> list[int]:
         raise RefusedError(
             "change points need ruptures, which the extra 'history' installs"
         ) from error
-    ranks = rankdata(values)
+    ranks = np.asarray(pd.Series(values).rank(), np.float64)
     search = ruptures.KernelCPD(kernel="linear", min_size=SHORTEST).fit(ranks[:, None])
     found = [[n]] + [search.predict(n_bkps=k) for k in range(1, min(_MOST, n // SHORTEST - 1) + 1)]
     criteria = [n * math.log(_squares(ranks, ends)) + _PENALTY * len(ends) for ends in found]

@@ -8,7 +8,6 @@ is a t interval over seeds. ``results/reference/coverage.md`` says how often it 
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import trim_mean
 
 from benchmarks.report.stats.intervals import ROUNDING, Floats, half_widths, signs_and_sizes
 
@@ -46,9 +45,9 @@ def interquartile_mean(scores: Floats) -> Aggregate:
         scores: ``(settings, seeds)``; a seed with a nan does not count.
     """
     whole = np.isfinite(scores).all(0)
-    return over_seeds(
-        np.where(whole, trim_mean(np.where(whole, scores, 0.0), 0.25, axis=0), np.nan)
-    )
+    cut = len(scores) // 4
+    middle = np.sort(scores, axis=0)[cut : len(scores) - cut]
+    return over_seeds(np.where(whole, middle.mean(0), np.nan))
 
 
 def improvement(differences: Floats) -> Aggregate:

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import ndtri
-from scipy.stats import t as student_t
+from scipy.special import ndtri, stdtrit
 
 Floats = NDArray[np.float64]
 
@@ -73,7 +72,7 @@ def half_widths(sd: Floats, n: Floats) -> Floats:
         n: how many values each mean is of, in the same shape.
     """
     enough = np.where((n >= FEWEST_PAIRS) & (sd > ROUNDING), n, np.nan)
-    quantile = student_t.ppf((1 + LEVEL) / 2, enough - 1)
+    quantile = stdtrit(enough - 1, (1 + LEVEL) / 2)
     return np.asarray(quantile * sd / np.sqrt(enough), dtype=np.float64)
 
 

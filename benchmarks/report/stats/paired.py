@@ -6,9 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import gammaln
-from scipy.stats import false_discovery_control
-from scipy.stats import t as student_t
+from scipy.special import gammaln, stdtr, stdtrit
 
 from benchmarks.report.stats.intervals import (
     ALPHA,
@@ -79,7 +77,7 @@ def paired_t(differences: Floats) -> PairedTests:
         same = width <= ROUNDING  # no spread, whatever their rounded mean leaves of them
         sd = np.where(same & (n > 1), 0.0, spread)
         half = half_widths(sd, n)
-        p = 2 * student_t.sf(np.abs(mean) / (sd / np.sqrt(n)), n - 1)
+        p = 2 * stdtr(n - 1, -np.abs(mean) / (sd / np.sqrt(n)))
     mean = np.where(same & (np.abs(mean) <= ROUNDING), 0.0, mean)
     zero = np.where((sd == 0) & (mean == 0) & (n >= FEWEST_PAIRS), 1.0, np.nan)
     p = np.where(np.isfinite(half), p, zero)
@@ -111,15 +109,15 @@ class MeanTests(NamedTuple):
 def t_test(tests: MeanTests) -> tuple[Floats, Floats, Floats]:
     """Return the ends of 95% t intervals, and the two-sided p of "the mean difference is zero"."""
     error = np.sqrt(tests.variance)
-    half = student_t.ppf((1 + LEVEL) / 2, tests.df) * error
-    p = 2 * student_t.sf(np.abs(tests.difference) / error, tests.df)
+    half = stdtrit(tests.df, (1 + LEVEL) / 2) * error
+    p = 2 * stdtr(tests.df, -np.abs(tests.difference) / error)
     return tests.difference - half, tests.difference + half, np.asarray(p)
 
 
 def within_p(tests: MeanTests, margin: float) -> Floats:
     """Return the larger p of two one-sided t tests, as :func:`equivalence_p` does."""
     away = margin - np.abs(tests.difference)
-    return np.asarray(student_t.sf(away / np.sqrt(tests.variance), tests.df))
+    return np.asarray(stdtr(tests.df, -away / np.sqrt(tests.variance)))
 
 
 def crossed_df(var_seeds: Floats, var_images: Floats, seeds: Floats, groups: Floats) -> Floats:
@@ -242,15 +240,18 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     """Return adjusted p values that bound the expected share of false claims among all claims.
 
-    A nan is no test: it stays nan and is not counted.
+    Formula: of ``m`` tests the one with the ``i``-th least p gets the least of ``m p_j / j`` over
+    all ``j >= i``. A nan is no test: it stays nan and is not counted.
     Source: Benjamini & Hochberg 1995, JRSS B 57.
     """
     p = np.asarray(p_values, dtype=np.float64)
-    tested = np.isfinite(p)
-    if tested.any():
-        p = p.copy()
-        p[tested] = false_discovery_control(p[tested])
-    return [float(value) for value in p]
+    adjusted = np.full(len(p), np.nan)
+    tested = np.flatnonzero(np.isfinite(p))
+    falling = tested[np.argsort(-p[tested], kind="stable")]
+    count = len(falling)
+    shares = p[falling] * (count / np.arange(count, 0, -1))
+    adjusted[falling] = np.minimum(np.minimum.accumulate(shares), 1.0)
+    return [float(value) for value in adjusted]
 
 
 def corrected(tests: pd.DataFrame, together: Sequence[str]) -> pd.DataFrame:

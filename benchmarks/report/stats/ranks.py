@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import friedmanchisquare, rankdata, wilcoxon
 
 from benchmarks.report.stats.intervals import ALPHA, Floats, signs_and_sizes, tied_rows
 from benchmarks.report.stats.paired import holm
@@ -56,6 +55,8 @@ def rank_test(scores: pd.DataFrame) -> Ranks:
     equal = all(np.array_equal(columns[0], column) for column in columns)
     friedman = 1.0 if equal else float("nan")
     if len(columns) > 2 and not equal:
+        from scipy.stats import friedmanchisquare  # noqa: PLC0415  slow, and few reports need it
+
         friedman = float(friedmanchisquare(*columns).pvalue)
     p = _pairwise(columns)
     methods = tuple(str(name) for name in ordered)
@@ -93,8 +94,10 @@ def signed_rank_p(differences: Floats) -> float:
     if not signs.any():
         return 1.0
     if np.count_nonzero(signs) > EXACT:
+        from scipy.stats import wilcoxon  # noqa: PLC0415  as above
+
         return float(wilcoxon(signs * sizes, zero_method="pratt").pvalue)
-    doubled = np.rint(2 * rankdata(sizes)).astype(np.int64)  # mean ranks are halves
+    doubled = (2 * pd.Series(sizes).rank()).to_numpy(np.int64)  # mean ranks are halves
     ranks, positive = doubled[signs != 0], signs[signs != 0] > 0
     share = _share_of_sums(ranks)
     away = np.abs(2 * np.arange(len(share)) - ranks.sum())

@@ -5,7 +5,6 @@ from bisect import bisect_left
 from functools import lru_cache
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import gammaincinv, ndtr, stdtrit
 
 from benchmarks.report.stats.intervals import ALPHA, FEWEST_PAIRS, ROUNDING, Floats
@@ -68,6 +67,8 @@ def detectable(sd: float, n: int) -> float:
 @lru_cache(maxsize=4096)
 def _least_shift(n: int) -> float:
     """Return the noncentrality at which :func:`power` is 0.8."""
+    from scipy.optimize import brentq  # noqa: PLC0415  slow, and few reports need it
+
     beyond = 2 * (stdtrit(n - 1, 1 - ALPHA / 2) + 1)  # power there is near 1
     return float(brentq(lambda shift: _power(shift, n) - POWER, 0.0, beyond))
 
