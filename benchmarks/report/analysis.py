@@ -233,6 +233,22 @@ class Analysis:
         """Return ``mean``, ``half`` and ``n`` over seeds of each ``method`` and ``setting``."""
         return stats.t_intervals(self.run.last, ["method", "setting"], metric)
 
+    @_once
+    def planned(self, reference: str = "") -> "pd.Series[int]":
+        """Return the seeds tried by ``method`` and ``setting``, whatever became of them.
+
+        Those of the setting ``claims.OVERALL`` were tried in every shared setting. Beside a
+        reference, only seeds count that it has tried, too.
+        """
+        cells = self.run.cells[["method", "setting", "seed"]]
+        if reference:
+            cells = cells.merge(cells.loc[cells["method"] == reference, ["setting", "seed"]])
+        shared = cells[cells["setting"].isin(self.shared_settings)]
+        settings = shared.groupby(["method", "seed"])["setting"].nunique()
+        whole = settings[settings == len(self.shared_settings)].reset_index()
+        tried = pd.concat([cells, whole.assign(setting=claims.OVERALL)])
+        return tried.groupby(["method", "setting"]).size().rename("planned")
+
     @cached_property
     def floors(self) -> dict[tuple[str, str], float]:
         """The ECE that chance alone would leave each method in each setting, mean over seeds."""

@@ -12,6 +12,7 @@ import scipy.stats
 
 from benchmarks.question import Question
 from benchmarks.report.analysis import Analysis
+from benchmarks.report.claims import OVERALL
 from benchmarks.report.data import load
 from benchmarks.report.figures import (
     hyper_parameter,
@@ -21,6 +22,7 @@ from benchmarks.report.figures import (
     pages,
     pareto,
     seeds,
+    survivors,
     temperature,
 )
 from benchmarks.report.figures.layout import Page
@@ -131,6 +133,62 @@ def test_seeds_that_failed_are_counted_and_those_within_chance_lie_beyond_the_ax
     assert not seeds.points(Analysis(replace(analysis.run, results=alone)))["beyond"].any()
 
 
+LOSING = {
+    **dict.fromkeys(("seeds", "overfitting", "temperature", "forest"), survivors.COUNTS),
+    **dict.fromkeys(("overview", "delta", "delta_ece", "pareto", "accuracy"), survivors.OPEN),
+    "hyper_parameter": " some seeds failed,",
+    "wins": " In ranks, a run that failed is last.",
+}
+"""What the caption of a figure says where a method lost a seed."""
+
+
+def test_every_figure_of_means_says_where_a_method_lost_seeds_and_none_else(analysis):
+    asked = Question("cross_entropy", ("elr",))
+    gone = analysis.run.results["method"] == SMOOTHED[1]
+    gone &= (analysis.run.results["seed"] == 4) & (analysis.run.results["setting"] == "clean")
+    some = analysis.run.results.assign(status=np.where(gone, "diverged", "done"))
+    for results, told in ((some, True), (some.assign(status="done"), False)):
+        other = Analysis(replace(analysis.run, results=results, question=asked))
+        with layout.paper_style(VENUE):
+            shown = dict(pages(other, VENUE, LOSING))
+        for kind, sentence in LOSING.items():
+            assert (sentence.strip() in shown[kind].caption) == told, kind
+            assert (", fewer where runs failed" in shown[kind].caption) == told
+            if {"done", "planned"} <= set(shown[kind].data):
+                few = shown[kind].data[survivors.lost(shown[kind].data)]
+                assert (SMOOTHED[1] in set(few["method"])) == told, kind
+        if told:
+            check_signs(shown, list(other.looks))
+
+
+def check_signs(shown, order):
+    forest = shown["forest"].figure.axes[-1]
+    place = [method for method in order if method != "cross_entropy"].index(SMOOTHED[1])
+    (count,) = [text for text in forest.texts if "/" in text.get_text()]
+    assert (count.get_text().strip(), count.get_position()[1]) == ("4/5", place)
+    (circles,) = [line for line in shown["delta"].figure.axes[0].lines if line.get_marker() == "o"]
+    assert list(zip(*circles.get_data(), strict=True)) == [(1, place)]
+    (circles,) = shown["overview"].figure.axes[0].lines
+    assert [y + 0.46 for y in circles.get_ydata()] == pytest.approx([order.index(SMOOTHED[1])] * 2)
+    marks = [x.get_markerfacecolor() for x in shown["pareto"].figure.axes[0].lines]
+    assert marks.count("white") == 1
+    for kind in ("overfitting", "temperature", "seeds"):
+        assert "4/5" in [text.get_text() for text in panels(shown[kind])["clean"].texts]
+
+
+def test_a_seed_that_was_not_tried_is_none_that_was_lost(analysis):
+    rows = analysis.run.results
+    late = (rows["method"] == "elr") & (rows["seed"] == 3) & (rows["setting"] == "clean")
+    other = Analysis(replace(analysis.run, results=rows[~late]))
+    alone, beside = other.planned(), other.planned("elr")
+    assert alone["cross_entropy"].tolist() == [5] * 5
+    for method, planned in (("elr", alone), ("cross_entropy", beside)):
+        assert planned[method].to_dict() == dict.fromkeys(analysis.run.settings, 5) | {
+            "clean": 4,
+            OVERALL: 4,
+        }
+
+
 def test_no_axis_of_seeds_goes_on_beyond_what_is_possible(analysis):
     right = replace(analysis.run, results=analysis.run.results.assign(acc=1.0))
     with layout.paper_style(VENUE):
@@ -176,8 +234,8 @@ def test_fits_at_a_bound_are_left_out_and_counted_and_each_floor_is_its_own(anal
     elr, whole = (own.loc[key] for key in (("elr", "clean"), ("cross_entropy", "clean")))
     kept = elr[elr["seed"] != 0]
     assert rows.loc[("elr", "clean", "clean"), "ece"] == pytest.approx(50 * kept["ece"].mean())
-    assert rows.loc[("elr", "clean", "clean"), "seeds"] == 4
-    assert rows.loc[("elr", "clean", "trained"), "seeds"] == 5
+    assert rows.loc[("elr", "clean", "clean"), "done"] == 4
+    assert rows.loc[("elr", "clean", "trained"), "done"] == 5
     for state, factor in (("trained", 100), ("noisy", 200), ("clean", 50)):
         shown = rows.loc[("cross_entropy", "clean", state)]
         assert shown["ece"] == pytest.approx(factor * whole["ece"].mean())

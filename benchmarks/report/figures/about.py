@@ -48,12 +48,15 @@ def about(run: Run, data: pd.DataFrame) -> str:
         f"{run.images[str(name)]} ({size.n_train:,.0f} training and {size.n_test:,.0f} test images)"
         for name, size in zip(sizes.index, sizes.itertuples(), strict=True)
     ]
-    seeds = rows.groupby(["method", "setting"])["seed"].nunique()
+    keys = ["method", "setting"]
+    seeds = rows.groupby(keys)["seed"].nunique()
+    failed = run.cells.loc[run.cells["status"] != "done", keys].drop_duplicates()
+    fewer = ", fewer where runs failed" * (len(failed.merge(rows[keys])) > 0)
     words = [
         _some(datasets, "datasets"),
         _some(sorted(rows["model"].unique()), "models"),
         _some(sorted(rows["recipe"].unique()), "recipes"),
-        f"n = {span(seeds)} {'seed' if seeds.max() == 1 else 'seeds'}",
+        f"n = {span(seeds)} {'seed' if seeds.max() == 1 else 'seeds'}{fewer}",
     ]
     shown = set(data["method"]) if "method" in data else set()
     given = [kind for method, kind in run.privileges.items() if method in shown]

@@ -1,11 +1,12 @@
 """The gain of each method on the reference in each setting, as a heat map."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.ticker import FuncFormatter
 
 from benchmarks.report import stats
 from benchmarks.report.analysis import REFERENCES, Analysis
-from benchmarks.report.figures import heat_map, layout
+from benchmarks.report.figures import heat_map, layout, survivors
 from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.phrases import MINUS, signed
 from benchmarks.report.venues import Venue
@@ -40,6 +41,8 @@ def pages(analysis: Analysis, venue: Venue, metric: str) -> list[Page]:
             vmax=limit,
             cbar_kws=_colour_bar(extended=data["difference"].abs().max() > limit),
         )
+        few = np.argwhere(survivors.lost(entries).to_numpy().reshape(len(rows), -1))
+        survivors.mark_corners(figure.axes[0], [(column + 1, row) for row, column in few])
         figure.axes[-1].tick_params(length=0)
         label = f"{words.metric(metric).label}, difference{_unit(metric)}"
         figure.axes[-1].set_ylabel(layout.wrapped(label, figure.get_figheight() - 0.8, venue))
@@ -66,12 +69,14 @@ def the_reference(analysis: Analysis) -> str:
 def points(analysis: Analysis, reference: str, metric: str) -> pd.DataFrame:
     """Return each ``difference`` in points by ``method`` and ``setting``, and what may be claimed.
 
-    A difference of fewer than three pairs has no ``p_adjusted``.
+    A difference of fewer than three pairs has no ``p_adjusted``. ``done`` of ``planned`` seeds
+    finished with both methods.
     """
     data = analysis.compared(reference, metric)
-    data = data.assign(difference=_scale(metric) * data["difference"])
-    columns = ["method", "setting", "difference", "n", "family", "p_adjusted", "outcome"]
-    return data[columns]
+    data = data.assign(difference=_scale(metric) * data["difference"]).rename(columns={"n": "done"})
+    keys, claimed = ["method", "setting"], ["family", "p_adjusted", "outcome"]
+    table = data.join(analysis.planned(reference), on=keys)
+    return table[[*keys, "difference", "done", "planned", *claimed]]
 
 
 def _scale(metric: str) -> int:
@@ -124,6 +129,7 @@ def _caption(above: str, entries: pd.DataFrame, limit: float) -> str:
             f"{stats.FEWEST_PAIRS} seeds (at {stats.ALPHA:g}: p after Holm for what the suite "
             "asked, q for all else)."
         )
+    text += survivors.OPEN * bool(survivors.lost(entries).any())
     if entries["value"].abs().max() > limit:
         text += f" Beyond {limit:.1f} either way all colours are alike; the numbers are not."
     return text

@@ -11,7 +11,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from benchmarks.report.analysis import Analysis
-from benchmarks.report.figures import layout
+from benchmarks.report.claims import OVERALL
+from benchmarks.report.figures import layout, survivors
 from benchmarks.report.figures.difference import the_reference
 from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.looks import Look
@@ -59,6 +60,10 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
             axes.set_xlim(windows[metric])
             _draw_panel(axes, inside[0], inside[1], shown, 100 * analysis.margins[metric])
             axes.set_xlabel(about[metric])
+        own = pooled[pooled["method"].isin(part)]
+        place = {method: number for number, method in enumerate(part)}
+        survivors.write_counts(grid[-1], own, place, venue.small, side="left")
+        words += survivors.COUNTS * bool(survivors.lost(own).any())
         grid[0].set_yticks(range(len(part)), [labels[method] for method in part])
         _draw_legend(figure, dots=len(dots) > 0)
         here = pd.concat([pooled, dots])
@@ -142,15 +147,18 @@ def _cut(shown: pd.DataFrame, windows: Mapping[str, Ends]) -> str:
 def points(analysis: Analysis, reference: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return ``mean``, ``low``, ``high`` over the settings, and ``mean`` in each, in points.
 
-    Over all settings are those of the ranking, and only seeds count that finished in all of them.
+    Over all settings are those of the ranking, and only seeds count that finished in all of them:
+    ``done`` of ``planned``, with both methods.
     """
     pooled = [analysis.overall(reference, m).assign(setting="all") for m in SHOWN]
-    each = [analysis.compared(reference, m).assign(low=nan, high=nan, n=1) for m in SHOWN]
-    columns = ["metric", "method", "setting", "mean", "low", "high", "n", "outcome"]
+    each = [analysis.compared(reference, m).assign(low=nan, high=nan) for m in SHOWN]
+    keys, planned = ["method", "setting"], analysis.planned(reference)
+    planned = planned.rename(index={OVERALL: "all"}, level=1)
+    columns = ["metric", *keys, "mean", "low", "high", "done", "planned", "outcome"]
     tables = []
     for parts in (pooled, each):
-        table = pd.concat(parts, ignore_index=True).rename(columns={"difference": "mean"})
-        table = table.reindex(columns=columns)
+        table = pd.concat(parts, ignore_index=True).join(planned, on=keys)
+        table = table.rename(columns={"difference": "mean", "n": "done"}).reindex(columns=columns)
         table[["mean", "low", "high"]] *= 100
         tables.append(table)
     return tables[0].dropna(subset=["mean"]), tables[1]

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from benchmarks.report.analysis import Analysis
-from benchmarks.report.figures import layout
+from benchmarks.report.figures import layout, survivors
 from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.looks import resolve
 from benchmarks.report.phrases import MINUS
@@ -130,8 +130,11 @@ def points(analysis: Analysis, sweep: Swept) -> pd.DataFrame:
     groups = rows.groupby("setting")
     about = groups[["arena", "panel", "kind"]].first()
     about["rate"] = 100 * groups["noise_rate_realised"].mean()
-    planned = run.cells.groupby(keys).size().rename("planned")
-    table = pd.concat(tables, ignore_index=True).join(about, on="setting").join(planned, on=keys)
+    table = (
+        pd.concat(tables, ignore_index=True)
+        .join(about, on="setting")
+        .join(analysis.planned(), on=keys)
+    )
     table = table.assign(
         x=table["method"].map(sweep.numbers), place=table["setting"].map(run.settings.index)
     )
@@ -161,7 +164,7 @@ def _caption(analysis: Analysis, sweep: Swept, data: pd.DataFrame) -> str:
         value = _number(sweep.numbers[method])
         caption += _LEFT_OUT.format(name=sweep.name, value=value, lost=lost, total=total)
     caption += layout.SKEWED * bool(data["skewed"].any())
-    return caption + _OPEN * bool((data["done"] < data["planned"]).any())
+    return caption + _OPEN * bool(survivors.lost(data).any())
 
 
 def _number(value: float, _: int | None = None) -> str:
@@ -232,7 +235,7 @@ def _draw_panel(axes: Axes, data: pd.DataFrame, looks: Mapping[str, tuple[str, s
         own = data[data["panel"] == panel]
         axes.plot(own["x"], own["centre"], color=colour, linewidth=1.0, zorder=2)
         axes.vlines(own["x"], own["low"], own["high"], colors=colour, linewidth=0.7, zorder=1.9)
-        fill = np.where(own["done"] < own["planned"], "white", colour)
+        fill = np.where(survivors.lost(own), "white", colour)
         axes.scatter(
             own["x"],
             own["centre"],

@@ -12,7 +12,7 @@ from matplotlib.ticker import NullFormatter
 
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import Run
-from benchmarks.report.figures import layout
+from benchmarks.report.figures import layout, survivors
 from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.figures.methods import (
     MethodSelection,
@@ -165,7 +165,7 @@ def _words(
     if data["skewed"].any():
         yield f"{layout.SKEWED} Dots: the seeds there."
     if data["lost"].any():
-        yield " Open markers: means over the seeds that finished."
+        yield survivors.OPEN
     if "floor" in data:
         yield (
             " Grey: from the lowest to the highest floor of the methods; a floor is what a "

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from benchmarks.report.analysis import Analysis, rows_of
-from benchmarks.report.figures import layout, rows
+from benchmarks.report.figures import layout, rows, survivors
 from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.figures.methods import core_note
 from benchmarks.report.looks import Look
@@ -52,6 +52,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
             _draw_panel(axes, here, own, venue)
         sheet.figure.legend(handles=_handles(words), loc="outside lower center", ncols=3)
         caption = _CAPTION.format(words=words) + more + core_note(analysis, data["setting"])
+        caption += survivors.COUNTS * bool(survivors.lost(sheet.data).any())
         drawn.append(Page(sheet.figure, sheet.data, caption))
     return drawn
 
@@ -59,18 +60,19 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
 def points(analysis: Analysis) -> pd.DataFrame:
     """Return accuracies by ``method`` and ``setting`` in percent, a column for each selection.
 
-    Over the ``seeds`` that have both the last epoch and the best one. The noisy validation labels
-    of a recipe that holds none out choose nothing, so ``val`` is nan there.
+    Over the ``done`` of ``planned`` seeds that have both the last epoch and the best one. The noisy
+    validation labels of a recipe that holds none out choose nothing, so ``val`` is nan there.
     """
     run, keys = analysis.run, ["method", "setting"]
     tables = [run.at(name).set_index([*keys, "seed"])["acc"] for name in SELECTIONS]
     table = pd.concat(tables, axis=1, keys=SELECTIONS).dropna(subset=["last", "oracle"])
     groups = (100 * table).groupby(keys)
-    return groups.mean().assign(seeds=groups.size()).reset_index()
+    return groups.mean().assign(done=groups.size()).join(analysis.planned()).reset_index()
 
 
 def _draw_panel(axes: Axes, data: pd.DataFrame, looks: Mapping[str, Look], venue: Venue) -> None:
-    at = data["method"].map({method: number for number, method in enumerate(looks)})
+    place = {method: number for number, method in enumerate(looks)}
+    at, number = data["method"].map(place), _NUMBER
     colours = [looks[method].colour for method in data["method"]]
     axes.hlines(at, data["last"], data["oracle"], colors=colours, linewidth=1.2, zorder=1)
     axes.scatter(data["oracle"], at, s=13, c="white", edgecolors=colours, linewidths=0.8)
@@ -87,11 +89,14 @@ def _draw_panel(axes: Axes, data: pd.DataFrame, looks: Mapping[str, Look], venue
                 fontsize=venue.small,
                 color="0.3",
             )
+    if survivors.lost(data).any():
+        survivors.write_counts(axes, data, place, venue.small)
+        number *= 2  # beside one another
     low, high = data[list(SELECTIONS)].min().min(), data[list(SELECTIONS)].max().max()
     more = max(_REACH - (high - low), 0.0) / 2
     low, high = low - more, high + more
     inch = (high - low) / rows.inches(axes, venue)
-    axes.set_xlim(low - 0.06 * inch, high + _NUMBER * inch)
+    axes.set_xlim(low - 0.06 * inch, high + number * inch)
     ticks = layout.few_ticks(2).tick_values(low, min(high, 100))
     inside = [tick for tick in ticks if low <= tick <= 100]
     wide = _NUMBER * inch / (inside[-1] - inside[0] or 1.0)

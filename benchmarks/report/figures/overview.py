@@ -13,8 +13,9 @@ from matplotlib.patches import Rectangle
 
 from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis, rows_of
+from benchmarks.report.claims import OVERALL
 from benchmarks.report.data import Run
-from benchmarks.report.figures import layout
+from benchmarks.report.figures import layout, survivors
 from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.looks import ink
 from benchmarks.report.phrases import mean_over, number
@@ -75,18 +76,23 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
             part = data[data["method"].isin(methods) & data["setting"].isin([*columns, MEAN])]
             own = {method: labels[method] for method in methods}
             figure = _figure(part, own, {name: here[name] for name in columns}, limits, venue)
-            drawn.append(Page(figure, part, caption + more, arena))
+            open_markers = survivors.OPEN * bool(survivors.lost(part).any())
+            drawn.append(Page(figure, part, caption + open_markers + more, arena))
     return drawn
 
 
 def points(analysis: Analysis) -> pd.DataFrame:
     """Return ``acc`` in percent by ``method`` and ``setting``, and the ``mark`` beside it.
 
-    The setting ``MEAN`` is the mean over the shared settings, as in the ranking.
+    The setting ``MEAN`` is the mean over the shared settings, as in the ranking. ``done`` of
+    ``planned`` seeds finished, there in all of them.
     """
-    means = analysis.setting_means("acc")[["method", "setting", "mean"]]
-    overall = analysis.ranking["acc"].dropna().rename("mean").reset_index()
-    data = pd.concat([means, overall.assign(setting=MEAN)], ignore_index=True)
+    means = analysis.setting_means("acc")[["method", "setting", "mean", "n"]]
+    overall = analysis.ranking[["acc", "seeds"]].dropna().reset_index()
+    overall = overall.rename(columns={"acc": "mean", "seeds": "n"}).assign(setting=MEAN)
+    data = pd.concat([means, overall], ignore_index=True).rename(columns={"n": "done"})
+    planned = analysis.planned().rename(index={OVERALL: MEAN}, level=1)
+    data = data.join(planned, on=["method", "setting"])
     marks = {name: analysis.marks("acc", name) for name in set(means["setting"])}
     marks[MEAN] = analysis.marks("acc")
     data["mark"] = [marks[row.setting].get(row.method, "") for row in rows_of(data)]
@@ -149,6 +155,9 @@ def _figure(
         share = (row.acc - limits[0]) / ((limits[1] - limits[0]) or 1.0)
         at = left[row.setting], place[row.method], entry
         _draw_entry(axes, row.acc, row.mark, at, (share, size))
+    few = rows_of(data[survivors.lost(data) & data["setting"].isin(left)])
+    corners = [(left[row.setting] + entry, place[row.method] - 0.46) for row in few]
+    survivors.mark_corners(axes, corners)
     axes.set_xticks(
         [at + entry / 2 for at in left.values()], [*(n for _, n in about.values()), MEAN]
     )

@@ -11,7 +11,8 @@ from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 from numpy.typing import NDArray
 
 from benchmarks.report.analysis import COSTS, Analysis
-from benchmarks.report.figures import labels, layout
+from benchmarks.report.claims import OVERALL
+from benchmarks.report.figures import labels, layout, survivors
 from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.figures.methods import select_methods
 from benchmarks.report.looks import COLOURS, Look
@@ -117,11 +118,14 @@ def points(analysis: Analysis) -> pd.DataFrame:
     """Return ``acc``, ``ece`` in percent with half widths, the cost and fronts by method.
 
     Over the settings that every method has tried, as the ranking is; a seed counts where it
-    finished in all. Methods within chance, which would set the scale of the others, are left out.
+    finished in all: ``done`` of ``planned``. Methods within chance, which would set the scale of
+    the others, are left out.
     """
     means = analysis.ranking[["acc", "acc_half", "ece", "ece_half"]]
     methods = [m for m in analysis.run.methods if m not in _left_out(analysis)]
     data = 100 * means.reindex(methods)
+    data["done"] = analysis.ranking["seeds"].reindex(methods)
+    data["planned"] = analysis.planned().xs(OVERALL, level=1).reindex(methods)
     data[list(COSTS)] = analysis.costs.reindex(data.index)
     data[list(TIMED)] = analysis.timings[list(TIMED)].reindex(data.index)
     data = data.dropna(subset=["acc", "ece"])
@@ -181,16 +185,18 @@ def _draw_panel(
         axes.hlines(y, *_interval(known, "ece"), colors=colours, linewidth=0.5, zorder=2)
     if cost == "seconds":
         axes.hlines(y, known["low"], known["high"], colors=colours, linewidth=0.5, zorder=2)
-    for method, row in points.iterrows():
+    for (method, row), lost in zip(points.iterrows(), survivors.lost(points), strict=True):
         on, small = bool(row[f"front_{cost}"]), method not in named
+        colour = looks[str(method)].colour
         axes.plot(
             row[cost],
             row["acc"],
             looks[str(method)].marker,
-            color=looks[str(method)].colour,
+            color=colour,
             markersize=5 if on else 3 if small else 4.5,
-            markeredgecolor="black" if on else "white",
-            markeredgewidth=0.6 if on else 0.3,
+            markerfacecolor="white" if lost else colour,
+            markeredgecolor="black" if on else colour if lost else "white",
+            markeredgewidth=0.6 if on else 0.8 if lost else 0.3,
             alpha=0.6 if small else 1,
             zorder=2.5 if small else 3,
         )
@@ -238,4 +244,5 @@ def _caption(analysis: Analysis, data: pd.DataFrame) -> str:
     text += _COST if costly else _ALIKE if alike else " Costs are not known."
     left_out = _left_out(analysis)
     out = [analysis.looks[m].label for m in analysis.run.methods if m in left_out]
+    text += survivors.OPEN * bool(survivors.lost(data).any())
     return text + _SECONDS * timed + _CHANCE.format(methods=", ".join(out)) * bool(out)

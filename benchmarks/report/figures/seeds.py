@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from benchmarks.report.analysis import Analysis, rows_of
-from benchmarks.report.figures import rows
+from benchmarks.report.figures import rows, survivors
 from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.looks import Look
 from benchmarks.report.venues import Venue
@@ -17,7 +17,7 @@ _MOST = 101
 """Where an axis of percentages ends at the latest, so that marks at 100 are whole."""
 _SPREAD = 0.4
 """How far seeds lie apart in a row, so that equal ones are seen."""
-_INK, _WARNING = "0.15", "#a00701"
+_INK = "0.15"
 _DIAMOND: dict[str, Any] = {"marker": "D", "markersize": 2.6, "markerfacecolor": "white"}
 _CAPTION = (
     "{words.headline} {words.measured} at the last epoch: a dot for each seed, the same seed at "
@@ -28,7 +28,6 @@ _MEDIAN = (
     " Where the interval leaves what is possible, the median stands in its place, as a diamond."
 )
 _BEYOND = " An arrow gives the mean of seeds beyond the axis, all within chance."
-_LOST = " A number such as 4/5 says how many seeds finished where some did not."
 
 
 def pages(analysis: Analysis, venue: Venue) -> list[Page]:
@@ -51,7 +50,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
         caption = _CAPTION.format(words=words) + _MEDIAN * bool(
             (part["low"].isna() & (part["done"] > 1)).any()
         )
-        caption += _LOST * bool((part["done"] < part["planned"]).any())
+        caption += survivors.COUNTS * bool(survivors.lost(part).any())
         caption += _BEYOND * bool(part["beyond"].any())
         drawn.append(Page(sheet.figure, part, caption + more))
     return drawn
@@ -64,12 +63,11 @@ def points(analysis: Analysis) -> pd.DataFrame:
     where the interval leaves what is possible or is unknown, and their ``median``. ``beyond`` are
     seeds within chance, each below every seed of the methods that are not.
     """
-    run, keys = analysis.run, ["method", "setting"]
-    data = run.last[[*keys, "seed", "acc"]].sort_values([*keys, "seed"])
+    keys = ["method", "setting"]
+    data = analysis.run.last[[*keys, "seed", "acc"]].sort_values([*keys, "seed"])
     data = data.merge(analysis.setting_means("acc"), on=keys)
-    planned = run.cells.groupby(keys).size().rename("planned")
     median = data.groupby(keys)["acc"].median().rename("median")
-    data = data.join(planned, on=keys).join(median, on=keys)
+    data = data.join(analysis.planned(), on=keys).join(median, on=keys)
     inside = (data["mean"] >= data["half"]) & (data["mean"] + data["half"] <= 1)
     half = data["half"].where(inside)
     data = data.assign(low=data["mean"] - half, high=data["mean"] + half)
@@ -101,19 +99,16 @@ def _draw_panel(axes: Axes, data: pd.DataFrame, looks: Mapping[str, Look], size:
     axes.plot(each["median"][alone], at[alone], color=_INK, linestyle="", **_DIAMOND)
     if axes.get_xlim()[1] > _MOST:
         axes.set_xlim(right=_MOST)
-    for lost in rows_of(each[each["beyond"] | (each["done"] < each["planned"])]):
-        text = f"{lost.done}/{lost.planned}" if lost.done < lost.planned else ""
-        if lost.beyond:
-            text = f"\N{BLACK LEFT-POINTING SMALL TRIANGLE} {lost.mean:.1f}  {text}".rstrip()
+    survivors.write_counts(axes, each, row, size)
+    for below in rows_of(each[each["beyond"]]):
         axes.text(
-            0.03 if lost.beyond else 1.0,
-            row[lost.method],
-            text,
+            0.03,
+            row[below.method],
+            f"\N{BLACK LEFT-POINTING SMALL TRIANGLE} {below.mean:.1f}",
             transform=axes.get_yaxis_transform(),
             va="center",
-            ha="left" if lost.beyond else "right",
             fontsize=size,
-            color=_WARNING,
+            color=survivors.WARNING,
         )
 
 

@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
 from benchmarks.report import scaling
 from benchmarks.report.analysis import Analysis
-from benchmarks.report.figures import rows
+from benchmarks.report.figures import rows, survivors
 from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.figures.methods import core_note, select_methods
 from benchmarks.report.venues import Venue
@@ -70,11 +70,13 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     caption += core_note(analysis, data["setting"])
     drawn = []
     for sheet in sheets:
+        trained = sheet.data[sheet.data["state"] == "trained"]
         for axes, here in sheet.panels:
-            _draw_panel(axes, here, sheet.methods)
+            _draw_panel(axes, here, sheet.methods, venue.small)
             _make_logarithmic(axes, pd.concat([sheet.data["ece"], sheet.data["floor"]]))
         sheet.figure.legend(handles=_handles(), loc="outside lower center", ncols=3)
-        drawn.append(Page(sheet.figure, sheet.data, caption + more + selection.note))
+        few = survivors.COUNTS * bool(survivors.lost(trained).any())
+        drawn.append(Page(sheet.figure, sheet.data, caption + few + more + selection.note))
     return drawn
 
 
@@ -82,7 +84,7 @@ def points(analysis: Analysis) -> pd.DataFrame:
     """Return the ``ece`` in percent by ``method``, ``setting`` and ``state``.
 
     ``state`` is one of ``MARKS``; ``floor`` is that of the method in the setting as it was
-    trained, ``seeds`` how many a mean is over.
+    trained, ``done`` of ``planned`` seeds are what a mean is over.
     """
     last = analysis.run.last
     known = [m not in analysis.collapsed(s) for m, s in last[["method", "setting"]].to_numpy()]
@@ -93,15 +95,15 @@ def points(analysis: Analysis) -> pd.DataFrame:
         own = last.assign(value=100 * last[column]).dropna(subset=["value"])
         means = own.groupby(["method", "setting"])["value"].agg(["mean", "size"]).reset_index()
         tables.append(means.assign(state=state))
-    table = pd.concat(tables, ignore_index=True).rename(columns={"mean": "ece", "size": "seeds"})
+    table = pd.concat(tables, ignore_index=True).rename(columns={"mean": "ece", "size": "done"})
     scaled = table.loc[table["state"] != "trained", ["method", "setting"]].drop_duplicates()
-    table = table.merge(scaled)
+    table = table.merge(scaled).join(analysis.planned(), on=["method", "setting"])
     keys = zip(table["method"], table["setting"], strict=True)
     floor = [100 * analysis.floors.get(key, math.nan) for key in keys]
     return table.assign(floor=floor)
 
 
-def _draw_panel(axes: Axes, data: pd.DataFrame, methods: Sequence[str]) -> None:
+def _draw_panel(axes: Axes, data: pd.DataFrame, methods: Sequence[str], size: float) -> None:
     row = {method: number for number, method in enumerate(methods)}
     wide = data.pivot_table("ece", "method", "state").reindex(columns=list(MARKS))
     at = wide.index.map(row)
@@ -111,6 +113,7 @@ def _draw_panel(axes: Axes, data: pd.DataFrame, methods: Sequence[str]) -> None:
     axes.vlines(floors["floor"], places - 0.34, places + 0.34, color="0.6", linewidth=1.6)
     for state, mark in MARKS.items():
         axes.plot(wide[state], at, linestyle="", zorder=3, **_style(mark))
+    survivors.write_counts(axes, data[data["state"] == "trained"], row, size)
 
 
 def _make_logarithmic(axes: Axes, values: pd.Series) -> None:

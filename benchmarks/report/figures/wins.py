@@ -29,6 +29,8 @@ _CAPTION = (
     "and seeds that both finished; a tie counts half. Columns are numbered as rows are."
 )
 
+_LOST = " In ranks, a run that failed is last."
+
 
 def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     """Draw one page, the best method first."""
@@ -43,6 +45,8 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
         settings=mean_over(len(analysis.shared_settings)),
         seeds=count(int(data["seeds"].max()), "seed"),
     )
+    cells = analysis.run.cells[analysis.run.cells["setting"].isin(analysis.shared_settings)]
+    caption += _LOST * bool((cells["status"] != "done").any())
     if len(shown) < len(methods):
         caption += f" Shown: the best {len(shown)} of {len(methods)} methods."
     part = data[data["method"].isin(shown)]
