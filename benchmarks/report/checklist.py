@@ -153,8 +153,8 @@ def _whole_test_set(run: Run) -> Item:
         return Item(statement, None, "no reliability diagram was kept")
     short = int((known["cell_id"].map(counted) != known["n_test"]).sum())
     same = bool((sizes["min"] == sizes["max"]).all())
-    images = [f"{name} {n:.0f}" for name, n in sizes["max"].items()]
-    text = f"{_some(images)} images; {count(short, 'cell')} with fewer in its bins"
+    images = [f"{run.images[str(name)]}, {n:.0f} images" for name, n in sizes["max"].items()]
+    text = f"{_some(images)}; {count(short, 'cell')} with fewer in its bins"
     return Item(statement, same and not short, text)
 
 
@@ -220,7 +220,7 @@ def _settings(run: Run) -> Item:
 
 
 def _datasets(run: Run) -> Item:
-    names = list(run.datasets)
+    names = [run.images[name] for name in run.datasets]
     return Item("Settings come from more than one dataset", len(names) > 1, listing(names))
 
 

@@ -176,10 +176,11 @@ def _corrected(analysis: Analysis, rows: pd.DataFrame) -> Table | None:
 def _first(analysis: Analysis, folder: Path, new: Path, *, audited: bool) -> Iterator[Block]:
     """Yield what is known of the labels, which method to take, and how to go on."""
     run = analysis.run
-    others = sorted({*run.cells["dataset"]} - {*run.unknown})
+    unknown = [run.images[name] for name in run.unknown]
+    others = [run.images[name] for name in run.datasets if name not in run.unknown]
     if others:
         yield (
-            f"Nobody has told which labels of {listing(list(run.unknown))} are right: there, "
+            f"Nobody has told which labels of {listing(unknown)} are right: there, "
             "agreement is with the given test labels, and is no accuracy. Of "
             f"{listing(others)} clean test labels are known, and agreement with these is accuracy. "
             "No mean or rank is over both: where all methods have been tried on clean test labels, "

@@ -49,8 +49,7 @@ def section(run: Run) -> list[Block]:
 def _licences(run: Run) -> str:
     """Say under which licence the images are that the numbers are of."""
     unknown = "not recorded (data info tells)"
-    names = run.datasets
-    said = [f"{name}: {run.licences.get(name, unknown)}" for name in names]
+    said = [f"{run.images[name]}: {run.licences.get(name, unknown)}" for name in run.datasets]
     return f"Licence of the images: {'; '.join(said)}."
 
 

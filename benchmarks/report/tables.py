@@ -553,6 +553,7 @@ def datasets(analysis: Analysis) -> Table | None:
         "because settings that share a dataset are not independent. A difference that this "
         f"interval does not show may belong to one dataset. {NO_TEST}"
     )
+    text = text.rename(columns=run.images)
     table = unmarked(text, numbers, (*incomplete(analysis), note))
     title = f"{run.words.headline} less that of {analysis.label(reference)}, dataset by dataset"
     return labelled(analysis, replace(table, title=title))

@@ -6,10 +6,12 @@ import pandas as pd
 import pytest
 
 from benchmarks.question import Question
-from benchmarks.report import guide
+from benchmarks.report import guide, latex, provenance, tables
 from benchmarks.report.analysis import Analysis
+from benchmarks.report.checklist import checklist
 from benchmarks.report.data import load
 from benchmarks.report.opening import first_screen
+from benchmarks.report.venues import VENUES
 from tests.report.folders import SIX, Sweep, stamp, write
 
 RATES = tuple(f"symmetric(rate={rate})" for rate in (0.1, 0.2, 0.3, 0.4))
@@ -172,6 +174,17 @@ def test_features_are_called_by_their_images_and_their_network(tmp_path):
     )
     assert "Data: digits, 1,000 images to train on and 2,000 to test on" in first.about
     assert "features of a by random_conv, 1,000 images" in first.about
+    analysis = Analysis(replace(run, spelled=spelled))
+    called = "digits, features of a by random_conv and features of svhn by random_conv"
+    asked = {item.statement: item.evidence for item in checklist(analysis)}
+    assert asked["Settings come from more than one dataset"] == called
+    assert "features of a by random_conv, 2000 images" in asked["Every test image was evaluated"]
+    table = tables.datasets(analysis)
+    assert list(table.text)[:-1] == list(analysis.run.images.values())
+    assert {*table.numbers["dataset"]} == {*data}
+    assert "features of a by random_conv: not recorded" in str(provenance.section(analysis.run))
+    two = replace(run, spelled=spelled).restricted(run.methods, run.settings[1:])
+    assert "svhn by random_conv" in latex.context_of(Analysis(two), VENUES["neurips"]).about
     alike = dict.fromkeys(data[:2], f"embedded(dataset='a', {net}")
     assert replace(run, spelled=alike).images == {name: name for name in data}
 

@@ -36,8 +36,10 @@ def context_of(analysis: Analysis, venue: Venue) -> Context:
     run = analysis.run
     about = [
         listing([printable(name) for name in names]) if len(names) < 3 else f"{len(names)} {kind}s"
-        for kind in ("dataset", "model")
-        for names in [sorted(set(run.cells[kind]))]
+        for kind, names in (
+            ("dataset", [run.images[name] for name in run.datasets]),
+            ("model", sorted(set(run.cells["model"]))),
+        )
     ]
     facts = {**run.facts, **catalogue()}
     suite = Path(run.suite).stem or "results"
