@@ -31,6 +31,14 @@ _HTML = {
 _PLAIN = {"best": "*", "equivalent": "=", "open": "~", "out": "x"}
 
 
+class Tip(NamedTuple):
+    """What a mark of a figure says, and where it is: shares of the width and of the height."""
+
+    x: float
+    y: float  # from the top
+    text: str
+
+
 class Picture(NamedTuple):
     """A figure of the report: the stem of its files, and what it shows in words."""
 
@@ -38,6 +46,7 @@ class Picture(NamedTuple):
     caption: str
     pdf: bool = False  # whether one of its files is PDF
     drawn: bool = True  # else its files are pixels and numbers alone
+    tips: tuple[Tip, ...] = ()
 
 
 class Words(str):

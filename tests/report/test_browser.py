@@ -315,6 +315,31 @@ def test_anchors_land_on_their_figure_and_nothing_is_wider_than_a_phone(page, fo
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
+def test_a_mark_of_a_figure_says_its_value_where_the_pointer_is_near(page):
+    image, said, ring = (page.locator(name) for name in ("#figure-seeds img", "#tip", "#ring"))
+    marks = json.loads(image.get_attribute("data-tips"))
+    for width in (1400, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        for x, y, text in (marks[0], marks[-1]):
+            image.scroll_into_view_if_needed()
+            box = image.bounding_box()
+            place = box["x"] + x * box["width"], box["y"] + y * box["height"]
+            page.mouse.move(*place)
+            assert text in said.inner_text().split("\n")
+            seen = ring.bounding_box()
+            middle = seen["x"] + seen["width"] / 2, seen["y"] + seen["height"] / 2
+            assert middle == pytest.approx(place, abs=4)  # the nearest mark, or one just beside it
+            shown = said.bounding_box()
+            assert 0 <= shown["x"] <= width - shown["width"]
+        page.keyboard.press("Escape")
+        assert not said.is_visible()
+        page.mouse.move(*place)
+        assert said.is_visible()
+        page.mouse.move(box["x"] - 5, box["y"])
+        assert not said.is_visible()
+        assert not ring.is_visible()
+
+
 def refuse_barriers(page):
     """Look at a page with an open row on screens of all kinds, through axe-core."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()

@@ -27,7 +27,7 @@ RANKED = "Ranking"
 
 LIBRARY = HERE / "vendored" / "dataTables.min.js"
 
-SCRIPTS = [HERE / f"{name}.js" for name in ("means", "board", "controls")]
+SCRIPTS = [HERE / f"{name}.js" for name in ("means", "board", "controls", "tips")]
 """What the page does, in this order."""
 
 HEAVY = 600_000
@@ -127,11 +127,21 @@ def _figure(picture: Picture, folder: Path) -> str:
     links = ", ".join(f'<a href="figures/{picture.stem}.{k}">{k.upper()}</a>' for k in known)
     return (
         f'<figure id="{name}"><div class="card"><img alt="{escape(_title(picture))}" '
-        f'width="{width}" height="{height}" loading="lazy" '
+        f'{_tips(picture)}width="{width}" height="{height}" loading="lazy" '
         f'src="data:image/{kind};base64,{content}"></div><figcaption>{escape(picture.caption)} '
         f'({links}) <a class="anchor" href="#{name}" aria-label="Link to this figure">¶</a>'
         f"</figcaption></figure>"
     )
+
+
+def _tips(picture: Picture) -> str:
+    """Return the attribute of an image with what its marks say, if they do."""
+    if not picture.tips:
+        return ""
+    told = [(round(tip.x, 4), round(tip.y, 4), tip.text) for tip in picture.tips]
+    text = escape(json.dumps(told, separators=(",", ":"), ensure_ascii=False), quote=False)
+    text = text.replace("'", "&#39;")  # and not what JSON is full of
+    return f"data-tips='{text}' "
 
 
 def _title(picture: Picture) -> str:

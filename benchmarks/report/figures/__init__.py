@@ -26,6 +26,7 @@ from benchmarks.report.figures import (
     reliability,
     seeds,
     temperature,
+    tips,
     transitions,
     trend,
     wins,
@@ -92,7 +93,7 @@ def draw(analysis: Analysis, place: Place, kinds: Iterable[str] = KINDS) -> list
         for name, page in pages(analysis, place.venue, kinds):
             if isinstance(page, Page):
                 save(page, place.folder / name, pdf=place.pdf)
-                drawn.append(Picture(name, page.caption, place.pdf))
+                drawn.append(Picture(name, page.caption, place.pdf, tips=tips.located(page.figure)))
             else:
                 drawn.append(f"{analysis.run.words.of_figure(name)} is not drawn. {page}")
     return drawn

@@ -158,6 +158,7 @@ def _figure(
             axes = grid[row, column]
             if measured := (method, setting) in by_place:
                 image = matrices.draw(axes, by_place[method, setting], scale)
+                matrices.tell(axes, by_place[method, setting], names)
             else:
                 layout.write_centred(axes, "no run")
                 axes.set(xticks=[], yticks=[], box_aspect=1)

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from benchmarks.report.analysis import Analysis
+from benchmarks.report.analysis import Analysis, rows_of
 from benchmarks.report.claims import OVERALL
-from benchmarks.report.figures import layout, survivors
+from benchmarks.report.figures import layout, survivors, tips
 from benchmarks.report.figures.difference import the_reference
 from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.looks import Look
@@ -175,6 +175,15 @@ def _draw_panel(
     axes.hlines(
         pooled["method"].map(place), pooled["low"], pooled["high"], color="black", linewidth=0.9
     )
+    each = [
+        f"{rows[dot.method].label}, {dot.setting}: {tips.plain(dot.mean)}" for dot in rows_of(dots)
+    ]
+    tips.say(axes, dots["mean"], dots["method"].map(place), each)
+    means = [
+        f"{rows[mean.method].label}, mean: {tips.interval(mean.mean, mean.low, mean.high)}"
+        for mean in rows_of(pooled)
+    ]
+    tips.say(axes, pooled["mean"], pooled["method"].map(place), means)
     low, high = axes.get_xlim()
     for row in pooled.to_dict("records"):
         look = rows[row["method"]]

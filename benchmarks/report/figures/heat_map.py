@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from benchmarks.report.data import Run
-from benchmarks.report.figures import layout
+from benchmarks.report.figures import layout, tips
 from benchmarks.report.looks import ink
 from benchmarks.report.venues import SMALLEST, Venue
 
@@ -139,6 +139,10 @@ def draw(
     for note in axes.texts:
         x, y = map(int, note.get_position())
         note.set_color(ink_on(axes.collections[0], value.to_numpy()[y, x]))
+    for place, method in enumerate(methods):
+        known = value.loc[method].notna() & text.loc[method].ne("")
+        texts = [f"{labels[method]}, {name}: {t}" for name, t in text.loc[method][known].items()]
+        tips.say(axes, np.flatnonzero(known) + 0.5, place + 0.5, texts)
     axes.set(xlabel="", ylabel="")
     axes.set_xticks(np.arange(len(short)) + 0.5, short, rotation=0 if level else 90)
     wrapped = [layout.name_lines(label, 2.0, venue) for label in labels.values()]

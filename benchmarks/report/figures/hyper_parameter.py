@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from benchmarks.report.analysis import Analysis
-from benchmarks.report.figures import layout, survivors
+from benchmarks.report.analysis import Analysis, rows_of
+from benchmarks.report.figures import layout, survivors, tips
 from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.looks import resolve
 from benchmarks.report.phrases import MINUS
@@ -234,6 +234,11 @@ def _draw_panel(axes: Axes, data: pd.DataFrame, looks: Mapping[str, tuple[str, s
     for panel, (colour, marker) in looks.items():
         own = data[data["panel"] == panel]
         axes.plot(own["x"], own["centre"], color=colour, linewidth=1.0, zorder=2)
+        texts = [
+            f"{panel}, {tips.plain(one.x)}: {tips.interval(one.centre, one.low, one.high)}"
+            for one in rows_of(own)
+        ]
+        tips.say(axes, own["x"], own["centre"], texts)
         axes.vlines(own["x"], own["low"], own["high"], colors=colour, linewidth=0.7, zorder=1.9)
         fill = np.where(survivors.lost(own), "white", colour)
         axes.scatter(

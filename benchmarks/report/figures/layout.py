@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.report import stats
+from benchmarks.report.figures.tips import TellingFigure
 from benchmarks.report.phrases import possible, printable
 from benchmarks.report.venues import Venue
 from benchmarks.schema import METRICS
@@ -87,7 +88,7 @@ def paper_style(venue: Venue) -> Iterator[None]:
 
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure of a size in inches that pyplot knows nothing of."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = TellingFigure(width, height)
     FigureCanvasAgg(figure)
     return figure
 

@@ -10,7 +10,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import Run
-from benchmarks.report.figures import layout
+from benchmarks.report.figures import layout, tips
 from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.figures.methods import MethodGrid, cut_note, method_grids, write_above
 from benchmarks.report.venues import Venue
@@ -90,5 +90,12 @@ def _figure(grid: MethodGrid, venue: Venue) -> Figure:
 
 def _draw_shares(axes: Axes, rows: pd.DataFrame) -> None:
     shares = rows.set_index("bin")[["right", "wrong"]].reindex(range(LOSS_BINS)).ffill().fillna(0)
+    some = slice(1, None, -(-LOSS_BINS // tips.MOST))
+    for kind in ("right", "wrong"):
+        texts = [
+            f"{tips.plain(share)}% of {kind} labels have a loss below {tips.plain(edge)}"
+            for edge, share in zip(_EDGES[1:][some], shares[kind][some], strict=True)
+        ]
+        tips.say(axes, _EDGES[1:][some], shares[kind][some], texts)
     axes.plot(_EDGES[1:], shares["right"], color=RIGHT)
     axes.plot(_EDGES[1:], shares["wrong"], color=WRONG, linestyle=(0, (4, 1)))

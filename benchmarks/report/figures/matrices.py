@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 
 from benchmarks.report.data import Run
+from benchmarks.report.figures.tips import plain, say
 from benchmarks.report.phrases import printable
 from benchmarks.report.stats import Floats
 from benchmarks.report.venues import SMALLEST
@@ -66,6 +67,15 @@ def draw(axes: Axes, values: Floats, scale: dict[str, Any]) -> AxesImage:
     axes.grid(visible=False)
     axes.spines[:].set(visible=True, color="0.7", linewidth=0.4)
     return image
+
+
+def tell(axes: Axes, values: Floats, names: Names) -> None:
+    """Let the entries of a matrix say what they are of, where the classes have names."""
+    for row, name in enumerate(names.names):
+        texts = [
+            f"{name} → {to}: {plain(v)}" for to, v in zip(names.names, values[row], strict=True)
+        ]
+        say(axes, range(len(texts)), row, texts)
 
 
 def name_below(axes: Axes, names: Names) -> None:

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import Run
-from benchmarks.report.figures import layout
+from benchmarks.report.figures import layout, tips
 from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.figures.methods import (
     MethodSelection,
@@ -88,6 +88,7 @@ def _figure(
             layout.write_centred(axes, "no label is wrong")
         else:
             draw_lines(axes, rows, methods, marks=-(-rows["x"].nunique() // 4))
+            tips.say_points(axes, rows, methods.shown, "Epoch")
         if len(row):
             _limit(axes, row[["centre", "low", "high"] if methods.have_bands else ["centre"]])
     figure.axes[0].xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))

@@ -12,7 +12,7 @@ from matplotlib.ticker import NullFormatter
 
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import Run
-from benchmarks.report.figures import layout, survivors
+from benchmarks.report.figures import layout, survivors, tips
 from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.figures.methods import (
     MethodSelection,
@@ -131,6 +131,8 @@ def _figure(
                 rows = rows.assign(x=rows["x"].map(rates.index).astype(float))
             at = dict(zip(sorted(rows["x"].unique()), rates, strict=True))
             beside = _draw_panel(axes, rows, methods, joined=joined)
+            told = rows.assign(place=rows["x"] + rows["method"].map(beside), x=rows["x"].map(at))
+            tips.say_points(axes, told, methods.shown, run.words.wrong_axis)
             gap = 0.3 * np.ptp(axes.get_xlim()) / (width / len(kinds) - 0.3)
             ticks = _spaced(list(at), gap)
             axes.set_xticks(ticks, [f"{at[tick]:.3g}" for tick in ticks])

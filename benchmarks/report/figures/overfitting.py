@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from benchmarks.report.analysis import Analysis, rows_of
-from benchmarks.report.figures import layout, rows, survivors
+from benchmarks.report.figures import layout, rows, survivors, tips
 from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.figures.methods import core_note
 from benchmarks.report.looks import Look
@@ -16,7 +16,8 @@ from benchmarks.report.tables import ORACLE
 from benchmarks.report.venues import Venue
 from benchmarks.report.vocabulary import Vocabulary
 
-SELECTIONS = ("last", "val", "oracle")
+_NAMES = {"last": "last epoch", "val": "best by validation", "oracle": f"best {ORACLE}"}
+SELECTIONS = tuple(_NAMES)
 _LEAST = 2.0
 """The loss in points from the best epoch to the last from which on it is written."""
 _REACH = 1.0
@@ -78,6 +79,12 @@ def _draw_panel(axes: Axes, data: pd.DataFrame, looks: Mapping[str, Look], venue
     axes.scatter(data["oracle"], at, s=13, c="white", edgecolors=colours, linewidths=0.8)
     axes.scatter(data["last"], at, s=13, c=colours, edgecolors=colours, linewidths=0.8)
     axes.scatter(data["val"], at, s=30, marker="|", c="0.15", linewidths=1.0)
+    for name in SELECTIONS:
+        texts = [
+            f"{looks[method].label}, {_NAMES[name]}: {tips.plain(value)}"
+            for method, value in zip(data["method"], data[name], strict=True)
+        ]
+        tips.say(axes, data[name], at, texts)
     for row, each in zip(at, rows_of(data), strict=True):
         if each.oracle - each.last >= _LEAST:
             axes.annotate(

@@ -15,7 +15,7 @@ from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis, rows_of
 from benchmarks.report.claims import OVERALL
 from benchmarks.report.data import Run
-from benchmarks.report.figures import layout, survivors
+from benchmarks.report.figures import layout, survivors, tips
 from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.looks import ink
 from benchmarks.report.phrases import mean_over, number
@@ -155,6 +155,8 @@ def _figure(
         share = (row.acc - limits[0]) / ((limits[1] - limits[0]) or 1.0)
         at = left[row.setting], place[row.method], entry
         _draw_entry(axes, row.acc, row.mark, at, (share, size))
+        said = f"{labels[row.method]}, {row.setting}: {tips.plain(row.acc)}"
+        tips.say(axes, at[0] + entry / 2, at[1], [said])
     few = rows_of(data[survivors.lost(data) & data["setting"].isin(left)])
     corners = [(left[row.setting] + entry, place[row.method] - 0.46) for row in few]
     survivors.mark_corners(axes, corners)

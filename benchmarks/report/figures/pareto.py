@@ -10,9 +10,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 from numpy.typing import NDArray
 
-from benchmarks.report.analysis import COSTS, Analysis
+from benchmarks.report.analysis import COSTS, Analysis, rows_of
 from benchmarks.report.claims import OVERALL
-from benchmarks.report.figures import labels, layout, survivors
+from benchmarks.report.figures import labels, layout, survivors, tips
 from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.figures.methods import select_methods
 from benchmarks.report.looks import COLOURS, Look
@@ -185,6 +185,7 @@ def _draw_panel(
         axes.hlines(y, *_interval(known, "ece"), colors=colours, linewidth=0.5, zorder=2)
     if cost == "seconds":
         axes.hlines(y, known["low"], known["high"], colors=colours, linewidth=0.5, zorder=2)
+    tips.say(axes, points[cost], points["acc"], _told(points, looks))
     for (method, row), lost in zip(points.iterrows(), survivors.lost(points), strict=True):
         on, small = bool(row[f"front_{cost}"]), method not in named
         colour = looks[str(method)].colour
@@ -200,6 +201,16 @@ def _draw_panel(
             alpha=0.6 if small else 1,
             zorder=2.5 if small else 3,
         )
+
+
+def _told(points: pd.DataFrame, looks: Mapping[str, Look]) -> list[str]:
+    """Return what the mark of each method says: its name and all that is known of it here."""
+    return [
+        f"{looks[one.method].label}: {tips.plain(one.acc)}, ECE {tips.plain(one.ece)}"
+        + f", cost {tips.plain(one.cost)}" * bool(np.isfinite(one.cost))
+        + f", {tips.plain(one.seconds)} s" * bool(np.isfinite(one.seconds))
+        for one in rows_of(points.reset_index())
+    ]
 
 
 def _interval(data: pd.DataFrame, metric: str) -> tuple[pd.Series, pd.Series]:

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
-from benchmarks.report.analysis import Analysis
-from benchmarks.report.figures import layout, matrices
+from benchmarks.report.analysis import Analysis, rows_of
+from benchmarks.report.figures import layout, matrices, tips
 from benchmarks.report.figures.confusion import given_of, of_core
 from benchmarks.report.figures.layout import Page
 from benchmarks.report.figures.matrices import Names
@@ -136,7 +136,7 @@ def _figure(analysis: Analysis, rows: pd.DataFrame, data: pd.DataFrame, venue: V
     for row, setting in zip(grid, settings, strict=True):
         left, right = row[0], row[-1]
         part = data[data["setting"] == setting]
-        _draw_dots(right, part, drawn.shown, classes)
+        _draw_dots(right, part, drawn.shown, {label: every[label] for label in classes})
         right.set_title(layout.name_lines(setting, widths[-1] * venue.width - 0.3, venue))
         left.set_ylabel(analysis.run.words.true_class)
         if known:
@@ -159,7 +159,9 @@ def _figure(analysis: Analysis, rows: pd.DataFrame, data: pd.DataFrame, venue: V
     return figure
 
 
-def _draw_dots(axes: Axes, data: pd.DataFrame, looks: dict[str, Any], classes: list[int]) -> None:
+def _draw_dots(
+    axes: Axes, data: pd.DataFrame, looks: dict[str, Any], classes: dict[int, str]
+) -> None:
     """Draw the accuracy of each class, methods below each other in its row."""
     row = {label: number for number, label in enumerate(classes)}
     for place, (method, look) in enumerate(looks.items()):
@@ -177,6 +179,11 @@ def _draw_dots(axes: Axes, data: pd.DataFrame, looks: dict[str, Any], classes: l
             markeredgewidth=0,
             clip_on=False,
         )
+        texts = [
+            f"{look.label}, {classes[one.label]}: {tips.interval(one.centre, one.low, one.high)}"
+            for one in rows_of(own)
+        ]
+        tips.say(axes, own["centre"], y, texts)
     for edge in range(1, len(classes)):
         axes.axhline(edge - 0.5, color="0.85", linewidth=0.5, zorder=0.5)
     axes.set_ylim(len(classes) - 0.5, -0.5)

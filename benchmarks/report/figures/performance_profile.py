@@ -5,7 +5,7 @@ import pandas as pd
 
 from benchmarks.report.analysis import Analysis
 from benchmarks.report.data import Run
-from benchmarks.report.figures import layout
+from benchmarks.report.figures import layout, tips
 from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.figures.methods import draw_legend, draw_lines, legend_height, select_methods
 from benchmarks.report.venues import Venue
@@ -37,6 +37,7 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     axes = figure.subplots()
     curves = data.rename(columns={"gap": "x", "share": "centre"})
     draw_lines(axes, curves, methods, marks=_STEPS // _MARKERS, steps=True)
+    tips.say_points(axes, curves, methods.shown, "Within points")
     axes.set(xlim=(0, data["gap"].max()), ylim=(0, 101))
     axes.set(
         xlabel=f"Distance from the best {analysis.run.words.accuracy} (points)",

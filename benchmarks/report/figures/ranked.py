@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator
 from numpy.typing import NDArray
 
 from benchmarks.report.analysis import Analysis
-from benchmarks.report.figures import layout
+from benchmarks.report.figures import layout, tips
 from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.figures.loss_histogram import missing
 from benchmarks.report.figures.methods import (
@@ -153,7 +153,8 @@ def _figure(
     panels = [(score, noise) for score in scores for noise in noises]
     for number, (axes, (score, noise)) in enumerate(zip(grid.flat, panels, strict=False)):
         rows = data[data["panel"] == noise]
-        _draw_panel(axes, rows[rows["score"] == score] if score else rows, drawn, chance)
+        rows = rows[rows["score"] == score] if score else rows
+        _draw_panel(axes, rows, drawn, chance, curve.labels[0])
         if number < across or not score:
             axes.set_title(layout.name_lines(noise, venue.width / across - 0.3, venue))
         if number % across == 0:
@@ -171,12 +172,17 @@ def _figure(
 
 
 def _draw_panel(
-    axes: Axes, rows: pd.DataFrame, methods: MethodSelection, chance: Mapping[str, float]
+    axes: Axes,
+    rows: pd.DataFrame,
+    methods: MethodSelection,
+    chance: Mapping[str, float],
+    x_label: str,
 ) -> None:
     if rows.empty:
         layout.write_centred(axes, "no run")
         return
     draw_lines(axes, rows, methods, marks=-(-rows["x"].nunique() // 4))
+    tips.say_points(axes, rows, methods.shown, x_label)
     share = chance.get(str(rows["setting"].iloc[0]))
     if share is not None:
         axes.axhline(share, color=_CHANCE, linestyle=(0, (2, 2)), linewidth=0.8, zorder=1)

@@ -10,7 +10,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
 from benchmarks.report import stats
-from benchmarks.report.analysis import Analysis
+from benchmarks.report.analysis import Analysis, rows_of
+from benchmarks.report.figures import tips
 from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.figures.methods import MethodGrid, cut_note, method_grids, write_above
 from benchmarks.report.venues import Venue
@@ -129,3 +130,9 @@ def _draw_bins(axes: Axes, rows: pd.DataFrame) -> None:
     axes.vlines(x, x, y, colors=gaps, linewidth=2.5)
     axes.vlines(x, rows["seeds_low"], rows["seeds_high"], colors=black, linewidth=0.6)
     axes.scatter(x, y, s=3.5, c=black, linewidths=0, clip_on=False)
+    texts = [
+        f"confidence {tips.plain(100 * one.confidence)}%, right {tips.plain(100 * one.accuracy)}%, "
+        f"{one.images} predictions"
+        for one in rows_of(rows.rename(columns={"count": "images"}))
+    ]
+    tips.say(axes, x, y, texts)

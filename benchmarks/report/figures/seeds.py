@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from benchmarks.report.analysis import Analysis, rows_of
-from benchmarks.report.figures import rows, survivors
+from benchmarks.report.figures import rows, survivors, tips
 from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.looks import Look
 from benchmarks.report.venues import Venue
@@ -90,11 +90,18 @@ def _draw_panel(axes: Axes, data: pd.DataFrame, looks: Mapping[str, Look], size:
     colours = [looks[method].colour for method in dots["method"]]
     heights = dots["method"].map(row) + offset[dots.index]
     axes.scatter(dots["acc"], heights, s=6, c=colours, alpha=0.75, linewidths=0, zorder=2)
+    seeds = [f"{looks[d.method].label}, seed {d.seed}: {tips.plain(d.acc)}" for d in rows_of(dots)]
+    tips.say(axes, dots["acc"], heights, seeds)
     each = data.drop_duplicates("method")
     at = each["method"].map(row)
     whole = each["low"].notna() & ~each["beyond"]
     axes.hlines(at[whole], each["low"][whole], each["high"][whole], color=_INK, linewidth=0.7)
     axes.scatter(each["mean"][whole], at[whole], s=25, marker="|", c=_INK, linewidths=1.0)
+    means = [
+        f"{looks[one.method].label}, mean: {tips.interval(one.mean, one.low, one.high)}"
+        for one in rows_of(each[whole])
+    ]
+    tips.say(axes, each["mean"][whole], at[whole], means)
     alone = each["low"].isna() & ~each["beyond"] & (each["done"] > 1)
     axes.plot(each["median"][alone], at[alone], color=_INK, linestyle="", **_DIAMOND)
     if axes.get_xlim()[1] > _MOST:

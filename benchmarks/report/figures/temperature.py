@@ -1,7 +1,7 @@
 """The ECE before and after temperature scaling, by the labels that the temperature is fitted on."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
 from benchmarks.report import scaling
 from benchmarks.report.analysis import Analysis
-from benchmarks.report.figures import rows, survivors
+from benchmarks.report.figures import rows, survivors, tips
 from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.figures.methods import core_note, select_methods
 from benchmarks.report.venues import Venue
@@ -72,7 +72,8 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     for sheet in sheets:
         trained = sheet.data[sheet.data["state"] == "trained"]
         for axes, here in sheet.panels:
-            _draw_panel(axes, here, sheet.methods, venue.small)
+            labelled = {method: labels[method] for method in sheet.methods}
+            _draw_panel(axes, here, labelled, venue.small)
             _make_logarithmic(axes, pd.concat([sheet.data["ece"], sheet.data["floor"]]))
         sheet.figure.legend(handles=_handles(), loc="outside lower center", ncols=3)
         few = survivors.COUNTS * bool(survivors.lost(trained).any())
@@ -103,7 +104,7 @@ def points(analysis: Analysis) -> pd.DataFrame:
     return table.assign(floor=floor)
 
 
-def _draw_panel(axes: Axes, data: pd.DataFrame, methods: Sequence[str], size: float) -> None:
+def _draw_panel(axes: Axes, data: pd.DataFrame, methods: Mapping[str, str], size: float) -> None:
     row = {method: number for number, method in enumerate(methods)}
     wide = data.pivot_table("ece", "method", "state").reindex(columns=list(MARKS))
     at = wide.index.map(row)
@@ -113,6 +114,11 @@ def _draw_panel(axes: Axes, data: pd.DataFrame, methods: Sequence[str], size: fl
     axes.vlines(floors["floor"], places - 0.34, places + 0.34, color="0.6", linewidth=1.6)
     for state, mark in MARKS.items():
         axes.plot(wide[state], at, linestyle="", zorder=3, **_style(mark))
+        texts = [
+            f"{methods[str(method)]}, {mark.label}: {tips.plain(value)}"
+            for method, value in wide[state].items()
+        ]
+        tips.say(axes, wide[state], at, texts)
     survivors.write_counts(axes, data[data["state"] == "trained"], row, size)
 
 

@@ -176,6 +176,7 @@ def _draw_matrix(axes: Axes, panel: _Panel, limit: float, venue: Venue) -> AxesI
     if panel.estimated:
         scale = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
     image = matrices.draw(axes, values, scale)
+    matrices.tell(axes, values, panel.names)
     small = replace(venue, points=venue.small)
     lines = [layout.name_lines(line, _SIDE - 0.3, small) for line in panel.title.split("\n")]
     axes.set_title("\n".join(lines), fontsize=venue.small)

@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 from benchmarks.errors import RefusedError
 from benchmarks.report import history
 from benchmarks.report.analysis import Analysis
-from benchmarks.report.figures import layout
+from benchmarks.report.figures import layout, tips
 from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.figures.methods import (
     MethodSelection,
@@ -68,6 +68,7 @@ def _figure(
         rows = data[data["metric"] == metric]
         lines = rows.rename(columns={"number": "x"}).assign(low=float("nan"), high=float("nan"))
         draw_lines(axes, lines, methods, marks=max(1, data["number"].max() // _MARKS))
+        tips.say_points(axes, lines, methods.shown, "Run")
         for method, look in methods.shown.items():
             own = rows[(rows["method"] == method) & rows["changed"]]
             axes.scatter(

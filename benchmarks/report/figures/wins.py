@@ -1,5 +1,7 @@
 """How often each method is more accurate than each other one, and its rank with an interval."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -8,7 +10,7 @@ from matplotlib.figure import Figure
 from benchmarks.errors import count
 from benchmarks.report import stats
 from benchmarks.report.analysis import Analysis
-from benchmarks.report.figures import heat_map, layout
+from benchmarks.report.figures import heat_map, layout, tips
 from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.phrases import mean_over
 from benchmarks.report.stats import Floats
@@ -105,20 +107,32 @@ def _figure(analysis: Analysis, data: pd.DataFrame, methods: list[str], venue: V
     for place, method in enumerate(methods):
         mark = {"marker": looks[method].marker, "color": looks[method].colour}
         left.plot(rows["rank"].loc[method], place, markersize=3.5, **mark)
+    told = [
+        f"{looks[m].label}: rank {tips.interval(*rows.loc[m, ['rank', 'low', 'high']])}"
+        for m in methods
+    ]
+    tips.say(left, rows["rank"], at, told)
     left.set_yticks(at, [f"{name}  {n}" for n, name in enumerate(names, start=1)])
     left.set(xlabel="Rank (1 is best)", ylim=(len(methods) - 0.5, -0.5))
     left.tick_params(axis="y", length=0)
     left.xaxis.set_major_locator(layout.few_ticks(4))
-    _draw_matrix(right, rows[methods].to_numpy(np.float64), venue.small if small else 0.0)
+    every, size = [looks[m].label for m in methods], venue.small if small else 0.0
+    _draw_matrix(right, rows[methods].to_numpy(np.float64), every, size)
     bar = figure.colorbar(right.images[0], ax=right, fraction=0.04, pad=0.02, ticks=[0, 50, 100])
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=0)
     return figure
 
 
-def _draw_matrix(axes: Axes, share: Floats, size: float) -> None:
+def _draw_matrix(axes: Axes, share: Floats, names: Sequence[str], size: float) -> None:
     """Draw how often rows beat columns; with numbers where ``size`` is not 0."""
     image = axes.imshow(share, "RdBu", vmin=0, vmax=100, aspect="auto", interpolation="nearest")
+    for row, name in enumerate(names):
+        known = np.flatnonzero(np.isfinite(share[row]))
+        texts = [
+            f"{name} beats {names[other]}: {share[row, other]:.0f}%" for other in known.tolist()
+        ]
+        tips.say(axes, known, row, texts)
     step = 1 if size else 5
     ticks = np.arange(step - 1, len(share), step)
     axes.set_xticks(ticks, [str(tick + 1) for tick in ticks])
