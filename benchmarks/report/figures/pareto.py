@@ -125,7 +125,8 @@ def points(analysis: Analysis) -> pd.DataFrame:
     methods = [m for m in analysis.run.methods if m not in _left_out(analysis)]
     data = 100 * means.reindex(methods)
     data["done"] = analysis.ranking["seeds"].reindex(methods)
-    data["planned"] = analysis.planned().xs(OVERALL, level=1).reindex(methods)
+    overall = pd.MultiIndex.from_product([methods, [OVERALL]])
+    data["planned"] = analysis.planned().reindex(overall).to_numpy()
     data[list(COSTS)] = analysis.costs.reindex(data.index)
     data[list(TIMED)] = analysis.timings[list(TIMED)].reindex(data.index)
     data = data.dropna(subset=["acc", "ece"])
