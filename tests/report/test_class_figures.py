@@ -95,6 +95,20 @@ def test_matrices_are_shares_of_the_true_class_of_labels_reference_and_best(fold
     assert "ELR" in drawn["confusion"].caption
 
 
+def test_the_marks_of_many_methods_stand_apart_in_the_row_of_a_class(tmp_path):
+    many = tuple(f"label_smoothing(smoothing={k / 20})" for k in range(12))
+    folder = write(tmp_path, Sweep(many, NOISES[:1], seeds=2, epochs=1, classes=10))
+    with layout.paper_style(VENUE):
+        (page,) = dict(pages(Analysis(load(folder)), VENUE, ["classes"])).values()
+        page.figure.draw_without_rendering()
+    axes = page.figure.axes[1]
+    own = [line for line in axes.lines if line.get_marker() != "None"]
+    assert len(own) == len(many)
+    heights = [axes.transData.transform((0, line.get_ydata()[0]))[1] for line in own]
+    gap = -np.diff(heights).max() * 72 / page.figure.dpi
+    assert gap >= own[0].get_markersize() - 0.1
+
+
 def ticks(page, axis):
     return {
         tuple(text.get_text() for text in getattr(axes, f"get_{axis}ticklabels")())

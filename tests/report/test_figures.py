@@ -27,6 +27,7 @@ from benchmarks.report.figures import (
     critical_difference,
     difference,
     forest,
+    heat_map,
     layout,
     loss_histogram,
     memorisation,
@@ -41,6 +42,7 @@ from benchmarks.report.figures import (
 from benchmarks.report.figures.layout import Page
 from benchmarks.report.figures.methods import select_methods
 from benchmarks.report.looks import COLOURS, resolve
+from benchmarks.report.phrases import signed
 from benchmarks.report.venues import CAPTION, SMALLEST, VENUES
 from benchmarks.schema import EPOCH_METRICS
 from tests.report.folders import NOISES, SIX, Sweep, analysed, write
@@ -520,6 +522,17 @@ def test_the_heat_map_shows_paired_differences_and_hatches_where_none_is_detecte
         assert shown == pytest.approx(data.loc[key, "difference"], abs=0.051)
 
 
+def test_numbers_in_narrow_entries_of_a_heat_map_have_no_plus():
+    for count, shown in ((4, {"+1.0", "\N{MINUS SIGN}2.0"}), (16, {"1.0", "\N{MINUS SIGN}2.0"})):
+        places = pd.MultiIndex.from_product([["a"], map(str, range(count))])
+        number = np.where(np.arange(count) % 2, 1.0, -2.0)
+        text = [signed("acc", value / 100) for value in number]
+        entries = pd.DataFrame({"value": number, "text": text, "hatched": False}, places)
+        with layout.paper_style(VENUE):
+            figure = heat_map.draw(VENUE, {"a": "A"}, {}, entries, "0.7")
+        assert {note.get_text() for note in figure.axes[0].texts} == shown
+
+
 def test_the_colours_of_the_heat_map_are_centred_and_blue_where_a_method_is_better(run):
     with layout.paper_style(VENUE):
         for metric, sign in (("acc", 1), ("ece", -1)):
@@ -611,6 +624,9 @@ def test_the_front_has_only_what_is_shown_to_beat_every_other_method(run):
     (drawing,) = pages_of(pareto, analysis.run)
     lines = [len(data) + (data[name].sum() > 1) for name in ("front_ece", "front_cost")]
     assert [len(axes.get_lines()) for axes in drawing.figure.axes] == lines
+    top, best = drawing.figure.axes[0].get_ylim()[1], data["acc"] + data["acc_half"]
+    assert top > best.max() + 0.1 * (best.max() - data["acc"].min())
+    assert max(drawing.figure.axes[0].get_yticks()) <= 100
 
 
 def test_a_lead_that_no_test_resolves_makes_no_front(run):

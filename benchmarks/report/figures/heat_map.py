@@ -19,6 +19,8 @@ from benchmarks.report.venues import SMALLEST, Venue
 
 ENTRY = 0.29
 """The inches from which on an entry is wide enough for a number."""
+_PLUS = 0.33
+"""The inches from which on there is room for a plus."""
 _ROW_HEIGHT = 0.18
 _LEVEL, _LONGEST = 0.48, 24
 """The inches from which on an entry has its setting's name written level below it, and the letters
@@ -125,6 +127,8 @@ def draw(
     figure = layout.new_figure(width, height)
     axes = figure.subplots()
     size = venue.small if entry > 0.4 else SMALLEST
+    if entry < _PLUS:
+        text = text.replace(r"^\+", "", regex=True)
     sns.heatmap(
         value,
         annot=text if entry >= ENTRY else None,

@@ -45,12 +45,14 @@ _SMALL = (
     "front, what the others are compared with, and the best of each family by mean "
     "{words.accuracy}."
 )
-_HEIGHT, _ACROSS = 2.1, 5
+_HEIGHT, _ACROSS = 2.35, 5
 """The inches of a panel, and the families beside each other in the legend."""
 _SAME = 1.01
 """Costs up to so many times another are the same; where all are, no panel shows them."""
 _FEWEST_POINTS = 1.0
 """The least height of the axis of accuracy."""
+_NAMES = 0.1
+"""The share of the axis of accuracy that is added to it for names."""
 _FEWEST_DECADES = 0.3
 """The least width of the axis of cost, in powers of ten."""
 
@@ -64,7 +66,8 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     costs = [name for name in AXES if _differs(data[name])]
     families = _families(looks)
     foot = 0.3 + 0.17 * -(-len(families) // _ACROSS)
-    figure = layout.new_figure(venue.width, _HEIGHT * (1 + len(costs)) + foot)
+    height = min(_HEIGHT * (1 + len(costs)) + foot, venue.tallest)
+    figure = layout.new_figure(venue.width, height)
     grid = figure.subplots(1 + len(costs), 1, squeeze=False, sharey=True)[:, 0]
     fronts = data.filter(like="front_").any(axis=1)
     named = {*select_methods(analysis).shown, *map(str, data.index[fronts])}
@@ -78,7 +81,6 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
         _make_logarithmic(axes, data[name])
     for axes in grid:
         axes.set_ylabel(analysis.run.words.y_label("acc"))
-        axes.yaxis.set_major_locator(layout.few_ticks(6))
     figure.legend(handles=families, loc="outside lower center", ncols=_ACROSS)
     for axes, name in zip(grid, ("ece", *costs), strict=True):
         known = data.dropna(subset=[name]).sort_values("acc", ascending=False, kind="stable")
@@ -221,10 +223,13 @@ def _interval(data: pd.DataFrame, metric: str) -> tuple[pd.Series, pd.Series]:
 
 
 def _widen(axes: Axes) -> None:
-    """Give the axis of accuracy room for numbers that differ, where the methods hardly do."""
+    """Give the axis of accuracy room for numbers that differ, and for names above the best."""
     low, high = axes.get_ylim()
     more = max(_FEWEST_POINTS - (high - low), 0.0) / 2
-    axes.set_ylim(low - more, high + more)
+    low, high = low - more, high + more
+    axes.set_ylim(low, high + _NAMES * (high - low))
+    ticks = layout.few_ticks(6).tick_values(*axes.get_ylim())
+    axes.set_yticks([tick for tick in ticks if low <= tick <= min(axes.get_ylim()[1], 100)])
 
 
 def _make_logarithmic(axes: Axes, costs: pd.Series) -> None:

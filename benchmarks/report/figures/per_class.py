@@ -24,8 +24,8 @@ from benchmarks.report.figures.methods import (
 from benchmarks.report.lists import each_seed
 from benchmarks.report.venues import SMALLEST, Venue
 
-_ROW, _METHOD = 0.07, 0.024
-"""The inches of a class, and of each method in it."""
+_ROW, _METHOD, _APART = 0.07, 0.024, 0.04
+"""The inches of a class, and of each method in it, of few and of so many that marks would touch."""
 _AROUND, _FOOT = 0.3, 0.45
 """The inches of a panel's title, and of the labels below the lowest one."""
 _MATRIX = 0.36
@@ -109,7 +109,8 @@ def _room(beside: Names, methods: MethodSelection, venue: Venue) -> float:
 
 def _band(classes: int, methods: MethodSelection, room: float) -> float:
     """Return the inches of so many classes: with very many methods, no more than fit."""
-    return min(classes * (_ROW + _METHOD * len(methods.shown)), room - _AROUND)
+    each = _METHOD if methods.have_bands else _APART
+    return min(classes * (_ROW + each * len(methods.shown)), room - _AROUND)
 
 
 def _figure(analysis: Analysis, rows: pd.DataFrame, data: pd.DataFrame, venue: Venue) -> Figure:
