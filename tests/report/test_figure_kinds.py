@@ -347,6 +347,20 @@ def test_names_lie_beside_lines_and_one_that_is_far_is_joined_to_its_point():
         assert nearest or text.xy in joined
 
 
+def test_names_take_another_order_where_one_would_lie_on_a_line():
+    figure = layout.new_figure(3, 1.2)
+    axes = figure.subplots()
+    points, lines = np.array([[0.17, 0.56], [0.26, 0.75], [0.49, 0.89]]), [0.25, 0.87, 0.74]
+    axes.plot(*points.T, "o", markersize=4)
+    axes.hlines(lines, 0, 1)
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    names = dict(enumerate(["a name of some length", "second", "a third one that is long"]))
+    assert labels.write(axes, points, names, 8) == [0, 1, 2]
+    boxes = [text.get_window_extent() for text in axes.texts if text.get_text()]
+    heights = [axes.transData.transform((0, line))[1] for line in lines]
+    assert not any(box.y0 <= height <= box.y1 for box in boxes for height in heights)
+
+
 def test_methods_are_named_beside_their_points_and_families_in_the_legend(analysis):
     with layout.paper_style(VENUE):
         (page,) = pareto.pages(analysis, VENUE)

@@ -72,15 +72,17 @@ def write(axes: Axes, points: Floats, names: Mapping[int, str], size: float) -> 
         marks = np.concatenate([at - _MARK, at + _MARK], axis=1)
         free = [place for place in _places(at[number], span, room) if _free(place.box, marks)]
         places[number] = [p for p in free if _free(p.box, lines)], free
-    plan: dict[int, _Place] = {}
+    plan, best = dict[int, _Place](), (0, 0)  # how many have room, and how many are on no line
     order, chance = list(names), random.Random(0)  # noqa: S311 - of no secret
     for _ in range(_TRIES):
         found = _planned(at, {number: places[number] for number in order})
-        plan = max(found, plan, key=len)
-        if len(plan) == len(names):
+        good = {number for number, place in found.items() if _free(place.box, lines)}
+        if (len(found), len(good)) > best:
+            plan, best = found, (len(found), len(good))
+        if len(good) == len(names):
             break
         chance.shuffle(order)
-        order.sort(key=found.__contains__)  # those without room first
+        order.sort(key=[*found, *good].count)  # first those without room, then those on a line
     written = [number for number in names if number in plan]
     for number in written:
         text = layout.shortened(names[number]), size
