@@ -163,7 +163,13 @@ window.addEventListener("hashchange", () => location.hash.startsWith("#leaderboa
 start();
 if (location.hash.startsWith("#leaderboard?")) at("leaderboard").scrollIntoView();
 
-/* Figures come after the leaderboard, and not only when they are scrolled to: they may be printed. */
-window.addEventListener("load", () => setTimeout(() => {
-  for (const image of document.images) image.loading = "eager";
-}));
+/* Figures come after the leaderboard, and not only when they are scrolled to, as they may be printed:
+   one after the other, in moments when nothing else is to be done. */
+const idle = () => new Promise((done) => (window.requestIdleCallback ?? setTimeout)(done));
+window.addEventListener("load", async () => {
+  for (const image of document.images) {
+    await idle();
+    image.loading = "eager";
+    await image.decode().catch(() => {});
+  }
+});
