@@ -315,6 +315,9 @@ def test_anchors_land_on_their_figure_and_nothing_is_wider_than_a_phone(page, fo
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
+NEXT_FRAME = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
 def test_a_mark_of_a_figure_says_its_value_where_the_pointer_is_near(page):
     image, said, ring = (page.locator(name) for name in ("#figure-seeds img", "#tip", "#ring"))
     marks = json.loads(image.get_attribute("data-tips"))
@@ -322,6 +325,7 @@ def test_a_mark_of_a_figure_says_its_value_where_the_pointer_is_near(page):
         page.set_viewport_size({"width": width, "height": 900})
         for x, y, text in (marks[0], marks[-1]):
             image.scroll_into_view_if_needed()
+            page.evaluate(NEXT_FRAME)  # what scrolls away says nothing more
             box = image.bounding_box()
             place = box["x"] + x * box["width"], box["y"] + y * box["height"]
             page.mouse.move(*place)

@@ -165,11 +165,10 @@ if (location.hash.startsWith("#leaderboard?")) at("leaderboard").scrollIntoView(
 
 /* Figures come after the leaderboard, and not only when they are scrolled to, as they may be printed:
    one after the other, in moments when nothing else is to be done. */
-const idle = () => new Promise((done) => (window.requestIdleCallback ?? setTimeout)(done));
+const idle = (done) => (window.requestIdleCallback ? requestIdleCallback(done, { timeout: 500 }) : setTimeout(done));
 window.addEventListener("load", async () => {
   for (const image of document.images) {
-    await idle();
+    await new Promise(idle);
     image.loading = "eager";
-    await image.decode().catch(() => {});
   }
 });
