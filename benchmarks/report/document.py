@@ -75,8 +75,9 @@ def write(
     run, venue = analysis.run, VENUES[paper.venue]
     part, which = chosen(analysis, paper, folder), kinds(paper.metrics)
     place = Place(new / "figures", venue.of_columns(paper.columns), pdf=paper.pdf)
+    shown = _tables(analysis, paper.ranking)  # as long as what draws is not imported yet
     with draw_beside(part, place, processes, which) as wait_for_figures:
-        shown, first = _tables(analysis, paper.ranking), first_screen(analysis)
+        first = first_screen(analysis)
         context = latex.context_of(analysis, venue)
         told = verdict(analysis)
         for name, table in printed(analysis, shown, [first.guide, *told]).items():
