@@ -191,6 +191,10 @@ def _without_layout_engine() -> Iterator[None]:
 
 def freeze_layout(figure: Figure) -> None:
     """Lay the figure out once; all files then show the same, and each is drawn only once."""
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if not axis.get_label_text():
+                axis.set_label_coords(0.5, 0.5)  # else its place is sought in vain, again and again
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.execute(figure)
