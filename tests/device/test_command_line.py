@@ -82,12 +82,13 @@ def test_workers_share_a_gpu_by_slots_and_see_no_other_one(command, tmp_path):
 
 
 def test_a_probe_goes_on_after_what_does_not_fit_and_keeps_all_it_finds(command, tmp_path):
-    ran = command("probe", "--methods", "l2rw", "--device", "cuda:1", devices=2, memory=600 * 2**20)
+    memory = 300 * 2**20  # two convolutional networks need more, however fast one is
+    ran = command("probe", "--methods", "l2rw", "--device", "cuda:1", devices=2, memory=memory)
     assert ran.returncode == 0, ran.stderr
     assert "one by one: " in ran.stdout
-    assert "would fit into the 0.6 GiB of memory that are free" in ran.stdout
+    assert "would fit into the 0.3 GiB of memory that are free" in ran.stdout
     (kept,) = (tmp_path / "cache").rglob("throughput.json")
     found = json.loads(kept.read_text())
     assert len(found) == 2
     assert all("1" in measured["widths"] for measured in found.values())
-    assert any(measured["cannot"] for measured in found.values())  # a slower width ends it, too
+    assert any(measured["cannot"] for measured in found.values())
