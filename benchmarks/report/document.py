@@ -75,7 +75,7 @@ def write(
     run, venue = analysis.run, VENUES[paper.venue]
     part, which = chosen(analysis, paper, folder), kinds(paper.metrics)
     place = Place(new / "figures", venue.of_columns(paper.columns), pdf=paper.pdf)
-    shown = _tables(analysis, paper.ranking)  # as long as what draws is not imported yet
+    shown = _tables(analysis, paper.ranking)  # while what draws is being imported
     with draw_beside(part, place, processes, which) as wait_for_figures:
         first = first_screen(analysis)
         context = latex.context_of(analysis, venue)

@@ -139,7 +139,7 @@ def _tips(picture: Picture) -> str:
     if not picture.tips:
         return ""
     told = [(round(tip.x, 4), round(tip.y, 4), tip.text) for tip in picture.tips]
-    text = escape(json.dumps(told, separators=(",", ":"), ensure_ascii=False), quote=False)
+    text = escape(str(_json(told)), quote=False)
     text = text.replace("'", "&#39;")  # and not what JSON is full of
     return f"data-tips='{text}' "
 

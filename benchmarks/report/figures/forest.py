@@ -179,11 +179,7 @@ def _draw_panel(
         f"{rows[dot.method].label}, {dot.setting}: {tips.plain(dot.mean)}" for dot in rows_of(dots)
     ]
     tips.say(axes, dots["mean"], dots["method"].map(place), each)
-    means = [
-        f"{rows[mean.method].label}, mean: {tips.interval(mean.mean, mean.low, mean.high)}"
-        for mean in rows_of(pooled)
-    ]
-    tips.say(axes, pooled["mean"], pooled["method"].map(place), means)
+    tips.say_means(axes, pooled, rows, pooled["method"].map(place))
     low, high = axes.get_xlim()
     for row in pooled.to_dict("records"):
         look = rows[row["method"]]

@@ -17,7 +17,6 @@ from benchmarks.report.analysis import Analysis, rows_of
 from benchmarks.report.figures import layout, survivors, tips
 from benchmarks.report.figures.layout import AbsentError, Page
 from benchmarks.report.looks import resolve
-from benchmarks.report.phrases import MINUS
 from benchmarks.report.venues import Venue
 from benchmarks.report.vocabulary import Vocabulary
 
@@ -161,14 +160,10 @@ def _caption(analysis: Analysis, sweep: Swept, data: pd.DataFrame) -> str:
         caption += _SCALED
     total = len(analysis.run.settings)
     for method, lost in _collapsed(analysis, sweep).items():
-        value = _number(sweep.numbers[method])
+        value = tips.plain(sweep.numbers[method])
         caption += _LEFT_OUT.format(name=sweep.name, value=value, lost=lost, total=total)
     caption += layout.SKEWED * bool(data["skewed"].any())
     return caption + _OPEN * bool(survivors.lost(data).any())
-
-
-def _number(value: float, _: int | None = None) -> str:
-    return f"{value:.4g}".replace("-", MINUS)
 
 
 def _looks(data: pd.DataFrame) -> dict[str, tuple[str, str]]:
@@ -209,7 +204,7 @@ def _figure(data: pd.DataFrame, sweep: Swept, words: Vocabulary, venue: Venue) -
         if min(values) > 0 and max(values) > _WIDE * min(values):
             axes.set_xscale("log")
         axes.set_xticks(layout.far_apart(values, 0.3 / width))
-        axes.xaxis.set_major_formatter(FuncFormatter(_number))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tips.plain(value)))
         axes.xaxis.set_minor_formatter(NullFormatter())
     rates = data.groupby("panel")["rate"].mean()
     kinds = dict(zip(data["panel"], data["kind"], strict=True))

@@ -97,26 +97,15 @@ def _draw_panel(axes: Axes, data: pd.DataFrame, looks: Mapping[str, Look], size:
     whole = each["low"].notna() & ~each["beyond"]
     axes.hlines(at[whole], each["low"][whole], each["high"][whole], color=_INK, linewidth=0.7)
     axes.scatter(each["mean"][whole], at[whole], s=25, marker="|", c=_INK, linewidths=1.0)
-    means = [
-        f"{looks[one.method].label}, mean: {tips.interval(one.mean, one.low, one.high)}"
-        for one in rows_of(each[whole])
-    ]
-    tips.say(axes, each["mean"][whole], at[whole], means)
+    tips.say_means(axes, each[whole], looks, at[whole])
     alone = each["low"].isna() & ~each["beyond"] & (each["done"] > 1)
     axes.plot(each["median"][alone], at[alone], color=_INK, linestyle="", **_DIAMOND)
     if axes.get_xlim()[1] > _MOST:
         axes.set_xlim(right=_MOST)
     survivors.write_counts(axes, each, row, size)
     for below in rows_of(each[each["beyond"]]):
-        axes.text(
-            0.03,
-            row[below.method],
-            f"\N{BLACK LEFT-POINTING SMALL TRIANGLE} {below.mean:.1f}",
-            transform=axes.get_yaxis_transform(),
-            va="center",
-            fontsize=size,
-            color=survivors.WARNING,
-        )
+        text = f"\N{BLACK LEFT-POINTING SMALL TRIANGLE} {below.mean:.1f}"
+        survivors.write_in_row(axes, (0.03, row[below.method]), text, size, "left")
 
 
 def _handles(data: pd.DataFrame) -> list[Line2D]:

@@ -9,7 +9,7 @@ from matplotlib.transforms import ScaledTranslation
 
 from benchmarks.report.analysis import rows_of
 
-WARNING = "#a00701"
+_WARNING = "#a00701"
 COUNTS = " A number such as 4/5 says how many seeds finished where some did not."
 OPEN = " Open markers: means over the seeds that finished."
 """What a caption says where :func:`write_counts` wrote any, or where markers are open."""
@@ -41,16 +41,27 @@ def write_counts(
         side: of the text at which the panel ends: on its ``left``, it stands outside.
     """
     for each in rows_of(data[lost(data)].drop_duplicates("method")):
-        axes.text(
-            1.0,
-            rows[each.method],
-            f"{' ' if side == 'left' else ''}{each.done:.0f}/{each.planned:.0f}",
-            transform=axes.get_yaxis_transform(),
-            va="center",
-            ha=side,
-            fontsize=size,
-            color=WARNING,
-        )
+        text = f"{' ' if side == 'left' else ''}{each.done:.0f}/{each.planned:.0f}"
+        write_in_row(axes, (1.0, rows[each.method]), text, size, side)
+
+
+def write_in_row(
+    axes: Axes,
+    place: tuple[float, int],
+    text: str,
+    size: float,
+    side: Literal["left", "right"],
+) -> None:
+    """Write what is amiss with a row: ``place`` is a share of the panel's width, and the row."""
+    axes.text(
+        *place,
+        text,
+        transform=axes.get_yaxis_transform(),
+        va="center",
+        ha=side,
+        fontsize=size,
+        color=_WARNING,
+    )
 
 
 def mark_corners(axes: Axes, corners: Collection[tuple[float, float]]) -> None:

@@ -71,8 +71,8 @@ def pages(analysis: Analysis, venue: Venue) -> list[Page]:
     drawn = []
     for sheet in sheets:
         trained = sheet.data[sheet.data["state"] == "trained"]
+        labelled = {method: labels[method] for method in sheet.methods}
         for axes, here in sheet.panels:
-            labelled = {method: labels[method] for method in sheet.methods}
             _draw_panel(axes, here, labelled, venue.small)
             _make_logarithmic(axes, pd.concat([sheet.data["ece"], sheet.data["floor"]]))
         sheet.figure.legend(handles=_handles(), loc="outside lower center", ncols=3)

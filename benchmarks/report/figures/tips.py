@@ -54,6 +54,15 @@ def say_points(axes: Axes, rows: pd.DataFrame, looks: Mapping[str, Look], x_labe
     say(axes, rows["place"] if "place" in rows else rows["x"], rows["centre"], texts)
 
 
+def say_means(axes: Axes, rows: pd.DataFrame, looks: Mapping[str, Look], y: ArrayLike) -> None:
+    """Let the ``mean`` of each ``method`` say its interval, from ``low`` to ``high``."""
+    texts = [
+        f"{looks[row.method].label}, mean: {interval(row.mean, row.low, row.high)}"
+        for row in rows_of(rows)
+    ]
+    say(axes, rows["mean"], y, texts)
+
+
 def on_axis(label: str, value: float) -> str:
     """Return a value with the label of its axis before it.
 
